@@ -1,0 +1,18 @@
+//! The words that Flatnet's processes share: checked newtypes, CNI's types, and the
+//! messages between the CNI plugin and the node daemon. No I/O and no async in here.
+//!
+//! ```text
+//!   runtime ── env, stdin ──▶ [cni] parse ──▶ CNI call ──▶ [api] AddRequest ──▶ netd
+//!   runtime ◀── stdout ───── [cni] result form ◀───────── [api] AddReply ◀──── netd
+//! ```
+//!
+//! Every value that comes from outside is parsed once, at the edge, into one of the
+//! newtypes of [`name`] and [`net`]; behind the edge it cannot be wrong any more.
+
+pub mod api;
+pub mod cni;
+pub mod name;
+pub mod net;
+
+pub use name::{AttachmentKey, ContainerId, IfName, NameError, NetnsPath, NetworkName, NodeName};
+pub use net::{Bandwidth, MacAddr, Mtu, NetError, Rate, VlanId};

@@ -1,0 +1,324 @@
+//! Names that come from outside, each with the rule of whoever defined it.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a name was refused. The message says what was wrong and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// The name is empty.
+    #[error("{what} is empty")]
+    Empty {
+        /// What kind of name it was to be.
+        what: &'static str,
+    },
+    /// The name has more characters (bytes) than allowed.
+    #[error("{what} {value:?} is longer than {max} bytes")]
+    TooLong {
+        /// What kind of name it was to be.
+        what: &'static str,
+        /// The offending value, shortened.
+        value: String,
+        /// The longest allowed, in bytes.
+        max: usize,
+    },
+    /// The name holds a character, or has a form, that is not allowed.
+    #[error("{what} {value:?} is not valid: {rule}")]
+    Invalid {
+        /// What kind of name it was to be.
+        what: &'static str,
+        /// The offending value, shortened.
+        value: String,
+        /// The rule that it breaks, in words.
+        rule: &'static str,
+    },
+}
+
+/// Cuts a hostile value down to what an error message can bear.
+fn shorten(value: &str) -> String {
+    const SHOWN: usize = 64;
+    match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
+/// Implements what every string newtype has: a checked constructor, `FromStr`,
+/// `Display`, `AsRef<str>`, and serde by way of the check.
+macro_rules! string_newtype {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr, $check:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks `value` and wraps it.
+            ///
+            /// # Errors
+            /// [`NameError`] says which rule the value breaks.
+            pub fn new(value: impl Into<String>) -> Result<Self, NameError> {
+                let value = value.into();
+                if value.is_empty() {
+                    return Err(NameError::Empty { what: $what });
+                }
+                if value.len() > $max {
+                    return Err(NameError::TooLong {
+                        what: $what,
+                        value: shorten(&value),
+                        max: $max,
+                    });
+                }
+                if let Err(rule) = $check(&value) {
+                    return Err(NameError::Invalid { what: $what, value: shorten(&value), rule });
+                }
+                Ok(Self(value))
+            }
+
+            /// The name as a string.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(s: &str) -> Result<Self, NameError> {
+                Self::new(s)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(s: String) -> Result<Self, NameError> {
+                Self::new(s)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(n: $name) -> String {
+                n.0
+            }
+        }
+    };
+}
+
+/// `^[A-Za-z0-9][A-Za-z0-9_.\-]*$`, the form of CNI 1.1 for container IDs and network
+/// names (SPEC.md, "Parameters" and "Configuration format").
+fn cni_name(value: &str) -> Result<(), &'static str> {
+    const RULE: &str =
+        "it must begin with a letter or digit and hold only letters, digits, '_', '.' and '-'";
+    let mut bytes = value.bytes();
+    let first_ok = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let rest_ok = bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if first_ok && rest_ok {
+        Ok(())
+    } else {
+        Err(RULE)
+    }
+}
+
+/// The kernel's rule for interface names (`dev_valid_name`), which CNI repeats.
+fn if_name(value: &str) -> Result<(), &'static str> {
+    if value == "." || value == ".." {
+        return Err("'.' and '..' are not interface names");
+    }
+    if value.contains(['/', ':']) || value.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("it must hold no '/', ':', white space or control character");
+    }
+    Ok(())
+}
+
+/// Longest container ID or network name that is taken, in bytes. CNI sets no limit; the
+/// longest that runtimes use is 64, and a key of the store should stay small.
+const CNI_NAME_MAX: usize = 253;
+
+/// `IFNAMSIZ` − 1: the longest interface name in bytes.
+pub const IF_NAME_MAX: usize = 15;
+
+string_newtype!(
+    /// A container's ID as the runtime names it (`CNI_CONTAINERID`).
+    ContainerId, "container ID", CNI_NAME_MAX, cni_name
+);
+string_newtype!(
+    /// The name of a network: `name` in a CNI configuration, or a network of the plan.
+    NetworkName, "network name", CNI_NAME_MAX, cni_name
+);
+string_newtype!(
+    /// The name of a node, as the plan writes it.
+    NodeName, "node name", CNI_NAME_MAX, cni_name
+);
+string_newtype!(
+    /// The name of a network interface: at most 15 bytes.
+    IfName, "interface name", IF_NAME_MAX, if_name
+);
+
+/// The path of a network namespace (`CNI_NETNS`), absolute and without `..`.
+///
+/// That it exists and is a network namespace is found out by whoever opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NetnsPath(String);
+
+/// Linux's `PATH_MAX` less the final NUL, in bytes.
+const PATH_MAX: usize = 4095;
+
+impl NetnsPath {
+    /// Checks `value` and wraps it.
+    ///
+    /// # Errors
+    /// [`NameError`] if the path is empty, relative, too long, or holds NUL or `..`.
+    pub fn new(value: impl Into<String>) -> Result<Self, NameError> {
+        const WHAT: &str = "network namespace path";
+        let value = value.into();
+        if value.is_empty() {
+            return Err(NameError::Empty { what: WHAT });
+        }
+        if value.len() > PATH_MAX {
+            return Err(NameError::TooLong {
+                what: WHAT,
+                value: shorten(&value),
+                max: PATH_MAX,
+            });
+        }
+        let invalid = |rule| NameError::Invalid {
+            what: WHAT,
+            value: shorten(&value),
+            rule,
+        };
+        if !value.starts_with('/') {
+            return Err(invalid("it must be absolute"));
+        }
+        if value.contains('\0') {
+            return Err(invalid("it must hold no NUL"));
+        }
+        if Path::new(&value)
+            .components()
+            .any(|c| c == Component::ParentDir)
+        {
+            return Err(invalid("it must hold no '..'"));
+        }
+        Ok(Self(value))
+    }
+
+    /// The path.
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+
+    /// The path as a string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NetnsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for NetnsPath {
+    type Error = NameError;
+    fn try_from(s: String) -> Result<Self, NameError> {
+        Self::new(s)
+    }
+}
+
+impl From<NetnsPath> for String {
+    fn from(p: NetnsPath) -> String {
+        p.0
+    }
+}
+
+impl From<NetnsPath> for PathBuf {
+    fn from(p: NetnsPath) -> PathBuf {
+        p.0.into()
+    }
+}
+
+/// What identifies an attachment: never a pod's name, which a successor can bear too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttachmentKey {
+    /// The `name` of the CNI configuration that made it; garbage collection is by it.
+    pub network: NetworkName,
+    /// The container.
+    pub container_id: ContainerId,
+    /// The interface inside the container.
+    pub ifname: IfName,
+}
+
+impl fmt::Display for AttachmentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.network, self.container_id, self.ifname)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_ids_of_runtimes_are_taken_and_paths_are_not() {
+        assert!(ContainerId::new("a1b2c3").is_ok());
+        assert!(ContainerId::new("k8s_pod.web-0").is_ok());
+        for bad in ["", "../etc", "-x", ".x", "a/b", "a b", "a\0b", "é"] {
+            assert!(ContainerId::new(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn interface_names_follow_the_kernel() {
+        assert!(IfName::new("eth0").is_ok());
+        assert!(IfName::new("123456789012345").is_ok());
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a:b",
+            "a b",
+            "1234567890123456",
+            "a\tb",
+            "a\0",
+        ] {
+            assert!(IfName::new(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_namespace_path_is_absolute_and_goes_nowhere_else() {
+        assert!(NetnsPath::new("/var/run/netns/x").is_ok());
+        for bad in ["", "netns", "/run/../etc", "/a\0b"] {
+            assert!(NetnsPath::new(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_a_hostile_value_whole() {
+        let err = ContainerId::new("/".repeat(200)).expect_err("slashes are not allowed");
+        assert!(err.to_string().len() < 300, "{err}");
+    }
+
+    #[test]
+    fn serde_goes_by_the_check() {
+        assert!(serde_json::from_str::<IfName>("\"eth0\"").is_ok());
+        assert!(serde_json::from_str::<IfName>("\"a/b\"").is_err());
+    }
+}
