@@ -1,0 +1,260 @@
+//! What one node derives from the plan: all that netd needs to know of the world.
+
+use std::net::IpAddr;
+
+use flatnet_types::{IfName, MacAddr, Mtu, NetworkName, NodeName, VlanId};
+use ipnetwork::IpNetwork;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::model::{Host, MacMode, Network, NetworkPlan, Site, SiteType, Subnet};
+
+/// One node's part of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeSpec {
+    /// The node.
+    pub node: NodeName,
+    /// How its containers are reached.
+    pub mode: Mode,
+    /// The NIC or bond: a trunk in mode `vlan`, the way out in mode `routed`.
+    pub uplink: IfName,
+    /// The MAC the physical network is to see, where it is not the NIC's.
+    pub uplink_mac: Option<MacAddr>,
+    /// The host's own addresses.
+    pub host_addresses: Vec<IpNetwork>,
+    /// The routers of the host's own subnets.
+    pub host_gateways: Vec<IpAddr>,
+    /// The MTU of the node's links, in bytes.
+    pub mtu: Mtu,
+    /// The networks that it has ranges of.
+    pub networks: Vec<NodeNetwork>,
+    /// Prefixes whose traffic goes to the host (kube-proxy).
+    pub service_prefixes: Vec<IpNetwork>,
+    /// Ranges of other nodes that are reached through those nodes directly (host-gw).
+    pub peers: Vec<PeerRoute>,
+}
+
+/// How containers of a node are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Ports of VLANs on a trunk; the gateway is the physical router.
+    Vlan {
+        /// The VLAN of the host's own addresses; none: untagged.
+        host_vlan: Option<VlanId>,
+    },
+    /// The host is the gateway of its ranges.
+    Routed,
+}
+
+/// A network as one node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeNetwork {
+    /// Its name.
+    pub name: NetworkName,
+    /// The access VLAN; none in mode `routed`.
+    pub vlan: Option<VlanId>,
+    /// Whose MAC the physical switches see.
+    pub mac: MacMode,
+    /// In bytes.
+    pub mtu: Mtu,
+    /// The node's ranges, IPv4 first.
+    pub ranges: Vec<NodeRange>,
+}
+
+/// One range of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeRange {
+    /// What the node may give out, less the exclusions.
+    pub prefix: IpNetwork,
+    /// The subnet whose prefix length the containers' addresses bear: the VLAN's in mode
+    /// `vlan`, the range itself in mode `routed`.
+    pub subnet: IpNetwork,
+    /// The gateway: the VLAN's router, or the range's first address.
+    pub gateway: IpAddr,
+    /// Never given out.
+    pub exclude: Vec<IpNetwork>,
+}
+
+/// A route to another node's range through that node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PeerRoute {
+    /// The other node.
+    pub node: NodeName,
+    /// Its range.
+    pub prefix: IpNetwork,
+    /// Its address in the shared segment.
+    pub via: IpAddr,
+}
+
+/// Why a node's part cannot be derived.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NodeError {
+    /// There is no such host.
+    #[error("the plan has no host {node}; it has {known}")]
+    UnknownNode {
+        /// The name that was asked for.
+        node: NodeName,
+        /// The names that it has, shortened.
+        known: String,
+    },
+    /// A name in the plan leads nowhere. A plan that was loaded by [`crate::load`] has none.
+    #[error("host {node} refers to {what}, which the plan does not have")]
+    Dangling {
+        /// The host.
+        node: NodeName,
+        /// The reference.
+        what: String,
+    },
+}
+
+/// Derives one node's part.
+///
+/// # Errors
+/// [`NodeError`] where the node, or something that it refers to, is not in the plan.
+pub fn derive(plan: &NetworkPlan, node: &NodeName) -> Result<NodeSpec, NodeError> {
+    let host = plan.host(node).ok_or_else(|| NodeError::UnknownNode {
+        node: node.clone(),
+        known: known_hosts(plan),
+    })?;
+    let dangling = |what: String| NodeError::Dangling {
+        node: node.clone(),
+        what,
+    };
+    let site = plan
+        .site(&host.site)
+        .ok_or_else(|| dangling(format!("site {}", host.site)))?;
+
+    let mut networks: Vec<NodeNetwork> = Vec::new();
+    for range in &host.ranges {
+        let network = plan
+            .network(&range.network)
+            .ok_or_else(|| dangling(format!("network {}", range.network)))?;
+        let derived = node_range(site, network, range.prefix)
+            .ok_or_else(|| dangling(format!("a subnet for range {}", range.prefix)))?;
+        match networks.iter_mut().find(|n| n.name == network.name) {
+            Some(known) => known.ranges.push(derived),
+            None => networks.push(NodeNetwork {
+                name: network.name.clone(),
+                vlan: network.vlan,
+                mac: network.mac,
+                mtu: network.mtu.unwrap_or(plan.spec.mtu),
+                ranges: vec![derived],
+            }),
+        }
+    }
+    for network in &mut networks {
+        network
+            .ranges
+            .sort_by_key(|r| (r.prefix.is_ipv6(), r.prefix));
+    }
+
+    Ok(NodeSpec {
+        node: node.clone(),
+        mode: match site.site_type {
+            SiteType::Idc => Mode::Vlan {
+                host_vlan: site.host_vlan().map(|v| v.id),
+            },
+            SiteType::Vpc => Mode::Routed,
+        },
+        uplink: host.uplink.interface.clone(),
+        uplink_mac: host.uplink.mac,
+        host_addresses: host.addresses.clone(),
+        host_gateways: host_subnets(site, host)
+            .iter()
+            .filter(|s| host.addresses.iter().any(|a| s.prefix.contains(a.ip())))
+            .map(|s| s.gateway)
+            .collect(),
+        mtu: plan.spec.mtu,
+        networks,
+        service_prefixes: plan.spec.service_prefixes.clone(),
+        peers: peers(plan, site, host),
+    })
+}
+
+/// The subnets that a host's own addresses are in.
+pub fn host_subnets<'p>(site: &'p Site, host: &Host) -> &'p [Subnet] {
+    match site.site_type {
+        SiteType::Idc => site.host_vlan().map_or(&[], |v| &v.subnets),
+        SiteType::Vpc => host
+            .v_switch
+            .as_deref()
+            .and_then(|v| site.v_switch(v))
+            .map_or(&[], |v| &v.subnets),
+    }
+}
+
+fn node_range(site: &Site, network: &Network, prefix: IpNetwork) -> Option<NodeRange> {
+    let (subnet, gateway) = match site.site_type {
+        SiteType::Idc => {
+            let vlan = site.vlan(network.vlan?)?;
+            let subnet = vlan
+                .subnets
+                .iter()
+                .find(|s| s.prefix.contains(prefix.ip()))?;
+            (subnet.prefix, subnet.gateway)
+        }
+        SiteType::Vpc => (prefix, first_address(prefix)),
+    };
+    let pool = network.pools.iter().find(|p| covers(p.prefix, prefix))?;
+    Some(NodeRange {
+        prefix,
+        subnet,
+        gateway,
+        exclude: pool.exclude.clone(),
+    })
+}
+
+/// The first address of a prefix that a host can bear: network address + 1.
+pub fn first_address(prefix: IpNetwork) -> IpAddr {
+    match prefix {
+        IpNetwork::V4(p) => IpAddr::from((u32::from(p.network()).saturating_add(1)).to_be_bytes()),
+        IpNetwork::V6(p) => IpAddr::from(u128::from(p.network()).saturating_add(1).to_be_bytes()),
+    }
+}
+
+/// Whether `outer` covers all of `inner`.
+pub fn covers(outer: IpNetwork, inner: IpNetwork) -> bool {
+    outer.is_ipv4() == inner.is_ipv4()
+        && outer.prefix() <= inner.prefix()
+        && outer.contains(inner.network())
+}
+
+/// Host-gw routes: the ranges of the routed nodes that share this node's vSwitch.
+fn peers(plan: &NetworkPlan, site: &Site, host: &Host) -> Vec<PeerRoute> {
+    if site.site_type != SiteType::Vpc || host.v_switch.is_none() {
+        return Vec::new();
+    }
+    let mut routes: Vec<PeerRoute> = plan
+        .spec
+        .hosts
+        .iter()
+        .filter(|h| h.name != host.name && h.site == host.site && h.v_switch == host.v_switch)
+        .flat_map(|peer| {
+            peer.ranges.iter().filter_map(|range| {
+                let via = peer
+                    .addresses
+                    .iter()
+                    .find(|a| a.is_ipv4() == range.prefix.is_ipv4())?;
+                Some(PeerRoute {
+                    node: peer.name.clone(),
+                    prefix: range.prefix,
+                    via: via.ip(),
+                })
+            })
+        })
+        .collect();
+    routes.sort_by_key(|r| r.prefix);
+    routes
+}
+
+fn known_hosts(plan: &NetworkPlan) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<&str> = plan.spec.hosts.iter().map(|h| h.name.as_str()).collect();
+    names.sort_unstable();
+    match names.len() {
+        0 => "none".to_owned(),
+        n if n > SHOWN => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+        _ => names.join(", "),
+    }
+}
