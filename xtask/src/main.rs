@@ -1,2 +1,107 @@
-//! To be written.
-fn main() {}
+//! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! ```text
+//!   install ──▶ build ──▶ lab | demo | bench      (need root: namespaces, Open vSwitch)
+//!      └──────────┴─────▶ test                    (--fast: neither root nor packages)
+//! ```
+//!
+//! Nothing in here knows the network: it checks what is needed, builds the binaries and
+//! hands over to `target/flatnet/flatnet-lab`.
+
+mod apt;
+mod binaries;
+mod elf;
+mod host;
+mod report;
+mod test;
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::binaries::Binaries;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Cmd,
+}
+
+#[derive(Debug, Subcommand)]
+enum Cmd {
+    /// Check what the lab needs, and install the Debian packages that are missing
+    Install,
+    /// Build the static binaries into target/flatnet/
+    Build,
+    /// The lab: up | status | exec NODE CMD… | down
+    Lab(Handover),
+    /// Raise the lab, attach containers on every node, and prove who reaches whom
+    Demo(Handover),
+    /// Format, lints, unit and property tests, then the end-to-end suites in the lab
+    Test(test::Options),
+    /// Benchmarks: attach
+    Bench(Handover),
+    /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
+    Deny,
+}
+
+/// What is handed to `flatnet-lab` as it is.
+#[derive(Debug, Args)]
+struct Handover {
+    /// Passed through; `--help` asks flatnet-lab itself
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    args: Vec<OsString>,
+}
+
+fn main() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Cmd::Install => apt::install()?,
+        Cmd::Build => {
+            Binaries::build()?;
+        }
+        Cmd::Lab(rest) => return lab(&rest.args),
+        Cmd::Demo(rest) => return hand_over(&prepared()?, "demo", &rest.args),
+        Cmd::Bench(rest) => return hand_over(&prepared()?, "bench", &rest.args),
+        Cmd::Test(options) => return test::run(&options),
+        Cmd::Deny => return test::deny(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that the lab needs, in place.
+fn prepared() -> Result<Binaries> {
+    host::require_root("the lab makes network namespaces and runs Open vSwitch")?;
+    apt::install()?;
+    Binaries::build()
+}
+
+/// `up` prepares the machine; the other commands take the binaries that are there.
+fn lab(args: &[OsString]) -> Result<ExitCode> {
+    let up = args.first().is_some_and(|a| a == "up");
+    let built = Binaries::built();
+    let binaries = match built {
+        Some(binaries) if !up => binaries,
+        _ => prepared()?,
+    };
+    hand_over(&binaries, "lab", args)
+}
+
+/// Becomes `flatnet-lab`, so that signals and the exit status are its own.
+fn hand_over(binaries: &Binaries, command: &str, args: &[OsString]) -> Result<ExitCode> {
+    let mut lab = Command::new(binaries.lab());
+    // The lab's own verbs are flatnet-lab's top-level commands.
+    if command != "lab" {
+        lab.arg(command);
+    }
+    let error = lab.args(args).exec();
+    Err(error).with_context(|| format!("cannot run {}", binaries.lab().display()))
+}

@@ -1,0 +1,206 @@
+//! The Debian packages that the lab, the demo, the tests and the benchmarks use.
+//!
+//! What is missing is found first and only that is installed. Packages are installed as apt
+//! installs them: the maintainer scripts of `openvswitch-switch` start its service where an
+//! init system runs. The lab never uses that service: each of its nodes runs daemons of its
+//! own, inside its namespace.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{host, report};
+
+/// A package and what it is for.
+#[derive(Debug, PartialEq, Eq)]
+struct Package {
+    name: &'static str,
+    purpose: &'static str,
+}
+
+const PACKAGES: &[Package] = &[
+    Package {
+        name: "openvswitch-switch",
+        purpose: "the nodes' bridges and the top-of-rack switches",
+    },
+    Package {
+        name: "iproute2",
+        purpose: "reading back what the kernel holds",
+    },
+    Package {
+        name: "ethtool",
+        purpose: "checksum offload of the lab's links",
+    },
+    Package {
+        name: "iputils-ping",
+        purpose: "the reachability matrix",
+    },
+    Package {
+        name: "tcpdump",
+        purpose: "the proof on the wire",
+    },
+    Package {
+        name: "containernetworking-plugins",
+        purpose: "plugins to chain with and to measure against",
+    },
+    Package {
+        name: "iptables",
+        purpose: "the reference portmap plugin, in namespaces only",
+    },
+];
+
+/// What is to be done about the packages.
+#[derive(Debug, PartialEq, Eq)]
+enum Plan {
+    /// Everything is there.
+    Complete,
+    /// These are missing and can be installed.
+    Install(Vec<&'static str>),
+    /// These are missing and cannot be installed from here.
+    Refuse {
+        missing: Vec<&'static str>,
+        reason: &'static str,
+    },
+}
+
+/// Decides, from what dpkg lists as installed and what the machine is.
+fn plan(installed: &BTreeSet<String>, debian: bool, root: bool) -> Plan {
+    let missing: Vec<&'static str> = PACKAGES
+        .iter()
+        .map(|p| p.name)
+        .filter(|name| !installed.contains(*name))
+        .collect();
+    if missing.is_empty() {
+        return Plan::Complete;
+    }
+    if !debian {
+        let reason = "this is not Debian (no dpkg and apt-get); install what they hold by hand";
+        return Plan::Refuse { missing, reason };
+    }
+    if !root {
+        let reason = "installing them needs root; run `cargo xtask install` as root";
+        return Plan::Refuse { missing, reason };
+    }
+    Plan::Install(missing)
+}
+
+/// The packages in `dpkg-query -W -f '${Package} ${db:Status-Status}\n'` that are installed.
+fn parse_installed(listing: &str) -> BTreeSet<String> {
+    listing
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(_, status)| status.trim() == "installed")
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn installed() -> BTreeSet<String> {
+    // dpkg-query exits 1 when one of the names is unknown and still lists the others.
+    Command::new("dpkg-query")
+        .args(["-W", "-f", "${Package} ${db:Status-Status}\\n"])
+        .args(PACKAGES.iter().map(|p| p.name))
+        .stderr(Stdio::null())
+        .output()
+        .map(|out| parse_installed(&String::from_utf8_lossy(&out.stdout)))
+        .unwrap_or_default()
+}
+
+/// Checks what is there and installs what is missing, saying so.
+///
+/// # Errors
+/// If something is missing and this is not Debian, or not root, or apt fails.
+pub(crate) fn install() -> Result<()> {
+    let debian = host::has_program("dpkg-query") && host::has_program("apt-get");
+    match plan(&installed(), debian, host::is_root()) {
+        Plan::Complete => {
+            report::line(&format!("packages: all {} are installed", PACKAGES.len()));
+            Ok(())
+        }
+        Plan::Refuse { missing, reason } => {
+            bail!(
+                "these packages are missing: {}\n{reason}",
+                missing.join(" ")
+            )
+        }
+        Plan::Install(missing) => apt(&missing),
+    }
+}
+
+fn apt(missing: &[&str]) -> Result<()> {
+    report::line("packages: installing by apt-get what is missing:");
+    for package in PACKAGES.iter().filter(|p| missing.contains(&p.name)) {
+        report::line(&format!("  {:<28} {}", package.name, package.purpose));
+    }
+    if missing.contains(&"openvswitch-switch") && Path::new("/run/systemd/system").exists() {
+        report::line(
+            "  note: the package starts openvswitch-switch.service; the lab does not use it,\n  \
+             and `systemctl disable --now openvswitch-switch` is safe afterwards",
+        );
+    }
+    if apt_get(&["install", "--yes", "--no-install-recommends"], missing).is_ok() {
+        return Ok(());
+    }
+    // A fresh machine has no package lists, or old ones that name files which are gone.
+    report::line("packages: that failed; once more after apt-get update");
+    apt_get(&["update"], &[])?;
+    apt_get(&["install", "--yes", "--no-install-recommends"], missing)
+}
+
+fn apt_get(verb: &[&str], packages: &[&str]) -> Result<()> {
+    let status = Command::new("apt-get")
+        .arg("--quiet")
+        .args(verb)
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run apt-get")?;
+    if !status.success() {
+        bail!("apt-get {} failed ({status})", verb.join(" "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> BTreeSet<String> {
+        PACKAGES.iter().map(|p| p.name.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_complete_machine_needs_neither_root_nor_debian() {
+        assert_eq!(plan(&all(), false, false), Plan::Complete);
+    }
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        let mut there = all();
+        there.remove("tcpdump");
+        assert_eq!(plan(&there, true, true), Plan::Install(vec!["tcpdump"]));
+    }
+
+    #[test]
+    fn without_root_or_debian_the_missing_packages_are_named() {
+        let mut there = all();
+        there.remove("ethtool");
+        for (debian, root) in [(true, false), (false, true)] {
+            match plan(&there, debian, root) {
+                Plan::Refuse { missing, .. } => assert_eq!(missing, ["ethtool"]),
+                other => panic!("debian={debian} root={root} gave {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_removed_package_with_its_configuration_left_is_not_installed() {
+        let listing = "tcpdump installed\nethtool config-files\niproute2 half-installed\n";
+        assert_eq!(
+            parse_installed(listing),
+            BTreeSet::from(["tcpdump".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! The static binaries: `flatnet`, `netd` and `flatnet-lab` in `target/flatnet/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{elf, host, report};
+
+/// One `cargo build` and the programs it yields.
+struct Unit {
+    profile: &'static str,
+    /// The directory under `target/<triple>/`.
+    output: &'static str,
+    packages: &'static [&'static str],
+    programs: &'static [&'static str],
+}
+
+const UNITS: &[Unit] = &[
+    Unit {
+        profile: "cni",
+        output: "cni",
+        packages: &["flatnet-cni"],
+        programs: &["flatnet"],
+    },
+    Unit {
+        profile: "release",
+        output: "release",
+        packages: &["flatnet-netd", "flatnet-lab"],
+        programs: &["netd", "flatnet-lab"],
+    },
+];
+
+/// The directory of binaries that are there.
+#[derive(Debug, Clone)]
+pub(crate) struct Binaries {
+    dir: PathBuf,
+}
+
+impl Binaries {
+    fn directory() -> PathBuf {
+        host::target_dir().join("flatnet")
+    }
+
+    /// The binaries of an earlier build, where all are there.
+    pub(crate) fn built() -> Option<Self> {
+        let dir = Self::directory();
+        let complete = UNITS
+            .iter()
+            .flat_map(|u| u.programs)
+            .all(|program| dir.join(program).is_file());
+        complete.then_some(Self { dir })
+    }
+
+    /// The lab's program.
+    pub(crate) fn lab(&self) -> PathBuf {
+        self.dir.join("flatnet-lab")
+    }
+
+    /// Builds what is out of date, copies it together and checks that it is static.
+    ///
+    /// # Errors
+    /// If cargo fails, or a binary turns out to need a dynamic linker.
+    pub(crate) fn build() -> Result<Self> {
+        let triple = host::triple()?;
+        let dir = Self::directory();
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        for unit in UNITS {
+            compile(unit, &triple)?;
+            for program in unit.programs {
+                let from = host::target_dir()
+                    .join(&triple)
+                    .join(unit.output)
+                    .join(program);
+                deliver(&from, &dir.join(program))?;
+            }
+        }
+        Ok(Self { dir })
+    }
+}
+
+fn compile(unit: &Unit, triple: &str) -> Result<()> {
+    let started = Instant::now();
+    let mut cargo = host::cargo();
+    cargo
+        .args(["build", "--locked", "--profile", unit.profile])
+        .args(["--target", triple])
+        .env(rustflags_variable(triple), "-C target-feature=+crt-static");
+    for package in unit.packages {
+        cargo.args(["--package", package]);
+    }
+    let status = cargo.status().context("cannot run cargo build")?;
+    if !status.success() {
+        bail!("cargo build of {} failed", unit.packages.join(", "));
+    }
+    report::line(&format!(
+        "built {} in {:.1} s",
+        unit.programs.join(", "),
+        started.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}
+
+/// Cargo's per-target variable: with `--target` it does not reach build scripts and macros,
+/// which have to stay dynamic.
+fn rustflags_variable(triple: &str) -> String {
+    let name = triple.to_uppercase().replace(['-', '.'], "_");
+    format!("CARGO_TARGET_{name}_RUSTFLAGS")
+}
+
+/// Copies one binary beside its final name and renames it there, because the lab may be
+/// running the old one.
+fn deliver(from: &Path, to: &Path) -> Result<()> {
+    let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    ensure!(
+        !elf::needs_interpreter(&bytes).with_context(|| from.display().to_string())?,
+        "{} is not static: it asks for a dynamic linker (is libc.a installed?)",
+        from.display()
+    );
+    if fs::read(to).is_ok_and(|old| old == bytes) {
+        report::line(&format!(
+            "  {} {}, unchanged",
+            to.display(),
+            size(bytes.len())
+        ));
+        return Ok(());
+    }
+    let fresh = to.with_extension("new");
+    fs::copy(from, &fresh).with_context(|| format!("cannot write {}", fresh.display()))?;
+    fs::rename(&fresh, to).with_context(|| format!("cannot write {}", to.display()))?;
+    report::line(&format!("  {} {}, static", to.display(), size(bytes.len())));
+    Ok(())
+}
+
+/// A size in KiB or MiB.
+fn size(bytes: usize) -> String {
+    const MIB: usize = 1024 * 1024;
+    if bytes < MIB {
+        return format!("{} KiB", bytes.div_ceil(1024));
+    }
+    format!("{}.{:02} MiB", bytes / MIB, bytes % MIB * 100 / MIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_for_the_target_only() {
+        assert_eq!(
+            rustflags_variable("x86_64-unknown-linux-gnu"),
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS"
+        );
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(size(700 * 1024), "700 KiB");
+        assert_eq!(size(3 * 1024 * 1024 / 2), "1.50 MiB");
+    }
+}

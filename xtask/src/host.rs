@@ -1,0 +1,107 @@
+//! What this machine is: user, distribution, tools, directories.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or_else(|| Path::new("."))
+}
+
+/// Where cargo builds to.
+pub(crate) fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root());
+    command
+}
+
+/// Whether the effective user is root.
+pub(crate) fn is_root() -> bool {
+    std::fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| effective_uid(&status) == Some(0))
+}
+
+/// The effective user's ID in `/proc/self/status` (proc(5): real, effective, saved, fs).
+fn effective_uid(status: &str) -> Option<u32> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))?
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// Refuses to go on without root.
+///
+/// # Errors
+/// Where the effective user is another, with the reason.
+pub(crate) fn require_root(why: &str) -> Result<()> {
+    if is_root() {
+        return Ok(());
+    }
+    bail!("this needs root: {why}. Run the same command as root (for example by sudo)")
+}
+
+/// The host triple that rustc builds for by default.
+///
+/// # Errors
+/// If rustc does not run or says none.
+pub(crate) fn triple() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let out = Command::new(rustc)
+        .arg("-vV")
+        .output()
+        .context("cannot run rustc -vV")?;
+    host_line(&String::from_utf8_lossy(&out.stdout)).context("rustc -vV names no host triple")
+}
+
+fn host_line(verbose: &str) -> Option<String> {
+    verbose
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+}
+
+/// Whether a program of that name is in `PATH`.
+pub(crate) fn has_program(name: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effective_user_is_the_second_of_four() {
+        assert_eq!(
+            effective_uid("Name:\tx\nUid:\t1000\t0\t1000\t1000\n"),
+            Some(0)
+        );
+        assert_eq!(effective_uid("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn the_triple_is_taken_from_rustcs_own_words() {
+        let text =
+            "rustc 1.90.0\nbinary: rustc\nhost: aarch64-unknown-linux-gnu\nrelease: 1.90.0\n";
+        assert_eq!(
+            host_line(text).as_deref(),
+            Some("aarch64-unknown-linux-gnu")
+        );
+    }
+}

@@ -1,0 +1,247 @@
+//! `cargo xtask test`: every check of the project, one step after the other.
+//!
+//! ```text
+//!   format ─ clippy ─ docs ─ unit and property tests            (--fast ends here)
+//!     ─ tests that need root ─ demo ─ suite … ─ suite           (root, packages, binaries)
+//! ```
+//!
+//! A step that fails does not stop the others, so one run shows all there is to mend.
+
+mod count;
+mod step;
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+
+use self::count::Count;
+use self::step::{Outcome, Step};
+use crate::binaries::Binaries;
+use crate::{apt, host, report};
+
+/// The packages with tests that need root; they do nothing unless [`ROOT_TESTS`] is set.
+const ROOT_PACKAGES: &[&str] = &[
+    "flatnet-ovs",
+    "flatnet-kernel",
+    "flatnet-netd",
+    "flatnet-lab",
+];
+/// The variable that lets those tests run.
+const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What to test.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Only what needs neither root nor the lab
+    #[arg(long, conflicts_with = "suite")]
+    fast: bool,
+    /// Only this end-to-end suite (may be repeated); `cargo xtask lab suite list` names them
+    #[arg(long, value_name = "NAME")]
+    suite: Vec<String>,
+}
+
+/// Runs the steps and prints the table; the last line is the count alone.
+///
+/// # Errors
+/// Only if a step cannot be started at all.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let end_to_end = !options.fast;
+    if end_to_end {
+        host::require_root("the end-to-end suites run in the lab; --fast does without")?;
+        apt::install()?;
+    }
+    let mut outcomes = Vec::new();
+    if options.suite.is_empty() {
+        for step in static_steps(end_to_end) {
+            outcomes.push(step.run()?);
+        }
+    }
+    if end_to_end {
+        lab_steps(options, &mut outcomes)?;
+    }
+    Ok(summary(&outcomes))
+}
+
+/// The steps that need no lab. With `root`, the packages that have tests for root are left
+/// to a step of their own, so that no test is counted twice.
+fn static_steps(root: bool) -> Vec<Step> {
+    let mut units = Step::cargo(
+        "unit and property tests",
+        &["test", "--workspace", "--no-fail-fast"],
+    );
+    let mut privileged =
+        Step::cargo("tests with root", &["test", "--no-fail-fast"]).env(ROOT_TESTS, "1");
+    for package in ROOT_PACKAGES {
+        if root {
+            units = units.arg("--exclude").arg(package);
+        }
+        privileged = privileged.arg("--package").arg(package);
+    }
+    let mut steps = vec![
+        Step::cargo("format", &["fmt", "--all", "--check"]),
+        Step::cargo(
+            "clippy",
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+        Step::cargo("documentation", &["doc", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+        units,
+    ];
+    if has_deny() {
+        steps.push(deny_step());
+    }
+    if root {
+        steps.push(privileged);
+    }
+    steps
+}
+
+/// The steps in the lab: the demo, then the suites.
+fn lab_steps(options: &Options, outcomes: &mut Vec<Outcome>) -> Result<()> {
+    let started = Instant::now();
+    let binaries = match Binaries::build() {
+        Ok(binaries) => binaries,
+        Err(error) => {
+            report::line(&format!("{error:#}"));
+            outcomes.push(Outcome::failed("static binaries", started.elapsed()));
+            outcomes.push(Outcome::skipped("the demo and the suites"));
+            return Ok(());
+        }
+    };
+    outcomes.push(Outcome::passed("static binaries", started.elapsed()));
+    let lab = binaries.lab();
+    let in_lab = |name: &str, args: &[&str]| Step::program(name, &lab, args).limit(15 * MINUTE);
+    let mut steps = Vec::new();
+    if options.suite.is_empty() {
+        steps.push(in_lab("demo", &["demo"]));
+    }
+    let names = if options.suite.is_empty() {
+        match suites(&lab) {
+            Ok(names) => names,
+            Err(why) => {
+                report::line(&format!("the suites cannot be listed: {why}"));
+                outcomes.push(Outcome::failed("suite list", Duration::ZERO));
+                Vec::new()
+            }
+        }
+    } else {
+        options.suite.clone()
+    };
+    for name in &names {
+        steps.push(in_lab(&format!("suite {name}"), &["suite", name]));
+    }
+    for step in steps {
+        outcomes.push(step.run()?);
+    }
+    Ok(())
+}
+
+/// The suites by name, as `flatnet-lab suite list` prints them: the first word of each line.
+fn suites(lab: &std::path::Path) -> std::result::Result<Vec<String>, String> {
+    let out = Command::new(lab)
+        .args(["suite", "list"])
+        .output()
+        .map_err(|e| e.to_string())?;
+    if !out.status.success() {
+        return Err(String::from_utf8_lossy(&out.stderr).trim().to_owned());
+    }
+    Ok(first_words(&String::from_utf8_lossy(&out.stdout)))
+}
+
+fn first_words(listing: &str) -> Vec<String> {
+    listing
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn has_deny() -> bool {
+    host::has_program("cargo-deny")
+}
+
+/// Advisories are left out: their database is on the network.
+fn deny_step() -> Step {
+    Step::cargo(
+        "dependencies",
+        &["deny", "check", "licenses", "bans", "sources"],
+    )
+}
+
+/// `cargo xtask deny`.
+///
+/// # Errors
+/// If cargo-deny is not installed; the message says how to install it.
+pub(crate) fn deny() -> Result<ExitCode> {
+    anyhow::ensure!(
+        has_deny(),
+        "cargo-deny is not installed: `cargo install cargo-deny --locked` installs it"
+    );
+    Ok(summary(&[deny_step().run()?]))
+}
+
+fn summary(outcomes: &[Outcome]) -> ExitCode {
+    let mut total = Count::default();
+    report::line("");
+    for outcome in outcomes {
+        total += outcome.count;
+        report::line(&outcome.row());
+    }
+    report::line("");
+    for outcome in outcomes.iter().filter(|o| o.count.failed > 0) {
+        if let Some(again) = &outcome.again {
+            report::line(&format!("{} alone: {again}", outcome.name));
+        }
+    }
+    report::line(&total.to_string());
+    if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_part_has_no_step_for_root() {
+        let shown: Vec<String> = static_steps(false).iter().map(Step::shown).collect();
+        assert!(shown.iter().all(|s| !s.contains(ROOT_TESTS)), "{shown:?}");
+        assert!(shown.iter().all(|s| !s.contains("--exclude")), "{shown:?}");
+    }
+
+    #[test]
+    fn with_root_no_package_is_tested_twice() {
+        let shown: Vec<String> = static_steps(true).iter().map(Step::shown).collect();
+        for package in ROOT_PACKAGES {
+            let excluded = shown
+                .iter()
+                .any(|s| s.contains(&format!("--exclude {package}")));
+            let tested = shown
+                .iter()
+                .any(|s| s.contains(ROOT_TESTS) && s.contains(&format!("--package {package}")));
+            assert!(excluded && tested, "{package} in {shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_suite_is_the_first_word_of_its_line() {
+        assert_eq!(
+            first_words("cni        the CNI conformance points\n\nisolation  between VLANs\n"),
+            ["cni", "isolation"]
+        );
+    }
+}
