@@ -1,0 +1,83 @@
+//! A result of ADD, read leniently: 0.3.0 and later.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A result of ADD (SPEC.md 1.1.0, "ADD Success").
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CniResult {
+    /// The version that it claims to be of.
+    pub cni_version: String,
+    /// Every interface that was made.
+    pub interfaces: Vec<Interface>,
+    /// The container's addresses.
+    pub ips: Vec<Ip>,
+    /// Its routes.
+    pub routes: Vec<Route>,
+}
+
+/// One interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its MAC.
+    pub mac: String,
+    /// Its MTU in bytes (1.1.0); 0: not said.
+    pub mtu: u32,
+    /// The container's namespace; empty on the host.
+    pub sandbox: String,
+}
+
+/// One address.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Ip {
+    /// The address with its prefix length.
+    pub address: IpNetwork,
+    /// The gateway.
+    #[serde(default)]
+    pub gateway: Option<IpAddr>,
+    /// Which of the interfaces bears it.
+    #[serde(default)]
+    pub interface: Option<usize>,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Route {
+    /// The destination.
+    pub dst: IpNetwork,
+    /// The next hop.
+    #[serde(default)]
+    pub gw: Option<IpAddr>,
+}
+
+impl CniResult {
+    /// Reads a result; none at all is an empty one.
+    ///
+    /// # Errors
+    /// If a field has another form than the specification's.
+    pub fn parse(raw: &Value) -> Result<Self, serde_json::Error> {
+        if raw.is_null() {
+            return Ok(Self::default());
+        }
+        Self::deserialize(raw)
+    }
+
+    /// The interface inside the container of that name.
+    pub fn container_interface(&self, ifname: &str) -> Option<&Interface> {
+        self.interfaces
+            .iter()
+            .find(|i| !i.sandbox.is_empty() && i.name == ifname)
+    }
+
+    /// The container's addresses without their prefix lengths, in the result's order.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.ips.iter().map(|ip| ip.address.ip()).collect()
+    }
+}
