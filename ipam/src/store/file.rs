@@ -1,0 +1,125 @@
+//! The database file: born whole, readable by its owner only, opened with its checksums
+//! verified.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use redb::{Database, DatabaseError, StorageError};
+
+use super::StoreError;
+use super::lock::beside;
+
+/// Bytes of redb's page cache. A host's few hundred attachments fit; the daemon that holds
+/// this has to stay under 25 MiB in all.
+const CACHE: usize = 1 << 20;
+
+/// Opens the database at `path`; `fill` makes a new one's tables if there is no file.
+///
+/// A new database is made under another name and renamed when it is complete: a file that
+/// is there but empty or half made is damage, and never taken for a new one.
+pub(super) fn open_or_create(
+    path: &Path,
+    fill: impl FnOnce(&Database) -> Result<(), StoreError>,
+) -> Result<Database, StoreError> {
+    let io = |doing| {
+        move |source: io::Error| StoreError::Read {
+            path: path.to_owned(),
+            doing,
+            source: source.into(),
+        }
+    };
+    if !path.try_exists().map_err(io("find"))? {
+        let unborn = beside(path, "new");
+        match fs::remove_file(&unborn) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io("create")(e)),
+            Ok(()) | Err(_) => {}
+        }
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unborn)
+            .map_err(io("create"))?;
+        let database = redb::Builder::new()
+            .set_cache_size(CACHE)
+            .create(&unborn)
+            .map_err(|source| opening(path, source))?;
+        fill(&database)?;
+        drop(database);
+        fs::rename(&unborn, path).map_err(io("create"))?;
+        sync_directory_of(path).map_err(io("create"))?;
+    }
+    open(path)
+}
+
+/// Opens the database at `path`, which has to be there.
+pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
+    let io = |source: io::Error| StoreError::Read {
+        path: path.to_owned(),
+        doing: "open",
+        source: source.into(),
+    };
+    let metadata = fs::metadata(path).map_err(io)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(io)?;
+    }
+    if metadata.len() == 0 {
+        return Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: "the file is empty".to_owned(),
+        });
+    }
+    // redb may panic on a file that was altered behind its back.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        redb::Builder::new()
+            .set_cache_size(CACHE)
+            .set_check_integrity_on_open(true)
+            .open(path)
+    }));
+    match opened {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(source)) => Err(opening(path, source)),
+        Err(_) => Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: "the database cannot make sense of it".to_owned(),
+        }),
+    }
+}
+
+fn opening(path: &Path, source: DatabaseError) -> StoreError {
+    let path = path.to_owned();
+    let corrupt = |path, detail| StoreError::Corrupt { path, detail };
+    match source {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::Held { path, pid: None }
+        }
+        DatabaseError::RepairAborted | DatabaseError::UpgradeRequired(_) => {
+            corrupt(path, source.to_string())
+        }
+        DatabaseError::Storage(StorageError::Corrupted(detail)) => corrupt(path, detail),
+        DatabaseError::Storage(StorageError::Io(e))
+            if matches!(
+                e.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            corrupt(path, e.to_string())
+        }
+        source => StoreError::Read {
+            path,
+            doing: "open",
+            source: source.into(),
+        },
+    }
+}
+
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
+}
