@@ -13,6 +13,7 @@ pub mod api;
 pub mod cni;
 pub mod name;
 pub mod net;
+pub mod spool;
 
 pub use name::{AttachmentKey, ContainerId, IfName, NameError, NetnsPath, NetworkName, NodeName};
 pub use net::{Bandwidth, MacAddr, Mtu, NetError, Rate, VlanId};

@@ -1,1 +1,36 @@
-//! CNI 1.1: the call, the configuration, the result in each version, the errors.
+//! CNI 1.1 without I/O: the call, the configuration, the result in every version, the error.
+//!
+//! ```text
+//!  environment ─▶ [env]  Call ──────────────┐
+//!  CNI_ARGS ────▶ [args] CniArgs ───────────┤
+//!  stdin ───────▶ [conf] Document ─▶ NetConf┼─▶ a message of crate::api
+//!                            └─▶ prevResult │
+//!  stdout ◀─── [result] CniResult::print ◀──┴── the reply
+//!  stdout ◀─── [error]  CniError ◀── whatever failed
+//! ```
+//!
+//! What a runtime sends may be hostile or merely broken. Everything here answers with an
+//! [`InputError`] that names the key and never repeats more of the configuration than that
+//! key's shortened value: a configuration may hold secrets.
+//!
+//! Source: the CNI specification 1.1.0 (SPEC.md) and CONVENTIONS.md of the same repository.
+
+pub mod args;
+pub mod conf;
+pub mod env;
+pub mod error;
+mod json;
+pub mod result;
+pub mod runtime;
+pub mod version;
+
+pub use args::CniArgs;
+pub use conf::{AttachConf, Document, NetConf};
+pub use env::{Call, Command, EnvError};
+pub use error::{CniError, InputError, ValueError};
+pub use result::{CniResult, Dns, Interface, IpEntry, RouteEntry};
+pub use runtime::RuntimeConf;
+pub use version::CniVersion;
+
+#[cfg(test)]
+mod tests;

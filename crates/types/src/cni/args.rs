@@ -1,0 +1,141 @@
+//! `CNI_ARGS`: `KEY=VALUE` pairs separated by `;` (CONVENTIONS.md, "CNI_ARGS").
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use thiserror::Error;
+
+use super::InputError;
+use super::error::{ValueError, shorten};
+use crate::MacAddr;
+use crate::api::PodRef;
+
+/// What `CNI_ARGS` asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CniArgs {
+    /// `IP=`: addresses, separated by commas, each with or without a prefix length.
+    pub ips: Vec<IpAddr>,
+    /// `MAC=`.
+    pub mac: Option<MacAddr>,
+    /// `K8S_POD_NAMESPACE`, `K8S_POD_NAME` and `K8S_POD_UID`.
+    pub pod: PodRef,
+}
+
+/// Why `CNI_ARGS` was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ArgsError {
+    /// Something between two `;` without a `=`.
+    #[error("{pair:?} is not of the form KEY=VALUE")]
+    NotAPair {
+        /// What stands there, shortened.
+        pair: String,
+    },
+    /// Keys that mean nothing here, without `IgnoreUnknown=1`.
+    #[error("unknown keys: {}; set IgnoreUnknown=1 to have them ignored", .keys.join(", "))]
+    Unknown {
+        /// The keys, shortened, at most ten.
+        keys: Vec<String>,
+    },
+    /// The value of a known key is not allowed.
+    #[error("{key}: {source}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: ValueError,
+    },
+    /// Neither a yes nor a no.
+    #[error("IgnoreUnknown: {value:?} is neither 1, true, 0 nor false")]
+    NotABoolean {
+        /// The value, shortened.
+        value: String,
+    },
+}
+
+/// An address with or without a prefix length, without it.
+pub(super) fn address(text: &str) -> Result<IpAddr, ValueError> {
+    if text.contains('/') {
+        let prefix: IpNetwork = text.parse().map_err(|e| ValueError::prefix(text, &e))?;
+        return Ok(prefix.ip());
+    }
+    text.parse().map_err(|e| ValueError::address(text, &e))
+}
+
+/// A pod's name for people: dropped where it is none, since nothing is decided by it.
+fn for_people(value: &str) -> String {
+    /// The longest name in Kubernetes is a DNS subdomain.
+    const LONGEST: usize = 253;
+    if value.len() > LONGEST || value.chars().any(char::is_control) {
+        return String::new();
+    }
+    value.to_owned()
+}
+
+/// The most unknown keys that one message lists.
+const LISTED: usize = 10;
+
+impl CniArgs {
+    /// Reads `CNI_ARGS`. Keys that begin with `K8S_` are known, whichever they are:
+    /// Kubernetes adds some now and then, and they only tell whose call it is.
+    ///
+    /// # Errors
+    /// [`InputError::Args`], CNI code 4.
+    pub fn parse(text: &str) -> Result<Self, InputError> {
+        Self::read(text).map_err(|reason| InputError::Args { reason })
+    }
+
+    fn read(text: &str) -> Result<Self, ArgsError> {
+        let mut args = Self::default();
+        let mut unknown = Vec::new();
+        let mut ignore_unknown = false;
+        for pair in text.split(';').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').ok_or_else(|| ArgsError::NotAPair {
+                pair: shorten(pair),
+            })?;
+            match key {
+                "IP" => args.ips = addresses(value)?,
+                "MAC" if value.is_empty() => {}
+                "MAC" => args.mac = Some(mac(value)?),
+                "K8S_POD_NAMESPACE" => args.pod.namespace = for_people(value),
+                "K8S_POD_NAME" => args.pod.name = for_people(value),
+                "K8S_POD_UID" => args.pod.uid = for_people(value),
+                "IgnoreUnknown" => ignore_unknown = boolean(value)?,
+                key if key.starts_with("K8S_") => {}
+                key if unknown.len() < LISTED => unknown.push(shorten(key)),
+                _ => {}
+            }
+        }
+        if !unknown.is_empty() && !ignore_unknown {
+            return Err(ArgsError::Unknown { keys: unknown });
+        }
+        Ok(args)
+    }
+}
+
+fn addresses(list: &str) -> Result<Vec<IpAddr>, ArgsError> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(|item| address(item).map_err(|source| ArgsError::Value { key: "IP", source }))
+        .collect()
+}
+
+fn mac(value: &str) -> Result<MacAddr, ArgsError> {
+    let mac = value.parse().and_then(MacAddr::unicast);
+    mac.map_err(|e| ArgsError::Value {
+        key: "MAC",
+        source: e.into(),
+    })
+}
+
+/// The reference library's reading of a boolean: any case.
+fn boolean(value: &str) -> Result<bool, ArgsError> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(ArgsError::NotABoolean {
+            value: shorten(value),
+        }),
+    }
+}

@@ -1,0 +1,394 @@
+//! The network configuration on stdin.
+//!
+//! Beside CNI's own keys (`cniVersion`, `name`, `runtimeConfig`, `args`, `prevResult`,
+//! `cni.dev/valid-attachments`) these are Flatnet's; all may be absent:
+//!
+//! | key | value | where absent |
+//! |---|---|---|
+//! | `socket` | netd's unix socket, an absolute path | [`DEFAULT_SOCKET`] |
+//! | `spool` | where a DEL waits while netd is down, an absolute path | [`DEFAULT_SPOOL`] |
+//! | `network` | the plan's network to take addresses from | `name` |
+//! | `mtu` | a smaller MTU than the plan's, in bytes | the plan's |
+//! | `vlanTrunk` | VLANs that the pod may send tagged: a list of `N`, `{"id":N}` or `{"minID":N,"maxID":M}` | none |
+//! | `routes` | `[{"dst":"10.0.0.0/8","gw":"10.1.0.1"}]`: routes beside the default routes | none |
+//! | `dns` | CNI's `dns`, handed to the runtime in the result | none |
+//!
+//! `capabilities` that are served: `ips`, `mac`, `bandwidth`.
+//!
+//! Foreign keys are tolerated (CNI hands a plugin whatever the file holds), except the two
+//! that would promise what Flatnet does not do: a delegated `ipam`, and `ipMasq`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::error::{ValueError, shorten};
+use super::json::{self, Node, address_opt, kind};
+use super::result::{CniResult, Dns};
+use super::runtime::{ArgsConf, RuntimeConf};
+use super::{CniArgs, CniVersion, Command, InputError};
+use crate::api::{GcAttachment, PodRef, Route};
+use crate::{Bandwidth, ContainerId, IfName, MacAddr, Mtu, NetworkName, VlanId};
+
+/// The most bytes of stdin that are read: a configuration has a few kilobytes, and a GC of
+/// a full node some hundred.
+pub const STDIN_LIMIT: usize = 4 * 1024 * 1024;
+
+/// netd's socket where the configuration names none.
+pub const DEFAULT_SOCKET: &str = "/run/flatnet/netd.sock";
+
+/// The spool of DELs where the configuration names none.
+pub const DEFAULT_SPOOL: &str = "/var/lib/flatnet/spool";
+
+const VALID_ATTACHMENTS: &str = "cni.dev/valid-attachments";
+
+/// The keys that are read; every other one is foreign.
+fn is_known(key: &str) -> bool {
+    const CNI: [&str; 8] = [
+        "cniVersion",
+        "name",
+        "runtimeConfig",
+        "args",
+        "prevResult",
+        "dns",
+        "ipam",
+        "ipMasq",
+    ];
+    const OURS: [&str; 6] = ["socket", "spool", "network", "mtu", "vlanTrunk", "routes"];
+    key == VALID_ATTACHMENTS || CNI.contains(&key) || OURS.contains(&key)
+}
+
+/// The configuration as it came: sound JSON, of which each command reads what it needs. So
+/// a DEL is not stopped by a broken `mtu`.
+#[derive(Debug, Clone)]
+pub struct Document {
+    map: Map<String, Value>,
+}
+
+/// What every command but VERSION needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetConf {
+    /// The configuration's version, in which the result is printed.
+    pub version: CniVersion,
+    /// The network's name.
+    pub name: NetworkName,
+    /// The plan's network, where the configuration names one.
+    pub network: Option<NetworkName>,
+    /// netd's socket.
+    pub socket: PathBuf,
+    /// Where a DEL waits while netd is down.
+    pub spool: PathBuf,
+}
+
+/// What ADD needs beside [`NetConf`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachConf {
+    /// Addresses that are asked for.
+    pub ips: Vec<IpAddr>,
+    /// The MAC that is asked for.
+    pub mac: Option<MacAddr>,
+    /// A smaller MTU than the plan's.
+    pub mtu: Option<Mtu>,
+    /// VLANs that the pod may send tagged, ascending, none twice.
+    pub trunk: Vec<VlanId>,
+    /// Limits.
+    pub bandwidth: Bandwidth,
+    /// Routes beside the default routes, their destinations without host bits.
+    pub routes: Vec<Route>,
+    /// For the result.
+    pub dns: Dns,
+    /// For people.
+    pub pod: PodRef,
+}
+
+impl Document {
+    /// Decodes stdin.
+    ///
+    /// # Errors
+    /// [`InputError`] with CNI code 6: more than [`STDIN_LIMIT`], not UTF-8, not JSON, nested
+    /// too deeply, not an object, a known key twice.
+    pub fn parse(stdin: &[u8]) -> Result<Self, InputError> {
+        if stdin.len() > STDIN_LIMIT {
+            return Err(InputError::TooLarge { limit: STDIN_LIMIT });
+        }
+        Ok(Self {
+            map: json::parse_object(stdin, is_known)?,
+        })
+    }
+
+    fn node(&self, key: &str) -> Option<Node<'_>> {
+        Node::root(&self.map, key)
+    }
+
+    /// `cniVersion` as it was written, empty where absent.
+    ///
+    /// # Errors
+    /// [`InputError::VersionType`] if it is not a string.
+    pub fn asked_version(&self) -> Result<&str, InputError> {
+        match self.map.get("cniVersion") {
+            None | Some(Value::Null) => Ok(""),
+            Some(Value::String(asked)) => Ok(asked),
+            Some(other) => Err(InputError::VersionType { found: kind(other) }),
+        }
+    }
+
+    /// `cniVersion`, one that is supported.
+    ///
+    /// # Errors
+    /// As [`Self::asked_version`] and [`CniVersion::parse`].
+    pub fn version(&self) -> Result<CniVersion, InputError> {
+        CniVersion::parse(self.asked_version()?)
+    }
+
+    /// What every command needs.
+    ///
+    /// # Errors
+    /// CNI code 1 for the version, 7 for anything else.
+    pub fn net_conf(&self) -> Result<NetConf, InputError> {
+        let version = self.version()?;
+        let name = self
+            .node("name")
+            .ok_or_else(|| InputError::Missing {
+                key: "name".to_owned(),
+            })?
+            .parse()?;
+        Ok(NetConf {
+            version,
+            name,
+            network: self.node("network").map(|n| n.parse()).transpose()?,
+            socket: self.path("socket", DEFAULT_SOCKET, SOCKET_PATH_MAX)?,
+            spool: self.path("spool", DEFAULT_SPOOL, SPOOL_PATH_MAX)?,
+        })
+    }
+
+    fn path(&self, key: &str, default: &str, max: usize) -> Result<PathBuf, InputError> {
+        let Some(node) = self.node(key) else {
+            return Ok(PathBuf::from(default));
+        };
+        let path = node.string()?;
+        if !path.starts_with('/') || path.len() > max || path.contains('\0') {
+            return Err(node.invalid(ValueError::Path {
+                value: shorten(path),
+                max,
+            }));
+        }
+        Ok(PathBuf::from(path))
+    }
+
+    /// What ADD needs: the configuration, `runtimeConfig`, `args.cni` and `CNI_ARGS` in one.
+    ///
+    /// For addresses and MAC, `runtimeConfig` comes before `args.cni`, and that before
+    /// `CNI_ARGS`, which must be ignored where `args` says it too (CONVENTIONS.md,
+    /// "CNI_ARGS").
+    ///
+    /// # Errors
+    /// CNI code 7 for a wrong type or value, 2 for what is not supported.
+    pub fn attach_conf(&self, cni_args: CniArgs) -> Result<AttachConf, InputError> {
+        self.refuse_unsupported()?;
+        let runtime = self
+            .node("runtimeConfig")
+            .map(|n| RuntimeConf::read(&n))
+            .transpose()?;
+        let runtime = runtime.unwrap_or_default();
+        let args = self
+            .node("args")
+            .map(|n| ArgsConf::read(&n))
+            .transpose()?
+            .unwrap_or_default();
+        let lists = [runtime.ips, args.ips, cni_args.ips];
+        Ok(AttachConf {
+            ips: lists
+                .into_iter()
+                .find(|ips| !ips.is_empty())
+                .unwrap_or_default(),
+            mac: runtime.mac.or(args.mac).or(cni_args.mac),
+            mtu: self.mtu()?,
+            trunk: self
+                .node("vlanTrunk")
+                .map(|n| trunk(&n))
+                .transpose()?
+                .unwrap_or_default(),
+            bandwidth: runtime.bandwidth,
+            routes: self.routes()?,
+            dns: self.dns()?,
+            pod: cni_args.pod,
+        })
+    }
+
+    fn refuse_unsupported(&self) -> Result<(), InputError> {
+        let ipam = self
+            .node("ipam")
+            .map(|n| n.get("type"))
+            .transpose()?
+            .flatten();
+        if let Some(kind) = ipam
+            && !kind.string()?.is_empty()
+        {
+            return Err(kind.unsupported("Flatnet assigns the addresses itself; remove `ipam`"));
+        }
+        if let Some(masq) = self.node("ipMasq")
+            && masq.boolean()?
+        {
+            return Err(masq.unsupported("Flatnet's addresses are routable and never translated"));
+        }
+        Ok(())
+    }
+
+    /// `mtu`; 0 is as good as absent, as in the reference plugins.
+    fn mtu(&self) -> Result<Option<Mtu>, InputError> {
+        let Some(node) = self.node("mtu") else {
+            return Ok(None);
+        };
+        match node.number()? {
+            0 => Ok(None),
+            bytes => Mtu::new(bytes).map(Some).map_err(|e| node.invalid(e)),
+        }
+    }
+
+    fn routes(&self) -> Result<Vec<Route>, InputError> {
+        match self.node("routes") {
+            Some(list) => list.items()?.iter().map(route).collect(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn dns(&self) -> Result<Dns, InputError> {
+        let Some(node) = self.node("dns") else {
+            return Ok(Dns::default());
+        };
+        if let Some(servers) = node.get("nameservers")? {
+            for server in servers.items()? {
+                let text = server.string()?;
+                text.parse::<IpAddr>()
+                    .map_err(|e| server.invalid(ValueError::address(text, &e)))?;
+            }
+        }
+        Dns::read(&node)
+    }
+
+    /// `prevResult`, in the version that it names, else in the configuration's.
+    ///
+    /// # Errors
+    /// CNI code 1 for its version, 7 for anything else.
+    pub fn prev_result(&self) -> Result<Option<CniResult>, InputError> {
+        let Some(node) = self.node("prevResult") else {
+            return Ok(None);
+        };
+        CniResult::read(&node, self.version()?).map(Some)
+    }
+
+    /// `cni.dev/valid-attachments`: `None` where the key is absent (or `null`), which
+    /// releases nothing; an empty list means that nothing lives.
+    ///
+    /// # Errors
+    /// CNI code 7 for the first entry that cannot be read: to skip it would be to release
+    /// what lives.
+    pub fn valid_attachments(&self) -> Result<Option<Vec<GcAttachment>>, InputError> {
+        let Some(list) = self.node(VALID_ATTACHMENTS) else {
+            return Ok(None);
+        };
+        let read = |item: &Node<'_>| {
+            Ok(GcAttachment {
+                container_id: item.need("containerID")?.parse::<ContainerId>()?,
+                ifname: item.need("ifname")?.parse::<IfName>()?,
+            })
+        };
+        list.items()?
+            .iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// The error that `command` came only with `since`.
+    ///
+    /// # Errors
+    /// [`InputError::CommandTooNew`] if the configuration's version is older.
+    pub fn require(&self, command: Command, since: CniVersion) -> Result<(), InputError> {
+        let version = self.version()?;
+        if version < since {
+            return Err(InputError::CommandTooNew {
+                command: command.as_str(),
+                version,
+                since,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// `sun_path` has 108 bytes with its final NUL (unix(7)).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// Linux's `PATH_MAX` less the final NUL and room for the names inside.
+const SPOOL_PATH_MAX: usize = 4000;
+
+fn route(node: &Node<'_>) -> Result<Route, InputError> {
+    for key in ["mtu", "advmss", "priority", "table", "scope"] {
+        if let Some(extra) = node.get(key)? {
+            return Err(extra.unsupported("a route of the configuration has `dst` and `gw` only"));
+        }
+    }
+    let place = node.need("dst")?;
+    let dst = place.prefix()?;
+    // The kernel refuses a destination with host bits.
+    let dst = ipnetwork::IpNetwork::new(dst.network(), dst.prefix()).unwrap_or(dst);
+    let gateway = address_opt(node, "gw")?;
+    if let Some(gateway) = gateway
+        && gateway.is_ipv4() != dst.is_ipv4()
+    {
+        return Err(place.invalid(ValueError::FamilyMismatch { dst, gateway }));
+    }
+    Ok(Route { dst, gateway })
+}
+
+/// One flag for each VLAN ID: however often a list repeats itself, it costs no more.
+type VlanSet = [bool; 4096];
+
+/// `vlanTrunk`, as ovs-cni writes it (its `trunk`), or as a plain list of IDs.
+fn trunk(node: &Node<'_>) -> Result<Vec<VlanId>, InputError> {
+    let mut set: VlanSet = [false; 4096];
+    for item in node.items()? {
+        if item.value().is_object() {
+            trunk_entry(&item, &mut set)?;
+        } else {
+            set[usize::from(vlan(&item)?.get())] = true;
+        }
+    }
+    Ok((1..=4094)
+        .filter(|id| set[*id as usize])
+        .filter_map(|id| VlanId::new(id).ok())
+        .collect())
+}
+
+fn trunk_entry(item: &Node<'_>, set: &mut VlanSet) -> Result<(), InputError> {
+    let id = |key| item.get(key)?.map(|n| vlan(&n)).transpose();
+    let (id, min, max) = (id("id")?, id("minID")?, id("maxID")?);
+    match (id, min, max) {
+        (Some(_), None, None) => {}
+        (_, Some(min), Some(max)) if min <= max => {
+            set[usize::from(min.get())..=usize::from(max.get())].fill(true);
+        }
+        (_, Some(min), Some(max)) => {
+            let (min, max) = (min.get(), max.get());
+            return Err(item.invalid(ValueError::EmptyVlanRange { min, max }));
+        }
+        _ => return Err(item.invalid(ValueError::NotATrunkEntry)),
+    }
+    if let Some(id) = id {
+        set[usize::from(id.get())] = true;
+    }
+    Ok(())
+}
+
+fn vlan(node: &Node<'_>) -> Result<VlanId, InputError> {
+    let id = node.number()?;
+    let bounds = ValueError::OutOfBounds {
+        value: id,
+        min: 1,
+        max: 4094,
+    };
+    let id = u32::try_from(id).map_err(|_| node.invalid(bounds))?;
+    VlanId::new(id).map_err(|e| node.invalid(e))
+}

@@ -1,0 +1,155 @@
+//! ADD's result, in a form that belongs to no version (SPEC.md 1.1.0, "ADD Success").
+//!
+//! ```text
+//!   prevResult ── [parse] any version ──▶ CniResult ── [print] any version ──▶ stdout
+//!                                            ▲
+//!                               [merge] what this plugin made
+//! ```
+
+mod merge;
+mod parse;
+mod print;
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::Serialize;
+
+use crate::api::AddReply;
+use crate::{IfName, MacAddr, NetnsPath};
+
+/// A result. Every field that the specification knows survives parsing and printing in the
+/// versions that have it; strings that this plugin does not act upon are kept unread.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CniResult {
+    /// Interfaces that the attachment made, on the host and in the container.
+    pub interfaces: Vec<Interface>,
+    /// Addresses.
+    pub ips: Vec<IpEntry>,
+    /// Routes.
+    pub routes: Vec<RouteEntry>,
+    /// Name resolution, which the runtime sets up.
+    pub dns: Dns,
+}
+
+/// An entry of `interfaces`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its hardware address, in whatever form the plugin that made it wrote; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mac: String,
+    /// In bytes (1.1.0).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u64>,
+    /// The network namespace; empty on the host.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sandbox: String,
+    /// A socket that belongs to the interface (1.1.0).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub socket_path: String,
+    /// Its PCI device (1.1.0).
+    #[serde(rename = "pciID", skip_serializing_if = "String::is_empty")]
+    pub pci_id: String,
+}
+
+/// An entry of `ips`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IpEntry {
+    /// The address with the prefix length that its interface bears.
+    pub address: IpNetwork,
+    /// The gateway of the subnet.
+    pub gateway: Option<IpAddr>,
+    /// Which of `interfaces` bears it.
+    pub interface: Option<usize>,
+}
+
+/// An entry of `routes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RouteEntry {
+    /// The destination.
+    pub dst: IpNetwork,
+    /// The next hop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gw: Option<IpAddr>,
+    /// Along the path, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u64>,
+    /// The TCP segment size to advertise, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advmss: Option<u64>,
+    /// Lower goes first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u64>,
+    /// The routing table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<u64>,
+    /// 0 global, 253 link, 254 host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<u64>,
+}
+
+impl RouteEntry {
+    /// A route with nothing but its destination and next hop.
+    pub fn new(dst: IpNetwork, gw: Option<IpAddr>) -> Self {
+        Self {
+            dst,
+            gw,
+            mtu: None,
+            advmss: None,
+            priority: None,
+            table: None,
+            scope: None,
+        }
+    }
+}
+
+/// CNI's `dns`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Dns {
+    /// Servers, the most wanted first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nameservers: Vec<String>,
+    /// The local domain.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub domain: String,
+    /// Search domains, the most wanted first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub search: Vec<String>,
+    /// Options of the resolver.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+impl Dns {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What this plugin's ADD made, for [`CniResult::merge`].
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'a> {
+    /// netd's answer.
+    pub reply: &'a AddReply,
+    /// The interface inside the container.
+    pub ifname: &'a IfName,
+    /// `CNI_NETNS`, as the runtime wrote it.
+    pub netns: &'a NetnsPath,
+    /// The configuration's `dns`.
+    pub dns: &'a Dns,
+}
+
+/// What a `prevResult` says of one interface of the container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Its MAC, where it has one.
+    pub mac: Option<MacAddr>,
+    /// Its addresses.
+    pub ips: Vec<IpNetwork>,
+    /// The routes of the main table that may be this interface's.
+    pub routes: Vec<crate::api::Route>,
+}

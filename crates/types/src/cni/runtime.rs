@@ -1,0 +1,91 @@
+//! What the runtime asks for this one attachment: `runtimeConfig` and `args.cni`.
+
+use std::net::IpAddr;
+
+use super::InputError;
+use super::error::ValueError;
+use super::json::{Node, number_opt};
+use crate::{Bandwidth, MacAddr, Rate};
+
+/// The wishes of `runtimeConfig` (capabilities `ips`, `mac`, `bandwidth`; CONVENTIONS.md,
+/// "Well-known Capabilities"). What belongs to other plugins of a chain (`portMappings`,
+/// `dns`, `deviceID`, …) is not looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuntimeConf {
+    /// `ips`.
+    pub ips: Vec<IpAddr>,
+    /// `mac`.
+    pub mac: Option<MacAddr>,
+    /// `bandwidth`.
+    pub bandwidth: Bandwidth,
+}
+
+impl RuntimeConf {
+    pub(super) fn read(node: &Node<'_>) -> Result<Self, InputError> {
+        Ok(Self {
+            ips: ips(node)?,
+            mac: mac(node)?,
+            bandwidth: node
+                .get("bandwidth")?
+                .map(|b| bandwidth(&b))
+                .transpose()?
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// The wishes under `args.cni`: `ips` and `mac` (CONVENTIONS.md, "args in network config").
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ArgsConf {
+    pub(super) ips: Vec<IpAddr>,
+    pub(super) mac: Option<MacAddr>,
+}
+
+impl ArgsConf {
+    pub(super) fn read(args: &Node<'_>) -> Result<Self, InputError> {
+        match args.get("cni")? {
+            Some(cni) => Ok(Self {
+                ips: ips(&cni)?,
+                mac: mac(&cni)?,
+            }),
+            None => Ok(Self::default()),
+        }
+    }
+}
+
+fn ips(node: &Node<'_>) -> Result<Vec<IpAddr>, InputError> {
+    match node.get("ips")? {
+        Some(list) => list.items()?.iter().map(Node::address).collect(),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// `mac`; the empty string is as good as absent.
+fn mac(node: &Node<'_>) -> Result<Option<MacAddr>, InputError> {
+    match node.get("mac")? {
+        Some(n) if !n.string()?.is_empty() => n
+            .parse::<MacAddr>()?
+            .unicast()
+            .map(Some)
+            .map_err(|e| n.invalid(e)),
+        _ => Ok(None),
+    }
+}
+
+fn bandwidth(node: &Node<'_>) -> Result<Bandwidth, InputError> {
+    Ok(Bandwidth {
+        ingress: rate(node, "ingressRate", "ingressBurst")?,
+        egress: rate(node, "egressRate", "egressBurst")?,
+    })
+}
+
+/// A rate in bits a second and its burst in bits; both zero or absent: no limit. The
+/// reference plugin refuses one without the other too.
+fn rate(node: &Node<'_>, rate: &str, burst: &str) -> Result<Option<Rate>, InputError> {
+    let get = |key| number_opt(node, key).map(Option::unwrap_or_default);
+    match (get(rate)?, get(burst)?) {
+        (0, 0) => Ok(None),
+        (0, _) | (_, 0) => Err(node.invalid(ValueError::HalfRate)),
+        (rate, burst) => Ok(Some(Rate { rate, burst })),
+    }
+}

@@ -1,0 +1,124 @@
+//! The spool: DELs that were answered as done while netd was away, for netd to do later.
+//!
+//! ```text
+//!   runtime ── DEL ──▶ flatnet ──✗── netd (down)
+//!                         └──▶ <spool>/<hash of the key>.json ──▶ netd, at its next start
+//! ```
+//!
+//! Here is the form of an entry only; the files are written and read by `flatnet_cni::spool`.
+//!
+//! **An entry must not destroy what came after it.** A runtime may attach the same container
+//! and interface again after a DEL that waits in the spool. netd does an entry only if
+//! [`SpooledDel::applies_to`] says so, and drops it otherwise.
+
+use serde::{Deserialize, Serialize};
+
+use crate::AttachmentKey;
+use crate::api::DelRequest;
+
+/// The version of this form.
+pub const FORMAT: u32 = 1;
+
+/// How the name of an entry ends.
+pub const SUFFIX: &str = ".json";
+
+/// How the name of an entry ends that could not be read and was moved aside.
+pub const BAD_SUFFIX: &str = ".bad";
+
+/// How the name ends of an entry that is being written: worth nothing after a crash, since
+/// its DEL was not answered.
+pub const TEMP_SUFFIX: &str = ".tmp";
+
+/// The most bytes of an entry that are read: one has less than 6 KiB.
+pub const ENTRY_LIMIT: u64 = 64 * 1024;
+
+/// A DEL that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpooledDel {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// When the DEL was answered, in milliseconds since 1970 of the host's clock.
+    pub spooled_at_ms: u64,
+    /// The socket on which netd did not answer, for people.
+    pub socket: String,
+    /// What to do.
+    pub request: DelRequest,
+}
+
+impl SpooledDel {
+    /// Whether this DEL is meant for an attachment of its key that was made at
+    /// `created_at_ms`: one that was made later, or in the same millisecond, it never knew.
+    pub fn applies_to(&self, created_at_ms: u64) -> bool {
+        self.spooled_at_ms > created_at_ms
+    }
+
+    /// The name of its file: of the key alone, so that a repeated DEL replaces the first.
+    pub fn file_name(&self) -> String {
+        format!("{}{SUFFIX}", stem(&self.request.key))
+    }
+}
+
+/// The name of a key's entry without suffix: 32 hexadecimal digits, whatever the key holds.
+///
+/// FNV-1a with 128 bits over the three names with a NUL, which no name holds, after each.
+/// It is no defence against somebody who seeks collisions; who may choose container IDs is
+/// root.
+pub fn stem(key: &AttachmentKey) -> String {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let names = [
+        key.network.as_str(),
+        key.container_id.as_str(),
+        key.ifname.as_str(),
+    ];
+    let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
+    let hash = bytes.fold(OFFSET, |h, b| (h ^ u128::from(b)).wrapping_mul(PRIME));
+    format!("{hash:032x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ContainerId, IfName, NetworkName};
+
+    fn key(network: &str, container: &str, ifname: &str) -> AttachmentKey {
+        AttachmentKey {
+            network: NetworkName::new(network).expect("a network"),
+            container_id: ContainerId::new(container).expect("an ID"),
+            ifname: IfName::new(ifname).expect("an interface"),
+        }
+    }
+
+    #[test]
+    fn names_that_run_together_have_different_files() {
+        assert_ne!(stem(&key("ab", "c", "eth0")), stem(&key("a", "bc", "eth0")));
+        assert_ne!(stem(&key("a", "b", "eth0")), stem(&key("a", "b", "eth1")));
+        assert_eq!(stem(&key("a", "b", "eth0")), stem(&key("a", "b", "eth0")));
+        assert_eq!(stem(&key("a", "b", "eth0")).len(), 32);
+    }
+
+    #[test]
+    fn a_spooled_del_spares_an_attachment_that_came_after_it() {
+        let del = SpooledDel {
+            format: FORMAT,
+            spooled_at_ms: 1000,
+            socket: "/run/flatnet/netd.sock".to_owned(),
+            request: DelRequest {
+                version: 1,
+                key: key("a", "b", "eth0"),
+                netns: None,
+            },
+        };
+        assert!(del.applies_to(999));
+        assert!(!del.applies_to(1000));
+        assert!(!del.applies_to(1001));
+    }
+
+    #[test]
+    fn an_entry_is_the_json_that_is_written_here() {
+        let text = r#"{"format":1,"spooled_at_ms":5,"socket":"/s","request":{"version":1,"network":"n","container_id":"c","ifname":"eth0","netns":"/run/netns/x"}}"#;
+        let del: SpooledDel = serde_json::from_str(text).expect("an entry");
+        assert_eq!(del.request.key, key("n", "c", "eth0"));
+        assert_eq!(serde_json::to_string(&del).expect("JSON"), text);
+    }
+}
