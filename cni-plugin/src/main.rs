@@ -1,2 +1,29 @@
-//! To be written.
-fn main() {}
+//! The plugin's process: everything it touches, handed to [`flatnet_cni::run`].
+
+use std::io::{self, IsTerminal, Read};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use flatnet_cni::{Process, UnixNetd, run};
+
+fn main() -> ExitCode {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let stdin = io::stdin();
+    // Nobody types a configuration: do not wait for one.
+    let mut stdin: Box<dyn Read> = if stdin.is_terminal() {
+        Box::new(io::empty())
+    } else {
+        Box::new(stdin.lock())
+    };
+    let code = run(Process {
+        env: &|name| std::env::var_os(name),
+        stdin: &mut stdin,
+        stdout: &mut io::stdout().lock(),
+        stderr: &mut io::stderr().lock(),
+        netd: &UnixNetd::default(),
+        now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+    });
+    ExitCode::from(code)
+}

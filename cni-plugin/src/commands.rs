@@ -1,0 +1,296 @@
+//! What each command does once its input is known to be sound.
+
+use std::path::{Path, PathBuf};
+
+use flatnet_types::api::{
+    AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VERSION, code,
+};
+use flatnet_types::cni::env::Target;
+use flatnet_types::cni::result::Made;
+use flatnet_types::cni::{CniArgs, CniVersion, Command, Document, InputError, NetConf, version};
+use flatnet_types::spool::{FORMAT, SpooledDel};
+use flatnet_types::{AttachmentKey, NetnsPath};
+use serde::Serialize;
+
+use crate::run::to_line;
+use crate::spool::Spool;
+use crate::{Netd, NetdError};
+
+/// Beside the call and the configuration.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) netd: &'a dyn Netd,
+    pub(crate) now_ms: u64,
+}
+
+/// What goes to stdout, and how to undo what it tells if it cannot be told.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    undo: Option<(PathBuf, DelRequest)>,
+}
+
+impl Answer {
+    /// Undoes an ADD whose result the runtime did not get. Best effort: a runtime follows a
+    /// failed ADD by a DEL.
+    pub(crate) fn take_back(self, netd: &dyn Netd) {
+        if let Some((socket, request)) = self.undo {
+            let _ = netd.del(&socket, &request);
+        }
+    }
+}
+
+fn key(conf: &NetConf, target: Target) -> AttachmentKey {
+    AttachmentKey {
+        network: conf.name.clone(),
+        container_id: target.container_id,
+        ifname: target.ifname,
+    }
+}
+
+/// ADD: SPEC.md 1.1.0, "ADD: Add container to network, or apply modifications".
+pub(crate) fn add(
+    document: &Document,
+    target: Target,
+    netns: NetnsPath,
+    args: CniArgs,
+    context: Context<'_>,
+) -> Result<Answer, ErrorReply> {
+    let conf = document.net_conf()?;
+    let attach = document.attach_conf(args)?;
+    let earlier = document.prev_result()?.unwrap_or_default();
+    let request = AddRequest {
+        version: VERSION,
+        key: key(&conf, target),
+        netns,
+        plan_network: conf.network,
+        ips: attach.ips,
+        mac: attach.mac,
+        mtu: attach.mtu,
+        trunk: attach.trunk,
+        bandwidth: attach.bandwidth,
+        routes: attach.routes,
+        pod: attach.pod,
+    };
+    let reply = context
+        .netd
+        .add(&conf.socket, &request)
+        .map_err(|e| failed(e, &conf.socket, code::TRY_AGAIN_LATER))?;
+    let AddRequest { key, netns, .. } = request;
+    let made = Made {
+        reply: &reply,
+        ifname: &key.ifname,
+        netns: &netns,
+        dns: &attach.dns,
+    };
+    let text = earlier.merge(made, conf.version).print(conf.version);
+    let undo = DelRequest {
+        version: VERSION,
+        key,
+        netns: Some(netns),
+    };
+    let answer = Answer {
+        text: String::new(),
+        undo: Some((conf.socket, undo)),
+    };
+    match text {
+        Ok(text) => Ok(Answer { text, ..answer }),
+        Err(e) => {
+            answer.take_back(context.netd);
+            Err(ErrorReply {
+                code: code::INTERNAL,
+                msg: format!("the result cannot be written as JSON: {e}"),
+                details: String::new(),
+            })
+        }
+    }
+}
+
+/// DEL: never fails for what is gone, nor for netd's being away.
+///
+/// Only what names the attachment is read of the configuration: a `mtu` that is wrong by
+/// now, or a broken `prevResult`, must not keep an address for ever.
+pub(crate) fn del(
+    document: &Document,
+    target: Target,
+    netns: Option<NetnsPath>,
+    context: Context<'_>,
+) -> Result<Answer, ErrorReply> {
+    let conf = document.net_conf()?;
+    let request = DelRequest {
+        version: VERSION,
+        key: key(&conf, target),
+        netns,
+    };
+    match context.netd.del(&conf.socket, &request) {
+        Ok(_) => Ok(Answer::default()),
+        Err(e) if e.refusal().is_some() => Err(failed(e, &conf.socket, code::TRY_AGAIN_LATER)),
+        Err(e) => spool(&conf, request, &e, context.now_ms),
+    }
+}
+
+/// Records a DEL that netd did not hear, or may not have heard: doing it twice is harmless.
+fn spool(
+    conf: &NetConf,
+    request: DelRequest,
+    why: &NetdError,
+    now_ms: u64,
+) -> Result<Answer, ErrorReply> {
+    let del = SpooledDel {
+        format: FORMAT,
+        spooled_at_ms: now_ms,
+        socket: conf.socket.to_string_lossy().into_owned(),
+        request,
+    };
+    Spool::new(&conf.spool)
+        .write(&del)
+        .map_err(|e| ErrorReply {
+            code: code::IO_FAILURE,
+            msg: format!("netd is away and the DEL could not be recorded: {e}"),
+            details: why.to_string(),
+        })?;
+    Ok(Answer::default())
+}
+
+/// CHECK: SPEC.md 1.1.0, "CHECK: Check container's networking is as expected".
+pub(crate) fn check(
+    document: &Document,
+    target: Target,
+    netns: NetnsPath,
+    context: Context<'_>,
+) -> Result<Answer, ErrorReply> {
+    document.require(Command::Check, CniVersion::V0_4_0)?;
+    let conf = document.net_conf()?;
+    let earlier = document.prev_result()?.ok_or_else(|| InputError::Missing {
+        key: "prevResult".to_owned(),
+    })?;
+    let expected = earlier
+        .expected(&target.ifname, &netns)
+        .ok_or_else(|| ErrorReply {
+            code: code::INVALID_CONFIG,
+            msg: format!(
+                "`prevResult` does not mention the interface {}",
+                target.ifname
+            ),
+            details: String::new(),
+        })?;
+    let request = CheckRequest {
+        version: VERSION,
+        key: key(&conf, target),
+        netns,
+        mac: expected.mac,
+        ips: expected.ips,
+        routes: expected.routes,
+    };
+    context
+        .netd
+        .check(&conf.socket, &request)
+        .map_err(|e| failed(e, &conf.socket, code::TRY_AGAIN_LATER))?;
+    Ok(Answer::default())
+}
+
+/// GC: SPEC.md 1.1.0, "GC: Clean up any stale resources". Without the list of what lives
+/// nothing is released, and netd is not asked.
+pub(crate) fn gc(document: &Document, context: Context<'_>) -> Result<Answer, ErrorReply> {
+    document.require(Command::Gc, CniVersion::V1_1_0)?;
+    let conf = document.net_conf()?;
+    let Some(valid) = document.valid_attachments()? else {
+        return Ok(Answer::default());
+    };
+    let request = GcRequest {
+        version: VERSION,
+        network: conf.name,
+        valid,
+    };
+    context.netd.gc(&conf.socket, &request).map_err(|e| {
+        let mut error = failed(e, &conf.socket, code::TRY_AGAIN_LATER);
+        if error.code == code::TRY_AGAIN_LATER {
+            error.details = joined(&error.details, "nothing is lost: the runtime repeats a GC");
+        }
+        error
+    })?;
+    Ok(Answer::default())
+}
+
+/// STATUS: SPEC.md 1.1.0, errors 50 and 51.
+pub(crate) fn status(document: &Document, context: Context<'_>) -> Result<Answer, ErrorReply> {
+    document.require(Command::Status, CniVersion::V1_1_0)?;
+    let conf = document.net_conf()?;
+    let request = StatusRequest {
+        version: VERSION,
+        network: conf.network.unwrap_or(conf.name),
+    };
+    context
+        .netd
+        .status(&conf.socket, &request)
+        .map_err(|e| failed(e, &conf.socket, code::NOT_AVAILABLE))?;
+    Ok(Answer::default())
+}
+
+/// VERSION: answers in the version that was asked for, even one that is not served: a newer
+/// runtime finds out that way what is. Empty stdin is tolerated.
+pub(crate) fn version(input: &[u8]) -> Result<Answer, ErrorReply> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Versions<'a> {
+        cni_version: &'a str,
+        supported_versions: [&'static str; CniVersion::ALL.len()],
+    }
+    let document = match Document::parse(input) {
+        Err(InputError::Empty) => None,
+        parsed => Some(parsed?),
+    };
+    let asked = document.as_ref().map(Document::asked_version).transpose()?;
+    let newest = CniVersion::NEWEST.as_str();
+    let text = to_line(&Versions {
+        cni_version: asked.filter(|v| version::is_plausible(v)).unwrap_or(newest),
+        supported_versions: CniVersion::ALL.map(CniVersion::as_str),
+    });
+    Ok(Answer { text, undo: None })
+}
+
+/// A failure in CNI's words: netd's own where it spoke, else `away`.
+fn failed(error: NetdError, socket: &Path, away: u32) -> ErrorReply {
+    match error {
+        NetdError::Refused(reply) if reply.code == code::UNSUPPORTED_VERSION => ErrorReply {
+            code: reply.code,
+            msg: format!(
+                "netd does not serve message version {VERSION} of plugin flatnet {}: {}",
+                env!("CARGO_PKG_VERSION"),
+                reply.msg
+            ),
+            details: joined(&reply.details, "upgrade the older of the two on this node"),
+        },
+        // 0 is no error code (SPEC.md 1.1.0, "Error").
+        NetdError::Refused(reply) if reply.code == 0 => ErrorReply {
+            code: code::INTERNAL,
+            ..reply
+        },
+        NetdError::Refused(reply) => reply,
+        error if error.is_away() => ErrorReply {
+            code: away,
+            msg: error.to_string(),
+            details: format!(
+                "is netd running on this node? Its socket is {}",
+                socket.display()
+            ),
+        },
+        error => ErrorReply {
+            code: if away == code::NOT_AVAILABLE {
+                away
+            } else {
+                code::DECODE
+            },
+            msg: error.to_string(),
+            details: format!("is it netd that listens on {}?", socket.display()),
+        },
+    }
+}
+
+fn joined(first: &str, second: &str) -> String {
+    if first.is_empty() {
+        second.to_owned()
+    } else {
+        format!("{first}; {second}")
+    }
+}
