@@ -1,1 +1,63 @@
-//! To be written.
+//! The kernel's side of Flatnet: veth pairs, addresses, routes and sysctls, by rtnetlink,
+//! in this node's namespace and in containers'. The only crate that knows netlink, and the
+//! only one that may hold `unsafe`.
+//!
+//! ```text
+//!                    Kernel (a handle: Send + Sync, cheap to clone)
+//!                       │ a job and a oneshot for its answer
+//!         ┌─────────────┼──────────────────────┐
+//!         ▼             ▼                      ▼
+//!   request threads   deletion threads     monitor thread
+//!   a socket each     (DELLINK holds        RTNLGRP_LINK ──▶ watch(): LinkEvents
+//!   in home           its thread ~20 ms)        │
+//!     │   ▲               │                     └─ RTM_DELLINK ──▶ wakes delete_link()
+//!     │   └ setns there   ▼
+//!     │     and back    home namespace (netd's)
+//!     ▼
+//!   container's namespace: a socket born in it, kept by Netns
+//! ```
+//!
+//! Assumptions: [`Kernel::start`] is called on a thread that is in the node's namespace
+//! ("home"); the process has CAP_NET_ADMIN and CAP_SYS_ADMIN.
+//!
+//! Cancel safety of every `async fn` of [`Kernel`]: a future that is dropped before a
+//! thread took its job cancels it; later the job runs to its end and only its result is
+//! lost. So an ADD that is given up may have made its link: its rollback deletes it, and
+//! deleting the absent is `Ok`.
+//!
+//! Nothing here needs a particular runtime, and nothing blocks the thread that awaits.
+
+mod ack;
+mod configure;
+mod delete;
+mod error;
+mod host;
+mod ioctl;
+mod kernel;
+mod message;
+mod monitor;
+mod netns;
+mod observe;
+mod pool;
+mod socket;
+mod spec;
+mod sysctl;
+mod veth;
+mod view;
+
+pub use error::{
+    AddressError, ConfigureError, Fault, LinkError, NetnsError, ObserveError, RequestError,
+    RouteError, StartError, SysctlError,
+};
+pub use kernel::Kernel;
+pub use monitor::LinkEvents;
+pub use netns::{Netns, NetnsId};
+pub use spec::{
+    AddressSpec, ContainerRoute, ContainerSpec, LinkChange, RouteSpec, TABLE_MAIN, VethMade,
+    VethSpec, host_end_mac,
+};
+pub use sysctl::SysctlKey;
+pub use view::{
+    Address, ContainerView, Deleted, Link, LinkEvent, NeighbourCount, NeighbourLimits, NextHop,
+    OperState, Route, RouteKind, RouteScope,
+};
