@@ -161,3 +161,6 @@ fn say(stdout: &mut dyn Write, text: &str) -> io::Result<()> {
     writeln!(stdout, "{text}")?;
     stdout.flush()
 }
+
+#[cfg(test)]
+mod tests;
