@@ -1,0 +1,188 @@
+//! The command line: `flatnet-lab up | status | exec | down`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::{Error, Result};
+use crate::exec::exec;
+use crate::lab::Lab;
+use crate::paths::Layout;
+use crate::progress::Terminal;
+use crate::status::status;
+use crate::supervise::{launch::Launch, supervise};
+use crate::up::{UpOptions, UpReport, mend, up};
+use crate::{down, plan};
+
+/// A hybrid cluster in network namespaces: IDC nodes on switches, VPC nodes behind a
+/// router, a leased line between.
+#[derive(Debug, Parser)]
+#[command(name = "flatnet-lab", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Raise the lab; where it is up, look at everything and mend what is missing
+    Up(Up),
+    /// Show how it is
+    Status {
+        /// How to print it
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Run a command in a node, a switch or a router
+    Exec {
+        /// idc1, vpc1, tor1, edge, vpcr, …
+        node: String,
+        /// The command; a shell where there is none
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Take everything down, in whatever state it is
+    Down,
+    /// Keep the daemons running (`up` starts this)
+    #[command(hide = true)]
+    Supervise {
+        /// The state directory
+        #[arg(long, default_value = crate::paths::ROOT)]
+        root: PathBuf,
+    },
+    /// Become a daemon where it belongs (the supervisor starts this)
+    #[command(hide = true)]
+    Launch(Launch),
+    /// Put right what a restart of a switch undid (the supervisor starts this)
+    #[command(hide = true)]
+    Mend { member: String },
+}
+
+#[derive(Debug, clap::Args)]
+struct Up {
+    /// IDC nodes [default: 2]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=i64::from(plan::MAX_NODES)))]
+    idc: Option<u8>,
+    /// VPC nodes [default: 2]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=i64::from(plan::MAX_NODES)))]
+    vpc: Option<u8>,
+    /// Another plan than the generated one
+    #[arg(long, conflicts_with_all = ["idc", "vpc"])]
+    plan: Option<PathBuf>,
+    /// Where netd, flatnet and flatnet-lab are [default: where this program is]
+    #[arg(long)]
+    bin_dir: Option<PathBuf>,
+    /// Only the fabric and Open vSwitch
+    #[arg(long)]
+    no_netd: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What the action says.
+pub fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Action::Up(args) => {
+            let usual = UpOptions::default();
+            let options = UpOptions {
+                idc: args.idc,
+                vpc: args.vpc,
+                plan: args.plan,
+                bin_dir: args.bin_dir.unwrap_or(usual.bin_dir),
+                netd: !args.no_netd,
+            };
+            let report = {
+                let progress = Terminal::default();
+                up(&options, &progress)?
+            };
+            print(&said(&report))
+        }
+        Action::Status { output } => {
+            let status = status(&Lab::open()?)?;
+            match output {
+                Output::Table => print(&status.to_string()),
+                Output::Json => {
+                    let text =
+                        serde_json::to_string_pretty(&status).map_err(|source| Error::Json {
+                            what: "the status".into(),
+                            source,
+                        })?;
+                    print(&(text + "\n"))
+                }
+            }
+        }
+        Action::Exec { node, command } => match exec(&Lab::open()?, &node, &command)? {},
+        Action::Down => {
+            let report = {
+                let progress = Terminal::default();
+                down::down(&progress)?
+            };
+            let count = report.namespaces.len();
+            print(&format!(
+                "The lab is down: {count} namespace(s) removed in {:.1} s.\n",
+                report.took.as_secs_f64()
+            ))
+        }
+        Action::Supervise { root } => supervise(&Layout::at(root)),
+        Action::Launch(launch) => launch.run(),
+        Action::Mend { member } => mend(&member),
+    }
+}
+
+fn said(report: &UpReport) -> String {
+    let took = format!("{:.1} s", report.took.as_secs_f64());
+    if report.created {
+        return format!("The lab is up after {took}; `flatnet-lab status` shows it.\n");
+    }
+    if report.mended.is_empty() {
+        return format!("The lab was up, and nothing was amiss ({took}).\n");
+    }
+    let list: Vec<String> = report.mended.iter().map(|m| format!("  - {m}\n")).collect();
+    format!("The lab was up; mended in {took}:\n{}", list.concat())
+}
+
+fn print(text: &str) -> Result<()> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(Error::io("write", "standard output"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_commands_own_options_are_not_taken_for_ours() {
+        let cli = Cli::parse_from(["flatnet-lab", "exec", "idc1", "ip", "-br", "link"]);
+        let Action::Exec { node, command } = cli.command else {
+            panic!("not exec");
+        };
+        assert_eq!((node.as_str(), command.len()), ("idc1", 3));
+    }
+
+    #[test]
+    fn a_second_up_says_what_it_mended() {
+        let mut report = UpReport {
+            created: false,
+            mended: Vec::new(),
+            took: std::time::Duration::from_millis(1200),
+        };
+        assert!(said(&report).contains("nothing was amiss"));
+        report.mended.push("edge: port tor1".into());
+        assert!(said(&report).contains("  - edge: port tor1"));
+    }
+}

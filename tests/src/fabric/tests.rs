@@ -1,0 +1,206 @@
+use super::*;
+use crate::plan::generate;
+
+fn lab() -> Fabric {
+    desired(&generate(2, 2).expect("plan")).expect("fabric")
+}
+
+fn vlans(list: &[VlanId]) -> Vec<u16> {
+    list.iter().map(|v| v.get()).collect()
+}
+
+/// What would be seen if every op had been done.
+fn done(fabric: &Fabric) -> Observed {
+    let mut observed = Observed::default();
+    for member in &fabric.members {
+        let links = member.links.iter().map(|l| {
+            let seen = SeenLink {
+                up: true,
+                mtu: l.mtu.get(),
+                master: l.master.clone(),
+                addresses: l.addresses.clone(),
+            };
+            (l.name.clone(), seen)
+        });
+        let seen = Seen {
+            sysctls: member.sysctls.clone(),
+            links: links.collect(),
+            routes: member.routes.clone(),
+        };
+        observed.members.insert(member.name.clone(), seen);
+    }
+    observed
+}
+
+#[test]
+fn a_fabric_that_is_as_it_should_be_needs_nothing() {
+    let fabric = lab();
+    assert_eq!(plan(&fabric, &done(&fabric)), []);
+}
+
+#[test]
+fn the_default_lab_has_the_contracts_members() {
+    let names: Vec<_> = lab().members.iter().map(|m| m.name.clone()).collect();
+    assert_eq!(
+        names,
+        [
+            "lab", "tor1", "tor2", "edge", "vpcr", "idc1", "idc2", "vpc1", "vpc2"
+        ]
+    );
+}
+
+#[test]
+fn a_trunk_carries_exactly_what_its_node_needs() {
+    let mut network_plan = generate(2, 0).expect("plan");
+    network_plan.spec.hosts[1]
+        .ranges
+        .retain(|r| r.network.as_str() == "web");
+    let fabric = desired(&network_plan).expect("fabric");
+    let trunks = |tor: &str| {
+        let tor = fabric.member(tor).expect("member");
+        tor.switch.clone().expect("switch").trunks
+    };
+    assert_eq!(vlans(&trunks("tor1")["idc1"]), [10, 100, 200]);
+    assert_eq!(vlans(&trunks("tor2")["idc2"]), [10, 100]);
+    assert_eq!(vlans(&trunks("tor1")["tor2"]), [10, 100, 200]);
+    assert_eq!(vlans(&trunks("tor1")["edge"]), [10, 100, 200]);
+}
+
+#[test]
+fn the_edge_is_the_gateway_of_every_vlan() {
+    let fabric = lab();
+    let edge = fabric.member("edge").expect("edge");
+    let vlan = edge.link("vlan100").expect("interface");
+    assert_eq!(vlan.origin, Origin::OvsInternal);
+    let addresses: Vec<_> = vlan.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.100.0.1/16", "fd10:100::1/64"]);
+}
+
+#[test]
+fn an_idc_node_gets_no_address_and_a_vpc_node_all_of_its_own() {
+    let fabric = lab();
+    let eth = |node: &str| fabric.member(node).expect("node").link("eth0").cloned();
+    assert!(eth("idc1").expect("eth0").addresses.is_empty());
+    assert_eq!(eth("vpc2").expect("eth0").addresses.len(), 2);
+    let vpc2 = fabric.member("vpc2").expect("node");
+    let routes: Vec<_> = vpc2
+        .routes
+        .iter()
+        .map(|r| format!("{} via {} proto {}", r.prefix, r.via, r.protocol))
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            "0.0.0.0/0 via 172.20.2.253 proto 16",
+            "::/0 via fd20:2::fd proto 16"
+        ]
+    );
+}
+
+#[test]
+fn the_routers_know_the_way_to_the_other_site_and_to_each_vpc_node() {
+    let fabric = lab();
+    let has = |member: &str, prefix: &str, via: &str, link: &str| {
+        let member = fabric.member(member).expect("member");
+        member.routes.iter().any(|r| {
+            (r.prefix.to_string(), r.via.to_string(), r.link.as_str())
+                == (prefix.to_owned(), via.to_owned(), link)
+        })
+    };
+    assert!(has("vpcr", "172.30.16.0/20", "172.20.1.11", "zone-a"));
+    assert!(has("vpcr", "fd20:30::2:0/112", "fd20:2::c", "zone-b"));
+    assert!(has("vpcr", "10.200.0.0/16", "10.255.0.1", "line0"));
+    assert!(has("edge", "172.30.0.0/16", "10.255.0.2", "line0"));
+    assert!(has("edge", "fd20:2::/64", "fd10:255::2", "line0"));
+}
+
+#[test]
+fn only_routers_forward() {
+    for member in lab().members {
+        let router = matches!(member.role, Role::Edge | Role::VpcRouter);
+        let forwards = member.sysctls.contains_key("ipv4/ip_forward");
+        assert_eq!(forwards, router, "{}", member.name);
+    }
+}
+
+#[test]
+fn what_open_vswitch_has_yet_to_make_is_left_for_later() {
+    let fabric = lab();
+    let mut seen = done(&fabric);
+    let edge = seen.members.get_mut("edge").expect("edge");
+    edge.links.remove("vlan10");
+    assert_eq!(plan(&fabric, &seen), []);
+    let edge = seen.members.get_mut("edge").expect("edge");
+    edge.links.insert("vlan10".into(), SeenLink::default());
+    let ops: Vec<_> = plan(&fabric, &seen)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        ops,
+        [
+            "edge: vlan10 MTU 1500",
+            "edge: vlan10 up",
+            "edge: 10.10.0.1/24 on vlan10",
+            "edge: fd10:10::1/64 on vlan10"
+        ]
+    );
+}
+
+#[test]
+fn a_lost_namespace_comes_back_with_all_that_was_in_it() {
+    let fabric = lab();
+    let mut seen = done(&fabric);
+    seen.members.remove("vpc1");
+    // A veth's peer goes with it.
+    let router = seen.members.get_mut("vpcr").expect("router");
+    router.links.remove("vpc1");
+    let ops = plan(&fabric, &seen);
+    assert_eq!(
+        ops[0],
+        Op::Namespace {
+            member: "vpc1".into()
+        }
+    );
+    let text: Vec<_> = ops.iter().map(ToString::to_string).collect();
+    assert!(text.contains(&"a cable from vpc1 (eth0) to vpcr (vpc1)".to_owned()));
+    assert!(text.contains(&"vpcr: vpc1 into zone-a".to_owned()));
+    assert!(text.contains(&"vpc1: 172.20.1.11/24 on eth0".to_owned()));
+}
+
+#[test]
+fn only_routes_with_the_labs_mark_are_taken_away() {
+    let fabric = lab();
+    let mut seen = done(&fabric);
+    let router = seen.members.get_mut("vpcr").expect("router");
+    for (prefix, protocol) in [("192.0.2.0/24", 197), ("198.51.100.0/24", 4)] {
+        router.routes.push(Route {
+            prefix: prefix.parse().expect("prefix"),
+            via: "10.255.0.1".parse().expect("address"),
+            link: "line0".into(),
+            protocol,
+        });
+    }
+    assert_eq!(
+        plan(&fabric, &seen),
+        [Op::RouteGone {
+            member: "vpcr".into(),
+            prefix: "192.0.2.0/24".parse().expect("prefix")
+        }]
+    );
+}
+
+#[test]
+fn what_one_lab_cannot_be_is_refused_with_the_reason() {
+    let mut plan = generate(1, 1).expect("plan");
+    plan.spec.hosts[0].name = "edge".parse().expect("name");
+    let text = desired(&plan).expect_err("taken").to_string();
+    assert!(text.contains("edge"), "{text}");
+    plan.spec.hosts[0].name = "a-node-with-a-long-name".parse().expect("name");
+    let text = desired(&plan).expect_err("too long").to_string();
+    assert!(text.contains("15 bytes"), "{text}");
+    plan.spec.hosts[0].name = "idc1".parse().expect("name");
+    plan.spec.hosts[0].uplink.switch = None;
+    let text = desired(&plan).expect_err("no switch").to_string();
+    assert!(text.contains("switch"), "{text}");
+}

@@ -1,0 +1,408 @@
+//! Raising the lab, and mending it: the same thing, for it looks first and does what lacks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use flatnet_plan::NetworkPlan;
+use nix::sys::signal::Signal;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::fabric::{self, Fabric, Role};
+use crate::lock::{self, Lock};
+use crate::paths::{Layout, SUPERVISOR, namespace, netns_path};
+use crate::process::{ProcessId, poll};
+use crate::progress::Progress;
+use crate::supervise::{self, Unit};
+use crate::{checks, files, netd, netns, ovs, run};
+
+/// How long another `up` or `down` may take.
+const OTHERS: Duration = Duration::from_secs(90);
+/// How long daemons may take to answer, on a busy machine.
+const DAEMONS: Duration = Duration::from_secs(30);
+/// Where Debian and others keep CNI's reference plugins.
+const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
+
+/// What to raise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpOptions {
+    /// IDC nodes; none: as the running lab has, or two.
+    pub idc: Option<u8>,
+    /// VPC nodes; none: as the running lab has, or two.
+    pub vpc: Option<u8>,
+    /// Another plan.
+    pub plan: Option<PathBuf>,
+    /// Where `netd`, `flatnet` and `flatnet-lab` are.
+    pub bin_dir: PathBuf,
+    /// Whether to run netd; without it the lab is a bare fabric.
+    pub netd: bool,
+}
+
+impl Default for UpOptions {
+    fn default() -> Self {
+        Self {
+            idc: None,
+            vpc: None,
+            plan: None,
+            bin_dir: default_bin_dir(),
+            netd: true,
+        }
+    }
+}
+
+/// What `up` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UpReport {
+    /// Whether there was no lab before.
+    pub created: bool,
+    /// What it mended, where there was one.
+    pub mended: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// `$FLATNET_BIN_DIR`, or where this program is; a test's program is one below.
+fn default_bin_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("FLATNET_BIN_DIR") {
+        return dir.into();
+    }
+    let exe = std::env::current_exe().unwrap_or_default();
+    let dir = exe.parent().unwrap_or(Path::new("."));
+    match dir.file_name() {
+        Some(name) if name == "deps" => dir.parent().unwrap_or(dir).to_owned(),
+        _ => dir.to_owned(),
+    }
+}
+
+/// Raises the lab, or mends it.
+///
+/// # Errors
+/// [`Error::Preconditions`] before anything is touched; [`Error::AnotherPlan`];
+/// [`Error::Timeout`] where a daemon does not come up. What is built by then stays, and
+/// the next `up` goes on from there.
+pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
+    let begun = Instant::now();
+    checks::machine()?;
+    let ours: &[&str] = if options.netd {
+        &["flatnet-lab", "flatnet", "netd"]
+    } else {
+        &["flatnet-lab"]
+    };
+    checks::binaries(&options.bin_dir, ours)?;
+    checks::outside()?;
+    let _lock = Lock::take(Path::new(lock::COMMAND), OTHERS, |holder| {
+        progress.note(&format!("waiting for {holder}"));
+    })?;
+    let layout = Layout::default();
+    let created = !layout.plan().exists();
+    let plan = choose_plan(options, &layout)?;
+    let raise = Raise {
+        fabric: fabric::desired(&plan)?,
+        layout,
+        plan,
+        options,
+        progress,
+        mended: Mutex::new(Vec::new()),
+    };
+    raise.run()?;
+    let mended = raise.mended.into_inner().unwrap_or_default();
+    Ok(UpReport {
+        created,
+        mended: if created { Vec::new() } else { mended },
+        took: begun.elapsed(),
+    })
+}
+
+/// Puts right what a restart of a member's switch undoes. The supervisor calls for this;
+/// it takes no lock, for an `up` may be at work on the same, and both only add.
+///
+/// # Errors
+/// [`Error::NotUp`], [`Error::UnknownMember`], and what `ip` says.
+pub(crate) fn mend(member: &str) -> Result<()> {
+    let layout = Layout::default();
+    let plan = read_plan(&layout)?;
+    let mut fabric = fabric::desired(&plan)?;
+    fabric.members.retain(|m| m.name == member);
+    fabric.cables.clear();
+    let Some(switch) = fabric.members.first().and_then(|m| m.switch.clone()) else {
+        return Ok(());
+    };
+    ovs::wait_answers(&layout.member(member), DAEMONS)?;
+    wait_internal(&fabric, member, switch.internal.keys())?;
+    let ops = fabric::plan(&fabric, &fabric::observe(&fabric)?);
+    fabric::apply::apply(&fabric, &ops)
+}
+
+/// The plan that the lab runs.
+///
+/// # Errors
+/// [`Error::NotUp`], [`Error::Plan`].
+pub(crate) fn read_plan(layout: &Layout) -> Result<NetworkPlan> {
+    let path = layout.plan();
+    let text = fs::read_to_string(&path).map_err(|_| Error::NotUp(path))?;
+    Ok(flatnet_plan::load(&text)?)
+}
+
+fn choose_plan(options: &UpOptions, layout: &Layout) -> Result<NetworkPlan> {
+    let running = match read_plan(layout) {
+        Err(Error::NotUp(_)) => None,
+        other => Some(other?),
+    };
+    let wanted = match (&options.plan, options.idc, options.vpc) {
+        (Some(path), _, _) => {
+            let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+            Some(flatnet_plan::load(&text)?)
+        }
+        (None, None, None) => None,
+        (None, idc, vpc) => Some(crate::plan::generate(idc.unwrap_or(2), vpc.unwrap_or(2))?),
+    };
+    match (running, wanted) {
+        (Some(running), Some(wanted)) if running != wanted => {
+            Err(Error::AnotherPlan(layout.plan()))
+        }
+        (Some(plan), _) | (None, Some(plan)) => Ok(plan),
+        (None, None) => crate::plan::generate(2, 2),
+    }
+}
+
+struct Raise<'o> {
+    layout: Layout,
+    plan: NetworkPlan,
+    fabric: Fabric,
+    options: &'o UpOptions,
+    progress: &'o dyn Progress,
+    mended: Mutex<Vec<String>>,
+}
+
+impl Raise<'_> {
+    fn run(&self) -> Result<()> {
+        self.progress.step("namespaces, cables, addresses, routes");
+        self.files()?;
+        self.fabric_ops()?;
+        fabric::apply::offloads_off(&self.fabric)?;
+        self.progress
+            .step("Open vSwitch and netd under a supervisor");
+        let units = self.units();
+        self.supervisor(&units)?;
+        self.progress.step("switches and the edge router");
+        self.switches()?;
+        self.fabric_ops()?;
+        if self.options.netd {
+            self.progress.step("every netd ready");
+            run::each(&self.nodes(), |node| {
+                netd::wait_ready(node, &self.layout.member(node), DAEMONS).map(drop)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn nodes(&self) -> Vec<&str> {
+        let nodes = self.fabric.members.iter().filter(|m| m.role.is_node());
+        nodes.map(|m| m.name.as_str()).collect()
+    }
+
+    fn mended(&self, what: String) {
+        if let Ok(mut mended) = self.mended.lock() {
+            mended.push(what);
+        }
+    }
+
+    /// The state directory. The plan goes first: a lab without one is not there.
+    fn files(&self) -> Result<()> {
+        let layout = &self.layout;
+        files::make_dir(&layout.bin_dir())?;
+        let yaml = flatnet_plan::to_yaml(&self.plan).map_err(|e| Error::Yaml(e.to_string()))?;
+        if !layout.plan().exists() {
+            files::write_if_changed(&layout.plan(), yaml.as_bytes())?;
+        }
+        for name in ["flatnet-lab", "flatnet", "netd"] {
+            let from = self.options.bin_dir.join(name);
+            if from.is_file() && files::copy_if_changed(&from, &layout.bin(name))? {
+                self.mended(format!("bin/{name} is of a newer build"));
+            }
+        }
+        self.link_plugins();
+        run::each(&self.fabric.members, |member| {
+            let paths = layout.member(&member.name);
+            if member.role.has_ovs() {
+                files::make_dir(&paths.ovs_dir())?;
+                ovs::create_database(&member.name, &paths)?;
+            }
+            if member.role.is_node() {
+                files::make_dir(&paths.store())?;
+                files::make_dir(&paths.spool())?;
+                let name = member.name.parse().map_err(|e| {
+                    Error::Unsupported(format!("the node's name {:?}: {e}", member.name))
+                })?;
+                netd::write_conflists(&flatnet_plan::node::derive(&self.plan, &name)?, &paths)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes `bin/` serve as `CNI_PATH`: chains need the reference plugins. A machine
+    /// without them has a lab all the same.
+    fn link_plugins(&self) {
+        for entry in PLUGINS
+            .iter()
+            .filter_map(|d| fs::read_dir(d).ok())
+            .flatten()
+        {
+            let Ok(entry) = entry else { continue };
+            let to = self.layout.bin_dir().join(entry.file_name());
+            if !to.exists() {
+                let _ = std::os::unix::fs::symlink(entry.path(), to);
+            }
+        }
+    }
+
+    fn fabric_ops(&self) -> Result<()> {
+        let ops = fabric::plan(&self.fabric, &fabric::observe(&self.fabric)?);
+        for op in &ops {
+            self.mended(op.to_string());
+        }
+        fabric::apply::apply(&self.fabric, &ops)
+    }
+
+    fn units(&self) -> Vec<Unit> {
+        let lab = self.layout.bin("flatnet-lab").display().to_string();
+        let build = build_of(&self.layout.bin("netd"));
+        let mut units = Vec::new();
+        for member in &self.fabric.members {
+            let paths = self.layout.member(&member.name);
+            if member.role.has_ovs() {
+                let mend = match member.role {
+                    Role::Edge => vec![lab.clone(), "mend".into(), member.name.clone()],
+                    _ => Vec::new(),
+                };
+                units.extend(ovs::units(member, &paths, mend));
+            }
+            if member.role.is_node() && self.options.netd {
+                units.push(netd::unit(&self.layout, &member.name, build.clone()));
+            }
+        }
+        units
+    }
+
+    fn supervisor(&self, units: &[Unit]) -> Result<()> {
+        let changed = supervise::write_units(&self.layout.units(), units)?;
+        if supervise::is_running(&self.layout) {
+            self.strays()?;
+            if changed {
+                self.mended("the supervisor has a new list of daemons".into());
+                hang_up(&self.layout)?;
+            }
+            return Ok(());
+        }
+        self.mended("the supervisor".into());
+        start_supervisor(&self.layout)
+    }
+
+    /// A daemon may be in a namespace that lost its name, for one that was made anew. Only
+    /// the supervisor's own children are ended, and it starts them where they belong.
+    fn strays(&self) -> Result<()> {
+        let Some(supervisor) = ProcessId::from_file(&self.layout.supervisor_pid()) else {
+            return Ok(());
+        };
+        for member in self.fabric.members.iter().filter(|m| m.role.has_ovs()) {
+            let paths = self.layout.member(&member.name);
+            for file in [paths.netd_pid(), paths.vswitchd_pid(), paths.ovsdb_pid()] {
+                if let Some(process) = ProcessId::from_file(&file)
+                    && process.is_child_of(supervisor)
+                    && !netns::contains(&namespace(&member.name), process)
+                {
+                    self.mended(format!("{} was in a lost namespace", file.display()));
+                    process.signal(Signal::SIGKILL)?;
+                    process.wait_gone(Duration::from_secs(2));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn switches(&self) -> Result<()> {
+        run::each(&self.fabric.members, |member| {
+            let paths = self.layout.member(&member.name);
+            if member.role.has_ovs() {
+                ovs::wait_answers(&paths, DAEMONS)?;
+            }
+            let Some(switch) = &member.switch else {
+                return Ok(());
+            };
+            for port in ovs::configure(&paths, switch)? {
+                self.mended(format!("{}: port {port}", member.name));
+            }
+            wait_internal(&self.fabric, &member.name, switch.internal.keys())
+        })
+    }
+}
+
+/// Open vSwitch makes its interfaces a little after it says that it did.
+fn wait_internal<'n>(
+    fabric: &Fabric,
+    member: &str,
+    ports: impl Iterator<Item = &'n String>,
+) -> Result<()> {
+    let Some(member) = fabric.member(member) else {
+        return Ok(());
+    };
+    let ports: Vec<&String> = ports.collect();
+    netns::enter(&netns_path(&namespace(&member.name)), || {
+        let there = |p: &&String| nix::net::if_::if_nametoindex(p.as_str()).is_ok();
+        poll(DAEMONS, || ports.iter().all(|p| there(p)).then_some(()))
+    })?
+    .ok_or_else(|| Error::Timeout {
+        what: format!("the interfaces {ports:?} of {}", member.name),
+        after: DAEMONS,
+        hint: "see its vswitchd.log".into(),
+    })
+}
+
+/// What tells one build of a program from another; empty where there is none.
+fn build_of(program: &Path) -> String {
+    let modified = fs::metadata(program).and_then(|m| m.modified());
+    modified.map_or(String::new(), |m| format!("{m:?}"))
+}
+
+/// Makes the supervisor read its list again.
+///
+/// # Errors
+/// [`Error::NotRunning`].
+pub(crate) fn hang_up(layout: &Layout) -> Result<()> {
+    ProcessId::from_file(&layout.supervisor_pid())
+        .ok_or_else(|| Error::NotRunning("the supervisor".into()))?
+        .signal(Signal::SIGHUP)
+}
+
+fn start_supervisor(layout: &Layout) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let lab = layout.bin("flatnet-lab");
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(layout.supervisor_log())
+        .map_err(Error::io("open", layout.supervisor_log()))?;
+    let mut command = run::command(&lab);
+    command
+        .args(["launch", "--detach", "--netns"])
+        .arg(netns_path(&namespace(SUPERVISOR)))
+        .arg("--")
+        .arg(&lab)
+        .arg("supervise")
+        .current_dir("/")
+        .stdout(Stdio::null())
+        .stderr(log);
+    let failed = |source| Error::Spawn {
+        command: format!("{} supervise", lab.display()),
+        source,
+    };
+    command.status().map_err(failed)?;
+    poll(PATIENCE, || supervise::is_running(layout).then_some(())).ok_or_else(|| Error::Timeout {
+        what: "the supervisor".into(),
+        after: PATIENCE,
+        hint: format!("see {}", layout.supervisor_log().display()),
+    })
+}
