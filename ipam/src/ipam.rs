@@ -106,11 +106,16 @@ impl Ipam {
         }
         let mut state = State::restore(&durable, config, boot_id, now);
 
-        // Generations must be set aside before the first is handed out.
-        let (_, void) = remembered(&durable, now);
+        // The disk gets the times that memory goes by, and loses what does not count.
+        let (rows, void) = remembered(&durable, now);
         let mut changes: Vec<Change> = void.into_iter().map(Change::Forgotten).collect();
+        let moved = rows
+            .iter()
+            .filter(|r| durable.released.get(&r.seq) != Some(*r));
+        changes.extend(moved.copied().map(Change::Released));
         let forgotten = state.allocator().forget();
         changes.extend(forgotten.into_iter().map(Change::Forgotten));
+        // Generations must be set aside before the first is handed out.
         changes.extend(state.raised_ceiling().map(Change::Ceiling));
         backend.apply(&changes)?;
         for change in &changes {

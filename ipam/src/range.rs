@@ -235,10 +235,9 @@ impl HostRange {
 
     /// Why `ip` is not handed out, if it is inside and withheld.
     pub fn withheld(&self, ip: IpAddr) -> Option<Withheld> {
-        self.withheld
-            .iter()
-            .find(|(span, _)| span.contains(ip))
-            .map(|&(_, why)| why)
+        let mut reasons = self.withheld.iter();
+        let (_, why) = reasons.find(|(span, _)| span.contains(ip) && self.span.contains(ip))?;
+        Some(*why)
     }
 
     /// The first usable address at or after `bits`, in one jump over what is withheld.

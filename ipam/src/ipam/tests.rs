@@ -12,6 +12,10 @@ use crate::range::HostRange;
 use crate::store::MemoryBackend;
 
 mod basics;
+mod crash;
+mod faults;
+mod file;
+mod model;
 
 const BOOT: &str = "boot-1";
 
@@ -55,7 +59,7 @@ fn config(ranges: impl Into<Vec<HostRange>>) -> Config {
     Config::new(Networks::new([(net(), ranges.into())]).expect("networks"))
 }
 
-fn any() -> ReserveRequest {
+fn unnamed() -> ReserveRequest {
     ReserveRequest {
         network: net(),
         ips: Vec::new(),

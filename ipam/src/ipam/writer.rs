@@ -118,7 +118,7 @@ impl Writer {
         if !changes.is_empty() {
             changes.extend(ceiling.map(Change::Ceiling));
             if let Err(source) = self.backend.apply(&changes) {
-                return self.fail(batch, Arc::new(source));
+                return self.fail(batch, source);
             }
             for change in &changes {
                 self.durable.apply(change);
@@ -135,8 +135,13 @@ impl Writer {
 
     /// Undoes all that is not on disk: the batch, and what was queued behind it and may
     /// build on it.
-    fn fail(&mut self, mut batch: Vec<Queued>, source: Arc<StoreError>) {
-        tracing::error!(error = %source, cause = ?std::error::Error::source(&*source), changes = batch.len(), "a write failed; what it was to change is undone");
+    fn fail(&mut self, mut batch: Vec<Queued>, source: StoreError) {
+        tracing::error!(
+            error = &source as &dyn std::error::Error,
+            changes = batch.len(),
+            "a write failed; what it was to change is undone"
+        );
+        let source = Arc::new(source);
         {
             let mut state = self.shared.lock();
             batch.append(&mut state.queue);

@@ -1,0 +1,228 @@
+//! The store in a file: who may open it, and what happens to a damaged one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use redb::{Database, TableDefinition};
+
+use super::*;
+use crate::store::{RedbBackend, SCHEMA, Snapshot};
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("ipam.redb");
+    (dir, path)
+}
+
+fn open(path: &Path) -> Result<(Ipam, Recovery), StoreError> {
+    Ipam::open(path, four(), BOOT, at(0))
+}
+
+fn fill(path: &Path) {
+    let (ipam, _) = open(path).expect("it opens");
+    for n in 0..3 {
+        let _ = ipam.reserve(&key(n), &unnamed(), at(0)).expect("room");
+    }
+    let generation = ipam.get(&key(0)).expect("there").generation;
+    let _ = ipam.release(&key(0), generation, at(1)).expect("there");
+}
+
+#[test]
+fn one_writer_holds_the_store_and_the_second_is_told_who() {
+    let (_dir, path) = place();
+    let first = open(&path).expect("it opens");
+    let error = open(&path).expect_err("it is held");
+    assert!(
+        matches!(error, StoreError::Held { pid: Some(pid), .. } if pid == std::process::id()),
+        "{error}"
+    );
+    assert!(error.is_retryable());
+    drop(first);
+    open(&path).expect("it is free again");
+}
+
+#[test]
+fn the_store_is_its_owners_only() {
+    let (dir, path) = place();
+    fill(&path);
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    for entry in fs::read_dir(dir.path()).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    fill_again(&path);
+    assert_eq!(mode(&path), 0o600);
+}
+
+fn fill_again(path: &Path) {
+    let (_ipam, recovery) = open(path).expect("it opens");
+    assert_eq!(recovery.uncommitted.len(), 2);
+}
+
+#[test]
+fn an_empty_file_is_damage_and_is_left_alone() {
+    let (_dir, path) = place();
+    fs::write(&path, b"").expect("it is written");
+    let error = open(&path).expect_err("it is empty");
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains("drain this node"), "{error}");
+    assert_eq!(fs::metadata(&path).expect("there").len(), 0);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let (_dir, path) = place();
+    let text = "addresses:\n".repeat(1000);
+    fs::write(&path, &text).expect("it is written");
+    let error = open(&path).expect_err("it is no database");
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert_eq!(fs::read_to_string(&path).expect("there"), text);
+}
+
+#[test]
+fn a_half_made_store_of_a_first_start_is_made_anew() {
+    let (dir, path) = place();
+    fs::write(dir.path().join("ipam.redb.new"), b"half").expect("it is written");
+    fill(&path);
+    fill_again(&path);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let (_dir, path) = place();
+    fill(&path);
+    let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    {
+        let database = Database::open(&path).expect("it opens");
+        let txn = database.begin_write().expect("it writes");
+        txn.open_table(meta)
+            .expect("it is there")
+            .insert("schema", SCHEMA + 1)
+            .expect("it writes");
+        txn.commit().expect("it writes");
+    }
+    let error = open(&path).expect_err("it is newer");
+    assert!(
+        matches!(error, StoreError::NewerSchema { found, supported, .. }
+            if found == SCHEMA + 1 && supported == SCHEMA),
+        "{error}"
+    );
+    assert!(!error.is_retryable());
+}
+
+#[test]
+fn a_store_without_its_tables_is_damaged() {
+    let (_dir, path) = place();
+    drop(Database::create(&path).expect("it is made"));
+    let error = open(&path).expect_err("no table is there");
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+#[test]
+fn a_file_damaged_anywhere_is_refused_or_read_right_and_never_made_anew() {
+    let (_dir, path) = place();
+    fill(&path);
+    let whole = fs::read(&path).expect("it is there");
+    let right = RedbBackend::open(&path)
+        .and_then(|mut b| b.load())
+        .expect("it is whole");
+    let mut refused = 0;
+    let cuts = [1, 2, 4].map(|n| whole[..whole.len() * n / 5].to_vec());
+    let flips = (0..whole.len()).step_by(997).map(|at| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x5a;
+        bytes
+    });
+    for bytes in flips.chain(cuts) {
+        fs::write(&path, &bytes).expect("it is written");
+        let read = RedbBackend::open(&path).and_then(|mut b| b.load());
+        match read {
+            Ok(snapshot) => assert_eq!(snapshot, right),
+            Err(StoreError::Corrupt { .. }) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(refused > 3, "{refused} were refused");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named() {
+    let error = open(Path::new("/nonexistent/flatnet/ipam.redb")).expect_err("no directory");
+    assert!(matches!(error, StoreError::Read { doing: "lock", .. }));
+    assert!(
+        error.to_string().contains("/nonexistent/flatnet"),
+        "{error}"
+    );
+}
+
+/// Copies the file after each commit, as a crash would leave it.
+struct Copying {
+    inner: RedbBackend,
+    path: PathBuf,
+    copies: Vec<(Snapshot, PathBuf)>,
+    expected: Snapshot,
+}
+
+impl Copying {
+    fn commit(&mut self, changes: &[Change]) {
+        self.inner.apply(changes).expect("it is written");
+        for change in changes {
+            self.expected.apply(change);
+        }
+        let copy = self.path.with_extension(self.copies.len().to_string());
+        fs::copy(&self.path, &copy).expect("it is copied");
+        self.copies.push((self.expected.clone(), copy));
+    }
+}
+
+#[test]
+fn the_file_copied_at_any_commit_holds_exactly_what_was_committed() {
+    let (_dir, path) = place();
+    fill(&path);
+    let mut inner = RedbBackend::open(&path).expect("it opens");
+    let expected = inner.load().expect("it is read");
+    let mut copying = Copying {
+        inner,
+        path,
+        copies: Vec::new(),
+        expected,
+    };
+    let template = copying
+        .expected
+        .records
+        .values()
+        .next()
+        .expect("one")
+        .clone();
+    for n in 1..=20_u64 {
+        let record = Arc::new(Record {
+            generation: 1_000 + n,
+            ..Record::clone(&template)
+        });
+        copying.commit(&[Change::Put(record), Change::Ceiling(2_000 + n)]);
+        if n > 3 {
+            let row = crate::store::ReleasedRow {
+                seq: n,
+                ip: ip(if n % 2 == 0 {
+                    "2001:db8::1"
+                } else {
+                    "10.0.0.9"
+                }),
+                at: at(n),
+                slot: 3,
+                generation: 1_000 + n - 3,
+            };
+            copying.commit(&[
+                Change::Remove(1_000 + n - 3),
+                Change::Released(row),
+                Change::Forgotten(n - 2),
+            ]);
+        }
+    }
+    for (expected, copy) in &copying.copies {
+        let found = RedbBackend::open(copy).and_then(|mut b| b.load());
+        assert_eq!(&found.expect("it opens"), expected, "{}", copy.display());
+    }
+}
