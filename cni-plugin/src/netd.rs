@@ -14,7 +14,6 @@ use thiserror::Error;
 ///
 /// # Errors
 /// Every call fails with [`NetdError`].
-#[expect(clippy::missing_errors_doc, reason = "said once for all, above")]
 pub trait Netd {
     /// Attach.
     fn add(&self, socket: &Path, request: &AddRequest) -> Result<AddReply, NetdError>;

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use flatnet_types::api::{ErrorReply, code};
 use flatnet_types::cni::conf::STDIN_LIMIT;
 use flatnet_types::cni::env::EnvError;
-use flatnet_types::cni::{Call, CniError, CniVersion, Document, InputError};
+use flatnet_types::cni::{Call, CniArgs, CniError, CniVersion, Document, InputError};
 use serde::Serialize;
 
 use crate::Netd;
@@ -83,24 +83,24 @@ fn answer(
     context: Context<'_>,
 ) -> Result<Answer, ErrorReply> {
     let input = read(stdin)?;
-    if call == Call::Version {
-        return commands::version(&input);
-    }
-    let document = Document::parse(&input)?;
-    *version = document.version()?;
+    let mut document = || {
+        let document = Document::parse(&input)?;
+        *version = document.version()?;
+        Ok::<_, ErrorReply>(document)
+    };
     match call {
         Call::Add {
             target,
             netns,
             args,
         } => {
-            let args = flatnet_types::cni::CniArgs::parse(&args)?;
-            commands::add(&document, target, netns, args, context)
+            let document = document()?;
+            commands::add(&document, target, netns, CniArgs::parse(&args)?, context)
         }
-        Call::Del { target, netns } => commands::del(&document, target, netns, context),
-        Call::Check { target, netns } => commands::check(&document, target, netns, context),
-        Call::Gc => commands::gc(&document, context),
-        Call::Status => commands::status(&document, context),
+        Call::Del { target, netns } => commands::del(&document()?, target, netns, context),
+        Call::Check { target, netns } => commands::check(&document()?, target, netns, context),
+        Call::Gc => commands::gc(&document()?, context),
+        Call::Status => commands::status(&document()?, context),
         Call::Version => commands::version(&input),
     }
 }

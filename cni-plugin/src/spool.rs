@@ -11,6 +11,10 @@
 //! [`Spool::read_all`] deletes. [`Spool::remove`] removes only what was read: a DEL that was
 //! spooled in the meantime stays. Writers and readers exclude each other by a lock on the
 //! directory, which a process that dies lets go.
+//!
+//! Everything here blocks: an async daemon calls it on a thread of its own. netd replays at
+//! its start, before it serves, and now and then later: a plugin spools also when a netd
+//! that runs did not answer in time.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
