@@ -1,7 +1,7 @@
 //! Numbers of the network, checked: MAC addresses, VLAN IDs, MTUs, rates.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,19 @@ impl MacAddr {
         });
         let [a, b, c, d] = hash.to_be_bytes();
         Self([0x0a, 0xf6, a, b, c, d])
+    }
+
+    /// The MAC for a container whose first address is this.
+    pub fn for_ip(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::for_ipv4(ip),
+            IpAddr::V6(ip) => Self::for_ipv6(ip),
+        }
+    }
+
+    /// Whether it is of those that [`MacAddr::for_ip`] makes.
+    pub fn is_derived(self) -> bool {
+        matches!(self.0, [0x0a, 0xf1 | 0xf6, ..])
     }
 
     /// The address as a number, for OpenFlow and for sorting.

@@ -1,0 +1,162 @@
+//! ADD.
+
+use flatnet_ipam::{Record, ReserveError, ReserveRequest};
+use flatnet_types::api::{AddReply, AddRequest};
+use tracing::{info, warn};
+
+use super::engine::Engine;
+use super::error::AttachError;
+use super::plan::{self, AttachPlan, Holding, host_ifindex, host_ifname};
+use crate::world::{World, WorldError};
+
+impl<W: World> Engine<W> {
+    /// Attaches a container. Runs to its end once it was begun: the caller that goes away
+    /// must not leave half an attachment, so run it in a task of its own.
+    ///
+    /// # Errors
+    /// [`AttachError`]; nothing of the attachment is left, but where the undoing failed too,
+    /// which the reconciler finishes.
+    pub async fn add(&self, request: &AddRequest) -> Result<AddReply, AttachError> {
+        let spec = self.spec();
+        let checked = plan::check(&spec, request)?;
+        let ports = self.ports()?;
+        let netns = self
+            .world()
+            .open_netns(&request.netns)
+            .map_err(|source| AttachError::Step { step: "open the container's namespace", source })?;
+
+        let _held = self.lock(&request.key).await;
+        self.check_mac(request)?;
+        let mtu = checked.mtu;
+        let wanted =
+            ReserveRequest { network: checked.network.name.clone(), ips: request.ips.clone() };
+        let reserve = || {
+            self.ipam().reserve_with(&request.key, &wanted, self.now(), |reservation| {
+                // A `Detail` holds nothing that JSON cannot say.
+                serde_json::to_value(plan::detail(request, mtu, reservation)).unwrap_or_default()
+            })
+        };
+        let (reservation, durable) = match reserve() {
+            Err(ReserveError::Exists { record }) if !self.has_link_of(&record).await? => {
+                // Its container went without a DEL, and its link with it.
+                self.take_away(&record).await?;
+                reserve()?
+            }
+            other => other?,
+        };
+        let holding = Holding {
+            key: request.key.clone(),
+            network: wanted.network,
+            generation: reservation.generation,
+            slot: reservation.slot,
+            detail: plan::detail(request, mtu, &reservation),
+            addresses: reservation.addresses,
+        };
+        let plan = match plan::plan(&spec, &ports, &holding) {
+            Ok(plan) => plan,
+            Err(e) => {
+                self.give_back(&holding).await;
+                return Err(e);
+            }
+        };
+        match self.make(&netns, &holding, &plan, durable).await {
+            Ok(()) => {
+                self.world().announce(plan.announcements);
+                info!(
+                    addresses = ?plan.container.addresses,
+                    port = %plan.link.host_name,
+                    generation = holding.generation,
+                    "attached"
+                );
+                Ok(plan.reply)
+            }
+            Err(e) => {
+                warn!(error = %e, generation = holding.generation, "attach failed; undoing it");
+                self.undo(&holding, &plan).await;
+                Err(e)
+            }
+        }
+    }
+
+    /// The order is the fastest that was measured: flows need no port, so they go first; the
+    /// switch takes longest to see the port, so everything else happens meanwhile.
+    async fn make(
+        &self,
+        netns: &W::Netns,
+        holding: &Holding,
+        plan: &AttachPlan,
+        reserved: flatnet_ipam::Durable,
+    ) -> Result<(), AttachError> {
+        let world = self.world();
+        let flows = world.send_flows(&plan.meters, &plan.flows);
+        step("create the link", world.create_link(netns, &plan.link).await)?;
+        let meanwhile = async {
+            let configured = world.configure(netns, &plan.link, &plan.container).await;
+            step("configure the container's interface", configured)?;
+            step("install the flows", flows.await)?;
+            reserved.await?;
+            // From here on the attachment is whole but for the switch's word on the port. A
+            // crash now is mended by the next start, which finds it committed.
+            self.ipam().commit(&holding.key, holding.generation)?.await?;
+            Ok::<(), AttachError>(())
+        };
+        let port = async { step("add the port to the bridge", world.add_port(&plan.row).await) };
+        tokio::try_join!(port, meanwhile)?;
+        Ok(())
+    }
+
+    /// Takes away what an ADD made so far, last first; each part whether or not it was made.
+    pub(super) async fn undo(&self, holding: &Holding, plan: &AttachPlan) {
+        let world = self.world();
+        let meters: Vec<u32> = plan.meters.iter().map(|m| m.id).collect();
+        if let Err(e) = world.delete_port(&plan.row.name).await {
+            warn!(error = %e, port = plan.row.name, "the port stays until the next reconcile");
+        }
+        let unlinked = world.delete_link(&plan.link.host_name, plan.link.host_ifindex).await;
+        if let Err(e) = world.delete_flows(plan.port.cookie(), &meters).await {
+            warn!(error = %e, "the flows stay until the next reconcile");
+        }
+        match unlinked {
+            // The link is what a container could still use: as long as it may be there, the
+            // address stays reserved, and the reconciler goes on.
+            Err(e) => {
+                warn!(error = %e, "the link stays, and its address, until the next reconcile");
+                self.doom(&holding.key, holding.generation);
+            }
+            Ok(()) => self.give_back(holding).await,
+        }
+    }
+
+    async fn give_back(&self, holding: &Holding) {
+        let released = match self.ipam().abort(&holding.key, holding.generation, self.now()) {
+            Ok(release) => release.durable().await.map_err(AttachError::from),
+            Err(e) => Err(AttachError::from(e)),
+        };
+        if let Err(e) = released {
+            warn!(error = %e, "the reservation stays until the next start or DEL");
+        }
+    }
+
+    async fn has_link_of(&self, record: &Record) -> Result<bool, AttachError> {
+        let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
+        step("read the links", self.world().has_link(&name, ifindex).await)
+    }
+
+    /// A MAC that was asked for must not be another container's: flows and switches tell
+    /// containers apart by it.
+    fn check_mac(&self, request: &AddRequest) -> Result<(), AttachError> {
+        let Some(mac) = request.mac else { return Ok(()) };
+        let owner = self.ipam().list().into_iter().find(|record| {
+            record.key != request.key
+                && record.detail.get("mac").and_then(|m| m.as_str()) == Some(&mac.to_string())
+        });
+        match owner {
+            Some(record) => Err(AttachError::MacTaken { mac, owner: record.key.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn step<T>(step: &'static str, result: Result<T, WorldError>) -> Result<T, AttachError> {
+    result.map_err(|source| AttachError::Step { step, source })
+}

@@ -1,0 +1,116 @@
+//! CHECK: is an attachment still as it was made?
+
+use std::collections::BTreeSet;
+
+use flatnet_ipam::RecordState;
+use flatnet_types::api::{CheckReply, CheckRequest};
+
+use super::add::step;
+use super::engine::Engine;
+use super::error::AttachError;
+use super::plan::{AttachPlan, Holding};
+use crate::flows::cookie;
+use crate::world::{ContainerActual, World};
+
+impl<W: World> Engine<W> {
+    /// Compares the container's interface, the link, the port, its VLAN, the flows and the
+    /// reservation with what was attached and with what the runtime remembers.
+    ///
+    /// # Errors
+    /// [`AttachError::Differs`] with a line for each difference.
+    pub async fn check(&self, request: &CheckRequest) -> Result<CheckReply, AttachError> {
+        let _held = self.lock(&request.key).await;
+        let unknown = || AttachError::Unknown { key: request.key.clone() };
+        let record = self.ipam().get(&request.key).ok_or_else(unknown)?;
+        if record.state != RecordState::Committed {
+            return Err(unknown());
+        }
+        let holding = Holding::from_record(&record)?;
+        let plan = self.plan_of(&holding)?;
+
+        let netns = step("open the container's namespace", self.world().open_netns(&request.netns))?;
+        let seen = self.world().observe_container(&netns, &request.key.ifname).await;
+        let mut differences = against_request(request, &holding);
+        differences.extend(container(&plan, step("read the container's interface", seen)?));
+        differences.extend(self.outside(&plan, holding.generation).await?);
+        if differences.is_empty() {
+            return Ok(CheckReply {});
+        }
+        Err(AttachError::Differs { key: request.key.clone(), differences })
+    }
+
+    /// The host's side: link, port, flows.
+    async fn outside(&self, plan: &AttachPlan, generation: u64) -> Result<Vec<String>, AttachError> {
+        let mut differences = Vec::new();
+        let link = &plan.link;
+        let there = self.world().has_link(&link.host_name, link.host_ifindex).await;
+        if !step("read the links", there)? {
+            differences.push(format!("link {} is not on the host", link.host_name));
+        }
+        match self.world().observe_port(&plan.row.name) {
+            None => differences.push(format!("port {} is not on the bridge", plan.row.name)),
+            Some(row) if row.tag != plan.row.tag || row.trunks != plan.row.trunks => {
+                let tag = |t: Option<_>| t.map_or("no VLAN".to_owned(), |v: flatnet_types::VlanId| format!("VLAN {v}"));
+                differences.push(format!(
+                    "port {} is in {}, and {} was planned",
+                    plan.row.name,
+                    tag(row.tag),
+                    tag(plan.row.tag)
+                ));
+            }
+            Some(_) => {}
+        }
+        let flows = step("read the flows", self.world().observe_flows(cookie(generation)).await)?;
+        let there: BTreeSet<_> = flows.into_iter().collect();
+        let missing = plan.flows.iter().filter(|f| !there.contains(f)).count();
+        if missing > 0 {
+            differences.push(format!("{missing} of {} flows are missing", plan.flows.len()));
+        }
+        Ok(differences)
+    }
+}
+
+/// What the runtime remembers must be what was reserved.
+fn against_request(request: &CheckRequest, holding: &Holding) -> Vec<String> {
+    let mut differences = Vec::new();
+    if let Some(mac) = request.mac
+        && mac != holding.detail.mac
+    {
+        differences.push(format!("prevResult has MAC {mac}, and {} was attached", holding.detail.mac));
+    }
+    for ip in &request.ips {
+        if !holding.addresses.iter().any(|a| a.address == *ip) {
+            differences.push(format!("prevResult has {ip}, which is not reserved for this attachment"));
+        }
+    }
+    differences
+}
+
+/// What is in the container must include what was put there; a plugin later in the chain may
+/// have added to it, and may have changed the MAC or the MTU (`tuning`).
+fn container(plan: &AttachPlan, seen: Option<ContainerActual>) -> Vec<String> {
+    let name = &plan.container.ifname;
+    let Some(seen) = seen else {
+        return vec![format!("interface {name} is not in the container")];
+    };
+    let mut differences = Vec::new();
+    if seen.mac != Some(plan.link.container_mac) {
+        let is = seen.mac.map_or("none".to_owned(), |m| m.to_string());
+        differences.push(format!("{name} has MAC {is}, and {} was given", plan.link.container_mac));
+    }
+    if !seen.up {
+        differences.push(format!("{name} is down"));
+    }
+    for address in &plan.container.addresses {
+        if !seen.addresses.contains(address) {
+            differences.push(format!("{name} lacks the address {address}"));
+        }
+    }
+    for (dst, via) in &plan.container.routes {
+        if !seen.routes.iter().any(|(d, v)| d == dst && (via.is_none() || v == via)) {
+            let via = via.map_or(String::new(), |v| format!(" via {v}"));
+            differences.push(format!("{name} lacks the route {dst}{via}"));
+        }
+    }
+    differences
+}

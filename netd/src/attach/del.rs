@@ -1,0 +1,130 @@
+//! DEL and GC.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+
+use flatnet_ipam::Record;
+use flatnet_types::AttachmentKey;
+use flatnet_types::api::{DelReply, GcAttachment, GcReply, GcRequest};
+use tracing::{info, warn};
+
+use super::engine::Engine;
+use super::error::AttachError;
+use super::plan::{host_ifindex, host_ifname};
+use crate::flows;
+use crate::world::World;
+
+impl<W: World> Engine<W> {
+    /// Detaches a container. What is gone already is no error.
+    ///
+    /// When it returns, the link is gone and the address is released, durably. The switch has
+    /// been told to drop the flows and the port, and may still show them for a moment.
+    ///
+    /// # Errors
+    /// [`AttachError::Incomplete`] where the link may still be there: the address is kept, and
+    /// the call may be repeated.
+    pub async fn del(&self, key: &AttachmentKey) -> Result<DelReply, AttachError> {
+        let _held = self.lock(key).await;
+        let Some(record) = self.ipam().get(key) else {
+            return Ok(DelReply { existed: false });
+        };
+        self.take_away(&record).await?;
+        info!(generation = record.generation, "detached");
+        Ok(DelReply { existed: true })
+    }
+
+    /// Takes away whatever a record stands for. The caller holds its key.
+    pub(crate) async fn take_away(&self, record: &Record) -> Result<(), AttachError> {
+        let world = self.world();
+        let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
+        let meters = [2 * u32::from(record.slot), 2 * u32::from(record.slot) + 1];
+        let limited = record.detail.get("bandwidth").is_some_and(|b| {
+            b.as_object().is_some_and(|b| !b.is_empty())
+        });
+        // Flows first and unawaited: one connection keeps the order, so the next user of the
+        // port's number, whose flows come later, is safe.
+        let flows =
+            world.delete_flows(flows::cookie(record.generation), if limited { &meters } else { &[] });
+        let (unlinked, unported) =
+            tokio::join!(world.delete_link(&name, ifindex), world.delete_port(name.as_str()));
+        if let Err(e) = unlinked {
+            return Err(AttachError::Incomplete(vec![format!("link {name}: {e}")]));
+        }
+        if let Err(e) = unported {
+            // A port without a link carries nothing; the reconciler removes it.
+            warn!(error = %e, port = %name, "the port stays until the next reconcile");
+        }
+        tokio::spawn(async move {
+            if let Err(e) = flows.await {
+                warn!(error = %e, "the flows stay until the next reconcile");
+            }
+        });
+        self.ipam().release(&record.key, record.generation, self.now())?.durable().await?;
+        Ok(())
+    }
+
+    /// Notes what an ADD made and could not take away.
+    pub(super) fn doom(&self, key: &AttachmentKey, generation: u64) {
+        let mut doomed = self.inner.doomed.lock().unwrap_or_else(PoisonError::into_inner);
+        doomed.insert(key.clone(), generation);
+    }
+
+    /// Goes on with the undoing that failed. Gives what still fails.
+    pub(crate) async fn finish_undoing(&self) -> Vec<String> {
+        let doomed = {
+            let mut doomed = self.inner.doomed.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *doomed)
+        };
+        let mut failed = Vec::new();
+        for (key, generation) in doomed {
+            let _held = self.lock(&key).await;
+            let Some(record) = self.ipam().get(&key).filter(|r| r.generation == generation) else {
+                continue;
+            };
+            if let Err(e) = self.take_away(&record).await {
+                failed.push(format!("undo {key}: {e}"));
+                self.doom(&key, generation);
+            }
+        }
+        failed
+    }
+
+    /// Takes away what records without a living container stand for: reservations that were
+    /// never committed, and attachments of an earlier boot. Called once, before anything is
+    /// served.
+    pub(crate) async fn recover(&self, dead: &[Arc<Record>]) {
+        for record in dead {
+            let _held = self.lock(&record.key).await;
+            match self.take_away(record).await {
+                Ok(()) => info!(key = %record.key, generation = record.generation, "recovered"),
+                Err(e) => {
+                    warn!(key = %record.key, error = %e, "not recovered yet");
+                    self.doom(&record.key, record.generation);
+                }
+            }
+        }
+    }
+
+    /// Releases every attachment of a network that the runtime does not list. Goes on after
+    /// an error and reports all.
+    ///
+    /// # Errors
+    /// [`AttachError::Incomplete`] with a line for each that could not be taken away.
+    pub async fn gc(&self, request: &GcRequest) -> Result<GcReply, AttachError> {
+        let valid: BTreeSet<&GcAttachment> = request.valid.iter().collect();
+        let dead = self.ipam().list().into_iter().map(|r| r.key.clone()).filter(|key| {
+            let attachment =
+                GcAttachment { container_id: key.container_id.clone(), ifname: key.ifname.clone() };
+            key.network == request.network && !valid.contains(&attachment)
+        });
+        let mut reply = GcReply::default();
+        let mut failed = Vec::new();
+        for key in dead {
+            match self.del(&key).await {
+                Ok(_) => reply.released.push(key),
+                Err(e) => failed.push(format!("{key}: {e}")),
+            }
+        }
+        if failed.is_empty() { Ok(reply) } else { Err(AttachError::Incomplete(failed)) }
+    }
+}

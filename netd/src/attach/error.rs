@@ -1,0 +1,191 @@
+//! What an ADD, DEL, CHECK, GC or STATUS answers when it cannot.
+
+use flatnet_ipam::{ChangeError, DurableError, ReserveError};
+use flatnet_types::api::{ErrorReply, code};
+use flatnet_types::{AttachmentKey, MacAddr, Mtu, NetError, NetworkName, NodeName, VlanId};
+use thiserror::Error;
+
+use crate::world::WorldError;
+
+/// A request that can never be carried out as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RefusedRequest {
+    /// The node has no range of that network.
+    #[error("node {node} has no range of network {name}; it has ranges of: {}", list(known))]
+    Network {
+        /// What was asked for.
+        name: NetworkName,
+        /// This node.
+        node: NodeName,
+        /// What there is.
+        known: Vec<NetworkName>,
+    },
+    /// Larger than the network's.
+    #[error("MTU {asked} is larger than the network's {most}")]
+    Mtu {
+        /// What was asked for.
+        asked: Mtu,
+        /// What the plan allows.
+        most: Mtu,
+    },
+    /// Too small for a network that has IPv6.
+    #[error("MTU {asked} is too small: the network has IPv6, which needs {} (RFC 8200 §5)", Mtu::MIN_IPV6)]
+    MtuForIpv6 {
+        /// What was asked for.
+        asked: Mtu,
+    },
+    /// Not an address for an interface.
+    #[error("the requested MAC cannot be used: {0}")]
+    Mac(NetError),
+    /// A MAC that belongs to an address.
+    #[error("MAC {0} is of those that Flatnet derives from addresses: ask for another, or for its address too")]
+    MacReserved(MacAddr),
+    /// A VLAN that this node's uplink does not carry for containers.
+    #[error("vlanTrunk {vlan} is not to be had here; this network may add: {}", list(allowed))]
+    Trunk {
+        /// What was asked for.
+        vlan: VlanId,
+        /// What there is.
+        allowed: Vec<VlanId>,
+    },
+    /// A rate below what a meter can hold.
+    #[error("{direction} bandwidth of {rate} bit/s with a burst of {burst} bits cannot be set: at least 1000 bit/s and a burst are needed")]
+    Rate {
+        /// `ingress` or `egress`.
+        direction: &'static str,
+        /// Bits a second.
+        rate: u64,
+        /// Bits.
+        burst: u64,
+    },
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    if items.is_empty() {
+        return "none".to_owned();
+    }
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Why an attachment was not made, changed or found right.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// The request can never be carried out as it is.
+    #[error(transparent)]
+    Refused(RefusedRequest),
+    /// netd is not ready: Open vSwitch is away or the node is not set up yet.
+    #[error("netd is not ready: {why}")]
+    NotReady {
+        /// What is missing.
+        why: String,
+    },
+    /// No address, or the attachment exists.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
+    /// The store could not be changed.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// The store could not be written.
+    #[error("the store could not be written: {0}")]
+    Durable(#[from] DurableError),
+    /// A step failed, and what was made before it is undone.
+    #[error("{step}: {source}")]
+    Step {
+        /// What was being done.
+        step: &'static str,
+        /// Why it failed.
+        #[source]
+        source: WorldError,
+    },
+    /// Another container of this node has the MAC that was asked for.
+    #[error("MAC {mac} is in use by {owner}")]
+    MacTaken {
+        /// What was asked for.
+        mac: MacAddr,
+        /// Who has it.
+        owner: AttachmentKey,
+    },
+    /// A record that this version of netd cannot read.
+    #[error("the record of {key} cannot be read: {why}")]
+    Record {
+        /// The attachment.
+        key: AttachmentKey,
+        /// Why.
+        why: String,
+    },
+    /// CHECK: there is no such attachment.
+    #[error("there is no attachment {key}")]
+    Unknown {
+        /// What was asked for.
+        key: AttachmentKey,
+    },
+    /// CHECK: what is there is not what was attached.
+    #[error("attachment {key} is not as it was made")]
+    Differs {
+        /// The attachment.
+        key: AttachmentKey,
+        /// Each difference.
+        differences: Vec<String>,
+    },
+    /// DEL or GC: some of it could not be done; the rest was.
+    #[error("{} part(s) could not be taken away and will be tried again", .0.len())]
+    Incomplete(Vec<String>),
+    /// The task that did the work died.
+    #[error("the request was not finished: netd is stopping or hit a fault of its own")]
+    Cut,
+}
+
+impl AttachError {
+    /// Whether the runtime may repeat the call as it is.
+    pub fn is_retryable(&self) -> bool {
+        self.cni_code() == code::TRY_AGAIN_LATER
+    }
+
+    /// CNI 1.1, "Error": the code that says what the runtime should do.
+    pub fn cni_code(&self) -> u32 {
+        match self {
+            Self::Refused(_) => code::INVALID_CONFIG,
+            Self::NotReady { .. } | Self::Incomplete(_) | Self::Cut => code::TRY_AGAIN_LATER,
+            Self::Reserve(e) => e.cni_code(),
+            Self::Change(e) => e.cni_code(),
+            Self::Durable(e) => e.cni_code(),
+            Self::Step { source, .. } => step_code(source),
+            Self::MacTaken { .. } => code::ADDRESS_UNAVAILABLE,
+            Self::Record { .. } => code::INTERNAL,
+            Self::Unknown { .. } => code::UNKNOWN_CONTAINER,
+            Self::Differs { .. } => code::CHECK_FAILED,
+        }
+    }
+
+    /// The error as the plugin prints it.
+    pub fn reply(&self) -> ErrorReply {
+        ErrorReply { code: self.cni_code(), msg: self.to_string(), details: self.details() }
+    }
+
+    fn details(&self) -> String {
+        match self {
+            Self::Differs { differences, .. } => differences.join("\n"),
+            Self::Incomplete(parts) => parts.join("\n"),
+            Self::Step { source: WorldError::Netns(_), .. } => {
+                "the runtime gave a path that is not a container's network namespace".to_owned()
+            }
+            Self::Refused(RefusedRequest::Network { .. }) => {
+                "write one of these names as \"network\" in the CNI configuration, or give the node \
+                 a range in the plan"
+                    .to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn step_code(source: &WorldError) -> u32 {
+    use flatnet_kernel::LinkError;
+    match source {
+        WorldError::Netns(_) => code::INVALID_NETNS,
+        WorldError::Link(LinkError::ContainerNameTaken { .. }) => code::ALREADY_ATTACHED,
+        WorldError::Link(LinkError::NamespaceGone { .. }) => code::INVALID_NETNS,
+        e if e.is_retryable() => code::TRY_AGAIN_LATER,
+        _ => code::IO_FAILURE,
+    }
+}

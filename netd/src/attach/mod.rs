@@ -1,0 +1,23 @@
+//! Attachments: what an ADD makes and a DEL takes away.
+//!
+//! ```text
+//!  ADD: check ─▶ reserve ─▶ [plan] ─▶ flows ─▶ link ─▶ port │ addresses ─▶ commit ─▶ reply
+//!         pure      ╎         pure      └──── undone in reverse where one fails ───┘
+//!                   └ durable by the time of the commit; nothing is visible before it is queued
+//! ```
+//!
+//! [`plan`] decides everything; [`engine`] carries it out through a [`crate::world::World`].
+
+mod add;
+mod check;
+mod del;
+pub mod engine;
+pub mod error;
+pub mod plan;
+
+pub use engine::Engine;
+pub use error::AttachError;
+pub use plan::{AttachPlan, Detail};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! What an attachment is made of, decided before anything is done.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use flatnet_ipam::{Record, Reservation};
+use flatnet_ovs::openflow::{Flow, Meter, PacketOut};
+use flatnet_plan::model::MacMode;
+use flatnet_plan::node::{NodeNetwork, NodeSpec};
+use flatnet_types::api::{AddReply, AddRequest, AssignedIp, PodRef, Route};
+use flatnet_types::{
+    AttachmentKey, Bandwidth, IfName, MacAddr, Mtu, NetnsPath, NetworkName, VlanId,
+};
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+use super::error::{AttachError, RefusedRequest};
+use crate::flows::{self, NodePorts, PodPort};
+use crate::marks;
+use crate::world::{ContainerPlan, LinkPlan, PortRow};
+
+/// The OpenFlow number of an attachment's port is this and its slot: clear of the node's own
+/// ports, and below the 65,280 from which numbers are reserved (OpenFlow 1.4.1 §7.2.1).
+pub const PORT_BASE: u32 = 1_000;
+/// The index of an attachment's link is this and twice its slot: clear of what the kernel
+/// counts up by itself.
+const IFINDEX_BASE: u32 = 1_000_000;
+/// What netd keeps of an attachment beside its addresses; see [`Detail::version`].
+const DETAIL_VERSION: u32 = 1;
+
+/// What netd keeps of an attachment beside what the allocator keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The version of this record.
+    pub version: u32,
+    /// The container's namespace, as it was at ADD.
+    pub netns: NetnsPath,
+    /// The container's MAC.
+    pub mac: MacAddr,
+    /// In bytes.
+    pub mtu: Mtu,
+    /// VLANs that it may send tagged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trunk: Vec<VlanId>,
+    /// Limits.
+    #[serde(default)]
+    pub bandwidth: Bandwidth,
+    /// Routes that were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// For people.
+    #[serde(default)]
+    pub pod: PodRef,
+}
+
+/// A request that was checked against the node's networks.
+#[derive(Debug, Clone)]
+pub struct Checked<'n> {
+    /// The network that it takes addresses from.
+    pub network: &'n NodeNetwork,
+    /// The MTU that it gets.
+    pub mtu: Mtu,
+}
+
+/// Checks what needs no state: the network, the MTU, the VLANs, the rates, the MAC.
+///
+/// # Errors
+/// [`AttachError::Refused`] names the field and what is allowed.
+pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>, AttachError> {
+    let name = request.plan_network.as_ref().unwrap_or(&request.key.network);
+    let network = network(spec, name)?;
+    let refuse = |refused| Err(AttachError::Refused(refused));
+    let mtu = request.mtu.unwrap_or(network.mtu);
+    if mtu > network.mtu {
+        return refuse(RefusedRequest::Mtu { asked: mtu, most: network.mtu });
+    }
+    let has_ipv6 = network.ranges.iter().any(|r| r.prefix.is_ipv6());
+    if has_ipv6 && mtu.get() < Mtu::MIN_IPV6 {
+        return refuse(RefusedRequest::MtuForIpv6 { asked: mtu });
+    }
+    if let Some(mac) = request.mac {
+        if let Err(e) = mac.unicast() {
+            return refuse(RefusedRequest::Mac(e));
+        }
+        if mac.is_derived() && !request.ips.iter().any(|ip| MacAddr::for_ip(*ip) == mac) {
+            return refuse(RefusedRequest::MacReserved(mac));
+        }
+    }
+    for vlan in &request.trunk {
+        let carried = || spec.networks.iter().filter_map(|n| n.vlan);
+        if network.vlan == Some(*vlan) || !carried().any(|v| v == *vlan) {
+            let allowed = carried().filter(|v| network.vlan != Some(*v)).collect();
+            return refuse(RefusedRequest::Trunk { vlan: *vlan, allowed });
+        }
+    }
+    for (direction, rate) in
+        [("ingress", request.bandwidth.ingress), ("egress", request.bandwidth.egress)]
+    {
+        if let Some(rate) = rate
+            && (rate.rate < 1000 || rate.burst == 0)
+        {
+            return refuse(RefusedRequest::Rate { direction, rate: rate.rate, burst: rate.burst });
+        }
+    }
+    Ok(Checked { network, mtu })
+}
+
+/// The network of that name on this node.
+///
+/// # Errors
+/// [`RefusedRequest::Network`] with the names that there are.
+pub fn network<'n>(spec: &'n NodeSpec, name: &NetworkName) -> Result<&'n NodeNetwork, AttachError> {
+    spec.networks.iter().find(|n| &n.name == name).ok_or_else(|| {
+        AttachError::Refused(RefusedRequest::Network {
+            name: name.clone(),
+            node: spec.node.clone(),
+            known: spec.networks.iter().map(|n| n.name.clone()).collect(),
+        })
+    })
+}
+
+/// What is kept of a request, once its addresses are known.
+pub fn detail(request: &AddRequest, mtu: Mtu, reservation: &Reservation) -> Detail {
+    Detail {
+        version: DETAIL_VERSION,
+        netns: request.netns.clone(),
+        mac: request.mac.unwrap_or_else(|| mac_for(&reservation.addresses)),
+        mtu,
+        trunk: request.trunk.clone(),
+        bandwidth: request.bandwidth,
+        routes: request.routes.clone(),
+        pod: request.pod.clone(),
+    }
+}
+
+/// Of the first address, which is the IPv4 one where there is one.
+fn mac_for(addresses: &[AssignedIp]) -> MacAddr {
+    addresses.first().map_or(MacAddr::ZERO, |a| MacAddr::for_ip(a.address.ip()))
+}
+
+/// What identifies an attachment and what it holds.
+#[derive(Debug, Clone)]
+pub struct Holding {
+    /// The attachment.
+    pub key: AttachmentKey,
+    /// The plan's network.
+    pub network: NetworkName,
+    /// Its generation.
+    pub generation: u64,
+    /// Its slot.
+    pub slot: u16,
+    /// Its addresses.
+    pub addresses: Vec<AssignedIp>,
+    /// What netd keeps of it.
+    pub detail: Detail,
+}
+
+impl Holding {
+    /// Reads a record of the store.
+    ///
+    /// # Errors
+    /// [`AttachError::Record`] where another version of netd wrote it.
+    pub fn from_record(record: &Record) -> Result<Self, AttachError> {
+        let unreadable = |why: String| AttachError::Record { key: record.key.clone(), why };
+        let detail: Detail = serde_json::from_value(record.detail.clone())
+            .map_err(|e| unreadable(e.to_string()))?;
+        if detail.version != DETAIL_VERSION {
+            return Err(unreadable(format!("its version is {}", detail.version)));
+        }
+        Ok(Self {
+            key: record.key.clone(),
+            network: record.network.clone(),
+            generation: record.generation,
+            slot: record.slot,
+            addresses: record.addresses.clone(),
+            detail,
+        })
+    }
+
+    /// The host's end of its link: `fn` and the generation, so that no two attachments of a
+    /// node ever had the same.
+    pub fn host_ifname(&self) -> IfName {
+        host_ifname(self.generation)
+    }
+}
+
+/// The name of the host's end of an attachment's link.
+pub fn host_ifname(generation: u64) -> IfName {
+    // "fn" and at most 12 digits: the generation stays below 2⁴⁸.
+    let name = format!("{}{:x}", marks::LINK_PREFIX, generation & 0xffff_ffff_ffff);
+    IfName::new(name).unwrap_or_else(|_| unreachable!("14 bytes, letters and digits"))
+}
+
+/// The index of the host's end of an attachment's link.
+pub fn host_ifindex(slot: u16) -> u32 {
+    IFINDEX_BASE + 2 * u32::from(slot)
+}
+
+/// All that an attachment is made of.
+#[derive(Debug, Clone)]
+pub struct AttachPlan {
+    /// Its side of the bridge.
+    pub port: PodPort,
+    /// Its meters.
+    pub meters: Vec<Meter>,
+    /// Its flows.
+    pub flows: Vec<Flow>,
+    /// Its rows in the database.
+    pub row: PortRow,
+    /// Its link.
+    pub link: LinkPlan,
+    /// The container's end.
+    pub container: ContainerPlan,
+    /// What is said of it to the neighbours.
+    pub announcements: Vec<PacketOut>,
+    /// What the runtime is told.
+    pub reply: AddReply,
+}
+
+/// Plans an attachment. Pure: the same holding on the same node gives the same plan, which is
+/// how a restart finds out that nothing is to be done.
+///
+/// # Errors
+/// [`AttachError::Refused`] where the node no longer has the network.
+pub fn plan(
+    spec: &NodeSpec,
+    node: &NodePorts,
+    holding: &Holding,
+) -> Result<AttachPlan, AttachError> {
+    let network = network(spec, &holding.network)?;
+    let detail = &holding.detail;
+    let limited = |rate: Option<_>, id: u32| rate.map(|_| id);
+    let slot = u32::from(holding.slot);
+    let port = PodPort {
+        generation: holding.generation,
+        port: PORT_BASE + slot,
+        mac: detail.mac,
+        ips: holding.addresses.iter().map(|a| a.address.ip()).collect(),
+        vlan: network.vlan,
+        trunk: detail.trunk.clone(),
+        uplink_mac: match network.mac {
+            MacMode::Host => node.mac,
+            MacMode::Pod => detail.mac,
+        },
+        ingress_meter: limited(detail.bandwidth.ingress, 2 * slot),
+        egress_meter: limited(detail.bandwidth.egress, 2 * slot + 1),
+    };
+    let routes = routes(&holding.addresses, &detail.routes);
+    let link = LinkPlan {
+        host_name: holding.host_ifname(),
+        host_ifindex: host_ifindex(holding.slot),
+        host_mac: host_mac(holding.slot),
+        alias: marks::alias(&holding.key),
+        container_name: holding.key.ifname.clone(),
+        container_mac: detail.mac,
+        mtu: detail.mtu,
+    };
+    Ok(AttachPlan {
+        meters: flows::meters(&port, &detail.bandwidth),
+        flows: flows::pod_flows(&port, node),
+        row: port_row(holding, &port),
+        container: ContainerPlan {
+            ifname: holding.key.ifname.clone(),
+            addresses: holding.addresses.iter().map(|a| a.address).collect(),
+            routes: routes.iter().map(|r| (r.dst, r.gateway)).collect(),
+        },
+        announcements: flows::announcements(&port, node),
+        reply: AddReply {
+            host_ifname: link.host_name.clone(),
+            host_mac: link.host_mac,
+            mac: detail.mac,
+            mtu: detail.mtu,
+            ips: holding.addresses.clone(),
+            routes,
+            generation: holding.generation,
+        },
+        link,
+        port,
+    })
+}
+
+/// The host end's MAC: locally administered and high, so that a Linux bridge that it might
+/// ever join does not take it for its own.
+fn host_mac(slot: u16) -> MacAddr {
+    let [a, b, c, d] = host_ifindex(slot).to_be_bytes();
+    MacAddr([0xfe, 0xf1, a, b, c, d])
+}
+
+/// The default routes, and what was asked for, through the gateway where it names none.
+fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
+    let gateway_of = |v6: bool| {
+        addresses.iter().filter(|a| a.address.is_ipv6() == v6).find_map(|a| a.gateway)
+    };
+    let defaults = [false, true].into_iter().filter_map(|v6| {
+        gateway_of(v6).map(|gw| Route { dst: everywhere(v6), gateway: Some(gw) })
+    });
+    let more = asked.iter().map(|r| Route {
+        dst: r.dst,
+        gateway: r.gateway.or_else(|| gateway_of(r.dst.is_ipv6())),
+    });
+    let mut routes: Vec<Route> = Vec::new();
+    // What was asked for takes the place of a default route of ours.
+    for route in more.chain(defaults) {
+        if !routes.iter().any(|r| r.dst == route.dst) {
+            routes.push(route);
+        }
+    }
+    routes.sort_by_key(|r| (r.dst.is_ipv6(), r.dst.prefix(), r.dst));
+    routes
+}
+
+/// The prefix of length zero.
+fn everywhere(v6: bool) -> IpNetwork {
+    let ip: IpAddr =
+        if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    IpNetwork::new(ip, 0).unwrap_or_else(|_| unreachable!("0 is a prefix length"))
+}
+
+fn port_row(holding: &Holding, port: &PodPort) -> PortRow {
+    PortRow {
+        name: holding.host_ifname().as_str().to_owned(),
+        kind: "",
+        number: port.port,
+        tag: port.vlan,
+        trunks: port.trunk.clone(),
+        mac: None,
+        external_ids: marks::port_ids(holding),
+    }
+}

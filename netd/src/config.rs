@@ -1,0 +1,125 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use flatnet_types::NodeName;
+
+/// The node daemon of Flatnet.
+#[derive(Debug, Parser)]
+#[command(name = "netd", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve this node until SIGTERM. The data path goes on without netd.
+    Run(RunArgs),
+    /// Print what this node derives from the plan, and exit.
+    Derive(PlanArgs),
+}
+
+/// Which plan, and whose part of it.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The plan file.
+    #[arg(long, value_name = "FILE", default_value = "/etc/flatnet/plan.yaml")]
+    pub plan: PathBuf,
+    /// This node's name in the plan; the host's name where absent.
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<NodeName>,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Where to serve. Only root may connect.
+    #[arg(long, value_name = "PATH", default_value = "/run/flatnet/netd.sock")]
+    pub socket: PathBuf,
+    /// Where the store is kept.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet")]
+    pub state: PathBuf,
+    /// Where the plugin leaves DELs while netd is away.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet/spool")]
+    pub spool: PathBuf,
+    /// Open vSwitch's database socket.
+    #[arg(long, value_name = "PATH", default_value = "/run/openvswitch/db.sock")]
+    pub ovsdb: PathBuf,
+    /// Where Open vSwitch makes the bridge's OpenFlow socket.
+    #[arg(long, value_name = "DIR", default_value = "/run/openvswitch")]
+    pub ovs_rundir: PathBuf,
+    /// The bridge.
+    #[arg(long, value_name = "NAME", default_value = "br-flat")]
+    pub bridge: String,
+    /// Open vSwitch's datapath: `netdev` is its userspace, for hosts without the module.
+    #[arg(long, value_enum, default_value_t = Datapath::System)]
+    pub datapath: Datapath,
+    /// How long a released address rests before it is given out again, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub rest: Duration,
+    /// How often everything is compared, in seconds, beside whenever something changes.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub resync: Duration,
+    /// The log's form. Its level is set by `RUST_LOG` (`info` where absent).
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Open vSwitch's datapath.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Datapath {
+    /// The kernel's module.
+    System,
+    /// Userspace.
+    Netdev,
+}
+
+impl Datapath {
+    /// As the database writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Netdev => "netdev",
+        }
+    }
+}
+
+/// The log's form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction_and_not_a_sign() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("-1").is_err());
+        assert!(seconds("soon").is_err());
+    }
+}

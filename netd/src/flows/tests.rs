@@ -1,0 +1,106 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_plan::NodeSpec;
+use flatnet_types::{MacAddr, VlanId};
+use proptest::prelude::*;
+
+use super::*;
+
+const LAB: &str = include_str!("../../../examples/lab.yaml");
+const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+
+fn spec(node: &str) -> NodeSpec {
+    let plan = flatnet_plan::load(LAB).expect("the example is sound");
+    flatnet_plan::node::derive(&plan, &node.parse().expect("name")).expect("derives")
+}
+
+fn node_ports(vlan_mode: bool) -> NodePorts {
+    NodePorts { uplink: vlan_mode.then_some(1), host: 2, mac: HOST_MAC }
+}
+
+fn pod(n: u8, vlan: Option<u32>) -> PodPort {
+    let v4 = std::net::Ipv4Addr::new(10, 100, 16, n);
+    let mac = MacAddr::for_ipv4(v4);
+    PodPort {
+        generation: n.into(),
+        port: 1000 + u32::from(n),
+        mac,
+        ips: vec![v4.into(), format!("fd10:100::1:{n:x}").parse().expect("ip")],
+        vlan: vlan.map(|v| VlanId::new(v).expect("id")),
+        trunk: Vec::new(),
+        uplink_mac: HOST_MAC,
+        egress_meter: None,
+        ingress_meter: None,
+    }
+}
+
+proptest! {
+    #[test]
+    fn two_containers_never_share_a_flow(a in 2u8..200, b in 2u8..200, vlan in prop::option::of(100u32..102)) {
+        prop_assume!(a != b);
+        let ports = node_ports(vlan.is_some());
+        let keys = |n| -> BTreeSet<_> {
+            pod_flows(&pod(n, vlan), &ports).iter().map(flatnet_ovs::openflow::Flow::key).collect()
+        };
+        prop_assert!(keys(a).is_disjoint(&keys(b)));
+    }
+}
+
+#[test]
+fn every_flow_is_marked_and_has_a_key_of_its_own() {
+    for name in ["idc1", "vpc1"] {
+        let vlan_mode = name == "idc1";
+        let ports = node_ports(vlan_mode);
+        let mut all = node_flows(&spec(name), &ports);
+        for n in 2..30 {
+            all.extend(pod_flows(&pod(n, vlan_mode.then_some(100)), &ports));
+        }
+        let mut seen = BTreeMap::new();
+        for flow in &all {
+            assert_eq!(flow.cookie & COOKIE_MARK_MASK, COOKIE_MARK, "{flow}");
+            if let Some(other) = seen.insert(flow.key(), flow) {
+                panic!("{flow} has the key of {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_container_only_goes_on_from_the_security_table_with_its_own_mac() {
+    let flows = pod_flows(&pod(5, Some(100)), &node_ports(true));
+    let mac = pod(5, Some(100)).mac.to_string();
+    for flow in flows.iter().filter(|f| f.table == table::SECURITY && f.priority > 1) {
+        let text = flow.to_string();
+        assert!(text.contains(&format!("eth_src={mac}")), "{text}");
+        assert!(text.contains("in_port=1005"), "{text}");
+    }
+}
+
+#[test]
+fn the_host_mac_goes_out_for_all_of_a_network_in_mac_mode_host() {
+    let flows = node_flows(&spec("idc1"), &node_ports(true));
+    let out: Vec<String> = flows
+        .iter()
+        .filter(|f| f.table == table::UPSTREAM && f.to_string().contains("reg0=0x64"))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(out.len(), 4, "{out:#?}");
+    assert!(out.iter().all(|f| f.contains(&HOST_MAC.to_string())), "{out:#?}");
+}
+
+#[test]
+fn a_container_with_limits_has_two_meters_and_its_flows_name_them() {
+    let mut limited = pod(5, Some(100));
+    limited.ingress_meter = Some(10);
+    limited.egress_meter = Some(11);
+    let rate = Some(flatnet_types::Rate { rate: 8_000_000, burst: 800_000 });
+    let bandwidth = flatnet_types::Bandwidth { ingress: rate, egress: rate };
+    let made = meters(&limited, &bandwidth);
+    assert_eq!(made.iter().map(|m| (m.id, m.rate)).collect::<Vec<_>>(), [(10, 8000), (11, 8000)]);
+    let named = |id: u32| {
+        let flows = pod_flows(&limited, &node_ports(true));
+        flows.iter().filter(|f| f.to_string().contains(&format!("meter:{id}"))).count()
+    };
+    assert!(named(10) >= 6, "every way to the container is limited");
+    assert_eq!(named(11), 1, "there is one way from it");
+}

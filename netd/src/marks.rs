@@ -1,0 +1,63 @@
+//! How netd marks what it made, so that it never touches what it did not.
+
+use flatnet_types::AttachmentKey;
+
+use crate::attach::plan::Holding;
+
+/// The protocol number of the routes that netd makes (`ip route show proto 94`). The numbers
+/// of 4 and above are user space's to give (`linux/rtnetlink.h`); this one no routing daemon
+/// in `rt_protos` uses.
+pub const ROUTE_PROTOCOL: u8 = 94;
+
+/// The first characters of the names of the links that netd makes for containers.
+pub const LINK_PREFIX: &str = "fn";
+
+/// The first characters of those links' aliases: a link with the name but without this is not
+/// ours.
+pub const ALIAS_PREFIX: &str = "flatnet:";
+
+/// The key under `external_ids` that says that a row is ours.
+pub const OWNER: &str = "flatnet-owner";
+/// Its value.
+pub const OWNER_NETD: &str = "netd";
+/// The key under `external_ids` that holds the attachment's generation.
+pub const GENERATION: &str = "flatnet-generation";
+
+/// The longest alias that the kernel keeps, in bytes (`IFALIASZ` − 1).
+const ALIAS_MAX: usize = 255;
+
+/// The alias of an attachment's link.
+pub fn alias(key: &AttachmentKey) -> String {
+    let mut alias = format!("{ALIAS_PREFIX}{key}");
+    alias.truncate(ALIAS_MAX);
+    alias
+}
+
+/// What an attachment's port says of itself in the database.
+pub fn port_ids(holding: &Holding) -> Vec<(String, String)> {
+    let addresses: Vec<String> =
+        holding.addresses.iter().map(|a| a.address.ip().to_string()).collect();
+    let pod = &holding.detail.pod;
+    let mut ids = vec![
+        (OWNER, OWNER_NETD.to_owned()),
+        (GENERATION, holding.generation.to_string()),
+        ("flatnet-network", holding.key.network.to_string()),
+        ("flatnet-container", holding.key.container_id.to_string()),
+        ("flatnet-ifname", holding.key.ifname.to_string()),
+        ("flatnet-addresses", addresses.join(" ")),
+        ("attached-mac", holding.detail.mac.to_string()),
+    ];
+    if !pod.name.is_empty() {
+        ids.push(("flatnet-pod", format!("{}/{}", pod.namespace, pod.name)));
+    }
+    ids.sort_unstable();
+    ids.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+}
+
+/// What the node's own rows say of themselves.
+pub fn node_ids(purpose: &str) -> Vec<(String, String)> {
+    vec![
+        (OWNER.to_owned(), OWNER_NETD.to_owned()),
+        ("flatnet-purpose".to_owned(), purpose.to_owned()),
+    ]
+}

@@ -1,0 +1,415 @@
+//! A node in memory, for tests: what the kernel and the switch would hold, and the faults
+//! that the real ones cannot be told to make.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use flatnet_ovs::openflow::{Flow, Meter, OpenFlowError, PacketOut};
+use flatnet_types::{IfName, MacAddr, NetnsPath};
+use ipnetwork::IpNetwork;
+
+use crate::reconcile::{
+    Actual, ActualPort, BridgeRow, LinkActual, NodeWorld, Op, RouteActual,
+};
+use crate::world::{
+    ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError,
+};
+
+/// When a step goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It fails and did nothing.
+    Before,
+    /// It did its work, and fails all the same: a time-out.
+    After,
+    /// It did its work and never returns: the process died there.
+    Crash,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) links: BTreeMap<String, LinkActual>,
+    pub(crate) containers: BTreeMap<(String, String), ContainerPlan>,
+    pub(crate) ports: BTreeMap<String, ActualPort>,
+    pub(crate) bridge: Option<BridgeRow>,
+    pub(crate) flows: BTreeSet<Flow>,
+    pub(crate) meters: Vec<Meter>,
+    pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
+    pub(crate) routes: BTreeSet<RouteActual>,
+    pub(crate) sysctls: BTreeMap<String, String>,
+    pub(crate) calls: Vec<&'static str>,
+    /// The k-th call from now goes wrong, and with `every`, all after it too.
+    pub(crate) fault: Option<(usize, Fault)>,
+    pub(crate) broken: bool,
+}
+
+/// A node in memory. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct ModelWorld(Arc<Mutex<State>>);
+
+enum Next {
+    Go,
+    FailBefore,
+    FailAfter,
+    Hang,
+}
+
+fn timed_out() -> WorldError {
+    WorldError::Flows(OpenFlowError::TimedOut { after: Duration::from_secs(1) })
+}
+
+impl ModelWorld {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test holds it while it panics")
+    }
+
+    /// The `k`-th call from now (0 is the next) goes wrong.
+    pub(crate) fn fail_at(&self, k: usize, fault: Fault) {
+        let mut state = self.state();
+        state.calls.clear();
+        state.fault = Some((k, fault));
+    }
+
+    /// From now on, every call fails.
+    pub(crate) fn break_all(&self, broken: bool) {
+        let mut state = self.state();
+        state.fault = None;
+        state.broken = broken;
+    }
+
+    /// A NIC, as a host has it before netd comes.
+    pub(crate) fn with_nic(self, name: &str) -> Self {
+        self.state().links.insert(
+            name.to_owned(),
+            LinkActual {
+                name: name.to_owned(),
+                ifindex: 2,
+                mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+                mtu: 1500,
+                up: false,
+                alias: None,
+            },
+        );
+        self
+    }
+
+    fn next(&self, call: &'static str) -> Next {
+        let mut state = self.state();
+        state.calls.push(call);
+        if state.broken {
+            return Next::FailBefore;
+        }
+        match state.fault {
+            Some((k, fault)) if state.calls.len() == k + 1 => {
+                state.fault = None;
+                match fault {
+                    Fault::Before => Next::FailBefore,
+                    Fault::After => Next::FailAfter,
+                    Fault::Crash => Next::Hang,
+                }
+            }
+            _ => Next::Go,
+        }
+    }
+
+    async fn step(
+        &self,
+        call: &'static str,
+        effect: impl FnOnce(&mut State) -> Result<(), WorldError>,
+    ) -> Result<(), WorldError> {
+        let next = self.next(call);
+        if matches!(next, Next::FailBefore) {
+            return Err(timed_out());
+        }
+        effect(&mut self.state())?;
+        match next {
+            Next::FailAfter => Err(timed_out()),
+            Next::Hang => std::future::pending().await,
+            Next::Go | Next::FailBefore => Ok(()),
+        }
+    }
+
+    fn begun(
+        &self,
+        call: &'static str,
+        effect: impl FnOnce(&mut State),
+    ) -> Pending {
+        let next = self.next(call);
+        if !matches!(next, Next::FailBefore) {
+            effect(&mut self.state());
+        }
+        Box::pin(async move {
+            match next {
+                Next::Go => Ok(()),
+                Next::Hang => std::future::pending().await,
+                Next::FailBefore | Next::FailAfter => Err(timed_out()),
+            }
+        })
+    }
+
+    /// Open vSwitch starts anew with its userspace datapath: no flows, no internal devices.
+    pub(crate) fn restart_switch(&self) {
+        let mut state = self.state();
+        state.flows.clear();
+        state.meters.clear();
+        let internal: Vec<String> = state
+            .ports
+            .values()
+            .filter(|p| p.row.kind == "internal")
+            .map(|p| p.row.name.clone())
+            .collect();
+        for name in &internal {
+            state.links.remove(name);
+        }
+        state.addresses.retain(|(dev, _)| !internal.contains(dev));
+        state.routes.retain(|r| !internal.contains(&r.dev));
+        let rows: Vec<PortRow> = internal.iter().map(|n| state.ports[n].row.clone()).collect();
+        for row in rows {
+            state.internal_device(&row);
+        }
+    }
+}
+
+impl State {
+    fn internal_device(&mut self, row: &PortRow) {
+        let ifindex = 10 + u32::try_from(self.links.len()).expect("few");
+        let link = LinkActual {
+            name: row.name.clone(),
+            ifindex,
+            mac: row.mac.or(Some(MacAddr([2, 0, 0, 0, 9, 9]))),
+            mtu: 1500,
+            up: false,
+            alias: None,
+        };
+        self.links.insert(row.name.clone(), link);
+    }
+
+    fn put_port(&mut self, row: &PortRow) {
+        if row.kind == "internal" && !self.links.contains_key(&row.name) {
+            self.internal_device(row);
+        }
+        if let (Some(mac), Some(link)) = (row.mac, self.links.get_mut(&row.name)) {
+            link.mac = Some(mac);
+        }
+        let ofport = self.links.contains_key(&row.name).then_some(row.number);
+        let port = ActualPort { row: row.clone(), ofport, error: None };
+        self.ports.insert(row.name.clone(), port);
+    }
+
+    fn put_flows(&mut self, meters: &[Meter], flows: &[Flow]) {
+        for meter in meters {
+            self.meters.retain(|m| m.id != meter.id);
+            self.meters.push(meter.clone());
+        }
+        for flow in flows {
+            self.flows.retain(|f| f.key() != flow.key());
+            self.flows.insert(flow.clone());
+        }
+    }
+}
+
+impl World for ModelWorld {
+    type Netns = String;
+
+    fn open_netns(&self, path: &NetnsPath) -> Result<String, WorldError> {
+        if path.as_str().contains("missing") {
+            return Err(flatnet_kernel::NetnsError::NotFound { path: path.clone().into() }.into());
+        }
+        Ok(path.as_str().to_owned())
+    }
+
+    fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending {
+        self.begun("send_flows", |state| state.put_flows(meters, flows))
+    }
+
+    fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending {
+        self.begun("delete_flows", |state| {
+            state.flows.retain(|f| f.cookie != cookie);
+            state.meters.retain(|m| !meters.contains(&m.id));
+        })
+    }
+
+    async fn create_link(&self, netns: &String, link: &LinkPlan) -> Result<(), WorldError> {
+        self.step("create_link", |state| {
+            let end = (netns.clone(), link.container_name.to_string());
+            if state.containers.contains_key(&end) {
+                let name = link.container_name.clone();
+                return Err(flatnet_kernel::LinkError::ContainerNameTaken { name }.into());
+            }
+            let plan = ContainerPlan {
+                ifname: link.container_name.clone(),
+                addresses: Vec::new(),
+                routes: Vec::new(),
+            };
+            state.containers.insert(end, plan);
+            state.links.insert(
+                link.host_name.to_string(),
+                LinkActual {
+                    name: link.host_name.to_string(),
+                    ifindex: link.host_ifindex,
+                    mac: Some(link.host_mac),
+                    mtu: link.mtu.get(),
+                    up: true,
+                    alias: Some(format!("{} @{netns}", link.alias)),
+                },
+            );
+            Ok(())
+        })
+        .await
+    }
+
+    async fn configure(
+        &self,
+        netns: &String,
+        _link: &LinkPlan,
+        container: &ContainerPlan,
+    ) -> Result<(), WorldError> {
+        self.step("configure", |state| {
+            let end = (netns.clone(), container.ifname.to_string());
+            state.containers.insert(end, container.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn add_port(&self, row: &PortRow) -> Result<(), WorldError> {
+        self.step("add_port", |state| {
+            state.put_port(row);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_port(&self, name: &str) -> Result<(), WorldError> {
+        self.step("delete_port", |state| {
+            state.ports.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
+        self.step("delete_link", |state| {
+            state.delete_link(name.as_str(), ifindex);
+            Ok(())
+        })
+        .await
+    }
+
+    fn announce(&self, _packets: Vec<PacketOut>) {}
+
+    async fn observe_container(
+        &self,
+        netns: &String,
+        ifname: &IfName,
+    ) -> Result<Option<ContainerActual>, WorldError> {
+        let state = self.state();
+        let Some(plan) = state.containers.get(&(netns.clone(), ifname.to_string())) else {
+            return Ok(None);
+        };
+        let alias = format!("@{netns}");
+        let host = state.links.values().find(|l| l.alias.as_ref().is_some_and(|a| a.ends_with(&alias)));
+        let [.., a, b, c, d] = plan.addresses.first().map_or([0; 4], |ip| match ip.ip() {
+            std::net::IpAddr::V4(v4) => v4.octets(),
+            std::net::IpAddr::V6(_) => [0; 4],
+        });
+        Ok(Some(ContainerActual {
+            mac: Some(MacAddr([0x0a, 0xf1, a, b, c, d])),
+            mtu: host.map_or(1500, |h| h.mtu),
+            up: true,
+            addresses: plan.addresses.clone(),
+            routes: plan.routes.clone(),
+        }))
+    }
+
+    async fn has_link(&self, name: &IfName, ifindex: u32) -> Result<bool, WorldError> {
+        Ok(self.state().links.get(name.as_str()).is_some_and(|l| l.ifindex == ifindex))
+    }
+
+    fn observe_port(&self, name: &str) -> Option<PortRow> {
+        self.state().ports.get(name).map(|p| p.row.clone())
+    }
+
+    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
+        Ok(self.state().flows.iter().filter(|f| f.cookie == cookie).cloned().collect())
+    }
+}
+
+impl State {
+    /// A link takes its other end with it.
+    pub(crate) fn delete_link(&mut self, name: &str, ifindex: u32) {
+        let Some(link) = self.links.get(name).filter(|l| l.ifindex == ifindex) else { return };
+        if let Some((alias, netns)) = link.alias.as_deref().and_then(|a| a.split_once(" @")) {
+            let ifname = alias.rsplit('/').next().unwrap_or_default().to_owned();
+            self.containers.remove(&(netns.to_owned(), ifname));
+        }
+        self.links.remove(name);
+    }
+}
+
+impl NodeWorld for ModelWorld {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+        let state = self.state();
+        let value = |key: &String| {
+            // A setting of a link is there only while the link is.
+            let dev = key.strip_prefix("ipv6/conf/").or(key.strip_prefix("ipv4/conf/"));
+            let dev = dev.and_then(|k| k.split('/').next());
+            if dev.is_some_and(|d| d != "all" && !state.links.contains_key(d)) {
+                return None;
+            }
+            Some((key.clone(), state.sysctls.get(key).cloned().unwrap_or_else(|| "0".into())))
+        };
+        Ok(Actual {
+            database: true,
+            bridge: state.bridge.clone(),
+            ports: state.ports.clone(),
+            links: state.links.values().cloned().collect(),
+            addresses: state.addresses.clone(),
+            routes: state.routes.clone(),
+            sysctls: sysctls.iter().filter_map(value).collect(),
+            flows: state.bridge.is_some().then(|| state.flows.clone()),
+            meters: state.meters.clone(),
+        })
+    }
+
+    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+        let op = op.clone();
+        self.step("apply", move |state| {
+            match op {
+                Op::CreateBridge { bridge, host } => {
+                    state.bridge = Some(bridge);
+                    state.put_port(&host);
+                }
+                Op::SetBridge(bridge) => state.bridge = Some(bridge),
+                Op::AddPort { row, .. } | Op::SetPort { row, .. } => state.put_port(&row),
+                Op::DeletePorts(names) => state.ports.retain(|n, _| !names.contains(n)),
+                Op::DeleteLink { name, ifindex } => state.delete_link(&name, ifindex),
+                Op::SetLink { name, mtu } => {
+                    if let Some(link) = state.links.get_mut(&name) {
+                        link.up = true;
+                        link.mtu = mtu.unwrap_or(link.mtu);
+                    }
+                }
+                Op::AddAddress { dev, address } => {
+                    state.addresses.insert((dev, address));
+                }
+                Op::AddRoute(route) => {
+                    state.routes.insert(route);
+                }
+                Op::DeleteRoute(route) => {
+                    state.routes.remove(&route);
+                }
+                Op::SetSysctl { key, value } => {
+                    state.sysctls.insert(key, value);
+                }
+                Op::ChangeFlows { meters, adds, deletes, .. } => {
+                    state.put_flows(&meters, &adds);
+                    state.flows.retain(|f| !deletes.contains(&f.key()));
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,198 @@
+//! What a node should be: its part of the plan, and the attachments that it holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use flatnet_plan::node::{Mode, NodeSpec};
+use flatnet_types::VlanId;
+use ipnetwork::IpNetwork;
+use serde::Serialize;
+
+use super::actual::{Actual, BridgeRow, RouteActual};
+use crate::attach::plan::Holding;
+use crate::flows::NodePorts;
+use crate::marks;
+use crate::world::PortRow;
+
+/// The host's port of the bridge: its own address in mode `vlan`, the gateway in `routed`.
+pub const HOST_PORT: &str = "flat0";
+const UPLINK_NUMBER: u32 = 1;
+const HOST_NUMBER: u32 = 2;
+
+/// How netd runs on this node, beside the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeOptions {
+    /// The bridge's name.
+    pub bridge: String,
+    /// `system` or `netdev`.
+    pub datapath: String,
+}
+
+/// A node as it should be.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// Its part of the plan.
+    pub spec: std::sync::Arc<NodeSpec>,
+    /// How netd runs.
+    pub options: NodeOptions,
+    /// The attachments that are committed.
+    pub holdings: Vec<Holding>,
+    /// The generations of all records, also of those that an ADD is making right now.
+    pub living: BTreeSet<u64>,
+}
+
+impl Desired {
+    /// The bridge's row.
+    pub fn bridge(&self) -> BridgeRow {
+        BridgeRow {
+            name: self.options.bridge.clone(),
+            datapath_type: self.options.datapath.clone(),
+            fail_mode: "secure".to_owned(),
+            protocols: ["OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"]
+                .map(str::to_owned)
+                .into(),
+            ours: true,
+        }
+    }
+
+    /// The VLANs that the uplink carries.
+    pub fn trunk(&self) -> BTreeSet<VlanId> {
+        let host = match self.spec.mode {
+            Mode::Vlan { host_vlan } => host_vlan,
+            Mode::Routed => None,
+        };
+        self.spec.networks.iter().filter_map(|n| n.vlan).chain(host).collect()
+    }
+
+    /// The uplink's port; none in mode `routed`.
+    pub fn uplink_port(&self) -> Option<PortRow> {
+        (self.spec.mode != Mode::Routed).then(|| PortRow {
+            name: self.spec.uplink.as_str().to_owned(),
+            kind: "",
+            number: UPLINK_NUMBER,
+            tag: None,
+            trunks: self.trunk().into_iter().collect(),
+            mac: None,
+            external_ids: marks::node_ids("uplink"),
+        })
+    }
+
+    /// The host's port. In mode `vlan` it bears the uplink's MAC, so that the physical
+    /// switches learn one MAC for the host and its containers.
+    pub fn host_port(&self, actual: &Actual) -> PortRow {
+        let (tag, mac) = match self.spec.mode {
+            Mode::Vlan { host_vlan } => (
+                host_vlan,
+                self.spec.uplink_mac.or_else(|| {
+                    actual.link(self.spec.uplink.as_str()).and_then(|link| link.mac)
+                }),
+            ),
+            Mode::Routed => (None, None),
+        };
+        PortRow {
+            name: HOST_PORT.to_owned(),
+            kind: "internal",
+            number: HOST_NUMBER,
+            tag,
+            trunks: Vec::new(),
+            mac,
+            external_ids: marks::node_ids("host"),
+        }
+    }
+
+    /// The addresses of the host's port.
+    pub fn addresses(&self) -> BTreeSet<IpNetwork> {
+        match self.spec.mode {
+            Mode::Vlan { .. } => self.spec.host_addresses.iter().copied().collect(),
+            Mode::Routed => self
+                .spec
+                .networks
+                .iter()
+                .flat_map(|n| &n.ranges)
+                .filter_map(|r| IpNetwork::new(r.gateway, r.subnet.prefix()).ok())
+                .collect(),
+        }
+    }
+
+    /// Our routes of the main table.
+    pub fn routes(&self) -> BTreeSet<RouteActual> {
+        let spec = &self.spec;
+        let source = |dst: IpNetwork| {
+            spec.host_addresses.iter().map(IpNetwork::ip).find(|a| a.is_ipv4() == dst.is_ipv4())
+        };
+        match spec.mode {
+            // The host reaches its own containers over the bridge, not over the router.
+            Mode::Vlan { .. } => {
+                let ranges = spec.networks.iter().flat_map(|n| &n.ranges).map(|r| RouteActual {
+                    dst: r.prefix,
+                    via: None,
+                    dev: HOST_PORT.to_owned(),
+                    src: source(r.prefix),
+                });
+                let defaults = spec.host_gateways.iter().map(|gateway| RouteActual {
+                    dst: everywhere(*gateway),
+                    via: Some(*gateway),
+                    dev: HOST_PORT.to_owned(),
+                    src: None,
+                });
+                ranges.chain(defaults).collect()
+            }
+            // Its own ranges are on the link by the gateway's address; others' are host-gw.
+            Mode::Routed => spec
+                .peers
+                .iter()
+                .map(|peer| RouteActual {
+                    dst: peer.prefix,
+                    via: Some(peer.via),
+                    dev: spec.uplink.as_str().to_owned(),
+                    src: None,
+                })
+                .collect(),
+        }
+    }
+
+    /// Sysctls under `net`.
+    pub fn sysctls(&self) -> BTreeMap<String, String> {
+        let uplink = self.spec.uplink.as_str();
+        let pairs: Vec<(String, &str)> = match self.spec.mode {
+            // The NIC is a port of the bridge: the host lives on its own port.
+            Mode::Vlan { .. } => vec![
+                (format!("ipv6/conf/{uplink}/disable_ipv6"), "1"),
+                (format!("ipv6/conf/{HOST_PORT}/disable_ipv6"), "0"),
+                (format!("ipv6/conf/{HOST_PORT}/accept_ra"), "0"),
+            ],
+            Mode::Routed => vec![
+                ("ipv4/ip_forward".to_owned(), "1"),
+                ("ipv6/conf/all/forwarding".to_owned(), "1"),
+                (format!("ipv6/conf/{HOST_PORT}/disable_ipv6"), "0"),
+                // The way back may differ from the way there (host-gw one way, the VPC's
+                // table the other), and containers are no routers to be redirected.
+                (format!("ipv4/conf/{HOST_PORT}/send_redirects"), "0"),
+            ],
+        };
+        pairs.into_iter().map(|(k, v)| (k, v.to_owned())).collect()
+    }
+}
+
+fn everywhere(of: IpAddr) -> IpNetwork {
+    let any: IpAddr = match of {
+        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    IpNetwork::new(any, 0).unwrap_or_else(|_| unreachable!("0 is a prefix length"))
+}
+
+/// Where the bridge's own ports are, once the switch has them and the MAC is settled.
+pub fn node_ports(desired: &Desired, actual: &Actual) -> Option<NodePorts> {
+    let number = |name: &str| actual.ports.get(name).and_then(|p| p.ofport);
+    let uplink = match desired.uplink_port() {
+        Some(row) => Some(number(&row.name)?),
+        None => None,
+    };
+    let mac = actual.link(HOST_PORT)?.mac?;
+    // A MAC that is about to change would be wrong in every flow.
+    if desired.host_port(actual).mac.is_some_and(|wanted| wanted != mac) {
+        return None;
+    }
+    Some(NodePorts { uplink, host: number(HOST_PORT)?, mac })
+}

@@ -1,0 +1,24 @@
+//! Keeps the node as the plan and the store say: observe → plan → apply, until a plan is empty.
+//!
+//! ```text
+//!   NodeSpec + store ─▶ [desired] ─┐
+//!                                  ├─▶ [plan] ─▶ ops ─▶ [run] apply ─▶ observe again
+//!   OVSDB, flows, kernel ─▶ [actual] ┘
+//! ```
+//!
+//! [`plan()`] is pure and gives what can be done in the state that was seen; what needs an
+//! earlier op's result (the address of a port that is not there yet) comes in the next round.
+//! Against a healthy node it is empty, so a restart touches nothing.
+
+mod actual;
+mod desired;
+mod op;
+mod plan;
+mod pods;
+mod run;
+
+pub use actual::{Actual, ActualPort, BridgeRow, LinkActual, RouteActual};
+pub use desired::{Desired, HOST_PORT, NodeOptions, node_ports};
+pub use op::{Op, Subject};
+pub use plan::{Plan, plan};
+pub use run::{NodeWorld, Reconciler, Report};

@@ -1,0 +1,105 @@
+//! The part of the plan that concerns attachments: their ports, their flows, and the node's
+//! own flows, which share the tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_ovs::openflow::{Flow, FlowKey, Meter};
+
+use super::actual::Actual;
+use super::desired::Desired;
+use super::op::{Op, Subject};
+use super::plan::differs;
+use crate::attach::plan::{self as attach, AttachPlan, Holding};
+use crate::flows::{self, COOKIE_MARK, COOKIE_MARK_MASK, NodePorts};
+
+#[derive(Default)]
+struct Change {
+    adds: Vec<Flow>,
+    deletes: Vec<FlowKey>,
+}
+
+/// Plans ports and flows of attachments, and the node's flows.
+pub(super) fn plan(
+    desired: &Desired,
+    actual: &Actual,
+    ports: &NodePorts,
+    is: &BTreeSet<Flow>,
+) -> (Vec<Op>, Vec<String>) {
+    let mut ops = Vec::new();
+    let mut problems = Vec::new();
+    let mut wanted: BTreeMap<FlowKey, Flow> = BTreeMap::new();
+    let mut meters: BTreeMap<u64, Vec<Meter>> = BTreeMap::new();
+    let mut keys: BTreeMap<u64, &Holding> = BTreeMap::new();
+
+    let mut trunk = BTreeSet::new();
+    for holding in &desired.holdings {
+        match attach::plan(&desired.spec, ports, holding) {
+            Err(e) => problems.push(format!("attachment {}: {e}", holding.key)),
+            Ok(planned) => {
+                trunk.extend(holding.detail.trunk.iter().copied());
+                ops.extend(port(holding, &planned, actual));
+                keys.insert(holding.generation, holding);
+                meters.insert(holding.generation, planned.meters);
+                wanted.extend(planned.flows.into_iter().map(|f| (f.key(), f)));
+            }
+        }
+    }
+    let own = flows::node_flows(&desired.spec, ports).into_iter();
+    wanted.extend(own.chain(flows::trunk_flows(&trunk)).map(|f| (f.key(), f)));
+
+    for (generation, change) in changes(&wanted, is, desired, &keys) {
+        let subject = match keys.get(&generation) {
+            Some(h) => Subject::Attachment { key: h.key.clone(), generation },
+            None => Subject::Node,
+        };
+        let meters = meters
+            .remove(&generation)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|m| !actual.meters.contains(m))
+            .collect();
+        ops.push(Op::ChangeFlows { subject, meters, adds: change.adds, deletes: change.deletes });
+    }
+    (ops, problems)
+}
+
+/// A port that is missing can be made as long as its link is there; a link that is missing
+/// cannot: its other end went with the container, whose DEL or GC will come.
+fn port(holding: &Holding, planned: &AttachPlan, actual: &Actual) -> Option<Op> {
+    let link = actual.link(planned.link.host_name.as_str())?;
+    if link.ifindex != planned.link.host_ifindex {
+        return None;
+    }
+    let subject =
+        Subject::Attachment { key: holding.key.clone(), generation: holding.generation };
+    let row = planned.row.clone();
+    match actual.ports.get(&row.name) {
+        None => Some(Op::AddPort { subject, row }),
+        Some(is) if differs(&row, is) => Some(Op::SetPort { subject, row }),
+        Some(_) => None,
+    }
+}
+
+/// Flow changes by generation, 0 for the node's own and for what belongs to nobody.
+fn changes(
+    wanted: &BTreeMap<FlowKey, Flow>,
+    is: &BTreeSet<Flow>,
+    desired: &Desired,
+    keys: &BTreeMap<u64, &Holding>,
+) -> BTreeMap<u64, Change> {
+    let mut changes: BTreeMap<u64, Change> = BTreeMap::new();
+    let generation = |flow: &Flow| flow.cookie & !COOKIE_MARK_MASK;
+    for flow in wanted.values().filter(|f| !is.contains(*f)) {
+        changes.entry(generation(flow)).or_default().adds.push(flow.clone());
+    }
+    for flow in is {
+        let ours = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
+        let of = generation(flow);
+        // An ADD is making it right now, or a record cannot be read: leave it alone.
+        let untouchable = desired.living.contains(&of) && !keys.contains_key(&of);
+        if ours && !untouchable && !wanted.contains_key(&flow.key()) {
+            changes.entry(of).or_default().deletes.push(flow.key());
+        }
+    }
+    changes
+}

@@ -1,0 +1,194 @@
+//! The loop: observe, plan, apply, and look again.
+
+use std::future::Future;
+use std::sync::Mutex;
+
+use flatnet_ipam::RecordState;
+use flatnet_types::AttachmentKey;
+use serde::Serialize;
+use tracing::{debug, info, warn};
+
+use super::actual::Actual;
+use super::desired::{Desired, NodeOptions};
+use super::op::{Op, Subject};
+use super::plan::{Plan, plan};
+use crate::attach::Engine;
+use crate::attach::plan::Holding;
+use crate::world::{World, WorldError};
+
+/// A bridge, its ports, their addresses and then the flows: each needs the one before. More
+/// rounds mean that something undoes what netd does.
+const MAX_ROUNDS: usize = 8;
+
+/// The effects that the reconciler needs beside those of ADD and DEL.
+pub trait NodeWorld: World {
+    /// Reads the node.
+    fn observe(&self, sysctls: &[String])
+    -> impl Future<Output = Result<Actual, WorldError>> + Send;
+
+    /// Carries out one op.
+    fn apply(&self, op: &Op) -> impl Future<Output = Result<(), WorldError>> + Send;
+}
+
+/// What a reconcile did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The ops that were applied, as a person reads them.
+    pub applied: Vec<String>,
+    /// Their kinds, for metrics.
+    #[serde(skip)]
+    pub kinds: Vec<&'static str>,
+    /// What failed.
+    pub failed: Vec<String>,
+    /// What netd cannot mend.
+    pub problems: Vec<String>,
+    /// Whether nothing is left to do.
+    pub converged: bool,
+}
+
+/// Keeps a node as it should be.
+pub struct Reconciler<W: NodeWorld> {
+    engine: Engine<W>,
+    options: NodeOptions,
+    /// One reconcile at a time.
+    running: tokio::sync::Mutex<()>,
+    last: Mutex<Report>,
+}
+
+impl<W: NodeWorld> Reconciler<W> {
+    /// A reconciler for the engine's node.
+    pub fn new(engine: Engine<W>, options: NodeOptions) -> Self {
+        Self { engine, options, running: tokio::sync::Mutex::default(), last: Mutex::default() }
+    }
+
+    /// What the last reconcile did.
+    pub fn last(&self) -> Report {
+        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// What a reconcile would do now: a dry run.
+    ///
+    /// # Errors
+    /// Where the node cannot be read.
+    pub async fn dry_run(&self) -> Result<(Actual, Plan), WorldError> {
+        let keys = self.sysctl_keys();
+        let actual = self.engine.world().observe(&keys).await?;
+        let plan = plan(&self.desired(), &actual);
+        Ok((actual, plan))
+    }
+
+    /// Observes, plans and applies until a plan is empty.
+    pub async fn reconcile(&self) -> Report {
+        let _alone = self.running.lock().await;
+        let mut report = Report::default();
+        for leftover in self.engine.finish_undoing().await {
+            report.failed.push(leftover);
+        }
+        for round in 0..MAX_ROUNDS {
+            let (_, plan) = match self.dry_run().await {
+                Ok(seen) => seen,
+                Err(e) => {
+                    report.failed.push(format!("observe: {e}"));
+                    break;
+                }
+            };
+            report.problems = plan.problems;
+            if plan.ops.is_empty() {
+                self.engine.set_ports(plan.ports);
+                report.converged = true;
+                break;
+            }
+            debug!(round, ops = plan.ops.len(), "reconciling");
+            let before = report.failed.len();
+            for op in &plan.ops {
+                self.apply(op, &mut report).await;
+            }
+            if plan.ports.is_some() && report.failed.len() == before {
+                // The ports are known and the flows are in: ADD can be served while the rest
+                // settles.
+                self.engine.set_ports(plan.ports);
+            }
+            if report.failed.len() > before {
+                break;
+            }
+        }
+        if !report.converged && report.failed.is_empty() {
+            report.failed.push(format!(
+                "not settled after {MAX_ROUNDS} rounds: something undoes what netd does"
+            ));
+        }
+        log(&report);
+        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&report);
+        report
+    }
+
+    async fn apply(&self, op: &Op, report: &mut Report) {
+        let _held = match op.subject() {
+            Subject::Node => None,
+            Subject::Attachment { key, generation } => {
+                let held = self.engine.lock(key).await;
+                if !self.still(key, *generation) {
+                    return;
+                }
+                Some(held)
+            }
+        };
+        match self.engine.world().apply(op).await {
+            Ok(()) => {
+                report.applied.push(op.to_string());
+                report.kinds.push(op.kind());
+            }
+            Err(e) => report.failed.push(format!("{op}: {e}")),
+        }
+    }
+
+    fn still(&self, key: &AttachmentKey, generation: u64) -> bool {
+        self.engine
+            .ipam()
+            .get(key)
+            .is_some_and(|r| r.generation == generation && r.state == RecordState::Committed)
+    }
+
+    /// What should be, read after what is: an attachment that comes meanwhile is known here,
+    /// and so is never taken for garbage.
+    fn desired(&self) -> Desired {
+        let records = self.engine.ipam().list();
+        let mut holdings = Vec::with_capacity(records.len());
+        for record in records.iter().filter(|r| r.state == RecordState::Committed) {
+            match Holding::from_record(record) {
+                Ok(holding) => holdings.push(holding),
+                Err(e) => warn!(error = %e, "left alone"),
+            }
+        }
+        Desired {
+            spec: self.engine.spec(),
+            options: self.options.clone(),
+            holdings,
+            living: records.iter().map(|r| r.generation).collect(),
+        }
+    }
+
+    fn sysctl_keys(&self) -> Vec<String> {
+        let desired = Desired {
+            spec: self.engine.spec(),
+            options: self.options.clone(),
+            holdings: Vec::new(),
+            living: std::collections::BTreeSet::new(),
+        };
+        let mut keys: Vec<String> = desired.sysctls().into_keys().collect();
+        keys.push(format!("ipv6/conf/{}/accept_ra", desired.spec.uplink));
+        keys
+    }
+}
+
+fn log(report: &Report) {
+    for op in &report.applied {
+        info!(op, "reconciled");
+    }
+    for failed in &report.failed {
+        warn!(error = failed, "reconcile failed and will be tried again");
+    }
+    for problem in &report.problems {
+        warn!(problem, "netd cannot mend this by itself");
+    }
+}

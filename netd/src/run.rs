@@ -1,0 +1,322 @@
+//! Starting, running and stopping the daemon.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use flatnet_cni::spool::{Entry, Spool};
+use flatnet_ipam::{HostRange, Ipam, Networks, Span, Timestamp};
+use flatnet_kernel::{Kernel, LinkEvent};
+use flatnet_ovs::openflow::SwitchState;
+use flatnet_ovs::ovsdb::ConnState;
+use flatnet_plan::NodeSpec;
+use flatnet_plan::node::NodeNetwork;
+use flatnet_types::NodeName;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::attach::Engine;
+use crate::config::{Cli, Command, Datapath, LogFormat, PlanArgs, RunArgs};
+use crate::metrics::{Metrics, OpLabel};
+use crate::real::RealWorld;
+use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler, Report};
+use crate::scrape::Scraper;
+use crate::server::{self, App};
+
+/// The store's file in the state directory.
+const STORE_FILE: &str = "netd.redb";
+/// Events that come together are one cause.
+const SETTLE: Duration = Duration::from_millis(5);
+/// How often the spool is looked at: a plugin may have found netd away a moment before it
+/// was back.
+const SPOOL_EVERY: Duration = Duration::from_secs(1);
+/// How long a stop waits for requests that run.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What went wrong, with what was being done, for a person.
+pub fn main(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Derive(args) => {
+            let spec = derive(&args)?;
+            let text = serde_json::to_string_pretty(&spec)?;
+            std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
+            Ok(())
+        }
+        Command::Run(args) => {
+            log_to_stderr(args.log_format);
+            // Two workers: the work is short and mostly waiting, and memory goes with threads.
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .context("start the runtime")?;
+            runtime.block_on(run(args))
+        }
+    }
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+fn derive(args: &PlanArgs) -> Result<NodeSpec> {
+    let path = &args.plan;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("read the plan {}", path.display()))?;
+    let plan = flatnet_plan::load(&text).with_context(|| path.display().to_string())?;
+    let node = match &args.node {
+        Some(node) => node.clone(),
+        None => {
+            let name = nix::unistd::gethostname().context("read the host's name")?;
+            NodeName::new(name.to_string_lossy()).context("the host's name; use --node")?
+        }
+    };
+    Ok(flatnet_plan::node::derive(&plan, &node)?)
+}
+
+/// The ranges of a node, as the allocator wants them.
+///
+/// # Errors
+/// Where a range leaves nothing to give out, or two overlap.
+pub fn networks(networks: &[NodeNetwork]) -> Result<Networks> {
+    let ranges = networks
+        .iter()
+        .map(|network| {
+            let ranges = network
+                .ranges
+                .iter()
+                .map(|range| {
+                    let exclude: Vec<Span> = range.exclude.iter().map(|e| Span::from(*e)).collect();
+                    HostRange::new(
+                        Span::from(range.prefix),
+                        range.subnet,
+                        Some(range.gateway),
+                        &exclude,
+                    )
+                    .with_context(|| format!("network {}", network.name))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            Ok((network.name.clone(), ranges))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Networks::new(ranges)?)
+}
+
+fn boot_id() -> Result<String> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    Ok(std::fs::read_to_string(path).with_context(|| format!("read {path}"))?.trim().to_owned())
+}
+
+fn open_store(dir: &Path, spec: &NodeSpec, rest: Duration) -> Result<(Ipam, flatnet_ipam::Recovery)> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("make {}", dir.display()))?;
+    let config =
+        flatnet_ipam::Config { rest, ..flatnet_ipam::Config::new(networks(&spec.networks)?) };
+    let now = Timestamp::from(SystemTime::now());
+    Ok(Ipam::open(&dir.join(STORE_FILE), config, &boot_id()?, now)?)
+}
+
+async fn run(args: RunArgs) -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("netd changes the host's network: run it as root");
+    }
+    let spec = derive(&args.plan)?;
+    let (ipam, recovery) = open_store(&args.state, &spec, args.rest)?;
+    info!(
+        node = %spec.node,
+        version = env!("CARGO_PKG_VERSION"),
+        attachments = recovery.alive.len(),
+        uncommitted = recovery.uncommitted.len(),
+        earlier_boot = recovery.earlier_boot.len(),
+        "netd starts"
+    );
+    for record in &recovery.outside {
+        warn!(key = %record.key, "its address is in none of this node's ranges any more: kept until its DEL");
+    }
+    let kernel = Kernel::start().context("open netlink")?;
+    let userspace = args.datapath == Datapath::Netdev;
+    let world =
+        RealWorld::start(kernel, &args.ovsdb, &args.ovs_rundir, &args.bridge, userspace);
+    let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
+    let engine = Engine::new(world.clone(), ipam, spec, clock);
+
+    let dead: Vec<_> = recovery.uncommitted.into_iter().chain(recovery.earlier_boot).collect();
+    engine.recover(&dead).await;
+    let spool = Spool::new(&args.spool);
+    replay(&engine, &spool).await;
+
+    let metrics = Arc::new(Metrics::default());
+    let options =
+        NodeOptions { bridge: args.bridge.clone(), datapath: args.datapath.as_str().to_owned() };
+    let reconciler = Arc::new(Reconciler::new(engine.clone(), options));
+    let listener = server::bind(&args.socket)?;
+    let (stop, stopping) = watch::channel(false);
+
+    let dirty = Arc::new(Notify::new());
+    dirty.notify_one();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(watch_events(world.clone(), engine.clone(), Arc::clone(&dirty)));
+    tasks.spawn(reconcile_loop(
+        Arc::clone(&reconciler),
+        Arc::clone(&metrics),
+        dirty,
+        args.resync,
+    ));
+    tasks.spawn(replay_loop(engine.clone(), spool));
+
+    let app = App {
+        engine: engine.clone(),
+        reconciler,
+        metrics: Arc::clone(&metrics),
+        scrape: Arc::new(Scraper::new(engine, metrics)),
+    };
+    info!(socket = %args.socket.display(), "serving");
+    let mut served = tokio::spawn(server::serve(listener, app, stopped(stopping)));
+    tokio::select! {
+        ended = &mut served => {
+            ended.context("the server died")?.context("serve")?;
+            bail!("the server stopped by itself");
+        }
+        signal = wanted_stop() => info!(signal = signal?, "stopping; the data path goes on"),
+    }
+    stop.send_replace(true);
+    if tokio::time::timeout(STOP_TIMEOUT, served).await.is_err() {
+        warn!("requests still run; the next start mends what they leave");
+    }
+    tasks.shutdown().await;
+    let _ = std::fs::remove_file(&args.socket);
+    Ok(())
+}
+
+async fn wanted_stop() -> Result<&'static str> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = term.recv() => Ok("SIGTERM"),
+        _ = int.recv() => Ok("SIGINT"),
+    }
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop too.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Reconciles whenever something says so, and every `resync`; again soon where something was
+/// left over.
+async fn reconcile_loop(
+    reconciler: Arc<Reconciler<RealWorld>>,
+    metrics: Arc<Metrics>,
+    dirty: Arc<Notify>,
+    resync: Duration,
+) {
+    const FIRST_RETRY: Duration = Duration::from_millis(50);
+    const LAST_RETRY: Duration = Duration::from_secs(5);
+    let mut retry = FIRST_RETRY;
+    let mut pause = resync;
+    loop {
+        let _ = tokio::time::timeout(pause, dirty.notified()).await;
+        tokio::time::sleep(SETTLE).await;
+        let report = reconciler.reconcile().await;
+        count(&metrics, &report);
+        let settled = report.converged && report.problems.is_empty();
+        pause = if settled { resync } else { retry };
+        retry = if settled { FIRST_RETRY } else { (retry * 2).min(LAST_RETRY) };
+    }
+}
+
+fn count(metrics: &Metrics, report: &Report) {
+    for op in &report.kinds {
+        metrics.ops.get_or_create(&OpLabel { op }).inc();
+    }
+    metrics.failures.inc_by(report.failed.len() as u64);
+    metrics.problems.set(i64::try_from(report.problems.len()).unwrap_or(i64::MAX));
+}
+
+/// Turns what happens on the node into reconciles. Cancel safe: it holds nothing.
+async fn watch_events(world: RealWorld, engine: Engine<RealWorld>, dirty: Arc<Notify>) {
+    let mut links = world.kernel().watch();
+    let mut database = world.database().state();
+    let mut switch = world.switch().state();
+    let uplink = engine.spec().uplink.clone();
+    let matters = |name: &str| name == HOST_PORT || name == uplink.as_str();
+    loop {
+        let wake = tokio::select! {
+            event = links.next() => match event {
+                Some(LinkEvent::Changed(link)) => matters(&link.name),
+                Some(LinkEvent::Deleted { name, .. }) => matters(&name),
+                Some(LinkEvent::Resync) => true,
+                None => return,
+            },
+            changed = database.changed() => match changed {
+                Ok(()) => matches!(*database.borrow_and_update(), ConnState::Ready { .. }),
+                Err(_) => return,
+            },
+            changed = switch.changed() => match changed {
+                Ok(()) => matches!(*switch.borrow_and_update(), SwitchState::Connected { .. }),
+                Err(_) => return,
+            },
+        };
+        if wake {
+            dirty.notify_one();
+        }
+    }
+}
+
+async fn replay_loop(engine: Engine<RealWorld>, spool: Spool) {
+    loop {
+        tokio::time::sleep(SPOOL_EVERY).await;
+        replay(&engine, &spool).await;
+    }
+}
+
+/// Does the DELs that were answered while netd was away.
+async fn replay(engine: &Engine<RealWorld>, spool: &Spool) {
+    let listing = match spool.read_all() {
+        Ok(listing) => listing,
+        Err(e) => return warn!(error = %e, "the spool cannot be read"),
+    };
+    for bad in &listing.bad {
+        warn!(file = %bad.path.display(), reason = %bad.reason, "moved aside: not an entry of the spool");
+    }
+    for entry in &listing.entries {
+        match replay_one(engine, entry).await {
+            Ok(existed) => {
+                info!(key = %entry.del.request.key, existed, "a spooled DEL was done");
+                if let Err(e) = spool.remove(entry) {
+                    warn!(error = %e, "it will be done again");
+                }
+            }
+            Err(e) => warn!(key = %entry.del.request.key, error = %e, "a spooled DEL waits"),
+        }
+    }
+}
+
+async fn replay_one(
+    engine: &Engine<RealWorld>,
+    entry: &Entry,
+) -> Result<bool, crate::attach::AttachError> {
+    let key = &entry.del.request.key;
+    match engine.ipam().get(key) {
+        Some(record) if entry.del.applies_to(record.created_at.as_millis()) => {
+            Ok(engine.del(key).await?.existed)
+        }
+        // Gone already, or made after that DEL.
+        _ => Ok(false),
+    }
+}

@@ -1,0 +1,348 @@
+//! HTTP/JSON on a unix socket, for root only.
+//!
+//! `curl --unix-socket /run/flatnet/netd.sock http://netd/v1/attachments` is a client too.
+//! The socket is mode 0600, and the peer's credentials are checked on every connection
+//! beside, because a socket's mode can be changed by mistake.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::IncomingStream;
+use flatnet_types::api::{
+    self, AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest,
+    VersionReply, code,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::net::{UnixListener, unix::UCred};
+use tracing::Instrument;
+
+use crate::attach::{AttachError, Engine};
+use crate::metrics::Metrics;
+use crate::reconcile::{NodeWorld, Reconciler};
+use crate::view;
+
+/// The largest request body in bytes: a GC that lists 10,000 attachments has 2 MiB.
+const BODY_MAX: usize = 4 << 20;
+
+/// What the handlers need.
+pub struct App<W: NodeWorld> {
+    /// Attaches and detaches.
+    pub engine: Engine<W>,
+    /// Observes and mends.
+    pub reconciler: Arc<Reconciler<W>>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Refreshes the metrics that are read and not counted.
+    pub scrape: Arc<dyn view::Scrape>,
+}
+
+impl<W: NodeWorld> Clone for App<W> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            reconciler: Arc::clone(&self.reconciler),
+            metrics: Arc::clone(&self.metrics),
+            scrape: Arc::clone(&self.scrape),
+        }
+    }
+}
+
+/// Why the socket cannot be served.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// A netd that lives answers on it.
+    #[error("another netd serves {path}: stop it first")]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The file cannot be made.
+    #[error("cannot listen on {path}: {source}")]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Listens on `path`, mode 0600. A socket file that a dead netd left is replaced.
+///
+/// # Errors
+/// [`BindError`].
+pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
+    use std::os::unix::fs::PermissionsExt;
+    let io = |source| BindError::Io { path: path.to_owned(), source };
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(io)?;
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(BindError::InUse { path: path.to_owned() });
+    }
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+        _ => {}
+    }
+    // Bound under another name and then moved: nobody meets it with a wider mode, and nobody
+    // misses it in between.
+    let fresh = path.with_extension("new");
+    let _ = std::fs::remove_file(&fresh);
+    let listener = UnixListener::bind(&fresh).map_err(io)?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+    std::fs::rename(&fresh, path).map_err(io)?;
+    Ok(listener)
+}
+
+/// The peer of a connection.
+#[derive(Debug, Clone, Copy)]
+struct Peer(Option<UCred>);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self(stream.io().peer_cred().ok())
+    }
+}
+
+/// Serves until `stop` resolves, then lets the requests that run come to their end.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve<W: NodeWorld>(
+    listener: UnixListener,
+    app: App<W>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(app).into_make_service_with_connect_info::<Peer>())
+        .with_graceful_shutdown(stop)
+        .await
+}
+
+fn router<W: NodeWorld>(app: App<W>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready::<W>))
+        .route("/healthz", get(ready::<W>))
+        .route("/metrics", get(metrics::<W>))
+        .route("/v1/version", get(version))
+        .route("/v1/attachments", get(attachments::<W>))
+        .route("/v1/node", get(node::<W>))
+        .route("/v1/plan", get(plan::<W>))
+        .route("/v1/reconcile", post(reconcile::<W>))
+        .route("/v1/cni/add", post(add::<W>))
+        .route("/v1/cni/del", post(del::<W>))
+        .route("/v1/cni/check", post(check::<W>))
+        .route("/v1/cni/gc", post(gc::<W>))
+        .route("/v1/cni/status", post(status::<W>))
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(middleware::from_fn(only_root))
+        .with_state(app)
+}
+
+/// Root of this machine, and nobody else.
+async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+    match peer.0 {
+        Some(cred) if cred.uid() == 0 => next.run(request).await,
+        _ => refusal(
+            StatusCode::FORBIDDEN,
+            ErrorReply {
+                code: code::IO_FAILURE,
+                msg: "netd serves root only".to_owned(),
+                details: String::new(),
+            },
+        ),
+    }
+}
+
+async fn unknown(request: Request) -> Response {
+    refusal(
+        StatusCode::NOT_FOUND,
+        ErrorReply {
+            code: code::UNSUPPORTED_VERSION,
+            msg: format!("netd does not serve {} {}", request.method(), request.uri().path()),
+            details: format!("this netd serves version {} of its messages", api::VERSION),
+        },
+    )
+}
+
+fn refusal(status: StatusCode, error: ErrorReply) -> Response {
+    (status, Json(error)).into_response()
+}
+
+fn failed(error: &AttachError) -> Response {
+    let status = match error.cni_code() {
+        code::TRY_AGAIN_LATER | code::NOT_AVAILABLE | code::LIMITED_CONNECTIVITY => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        code::INTERNAL => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    refusal(status, error.reply())
+}
+
+/// Reads a request of a known version. What cannot be read is described by place, and never
+/// repeated: a configuration may hold what a log should not.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: Option<u32>,
+    }
+    let bad = |code, msg: String, details: String| {
+        Box::new(refusal(StatusCode::BAD_REQUEST, ErrorReply { code, msg, details }))
+    };
+    let decode = |e: serde_json::Error| {
+        bad(
+            code::DECODE,
+            format!("the request cannot be read: {e}"),
+            "see the messages in netd's documentation".to_owned(),
+        )
+    };
+    let versioned: Versioned = serde_json::from_slice(body).map_err(decode)?;
+    if versioned.version != Some(api::VERSION) {
+        let given = versioned.version.map_or("none".to_owned(), |v| v.to_string());
+        return Err(bad(
+            code::UNSUPPORTED_VERSION,
+            format!("the request is of version {given}, and this netd serves {}", api::VERSION),
+            "plugin and netd are of different releases: update the older one".to_owned(),
+        ));
+    }
+    serde_json::from_slice(body).map_err(decode)
+}
+
+/// Runs one CNI call in a task of its own: a client that goes away must not leave half of it.
+async fn call<W, T, R, F, Fut>(
+    app: App<W>,
+    command: &'static str,
+    body: axum::body::Bytes,
+    span: fn(&T) -> tracing::Span,
+    run: F,
+) -> Response
+where
+    W: NodeWorld,
+    T: DeserializeOwned + Send + 'static,
+    R: Serialize + Send + 'static,
+    F: FnOnce(Engine<W>, T) -> Fut,
+    Fut: Future<Output = Result<R, AttachError>> + Send + 'static,
+{
+    let started = Instant::now();
+    let request: T = match parse(&body) {
+        Ok(request) => request,
+        Err(response) => return *response,
+    };
+    let span = span(&request);
+    let task = tokio::spawn(run(app.engine, request).instrument(span.clone()));
+    let result = task.await.unwrap_or(Err(AttachError::Cut));
+    let code = result.as_ref().err().map_or(0, AttachError::cni_code);
+    app.metrics.call(command, code, started.elapsed());
+    match result {
+        Ok(reply) => Json(reply).into_response(),
+        Err(e) => {
+            span.in_scope(|| tracing::warn!(code, error = %e, "refused"));
+            failed(&e)
+        }
+    }
+}
+
+async fn add<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+    call(app, "add", body, |r: &AddRequest| {
+        tracing::info_span!(
+            "cni.add",
+            container_id = %r.key.container_id,
+            ifname = %r.key.ifname,
+            network = %r.key.network,
+            pod = %format_args!("{}/{}", r.pod.namespace, r.pod.name),
+        )
+    }, |engine, r: AddRequest| async move { engine.add(&r).await })
+    .await
+}
+
+async fn del<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+    call(app, "del", body, |r: &DelRequest| {
+        tracing::info_span!(
+            "cni.del",
+            container_id = %r.key.container_id,
+            ifname = %r.key.ifname,
+            network = %r.key.network,
+        )
+    }, |engine, r: DelRequest| async move { engine.del(&r.key).await })
+    .await
+}
+
+async fn check<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+    call(app, "check", body, |r: &CheckRequest| {
+        tracing::info_span!("cni.check", container_id = %r.key.container_id, ifname = %r.key.ifname)
+    }, |engine, r: CheckRequest| async move { engine.check(&r).await })
+    .await
+}
+
+async fn gc<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+    call(app, "gc", body, |r: &GcRequest| {
+        tracing::info_span!("cni.gc", network = %r.network, valid = r.valid.len())
+    }, |engine, r: GcRequest| async move { engine.gc(&r).await })
+    .await
+}
+
+async fn status<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+    call(app, "status", body, |r: &StatusRequest| {
+        tracing::debug_span!("cni.status", network = %r.network)
+    }, |engine, r: StatusRequest| async move { engine.status(&r) })
+    .await
+}
+
+/// Whether ADD is served; the reason where not.
+async fn ready<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+    match app.engine.ports() {
+        Ok(_) => "ok\n".into_response(),
+        Err(e) => failed(&e),
+    }
+}
+
+async fn version() -> Json<VersionReply> {
+    Json(VersionReply {
+        server: concat!("netd ", env!("CARGO_PKG_VERSION")).to_owned(),
+        versions: vec![api::VERSION],
+    })
+}
+
+async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+    app.scrape.refresh().await;
+    match app.metrics.encode() {
+        Ok(text) => (
+            [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+            text,
+        )
+            .into_response(),
+        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()).into_response(),
+    }
+}
+
+async fn attachments<W: NodeWorld>(State(app): State<App<W>>) -> Json<Vec<view::AttachmentView>> {
+    Json(app.engine.ipam().list().iter().map(|r| view::AttachmentView::of(r)).collect())
+}
+
+async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<view::NodeView> {
+    Json(view::NodeView::of(&app.engine, &app.reconciler.last()))
+}
+
+async fn plan<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+    match app.reconciler.dry_run().await {
+        Ok((actual, plan)) => Json(view::PlanView::of(&plan, actual)).into_response(),
+        Err(e) => (StatusCode::SERVICE_UNAVAILABLE, e.to_string()).into_response(),
+    }
+}
+
+async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<crate::reconcile::Report> {
+    Json(app.reconciler.reconcile().await)
+}
