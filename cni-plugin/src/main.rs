@@ -1,4 +1,4 @@
-//! The plugin's process: everything it touches, handed to [`flatnet_cni::run`].
+//! The plugin's process: everything it touches, handed to [`flatnet_cni::run()`].
 
 use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;

@@ -1,8 +1,9 @@
 //! Everything that a runtime, or whoever listens on netd's socket, may send to the plugin.
 //!
 //! The first byte chooses what the rest is: netd's answer (`H`), `CNI_ARGS` (`A`), a
-//! configuration whose `prevResult` is printed and read back (`R`), or stdin of a command. Checked beside "no panic": stdout is one JSON object or empty, an
-//! error has a code, and a result that was printed is read back as itself.
+//! configuration whose `prevResult` is printed and read back (`R`), or else stdin of a
+//! command. Checked beside "no panic": an error has a code and a message and does not repeat
+//! its input, and a result that was printed is read back as itself.
 
 #![no_main]
 
