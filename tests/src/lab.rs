@@ -15,7 +15,7 @@ use crate::fabric::{self, Fabric, Role};
 use crate::ovs::MacEntry;
 use crate::paths::{Layout, MemberPaths, NODE_BRIDGE, namespace, netns_path};
 use crate::process::{ProcessId, poll};
-use crate::supervise::{read_units, write_units};
+use crate::supervise::{self, read_units, write_units};
 use crate::{netd, netns, ovs, run, up};
 
 /// How long a daemon may take to be back.
@@ -243,7 +243,7 @@ impl Lab {
         unit.env = env;
         let before = self.netd_pid(node).ok();
         write_units(&path, &units)?;
-        up::hang_up(&self.layout)?;
+        supervise::hang_up(&self.layout)?;
         if let Some(before) = before {
             before.wait_gone(BACK);
         }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::fabric::{self, Fabric, Role};
 use crate::lock::{self, Lock};
-use crate::paths::{Layout, SUPERVISOR, namespace, netns_path};
+use crate::paths::{Layout, namespace, netns_path};
 use crate::process::{ProcessId, poll};
 use crate::progress::Progress;
 use crate::supervise::{self, Unit};
@@ -261,8 +260,8 @@ impl Raise<'_> {
 
     fn fabric_ops(&self) -> Result<()> {
         let ops = fabric::plan(&self.fabric, &fabric::observe(&self.fabric)?);
-        for op in &ops {
-            self.mended(op.to_string());
+        for what in fabric::tell(&ops) {
+            self.mended(what);
         }
         fabric::apply::apply(&self.fabric, &ops)
     }
@@ -293,12 +292,12 @@ impl Raise<'_> {
             self.strays()?;
             if changed {
                 self.mended("the supervisor has a new list of daemons".into());
-                hang_up(&self.layout)?;
+                supervise::hang_up(&self.layout)?;
             }
             return Ok(());
         }
         self.mended("the supervisor".into());
-        start_supervisor(&self.layout)
+        supervise::begin(&self.layout)
     }
 
     /// A daemon may be in a namespace that lost its name, for one that was made anew. Only
@@ -365,44 +364,4 @@ fn wait_internal<'n>(
 fn build_of(program: &Path) -> String {
     let modified = fs::metadata(program).and_then(|m| m.modified());
     modified.map_or(String::new(), |m| format!("{m:?}"))
-}
-
-/// Makes the supervisor read its list again.
-///
-/// # Errors
-/// [`Error::NotRunning`].
-pub(crate) fn hang_up(layout: &Layout) -> Result<()> {
-    ProcessId::from_file(&layout.supervisor_pid())
-        .ok_or_else(|| Error::NotRunning("the supervisor".into()))?
-        .signal(Signal::SIGHUP)
-}
-
-fn start_supervisor(layout: &Layout) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let lab = layout.bin("flatnet-lab");
-    let log = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(layout.supervisor_log())
-        .map_err(Error::io("open", layout.supervisor_log()))?;
-    let mut command = run::command(&lab);
-    command
-        .args(["launch", "--detach", "--netns"])
-        .arg(netns_path(&namespace(SUPERVISOR)))
-        .arg("--")
-        .arg(&lab)
-        .arg("supervise")
-        .current_dir("/")
-        .stdout(Stdio::null())
-        .stderr(log);
-    let failed = |source| Error::Spawn {
-        command: format!("{} supervise", lab.display()),
-        source,
-    };
-    command.status().map_err(failed)?;
-    poll(PATIENCE, || supervise::is_running(layout).then_some(())).ok_or_else(|| Error::Timeout {
-        what: "the supervisor".into(),
-        after: PATIENCE,
-        hint: format!("see {}", layout.supervisor_log().display()),
-    })
 }

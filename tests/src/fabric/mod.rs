@@ -24,7 +24,7 @@ use serde::Serialize;
 
 pub(crate) use desired::desired;
 pub(crate) use observe::observe;
-pub(crate) use ops::{Op, plan};
+pub(crate) use ops::{Op, plan, tell};
 
 /// Everything between the nodes, and the nodes' own NICs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

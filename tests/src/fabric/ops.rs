@@ -123,8 +123,6 @@ impl fmt::Display for Op {
 /// Guarantees: empty where `seen` is as `fabric` wants it. An interface that Open vSwitch
 /// has yet to make, and the routes over it, are left for a later look.
 pub(crate) fn plan(fabric: &Fabric, seen: &Observed) -> Vec<Op> {
-    let nothing = Seen::default();
-    let of = |member: &str| seen.members.get(member).unwrap_or(&nothing);
     let mut ops = Vec::new();
     for member in &fabric.members {
         if !seen.members.contains_key(&member.name) {
@@ -133,13 +131,19 @@ pub(crate) fn plan(fabric: &Fabric, seen: &Observed) -> Vec<Op> {
             });
         }
     }
+    // An interface that must be made anew has nothing of what the old one had.
+    let mut left = seen.clone();
+    let mut cables = Vec::new();
+    for cable in &fabric.cables {
+        lay(cable, &mut left, &mut cables);
+    }
+    let nothing = Seen::default();
+    let of = |member: &str| left.members.get(member).unwrap_or(&nothing);
     for member in &fabric.members {
         let early = |key: &str| !names_link(member, key);
         sysctls(member, of(&member.name), early, &mut ops);
     }
-    for cable in &fabric.cables {
-        lay(cable, &of, &mut ops);
-    }
+    ops.append(&mut cables);
     for member in &fabric.members {
         let have = of(&member.name);
         let late = |key: &str| names_link(member, key);
@@ -149,11 +153,26 @@ pub(crate) fn plan(fabric: &Fabric, seen: &Observed) -> Vec<Op> {
     ops
 }
 
+/// What people are told of `ops`: that a member is new says all that is new in it.
+pub(crate) fn tell(ops: &[Op]) -> Vec<String> {
+    let is_new = |name: &str| {
+        let new = |op: &Op| matches!(op, Op::Namespace { member } if member == name);
+        ops.iter().any(new)
+    };
+    ops.iter()
+        .filter(|op| matches!(op, Op::Namespace { .. }) || !op.member().is_some_and(is_new))
+        .map(ToString::to_string)
+        .collect()
+}
+
 /// A setting of an interface can be written once the interface is there.
 fn names_link(member: &Member, key: &str) -> bool {
-    key.split('/')
-        .nth(2)
-        .is_some_and(|name| member.link(name).is_some())
+    interface_of(key).is_some_and(|name| member.link(name).is_some())
+}
+
+/// `ipv6/conf/eth0/…` is about `eth0`.
+fn interface_of(key: &str) -> Option<&str> {
+    key.split('/').nth(2)
 }
 
 fn sysctls(member: &Member, seen: &Seen, which: impl Fn(&str) -> bool, ops: &mut Vec<Op>) {
@@ -168,13 +187,23 @@ fn sysctls(member: &Member, seen: &Seen, which: impl Fn(&str) -> bool, ops: &mut
     }
 }
 
-fn lay<'s>(cable: &Cable, of: &impl Fn(&str) -> &'s Seen, ops: &mut Vec<Op>) {
+/// A cable is whole or not there: an end without its peer is taken out of what is `left`.
+fn lay(cable: &Cable, left: &mut Observed, ops: &mut Vec<Op>) {
     let ends = [&cable.a, &cable.b];
-    let there = ends.map(|e| of(&e.member).links.contains_key(&e.link));
+    let there = ends.map(|e| {
+        let seen = left.members.get(&e.member);
+        seen.is_some_and(|s| s.links.contains_key(&e.link))
+    });
     if there == [true, true] {
         return;
     }
     for (end, there) in ends.into_iter().zip(there) {
+        if let Some(seen) = left.members.get_mut(&end.member) {
+            seen.links.remove(&end.link);
+            seen.routes.retain(|r| r.link != end.link);
+            seen.sysctls
+                .retain(|key, _| interface_of(key) != Some(&end.link));
+        }
         if there {
             ops.push(Op::DeleteLink {
                 member: end.member.clone(),

@@ -152,9 +152,7 @@ fn a_lost_namespace_comes_back_with_all_that_was_in_it() {
     let fabric = lab();
     let mut seen = done(&fabric);
     seen.members.remove("vpc1");
-    // A veth's peer goes with it.
-    let router = seen.members.get_mut("vpcr").expect("router");
-    router.links.remove("vpc1");
+    // The router's end is still there, as where somebody holds the old namespace.
     let ops = plan(&fabric, &seen);
     assert_eq!(
         ops[0],
@@ -166,6 +164,17 @@ fn a_lost_namespace_comes_back_with_all_that_was_in_it() {
     assert!(text.contains(&"a cable from vpc1 (eth0) to vpcr (vpc1)".to_owned()));
     assert!(text.contains(&"vpcr: vpc1 into zone-a".to_owned()));
     assert!(text.contains(&"vpc1: 172.20.1.11/24 on eth0".to_owned()));
+    assert_eq!(
+        tell(&ops),
+        [
+            "vpc1: a namespace",
+            "vpcr: vpc1 has lost its peer",
+            "a cable from vpc1 (eth0) to vpcr (vpc1)",
+            "vpcr: vpc1 into zone-a",
+            "vpcr: vpc1 MTU 1500",
+            "vpcr: vpc1 up",
+        ]
+    );
 }
 
 #[test]

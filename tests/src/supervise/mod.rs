@@ -10,6 +10,7 @@
 //! is lost, and its daemons die with it (`PR_SET_PDEATHSIG`): there are no orphans.
 
 mod backoff;
+mod control;
 mod daemon;
 pub(crate) mod launch;
 mod unit;
@@ -25,6 +26,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::error::{Error, Result};
 use crate::paths::Layout;
 use crate::process::poll;
+pub(crate) use control::{begin, hang_up};
 use daemon::Daemon;
 pub(crate) use unit::{Stage, Unit, read_units, write_units};
 
