@@ -13,9 +13,10 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::framing::Limits;
 use super::op::Op;
 use super::outcome::{Answer, OpResult, TransactError};
-use super::protocol::ProtocolError;
+use super::protocol::{ProtocolError, Setup};
 use super::replica::{MonitorSpec, Replica, RowChange};
-use super::task;
+use super::task::Database;
+use crate::link;
 use crate::timing::Timing;
 
 /// Transactions that wait for the task to send them. An attachment is one transaction, and
@@ -74,34 +75,8 @@ pub enum ConnState {
     },
 }
 
-/// Why a connection ended or did not come about.
-#[derive(Debug, Error)]
-pub enum ConnError {
-    /// `connect()` failed.
-    #[error("cannot connect to {}", path.display())]
-    Connect {
-        /// The socket.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// `connect()` took too long.
-    #[error("connecting to {} took too long", path.display())]
-    ConnectTimeout {
-        /// The socket.
-        path: PathBuf,
-    },
-    /// Reading or writing failed.
-    #[error("the connection broke")]
-    Io(#[source] std::io::Error),
-    /// The server closed it.
-    #[error("the server closed the connection")]
-    ClosedByServer,
-    /// The server does not keep to the protocol, or the database does not fit.
-    #[error(transparent)]
-    Protocol(#[from] ProtocolError),
-}
+/// Why a connection to a database server ended or did not come about.
+pub type ConnError = crate::link::ConnError<ProtocolError>;
 
 /// Why a session did not show what was waited for.
 #[derive(Debug, Clone, Error)]
@@ -208,7 +183,17 @@ impl Session {
             queue,
             shared: Arc::clone(&shared),
         };
-        tokio::spawn(task::run(config, shared, commands));
+        let endpoint = Database {
+            setup: Setup {
+                database: config.database,
+                monitor: config.monitor,
+                limits: config.limits,
+                setup_timeout: config.timing.setup_timeout,
+                probe_interval: config.timing.probe_interval,
+            },
+            shared,
+        };
+        tokio::spawn(link::run(endpoint, config.socket, config.timing, commands));
         session
     }
 
