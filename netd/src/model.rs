@@ -403,6 +403,7 @@ impl NodeWorld for ModelWorld {
                 Op::SetSysctl { key, value } => {
                     state.sysctls.insert(key, value);
                 }
+                Op::DeleteMeters(ids) => state.meters.retain(|m| !ids.contains(&m.id)),
                 Op::ChangeFlows { meters, adds, deletes, .. } => {
                     state.put_flows(&meters, &adds);
                     state.flows.retain(|f| !deletes.contains(&f.key()));

@@ -276,6 +276,13 @@ impl NodeWorld for RealWorld {
                 self.kernel.set_sysctl(&SysctlKey::new(key)?, value).await?;
                 Ok(())
             }
+            Op::DeleteMeters(ids) => {
+                let mut batch = Batch::new();
+                for id in ids {
+                    batch.meter_delete(*id);
+                }
+                Ok(self.switch.send(batch).await?)
+            }
             Op::ChangeFlows { meters, adds, deletes, .. } => {
                 let mut batch = Batch::new();
                 for meter in meters {

@@ -37,8 +37,9 @@ pub struct Desired {
     pub options: NodeOptions,
     /// The attachments that are committed.
     pub holdings: Vec<Holding>,
-    /// The generations of all records, also of those that an ADD is making right now.
-    pub living: BTreeSet<u64>,
+    /// The generations of all records with their slots, also of those that an ADD is making
+    /// right now.
+    pub living: BTreeMap<u64, u16>,
 }
 
 impl Desired {

@@ -85,6 +85,8 @@ pub enum Op {
         /// Its value.
         value: String,
     },
+    /// Delete meters that nobody has.
+    DeleteMeters(Vec<u32>),
     /// Change flows: additions take the place of flows with the same key.
     ChangeFlows {
         /// Whose.
@@ -113,6 +115,7 @@ impl Op {
             Self::AddRoute(_) => "add_route",
             Self::DeleteRoute(_) => "delete_route",
             Self::SetSysctl { .. } => "set_sysctl",
+            Self::DeleteMeters(_) => "delete_meters",
             Self::ChangeFlows { .. } => "change_flows",
         }
     }
@@ -162,6 +165,7 @@ impl fmt::Display for Op {
             Self::AddRoute(r) => write!(f, "add route {r}"),
             Self::DeleteRoute(r) => write!(f, "delete route {r}"),
             Self::SetSysctl { key, value } => write!(f, "set sysctl net.{key} = {value}"),
+            Self::DeleteMeters(ids) => write!(f, "delete {} meters", ids.len()),
             Self::ChangeFlows { subject, adds, deletes, .. } => {
                 match subject {
                     Subject::Node => f.write_str("node flows:")?,

@@ -55,7 +55,7 @@ pub fn plan(desired: &Desired, actual: &Actual) -> Plan {
 
 /// What bears our mark and belongs to no attachment.
 fn garbage(desired: &Desired, actual: &Actual, plan: &mut Plan) {
-    let dead = |generation: u64| !desired.living.contains(&generation);
+    let dead = |generation: u64| !desired.living.contains_key(&generation);
     let ports: Vec<String> = actual
         .ports
         .values()

@@ -47,20 +47,37 @@ pub(super) fn plan(
     let own = flows::node_flows(&desired.spec, ports).into_iter();
     wanted.extend(own.chain(flows::trunk_flows(&trunk)).map(|f| (f.key(), f)));
 
-    for (generation, change) in changes(&wanted, is, desired, &keys) {
+    let mut changes = changes(&wanted, is, desired, &keys);
+    for (generation, wanted) in &mut meters {
+        wanted.retain(|meter| !actual.meters.contains(meter));
+        if !wanted.is_empty() {
+            changes.entry(*generation).or_default();
+        }
+    }
+    for (generation, change) in changes {
         let subject = match keys.get(&generation) {
             Some(h) => Subject::Attachment { key: h.key.clone(), generation },
             None => Subject::Node,
         };
-        let meters = meters
-            .remove(&generation)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|m| !actual.meters.contains(m))
-            .collect();
+        let meters = meters.remove(&generation).unwrap_or_default();
         ops.push(Op::ChangeFlows { subject, meters, adds: change.adds, deletes: change.deletes });
     }
+    ops.extend(dead_meters(desired, actual));
     (ops, problems)
+}
+
+/// Meters of slots that nobody has. A switch keeps no mark on a meter, so the number is all
+/// that says whose it is; numbers above those of slots are somebody else's.
+fn dead_meters(desired: &Desired, actual: &Actual) -> Option<Op> {
+    let slots: BTreeSet<u32> = desired.living.values().map(|s| u32::from(*s)).collect();
+    let most = 2 * u32::from(u16::MAX) + 1;
+    let dead: Vec<u32> = actual
+        .meters
+        .iter()
+        .map(|m| m.id)
+        .filter(|id| *id <= most && !slots.contains(&(id / 2)))
+        .collect();
+    (!dead.is_empty()).then_some(Op::DeleteMeters(dead))
 }
 
 /// A port that is missing can be made as long as its link is there; a link that is missing
@@ -96,7 +113,7 @@ fn changes(
         let ours = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
         let of = generation(flow);
         // An ADD is making it right now, or a record cannot be read: leave it alone.
-        let untouchable = desired.living.contains(&of) && !keys.contains_key(&of);
+        let untouchable = desired.living.contains_key(&of) && !keys.contains_key(&of);
         if ours && !untouchable && !wanted.contains_key(&flow.key()) {
             changes.entry(of).or_default().deletes.push(flow.key());
         }

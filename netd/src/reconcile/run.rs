@@ -164,7 +164,7 @@ impl<W: NodeWorld> Reconciler<W> {
             spec: self.engine.spec(),
             options: self.options.clone(),
             holdings,
-            living: records.iter().map(|r| r.generation).collect(),
+            living: records.iter().map(|r| (r.generation, r.slot)).collect(),
         }
     }
 
@@ -173,7 +173,7 @@ impl<W: NodeWorld> Reconciler<W> {
             spec: self.engine.spec(),
             options: self.options.clone(),
             holdings: Vec::new(),
-            living: std::collections::BTreeSet::new(),
+            living: std::collections::BTreeMap::new(),
         };
         let mut keys: Vec<String> = desired.sysctls().into_keys().collect();
         keys.push(format!("ipv6/conf/{}/accept_ra", desired.spec.uplink));
