@@ -15,6 +15,7 @@
 
 mod link;
 pub mod openflow;
+mod outbox;
 pub mod ovsdb;
 mod timing;
 

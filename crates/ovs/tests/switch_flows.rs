@@ -334,7 +334,6 @@ async fn a_bundle_is_done_whole_or_not_at_all_and_the_refused_message_is_named()
         };
         match sent.await {
             Err(OpenFlowError::Rejected { failures }) => {
-                println!("{failures:?}");
                 assert!(failures.iter().any(|f| f.index == Some(1)
                     && f.error.kind == ErrorKind::BadMatch
                     && f.error.to_string() == "OFPBMC_BAD_PREREQ"));

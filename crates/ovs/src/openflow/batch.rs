@@ -184,31 +184,27 @@ impl Batch {
         })
     }
 
-    /// How many xids [`Batch::finish`] uses.
+    /// How many xids [`Batch::encode`] uses.
     pub(crate) fn xids(&self, atomic: bool) -> u32 {
-        let count = u32::try_from(self.starts.len()).unwrap_or(u32::MAX - 3);
-        count + if atomic { 3 } else { 1 }
+        let count = u32::try_from(self.starts.len()).unwrap_or(u32::MAX - 16);
+        count + if atomic { 2 } else { 1 }
     }
 
-    /// Appends the messages and a barrier with xids from `first` on. An atomic batch is
-    /// opened and committed around them (OpenFlow 1.4.1 §6.8); the barrier has the last xid.
-    pub(crate) fn finish(&self, atomic: bool, first: u32, out: &mut Vec<u8>) {
+    /// Appends the messages and a barrier with xids from `first` on; an atomic batch is put
+    /// into a bundle, whose number is `first` (OpenFlow 1.4.1 §6.8). The barrier has the
+    /// last xid.
+    pub(crate) fn encode(&self, atomic: bool, first: u32, out: &mut Vec<u8>) {
         let mut xid = first;
-        let mut next = || {
-            xid += 1;
-            xid - 1
-        };
-        let bundle = first;
         if atomic {
-            bundle_control(out, next(), bundle, OFPBCT_OPEN_REQUEST);
+            bundle_control(out, xid, first, OFPBCT_OPEN_REQUEST);
+            xid += 1;
         }
         let ends = self.starts.iter().skip(1).copied();
         for (start, end) in self.starts.iter().zip(ends.chain([self.bytes.len()])) {
             let bytes = &self.bytes[*start..end];
-            let xid = next();
             if atomic {
                 message(out, OFPT_BUNDLE_ADD_MESSAGE, xid, |out| {
-                    out.extend_from_slice(&bundle.to_be_bytes());
+                    out.extend_from_slice(&first.to_be_bytes());
                     out.extend_from_slice(&[0, 0]);
                     out.extend_from_slice(&OFPBF_ATOMIC_ORDERED.to_be_bytes());
                     with_xid(out, bytes, xid);
@@ -216,16 +212,26 @@ impl Batch {
             } else {
                 with_xid(out, bytes, xid);
             }
+            xid += 1;
         }
-        if atomic {
-            bundle_control(out, next(), bundle, OFPBCT_COMMIT_REQUEST);
-        }
-        message(out, OFPT_BARRIER_REQUEST, next(), |_| {});
+        message(out, OFPT_BARRIER_REQUEST, xid, |_| {});
+    }
+
+    /// Appends what commits or discards a bundle, and a barrier.
+    pub(crate) fn close(bundle: u32, commit: bool, first: u32, out: &mut Vec<u8>) {
+        let kind = if commit {
+            OFPBCT_COMMIT_REQUEST
+        } else {
+            OFPBCT_DISCARD_REQUEST
+        };
+        bundle_control(out, first, bundle, kind);
+        message(out, OFPT_BARRIER_REQUEST, first + 1, |_| {});
     }
 }
 
 const OFPBCT_OPEN_REQUEST: u16 = 0;
 const OFPBCT_COMMIT_REQUEST: u16 = 4;
+const OFPBCT_DISCARD_REQUEST: u16 = 6;
 const OFPBF_ATOMIC_ORDERED: u16 = 3;
 
 fn bundle_control(out: &mut Vec<u8>, xid: u32, bundle: u32, kind: u16) {

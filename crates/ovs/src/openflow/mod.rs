@@ -21,6 +21,7 @@ mod matches;
 mod meter;
 pub mod port;
 mod protocol;
+mod requests;
 mod switch;
 mod task;
 mod wire;

@@ -4,16 +4,17 @@
 //! barrier ends the setting up. Afterwards each batch ends in a barrier of its own, and
 //! errors are told apart by their xid (OpenFlow 1.4.1 §7.1.1, §7.5.4).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use thiserror::Error;
 
-use super::batch::Batch;
-use super::error::{ErrorReply, Failure, OpenFlowError};
+use super::error::{ErrorReply, OpenFlowError};
 use super::port::{PortDesc, PortEvent};
+use super::requests::{Done, FIRST_XID, Multipart, Parts, Request, Requests};
 use super::wire::{DecodeError, Frame, OFPT_HELLO, OpenFlowFramer, Reader, message};
+use crate::outbox::Outbox;
 
 const OFPT_ERROR: u8 = 1;
 const OFPT_ECHO_REQUEST: u8 = 2;
@@ -22,23 +23,10 @@ const OFPT_FEATURES_REQUEST: u8 = 5;
 const OFPT_FEATURES_REPLY: u8 = 6;
 const OFPT_SET_CONFIG: u8 = 9;
 const OFPT_PORT_STATUS: u8 = 12;
-const OFPT_MULTIPART_REQUEST: u8 = 18;
 const OFPT_MULTIPART_REPLY: u8 = 19;
 const OFPT_BARRIER_REQUEST: u8 = 20;
 const OFPT_BARRIER_REPLY: u8 = 21;
 const OFPT_SET_ASYNC: u8 = 28;
-
-/// `ofp_multipart_type` (OpenFlow 1.4.1 §7.3.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Multipart {
-    Flow = 1,
-    Meter = 9,
-    MeterConfig = 10,
-    PortDesc = 13,
-}
-
-/// The bodies of an answer's parts; none for a barrier.
-pub(crate) type Parts = Vec<Bytes>;
 
 /// What the machine found.
 #[derive(Debug)]
@@ -82,21 +70,6 @@ pub enum ProtocolError {
     Silent,
 }
 
-#[derive(Debug)]
-struct Pending<T> {
-    token: T,
-    /// The xids of the request run from here to the key in the map.
-    first: u32,
-    /// The message of the batch that the first xid belongs to, counted from its front.
-    index_of_first: isize,
-    messages: usize,
-    /// Where in the stream of sent bytes the request ends.
-    end: u64,
-    failures: Vec<Failure>,
-    parts: Parts,
-    size: usize,
-}
-
 /// What a [`Protocol`] is about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
@@ -114,16 +87,9 @@ pub(crate) struct Protocol<T> {
     framer: OpenFlowFramer,
     /// Until the connection is usable: what the switch told so far.
     starting: Option<Start>,
-    /// By the last xid of each request.
-    pending: BTreeMap<u32, Pending<T>>,
-    /// When each request is given up; in order, as all have the same time.
-    deadlines: VecDeque<(Instant, u32)>,
-    next_xid: u32,
+    requests: Requests<T>,
     events: VecDeque<Event<T>>,
-    out: BytesMut,
-    scratch: Vec<u8>,
-    queued: u64,
-    sent: u64,
+    out: Outbox,
     setup_by: Instant,
     heard: Instant,
     probed: bool,
@@ -140,7 +106,6 @@ const SETUP_XID: u32 = 1;
 const PORTS_XID: u32 = 2;
 const READY_XID: u32 = 3;
 const ECHO_XID: u32 = 4;
-const FIRST_XID: u32 = 16;
 
 impl<T> Protocol<T> {
     /// A connection that was made at `now`.
@@ -149,19 +114,14 @@ impl<T> Protocol<T> {
             setup,
             framer: OpenFlowFramer::new(),
             starting: Some(Start::default()),
-            pending: BTreeMap::new(),
-            deadlines: VecDeque::new(),
-            next_xid: FIRST_XID,
+            requests: Requests::new(setup.request_timeout, setup.answer_bytes),
             events: VecDeque::new(),
-            out: BytesMut::new(),
-            scratch: Vec::new(),
-            queued: 0,
-            sent: 0,
+            out: Outbox::default(),
             setup_by: now + setup.setup_timeout,
             heard: now,
             probed: false,
         };
-        protocol.emit(|out| {
+        protocol.out.write(|out| {
             message(out, OFPT_HELLO, SETUP_XID, |_| {});
             message(out, OFPT_FEATURES_REQUEST, SETUP_XID, |_| {});
             // No flags; a miss_send_len that is not 0 is what makes the switch send
@@ -171,7 +131,7 @@ impl<T> Protocol<T> {
             });
             message(out, OFPT_SET_ASYNC, SETUP_XID, only_port_status);
             // After SET_ASYNC, so that no port comes between the list and the changes.
-            multipart(out, PORTS_XID, Multipart::PortDesc, &[]);
+            Multipart::PortDesc.encode(PORTS_XID, &[], out);
             message(out, OFPT_BARRIER_REQUEST, READY_XID, |_| {});
         });
         protocol
@@ -187,7 +147,7 @@ impl<T> Protocol<T> {
         self.heard = now;
         self.probed = false;
         while let Some(frame) = self.framer.next_frame()? {
-            self.frame(&frame)?;
+            self.frame(&frame, now)?;
         }
         Ok(())
     }
@@ -199,13 +159,12 @@ impl<T> Protocol<T> {
 
     /// Bytes that wait to be sent.
     pub(crate) fn output(&self) -> &[u8] {
-        &self.out
+        self.out.waiting()
     }
 
     /// `count` bytes of [`Protocol::output`] were sent.
     pub(crate) fn sent(&mut self, count: usize) {
         self.out.advance(count);
-        self.sent += count as u64;
     }
 
     /// When [`Protocol::tick`] is due.
@@ -213,7 +172,7 @@ impl<T> Protocol<T> {
         let interval = self.setup.probe_interval;
         let probe = self.heard + if self.probed { interval * 2 } else { interval };
         let starting = self.starting.as_ref().map(|_| self.setup_by);
-        let request = self.deadlines.front().map(|(at, _)| *at);
+        let request = self.requests.deadline();
         [starting, request]
             .into_iter()
             .flatten()
@@ -223,19 +182,10 @@ impl<T> Protocol<T> {
     /// Lets the time pass: gives up requests, sends an echo into silence, and gives up on
     /// more of it.
     pub(crate) fn tick(&mut self, now: Instant) -> Result<(), ProtocolError> {
-        while let Some(&(at, xid)) = self.deadlines.front() {
-            // One that was answered meanwhile needs no time any more.
-            if at > now && self.pending.contains_key(&xid) {
-                break;
-            }
-            self.deadlines.pop_front();
-            if let Some(pending) = self.pending.remove(&xid) {
-                let after = self.setup.request_timeout;
-                self.events.push_back(Event::Done {
-                    token: pending.token,
-                    result: Err(OpenFlowError::TimedOut { after }),
-                });
-            }
+        while let Some(token) = self.requests.expire(now, &mut self.out) {
+            let after = self.requests.timeout();
+            let result = Err(OpenFlowError::TimedOut { after });
+            self.events.push_back(Event::Done { token, result });
         }
         if self.starting.is_some() && now >= self.setup_by {
             return Err(ProtocolError::SetupTimeout);
@@ -246,121 +196,58 @@ impl<T> Protocol<T> {
         }
         if !self.probed && quiet >= self.setup.probe_interval {
             self.probed = true;
-            self.emit(|out| message(out, OFPT_ECHO_REQUEST, ECHO_XID, |_| {}));
+            self.out
+                .write(|out| message(out, OFPT_ECHO_REQUEST, ECHO_XID, |_| {}));
         }
         Ok(())
     }
 
-    /// Sends a batch and a barrier.
+    /// Makes a request.
     ///
     /// # Errors
     /// The token, if the connection is not usable yet: nothing was sent.
-    pub(crate) fn batch(
-        &mut self,
-        batch: &Batch,
-        atomic: bool,
-        token: T,
-        now: Instant,
-    ) -> Result<(), T> {
+    pub(crate) fn request(&mut self, request: Request, token: T, now: Instant) -> Result<(), T> {
         if self.starting.is_some() {
             return Err(token);
         }
-        let count = batch.xids(atomic);
-        let first = self.allocate(count);
-        self.emit(|out| batch.finish(atomic, first, out));
-        let last = first + (count - 1);
-        let index_of_first = if atomic { -1 } else { 0 };
-        self.expect(first, last, (index_of_first, batch.len()), token, now);
+        self.requests.submit(request, token, now, &mut self.out);
         Ok(())
     }
 
-    /// Sends a request whose answer has parts.
-    ///
-    /// # Errors
-    /// As [`Protocol::batch`].
-    pub(crate) fn multipart(
-        &mut self,
-        kind: Multipart,
-        body: &[u8],
-        token: T,
-        now: Instant,
-    ) -> Result<(), T> {
-        if self.starting.is_some() {
-            return Err(token);
-        }
-        let xid = self.allocate(1);
-        self.emit(|out| multipart(out, xid, kind, body));
-        self.expect(xid, xid, (0, 0), token, now);
-        Ok(())
-    }
-
-    /// The requests without an answer, each with whether it was sent whole.
+    /// The requests without an answer, each with whether it may have been done.
     pub(crate) fn into_unanswered(self) -> impl Iterator<Item = (T, bool)> {
-        let sent = self.sent;
-        self.pending
-            .into_values()
-            .map(move |p| (p.token, p.end <= sent))
+        let sent = self.out.sent();
+        self.requests.into_unanswered(sent)
     }
 
-    fn emit(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.scratch.clear();
-        write(&mut self.scratch);
-        self.out.extend_from_slice(&self.scratch);
-        self.queued += self.scratch.len() as u64;
-    }
-
-    /// `count` xids in a row, never across the end of their range.
-    fn allocate(&mut self, count: u32) -> u32 {
-        if self.next_xid > u32::MAX - count {
-            self.next_xid = FIRST_XID;
+    fn done(&mut self, done: Option<Done<T>>) {
+        if let Some((token, result)) = done {
+            self.events.push_back(Event::Done { token, result });
         }
-        let first = self.next_xid;
-        self.next_xid += count;
-        first
     }
 
-    fn expect(
-        &mut self,
-        first: u32,
-        last: u32,
-        (index_of_first, messages): (isize, usize),
-        token: T,
-        now: Instant,
-    ) {
-        let pending = Pending {
-            token,
-            first,
-            index_of_first,
-            messages,
-            end: self.queued,
-            failures: Vec::new(),
-            parts: Vec::new(),
-            size: 0,
-        };
-        self.pending.insert(last, pending);
-        // Those that were answered are taken off here, or a busy connection would keep them
-        // all until its next quiet moment.
-        while let Some((_, xid)) = self.deadlines.front() {
-            if self.pending.contains_key(xid) {
-                break;
-            }
-            self.deadlines.pop_front();
-        }
-        self.deadlines
-            .push_back((now + self.setup.request_timeout, last));
-    }
-
-    fn frame(&mut self, frame: &Frame) -> Result<(), ProtocolError> {
+    fn frame(&mut self, frame: &Frame, now: Instant) -> Result<(), ProtocolError> {
         match frame.kind {
             OFPT_ECHO_REQUEST => {
-                self.emit(|out| {
+                self.out.write(|out| {
                     message(out, OFPT_ECHO_REPLY, frame.xid, |out| {
                         out.extend_from_slice(&frame.body);
                     });
                 });
             }
-            OFPT_ERROR => self.failed(frame.xid, ErrorReply::decode(&frame.body)?)?,
-            OFPT_BARRIER_REPLY => self.barrier(frame.xid)?,
+            OFPT_ERROR => {
+                let error = ErrorReply::decode(&frame.body)?;
+                if frame.xid < FIRST_XID {
+                    return Err(ProtocolError::Refused(error));
+                }
+                let done = self.requests.failed(frame.xid, error);
+                self.done(done);
+            }
+            OFPT_BARRIER_REPLY if frame.xid == READY_XID => self.ready()?,
+            OFPT_BARRIER_REPLY => {
+                let done = self.requests.barrier(frame.xid, now, &mut self.out);
+                self.done(done);
+            }
             OFPT_MULTIPART_REPLY => self.part(frame)?,
             OFPT_PORT_STATUS => {
                 let event = PortEvent::decode(&mut Reader::new(&frame.body))?;
@@ -382,32 +269,7 @@ impl<T> Protocol<T> {
         Ok(())
     }
 
-    fn failed(&mut self, xid: u32, error: ErrorReply) -> Result<(), ProtocolError> {
-        if xid < FIRST_XID {
-            return Err(ProtocolError::Refused(error));
-        }
-        let found = self.pending.range_mut(xid..).next();
-        let Some((&last, pending)) = found.filter(|(_, p)| p.first <= xid) else {
-            tracing::warn!(xid, %error, "an error of the switch that belongs to no request");
-            return Ok(());
-        };
-        let index = isize::try_from(xid - pending.first)
-            .ok()
-            .and_then(|n| usize::try_from(n + pending.index_of_first).ok())
-            .filter(|index| *index < pending.messages);
-        pending.failures.push(Failure { index, error });
-        // A request without a barrier gets nothing but the error.
-        if pending.first == last {
-            self.done(last);
-        }
-        Ok(())
-    }
-
-    fn barrier(&mut self, xid: u32) -> Result<(), ProtocolError> {
-        if xid != READY_XID {
-            self.done(xid);
-            return Ok(());
-        }
+    fn ready(&mut self) -> Result<(), ProtocolError> {
         let Some(start) = self.starting.take() else {
             return Ok(());
         };
@@ -420,21 +282,6 @@ impl<T> Protocol<T> {
                 Ok(())
             }
             _ => Err(ProtocolError::Incomplete),
-        }
-    }
-
-    /// Ends the request whose last xid this is.
-    fn done(&mut self, xid: u32) {
-        if let Some(pending) = self.pending.remove(&xid) {
-            let result = if pending.failures.is_empty() {
-                Ok(pending.parts)
-            } else {
-                Err(OpenFlowError::Rejected {
-                    failures: pending.failures,
-                })
-            };
-            let token = pending.token;
-            self.events.push_back(Event::Done { token, result });
         }
     }
 
@@ -455,24 +302,8 @@ impl<T> Protocol<T> {
             }
             return Ok(());
         }
-        let Some(pending) = self.pending.get_mut(&frame.xid) else {
-            return Ok(());
-        };
-        pending.size += body.len();
-        if pending.size > self.setup.answer_bytes {
-            let limit = self.setup.answer_bytes;
-            if let Some(pending) = self.pending.remove(&frame.xid) {
-                self.events.push_back(Event::Done {
-                    token: pending.token,
-                    result: Err(OpenFlowError::TooLong { limit }),
-                });
-            }
-            return Ok(());
-        }
-        pending.parts.push(body);
-        if !more {
-            self.done(frame.xid);
-        }
+        let done = self.requests.part(frame.xid, body, more);
+        self.done(done);
         Ok(())
     }
 }
@@ -508,14 +339,6 @@ fn only_port_status(out: &mut Vec<u8>) {
         out.extend_from_slice(&8_u16.to_be_bytes());
         out.extend_from_slice(&mask.to_be_bytes());
     }
-}
-
-fn multipart(out: &mut Vec<u8>, xid: u32, kind: Multipart, body: &[u8]) {
-    message(out, OFPT_MULTIPART_REQUEST, xid, |out| {
-        out.extend_from_slice(&(kind as u16).to_be_bytes());
-        out.extend_from_slice(&[0; 6]);
-        out.extend_from_slice(body);
-    });
 }
 
 #[cfg(test)]

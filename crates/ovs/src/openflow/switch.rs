@@ -18,7 +18,8 @@ use super::flow::FlowStats;
 use super::matches::Match;
 use super::meter::{Meter, MeterStats};
 use super::port::{self, PortDesc, PortEvent, PortSelector};
-use super::protocol::{Multipart, Parts, ProtocolError, Setup};
+use super::protocol::{ProtocolError, Setup};
+use super::requests::{Multipart, Parts, Request};
 use super::task::Bridge;
 use super::wire::{DecodeError, Reader};
 use crate::link;
@@ -82,18 +83,8 @@ pub enum SwitchState {
 
 pub(crate) type Reply = oneshot::Sender<Result<Parts, OpenFlowError>>;
 
-pub(crate) enum Command {
-    Batch {
-        batch: Batch,
-        atomic: bool,
-        reply: Reply,
-    },
-    Multipart {
-        kind: Multipart,
-        body: Vec<u8>,
-        reply: Reply,
-    },
-}
+/// A request, and who wants its answer.
+pub(crate) type Command = (Request, Reply);
 
 /// What the task and the handles share.
 #[derive(Debug)]
@@ -187,9 +178,9 @@ impl Switch {
         Self { queue, shared }
     }
 
-    fn request(&self, command: impl FnOnce(Reply) -> Command) -> Waiting {
+    fn request(&self, request: Request) -> Waiting {
         let (reply, receiver) = oneshot::channel();
-        match self.queue.try_send(command(reply)) {
+        match self.queue.try_send((request, reply)) {
             Ok(()) => Waiting::Sent(receiver),
             Err(mpsc::error::TrySendError::Full(_)) => {
                 Waiting::Failed(Some(OpenFlowError::QueueFull))
@@ -207,17 +198,14 @@ impl Switch {
     }
 
     /// The same in a bundle (OpenFlow 1.4.1 §6.8): all messages are done at once, or none.
-    /// The switch takes flow changes and packets this way, but no meters.
+    /// The switch takes flow changes and packets this way, but no meters. It costs a second
+    /// exchange, and later requests wait for it.
     pub fn send_atomic(&self, batch: Batch) -> Pending {
         self.send_as(batch, true)
     }
 
     fn send_as(&self, batch: Batch, atomic: bool) -> Pending {
-        Pending(self.request(|reply| Command::Batch {
-            batch,
-            atomic,
-            reply,
-        }))
+        Pending(self.request(Request::Batch { batch, atomic }))
     }
 
     /// Waits until the switch has done all that was sent before.
@@ -229,7 +217,7 @@ impl Switch {
     }
 
     async fn multipart(&self, kind: Multipart, body: Vec<u8>) -> Result<Parts, OpenFlowError> {
-        let mut waiting = self.request(|reply| Command::Multipart { kind, body, reply });
+        let mut waiting = self.request(Request::Multipart { kind, body });
         std::future::poll_fn(|cx| waiting.poll(cx)).await
     }
 

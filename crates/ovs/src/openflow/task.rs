@@ -40,16 +40,8 @@ impl Machine for Protocol<Reply> {
         self.tick(now)
     }
 
-    fn obey(&mut self, command: Command, now: Instant) {
-        let refused = match command {
-            Command::Batch {
-                batch,
-                atomic,
-                reply,
-            } => self.batch(&batch, atomic, reply, now),
-            Command::Multipart { kind, body, reply } => self.multipart(kind, &body, reply, now),
-        };
-        if let Err(reply) = refused {
+    fn obey(&mut self, (request, reply): Command, now: Instant) {
+        if let Err(reply) = self.request(request, reply, now) {
             not_connected(reply, false);
         }
     }
@@ -138,12 +130,8 @@ impl Endpoint for Bridge {
         });
     }
 
-    fn refuse(&self, command: Command) {
-        match command {
-            Command::Batch { reply, .. } | Command::Multipart { reply, .. } => {
-                not_connected(reply, false);
-            }
-        }
+    fn refuse(&self, (_, reply): Command) {
+        not_connected(reply, false);
     }
 
     fn generation(&self) -> u64 {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -16,6 +16,7 @@ use super::framing::{FrameError, JsonFramer, Limits};
 use super::outcome::{Answer, OpResult, TransactError, read_reply};
 use super::replica::{MonitorSpec, Replica, ReplicaError};
 use super::schema::Schema;
+use crate::outbox::Outbox;
 
 /// What the machine found.
 #[derive(Debug)]
@@ -92,9 +93,7 @@ pub(crate) struct Protocol<T> {
     phase: Phase,
     pending: HashMap<u64, Pending<T>>,
     events: VecDeque<Event<T>>,
-    out: BytesMut,
-    queued: u64,
-    sent: u64,
+    out: Outbox,
     setup_by: Instant,
     heard: Instant,
     probed: bool,
@@ -112,9 +111,7 @@ impl<T> Protocol<T> {
             phase: Phase::Schema,
             pending: HashMap::new(),
             events: VecDeque::new(),
-            out: BytesMut::new(),
-            queued: 0,
-            sent: 0,
+            out: Outbox::default(),
             setup_by: now + setup.setup_timeout,
             heard: now,
             probed: false,
@@ -148,13 +145,12 @@ impl<T> Protocol<T> {
 
     /// Bytes that wait to be sent.
     pub(crate) fn output(&self) -> &[u8] {
-        &self.out
+        self.out.waiting()
     }
 
     /// `count` bytes of [`Protocol::output`] were sent.
     pub(crate) fn sent(&mut self, count: usize) {
         self.out.advance(count);
-        self.sent += count as u64;
     }
 
     /// When [`Protocol::tick`] is due.
@@ -197,8 +193,8 @@ impl<T> Protocol<T> {
         if !matches!(self.phase, Phase::Ready) {
             return Err(token);
         }
-        self.enqueue(message);
-        let end = self.queued;
+        self.out.put(message);
+        let end = self.out.end();
         let pending = Pending {
             token,
             expected,
@@ -212,26 +208,21 @@ impl<T> Protocol<T> {
     pub(crate) fn cancel(&mut self, id: u64) {
         if self.pending.remove(&id).is_some() {
             let message = json!({"method": "cancel", "params": [id], "id": null});
-            self.enqueue(message.to_string().as_bytes());
+            self.out.put(message.to_string().as_bytes());
         }
     }
 
     /// The transactions without an answer, each with whether it was sent whole.
     pub(crate) fn into_unanswered(self) -> impl Iterator<Item = (T, bool)> {
-        let sent = self.sent;
+        let sent = self.out.sent();
         self.pending
             .into_values()
             .map(move |p| (p.token, p.end <= sent))
     }
 
-    fn enqueue(&mut self, message: &[u8]) {
-        self.out.extend_from_slice(message);
-        self.queued += message.len() as u64;
-    }
-
     fn request(&mut self, method: &str, params: &Value, id: &str) {
         let message = json!({"method": method, "params": params, "id": id});
-        self.enqueue(message.to_string().as_bytes());
+        self.out.put(message.to_string().as_bytes());
     }
 
     fn message(&mut self, mut message: Value) -> Result<(), ProtocolError> {
@@ -249,7 +240,7 @@ impl<T> Protocol<T> {
         match method {
             "echo" if !id.is_null() => {
                 let reply = json!({"result": params, "error": null, "id": id});
-                self.enqueue(reply.to_string().as_bytes());
+                self.out.put(reply.to_string().as_bytes());
             }
             "update2" => {
                 let Value::Array(params) = params else {
@@ -263,7 +254,7 @@ impl<T> Protocol<T> {
             }
             _ if !id.is_null() => {
                 let reply = json!({"result": null, "error": "unknown method", "id": id});
-                self.enqueue(reply.to_string().as_bytes());
+                self.out.put(reply.to_string().as_bytes());
             }
             _ => tracing::debug!(method, "an unknown notification"),
         }

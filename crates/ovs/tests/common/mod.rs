@@ -1,7 +1,11 @@
 //! A private Open vSwitch: its own network namespace, directory and daemons, all of which
 //! go with the value, also when a test panics.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +25,7 @@ pub const WAIT: Duration = Duration::from_secs(10);
 pub fn wanted() -> bool {
     let wanted = std::env::var_os("FLATNET_ROOT_TESTS").is_some_and(|v| v == "1");
     if !wanted {
-        println!("skipped: needs root and Open vSwitch; set FLATNET_ROOT_TESTS=1");
+        eprintln!("skipped: needs root and Open vSwitch; set FLATNET_ROOT_TESTS=1");
     }
     wanted
 }
