@@ -1,7 +1,8 @@
-//! The command line: `flatnet-lab up | status | exec | down`.
+//! The command line: `flatnet-lab up | status | exec | down`, the demo and the benchmark.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -13,7 +14,7 @@ use crate::progress::Terminal;
 use crate::status::status;
 use crate::supervise::{launch::Launch, supervise};
 use crate::up::{UpOptions, UpReport, mend, up};
-use crate::{down, plan};
+use crate::{bench, demo, down, plan, suites};
 
 /// A hybrid cluster in network namespaces: IDC nodes on switches, VPC nodes behind a
 /// router, a leased line between.
@@ -44,6 +45,12 @@ enum Action {
     },
     /// Take everything down, in whatever state it is
     Down,
+    /// Attach containers on every node, and prove who reaches whom and how
+    Demo(demo::Options),
+    /// Measure
+    Bench(bench::Options),
+    /// Run an end-to-end suite, all of them, or list them
+    Suite(suites::Options),
     /// Keep the daemons running (`up` starts this)
     #[command(hide = true)]
     Supervise {
@@ -88,7 +95,7 @@ enum Output {
 ///
 /// # Errors
 /// What the action says.
-pub fn run(cli: Cli) -> Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Action::Up(args) => {
             let usual = UpOptions::default();
@@ -103,19 +110,19 @@ pub fn run(cli: Cli) -> Result<()> {
                 let progress = Terminal::default();
                 up(&options, &progress)?
             };
-            print(&said(&report))
+            print(&said(&report))?;
         }
         Action::Status { output } => {
             let status = status(&Lab::open()?)?;
             match output {
-                Output::Table => print(&status.to_string()),
+                Output::Table => print(&status.to_string())?,
                 Output::Json => {
                     let text =
                         serde_json::to_string_pretty(&status).map_err(|source| Error::Json {
                             what: "the status".into(),
                             source,
                         })?;
-                    print(&(text + "\n"))
+                    print(&(text + "\n"))?;
                 }
             }
         }
@@ -129,12 +136,16 @@ pub fn run(cli: Cli) -> Result<()> {
             print(&format!(
                 "The lab is down: {count} namespace(s) removed in {:.1} s.\n",
                 report.took.as_secs_f64()
-            ))
+            ))?;
         }
-        Action::Supervise { root } => supervise(&Layout::at(root)),
-        Action::Launch(launch) => launch.run(),
-        Action::Mend { member } => mend(&member),
+        Action::Demo(options) => return demo::run(&options),
+        Action::Bench(options) => return bench::run(&options),
+        Action::Suite(options) => return suites::run(&options),
+        Action::Supervise { root } => supervise(&Layout::at(root))?,
+        Action::Launch(launch) => launch.run()?,
+        Action::Mend { member } => mend(&member)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn said(report: &UpReport) -> String {

@@ -22,14 +22,17 @@
 //! Guarantees: nothing outside the lab's namespaces and `/run/flatnet-lab` is changed, and
 //! `down` leaves nothing of either, whatever happened before.
 
+pub mod bench;
 mod checks;
 pub mod cli;
+pub mod demo;
 mod down;
 mod error;
 mod exec;
 mod fabric;
 mod files;
 mod guard;
+mod interrupt;
 mod lab;
 pub mod lock;
 pub mod netd;
@@ -41,7 +44,9 @@ mod process;
 mod progress;
 mod run;
 pub mod runtime;
+mod screen;
 mod status;
+pub mod suites;
 mod supervise;
 mod up;
 

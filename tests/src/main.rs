@@ -7,14 +7,26 @@ use flatnet_lab::cli::{self, Cli};
 
 fn main() -> ExitCode {
     match cli::run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(e) => {
-            // The message is whole: each error names its cause.
+            let text = whole(&e);
             let _ = std::io::Write::write_fmt(
                 &mut std::io::stderr(),
-                format_args!("flatnet-lab: {e}\n"),
+                format_args!("flatnet-lab: {text}\n"),
             );
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes; the lab's own errors name theirs already.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }

@@ -52,6 +52,7 @@ pub enum NetnsError {
 pub struct ContainerNs {
     id: String,
     path: PathBuf,
+    kept: bool,
 }
 
 impl ContainerNs {
@@ -66,6 +67,7 @@ impl ContainerNs {
         Ok(Self {
             id: id.to_owned(),
             path,
+            kept: false,
         })
     }
 
@@ -92,6 +94,11 @@ impl ContainerNs {
         run(&self.path, command)
     }
 
+    /// Leaves the namespace to whoever comes next.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+
     /// Removes the namespace now, as a runtime may before it calls DEL.
     ///
     /// # Errors
@@ -103,8 +110,10 @@ impl ContainerNs {
 
 impl Drop for ContainerNs {
     fn drop(&mut self) {
-        // Nobody is left to tell; the next of that name removes it first.
-        let _ = remove(&self.path);
+        if !self.kept {
+            // Nobody is left to tell; the next of that name removes it first.
+            let _ = remove(&self.path);
+        }
     }
 }
 

@@ -1,0 +1,214 @@
+//! The rounds: every situation for one side, then for the other, the order changing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Load;
+use super::stats::{Bound, Figures, Verdict, ratio};
+use super::subject::{Batch, Op, Subject};
+use crate::interrupt::Interrupt;
+use crate::screen::Screen;
+
+/// How many at once the bounds speak of.
+pub(super) const AT_ONCE: usize = 8;
+
+/// What was timed: an operation, how many at once, and how many attachments were there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Situation {
+    /// Attachments that were there already.
+    pub(super) present: usize,
+    /// The operation; a pair is ADD and then DEL at once.
+    pub(super) op: Op,
+    /// Workers.
+    pub(super) at_once: usize,
+}
+
+/// The raw samples of one side.
+#[derive(Debug, Default)]
+pub(super) struct Samples(BTreeMap<Situation, (Vec<Duration>, Vec<f64>)>);
+
+impl Samples {
+    fn record(&mut self, situation: Situation, batch: Batch) {
+        let (latencies, rates) = self.0.entry(situation).or_default();
+        rates.push(batch.rate());
+        latencies.extend(batch.latencies);
+    }
+
+    /// The figures of each situation.
+    pub(super) fn figures(self) -> BTreeMap<Situation, Figures> {
+        self.0
+            .into_iter()
+            .map(|(situation, (latencies, rates))| (situation, Figures::of(latencies, rates)))
+            .collect()
+    }
+}
+
+/// Measures both sides with so many attachments there.
+pub(super) fn measure(
+    sides: &mut [(Subject, Samples); 2],
+    present: usize,
+    load: &Load,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let what = format!("{present} attachments there");
+    let progress = Screen::stdout().progress(&what, load.rounds * sides.len());
+    // One round of each that does not count: caches, page tables, lazily made state.
+    for (subject, _) in sides.iter_mut() {
+        round(subject, &mut Samples::default(), present, &load.warm_up())?;
+    }
+    for number in 0..load.rounds {
+        for turn in 0..sides.len() {
+            interrupt.check()?;
+            // A B, B A, A B, …: neither side always comes after the other.
+            let (subject, samples) = &mut sides[(number + turn) % 2];
+            round(subject, samples, present, load)?;
+            progress.step();
+        }
+    }
+    progress.done(&format!("{} rounds of each", load.rounds));
+    Ok(())
+}
+
+/// One round of one side: serial, several at once, churn of both kinds.
+fn round(subject: &mut Subject, samples: &mut Samples, present: usize, load: &Load) -> Result<()> {
+    let runs = [
+        (&[Op::Add, Op::Del][..], 1, load.serial),
+        (&[Op::Add, Op::Del][..], AT_ONCE, load.parallel),
+        (&[Op::Pair][..], 1, load.serial),
+        (&[Op::Pair][..], AT_ONCE, load.parallel),
+    ];
+    for (ops, at_once, count) in runs {
+        for &op in ops {
+            let batch = subject.timed(op, at_once, count)?;
+            let situation = Situation {
+                present,
+                op,
+                at_once,
+            };
+            samples.record(situation, batch);
+        }
+    }
+    Ok(())
+}
+
+/// Holds the figures against the bounds.
+pub(super) fn verdicts(
+    ours: &BTreeMap<Situation, Figures>,
+    peer: &BTreeMap<Situation, Figures>,
+    present: usize,
+    rss_mib: Option<f64>,
+) -> Vec<Verdict> {
+    let get = |side: &BTreeMap<Situation, Figures>, op, at_once, present| {
+        let situation = Situation {
+            present,
+            op,
+            at_once,
+        };
+        side.get(&situation).copied().unwrap_or_default()
+    };
+    let against_peer = |op, at_once, figure: fn(Figures) -> f64| {
+        ratio(
+            figure(get(ours, op, at_once, 0)),
+            figure(get(peer, op, at_once, 0)),
+        )
+    };
+    let p50 = |f: Figures| f.p50_ms;
+    let per_s = |f: Figures| f.per_s;
+    let (most, least) = (Bound::AtMost, Bound::AtLeast);
+    vec![
+        Verdict::new(
+            "ADD at the median, of the peer's",
+            against_peer(Op::Add, 1, p50),
+            "×",
+            most(0.6),
+        ),
+        Verdict::new(
+            "DEL at the median, of the peer's",
+            against_peer(Op::Del, 1, p50),
+            "×",
+            most(0.2),
+        ),
+        Verdict::new(
+            "ADD/s eight at once, of the peer's",
+            against_peer(Op::Add, AT_ONCE, per_s),
+            "×",
+            least(1.7),
+        ),
+        Verdict::new(
+            "churn at eight, of the peer's",
+            against_peer(Op::Pair, AT_ONCE, per_s),
+            "×",
+            least(1.0),
+        ),
+        Verdict::new(
+            "ADD on a full node, of an empty one's",
+            ratio(
+                get(ours, Op::Add, 1, present).p50_ms,
+                get(ours, Op::Add, 1, 0).p50_ms,
+            ),
+            "×",
+            most(2.0),
+        ),
+        Verdict::new(
+            "netd's memory with 250 attachments",
+            rss_mib,
+            "MiB",
+            most(25.0),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(
+        add_ms: f64,
+        del_ms: f64,
+        add_per_s: f64,
+        pairs_per_s: f64,
+    ) -> BTreeMap<Situation, Figures> {
+        let figures = |p50_ms, per_s| Figures {
+            n: 10,
+            p50_ms,
+            per_s,
+            ..Figures::default()
+        };
+        let at = |present, op, at_once| Situation {
+            present,
+            op,
+            at_once,
+        };
+        BTreeMap::from([
+            (at(0, Op::Add, 1), figures(add_ms, 0.0)),
+            (at(200, Op::Add, 1), figures(add_ms * 1.5, 0.0)),
+            (at(0, Op::Del, 1), figures(del_ms, 0.0)),
+            (at(0, Op::Add, AT_ONCE), figures(0.0, add_per_s)),
+            (at(0, Op::Pair, AT_ONCE), figures(0.0, pairs_per_s)),
+        ])
+    }
+
+    #[test]
+    fn the_bounds_are_those_that_were_set() {
+        let ours = side(5.0, 3.0, 340.0, 73.0);
+        let peer = side(9.0, 24.0, 190.0, 100.0);
+        let verdicts = verdicts(&ours, &peer, 200, Some(12.0));
+        let passed: Vec<bool> = verdicts.iter().map(|v| v.pass).collect();
+        assert_eq!(passed, [true, true, true, false, true, true]);
+        let full = verdicts[4].value.expect("both were measured");
+        assert!((full - 1.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_side_against_itself_is_no_faster() {
+        let same = side(9.0, 24.0, 190.0, 100.0);
+        let verdicts = verdicts(&same, &same, 200, None);
+        for verdict in &verdicts[..4] {
+            assert_eq!(verdict.value, Some(1.0), "{}", verdict.name);
+        }
+        assert!(!verdicts[5].pass, "memory was not measured");
+    }
+}

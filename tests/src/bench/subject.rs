@@ -1,0 +1,202 @@
+//! What is measured: a CNI network on a node, with the containers that it attaches.
+
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
+
+use crate::runtime::{Added, Cni, ContainerNs, RuntimeConf, netns};
+
+/// One side of the comparison.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    cni: Cni,
+    node: PathBuf,
+    /// The containers that the operations are timed with.
+    pub(super) timed: Vec<Container>,
+    /// The containers that are merely there.
+    pub(super) present: Vec<Container>,
+}
+
+/// A container whose namespace is made before the clock starts and kept for all rounds.
+#[derive(Debug)]
+pub(super) struct Container {
+    netns: ContainerNs,
+    /// The runtime's view of it: a new container ID for each attachment.
+    conf: RuntimeConf,
+    added: Option<Value>,
+    /// An ADD was tried and no DEL has succeeded since.
+    attached: bool,
+    generation: u32,
+}
+
+/// What the workers do with each of their containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Op {
+    Add,
+    Del,
+    /// ADD and then DEL at once.
+    Pair,
+}
+
+/// The latencies of one operation on many containers, and how long it all took.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) latencies: Vec<Duration>,
+    pub(super) wall: Duration,
+}
+
+impl Batch {
+    /// Operations a second.
+    pub(super) fn rate(&self) -> f64 {
+        let count = u32::try_from(self.latencies.len()).unwrap_or(u32::MAX);
+        f64::from(count) / self.wall.as_secs_f64().max(1e-9)
+    }
+}
+
+impl Container {
+    fn create(id: &str) -> Result<Self> {
+        let netns = ContainerNs::create(id)?;
+        let conf = RuntimeConf::new(id, netns.path(), "eth0");
+        Ok(Self {
+            netns,
+            conf,
+            added: None,
+            attached: false,
+            generation: 0,
+        })
+    }
+
+    fn run(&mut self, cni: &Cni, op: Op) -> Result<Duration> {
+        match op {
+            Op::Add => self.add(cni),
+            Op::Del => self.del(cni),
+            Op::Pair => Ok(self.add(cni)? + self.del(cni)?),
+        }
+    }
+
+    fn add(&mut self, cni: &Cni) -> Result<Duration> {
+        self.generation += 1;
+        self.conf.container_id = format!("{}-{}", self.netns.id(), self.generation);
+        self.attached = true;
+        let Added { raw, took, .. } = cni.add(&self.conf).context("ADD")?;
+        self.added = Some(raw);
+        Ok(took)
+    }
+
+    fn del(&mut self, cni: &Cni) -> Result<Duration> {
+        let took = cni.del(&self.conf, self.added.as_ref()).context("DEL")?;
+        self.added = None;
+        self.attached = false;
+        Ok(took)
+    }
+}
+
+impl Subject {
+    /// A side with its containers' namespaces. Calls have no time limit, which would cost a
+    /// thread each.
+    pub(super) fn create(
+        name: &'static str,
+        cni: Cni,
+        node: &Path,
+        timed: usize,
+        present: usize,
+    ) -> Result<Self> {
+        let make = |what: &str, count: usize| -> Result<Vec<Container>> {
+            (0..count)
+                .map(|n| Container::create(&format!("bench-{name}-{what}{n}")))
+                .collect()
+        };
+        Ok(Self {
+            name,
+            cni: cni.with_limit(None),
+            node: node.to_owned(),
+            timed: make("t", timed)?,
+            present: make("p", present)?,
+        })
+    }
+
+    /// Does one operation with the first `count` timed containers, by so many workers.
+    pub(super) fn timed(&mut self, op: Op, workers: usize, count: usize) -> Result<Batch> {
+        let count = count.min(self.timed.len());
+        work(&self.cni, &self.node, &mut self.timed[..count], op, workers)
+            .with_context(|| format!("{} with {workers} at once", self.name))
+    }
+
+    /// Attaches some of the containers that are merely there.
+    pub(super) fn attach_present(&mut self, range: std::ops::Range<usize>) -> Result<()> {
+        let containers = &mut self.present[range];
+        work(&self.cni, &self.node, containers, Op::Add, 4)
+            .with_context(|| format!("{}: the attachments that are already there", self.name))?;
+        Ok(())
+    }
+
+    /// Detaches the containers that were merely there.
+    pub(super) fn detach_present(&mut self) -> Result<()> {
+        let attached = self.present.iter().filter(|c| c.attached).count();
+        let containers = &mut self.present[..attached];
+        work(&self.cni, &self.node, containers, Op::Del, 4).map(|_| ())
+    }
+}
+
+impl Drop for Subject {
+    /// What an error left attached is detached, as well as it goes.
+    fn drop(&mut self) {
+        let containers = self.timed.iter_mut().chain(&mut self.present);
+        let mut left: Vec<_> = containers.filter(|c| c.attached).collect();
+        let cni = &self.cni;
+        let _ = netns::within(&self.node, || {
+            for container in &mut left {
+                let _ = container.del(cni);
+            }
+        });
+    }
+}
+
+/// Each worker is a thread that entered the node's namespace before the clock starts, so that
+/// every side pays the same for starting a plugin: fork and exec.
+fn work(
+    cni: &Cni,
+    node: &Path,
+    containers: &mut [Container],
+    op: Op,
+    workers: usize,
+) -> Result<Batch> {
+    if containers.is_empty() {
+        return Ok(Batch::default());
+    }
+    let share = containers.len().div_ceil(workers.max(1));
+    let shares: Vec<&mut [Container]> = containers.chunks_mut(share).collect();
+    let start = Barrier::new(shares.len() + 1);
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = shares
+            .into_iter()
+            .map(|share| {
+                let start = &start;
+                scope.spawn(move || {
+                    let entered = netns::enter(node);
+                    start.wait();
+                    entered?;
+                    share
+                        .iter_mut()
+                        .map(|container| container.run(cni, op))
+                        .collect::<Result<Vec<Duration>>>()
+                })
+            })
+            .collect();
+        start.wait();
+        let started = Instant::now();
+        // All are joined before the first failure is told: nobody works on afterwards.
+        let results: Vec<_> = handles.into_iter().map(|h| h.join()).collect();
+        let wall = started.elapsed();
+        let mut latencies = Vec::new();
+        for result in results {
+            latencies.extend(result.map_err(|_| anyhow!("a worker panicked"))??);
+        }
+        Ok(Batch { latencies, wall })
+    })
+}
