@@ -4,6 +4,7 @@ use nix::errno::Errno;
 use std::os::fd::AsFd;
 
 use crate::error::{Attempt, ConfigureError, Fault, RequestError};
+use crate::host::put_address;
 use crate::ioctl;
 use crate::message::{address, link, route};
 use crate::netns::Netns;
@@ -34,7 +35,7 @@ pub(crate) fn configure(
 ) -> Result<(), ConfigureError> {
     if spec.addresses.iter().any(|a| a.is_ipv6()) {
         // Before the addresses: an advertisement must find the door closed.
-        ignore_advertisements(worker, netns, spec)?;
+        guard_ipv6(worker, netns, spec)?;
     }
     let mut steps = Vec::new();
     if spec.loopback_up {
@@ -121,15 +122,28 @@ fn forgive(
     let exists = fault.refusal() == Some(Errno::EEXIST);
     match step {
         Step::Loopback => Err(classify(fault, || "bringing up lo".to_owned())),
-        Step::Address(_) if exists => Ok(()),
-        Step::Address(i) => Err(classify(fault, || {
-            format!("adding {} to {}", spec.addresses[i], spec.ifname)
-        })),
+        Step::Address(i) => {
+            let address = spec.addresses[i];
+            let fault = if exists {
+                let again = netns.with_socket(worker, |socket| {
+                    put_address(socket, spec.ifindex, &AddressSpec::new(address))
+                });
+                match again {
+                    Ok(_) => return Ok(()),
+                    Err(fault) => fault,
+                }
+            } else {
+                fault
+            };
+            Err(classify(fault, || {
+                format!("adding {address} to {}", spec.ifname)
+            }))
+        }
         Step::Route(i) if exists => {
             let wanted = route::container_route(&spec.routes[i], spec.ifindex);
             let there = netns
                 .with_socket(worker, |socket| {
-                    observe::list_routes(socket, wanted.dst.is_ipv6())
+                    observe::list_routes(socket, wanted.dst.is_ipv6(), Some(wanted.table))
                 })
                 .attempting(|| "listing a container's routes".to_owned())?;
             if there.iter().any(|r| observe::is_route(r, &wanted)) {
@@ -145,7 +159,6 @@ fn forgive(
                 None => format!("adding a route to {} on {}", r.dst, spec.ifname),
             };
             Err(match fault.refusal() {
-                // EINVAL is what IPv6 says of a gateway that no prefix holds.
                 Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH) => {
                     ConfigureError::GatewayUnreachable {
                         attempted: attempted(),
@@ -158,15 +171,23 @@ fn forgive(
     }
 }
 
-/// `accept_ra` = 0 on the interface: no advertisement adds an address or a route. IPv6
-/// that is absent from the kernel is found out when its address is added.
-fn ignore_advertisements(
+/// `accept_ra` = 0 on the interface: no advertisement adds an address or a route. And
+/// `addr_gen_mode` = 0, should the namespace's default be another: the link-local address
+/// is to follow from the MAC, which is what port security lets pass. netlink takes neither
+/// setting at a link's birth.
+fn guard_ipv6(
     worker: &mut Worker,
     netns: &Netns,
     spec: &ContainerSpec,
 ) -> Result<(), ConfigureError> {
-    let key = SysctlKey::ipv6_conf(spec.ifname.as_str(), "accept_ra");
-    inside(worker, netns, || sysctl::write(&key, "0"))
+    let ifname = spec.ifname.as_str();
+    let advertisements = SysctlKey::ipv6_conf(ifname, "accept_ra");
+    let generation = SysctlKey::ipv6_conf(ifname, "addr_gen_mode");
+    inside(worker, netns, || {
+        sysctl::write(&advertisements, "0")?;
+        // Reading first: only the write takes the kernel's big lock.
+        sysctl::ensure(&generation, "0").map(drop)
+    })
 }
 
 /// `disable_ipv6` = 0 on the interface; docker and containerd set it to 1 where they know

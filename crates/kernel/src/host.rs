@@ -9,8 +9,10 @@ use crate::ioctl;
 use crate::message::{address, link, route};
 use crate::observe::{self, is_place, is_route};
 use crate::pool::Worker;
+use crate::socket::RouteSocket;
 use crate::spec::{AddressSpec, LinkChange, RouteSpec};
 use crate::veth::classify;
+use crate::view::Route;
 
 /// Changes a link if it is not so already.
 pub(crate) fn set_link(
@@ -52,42 +54,45 @@ pub(crate) fn ensure_address(
     ifname: &IfName,
     spec: &AddressSpec,
 ) -> Result<bool, AddressError> {
-    let attempted = || format!("adding {} to {ifname}", spec.address);
     let absent = || AddressError::NoSuchLink {
         name: ifname.clone(),
     };
-    let ifindex = worker
-        .at_home(|socket| ioctl::index_of(&*socket, ifname))
-        .attempting(attempted)?
-        .ok_or_else(absent)?;
-    let failed = |fault: Fault| match fault.refusal() {
-        Some(Errno::ENODEV) => absent(),
-        _ => RequestError {
-            attempted: attempted(),
+    let added = worker.at_home(|socket| match ioctl::index_of(&*socket, ifname)? {
+        Some(ifindex) => put_address(socket, ifindex, spec).map(Some),
+        None => Ok(None),
+    });
+    match added {
+        Ok(Some(added)) => Ok(added),
+        Ok(None) => Err(absent()),
+        Err(fault) if fault.refusal() == Some(Errno::ENODEV) => Err(absent()),
+        Err(fault) => Err(RequestError {
+            attempted: format!("adding {} to {ifname}", spec.address),
             fault,
         }
-        .into(),
-    };
-    let add =
-        |worker: &mut Worker| worker.at_home(|socket| socket.request(address::add(ifindex, spec)));
-    match add(worker) {
+        .into()),
+    }
+}
+
+/// Adds an address in the socket's namespace if it is not there.
+pub(crate) fn put_address(
+    socket: &mut RouteSocket,
+    ifindex: u32,
+    spec: &AddressSpec,
+) -> Result<bool, Fault> {
+    match socket.request(address::add(ifindex, spec)) {
         Ok(()) => return Ok(true),
         Err(fault) if fault.refusal() == Some(Errno::EEXIST) => {}
-        Err(fault) => return Err(failed(fault)),
+        Err(fault) => return Err(fault),
     }
     // IPv4 refuses the same address with the same prefix length; IPv6 the same address
     // with any.
-    let there = worker
-        .at_home(|socket| observe::list_addresses(socket, Some(ifindex)))
-        .attempting(attempted)?
+    let other = observe::list_addresses(socket, Some(ifindex))?
         .into_iter()
         .find(|a| a.address.ip() == spec.address.ip() && a.address != spec.address);
-    match there {
+    match other {
         Some(other) if spec.address.is_ipv6() => {
-            worker
-                .at_home(|socket| socket.request(address::delete(ifindex, other.address)))
-                .map_err(failed)?;
-            add(worker).map_err(failed)?;
+            socket.request(address::delete(ifindex, other.address))?;
+            socket.request(address::add(ifindex, spec))?;
             Ok(true)
         }
         _ => Ok(false),
@@ -130,12 +135,7 @@ pub(crate) fn ensure_route(worker: &mut Worker, spec: &RouteSpec) -> Result<bool
         Err(fault) if fault.refusal() == Some(Errno::EEXIST) => {}
         Err(fault) => return Err(unusable(spec, fault)),
     }
-    let in_place: Vec<_> = worker
-        .at_home(|socket| observe::list_routes(socket, spec.dst.is_ipv6()))
-        .attempting(|| format!("reading the routes to {}", spec.dst))?
-        .into_iter()
-        .filter(|r| is_place(r, spec))
-        .collect();
+    let in_place = routes_in_place(worker, spec)?;
     if in_place
         .iter()
         .any(|r| r.protocol == spec.protocol && is_route(r, spec))
@@ -157,18 +157,29 @@ pub(crate) fn ensure_route(worker: &mut Worker, spec: &RouteSpec) -> Result<bool
 
 /// Deletes a route if it is there.
 pub(crate) fn delete_route(worker: &mut Worker, spec: &RouteSpec) -> Result<bool, RouteError> {
+    // A request without a metric would match a route of any, so look first.
+    let ours = routes_in_place(worker, spec)?
+        .into_iter()
+        .filter(|r| r.protocol == spec.protocol && r.kind == spec.kind)
+        .count();
     let mut existed = false;
-    loop {
+    for _ in 0..ours {
         match worker.at_home(|socket| socket.request(route::delete(spec))) {
-            // IPv6 deletes the next hops of a multipath route one at a time.
-            Ok(()) if spec.dst.is_ipv6() => existed = true,
-            Ok(()) => return Ok(true),
-            Err(fault) if matches!(fault.refusal(), Some(Errno::ESRCH | Errno::ENODEV)) => {
-                return Ok(existed);
-            }
+            Ok(()) => existed = true,
+            Err(fault) if matches!(fault.refusal(), Some(Errno::ESRCH | Errno::ENODEV)) => break,
             Err(fault) => return Err(unusable(spec, fault)),
         }
     }
+    Ok(existed)
+}
+
+/// The routes with the destination, table and metric of `spec`.
+fn routes_in_place(worker: &mut Worker, spec: &RouteSpec) -> Result<Vec<Route>, RouteError> {
+    let mut found = worker
+        .at_home(|socket| observe::list_routes(socket, spec.dst.is_ipv6(), Some(spec.table)))
+        .attempting(|| format!("reading the routes to {}", spec.dst))?;
+    found.retain(|r| is_place(r, spec));
+    Ok(found)
 }
 
 /// Tells a next hop that cannot be used yet from other failures.

@@ -115,7 +115,7 @@ fn found<T>(result: libc::c_int, value: impl FnOnce() -> T) -> Result<Option<T>,
 }
 
 /// Switches the transmit checksum offload of `ifname` on or off, and with it what needs
-/// it: scatter-gather and segmentation (`netdev_fix_features`).
+/// it: the segmentation of TCP and UDP (`netdev_fix_features`).
 ///
 /// # Errors
 /// [`Fault::Refused`] with the kernel's answer.

@@ -116,9 +116,12 @@ impl Kernel {
         .await
     }
 
-    /// Gives a container's interface its addresses and routes, in one send. Where an address
-    /// is IPv6, router advertisements are no longer heeded on the interface, and IPv6 is
-    /// switched on if it was off. What is there already is left as it is.
+    /// Gives a container's interface its addresses and routes, in one send. What is there
+    /// already is left as it is.
+    ///
+    /// Where an address is IPv6, the interface no longer heeds router advertisements, its
+    /// link-local address is the one that follows from its MAC (EUI-64), and IPv6 is
+    /// switched on for it if it was off.
     ///
     /// On an error some of it may be done: whoever made the pair deletes it.
     ///
@@ -145,8 +148,8 @@ impl Kernel {
     /// puts it behind the deletion.
     ///
     /// # Errors
-    /// [`LinkError::TimedOut`] after `timeout`: the deletion goes on. [`LinkError`]
-    /// otherwise.
+    /// [`LinkError::TimedOut`] after `timeout`: a deletion that was begun goes on.
+    /// [`LinkError`] otherwise.
     pub async fn delete_link(
         &self,
         name: &IfName,

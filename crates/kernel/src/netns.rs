@@ -142,6 +142,12 @@ impl Netns {
         &self.0.path
     }
 
+    /// Whether the path still leads to this namespace. When a sandbox was removed, the
+    /// namespace lives on for as long as this holds it, and what is made in it is lost.
+    pub fn is_still_at_its_path(&self) -> bool {
+        NetnsId::at(self.0.path.as_str()) == Ok(self.0.id)
+    }
+
     /// Runs `f` with the socket that was born inside; requests of one namespace follow one
     /// another. After a failure of the socket itself the next call gets a new one.
     pub(crate) fn with_socket<T>(
@@ -197,8 +203,24 @@ fn kind_name(kind: libc::c_int) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A namespace that is not our own, made without privileges if the kernel lets us.
+    pub(crate) fn any_other_namespace() -> Option<Netns> {
+        let born = std::thread::spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).ok()?;
+            open(
+                THREAD_NETNS,
+                OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+            .ok()
+        });
+        let fd = born.join().ok().flatten()?;
+        let p = path(&format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        Netns::open(&p).ok()
+    }
 
     fn path(p: &str) -> NetnsPath {
         NetnsPath::new(p).expect("a sound path")

@@ -7,15 +7,13 @@ use nix::errno::Errno;
 use nix::libc;
 
 use crate::error::{Attempt, Fault, ObserveError};
+use crate::message::route::IPV6_DEFAULT_METRIC;
 use crate::message::{address, link, route};
 use crate::netns::Netns;
 use crate::pool::Worker;
 use crate::socket::RouteSocket;
 use crate::spec::{RouteSpec, TABLE_MAIN};
 use crate::view::{Address, ContainerView, Link, NeighbourCount, NextHop, Route, RouteKind};
-
-/// The metric of an IPv6 route for which none was asked (`IP6_RT_PRIO_USER`).
-const IPV6_DEFAULT_METRIC: u32 = 1024;
 
 /// All links of home.
 pub(crate) fn links(worker: &mut Worker) -> Result<Vec<Link>, ObserveError> {
@@ -73,26 +71,33 @@ pub(crate) fn list_addresses(
 /// All routes of home.
 pub(crate) fn routes(worker: &mut Worker) -> Result<Vec<Route>, ObserveError> {
     let both = worker.at_home(|socket| {
-        let mut found = list_routes(socket, false)?;
-        found.extend(list_routes(socket, true)?);
+        let mut found = list_routes(socket, false, None)?;
+        found.extend(list_routes(socket, true, None)?);
         Ok(found)
     });
     Ok(both.attempting(|| "listing routes".to_owned())?)
 }
 
-/// All routes of a family of the socket's namespace.
-pub(crate) fn list_routes(socket: &mut RouteSocket, ipv6: bool) -> Result<Vec<Route>, Fault> {
-    let found = socket.dump(&route::list(ipv6), |kind, payload, found| {
+/// The routes of a family, of one table or of all, of the socket's namespace.
+pub(crate) fn list_routes(
+    socket: &mut RouteSocket,
+    ipv6: bool,
+    table: Option<u32>,
+) -> Result<Vec<Route>, Fault> {
+    let found = socket.dump(&route::list(ipv6, table), |kind, payload, found| {
         if kind == libc::RTM_NEWROUTE {
             found.extend(route::read(payload)?);
         }
         Ok(())
     });
     match found {
-        // A kernel without IPv6 hands such a request to the family that it has.
+        // A table that has no route does not exist.
+        Err(fault) if fault.refusal() == Some(Errno::ENOENT) => Ok(Vec::new()),
+        // A kernel without IPv6 has nobody to answer.
         Err(fault) if ipv6 && fault.refusal() == Some(Errno::EOPNOTSUPP) => Ok(Vec::new()),
         Ok(mut found) => {
-            found.retain(|r: &Route| r.dst.is_ipv6() == ipv6);
+            // Such a kernel may also answer with IPv4's.
+            found.retain(|r: &Route| r.dst.is_ipv6() == ipv6 && table.is_none_or(|t| r.table == t));
             Ok(found)
         }
         Err(fault) => Err(fault),
@@ -138,11 +143,9 @@ pub(crate) fn container(
             return Ok(None);
         };
         let addresses = list_addresses(socket, Some(link.ifindex))?;
-        let mut routes = list_routes(socket, false)?;
-        routes.extend(list_routes(socket, true)?);
-        routes.retain(|r| {
-            r.table == TABLE_MAIN && r.nexthops.iter().any(|n| n.ifindex == Some(link.ifindex))
-        });
+        let mut routes = list_routes(socket, false, Some(TABLE_MAIN))?;
+        routes.extend(list_routes(socket, true, Some(TABLE_MAIN))?);
+        routes.retain(|r| r.nexthops.iter().any(|n| n.ifindex == Some(link.ifindex)));
         Ok(Some(ContainerView {
             ifindex: link.ifindex,
             mac: link.mac,

@@ -336,12 +336,6 @@ pub(crate) fn messages(
     })
 }
 
-/// A message with an empty payload type, to keep the generic parameter in one place.
-#[cfg(test)]
-pub(crate) fn decode(bytes: &[u8]) -> NetlinkMessage<RouteNetlinkMessage> {
-    NetlinkMessage::deserialize(bytes).expect("what was encoded can be decoded")
-}
-
 #[cfg(test)]
 #[path = "socket/tests.rs"]
 mod tests;

@@ -66,8 +66,8 @@ pub struct ContainerSpec {
     pub addresses: Vec<IpNetwork>,
     /// Routes through the interface, added in this order.
     pub routes: Vec<ContainerRoute>,
-    /// Switch transmit checksum offload off, and with it segmentation offload: a datapath
-    /// in user space needs it.
+    /// Switch transmit checksum offload off, and with it the segmentation offloads of TCP
+    /// and UDP, which need it: a datapath in user space gets whole packets then.
     pub tx_checksum_off: bool,
     /// Bring `lo` up as well.
     pub loopback_up: bool,

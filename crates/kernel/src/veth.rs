@@ -14,11 +14,18 @@ use crate::spec::{VethMade, VethSpec, host_end_mac};
 /// How many indices are tried in the container when the caller chose none.
 const INDEX_TRIES: u32 = 16;
 
-/// The largest index that the kernel takes.
+/// The largest index that the kernel takes (an `int`).
 const INDEX_MAX: u32 = i32::MAX as u32;
 
 /// Makes the pair on a worker's thread.
 pub(crate) fn create(worker: &mut Worker, spec: &VethSpec) -> Result<VethMade, LinkError> {
+    let given = [Some(spec.host_ifindex), spec.container_ifindex];
+    for ifindex in given.into_iter().flatten() {
+        // With 0 the kernel would choose, and nothing here would know what.
+        if !(2..=INDEX_MAX).contains(&ifindex) {
+            return Err(LinkError::BadIndex { ifindex });
+        }
+    }
     let host_mac = spec
         .host_mac
         .unwrap_or_else(|| host_end_mac(spec.host_ifindex));

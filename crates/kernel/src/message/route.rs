@@ -30,6 +30,8 @@ const ONLINK: u32 = 4;
 const CLONED: u32 = 0x200;
 /// `RTAX_MTU` within `RTA_METRICS`.
 const RTAX_MTU: u16 = 2;
+/// The metric of an IPv6 route for which none was asked (`IP6_RT_PRIO_USER`).
+pub(crate) const IPV6_DEFAULT_METRIC: u32 = 1024;
 /// `RTPROT_STATIC`: what `ip route` users expect of routes that a CNI plugin makes.
 const STATIC: u8 = 4;
 
@@ -68,10 +70,19 @@ fn base(spec: &RouteSpec) -> RouteMessage {
     } else {
         u8::from(spec.scope).into()
     };
-    if let Some(metric) = spec.metric {
+    if let Some(metric) = metric(spec) {
         message.attributes.push(RouteAttribute::Priority(metric));
     }
     message
+}
+
+/// The metric to name in a request. IPv6 has a default that counts when a route is deleted
+/// too; IPv4's is 0.
+fn metric(spec: &RouteSpec) -> Option<u32> {
+    match spec.metric {
+        None | Some(0) if spec.dst.is_ipv6() => Some(IPV6_DEFAULT_METRIC),
+        metric => metric,
+    }
 }
 
 fn whole(spec: &RouteSpec) -> RouteMessage {
@@ -171,14 +182,20 @@ pub(crate) fn add_container(route: &ContainerRoute, ifindex: u32) -> Request {
     )
 }
 
-/// Asks for all routes of a family.
-pub(crate) fn list(ipv6: bool) -> RouteNetlinkMessage {
+/// Asks for the routes of a family, of one table or of all.
+///
+/// A kernel without strict checking answers with those of all tables: whoever reads
+/// filters again.
+pub(crate) fn list(ipv6: bool, table: Option<u32>) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = if ipv6 {
         AddressFamily::Inet6
     } else {
         AddressFamily::Inet
     };
+    if let Some(table) = table {
+        message.attributes.push(RouteAttribute::Table(table));
+    }
     RouteNetlinkMessage::GetRoute(message)
 }
 
