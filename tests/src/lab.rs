@@ -1,6 +1,5 @@
 //! The lab as tools and tests see it: nodes, their paths, and the things one does to them.
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +14,7 @@ use crate::fabric::{self, Fabric, Role};
 use crate::ovs::MacEntry;
 use crate::paths::{Layout, MemberPaths, NODE_BRIDGE, namespace, netns_path};
 use crate::process::{ProcessId, poll};
-use crate::supervise::{self, read_units, write_units};
+use crate::supervise::{self, Unit, read_units, write_units};
 use crate::{netd, netns, ovs, run, up};
 
 /// How long a daemon may take to be back.
@@ -225,6 +224,23 @@ impl Lab {
     /// # Errors
     /// [`Error::UnknownMember`]; [`Error::NotRunning`]; [`Error::Io`] for the list of units.
     pub fn set_netd_env(&self, node: &str, env: &[(&str, &str)]) -> Result<()> {
+        let pair = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        self.change_netd(node, |unit| unit.env = env.iter().map(pair).collect())
+    }
+
+    /// The same with arguments behind its usual ones, such as `--rest 1`.
+    ///
+    /// # Errors
+    /// As [`Lab::set_netd_env`].
+    pub fn set_netd_args(&self, node: &str, args: &[&str]) -> Result<()> {
+        let usual = netd::unit(&self.layout, node, String::new()).argv;
+        let all = usual
+            .into_iter()
+            .chain(args.iter().map(|a| (*a).to_owned()));
+        self.change_netd(node, |unit| unit.argv = all.collect())
+    }
+
+    fn change_netd(&self, node: &str, change: impl FnOnce(&mut Unit)) -> Result<()> {
         self.member(node)?;
         let path = self.layout.units();
         let name = netd::unit_name(node);
@@ -233,19 +249,13 @@ impl Lab {
             .iter_mut()
             .find(|u| u.name == name)
             .ok_or_else(|| Error::NotRunning(format!("netd of {node}")))?;
-        let env: BTreeMap<_, _> = env
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
-        if unit.env == env {
-            return Ok(());
-        }
-        unit.env = env;
+        change(unit);
         let before = self.netd_pid(node).ok();
-        write_units(&path, &units)?;
-        supervise::hang_up(&self.layout)?;
-        if let Some(before) = before {
-            before.wait_gone(BACK);
+        if write_units(&path, &units)? {
+            supervise::hang_up(&self.layout)?;
+            if let Some(before) = before {
+                before.wait_gone(BACK);
+            }
         }
         Ok(())
     }

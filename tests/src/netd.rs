@@ -162,7 +162,7 @@ fn parse_answer(answer: &str) -> Result<(u16, String), &'static str> {
 
 /// The end of a log, for an error message.
 fn last_words(log: &Path) -> String {
-    const LINES: usize = 5;
+    const LINES: usize = 2;
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     match lines.len() {

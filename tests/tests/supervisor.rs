@@ -300,3 +300,77 @@ fn whatever_happens_to_the_lab_up_mends_it_and_down_leaves_nothing() {
     assert_nothing_is_left(&links);
     down(&Silent).expect("down twice is harmless");
 }
+
+/// Binaries for a lab whose netds say that they are ready, and no more.
+fn fake_binaries() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("directory");
+    let built = Path::new(BIN).parent().expect("directory");
+    for (from, to) in [
+        ("flatnet-lab", "flatnet-lab"),
+        ("examples/fake-netd", "netd"),
+        ("examples/fake-netd", "flatnet"),
+    ] {
+        fs::copy(built.join(from), dir.path().join(to))
+            .expect("`cargo build -p flatnet-lab --examples` makes it");
+    }
+    dir
+}
+
+#[test]
+fn a_netd_that_is_killed_changed_or_rebuilt_is_the_one_that_is_wanted() {
+    if !wanted() {
+        return;
+    }
+    let binaries = fake_binaries();
+    let options = UpOptions {
+        bin_dir: binaries.path().to_owned(),
+        ..UpOptions::default()
+    };
+    let lab = LabGuard::take(&options).expect("the lab is up");
+    let patience = Duration::from_secs(10);
+    for _ in 0..20 {
+        let killed = Instant::now();
+        let before = lab.kill_netd("vpc1").expect("it lived");
+        let after = wait("netd", || lab.netd_pid("vpc1").ok());
+        assert!(killed.elapsed() < Duration::from_millis(200));
+        assert_ne!(before, after);
+        lab.wait_ready("vpc1", patience).expect("ready");
+    }
+
+    let environment = |node: &str| {
+        let pid = lab.netd_pid(node).expect("it lives").pid;
+        fs::read(format!("/proc/{pid}/environ")).expect("its environment")
+    };
+    let has = |node, what: &str| String::from_utf8_lossy(&environment(node)).contains(what);
+    let other = lab.netd_pid("idc2").expect("it lives");
+    lab.set_netd_env("idc1", &[("FAIL_AT", "3")]).expect("set");
+    lab.wait_ready("idc1", patience).expect("ready");
+    assert!(has("idc1", "FAIL_AT=3") && !has("vpc1", "FAIL_AT=3"));
+    lab.set_netd_args("idc1", &["--rest", "1"]).expect("set");
+    lab.wait_ready("idc1", patience).expect("ready");
+    assert_eq!(lab.netd_pid("idc2").expect("it lives"), other, "left alone");
+
+    // `up` makes everything usual again, and a newer build is run at once.
+    let mended = up(&options, &Silent).expect("mended").mended;
+    assert_eq!(mended, ["the supervisor has a new list of daemons"]);
+    lab.wait_ready("idc1", patience).expect("ready");
+    assert!(!has("idc1", "FAIL_AT=3"));
+    let netd = fs::File::options()
+        .write(true)
+        .open(binaries.path().join("netd"));
+    let now = std::time::SystemTime::now();
+    netd.and_then(|f| f.set_modified(now)).expect("touched");
+    let mended = up(&options, &Silent).expect("mended").mended;
+    assert!(mended[0].contains("newer build"), "{mended:?}");
+    wait("the new one", || {
+        lab.netd_pid("idc2").ok().filter(|p| *p != other)
+    });
+    let status = flatnet_lab::status(&lab).expect("status");
+    let vpc1 = status
+        .members
+        .iter()
+        .find(|m| m.name == "vpc1")
+        .expect("node");
+    let attachments = vpc1.netd.as_ref().expect("netd").attachments;
+    assert_eq!((vpc1.ovs, attachments), (Some(true), Some(0)));
+}
