@@ -351,7 +351,7 @@ fn wait_internal<'n>(
     let ports: Vec<&String> = ports.collect();
     netns::enter(&netns_path(&namespace(&member.name)), || {
         let there = |p: &&String| nix::net::if_::if_nametoindex(p.as_str()).is_ok();
-        poll(DAEMONS, || ports.iter().all(|p| there(p)).then_some(()))
+        poll(DAEMONS, || ports.iter().all(there).then_some(()))
     })?
     .ok_or_else(|| Error::Timeout {
         what: format!("the interfaces {ports:?} of {}", member.name),
