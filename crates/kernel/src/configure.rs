@@ -20,6 +20,8 @@ const LOOPBACK: u32 = 1;
 /// A step of the batch.
 #[derive(Clone, Copy)]
 enum Step {
+    /// The link-local address is to follow from the MAC, whatever the namespace's default.
+    Generation,
     Loopback,
     /// An address, by its place in the specification.
     Address(usize),
@@ -33,11 +35,12 @@ pub(crate) fn configure(
     netns: &Netns,
     spec: &ContainerSpec,
 ) -> Result<(), ConfigureError> {
+    let mut steps = Vec::new();
     if spec.addresses.iter().any(|a| a.is_ipv6()) {
         // Before the addresses: an advertisement must find the door closed.
-        guard_ipv6(worker, netns, spec)?;
+        ignore_advertisements(worker, netns, spec)?;
+        steps.push(Step::Generation);
     }
-    let mut steps = Vec::new();
     if spec.loopback_up {
         steps.push(Step::Loopback);
     }
@@ -94,6 +97,7 @@ fn send(
 
 fn request(spec: &ContainerSpec, step: Step) -> Request {
     match step {
+        Step::Generation => link::generate_eui64(spec.ifindex),
         Step::Loopback => link::up(LOOPBACK),
         Step::Address(i) => address::add(spec.ifindex, &AddressSpec::new(spec.addresses[i])),
         Step::Route(i) => route::add_container(&spec.routes[i], spec.ifindex),
@@ -121,6 +125,8 @@ fn forgive(
 ) -> Result<(), ConfigureError> {
     let exists = fault.refusal() == Some(Errno::EEXIST);
     match step {
+        // Where there is no IPv6, its address says so.
+        Step::Generation => Ok(()),
         Step::Loopback => Err(classify(fault, || "bringing up lo".to_owned())),
         Step::Address(i) => {
             let address = spec.addresses[i];
@@ -171,23 +177,16 @@ fn forgive(
     }
 }
 
-/// `accept_ra` = 0 on the interface: no advertisement adds an address or a route. And
-/// `addr_gen_mode` = 0, should the namespace's default be another: the link-local address
-/// is to follow from the MAC, which is what port security lets pass. netlink takes neither
-/// setting at a link's birth.
-fn guard_ipv6(
+/// `accept_ra` = 0 on the interface: no advertisement adds an address or a route. netlink
+/// takes no such setting. (Not every sysctl would do here: `addr_gen_mode`, even read, and
+/// `disable_ipv6` spin for the rtnl lock instead of waiting for it.)
+fn ignore_advertisements(
     worker: &mut Worker,
     netns: &Netns,
     spec: &ContainerSpec,
 ) -> Result<(), ConfigureError> {
-    let ifname = spec.ifname.as_str();
-    let advertisements = SysctlKey::ipv6_conf(ifname, "accept_ra");
-    let generation = SysctlKey::ipv6_conf(ifname, "addr_gen_mode");
-    inside(worker, netns, || {
-        sysctl::write(&advertisements, "0")?;
-        // Reading first: only the write takes the kernel's big lock.
-        sysctl::ensure(&generation, "0").map(drop)
-    })
+    let key = SysctlKey::ipv6_conf(spec.ifname.as_str(), "accept_ra");
+    inside(worker, netns, || sysctl::write(&key, "0"))
 }
 
 /// `disable_ipv6` = 0 on the interface; docker and containerd set it to 1 where they know

@@ -119,9 +119,9 @@ impl Kernel {
     /// Gives a container's interface its addresses and routes, in one send. What is there
     /// already is left as it is.
     ///
-    /// Where an address is IPv6, the interface no longer heeds router advertisements, its
-    /// link-local address is the one that follows from its MAC (EUI-64), and IPv6 is
-    /// switched on for it if it was off.
+    /// Where an address is IPv6, the interface no longer heeds router advertisements, forms
+    /// its link-local address from its MAC (EUI-64) from then on, and IPv6 is switched on for
+    /// it if it was off.
     ///
     /// On an error some of it may be done: whoever made the pair deletes it.
     ///

@@ -95,8 +95,17 @@ pub(crate) fn dress_host_end(ifindex: u32, alias: Option<&str>, ipv6: bool) -> O
     ))
 }
 
+/// Has the link `ifindex` form its link-local address from its MAC (modified EUI-64): the
+/// one that port security lets pass.
+pub(crate) fn generate_eui64(ifindex: u32) -> Request {
+    let message = LinkUnspec::new_with_index(ifindex)
+        .append_extra_attribute(address_generation(In6AddrGenMode::Eui64))
+        .build();
+    Request::new(RouteNetlinkMessage::SetLink(message), 0)
+}
+
 /// How the interface is to form IPv6 addresses of its own.
-pub(crate) fn address_generation(mode: In6AddrGenMode) -> LinkAttribute {
+fn address_generation(mode: In6AddrGenMode) -> LinkAttribute {
     LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(
         mode,
     )])])
