@@ -305,3 +305,6 @@ fn try_next(screen: Screen, containers: &[Container]) {
         screen.line(&line);
     }
 }
+
+#[cfg(test)]
+mod tests_root;

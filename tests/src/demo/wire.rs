@@ -26,9 +26,9 @@ const SNAP_LENGTH: &str = "256";
 pub(super) struct Place {
     /// In words.
     pub(super) name: String,
-    /// The lab's member.
-    member: String,
-    interface: String,
+    /// The namespace's file.
+    pub(super) netns: PathBuf,
+    pub(super) interface: String,
 }
 
 /// The uplink of every node, the trunks between switches and to the edge, the leased lines.
@@ -36,7 +36,7 @@ pub(super) struct Place {
 pub(super) fn places(plan: &NetworkPlan) -> Vec<Place> {
     let place = |name: String, member: &str, interface: &str| Place {
         name,
-        member: member.to_owned(),
+        netns: netns_path(&namespace(member)),
         interface: interface.to_owned(),
     };
     let hosts = &plan.spec.hosts;
@@ -148,7 +148,6 @@ impl Capture {
     /// # Errors
     /// If tcpdump does not start or does not find the interface.
     pub(super) fn start(place: Place) -> Result<Self> {
-        let path: PathBuf = netns_path(&namespace(&place.member));
         let mut command = Command::new("tcpdump");
         command
             // Not promiscuous: on a veth it changes nothing that is seen.
@@ -158,7 +157,8 @@ impl Capture {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = netns::within(&path, || command.spawn())?.context("cannot run tcpdump")?;
+        let mut child =
+            netns::within(&place.netns, || command.spawn())?.context("cannot run tcpdump")?;
         let frames = child.stdout.take().map(|mut pipe| {
             std::thread::spawn(move || {
                 let mut all = Vec::new();
