@@ -47,7 +47,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begin = Instant::now();
     let (crashed, _) = Ipam::open(&copy, config, "boot", now)?;
     let took = begin.elapsed();
-    writeln!(out, "opened after a crash in {took:?}; the file has {size} KiB")?;
+    writeln!(
+        out,
+        "opened after a crash in {took:?}; the file has {size} KiB"
+    )?;
     drop(crashed);
     Ok(())
 }

@@ -148,11 +148,9 @@ impl Writer {
             self.lost
                 .extend(batch.iter().filter_map(|queued| queued.reserved.clone()));
             state.broken = Some(Arc::clone(&source));
-            let mut past = self.durable.clone();
-            for change in self.rest_of_lost(&mut state) {
-                past.apply(&change);
-            }
-            state.rebuild(&past);
+            // The lost addresses are made to rest when the store is mended: until then
+            // nothing is handed out.
+            state.rebuild(&self.durable);
         }
         for queued in batch {
             let source = Arc::clone(&source);

@@ -1,8 +1,10 @@
 //! A store that fails, at every step.
 
+use std::sync::mpsc;
+
 use super::*;
 use crate::durable::DurableError;
-use crate::store::Fault;
+use crate::store::{Fault, Snapshot};
 
 /// The life of two attachments, step by step; each step says whether it became durable.
 fn script(ipam: &Ipam) -> Vec<bool> {
@@ -100,35 +102,86 @@ fn a_reservation_that_was_lost_is_gone_and_its_address_rests() {
     }
 }
 
+/// A store that waits for the test before it answers.
+struct Gate(MemoryBackend, mpsc::Sender<()>, mpsc::Receiver<()>);
+
+impl Backend for Gate {
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
+        self.0.load()
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let _ = self.1.send(());
+        // A test that is over opens the gate.
+        let _ = self.2.recv();
+        self.0.apply(changes)
+    }
+}
+
 #[test]
 fn what_was_queued_behind_a_failed_write_fails_with_it() {
     for fault in [Fault::Refused, Fault::Ambiguous] {
         let disk = MemoryBackend::default();
+        let (arrived, arrives) = mpsc::channel();
+        let (open, gate) = mpsc::channel();
+        open.send(()).expect("the gate is there");
+        let gate = Gate(disk.clone(), arrived, gate);
         let mut no_rest = four();
         no_rest.rest = Duration::ZERO;
-        let (ipam, _) = open_on(&disk, no_rest, at(0));
-        let mut kept = Vec::new();
-        for n in 0..4 {
-            let (r, d) = ipam.reserve(&key(n), &unnamed(), at(0)).expect("room");
-            d.wait().expect("durable");
-            kept.push(r);
-        }
-        disk.fail_at(disk.batches(), 1, fault);
+        let (ipam, _) = Ipam::open_with(Box::new(gate), no_rest, BOOT, at(0)).expect("it opens");
+        arrives
+            .recv()
+            .expect("the first batch is that of the start");
+        let (kept, durable) = ipam.reserve(&key(1), &unnamed(), at(0)).expect("room");
+        arrives.recv().expect("it is being written");
+        open.send(()).expect("the gate is there");
+        durable.wait().expect("durable");
+
         // The second builds on the first: it takes the very address that it freed.
-        let freed = ipam
-            .release(&key(0), kept[0].generation, at(1))
-            .expect("there");
-        let taken = ipam.reserve(&key(5), &named("10.0.0.16"), at(2));
-        assert!(freed.durable().wait().is_err());
-        if let Ok((_, durable)) = taken {
-            // If the first was written alone, the second failed with it or was made after.
-            let second = durable.wait();
-            ipam.flush().wait().expect("it is mended");
-            assert_eq!(second.is_ok(), ipam.get(&key(5)).is_some());
+        disk.fail_at(disk.batches(), 1, fault);
+        let freed = ipam.release(&key(1), kept.generation, at(1));
+        let freed = freed.expect("there").durable();
+        arrives.recv().expect("the release is being written");
+        let (_, taken) = ipam
+            .reserve(&key(2), &named("10.0.0.16"), at(2))
+            .expect("it is free in memory");
+        let (_, other) = ipam.reserve(&key(3), &unnamed(), at(2)).expect("room");
+        for _ in 0..5 {
+            open.send(()).expect("the gate is there");
         }
+        assert!(freed.wait().is_err());
+        assert!(taken.wait().is_err());
+        assert!(other.wait().is_err());
         ipam.flush().wait().expect("it is mended");
         agree(&ipam, &disk);
+        let keys: Vec<_> = ipam.list().iter().map(|r| r.key.clone()).collect();
+        match fault {
+            Fault::Refused => assert_eq!(keys, [key(1)]),
+            Fault::Ambiguous => assert!(keys.is_empty()),
+        }
     }
+}
+
+#[test]
+fn a_slow_disk_is_not_buried_under_reservations() {
+    let (arrived, _arrives) = mpsc::channel();
+    let (open, gate) = mpsc::channel();
+    open.send(()).expect("the gate is there");
+    let gate = Gate(MemoryBackend::default(), arrived, gate);
+    let wide = config([range("10.0.0.0/16", "10.0.0.0/16", "10.0.0.1")]);
+    let (ipam, _) = Ipam::open_with(Box::new(gate), wide, BOOT, at(0)).expect("it opens");
+    let refused = (0..3_000).find_map(|n| ipam.reserve(&key(n), &unnamed(), at(0)).err());
+    let refused = refused.expect("the queue is bounded");
+    assert!(matches!(
+        refused,
+        ReserveError::Blocked(Blocked::Busy { waiting: 1024 })
+    ));
+    assert_eq!(refused.cni_code(), 11);
+    let generation = ipam.get(&key(0)).expect("there").generation;
+    let released = ipam.release(&key(0), generation, at(0));
+    assert!(released.is_ok(), "what ends an attachment is always taken");
+    drop(open);
+    released.expect("there").durable().wait().expect("durable");
 }
 
 #[test]
@@ -193,7 +246,7 @@ fn a_store_that_contradicts_itself_is_not_opened() {
 struct Dying(MemoryBackend, bool);
 
 impl Backend for Dying {
-    fn load(&mut self) -> Result<crate::store::Snapshot, StoreError> {
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
         self.0.load()
     }
 

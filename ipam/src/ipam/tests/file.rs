@@ -226,3 +226,69 @@ fn the_file_copied_at_any_commit_holds_exactly_what_was_committed() {
         assert_eq!(&found.expect("it opens"), expected, "{}", copy.display());
     }
 }
+
+/// Says that the limit is there.
+const LIMITED: &str = "FLATNET_TEST_FILE_SIZE_LIMITED";
+
+/// Run by the test below in a process of its own, whose files may not grow beyond a limit.
+#[test]
+#[ignore = "needs a limit on the size of files"]
+fn life_on_a_full_disk() {
+    if std::env::var_os(LIMITED).is_none() {
+        return;
+    }
+    let (_dir, path) = place();
+    let wide = config([range("10.0.0.0/16", "10.0.0.0/16", "10.0.0.1")]);
+    let (ipam, _) = Ipam::open(&path, wide.clone(), BOOT, at(0)).expect("it opens");
+    let mut kept = 0;
+    let error = (0..10_000).find_map(|n| {
+        let (_, durable) = ipam.reserve(&key(n), &unnamed(), at(0)).expect("room");
+        let error = durable.wait().err();
+        kept += usize::from(error.is_none());
+        error
+    });
+    let error = error.expect("the disk is full");
+    assert!(error.is_retryable(), "{error}");
+    assert!(kept > 10, "{kept} were kept");
+    ipam.flush().wait().expect("nothing is on its way");
+    assert_eq!(ipam.list().len(), kept, "memory is what the disk has");
+
+    let pid = std::process::id().to_string();
+    let lifted = std::process::Command::new("prlimit")
+        .args(["--pid", &pid, "--fsize=unlimited"])
+        .status();
+    assert!(lifted.expect("prlimit is there").success());
+    let mended = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        ipam.has_free(&net(), at(0))
+    });
+    assert!(mended, "the writer mends the store by itself");
+    let (_, durable) = ipam.reserve(&key(99_999), &unnamed(), at(0)).expect("room");
+    durable.wait().expect("there is space again");
+    drop(ipam);
+    let (_, recovery) = Ipam::open(&path, wide, BOOT, at(1)).expect("it opens");
+    assert_eq!(recovery.uncommitted.len(), kept + 1);
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_is_got_over_when_there_is_space() {
+    // The signal that the limit sends is ignored, so that the write fails instead.
+    let child = std::process::Command::new("sh")
+        .args([
+            "-c",
+            r#"trap "" XFSZ; exec prlimit --fsize=131072: "$@""#,
+            "sh",
+        ])
+        .arg(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "ipam::tests::file::life_on_a_full_disk",
+            "--ignored",
+        ])
+        .env(LIMITED, "1")
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+}
