@@ -103,7 +103,7 @@ pub(crate) async fn run<E: Endpoint>(
 ) {
     let mut failures = 0;
     loop {
-        let generation = endpoint.generation();
+        let (generation, began) = (endpoint.generation(), Instant::now());
         // Commands are refused, not held, while `connect()` is under way.
         let connected = refuse_during(&endpoint, &mut commands, connect(&path, &timing)).await;
         let cause = match connected {
@@ -114,7 +114,10 @@ pub(crate) async fn run<E: Endpoint>(
                 Some(cause) => cause,
             },
         };
-        if endpoint.generation() > generation {
+        // A peer that fails each time as soon as all is set up must not be run at: only what
+        // stayed up for a while begins the pauses anew.
+        let lasted = began.elapsed() >= timing.backoff.max;
+        if lasted && endpoint.generation() > generation {
             failures = 0;
         }
         failures += 1;

@@ -275,3 +275,7 @@ impl FlowModHead {
         out.extend_from_slice(&[0; 4]);
     }
 }
+
+#[cfg(test)]
+#[path = "batch/tests.rs"]
+mod tests;

@@ -162,6 +162,20 @@ pub struct FlowStats {
 }
 
 impl FlowStats {
+    /// Reads the flows of one part of a dump (OpenFlow 1.4.1 §7.3.5.2), such as the body of a
+    /// multipart reply without its header.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; no bytes cause a panic.
+    pub fn read_all(part: &[u8]) -> Result<Vec<Self>, DecodeError> {
+        let mut r = Reader::new(part);
+        let mut flows = Vec::new();
+        while !r.is_empty() {
+            flows.push(Self::decode(&mut r)?);
+        }
+        Ok(flows)
+    }
+
     /// Reads one `ofp_flow_stats`.
     pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let length = usize::from(r.u16()?);

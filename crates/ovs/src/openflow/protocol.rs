@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use thiserror::Error;
 
-use super::error::{ErrorReply, OpenFlowError};
+use super::error::{ErrorKind, ErrorReply, OpenFlowError};
 use super::port::{PortDesc, PortEvent};
 use super::requests::{Done, FIRST_XID, Multipart, Parts, Request, Requests};
 use super::wire::{DecodeError, Frame, OFPT_HELLO, OpenFlowFramer, Reader, message};
@@ -52,10 +52,12 @@ pub(crate) enum Event<T> {
 /// Why a connection is of no use any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProtocolError {
-    /// What the switch sent cannot be read. Another version usually means that OpenFlow14 is
-    /// not among the bridge's `protocols`.
+    /// What the switch sent cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// OpenFlow14 is not among the bridge's `protocols`.
+    #[error("the bridge does not speak OpenFlow 1.4; is OpenFlow14 among its protocols?")]
+    NoCommonVersion,
     /// The switch refuses the setting up.
     #[error("the switch refuses the connection: {0}")]
     Refused(ErrorReply),
@@ -238,7 +240,7 @@ impl<T> Protocol<T> {
             OFPT_ERROR => {
                 let error = ErrorReply::decode(&frame.body)?;
                 if frame.xid < FIRST_XID {
-                    return Err(ProtocolError::Refused(error));
+                    return Err(refused(error));
                 }
                 let done = self.requests.failed(frame.xid, error);
                 self.done(done);
@@ -319,6 +321,17 @@ impl Start {
             PortEvent::Deleted(port) => ports.retain(|p| p.number != port.number),
             PortEvent::Resync => {}
         }
+    }
+}
+
+/// A switch that has settled on an older version refuses the first message after the hello.
+fn refused(error: ErrorReply) -> ProtocolError {
+    const OFPBRC_BAD_VERSION: u16 = 0;
+    match (error.kind, error.code) {
+        (ErrorKind::HelloFailed, _) | (ErrorKind::BadRequest, OFPBRC_BAD_VERSION) => {
+            ProtocolError::NoCommonVersion
+        }
+        _ => ProtocolError::Refused(error),
     }
 }
 
