@@ -355,7 +355,7 @@ impl NodeWorld for ModelWorld {
             // A setting of a link is there only while the link is.
             let dev = key.strip_prefix("ipv6/conf/").or(key.strip_prefix("ipv4/conf/"));
             let dev = dev.and_then(|k| k.split('/').next());
-            if dev.is_some_and(|d| d != "all" && !state.links.contains_key(d)) {
+            if dev.is_some_and(|d| d != "all" && d != "default" && !state.links.contains_key(d)) {
                 return None;
             }
             Some((key.clone(), state.sysctls.get(key).cloned().unwrap_or_else(|| "0".into())))

@@ -1,11 +1,12 @@
 //! The bridge's pipeline: pure functions from what a node and its containers are to flows.
 //!
 //! ```text
-//!  container ─▶ 0 CLASSIFY ─▶ 1 SECURITY ─▶ 2 RESOLVE (ARP, ND) ──▶ 4 UPSTREAM ─▶ uplink / host
-//!                    │              └─────▶ 3 DELIVER (IP) ─┬──────▶ 4
+//!  container ─▶ 0 CLASSIFY ─▶ 1 SECURITY ─▶ 2 RESOLVE (ARP, ND) ──▶ 5 UPSTREAM ─▶ uplink / host
+//!                    │              └─────▶ 3 DELIVER (IP) ─┬──────▶ 5
 //!                    │                                      └─▶ a container of this node
-//!  host ────────────┼─▶ 6 FROM_HOST ─▶ a container, or 4
-//!  uplink ──────────┴─▶ 5 FROM_UPLINK ─▶ a container, or the host
+//!  host ────────────┼─▶ 4 FROM_HOST ─▶ a container, or 5
+//!  uplink ──────────┴─▶ 6 FROM_UPLINK ─▶ a container, or the host
+//!   what was asked ─▶ 7 ADVERTISE ─▶ back to who asked (neighbour discovery)
 //! ```
 //!
 //! Frames are untagged inside the pipeline; `reg0` holds the VLAN (0: none, mode `routed`).
@@ -34,7 +35,8 @@ pub const COOKIE_MARK: u64 = 0x464e << 48;
 /// The bits of a cookie that hold [`COOKIE_MARK`].
 pub const COOKIE_MARK_MASK: u64 = 0xffff << 48;
 
-/// The tables of the pipeline, in the order that a frame of a container meets them.
+/// The tables of the pipeline. A frame only goes on to a table with a higher number
+/// (OpenFlow 1.4.1 §7.2.4).
 pub mod table {
     /// By port: whose frame is it, in which VLAN.
     pub const CLASSIFY: u8 = 0;
@@ -44,12 +46,15 @@ pub mod table {
     pub const RESOLVE: u8 = 2;
     /// IP by destination: this node's containers, the host, services.
     pub const DELIVER: u8 = 3;
-    /// The way out, with the host's MAC where the network says so.
-    pub const UPSTREAM: u8 = 4;
-    /// From the physical network.
-    pub const FROM_UPLINK: u8 = 5;
     /// From the host itself.
-    pub const FROM_HOST: u8 = 6;
+    pub const FROM_HOST: u8 = 4;
+    /// The way out, with the host's MAC where the network says so.
+    pub const UPSTREAM: u8 = 5;
+    /// From the physical network.
+    pub const FROM_UPLINK: u8 = 6;
+    /// A solicitation that was turned into an advertisement gets the target's MAC here:
+    /// Open vSwitch lets only a flow that matches an advertisement write one.
+    pub const ADVERTISE: u8 = 7;
 }
 
 /// The register that holds the VLAN.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use flatnet_ovs::openflow::{Action, Flow, Match};
+use flatnet_ovs::openflow::{Action, Field, Flow, Match};
 use flatnet_plan::model::MacMode;
 use flatnet_plan::node::{Mode, NodeSpec};
 use flatnet_types::{MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
-use super::pod::{arp_reply, na_reply};
-use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
+use super::pod::{advertise, arp_reply};
+use super::table::{ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::{NodePorts, REG_VLAN, cookie, in_vlan, tagged_output, vlan_reg};
 
 const ICMPV6_RS: u8 = 133;
@@ -23,6 +23,7 @@ const ICMPV6_MLD2_REPORT: u8 = 143;
 /// The flows of the node itself.
 pub fn node_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     let mut flows = security();
+    flows.extend(advertisements(spec, ports));
     match spec.mode {
         Mode::Vlan { host_vlan } => vlan_mode(spec, ports, host_vlan, &mut flows),
         Mode::Routed => routed_mode(spec, ports, &mut flows),
@@ -61,6 +62,24 @@ fn security() -> Vec<Flow> {
         drop(105, Match::icmpv6(ICMPV6_NS)),
         drop(105, Match::icmpv6(ICMPV6_NA)),
     ]
+}
+
+/// Writes the target's MAC into an advertisement and sends it back to who asked.
+fn advertisements(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
+    let answer = |priority, m: Match, output: Vec<Action>| {
+        let target = [Action::copy(Field::EthSrc, Field::NdTll)];
+        Flow::new(ADVERTISE, priority).matching(m).actions(target.into_iter().chain(output))
+    };
+    let advertisement = || Match::icmpv6(ICMPV6_NA).icmpv6_code(0);
+    let mut flows = vec![answer(50, advertisement(), vec![Action::in_port()])];
+    let vlans: BTreeSet<VlanId> = spec.networks.iter().filter_map(|n| n.vlan).collect();
+    if let Some(uplink) = ports.uplink {
+        flows.extend(vlans.into_iter().map(|vlan| {
+            let asked = in_vlan(advertisement().in_port(uplink), vlan_reg(Some(vlan)));
+            answer(100, asked, tagged_output(Some(vlan), Action::in_port()))
+        }));
+    }
+    flows
 }
 
 fn vlan_mode(
@@ -192,16 +211,15 @@ fn routed_mode(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
 
 /// ARP and ND for an address of the host, asked by a container of the same VLAN.
 fn answer_for_host(vlan: u32, address: IpAddr, mac: MacAddr, flows: &mut Vec<Flow>) {
-    let (matches, actions) = match address {
-        IpAddr::V4(ip) => {
-            (Match::arp().arp_op(1).arp_tpa(ip), arp_reply(ip, mac, vec![Action::in_port()]))
-        }
-        IpAddr::V6(ip) => (
-            Match::icmpv6(ICMPV6_NS).nd_target(ip),
-            na_reply(ip, mac, vec![Action::in_port()]),
-        ),
-    };
-    flows.push(Flow::new(RESOLVE, 100).matching(in_vlan(matches, vlan)).actions(actions));
+    let asked = |m| Flow::new(RESOLVE, 100).matching(in_vlan(m, vlan));
+    flows.push(match address {
+        IpAddr::V4(ip) => asked(Match::arp().arp_op(1).arp_tpa(ip)).actions(arp_reply(
+            ip,
+            mac,
+            vec![Action::in_port()],
+        )),
+        IpAddr::V6(ip) => advertise(asked(Match::icmpv6(ICMPV6_NS).nd_target(ip)), ip, mac),
+    });
 }
 
 /// Containers reach their host, and the services that it forwards, without the router.

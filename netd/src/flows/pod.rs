@@ -6,7 +6,7 @@ use flatnet_ovs::openflow::{Action, Field, Flow, Match, Meter, MeterUnit};
 use flatnet_types::{Bandwidth, MacAddr, Rate};
 
 use super::node::{ICMPV6_NA, ICMPV6_NS};
-use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
+use super::table::{ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::{NodePorts, PodPort, REG_VLAN, in_vlan, tagged_output};
 
 /// The flows of one container. Each bears its cookie, and no two containers with different
@@ -129,7 +129,6 @@ fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
         |t| Match::icmpv6(t).in_port(pod.port).eth_src(pod.mac).ipv6_src(ip);
     let asked = || Match::icmpv6(ICMPV6_NS).nd_target(ip);
     let to = || Match::ipv6().ipv6_dst(ip);
-    let here = || na_reply(ip, pod.mac, vec![Action::in_port()]);
     flows.extend([
         Flow::new(SECURITY, 110).matching(icmpv6(ICMPV6_NS).nd_sll(pod.mac)).goto(RESOLVE),
         Flow::new(SECURITY, 110)
@@ -138,17 +137,15 @@ fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
         Flow::new(SECURITY, 100)
             .matching(Match::ipv6().in_port(pod.port).eth_src(pod.mac).ipv6_src(ip))
             .goto(DELIVER),
-        Flow::new(RESOLVE, 100).matching(in_vlan(asked(), vlan)).actions(here()),
+        advertise(Flow::new(RESOLVE, 100).matching(in_vlan(asked(), vlan)), ip, pod.mac),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
-        Flow::new(FROM_HOST, 100).matching(asked()).actions(here()),
+        advertise(Flow::new(FROM_HOST, 100).matching(asked()), ip, pod.mac),
         deliver(pod, FROM_HOST, 100, to(), &[]),
     ]);
     if node.uplink.is_some() {
-        let back = tagged_output(pod.vlan, Action::in_port());
+        let asked = Flow::new(FROM_UPLINK, 100).matching(in_vlan(asked(), vlan));
         flows.extend([
-            Flow::new(FROM_UPLINK, 100)
-                .matching(in_vlan(asked(), vlan))
-                .actions(na_reply(ip, pod.uplink_mac, back)),
+            advertise(asked, ip, pod.uplink_mac),
             deliver(pod, FROM_UPLINK, 90, in_vlan(to(), vlan), &[]),
         ]);
     }
@@ -170,20 +167,19 @@ pub(super) fn arp_reply(ip: Ipv4Addr, mac: MacAddr, output: Vec<Action>) -> Vec<
 }
 
 /// Turns a neighbour solicitation for `ip` into the advertisement of `mac`, solicited and
-/// overriding (RFC 4861 §4.4).
-pub(super) fn na_reply(ip: Ipv6Addr, mac: MacAddr, output: Vec<Action>) -> Vec<Action> {
+/// overriding (RFC 4861 §4.4), but for the target's MAC, which [`ADVERTISE`] takes from the
+/// frame's source.
+pub(super) fn advertise(flow: Flow, ip: Ipv6Addr, mac: MacAddr) -> Flow {
     const SOLICITED_OVERRIDE: u32 = 0x6000_0000;
     const TARGET_LINK_LAYER: u8 = 2;
-    let mut actions = vec![
+    flow.actions([
         Action::copy(Field::EthSrc, Field::EthDst),
         Action::set_eth_src(mac),
         Action::copy(Field::Ipv6Src, Field::Ipv6Dst),
         Action::set_ipv6_src(ip),
-        Action::set_icmpv6_type(ICMPV6_NA),
-        Action::set_nd_options_type(TARGET_LINK_LAYER),
         Action::set_nd_reserved(SOLICITED_OVERRIDE),
-        Action::set_nd_tll(mac),
-    ];
-    actions.extend(output);
-    actions
+        Action::set_nd_options_type(TARGET_LINK_LAYER),
+        Action::set_icmpv6_type(ICMPV6_NA),
+    ])
+    .goto(ADVERTISE)
 }

@@ -58,6 +58,7 @@ fn every_flow_is_marked_and_has_a_key_of_its_own() {
         let mut seen = BTreeMap::new();
         for flow in &all {
             assert_eq!(flow.cookie & COOKIE_MARK_MASK, COOKIE_MARK, "{flow}");
+            assert!(flow.instructions.goto.is_none_or(|t| t > flow.table), "{flow}");
             if let Some(other) = seen.insert(flow.key(), flow) {
                 panic!("{flow} has the key of {other}");
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use flatnet_kernel::{
-    AddressSpec, ContainerRoute, ContainerSpec, Kernel, LinkChange, Netns, NextHop, RouteSpec,
+    AddressSpec, ContainerRoute, ContainerSpec, Kernel, LinkChange, Netns, NetnsError, NextHop, RouteSpec,
     SysctlKey, VethSpec,
 };
 use flatnet_ovs::openflow::{
@@ -155,7 +155,13 @@ impl World for RealWorld {
             tx_checksum_off: self.checksum_in_software,
             loopback_up: true,
         };
-        Ok(self.kernel.configure_container(netns, &spec).await?)
+        self.kernel.configure_container(netns, &spec).await?;
+        // An open namespace outlives its sandbox: without this look, an ADD could succeed
+        // into nothing.
+        if netns.is_still_at_its_path() {
+            return Ok(());
+        }
+        Err(NetnsError::NotFound { path: netns.path().as_path().to_owned() }.into())
     }
 
     async fn add_port(&self, row: &PortRow) -> Result<(), WorldError> {

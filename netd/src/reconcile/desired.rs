@@ -16,6 +16,8 @@ use crate::world::PortRow;
 
 /// The host's port of the bridge: its own address in mode `vlan`, the gateway in `routed`.
 pub const HOST_PORT: &str = "flat0";
+/// Open vSwitch's name of its userspace datapath.
+const USERSPACE: &str = "netdev";
 const UPLINK_NUMBER: u32 = 1;
 const HOST_NUMBER: u32 = 2;
 
@@ -155,10 +157,11 @@ impl Desired {
     /// Sysctls under `net`.
     pub fn sysctls(&self) -> BTreeMap<String, String> {
         let uplink = self.spec.uplink.as_str();
-        let pairs: Vec<(String, &str)> = match self.spec.mode {
+        let mut pairs: Vec<(String, &str)> = match self.spec.mode {
             // The NIC is a port of the bridge: the host lives on its own port.
             Mode::Vlan { .. } => vec![
                 (format!("ipv6/conf/{uplink}/disable_ipv6"), "1"),
+                (format!("ipv4/conf/{uplink}/arp_ignore"), "8"),
                 (format!("ipv6/conf/{HOST_PORT}/disable_ipv6"), "0"),
                 (format!("ipv6/conf/{HOST_PORT}/accept_ra"), "0"),
             ],
@@ -171,6 +174,17 @@ impl Desired {
                 (format!("ipv4/conf/{HOST_PORT}/send_redirects"), "0"),
             ],
         };
+        if self.options.datapath == USERSPACE {
+            // The kernel's datapath takes a port's frames away from the host's stack; the
+            // userspace one reads copies. Without these, the host would answer ARP and
+            // forward on its ends of the containers' links, past every flow.
+            pairs.extend([
+                ("ipv4/conf/default/arp_ignore".to_owned(), "8"),
+                ("ipv4/conf/default/rp_filter".to_owned(), "1"),
+                ("ipv6/conf/default/disable_ipv6".to_owned(), "1"),
+                (format!("ipv4/conf/{HOST_PORT}/arp_ignore"), "0"),
+            ]);
+        }
         pairs.into_iter().map(|(k, v)| (k, v.to_owned())).collect()
     }
 }
