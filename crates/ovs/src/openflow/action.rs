@@ -24,6 +24,18 @@ pub struct Bits {
     pub count: u16,
 }
 
+impl Bits {
+    /// The bits, if the field has them: a switch may send what this crate would not.
+    fn within(field: Field, offset: u16, count: u16) -> Option<Self> {
+        let end = offset.checked_add(count)?;
+        (count > 0 && end <= field.bits()).then_some(Self {
+            field,
+            offset,
+            count,
+        })
+    }
+}
+
 impl From<Field> for Bits {
     fn from(field: Field) -> Self {
         Self {
@@ -40,7 +52,7 @@ impl fmt::Display for Bits {
         match (self.offset, self.count) {
             (0, n) if n == self.field.bits() => f.write_str("[]"),
             (at, 1) => write!(f, "[{at}]"),
-            (at, n) => write!(f, "[{at}..{}]", at + n.max(1) - 1),
+            (at, n) => write!(f, "[{at}..{}]", u32::from(at) + u32::from(n.max(1)) - 1),
         }
     }
 }
@@ -340,27 +352,15 @@ fn nicira_body(body: &mut Reader<'_>) -> Result<Option<Action>, DecodeError> {
         NXAST_REG_LOAD => {
             let offset_width = body.u16()?;
             let (field, value) = (field_of(body.u32()?), body.u64()?);
-            Ok(field.map(|field| {
-                let (offset, count) = (offset_width >> 6, (offset_width & 0x3f) + 1);
-                let to = Bits {
-                    field,
-                    offset,
-                    count,
-                };
-                Action::load(to, value)
-            }))
+            let (offset, count) = (offset_width >> 6, (offset_width & 0x3f) + 1);
+            Ok(field
+                .and_then(|field| Bits::within(field, offset, count))
+                .map(|to| Action::load(to, value)))
         }
         NXAST_REG_MOVE => {
             let (count, from, to) = (body.u16()?, body.u16()?, body.u16()?);
-            let bits = |field: Option<Field>, offset| {
-                field.map(|field| Bits {
-                    field,
-                    offset,
-                    count,
-                })
-            };
-            let from = bits(field_of(body.u32()?), from);
-            let to = bits(field_of(body.u32()?), to);
+            let from = field_of(body.u32()?).and_then(|f| Bits::within(f, from, count));
+            let to = field_of(body.u32()?).and_then(|f| Bits::within(f, to, count));
             Ok(from.zip(to).map(|(from, to)| Action::RegMove { from, to }))
         }
         _ => Ok(None),

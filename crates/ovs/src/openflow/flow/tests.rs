@@ -121,3 +121,14 @@ fn a_flow_reads_like_ovs_ofctl() {
         "\"table=0,priority=0\""
     );
 }
+
+#[test]
+fn bits_that_a_field_does_not_have_are_kept_as_they_came() {
+    // NXAST_REG_MOVE of 0xffff bits from bit 0xfffe of reg0 to bit 0 of reg1.
+    let bytes = [
+        0xff, 0xff, 0, 24, 0, 0, 0x23, 0x20, 0, 6, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 1, 0, 4, 0, 1,
+        2, 4,
+    ];
+    let action = Action::decode(&mut Reader::new(&bytes));
+    assert_eq!(action, Ok(Action::Unknown(bytes.to_vec())));
+}
