@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM as a flag, so that what was raised is also taken down.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,22 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("interrupted")]
 pub(crate) struct Interrupted;
+
+/// What a shell takes for a death by SIGINT; the second signal of a kind ends so by itself.
+const INTERRUPTED: u8 = 130;
+
+/// How to end after work that was done well, or not, or was interrupted.
+///
+/// # Errors
+/// Every error of the work that is no interruption.
+pub(crate) fn exit_code(outcome: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
+    match outcome {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
+        Err(error) if error.is::<Interrupted>() => Ok(ExitCode::from(INTERRUPTED)),
+        Err(error) => Err(error),
+    }
+}
 
 /// Whether a signal has asked this process to end.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +42,11 @@ impl Interrupt {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // In this order: the second sees what an earlier signal's first has set.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+            signal_hook::flag::register_conditional_shutdown(
+                signal,
+                INTERRUPTED.into(),
+                Arc::clone(&flag),
+            )?;
             signal_hook::flag::register(signal, Arc::clone(&flag))?;
         }
         Ok(Self(flag))
@@ -40,5 +61,29 @@ impl Interrupt {
             return Err(Interrupted);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn an_interruption_is_told_from_a_failure() {
+        let shown = |outcome| format!("{:?}", exit_code(outcome).ok());
+        let code = |code: u8| format!("{:?}", Some(ExitCode::from(code)));
+        assert_eq!(shown(Ok(true)), code(0));
+        assert_eq!(shown(Ok(false)), code(1));
+        assert_eq!(
+            shown(Err(Interrupted).context("while attaching")),
+            code(130)
+        );
+        assert_eq!(shown(Err(anyhow!("no lab"))), "None");
+    }
+
+    #[test]
+    fn nothing_is_interrupted_before_a_signal_comes() {
+        assert_eq!(Interrupt::default().check(), Ok(()));
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::cluster::{Endpoint, Kind, Question, Reach};
+use super::cluster::{Endpoint, Kind, Question};
 use crate::interrupt::Interrupt;
 use crate::runtime::netns;
 
@@ -59,7 +59,7 @@ impl Echoes {
     }
 }
 
-/// Lets every container call every other that it is to reach.
+/// Lets containers call each other, where a question is about a container.
 ///
 /// # Errors
 /// If a container cannot listen, or the work is interrupted.
@@ -84,25 +84,32 @@ pub(super) fn call_all<'p>(
             for _ in &containers {
                 listening.recv().map_err(|_| anyhow!("a listener died"))??;
             }
-            let mut all = Echoes::default();
-            for &index in &containers {
+            let call_from = |index: usize| -> Result<Echoes> {
                 interrupt.check()?;
                 let path = netns_of(index).context("a container without a namespace")?;
-                let calls = questions.iter().filter(|q| {
-                    q.from == index && is_container(q.to) && q.expected == Reach::Reachable
-                });
-                let echoes = netns::within(path, || {
-                    let mut echoes = Echoes::default();
-                    for question in calls {
-                        let caller = &endpoints[index];
-                        if let Some(own) = caller.in_family(question.address) {
-                            let told = call(question.address);
-                            echoes.record(caller, own, question.address, told);
-                        }
+                netns::enter(path)?;
+                let caller = &endpoints[index];
+                let mut echoes = Echoes::default();
+                let calls = questions
+                    .iter()
+                    .filter(|q| q.from == index && is_container(q.to));
+                for question in calls {
+                    if let Some(own) = caller.in_family(question.address) {
+                        let told = call(question.address);
+                        echoes.record(caller, own, question.address, told);
                     }
-                    echoes
-                })?;
-                all.merge(echoes);
+                }
+                Ok(echoes)
+            };
+            // A caller for each container: one that gets no answer keeps nobody else waiting.
+            let callers: Vec<_> = containers
+                .iter()
+                .map(|&index| scope.spawn(move || call_from(index)))
+                .collect();
+            let mut all = Echoes::default();
+            for caller in callers {
+                let echoes = caller.join().map_err(|_| anyhow!("a caller panicked"))?;
+                all.merge(echoes?);
             }
             Ok(all)
         };

@@ -35,12 +35,15 @@ use self::macs::Learned;
 use self::matrix::Matrix;
 use self::report::{Cell, Report, Wire};
 use self::wire::{Capture, Tally};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{self, Interrupt};
 use crate::screen::{Paint, Screen};
 use crate::{Lab, LabGuard, UpOptions};
 
 /// How long frames take to come out of a capture.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// How many TCP connections that went wrong are shown.
+const SHOWN: usize = 10;
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -72,10 +75,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         // Whoever reads only the file is to see that it went wrong.
         let _ = Report::default().write(file);
     }
-    match outcome? {
-        true => Ok(ExitCode::SUCCESS),
-        false => Ok(ExitCode::FAILURE),
-    }
+    interrupt::exit_code(outcome)
 }
 
 fn raise_and_show(options: &Options) -> Result<bool> {
@@ -110,22 +110,27 @@ fn raise_and_show(options: &Options) -> Result<bool> {
     }
     let mut ok = shown.ok;
     if options.keep {
+        verdict(screen, ok);
         try_next(screen, &containers);
         attach::keep_all(containers);
         lab.keep();
-    } else {
-        let failed = attach::detach_all(containers);
-        ok &= failed.is_empty();
-        for failure in failed {
-            screen.line(&screen.paint(Paint::Bad, &failure));
-        }
+        return Ok(ok);
     }
-    let verdict = match ok {
+    let failed = attach::detach_all(containers);
+    ok &= failed.is_empty();
+    for failure in failed {
+        screen.line(&screen.paint(Paint::Bad, &failure));
+    }
+    verdict(screen, ok);
+    Ok(ok)
+}
+
+fn verdict(screen: Screen, ok: bool) {
+    let text = match ok {
         true => screen.paint(Paint::Good, "Everything is as the plan says."),
         false => screen.paint(Paint::Bad, "Not everything is as the plan says."),
     };
-    screen.line(&format!("\n{verdict}"));
-    Ok(ok)
+    screen.line(&format!("\n{text}"));
 }
 
 fn heading(screen: Screen, text: &str) {
@@ -170,8 +175,11 @@ fn show(
     let progress = screen.progress("ping", questions.len());
     let answers = probe::ask_all(&questions, netns_of, run, interrupt, || progress.step())?;
     progress.done(&format!("{} cells", questions.len()));
+    // Where ping has no answer, TCP would only take longer to say the same.
+    let asked = questions.iter().zip(&answers);
+    let calls: Vec<_> = asked.filter_map(|(q, a)| a.rtt_us.map(|_| *q)).collect();
     let progress = screen.progress("TCP", 1);
-    let echoes = echo::call_all(&endpoints, &questions, netns_of, interrupt)?;
+    let echoes = echo::call_all(&endpoints, &calls, netns_of, interrupt)?;
     progress.done(&format!("{} connections", echoes.answered));
     std::thread::sleep(SETTLE);
     let tallies = captures
@@ -270,8 +278,12 @@ fn print_wire(screen: Screen, tallies: &[(String, Tally)], echoes: &Echoes, tabl
         "  {} TCP connections were answered with the caller's own address",
         echoes.answered - echoes.rewritten.len()
     ));
-    for wrong in echoes.rewritten.iter().chain(&echoes.failed).take(10) {
-        screen.line(&screen.paint(Paint::Bad, &format!("  {wrong}")));
+    let wrong = || echoes.rewritten.iter().chain(&echoes.failed);
+    for line in wrong().take(SHOWN) {
+        screen.line(&screen.paint(Paint::Bad, &format!("  {line}")));
+    }
+    if let more @ 1.. = wrong().count().saturating_sub(SHOWN) {
+        screen.line(&screen.paint(Paint::Bad, &format!("  and {more} more")));
     }
     for table in tables {
         let Learned {
