@@ -107,6 +107,30 @@ fn nd_responder(ip: Ipv6Addr, mac: MacAddr) -> [Flow; 2] {
     [first, second]
 }
 
+/// Tells whoever is about to take `ip` for itself that it is in use (RFC 4862 §5.4.4): the
+/// question comes from `::`, and the answer goes to all nodes.
+fn dad_responder(ip: Ipv6Addr, mac: MacAddr) -> Flow {
+    const OVERRIDE: u32 = 0x2000_0000;
+    let unspecified = Ipv6Addr::UNSPECIFIED;
+    Flow::new(0, 201)
+        .matching(
+            Match::icmpv6(135)
+                .icmpv6_code(0)
+                .nd_target(ip)
+                .ipv6_src(unspecified),
+        )
+        .actions([
+            Action::set_eth_dst(MacAddr([0x33, 0x33, 0, 0, 0, 1])),
+            Action::set_eth_src(mac),
+            Action::set_ipv6_dst(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)),
+            Action::set_ipv6_src(ip),
+            Action::set_nd_options_type(2),
+            Action::set_nd_reserved(OVERRIDE),
+            Action::set_icmpv6_type(136),
+        ])
+        .goto(10)
+}
+
 fn neighbour(host: &Namespace, ip: &str) -> String {
     host.run("ip", &["neigh", "show", ip, "dev", "eth0"])
 }
@@ -143,6 +167,27 @@ async fn a_neighbour_solicitation_is_answered_by_flows_alone() {
     );
     assert!(!entry.contains("router"), "{entry}");
     assert_eq!(net.packets(10, 200).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_use_is_defended_against_duplicate_address_detection() {
+    if !wanted() {
+        return;
+    }
+    let net = net().await;
+    net.install(nd_responder(B6, TOLD)).await;
+    net.install([dad_responder(B6, TOLD)]).await;
+    net.a
+        .run("ip", &["addr", "add", "fd00::2/64", "dev", "eth0"]);
+    let mut shown = String::new();
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        shown = net.a.run("ip", &["-6", "addr", "show", "dev", "eth0"]);
+        if shown.contains("dadfailed") {
+            return;
+        }
+    }
+    panic!("{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,7 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::*;
+use flatnet_types::{MacAddr, VlanId};
 use proptest::prelude::*;
 
 pub(crate) fn any_match() -> impl Strategy<Value = Match> {
@@ -77,8 +80,6 @@ fn masks_are_canonical() {
         Match::new().field_masked(Field::VlanVid, 0x1064u16, 0x1fffu16),
         Match::new().vlan(VlanId::new(100).expect("in bounds"))
     );
-    assert_eq!(mask6(0), 0);
-    assert_eq!(mask6(128), u128::MAX);
 }
 
 #[test]
