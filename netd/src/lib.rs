@@ -15,7 +15,10 @@
 
 pub mod attach;
 pub mod config;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod flows;
+mod live;
 pub mod marks;
 pub mod metrics;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::attach::Engine;
 use crate::config::{Cli, Command, Datapath, LogFormat, PlanArgs, RunArgs};
+use crate::live::{self, Live};
 use crate::metrics::{Metrics, OpLabel};
 use crate::real::RealWorld;
 use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler, Report};
@@ -128,7 +129,7 @@ fn open_store(dir: &Path, spec: &NodeSpec, rest: Duration) -> Result<(Ipam, flat
     let config =
         flatnet_ipam::Config { rest, ..flatnet_ipam::Config::new(networks(&spec.networks)?) };
     let now = Timestamp::from(SystemTime::now());
-    Ok(Ipam::open(&dir.join(STORE_FILE), config, &boot_id()?, now)?)
+    Ok(live::store(&dir.join(STORE_FILE), config, &boot_id()?, now)?)
 }
 
 async fn run(args: RunArgs) -> Result<()> {
@@ -150,8 +151,13 @@ async fn run(args: RunArgs) -> Result<()> {
     }
     let kernel = Kernel::start().context("open netlink")?;
     let userspace = args.datapath == Datapath::Netdev;
-    let world =
-        RealWorld::start(kernel, &args.ovsdb, &args.ovs_rundir, &args.bridge, userspace);
+    let world = live::world(RealWorld::start(
+        kernel,
+        &args.ovsdb,
+        &args.ovs_rundir,
+        &args.bridge,
+        userspace,
+    ));
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
     let engine = Engine::new(world.clone(), ipam, spec, clock);
 
@@ -220,7 +226,7 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 /// Reconciles whenever something says so, and every `resync`; again soon where something was
 /// left over.
 async fn reconcile_loop(
-    reconciler: Arc<Reconciler<RealWorld>>,
+    reconciler: Arc<Reconciler<Live>>,
     metrics: Arc<Metrics>,
     dirty: Arc<Notify>,
     resync: Duration,
@@ -249,7 +255,7 @@ fn count(metrics: &Metrics, report: &Report) {
 }
 
 /// Turns what happens on the node into reconciles. Cancel safe: it holds nothing.
-async fn watch_events(world: RealWorld, engine: Engine<RealWorld>, dirty: Arc<Notify>) {
+async fn watch_events(world: Live, engine: Engine<Live>, dirty: Arc<Notify>) {
     let mut links = world.kernel().watch();
     let mut database = world.database().state();
     let mut switch = world.switch().state();
@@ -278,7 +284,7 @@ async fn watch_events(world: RealWorld, engine: Engine<RealWorld>, dirty: Arc<No
     }
 }
 
-async fn replay_loop(engine: Engine<RealWorld>, spool: Spool) {
+async fn replay_loop(engine: Engine<Live>, spool: Spool) {
     loop {
         tokio::time::sleep(SPOOL_EVERY).await;
         replay(&engine, &spool).await;
@@ -286,7 +292,7 @@ async fn replay_loop(engine: Engine<RealWorld>, spool: Spool) {
 }
 
 /// Does the DELs that were answered while netd was away.
-async fn replay(engine: &Engine<RealWorld>, spool: &Spool) {
+async fn replay(engine: &Engine<Live>, spool: &Spool) {
     let listing = match spool.read_all() {
         Ok(listing) => listing,
         Err(e) => return warn!(error = %e, "the spool cannot be read"),
@@ -308,7 +314,7 @@ async fn replay(engine: &Engine<RealWorld>, spool: &Spool) {
 }
 
 async fn replay_one(
-    engine: &Engine<RealWorld>,
+    engine: &Engine<Live>,
     entry: &Entry,
 ) -> Result<bool, crate::attach::AttachError> {
     let key = &entry.del.request.key;

@@ -8,18 +8,18 @@ use flatnet_ovs::openflow::{FlowFilter, Instructions};
 
 use crate::attach::Engine;
 use crate::flows::{COOKIE_MARK, COOKIE_MARK_MASK, table};
+use crate::live::Live;
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
-use crate::real::RealWorld;
 use crate::view::Scrape;
 
 /// Reads the store and the switch.
 pub(crate) struct Scraper {
-    engine: Engine<RealWorld>,
+    engine: Engine<Live>,
     metrics: Arc<Metrics>,
 }
 
 impl Scraper {
-    pub(crate) fn new(engine: Engine<RealWorld>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(engine: Engine<Live>, metrics: Arc<Metrics>) -> Self {
         Self { engine, metrics }
     }
 

@@ -63,6 +63,13 @@ pub enum WorldError {
         /// The number that it got.
         got: u32,
     },
+    /// A suite ordered this failure (`crate::faults`).
+    #[cfg(feature = "faults")]
+    #[error("{step} failed on order")]
+    Injected {
+        /// The step.
+        step: &'static str,
+    },
 }
 
 impl WorldError {
@@ -79,6 +86,8 @@ impl WorldError {
             Self::Database(e) => e.is_retryable(),
             Self::Flows(e) => e.is_retryable(),
             Self::NoBridge { .. } | Self::PortNumber { .. } => true,
+            #[cfg(feature = "faults")]
+            Self::Injected { .. } => true,
         }
     }
 }

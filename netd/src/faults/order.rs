@@ -1,0 +1,179 @@
+//! The orders: reading them, and taking one.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is to happen at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing is done, an error is given.
+    FailBefore,
+    /// It is done, and an error is given.
+    FailAfter,
+    /// The process ends before it is done.
+    Kill,
+    /// The process ends when it is done.
+    KillAfter,
+    /// It is done after a while.
+    Hang(Duration),
+    /// Nothing special.
+    Pass,
+}
+
+impl Action {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "fail-before" => Self::FailBefore,
+            "fail-after" => Self::FailAfter,
+            "kill" => Self::Kill,
+            "kill-after" => Self::KillAfter,
+            "pass" => Self::Pass,
+            other => {
+                let seconds = other.strip_prefix("hang=")?.parse().ok()?;
+                Self::Hang(Duration::try_from_secs_f64(seconds).ok()?)
+            }
+        })
+    }
+}
+
+/// The file of orders. Cheap to clone; clones take turns.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    file: Option<PathBuf>,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Orders {
+    /// The file that the environment names; without one there are no orders.
+    pub fn from_env() -> Self {
+        Self::at(std::env::var_os(super::FILE).map(PathBuf::from))
+    }
+
+    /// A file, or none.
+    pub fn at(file: Option<PathBuf>) -> Self {
+        Self {
+            file,
+            turn: Arc::default(),
+        }
+    }
+
+    /// Takes the first order for a step out of the file.
+    pub fn take(&self, step: &str) -> Action {
+        let Some(file) = &self.file else {
+            return Action::Pass;
+        };
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // No file, no orders.
+        let Ok(text) = std::fs::read_to_string(file) else {
+            return Action::Pass;
+        };
+        let Some((action, rest)) = take(&text, step) else {
+            return Action::Pass;
+        };
+        let fresh = file.with_extension("taken");
+        let taken = std::fs::write(&fresh, rest).and_then(|()| std::fs::rename(&fresh, file));
+        match taken {
+            Ok(()) => {
+                tracing::warn!(step, ?action, "a failure on order");
+                action
+            }
+            // Obeyed now, it would be obeyed for ever.
+            Err(e) => {
+                tracing::error!(step, error = %e, "an order cannot be taken and is not obeyed");
+                Action::Pass
+            }
+        }
+    }
+}
+
+/// The first order for a step, and what is left of the text without it.
+fn take(text: &str, step: &str) -> Option<(Action, String)> {
+    let mut found = None;
+    let mut rest = String::with_capacity(text.len());
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let order = match words[..] {
+            [name, action] if found.is_none() => order(step, name, action, "1"),
+            [name, action, count] if found.is_none() => order(step, name, action, count),
+            _ => None,
+        };
+        match order {
+            None => rest.push_str(line),
+            Some((action, left)) => {
+                found = Some(action);
+                if left == 0 {
+                    continue;
+                }
+                rest.push_str(&format!("{} {} {left}", words[0], words[1]));
+            }
+        }
+        rest.push('\n');
+    }
+    found.map(|action| (action, rest))
+}
+
+/// The action of a line that is for this step, and how often it is left.
+fn order(step: &str, name: &str, action: &str, count: &str) -> Option<(Action, u32)> {
+    let count: u32 = count.parse().ok()?;
+    (name == step || name == "*").then_some(())?;
+    Some((Action::parse(action)?, count.checked_sub(1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_taken_as_often_as_it_says_and_then_is_gone() {
+        let dir = tempfile::tempdir().expect("dir");
+        let file = dir.path().join("orders");
+        std::fs::write(&file, "add_port pass\nadd_port fail-after 2\nstore kill\n").expect("write");
+        let orders = Orders::at(Some(file.clone()));
+        let taken: Vec<Action> = (0..4).map(|_| orders.take("add_port")).collect();
+        assert_eq!(
+            taken,
+            [
+                Action::Pass,
+                Action::FailAfter,
+                Action::FailAfter,
+                Action::Pass
+            ]
+        );
+        assert_eq!(
+            std::fs::read_to_string(&file).expect("read"),
+            "store kill\n"
+        );
+    }
+
+    #[test]
+    fn an_order_for_any_step_is_taken_by_the_next() {
+        let (action, rest) = take("* hang=0.5\n", "configure").expect("an order");
+        assert_eq!(
+            (action, rest.as_str()),
+            (Action::Hang(Duration::from_millis(500)), "")
+        );
+    }
+
+    #[test]
+    fn what_is_no_order_is_left_alone() {
+        for text in [
+            "",
+            "# configure kill",
+            "configure explode",
+            "configure kill 0",
+            "configure",
+        ] {
+            assert_eq!(take(text, "configure"), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_file_all_is_as_usual() {
+        assert_eq!(Orders::at(None).take("configure"), Action::Pass);
+        assert_eq!(
+            Orders::at(Some("/nonexistent".into())).take("configure"),
+            Action::Pass
+        );
+    }
+}

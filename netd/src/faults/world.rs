@@ -1,0 +1,167 @@
+//! A world whose steps fail on order.
+
+use std::future::Future;
+use std::ops::Deref;
+
+use flatnet_ovs::openflow::{Flow, Meter, PacketOut};
+use flatnet_types::{IfName, NetnsPath};
+
+use super::order::{Action, Orders};
+use crate::reconcile::{Actual, NodeWorld, Op};
+use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
+
+/// A world with orders. What is not an effect goes to the world itself.
+#[derive(Clone)]
+pub struct Faulty<W> {
+    inner: W,
+    orders: Orders,
+}
+
+impl<W> Deref for Faulty<W> {
+    type Target = W;
+    fn deref(&self) -> &W {
+        &self.inner
+    }
+}
+
+fn injected(step: &'static str) -> WorldError {
+    WorldError::Injected { step }
+}
+
+/// Does a step as it is ordered. A future does nothing until it is awaited, so what is
+/// dropped here was never done.
+async fn done<T>(
+    step: &'static str,
+    action: Action,
+    run: impl Future<Output = Result<T, WorldError>>,
+) -> Result<T, WorldError> {
+    match action {
+        Action::Pass => run.await,
+        Action::FailBefore => Err(injected(step)),
+        Action::FailAfter => {
+            run.await?;
+            Err(injected(step))
+        }
+        Action::Kill => super::die(),
+        Action::KillAfter => {
+            let _ = run.await;
+            super::die()
+        }
+        Action::Hang(how_long) => {
+            tokio::time::sleep(how_long).await;
+            run.await
+        }
+    }
+}
+
+impl<W: World> Faulty<W> {
+    /// A world and its orders.
+    pub fn new(inner: W, orders: Orders) -> Self {
+        Self { inner, orders }
+    }
+
+    async fn around<T>(
+        &self,
+        step: &'static str,
+        run: impl Future<Output = Result<T, WorldError>>,
+    ) -> Result<T, WorldError> {
+        done(step, self.orders.take(step), run).await
+    }
+
+    /// An effect that is begun by the call itself, in the order of calls.
+    fn begun(&self, step: &'static str, begin: impl FnOnce(&W) -> Pending) -> Pending {
+        match self.orders.take(step) {
+            Action::Kill => super::die(),
+            Action::FailBefore => Box::pin(async move { Err(injected(step)) }),
+            action @ (Action::FailAfter | Action::KillAfter | Action::Pass | Action::Hang(_)) => {
+                let pending = begin(&self.inner);
+                Box::pin(done(step, action, pending))
+            }
+        }
+    }
+}
+
+impl<W: World> World for Faulty<W> {
+    type Netns = W::Netns;
+
+    fn open_netns(&self, path: &NetnsPath) -> Result<W::Netns, WorldError> {
+        self.inner.open_netns(path)
+    }
+
+    fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending {
+        self.begun("send_flows", |world| world.send_flows(meters, flows))
+    }
+
+    fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending {
+        self.begun("delete_flows", |world| world.delete_flows(cookie, meters))
+    }
+
+    async fn create_link(&self, netns: &W::Netns, link: &LinkPlan) -> Result<(), WorldError> {
+        self.around("create_link", self.inner.create_link(netns, link))
+            .await
+    }
+
+    async fn configure(
+        &self,
+        netns: &W::Netns,
+        link: &LinkPlan,
+        container: &ContainerPlan,
+    ) -> Result<(), WorldError> {
+        self.around("configure", self.inner.configure(netns, link, container))
+            .await
+    }
+
+    async fn add_port(&self, row: &PortRow) -> Result<(), WorldError> {
+        self.around("add_port", self.inner.add_port(row)).await
+    }
+
+    async fn delete_port(&self, name: &str) -> Result<(), WorldError> {
+        self.around("delete_port", self.inner.delete_port(name))
+            .await
+    }
+
+    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
+        self.around("delete_link", self.inner.delete_link(name, ifindex))
+            .await
+    }
+
+    fn announce(&self, packets: Vec<PacketOut>) {
+        self.inner.announce(packets);
+    }
+
+    async fn observe_container(
+        &self,
+        netns: &W::Netns,
+        ifname: &IfName,
+    ) -> Result<Option<ContainerActual>, WorldError> {
+        self.around(
+            "observe_container",
+            self.inner.observe_container(netns, ifname),
+        )
+        .await
+    }
+
+    async fn has_link(&self, name: &IfName, ifindex: u32) -> Result<bool, WorldError> {
+        self.around("has_link", self.inner.has_link(name, ifindex))
+            .await
+    }
+
+    fn observe_port(&self, name: &str) -> Option<PortRow> {
+        self.inner.observe_port(name)
+    }
+
+    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
+        self.around("observe_flows", self.inner.observe_flows(cookie))
+            .await
+    }
+}
+
+impl<W: NodeWorld> NodeWorld for Faulty<W> {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+        self.around("observe", self.inner.observe(sysctls)).await
+    }
+
+    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+        self.around("apply", self.inner.apply(op)).await
+    }
+}

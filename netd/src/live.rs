@@ -1,0 +1,48 @@
+//! What the daemon runs on: the real node, and in builds for the suites one that fails on
+//! order (`crate::faults`).
+
+use std::path::Path;
+
+use flatnet_ipam::{Config, Ipam, Recovery, StoreError, Timestamp};
+
+use crate::real::RealWorld;
+
+/// The world of the daemon.
+#[cfg(not(feature = "faults"))]
+pub(crate) type Live = RealWorld;
+/// The world of the daemon.
+#[cfg(feature = "faults")]
+pub(crate) type Live = crate::faults::Faulty<RealWorld>;
+
+#[cfg(not(feature = "faults"))]
+pub(crate) fn world(real: RealWorld) -> Live {
+    real
+}
+
+#[cfg(feature = "faults")]
+pub(crate) fn world(real: RealWorld) -> Live {
+    crate::faults::Faulty::new(real, crate::faults::Orders::from_env())
+}
+
+#[cfg(not(feature = "faults"))]
+pub(crate) fn store(
+    path: &Path,
+    config: Config,
+    boot_id: &str,
+    now: Timestamp,
+) -> Result<(Ipam, Recovery), StoreError> {
+    Ipam::open(path, config, boot_id, now)
+}
+
+#[cfg(feature = "faults")]
+pub(crate) fn store(
+    path: &Path,
+    config: Config,
+    boot_id: &str,
+    now: Timestamp,
+) -> Result<(Ipam, Recovery), StoreError> {
+    use crate::faults::{FaultyStore, Orders};
+    let store = flatnet_ipam::RedbBackend::open(path)?;
+    let store = FaultyStore::new(store, path.to_owned(), Orders::from_env());
+    Ipam::open_with(Box::new(store), config, boot_id, now)
+}
