@@ -71,7 +71,7 @@ struct AttachOptions {
 #[derive(Debug, Clone, Args)]
 struct Load {
     /// Rounds of each side, in turn
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Containers of a serial run
     #[arg(long, default_value_t = 20)]

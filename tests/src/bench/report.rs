@@ -65,7 +65,7 @@ impl Report {
 
     fn write(&self, out: &mut String, screen: Screen) -> std::fmt::Result {
         let head = format!(
-            "{:<34} {:<8} {:>6} {:>9} {:>9} {:>9} {:>8}",
+            "{:<38} {:<8} {:>6} {:>9} {:>9} {:>9} {:>8}",
             "milliseconds", "", "n", "p50", "p95", "p99", "per s"
         );
         writeln!(out, "\n{}", screen.paint(Paint::Bold, &head))?;
@@ -76,7 +76,7 @@ impl Report {
             last = Some(row.situation);
             writeln!(
                 out,
-                "{:<34} {:<8} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>8.1}",
+                "{:<38} {:<8} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>8.1}",
                 if new {
                     named(row.situation)
                 } else {
