@@ -240,6 +240,32 @@ impl Lab {
         self.change_netd(node, |unit| unit.argv = all.collect())
     }
 
+    /// Starts a node's netd anew as the build that fails where `orders` says so
+    /// ([`netd::FAULTS`]); without a file, as the usual one.
+    ///
+    /// # Errors
+    /// As [`Lab::set_netd_env`]; [`Error::Preconditions`] where that build is not there.
+    pub fn set_netd_faults(&self, node: &str, orders: Option<&Path>) -> Result<()> {
+        let program = self.layout.bin(netd::FAULTS);
+        if orders.is_some() && !program.is_file() {
+            return Err(Error::Preconditions(vec![format!(
+                "there is no {}: `cargo xtask test` builds it, and so does `cargo build \
+                 --package flatnet-netd --features faults --bin {}` beside flatnet-lab",
+                program.display(),
+                netd::FAULTS
+            )]));
+        }
+        let mut argv = netd::unit(&self.layout, node, String::new()).argv;
+        let env = orders.map(|file| {
+            argv[0] = program.display().to_string();
+            (netd::FAULTS_FILE.to_owned(), file.display().to_string())
+        });
+        self.change_netd(node, |unit| {
+            unit.argv = argv;
+            unit.env = env.into_iter().collect();
+        })
+    }
+
     fn change_netd(&self, node: &str, change: impl FnOnce(&mut Unit)) -> Result<()> {
         self.member(node)?;
         let path = self.layout.units();

@@ -14,6 +14,12 @@ use crate::paths::{Layout, MemberPaths, namespace, netns_path};
 use crate::process::{ProcessId, poll};
 use crate::supervise::{Stage, Unit};
 
+/// The netd that fails where the file that [`FAULTS_FILE`] names says so
+/// (`netd/src/faults/mod.rs`).
+pub const FAULTS: &str = "netd-faults";
+/// The variable that names the file of orders.
+pub const FAULTS_FILE: &str = "FLATNET_FAULTS";
+
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of an answer is read, in bytes.

@@ -217,7 +217,8 @@ impl Raise<'_> {
         if !layout.plan().exists() {
             files::write_if_changed(&layout.plan(), yaml.as_bytes())?;
         }
-        for name in ["flatnet-lab", "flatnet", "netd"] {
+        // The last one is for the suites that order failures, and may be absent.
+        for name in ["flatnet-lab", "flatnet", "netd", netd::FAULTS] {
             let from = self.options.bin_dir.join(name);
             if from.is_file() && files::copy_if_changed(&from, &layout.bin(name))? {
                 self.mended(format!("bin/{name} is of a newer build"));

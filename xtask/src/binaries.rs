@@ -1,7 +1,9 @@
-//! The static binaries: `flatnet`, `netd` and `flatnet-lab` in `target/flatnet/`.
+//! The static binaries: `flatnet`, `netd` and `flatnet-lab` in `target/flatnet/`; and, for the
+//! suites alone, `netd-faults`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -77,6 +79,36 @@ impl Binaries {
             }
         }
         Ok(Self { dir })
+    }
+
+    /// Builds `netd-faults`, the netd that fails where a suite orders it to, beside the
+    /// others.
+    ///
+    /// Guarantees: nothing is compiled twice for it but netd itself, for it has the profile
+    /// and the features of the tests, which were built before.
+    ///
+    /// # Errors
+    /// If cargo fails, or the file cannot be written.
+    pub(crate) fn build_faults(&self) -> Result<()> {
+        const NAME: &str = "netd-faults";
+        let mut cargo = host::cargo();
+        cargo
+            .args(["build", "--locked", "--workspace", "--bin", NAME])
+            .args(["--features", "flatnet-netd/faults"]);
+        let status = cargo.status().context("cannot run cargo build")?;
+        ensure!(status.success(), "cargo build of {NAME} failed");
+        let from = host::target_dir().join("debug").join(NAME);
+        let (fresh, to) = (self.dir.join("netd-faults.new"), self.dir.join(NAME));
+        // The lab copies it, mostly into memory: without symbols it has a fifth of its size.
+        let stripped = Command::new("strip")
+            .arg("--strip-debug")
+            .arg("-o")
+            .args([&fresh, &from])
+            .status();
+        if !stripped.is_ok_and(|s| s.success()) {
+            fs::copy(&from, &fresh).with_context(|| format!("cannot read {}", from.display()))?;
+        }
+        fs::rename(&fresh, &to).with_context(|| format!("cannot write {}", to.display()))
     }
 }
 

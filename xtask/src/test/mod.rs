@@ -120,6 +120,11 @@ fn lab_steps(options: &Options, outcomes: &mut Vec<Outcome>) -> Result<()> {
         }
     };
     outcomes.push(Outcome::passed("static binaries", started.elapsed()));
+    if let Err(error) = binaries.build_faults() {
+        // The suites that want it say so; the others go on.
+        report::line(&format!("{error:#}"));
+        outcomes.push(Outcome::failed("netd-faults", started.elapsed()));
+    }
     let lab = binaries.lab();
     let in_lab = |name: &str, args: &[&str]| Step::program(name, &lab, args).limit(15 * MINUTE);
     let mut steps = Vec::new();
