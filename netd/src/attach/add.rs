@@ -1,8 +1,10 @@
 //! ADD.
 
+use std::time::Instant;
+
 use flatnet_ipam::{Record, ReserveError, ReserveRequest};
 use flatnet_types::api::{AddReply, AddRequest};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::engine::Engine;
 use super::error::AttachError;
@@ -88,19 +90,30 @@ impl<W: World> Engine<W> {
         reserved: flatnet_ipam::Durable,
     ) -> Result<(), AttachError> {
         let world = self.world();
+        let started = Instant::now();
+        let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
         let flows = world.send_flows(&plan.meters, &plan.flows);
         step("create the link", world.create_link(netns, &plan.link).await)?;
+        done("link");
         let meanwhile = async {
             let configured = world.configure(netns, &plan.link, &plan.container).await;
             step("configure the container's interface", configured)?;
+            done("addresses");
             step("install the flows", flows.await)?;
+            done("flows");
             reserved.await?;
+            done("reserved");
             // From here on the attachment is whole but for the switch's word on the port. A
             // crash now is mended by the next start, which finds it committed.
             self.ipam().commit(&holding.key, holding.generation)?.await?;
+            done("committed");
             Ok::<(), AttachError>(())
         };
-        let port = async { step("add the port to the bridge", world.add_port(&plan.row).await) };
+        let port = async {
+            step("add the port to the bridge", world.add_port(&plan.row).await)?;
+            done("port");
+            Ok(())
+        };
         tokio::try_join!(port, meanwhile)?;
         Ok(())
     }

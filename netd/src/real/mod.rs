@@ -168,6 +168,7 @@ impl World for RealWorld {
         self.database.transact(&rows::add_port(&self.bridge, row)).await.map_err(|e| {
             rows::no_bridge(&self.bridge, &e).unwrap_or(WorldError::Database(e))
         })?;
+        tracing::debug!(port = row.name, "in the database");
         self.wait_port(row).await
     }
 
