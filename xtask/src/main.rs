@@ -39,12 +39,15 @@ enum Cmd {
     /// Build the static binaries into target/flatnet/
     Build,
     /// The lab: up | status | exec NODE CMD… | down
+    #[command(disable_help_flag = true)]
     Lab(Handover),
     /// Raise the lab, attach containers on every node, and prove who reaches whom
+    #[command(disable_help_flag = true)]
     Demo(Handover),
     /// Format, lints, unit and property tests, then the end-to-end suites in the lab
     Test(test::Options),
     /// Benchmarks: attach
+    #[command(disable_help_flag = true)]
     Bench(Handover),
     /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
     Deny,
@@ -53,7 +56,7 @@ enum Cmd {
 /// What is handed to `flatnet-lab` as it is.
 #[derive(Debug, Args)]
 struct Handover {
-    /// Passed through; `--help` asks flatnet-lab itself
+    /// Passed through, `--help` too
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -69,8 +72,8 @@ fn main() -> Result<ExitCode> {
             Binaries::build()?;
         }
         Cmd::Lab(rest) => return lab(&rest.args),
-        Cmd::Demo(rest) => return hand_over(&prepared()?, "demo", &rest.args),
-        Cmd::Bench(rest) => return hand_over(&prepared()?, "bench", &rest.args),
+        Cmd::Demo(rest) => return hand_over(&ready(&rest.args)?, "demo", &rest.args),
+        Cmd::Bench(rest) => return hand_over(&ready(&rest.args)?, "bench", &rest.args),
         Cmd::Test(options) => return test::run(&options),
         Cmd::Deny => return test::deny(),
     }
@@ -84,13 +87,21 @@ fn prepared() -> Result<Binaries> {
     Binaries::build()
 }
 
+/// The same, but whoever asks for help gets it from the binaries that are there.
+fn ready(args: &[OsString]) -> Result<Binaries> {
+    let help = args.iter().any(|a| a == "--help" || a == "-h");
+    match Binaries::built() {
+        Some(binaries) if help => Ok(binaries),
+        _ => prepared(),
+    }
+}
+
 /// `up` prepares the machine; the other commands take the binaries that are there.
 fn lab(args: &[OsString]) -> Result<ExitCode> {
     let up = args.first().is_some_and(|a| a == "up");
-    let built = Binaries::built();
-    let binaries = match built {
+    let binaries = match Binaries::built() {
         Some(binaries) if !up => binaries,
-        _ => prepared()?,
+        _ => ready(args)?,
     };
     hand_over(&binaries, "lab", args)
 }
@@ -104,4 +115,46 @@ fn hand_over(binaries: &Binaries, command: &str, args: &[OsString]) -> Result<Ex
     }
     let error = lab.args(args).exec();
     Err(error).with_context(|| format!("cannot run {}", binaries.lab().display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn passed(line: &[&str]) -> Vec<OsString> {
+        match Cli::parse_from(line).command {
+            Cmd::Lab(rest) | Cmd::Demo(rest) | Cmd::Bench(rest) => rest.args,
+            other => panic!("{other:?} passes nothing through"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_behind_a_command_are_passed_through_as_they_are() {
+        assert_eq!(
+            passed(&["xtask", "demo", "--json", "f", "--keep"]),
+            ["--json", "f", "--keep"]
+        );
+        assert_eq!(passed(&["xtask", "demo", "--help"]), ["--help"]);
+        assert_eq!(
+            passed(&[
+                "xtask",
+                "lab",
+                "exec",
+                "idc1",
+                "ovs-ofctl",
+                "-O",
+                "x",
+                "--",
+                "-h"
+            ]),
+            ["exec", "idc1", "ovs-ofctl", "-O", "x", "--", "-h"]
+        );
+        assert!(passed(&["xtask", "lab"]).is_empty());
+    }
 }
