@@ -4,6 +4,9 @@
 //! with a reason; the suite goes on after a failure, and the last line is the count alone, in
 //! the form that `cargo xtask test` reads.
 
+mod conformance;
+
+mod rig;
 use std::process::ExitCode;
 use std::time::Instant;
 
