@@ -1,0 +1,131 @@
+//! A node's netd stopped, or run otherwise, for the time of a check.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use flatnet_plan::NetworkPlan;
+
+use super::{PATIENCE, wait};
+use crate::supervise::{self, Unit, read_units, write_units};
+use crate::{Lab, netd};
+
+/// A node's netd that is not as usual; dropping it makes it so again. After a kill, the next
+/// `up` does.
+#[derive(Debug)]
+pub(in crate::suites) struct Changed<'l> {
+    lab: &'l Lab,
+    node: String,
+    usual: Unit,
+    done: bool,
+}
+
+impl<'l> Changed<'l> {
+    /// Stops it: the supervisor no longer knows it. The data path goes on.
+    pub(in crate::suites) fn stopped(lab: &'l Lab, node: &str) -> Result<Self> {
+        let process = lab.netd_pid(node)?;
+        let changed = Self::begin(lab, node, |units, at| {
+            units.remove(at);
+        })?;
+        ensure!(process.wait_gone(PATIENCE), "netd of {node} does not stop");
+        Ok(changed)
+    }
+
+    /// Runs it with another plan, and more arguments.
+    pub(in crate::suites) fn with_plan(
+        lab: &'l Lab,
+        node: &str,
+        change: impl FnOnce(&mut NetworkPlan),
+        args: &[&str],
+    ) -> Result<Self> {
+        let mut plan = lab.plan().clone();
+        change(&mut plan);
+        let path = lab.member(node)?.paths.dir().join("other-plan.yaml");
+        std::fs::write(&path, flatnet_plan::to_yaml(&plan)?)?;
+        let process = lab.netd_pid(node)?;
+        let (usual, other) = (lab.layout().plan(), path.display().to_string());
+        let changed = Self::begin(lab, node, |units, at| {
+            let argv = &mut units[at].argv;
+            for arg in argv.iter_mut().filter(|a| Path::new(a.as_str()) == usual) {
+                arg.clone_from(&other);
+            }
+            argv.extend(args.iter().map(|a| (*a).to_owned()));
+        })?;
+        ensure!(process.wait_gone(PATIENCE), "netd of {node} does not stop");
+        lab.wait_ready(node, PATIENCE)?;
+        Ok(changed)
+    }
+
+    fn begin(lab: &'l Lab, node: &str, change: impl FnOnce(&mut Vec<Unit>, usize)) -> Result<Self> {
+        let path = lab.layout().units();
+        let name = netd::unit_name(node);
+        let mut units = read_units(&path)?;
+        let at = units.iter().position(|u| u.name == name);
+        let at = at.with_context(|| format!("the supervisor does not know {name}"))?;
+        let changed = Self {
+            lab,
+            node: node.to_owned(),
+            usual: units[at].clone(),
+            done: false,
+        };
+        change(&mut units, at);
+        write_units(&path, &units)?;
+        supervise::hang_up(lab.layout())?;
+        Ok(changed)
+    }
+
+    /// Makes it as usual and waits until it is ready.
+    pub(in crate::suites) fn back(mut self) -> Result<()> {
+        self.restore()
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(());
+        }
+        let path = self.lab.layout().units();
+        let before = self.lab.netd_pid(&self.node).ok();
+        let mut units = read_units(&path)?;
+        units.retain(|u| u.name != self.usual.name);
+        units.push(self.usual.clone());
+        write_units(&path, &units)?;
+        supervise::hang_up(self.lab.layout())?;
+        wait("the usual netd", || {
+            let now = self.lab.netd_pid(&self.node).ok();
+            now.is_some() && now != before
+        })?;
+        self.lab.wait_ready(&self.node, PATIENCE)?;
+        Ok(())
+    }
+}
+
+impl Drop for Changed<'_> {
+    fn drop(&mut self) {
+        // A check that failed has said why; the next `up` mends the rest.
+        let _ = self.restore();
+    }
+}
+
+/// `POST path` without a body over a unix socket; gives the status and everything behind it.
+pub(in crate::suites) fn post(socket: &Path, path: &str) -> Result<(u16, String)> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: netd\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer
+        .split_whitespace()
+        .nth(1)
+        .and_then(|s| s.parse().ok());
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_owned());
+    Ok((
+        status.context("the answer has no status")?,
+        body.unwrap_or_default(),
+    ))
+}
