@@ -173,7 +173,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let listener = server::bind(&args.socket)?;
     let (stop, stopping) = watch::channel(false);
 
-    let dirty = Arc::new(Notify::new());
+    let dirty = engine.dirty();
     dirty.notify_one();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(watch_events(world.clone(), engine.clone(), Arc::clone(&dirty)));
@@ -240,7 +240,9 @@ async fn reconcile_loop(
         tokio::time::sleep(SETTLE).await;
         let report = reconciler.reconcile().await;
         count(&metrics, &report);
-        let settled = report.converged && report.problems.is_empty();
+        // An undoing that failed again is among what failed, in a report that converged.
+        let settled =
+            report.converged && report.failed.is_empty() && report.problems.is_empty();
         pause = if settled { resync } else { retry };
         retry = if settled { FIRST_RETRY } else { (retry * 2).min(LAST_RETRY) };
     }

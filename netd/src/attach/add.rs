@@ -114,8 +114,10 @@ impl<W: World> Engine<W> {
             done("port");
             Ok(())
         };
-        tokio::try_join!(port, meanwhile)?;
-        Ok(())
+        // Both to their ends, also when one fails: a port that is on its way to the database
+        // cannot be called back, and an undo that came before it would not see it.
+        let (port, meanwhile) = tokio::join!(port, meanwhile);
+        port.and(meanwhile)
     }
 
     /// Takes away what an ADD made so far, last first; each part whether or not it was made.
@@ -124,10 +126,12 @@ impl<W: World> Engine<W> {
         let meters: Vec<u32> = plan.meters.iter().map(|m| m.id).collect();
         if let Err(e) = world.delete_port(&plan.row.name).await {
             warn!(error = %e, port = plan.row.name, "the port stays until the next reconcile");
+            self.mend_soon();
         }
         let unlinked = world.delete_link(&plan.link.host_name, plan.link.host_ifindex).await;
         if let Err(e) = world.delete_flows(plan.port.cookie(), &meters).await {
             warn!(error = %e, "the flows stay until the next reconcile");
+            self.mend_soon();
         }
         match unlinked {
             // The link is what a container could still use: as long as it may be there, the
@@ -146,7 +150,8 @@ impl<W: World> Engine<W> {
             Err(e) => Err(AttachError::from(e)),
         };
         if let Err(e) = released {
-            warn!(error = %e, "the reservation stays until the next start or DEL");
+            warn!(error = %e, "the reservation stays until the next reconcile");
+            self.doom(&holding.key, holding.generation);
         }
     }
 

@@ -53,10 +53,13 @@ impl<W: World> Engine<W> {
         if let Err(e) = unported {
             // A port without a link carries nothing; the reconciler removes it.
             warn!(error = %e, port = %name, "the port stays until the next reconcile");
+            self.mend_soon();
         }
+        let engine = self.clone();
         tokio::spawn(async move {
             if let Err(e) = flows.await {
                 warn!(error = %e, "the flows stay until the next reconcile");
+                engine.mend_soon();
             }
         });
         self.ipam().release(&record.key, record.generation, self.now())?.durable().await?;
@@ -67,6 +70,7 @@ impl<W: World> Engine<W> {
     pub(super) fn doom(&self, key: &AttachmentKey, generation: u64) {
         let mut doomed = self.inner.doomed.lock().unwrap_or_else(PoisonError::into_inner);
         doomed.insert(key.clone(), generation);
+        self.mend_soon();
     }
 
     /// Goes on with the undoing that failed. Gives what still fails.

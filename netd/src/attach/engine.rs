@@ -7,7 +7,7 @@ use flatnet_ipam::{Ipam, Timestamp};
 use flatnet_plan::NodeSpec;
 use flatnet_types::AttachmentKey;
 use flatnet_types::api::{StatusReply, StatusRequest};
-use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use super::error::AttachError;
 use super::plan::{self, AttachPlan, Holding};
@@ -37,6 +37,8 @@ pub(super) struct Inner<W> {
     locks: KeyLocks,
     /// What an ADD could not undo: the reconciler goes on.
     pub(super) doomed: Mutex<BTreeMap<AttachmentKey, u64>>,
+    /// Something is to be mended: the reconciler is to look now.
+    dirty: Arc<Notify>,
 }
 
 impl<W: World> Engine<W> {
@@ -52,6 +54,7 @@ impl<W: World> Engine<W> {
                 ports: watch::Sender::new(None),
                 locks: KeyLocks::default(),
                 doomed: Mutex::default(),
+                dirty: Arc::default(),
             }),
         }
     }
@@ -64,6 +67,16 @@ impl<W: World> Engine<W> {
     /// The store.
     pub fn ipam(&self) -> &Ipam {
         &self.inner.ipam
+    }
+
+    /// Rings when something is to be mended.
+    pub fn dirty(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.dirty)
+    }
+
+    /// Wants a reconcile now: something could not be taken away.
+    pub(super) fn mend_soon(&self) {
+        self.inner.dirty.notify_one();
     }
 
     /// What time it is.
