@@ -113,20 +113,20 @@ impl ModelWorld {
         }
     }
 
-    async fn step(
+    async fn step<T>(
         &self,
         call: &'static str,
-        effect: impl FnOnce(&mut State) -> Result<(), WorldError>,
-    ) -> Result<(), WorldError> {
+        effect: impl FnOnce(&mut State) -> Result<T, WorldError>,
+    ) -> Result<T, WorldError> {
         let next = self.next(call);
         if matches!(next, Next::FailBefore) {
             return Err(timed_out());
         }
-        effect(&mut self.state())?;
+        let done = effect(&mut self.state())?;
         match next {
             Next::FailAfter => Err(timed_out()),
             Next::Hang => std::future::pending().await,
-            Next::Go | Next::FailBefore => Ok(()),
+            Next::Go | Next::FailBefore => Ok(done),
         }
     }
 
@@ -264,11 +264,20 @@ impl World for ModelWorld {
         netns: &String,
         _link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> Result<(), WorldError> {
+    ) -> Result<Vec<IpNetwork>, WorldError> {
         self.step("configure", |state| {
+            let mut plan = container.clone();
+            let others: Vec<IpNetwork> = state
+                .containers
+                .iter()
+                .filter(|((ns, name), _)| ns == netns && *name != container.ifname.to_string())
+                .flat_map(|(_, other)| other.routes.iter().map(|(dst, _)| *dst))
+                .filter(|dst| dst.prefix() == 0)
+                .collect();
+            plan.routes.retain(|(dst, _)| !others.contains(dst));
             let end = (netns.clone(), container.ifname.to_string());
-            state.containers.insert(end, container.clone());
-            Ok(())
+            state.containers.insert(end, plan);
+            Ok(others)
         })
         .await
     }
@@ -318,6 +327,7 @@ impl World for ModelWorld {
             mac: Some(MacAddr([0x0a, 0xf1, a, b, c, d])),
             mtu: host.map_or(1500, |h| h.mtu),
             up: true,
+            carrier: host.is_some_and(|h| h.up),
             addresses: plan.addresses.clone(),
             routes: plan.routes.clone(),
         }))

@@ -153,6 +153,8 @@ pub struct ContainerActual {
     pub mtu: u32,
     /// Administratively up.
     pub up: bool,
+    /// Whether the host's end is up too.
+    pub carrier: bool,
     /// All its addresses.
     pub addresses: Vec<IpNetwork>,
     /// The routes that leave by it: destination and next hop.
@@ -183,13 +185,14 @@ pub trait World: Send + Sync + 'static {
         link: &LinkPlan,
     ) -> impl Future<Output = Result<(), WorldError>> + Send;
 
-    /// Gives the container's end its addresses and routes.
+    /// Gives the container's end its addresses and routes. Returns the destinations of default
+    /// routes that another interface of the container has already: the first one keeps them.
     fn configure(
         &self,
         netns: &Self::Netns,
         link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> impl Future<Output = Result<(), WorldError>> + Send;
+    ) -> impl Future<Output = Result<Vec<IpNetwork>, WorldError>> + Send;
 
     /// Makes the port of the bridge and waits until the switch has it under its number.
     fn add_port(&self, row: &PortRow) -> impl Future<Output = Result<(), WorldError>> + Send;

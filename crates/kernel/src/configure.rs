@@ -1,5 +1,6 @@
 //! Addresses, routes and offloads inside a container.
 
+use ipnetwork::IpNetwork;
 use nix::errno::Errno;
 use std::os::fd::AsFd;
 
@@ -34,8 +35,9 @@ pub(crate) fn configure(
     worker: &mut Worker,
     netns: &Netns,
     spec: &ContainerSpec,
-) -> Result<(), ConfigureError> {
+) -> Result<Vec<IpNetwork>, ConfigureError> {
     let mut steps = Vec::new();
+    let mut left_out = Vec::new();
     if spec.addresses.iter().any(|a| a.is_ipv6()) {
         // Before the addresses: an advertisement must find the door closed.
         ignore_advertisements(worker, netns, spec)?;
@@ -61,7 +63,14 @@ pub(crate) fn configure(
     }
     for Failed { index, fault } in failed {
         if let Some(step) = steps.get(index) {
-            forgive(worker, netns, spec, *step, fault)?;
+            match (forgive(worker, netns, spec, *step, fault), step) {
+                (Err(ConfigureError::RouteTaken { dst }), Step::Route(i))
+                    if spec.routes[*i].yields =>
+                {
+                    left_out.push(dst);
+                }
+                (forgiven, _) => forgiven?,
+            }
         }
     }
     if spec.tx_checksum_off {
@@ -75,7 +84,7 @@ pub(crate) fn configure(
                 })
             })?;
     }
-    Ok(())
+    Ok(left_out)
 }
 
 /// Sends the steps at once and returns those that were refused.

@@ -123,6 +123,9 @@ impl Kernel {
     /// its link-local address from its MAC (EUI-64) from then on, and IPv6 is switched on for
     /// it if it was off.
     ///
+    /// Returns the destinations of the routes that yielded to another interface's
+    /// ([`ContainerRoute::yields`](crate::ContainerRoute::yields)) and were left out.
+    ///
     /// On an error some of it may be done: whoever made the pair deletes it.
     ///
     /// # Errors
@@ -131,7 +134,7 @@ impl Kernel {
         &self,
         netns: &Netns,
         spec: &ContainerSpec,
-    ) -> Result<(), ConfigureError> {
+    ) -> Result<Vec<IpNetwork>, ConfigureError> {
         let (netns, spec) = (netns.clone(), spec.clone());
         self.run("configuring a container's interface", move |worker| {
             configure::configure(worker, &netns, &spec)

@@ -88,6 +88,8 @@ pub struct ContainerRoute {
     pub metric: Option<u32>,
     /// The path MTU in bytes; `None` for the interface's.
     pub mtu: Option<u32>,
+    /// Leave it out where another interface of the container has a route to the destination.
+    pub yields: bool,
 }
 
 impl ContainerRoute {
@@ -100,6 +102,7 @@ impl ContainerRoute {
             onlink: false,
             metric: None,
             mtu: None,
+            yields: false,
         }
     }
 }

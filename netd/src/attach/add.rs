@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use flatnet_ipam::{Record, ReserveError, ReserveRequest};
 use flatnet_types::api::{AddReply, AddRequest};
+use ipnetwork::IpNetwork;
 use tracing::{debug, info, warn};
 
 use super::engine::Engine;
@@ -62,7 +63,7 @@ impl<W: World> Engine<W> {
             }
         };
         match self.make(&netns, &holding, &plan, durable).await {
-            Ok(()) => {
+            Ok(left_out) => {
                 self.world().announce(plan.announcements);
                 info!(
                     addresses = ?plan.container.addresses,
@@ -70,7 +71,9 @@ impl<W: World> Engine<W> {
                     generation = holding.generation,
                     "attached"
                 );
-                Ok(plan.reply)
+                let mut reply = plan.reply;
+                reply.routes.retain(|route| !left_out.contains(&route.dst));
+                Ok(reply)
             }
             Err(e) => {
                 warn!(error = %e, generation = holding.generation, "attach failed; undoing it");
@@ -82,13 +85,15 @@ impl<W: World> Engine<W> {
 
     /// The order is the fastest that was measured: flows need no port, so they go first; the
     /// switch takes longest to see the port, so everything else happens meanwhile.
+    ///
+    /// Gives the destinations that are another interface's of the container.
     async fn make(
         &self,
         netns: &W::Netns,
         holding: &Holding,
         plan: &AttachPlan,
         reserved: flatnet_ipam::Durable,
-    ) -> Result<(), AttachError> {
+    ) -> Result<Vec<IpNetwork>, AttachError> {
         let world = self.world();
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
@@ -97,7 +102,7 @@ impl<W: World> Engine<W> {
         done("link");
         let meanwhile = async {
             let configured = world.configure(netns, &plan.link, &plan.container).await;
-            step("configure the container's interface", configured)?;
+            let left_out = step("configure the container's interface", configured)?;
             done("addresses");
             step("install the flows", flows.await)?;
             done("flows");
@@ -107,7 +112,7 @@ impl<W: World> Engine<W> {
             // crash now is mended by the next start, which finds it committed.
             self.ipam().commit(&holding.key, holding.generation)?.await?;
             done("committed");
-            Ok::<(), AttachError>(())
+            Ok::<_, AttachError>(left_out)
         };
         let port = async {
             step("add the port to the bridge", world.add_port(&plan.row).await)?;

@@ -31,7 +31,8 @@ impl<W: World> Engine<W> {
         let netns = step("open the container's namespace", self.world().open_netns(&request.netns))?;
         let seen = self.world().observe_container(&netns, &request.key.ifname).await;
         let mut differences = against_request(request, &holding);
-        differences.extend(container(&plan, step("read the container's interface", seen)?));
+        let seen = step("read the container's interface", seen)?;
+        differences.extend(container(request, &plan, seen));
         differences.extend(self.outside(&plan, holding.generation).await?);
         if differences.is_empty() {
             return Ok(CheckReply {});
@@ -87,8 +88,16 @@ fn against_request(request: &CheckRequest, holding: &Holding) -> Vec<String> {
 }
 
 /// What is in the container must include what was put there; a plugin later in the chain may
-/// have added to it, and may have changed the MAC or the MTU (`tuning`).
-fn container(plan: &AttachPlan, seen: Option<ContainerActual>) -> Vec<String> {
+/// have added to it, and may have changed the MTU (`tuning`). Another MAC is a difference
+/// always: port security drops what it sends.
+///
+/// A route that `prevResult` does not tell of is not missed: another interface had it first, or
+/// a later plugin moved it to a table of its own (`sbr`).
+fn container(
+    request: &CheckRequest,
+    plan: &AttachPlan,
+    seen: Option<ContainerActual>,
+) -> Vec<String> {
     let name = &plan.container.ifname;
     let Some(seen) = seen else {
         return vec![format!("interface {name} is not in the container")];
@@ -100,6 +109,8 @@ fn container(plan: &AttachPlan, seen: Option<ContainerActual>) -> Vec<String> {
     }
     if !seen.up {
         differences.push(format!("{name} is down"));
+    } else if !seen.carrier {
+        differences.push(format!("{name} has no carrier: {} is down", plan.link.host_name));
     }
     for address in &plan.container.addresses {
         if !seen.addresses.contains(address) {
@@ -107,7 +118,8 @@ fn container(plan: &AttachPlan, seen: Option<ContainerActual>) -> Vec<String> {
         }
     }
     for (dst, via) in &plan.container.routes {
-        if !seen.routes.iter().any(|(d, v)| d == dst && (via.is_none() || v == via)) {
+        let told = request.routes.iter().any(|r| r.dst == *dst);
+        if told && !seen.routes.iter().any(|(d, v)| d == dst && (via.is_none() || v == via)) {
             let via = via.map_or(String::new(), |v| format!(" via {v}"));
             differences.push(format!("{name} lacks the route {dst}{via}"));
         }

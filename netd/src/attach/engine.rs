@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use flatnet_ipam::{Ipam, Timestamp};
 use flatnet_plan::NodeSpec;
-use flatnet_types::AttachmentKey;
 use flatnet_types::api::{StatusReply, StatusRequest};
+use flatnet_types::{AttachmentKey, NetworkName};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use super::error::AttachError;
@@ -121,12 +121,17 @@ impl<W: World> Engine<W> {
     /// STATUS: could an ADD succeed now?
     ///
     /// # Errors
-    /// What an ADD would answer.
+    /// [`AttachError::Unserved`] with what an ADD would answer.
     pub fn status(&self, request: &StatusRequest) -> Result<StatusReply, AttachError> {
-        plan::network(&self.spec(), &request.network)?;
-        self.ports()?;
-        self.inner.ipam.check_free(&request.network, self.now())?;
+        self.could_add(&request.network).map_err(|why| AttachError::Unserved(Box::new(why)))?;
         Ok(StatusReply {})
+    }
+
+    fn could_add(&self, network: &NetworkName) -> Result<(), AttachError> {
+        plan::network(&self.spec(), network)?;
+        self.ports()?;
+        self.inner.ipam.check_free(network, self.now())?;
+        Ok(())
     }
 
     /// One call for an attachment at a time. A repair takes it too.

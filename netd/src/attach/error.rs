@@ -1,6 +1,6 @@
 //! What an ADD, DEL, CHECK, GC or STATUS answers when it cannot.
 
-use flatnet_ipam::{ChangeError, DurableError, ReserveError};
+use flatnet_ipam::{AllocateError, ChangeError, DurableError, ReserveError};
 use flatnet_types::api::{ErrorReply, code};
 use flatnet_types::{AttachmentKey, MacAddr, Mtu, NetError, NetworkName, NodeName, VlanId};
 use thiserror::Error;
@@ -130,6 +130,9 @@ pub enum AttachError {
     /// DEL or GC: some of it could not be done; the rest was.
     #[error("{} part(s) could not be taken away and will be tried again", .0.len())]
     Incomplete(Vec<String>),
+    /// STATUS: an ADD could not succeed now.
+    #[error(transparent)]
+    Unserved(Box<AttachError>),
     /// The task that did the work died.
     #[error("the request was not finished: netd is stopping or hit a fault of its own")]
     Cut,
@@ -154,6 +157,7 @@ impl AttachError {
             Self::Record { .. } => code::INTERNAL,
             Self::Unknown { .. } => code::UNKNOWN_CONTAINER,
             Self::Differs { .. } => code::CHECK_FAILED,
+            Self::Unserved(why) => status_code(why),
         }
     }
 
@@ -166,6 +170,12 @@ impl AttachError {
         match self {
             Self::Differs { differences, .. } => differences.join("\n"),
             Self::Incomplete(parts) => parts.join("\n"),
+            Self::Unserved(why) if status_code(why) == code::LIMITED_CONNECTIVITY => {
+                "no container can be attached until another is gone; those that are attached are \
+                 not affected"
+                    .to_owned()
+            }
+            Self::Unserved(why) => why.details(),
             Self::Step { source: WorldError::Netns(_), .. } => {
                 "the runtime gave a path that is not a container's network namespace".to_owned()
             }
@@ -176,6 +186,19 @@ impl AttachError {
             }
             _ => String::new(),
         }
+    }
+}
+
+/// CNI 1.1, "STATUS": 50 where no ADD can be served at all, 51 where it is served as soon as
+/// there is room again.
+fn status_code(why: &AttachError) -> u32 {
+    match why {
+        AttachError::Refused(_) => code::INVALID_CONFIG,
+        AttachError::Reserve(
+            ReserveError::Allocate(AllocateError::Exhausted { .. })
+            | ReserveError::SlotsExhausted { .. },
+        ) => code::LIMITED_CONNECTIVITY,
+        _ => code::NOT_AVAILABLE,
     }
 }
 

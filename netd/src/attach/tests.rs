@@ -8,7 +8,8 @@ use std::time::Duration;
 use flatnet_ipam::{Config, Ipam, MemoryBackend, Recovery, Timestamp};
 use flatnet_plan::NodeSpec;
 use flatnet_types::api::{
-    AddRequest, CheckRequest, GcAttachment, GcRequest, PodRef, VERSION, code,
+    AddReply, AddRequest, CheckRequest, GcAttachment, GcRequest, PodRef, StatusReply,
+    StatusRequest, VERSION, code,
 };
 use flatnet_types::{AttachmentKey, Bandwidth, NetnsPath, Rate};
 
@@ -103,6 +104,17 @@ fn request(container: &str) -> AddRequest {
         bandwidth: Bandwidth { ingress: rate, egress: rate },
         routes: Vec::new(),
         pod: PodRef::default(),
+    }
+}
+
+fn check_of(container: &str, reply: &AddReply) -> CheckRequest {
+    CheckRequest {
+        version: VERSION,
+        key: key(container),
+        netns: NetnsPath::new(format!("/run/netns/{container}")).expect("path"),
+        mac: Some(reply.mac),
+        ips: reply.ips.iter().map(|a| a.address).collect(),
+        routes: reply.routes.clone(),
     }
 }
 
@@ -349,14 +361,7 @@ async fn gc_takes_what_is_not_listed_of_its_network_only() {
 async fn check_names_each_difference() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
-    let check = CheckRequest {
-        version: VERSION,
-        key: key("c1"),
-        netns: NetnsPath::new("/run/netns/c1").expect("path"),
-        mac: Some(reply.mac),
-        ips: reply.ips.iter().map(|a| a.address).collect(),
-        routes: Vec::new(),
-    };
+    let check = check_of("c1", &reply);
     node.engine.check(&check).await.expect("all is well");
 
     let name = reply.host_ifname.as_str();
@@ -371,6 +376,56 @@ async fn check_names_each_difference() {
     let unknown = CheckRequest { key: key("c9"), ..check };
     let err = node.engine.check(&unknown).await.expect_err("never attached");
     assert_eq!(err.cni_code(), code::UNKNOWN_CONTAINER);
+}
+
+#[tokio::test]
+async fn a_host_end_that_somebody_set_down_is_found_and_mended() {
+    let node = TestNode::new("idc1").await;
+    let reply = node.engine.add(&request("c1")).await.expect("attaches");
+    let check = check_of("c1", &reply);
+    node.world.state().links.get_mut(reply.host_ifname.as_str()).expect("link").up = false;
+    let err = node.engine.check(&check).await.expect_err("it is down");
+    assert!(err.reply().details.contains("no carrier"), "{err:?}");
+    assert_eq!(node.reconcile().await.applied.len(), 1);
+    node.engine.check(&check).await.expect("all is well again");
+}
+
+#[tokio::test]
+async fn a_second_interface_leaves_the_default_routes_to_the_first() {
+    let node = TestNode::new("idc1").await;
+    let first = node.engine.add(&request("c1")).await.expect("attaches");
+    let mut add = request("c1");
+    add.key.network = "db".parse().expect("name");
+    add.key.ifname = "net1".parse().expect("name");
+    let second = node.engine.add(&add).await.expect("attaches");
+    assert_eq!(first.routes.len(), 2);
+    assert_eq!(second.routes, Vec::new(), "the runtime is told of what is there");
+    node.engine.check(&check_of("c1", &first)).await.expect("the first is as it was made");
+    let check = CheckRequest { key: add.key.clone(), ..check_of("c1", &second) };
+    node.engine.check(&check).await.expect("so is the second");
+}
+
+#[tokio::test]
+async fn status_tells_a_node_that_is_not_set_up_from_a_range_that_is_full() {
+    let node = TestNode::new("idc1").await;
+    let ask = |network: &str| StatusRequest {
+        version: VERSION,
+        network: network.parse().expect("name"),
+    };
+    let code = |r: Result<_, AttachError>| r.map_or_else(|e| e.cni_code(), |_: StatusReply| 0);
+    assert_eq!(code(node.engine.status(&ask("web"))), 0);
+    assert_eq!(code(node.engine.status(&ask("nowhere"))), code::INVALID_CONFIG);
+    node.engine.set_ports(None);
+    assert_eq!(code(node.engine.status(&ask("web"))), code::NOT_AVAILABLE);
+    let full = flatnet_ipam::AllocateError::Exhausted {
+        network: "web".parse().expect("name"),
+        family: flatnet_ipam::Family::V4,
+        ranges: Vec::new(),
+        next_free_in: None,
+    };
+    let full = AttachError::Unserved(Box::new(AttachError::Reserve(full.into())));
+    assert_eq!(full.cni_code(), code::LIMITED_CONNECTIVITY);
+    assert!(full.reply().details.contains("not affected"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use flatnet_ovs::openflow::{Flow, Meter, PacketOut};
 use flatnet_types::{IfName, NetnsPath};
+use ipnetwork::IpNetwork;
 
 use super::order::{Action, Orders};
 use crate::reconcile::{Actual, NodeWorld, Op};
@@ -106,7 +107,7 @@ impl<W: World> World for Faulty<W> {
         netns: &W::Netns,
         link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> Result<(), WorldError> {
+    ) -> Result<Vec<IpNetwork>, WorldError> {
         self.around("configure", self.inner.configure(netns, link, container))
             .await
     }

@@ -15,6 +15,7 @@ use flatnet_ovs::openflow::{
 };
 use flatnet_ovs::ovsdb::{Session, SessionConfig};
 use flatnet_types::{IfName, Mtu, NetnsPath};
+use ipnetwork::IpNetwork;
 
 use crate::marks::ROUTE_PROTOCOL;
 use crate::reconcile::{Actual, NodeWorld, Op, RouteActual};
@@ -142,7 +143,7 @@ impl World for RealWorld {
         netns: &Netns,
         link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> Result<(), WorldError> {
+    ) -> Result<Vec<IpNetwork>, WorldError> {
         let spec = ContainerSpec {
             ifname: container.ifname.clone(),
             ifindex: container_ifindex(link),
@@ -150,16 +151,19 @@ impl World for RealWorld {
             routes: container
                 .routes
                 .iter()
-                .map(|(dst, via)| ContainerRoute::new(*dst, *via))
+                .map(|(dst, via)| ContainerRoute {
+                    yields: dst.prefix() == 0,
+                    ..ContainerRoute::new(*dst, *via)
+                })
                 .collect(),
             tx_checksum_off: self.checksum_in_software,
             loopback_up: true,
         };
-        self.kernel.configure_container(netns, &spec).await?;
+        let left_out = self.kernel.configure_container(netns, &spec).await?;
         // An open namespace outlives its sandbox: without this look, an ADD could succeed
         // into nothing.
         if netns.is_still_at_its_path() {
-            return Ok(());
+            return Ok(left_out);
         }
         Err(NetnsError::NotFound { path: netns.path().as_path().to_owned() }.into())
     }

@@ -38,6 +38,7 @@ pub(super) fn plan(
             Ok(planned) => {
                 trunk.extend(holding.detail.trunk.iter().copied());
                 ops.extend(port(holding, &planned, actual));
+                ops.extend(link_up(&planned, actual));
                 keys.insert(holding.generation, holding);
                 meters.insert(holding.generation, planned.meters);
                 wanted.extend(planned.flows.into_iter().map(|f| (f.key(), f)));
@@ -95,6 +96,13 @@ fn port(holding: &Holding, planned: &AttachPlan, actual: &Actual) -> Option<Op> 
         Some(is) if differs(&row, is) => Some(Op::SetPort { subject, row }),
         Some(_) => None,
     }
+}
+
+/// Somebody may have set the host's end down: a container hears nothing then.
+fn link_up(planned: &AttachPlan, actual: &Actual) -> Option<Op> {
+    let link = actual.link(planned.link.host_name.as_str())?;
+    let down = link.ifindex == planned.link.host_ifindex && !link.up;
+    down.then(|| Op::SetLink { name: link.name.clone(), mtu: None })
 }
 
 /// Flow changes by generation, 0 for the node's own and for what belongs to nobody.
