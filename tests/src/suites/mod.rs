@@ -7,6 +7,10 @@
 mod conformance;
 
 mod rig;
+
+mod faults;
+mod traces;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -37,7 +41,7 @@ pub struct Check {
 }
 
 /// Every suite, in the order in which `all` runs them.
-const SUITES: &[Suite] = &[conformance::SUITE];
+const SUITES: &[Suite] = &[conformance::SUITE, faults::SUITE];
 
 /// What to run.
 #[derive(Debug, Args)]
