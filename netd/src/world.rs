@@ -197,7 +197,8 @@ pub trait World: Send + Sync + 'static {
     /// Makes the port of the bridge and waits until the switch has it under its number.
     fn add_port(&self, row: &PortRow) -> impl Future<Output = Result<(), WorldError>> + Send;
 
-    /// Takes a port out of the bridge.
+    /// Takes a port out of the bridge, also one whose [`World::add_port`] was dropped while
+    /// it ran.
     fn delete_port(&self, name: &str) -> impl Future<Output = Result<(), WorldError>> + Send;
 
     /// Deletes the link with this name and index.

@@ -83,8 +83,10 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// The order is the fastest that was measured: flows need no port, so they go first; the
-    /// switch takes longest to see the port, so everything else happens meanwhile.
+    /// The order is the fastest that was measured: the port's rows go to the database first,
+    /// and the link is made while they travel. The switch then finds both in one pass over
+    /// its ports; where it hears of the link first, it goes over all of them once more
+    /// (docs/adr/0005). Until its flows are in, a port lets nothing through.
     ///
     /// Gives the destinations that are another interface's of the container.
     async fn make(
@@ -97,10 +99,10 @@ impl<W: World> Engine<W> {
         let world = self.world();
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
-        let flows = world.send_flows(&plan.meters, &plan.flows);
-        step("create the link", world.create_link(netns, &plan.link).await)?;
-        done("link");
         let meanwhile = async {
+            step("create the link", world.create_link(netns, &plan.link).await)?;
+            done("link");
+            let flows = world.send_flows(&plan.meters, &plan.flows);
             let configured = world.configure(netns, &plan.link, &plan.container).await;
             let left_out = step("configure the container's interface", configured)?;
             done("addresses");
@@ -117,12 +119,12 @@ impl<W: World> Engine<W> {
         let port = async {
             step("add the port to the bridge", world.add_port(&plan.row).await)?;
             done("port");
-            Ok(())
+            Ok::<(), AttachError>(())
         };
-        // Both to their ends, also when one fails: a port that is on its way to the database
-        // cannot be called back, and an undo that came before it would not see it.
-        let (port, meanwhile) = tokio::join!(port, meanwhile);
-        port.and(meanwhile)
+        // Polled in this order, so the transaction is on its way before the link is made. One
+        // that fails drops the other; `World::delete_port` sees also what is on its way.
+        let ((), left_out) = tokio::try_join!(biased; port, meanwhile)?;
+        Ok(left_out)
     }
 
     /// Takes away what an ADD made so far, last first; each part whether or not it was made.

@@ -151,7 +151,7 @@ async fn steps_of_an_add() -> usize {
     node.world.fail_at(usize::MAX - 1, Fault::Before);
     node.engine.add(&request("c1")).await.expect("attaches");
     let calls = node.world.state().calls.clone();
-    assert_eq!(calls, ["send_flows", "create_link", "add_port", "configure"]);
+    assert_eq!(calls, ["add_port", "create_link", "send_flows", "configure"]);
     calls.len()
 }
 

@@ -14,8 +14,46 @@ use crate::flows::{self, COOKIE_MARK, COOKIE_MARK_MASK, NodePorts};
 
 #[derive(Default)]
 struct Change {
+    meters: Vec<Meter>,
     adds: Vec<Flow>,
     deletes: Vec<FlowKey>,
+}
+
+/// Flow changes by generation, 0 for the node's own and for what belongs to nobody. What is
+/// wanted is compared as it is made and then dropped: a node has ten thousand flows, and a
+/// second copy of them is most of what netd would ever use.
+struct Comparison<'a> {
+    /// What is there and was not asked for so far.
+    left: BTreeSet<&'a Flow>,
+    changes: BTreeMap<u64, Change>,
+}
+
+impl Comparison<'_> {
+    fn want(&mut self, flows: Vec<Flow>) {
+        for flow in flows {
+            if !self.left.remove(&flow) {
+                self.changes.entry(generation(&flow)).or_default().adds.push(flow);
+            }
+        }
+    }
+
+    /// The rest of what is ours goes, but what an addition takes the place of anyway.
+    fn finish(mut self, keep: impl Fn(u64) -> bool) -> BTreeMap<u64, Change> {
+        let replaced: BTreeSet<FlowKey> =
+            self.changes.values().flat_map(|c| &c.adds).map(Flow::key).collect();
+        for flow in self.left {
+            let ours = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
+            let key = flow.key();
+            if ours && !keep(generation(flow)) && !replaced.contains(&key) {
+                self.changes.entry(generation(flow)).or_default().deletes.push(key);
+            }
+        }
+        self.changes
+    }
+}
+
+fn generation(flow: &Flow) -> u64 {
+    flow.cookie & !COOKIE_MARK_MASK
 }
 
 /// Plans ports and flows of attachments, and the node's flows.
@@ -27,9 +65,8 @@ pub(super) fn plan(
 ) -> (Vec<Op>, Vec<String>) {
     let mut ops = Vec::new();
     let mut problems = Vec::new();
-    let mut wanted: BTreeMap<FlowKey, Flow> = BTreeMap::new();
-    let mut meters: BTreeMap<u64, Vec<Meter>> = BTreeMap::new();
     let mut keys: BTreeMap<u64, &Holding> = BTreeMap::new();
+    let mut compared = Comparison { left: is.iter().collect(), changes: BTreeMap::new() };
 
     let mut trunk = BTreeSet::new();
     for holding in &desired.holdings {
@@ -40,28 +77,26 @@ pub(super) fn plan(
                 ops.extend(port(holding, &planned, actual));
                 ops.extend(link_up(&planned, actual));
                 keys.insert(holding.generation, holding);
-                meters.insert(holding.generation, planned.meters);
-                wanted.extend(planned.flows.into_iter().map(|f| (f.key(), f)));
+                compared.want(planned.flows);
+                let missing = planned.meters.into_iter().filter(|m| !actual.meters.contains(m));
+                for meter in missing {
+                    compared.changes.entry(holding.generation).or_default().meters.push(meter);
+                }
             }
         }
     }
-    let own = flows::node_flows(&desired.spec, ports).into_iter();
-    wanted.extend(own.chain(flows::trunk_flows(&trunk)).map(|f| (f.key(), f)));
+    compared.want(flows::node_flows(&desired.spec, ports));
+    compared.want(flows::trunk_flows(&trunk));
 
-    let mut changes = changes(&wanted, is, desired, &keys);
-    for (generation, wanted) in &mut meters {
-        wanted.retain(|meter| !actual.meters.contains(meter));
-        if !wanted.is_empty() {
-            changes.entry(*generation).or_default();
-        }
-    }
-    for (generation, change) in changes {
+    // An ADD is making it right now, or a record cannot be read: leave it alone.
+    let untouchable = |of: u64| desired.living.contains_key(&of) && !keys.contains_key(&of);
+    for (generation, change) in compared.finish(untouchable) {
         let subject = match keys.get(&generation) {
             Some(h) => Subject::Attachment { key: h.key.clone(), generation },
             None => Subject::Node,
         };
-        let meters = meters.remove(&generation).unwrap_or_default();
-        ops.push(Op::ChangeFlows { subject, meters, adds: change.adds, deletes: change.deletes });
+        let Change { meters, adds, deletes } = change;
+        ops.push(Op::ChangeFlows { subject, meters, adds, deletes });
     }
     ops.extend(dead_meters(desired, actual));
     (ops, problems)
@@ -103,28 +138,4 @@ fn link_up(planned: &AttachPlan, actual: &Actual) -> Option<Op> {
     let link = actual.link(planned.link.host_name.as_str())?;
     let down = link.ifindex == planned.link.host_ifindex && !link.up;
     down.then(|| Op::SetLink { name: link.name.clone(), mtu: None })
-}
-
-/// Flow changes by generation, 0 for the node's own and for what belongs to nobody.
-fn changes(
-    wanted: &BTreeMap<FlowKey, Flow>,
-    is: &BTreeSet<Flow>,
-    desired: &Desired,
-    keys: &BTreeMap<u64, &Holding>,
-) -> BTreeMap<u64, Change> {
-    let mut changes: BTreeMap<u64, Change> = BTreeMap::new();
-    let generation = |flow: &Flow| flow.cookie & !COOKIE_MARK_MASK;
-    for flow in wanted.values().filter(|f| !is.contains(*f)) {
-        changes.entry(generation(flow)).or_default().adds.push(flow.clone());
-    }
-    for flow in is {
-        let ours = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
-        let of = generation(flow);
-        // An ADD is making it right now, or a record cannot be read: leave it alone.
-        let untouchable = desired.living.contains_key(&of) && !keys.contains_key(&of);
-        if ours && !untouchable && !wanted.contains_key(&flow.key()) {
-            changes.entry(of).or_default().deletes.push(flow.key());
-        }
-    }
-    changes
 }
