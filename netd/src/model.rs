@@ -327,14 +327,15 @@ impl World for ModelWorld {
             mac: Some(MacAddr([0x0a, 0xf1, a, b, c, d])),
             mtu: host.map_or(1500, |h| h.mtu),
             up: true,
-            carrier: host.is_some_and(|h| h.up),
             addresses: plan.addresses.clone(),
             routes: plan.routes.clone(),
         }))
     }
 
-    async fn has_link(&self, name: &IfName, ifindex: u32) -> Result<bool, WorldError> {
-        Ok(self.state().links.get(name.as_str()).is_some_and(|l| l.ifindex == ifindex))
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
+        let state = self.state();
+        let link = state.links.get(name.as_str()).filter(|l| l.ifindex == ifindex);
+        Ok(link.map(|l| l.up))
     }
 
     fn observe_port(&self, name: &str) -> Option<PortRow> {

@@ -153,8 +153,6 @@ pub struct ContainerActual {
     pub mtu: u32,
     /// Administratively up.
     pub up: bool,
-    /// Whether the host's end is up too.
-    pub carrier: bool,
     /// All its addresses.
     pub addresses: Vec<IpNetwork>,
     /// The routes that leave by it: destination and next hop.
@@ -218,12 +216,12 @@ pub trait World: Send + Sync + 'static {
         ifname: &IfName,
     ) -> impl Future<Output = Result<Option<ContainerActual>, WorldError>> + Send;
 
-    /// The names of the links of the host that are there now.
-    fn has_link(
+    /// Whether the host's link of this name and index is up; none: there is no such link.
+    fn link_up(
         &self,
         name: &IfName,
         ifindex: u32,
-    ) -> impl Future<Output = Result<bool, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Option<bool>, WorldError>> + Send;
 
     /// The port's rows as they are; none: there is no such port.
     fn observe_port(&self, name: &str) -> Option<PortRow>;

@@ -164,7 +164,8 @@ impl<W: World> Engine<W> {
 
     async fn has_link_of(&self, record: &Record) -> Result<bool, AttachError> {
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
-        step("read the links", self.world().has_link(&name, ifindex).await)
+        let link = step("read the links", self.world().link_up(&name, ifindex).await)?;
+        Ok(link.is_some())
     }
 
     /// A MAC that was asked for must not be another container's: flows and switches tell

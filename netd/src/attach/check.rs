@@ -44,9 +44,11 @@ impl<W: World> Engine<W> {
     async fn outside(&self, plan: &AttachPlan, generation: u64) -> Result<Vec<String>, AttachError> {
         let mut differences = Vec::new();
         let link = &plan.link;
-        let there = self.world().has_link(&link.host_name, link.host_ifindex).await;
-        if !step("read the links", there)? {
-            differences.push(format!("link {} is not on the host", link.host_name));
+        let up = self.world().link_up(&link.host_name, link.host_ifindex).await;
+        match step("read the links", up)? {
+            None => differences.push(format!("link {} is not on the host", link.host_name)),
+            Some(false) => differences.push(format!("link {} of the host is down", link.host_name)),
+            Some(true) => {}
         }
         match self.world().observe_port(&plan.row.name) {
             None => differences.push(format!("port {} is not on the bridge", plan.row.name)),
@@ -109,8 +111,6 @@ fn container(
     }
     if !seen.up {
         differences.push(format!("{name} is down"));
-    } else if !seen.carrier {
-        differences.push(format!("{name} has no carrier: {} is down", plan.link.host_name));
     }
     for address in &plan.container.addresses {
         if !seen.addresses.contains(address) {

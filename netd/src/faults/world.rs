@@ -142,8 +142,8 @@ impl<W: World> World for Faulty<W> {
         .await
     }
 
-    async fn has_link(&self, name: &IfName, ifindex: u32) -> Result<bool, WorldError> {
-        self.around("has_link", self.inner.has_link(name, ifindex))
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
+        self.around("link_up", self.inner.link_up(name, ifindex))
             .await
     }
 

@@ -214,9 +214,9 @@ impl World for RealWorld {
         Ok(view.map(observe::container))
     }
 
-    async fn has_link(&self, name: &IfName, ifindex: u32) -> Result<bool, WorldError> {
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
         let link = self.kernel.link(name).await?;
-        Ok(link.is_some_and(|l| l.ifindex == ifindex))
+        Ok(link.filter(|l| l.ifindex == ifindex).map(|l| l.up))
     }
 
     fn observe_port(&self, name: &str) -> Option<PortRow> {

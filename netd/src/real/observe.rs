@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_kernel::{ContainerView, OperState, RouteKind, SysctlKey, TABLE_MAIN};
+use flatnet_kernel::{ContainerView, RouteKind, SysctlKey, TABLE_MAIN};
 use flatnet_ovs::openflow::{Flow, FlowFilter, Meter};
 
 use super::{RealWorld, rows};
@@ -15,7 +15,6 @@ pub(super) fn container(view: ContainerView) -> ContainerActual {
         mac: view.mac,
         mtu: view.mtu,
         up: view.up,
-        carrier: !matches!(view.oper, OperState::Down | OperState::LowerLayerDown),
         addresses: view.addresses.iter().map(|a| a.address).collect(),
         routes: view
             .routes
