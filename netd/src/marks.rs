@@ -35,8 +35,11 @@ pub fn alias(key: &AttachmentKey) -> String {
 
 /// What an attachment's port says of itself in the database.
 pub fn port_ids(holding: &Holding) -> Vec<(String, String)> {
-    let addresses: Vec<String> =
-        holding.addresses.iter().map(|a| a.address.ip().to_string()).collect();
+    let addresses: Vec<String> = holding
+        .addresses
+        .iter()
+        .map(|a| a.address.ip().to_string())
+        .collect();
     let pod = &holding.detail.pod;
     let mut ids = vec![
         (OWNER, OWNER_NETD.to_owned()),

@@ -82,13 +82,10 @@ pub struct Metrics {
 
 /// 0.5 ms to 8 s.
 fn latency() -> Histogram {
-    Histogram::new(
-        [
-            0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5,
-            1.0, 2.0, 4.0, 8.0,
-        ]
-        .into_iter(),
-    )
+    Histogram::new([
+        0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+        2.0, 4.0, 8.0,
+    ])
 }
 
 impl Default for Metrics {
@@ -122,15 +119,51 @@ impl Metrics {
             Unit::Seconds,
             self.latency.clone(),
         );
-        r.register("cni_requests", "CNI requests by command and CNI code", self.calls.clone());
-        r.register("range_capacity", "Addresses of a range", self.capacity.clone());
-        r.register("range_used", "Addresses of a range in use", self.used.clone());
-        r.register("range_resting", "Released addresses at rest", self.resting.clone());
-        r.register("attachments", "Attachments of this node", self.attachments.clone());
-        r.register("ovs_reconnects", "Connections lost and made again", self.reconnects.clone());
-        r.register("reconcile_ops", "Changes that the reconciler made", self.ops.clone());
-        r.register("reconcile_failures", "Changes that failed", self.failures.clone());
-        r.register("problems", "What netd cannot mend by itself", self.problems.clone());
+        r.register(
+            "cni_requests",
+            "CNI requests by command and CNI code",
+            self.calls.clone(),
+        );
+        r.register(
+            "range_capacity",
+            "Addresses of a range",
+            self.capacity.clone(),
+        );
+        r.register(
+            "range_used",
+            "Addresses of a range in use",
+            self.used.clone(),
+        );
+        r.register(
+            "range_resting",
+            "Released addresses at rest",
+            self.resting.clone(),
+        );
+        r.register(
+            "attachments",
+            "Attachments of this node",
+            self.attachments.clone(),
+        );
+        r.register(
+            "ovs_reconnects",
+            "Connections lost and made again",
+            self.reconnects.clone(),
+        );
+        r.register(
+            "reconcile_ops",
+            "Changes that the reconciler made",
+            self.ops.clone(),
+        );
+        r.register(
+            "reconcile_failures",
+            "Changes that failed",
+            self.failures.clone(),
+        );
+        r.register(
+            "problems",
+            "What netd cannot mend by itself",
+            self.problems.clone(),
+        );
         r.register(
             "port_security_drops",
             "Frames of containers dropped because of what they are not allowed to send",
@@ -140,21 +173,32 @@ impl Metrics {
 
     /// Counts one call.
     pub fn call(&self, command: &'static str, code: u32, took: Duration) {
-        self.calls.get_or_create(&CallLabels { command, code }).inc();
-        self.latency.get_or_create(&CommandLabel { command }).observe(took.as_secs_f64());
+        self.calls
+            .get_or_create(&CallLabels { command, code })
+            .inc();
+        self.latency
+            .get_or_create(&CommandLabel { command })
+            .observe(took.as_secs_f64());
     }
 
     /// Takes the readings of the drop flows, by cookie. A flow that was made anew counts from
     /// zero again.
     pub fn drops(&self, readings: impl IntoIterator<Item = (u64, u64)>) {
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut now = BTreeMap::new();
         for (cookie, packets) in readings {
             *now.entry(cookie).or_insert(0) += packets;
         }
         for (cookie, packets) in &now {
             let before = seen.get(cookie).copied().unwrap_or(0);
-            self.drops.inc_by(if *packets >= before { packets - before } else { *packets });
+            self.drops.inc_by(if *packets >= before {
+                packets - before
+            } else {
+                *packets
+            });
         }
         *seen = now;
     }
@@ -181,7 +225,10 @@ mod tests {
         metrics.drops([(1, 7)]);
         metrics.drops([(1, 3)]);
         let text = metrics.encode().expect("text");
-        assert!(text.contains("flatnet_port_security_drops_total 11"), "{text}");
+        assert!(
+            text.contains("flatnet_port_security_drops_total 11"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -189,7 +236,15 @@ mod tests {
         let metrics = Metrics::default();
         metrics.call("add", 0, Duration::from_millis(4));
         let text = metrics.encode().expect("text");
-        assert!(text.contains("flatnet_cni_requests_total{command=\"add\",code=\"0\"} 1"), "{text}");
-        assert!(text.contains("flatnet_cni_request_duration_seconds_bucket{le=\"0.005\",command=\"add\"} 1"), "{text}");
+        assert!(
+            text.contains("flatnet_cni_requests_total{command=\"add\",code=\"0\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "flatnet_cni_request_duration_seconds_bucket{le=\"0.005\",command=\"add\"} 1"
+            ),
+            "{text}"
+        );
     }
 }

@@ -9,12 +9,8 @@ use flatnet_ovs::openflow::{Flow, Meter, OpenFlowError, PacketOut};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
-use crate::reconcile::{
-    Actual, ActualPort, BridgeRow, LinkActual, NodeWorld, Op, RouteActual,
-};
-use crate::world::{
-    ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError,
-};
+use crate::reconcile::{Actual, ActualPort, BridgeRow, LinkActual, NodeWorld, Op, RouteActual};
+use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 
 /// When a step goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +52,9 @@ enum Next {
 }
 
 fn timed_out() -> WorldError {
-    WorldError::Flows(OpenFlowError::TimedOut { after: Duration::from_secs(1) })
+    WorldError::Flows(OpenFlowError::TimedOut {
+        after: Duration::from_secs(1),
+    })
 }
 
 impl ModelWorld {
@@ -130,11 +128,7 @@ impl ModelWorld {
         }
     }
 
-    fn begun(
-        &self,
-        call: &'static str,
-        effect: impl FnOnce(&mut State),
-    ) -> Pending {
+    fn begun(&self, call: &'static str, effect: impl FnOnce(&mut State)) -> Pending {
         let next = self.next(call);
         if !matches!(next, Next::FailBefore) {
             effect(&mut self.state());
@@ -164,7 +158,10 @@ impl ModelWorld {
         }
         state.addresses.retain(|(dev, _)| !internal.contains(dev));
         state.routes.retain(|r| !internal.contains(&r.dev));
-        let rows: Vec<PortRow> = internal.iter().map(|n| state.ports[n].row.clone()).collect();
+        let rows: Vec<PortRow> = internal
+            .iter()
+            .map(|n| state.ports[n].row.clone())
+            .collect();
         for row in rows {
             state.internal_device(&row);
         }
@@ -193,14 +190,18 @@ impl State {
             link.mac = Some(mac);
         }
         let ofport = self.links.contains_key(&row.name).then_some(row.number);
-        let port = ActualPort { row: row.clone(), ofport, error: None };
+        let port = ActualPort {
+            row: row.clone(),
+            ofport,
+            error: None,
+        };
         self.ports.insert(row.name.clone(), port);
     }
 
     fn put_flows(&mut self, meters: &[Meter], flows: &[Flow]) {
         for meter in meters {
             self.meters.retain(|m| m.id != meter.id);
-            self.meters.push(meter.clone());
+            self.meters.push(*meter);
         }
         for flow in flows {
             self.flows.retain(|f| f.key() != flow.key());
@@ -214,7 +215,10 @@ impl World for ModelWorld {
 
     fn open_netns(&self, path: &NetnsPath) -> Result<String, WorldError> {
         if path.as_str().contains("missing") {
-            return Err(flatnet_kernel::NetnsError::NotFound { path: path.clone().into() }.into());
+            return Err(flatnet_kernel::NetnsError::NotFound {
+                path: path.clone().into(),
+            }
+            .into());
         }
         Ok(path.as_str().to_owned())
     }
@@ -318,7 +322,10 @@ impl World for ModelWorld {
             return Ok(None);
         };
         let alias = format!("@{netns}");
-        let host = state.links.values().find(|l| l.alias.as_ref().is_some_and(|a| a.ends_with(&alias)));
+        let host = state
+            .links
+            .values()
+            .find(|l| l.alias.as_ref().is_some_and(|a| a.ends_with(&alias)));
         let [.., a, b, c, d] = plan.addresses.first().map_or([0; 4], |ip| match ip.ip() {
             std::net::IpAddr::V4(v4) => v4.octets(),
             std::net::IpAddr::V6(_) => [0; 4],
@@ -334,7 +341,10 @@ impl World for ModelWorld {
 
     async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
         let state = self.state();
-        let link = state.links.get(name.as_str()).filter(|l| l.ifindex == ifindex);
+        let link = state
+            .links
+            .get(name.as_str())
+            .filter(|l| l.ifindex == ifindex);
         Ok(link.map(|l| l.up))
     }
 
@@ -343,14 +353,22 @@ impl World for ModelWorld {
     }
 
     async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
-        Ok(self.state().flows.iter().filter(|f| f.cookie == cookie).cloned().collect())
+        Ok(self
+            .state()
+            .flows
+            .iter()
+            .filter(|f| f.cookie == cookie)
+            .cloned()
+            .collect())
     }
 }
 
 impl State {
     /// A link takes its other end with it.
     pub(crate) fn delete_link(&mut self, name: &str, ifindex: u32) {
-        let Some(link) = self.links.get(name).filter(|l| l.ifindex == ifindex) else { return };
+        let Some(link) = self.links.get(name).filter(|l| l.ifindex == ifindex) else {
+            return;
+        };
         if let Some((alias, netns)) = link.alias.as_deref().and_then(|a| a.split_once(" @")) {
             let ifname = alias.rsplit('/').next().unwrap_or_default().to_owned();
             self.containers.remove(&(netns.to_owned(), ifname));
@@ -364,12 +382,21 @@ impl NodeWorld for ModelWorld {
         let state = self.state();
         let value = |key: &String| {
             // A setting of a link is there only while the link is.
-            let dev = key.strip_prefix("ipv6/conf/").or(key.strip_prefix("ipv4/conf/"));
+            let dev = key
+                .strip_prefix("ipv6/conf/")
+                .or(key.strip_prefix("ipv4/conf/"));
             let dev = dev.and_then(|k| k.split('/').next());
             if dev.is_some_and(|d| d != "all" && d != "default" && !state.links.contains_key(d)) {
                 return None;
             }
-            Some((key.clone(), state.sysctls.get(key).cloned().unwrap_or_else(|| "0".into())))
+            Some((
+                key.clone(),
+                state
+                    .sysctls
+                    .get(key)
+                    .cloned()
+                    .unwrap_or_else(|| "0".into()),
+            ))
         };
         Ok(Actual {
             database: true,
@@ -415,7 +442,12 @@ impl NodeWorld for ModelWorld {
                     state.sysctls.insert(key, value);
                 }
                 Op::DeleteMeters(ids) => state.meters.retain(|m| !ids.contains(&m.id)),
-                Op::ChangeFlows { meters, adds, deletes, .. } => {
+                Op::ChangeFlows {
+                    meters,
+                    adds,
+                    deletes,
+                    ..
+                } => {
                     state.put_flows(&meters, &adds);
                     state.flows.retain(|f| !deletes.contains(&f.key()));
                 }

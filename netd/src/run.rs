@@ -64,7 +64,9 @@ pub fn main(cli: Cli) -> Result<()> {
 
 fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
@@ -116,20 +118,34 @@ pub fn networks(networks: &[NodeNetwork]) -> Result<Networks> {
 
 fn boot_id() -> Result<String> {
     let path = "/proc/sys/kernel/random/boot_id";
-    Ok(std::fs::read_to_string(path).with_context(|| format!("read {path}"))?.trim().to_owned())
+    Ok(std::fs::read_to_string(path)
+        .with_context(|| format!("read {path}"))?
+        .trim()
+        .to_owned())
 }
 
-fn open_store(dir: &Path, spec: &NodeSpec, rest: Duration) -> Result<(Ipam, flatnet_ipam::Recovery)> {
+fn open_store(
+    dir: &Path,
+    spec: &NodeSpec,
+    rest: Duration,
+) -> Result<(Ipam, flatnet_ipam::Recovery)> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
         .with_context(|| format!("make {}", dir.display()))?;
-    let config =
-        flatnet_ipam::Config { rest, ..flatnet_ipam::Config::new(networks(&spec.networks)?) };
+    let config = flatnet_ipam::Config {
+        rest,
+        ..flatnet_ipam::Config::new(networks(&spec.networks)?)
+    };
     let now = Timestamp::from(SystemTime::now());
-    Ok(live::store(&dir.join(STORE_FILE), config, &boot_id()?, now)?)
+    Ok(live::store(
+        &dir.join(STORE_FILE),
+        config,
+        &boot_id()?,
+        now,
+    )?)
 }
 
 async fn run(args: RunArgs) -> Result<()> {
@@ -161,14 +177,20 @@ async fn run(args: RunArgs) -> Result<()> {
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
     let engine = Engine::new(world.clone(), ipam, spec, clock);
 
-    let dead: Vec<_> = recovery.uncommitted.into_iter().chain(recovery.earlier_boot).collect();
+    let dead: Vec<_> = recovery
+        .uncommitted
+        .into_iter()
+        .chain(recovery.earlier_boot)
+        .collect();
     engine.recover(&dead).await;
     let spool = Spool::new(&args.spool);
     replay(&engine, &spool).await;
 
     let metrics = Arc::new(Metrics::default());
-    let options =
-        NodeOptions { bridge: args.bridge.clone(), datapath: args.datapath.as_str().to_owned() };
+    let options = NodeOptions {
+        bridge: args.bridge.clone(),
+        datapath: args.datapath.as_str().to_owned(),
+    };
     let reconciler = Arc::new(Reconciler::new(engine.clone(), options));
     let listener = server::bind(&args.socket)?;
     let (stop, stopping) = watch::channel(false);
@@ -176,7 +198,11 @@ async fn run(args: RunArgs) -> Result<()> {
     let dirty = engine.dirty();
     dirty.notify_one();
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(watch_events(world.clone(), engine.clone(), Arc::clone(&dirty)));
+    tasks.spawn(watch_events(
+        world.clone(),
+        engine.clone(),
+        Arc::clone(&dirty),
+    ));
     tasks.spawn(reconcile_loop(
         Arc::clone(&reconciler),
         Arc::clone(&metrics),
@@ -240,11 +266,16 @@ async fn reconcile_loop(
         tokio::time::sleep(SETTLE).await;
         let report = reconciler.reconcile().await;
         count(&metrics, &report);
+        // A reconcile has every flow of the bridge in memory for a moment.
+        flatnet_kernel::memory::give_back();
         // An undoing that failed again is among what failed, in a report that converged.
-        let settled =
-            report.converged && report.failed.is_empty() && report.problems.is_empty();
+        let settled = report.converged && report.failed.is_empty() && report.problems.is_empty();
         pause = if settled { resync } else { retry };
-        retry = if settled { FIRST_RETRY } else { (retry * 2).min(LAST_RETRY) };
+        retry = if settled {
+            FIRST_RETRY
+        } else {
+            (retry * 2).min(LAST_RETRY)
+        };
     }
 }
 
@@ -253,7 +284,9 @@ fn count(metrics: &Metrics, report: &Report) {
         metrics.ops.get_or_create(&OpLabel { op }).inc();
     }
     metrics.failures.inc_by(report.failed.len() as u64);
-    metrics.problems.set(i64::try_from(report.problems.len()).unwrap_or(i64::MAX));
+    metrics
+        .problems
+        .set(i64::try_from(report.problems.len()).unwrap_or(i64::MAX));
 }
 
 /// Turns what happens on the node into reconciles. Cancel safe: it holds nothing.

@@ -26,7 +26,12 @@ impl Scraper {
     fn ranges(&self) {
         let now = self.engine.now();
         for network in &self.engine.spec().networks {
-            for usage in self.engine.ipam().usage(&network.name, now).unwrap_or_default() {
+            for usage in self
+                .engine
+                .ipam()
+                .usage(&network.name, now)
+                .unwrap_or_default()
+            {
                 let labels = RangeLabels {
                     network: network.name.to_string(),
                     range: usage.range.to_string(),
@@ -41,14 +46,17 @@ impl Scraper {
             }
         }
         let attachments = self.engine.ipam().list().len();
-        self.metrics.attachments.set(i64::try_from(attachments).unwrap_or(i64::MAX));
+        self.metrics
+            .attachments
+            .set(i64::try_from(attachments).unwrap_or(i64::MAX));
     }
 
     fn connections(&self) {
         let world = self.engine.world();
-        for (connection, count) in
-            [("ovsdb", world.database().reconnects()), ("openflow", world.switch().reconnects())]
-        {
+        for (connection, count) in [
+            ("ovsdb", world.database().reconnects()),
+            ("openflow", world.switch().reconnects()),
+        ] {
             self.metrics
                 .reconnects
                 .get_or_create(&PeerLabel { connection })
@@ -63,14 +71,17 @@ impl Scraper {
             table: Some(table::SECURITY),
             cookie: COOKIE_MARK,
             cookie_mask: COOKIE_MARK_MASK,
-            ..FlowFilter::default()
         };
-        let Ok(stats) = self.engine.world().switch().flows(filter).await else { return };
+        let Ok(stats) = self.engine.world().switch().flows(filter).await else {
+            return;
+        };
         let counted = |priority: u16| matches!(priority, 1 | 105 | 120);
         self.metrics.drops(
             stats
                 .iter()
-                .filter(|s| counted(s.flow.priority) && s.flow.instructions == Instructions::default())
+                .filter(|s| {
+                    counted(s.flow.priority) && s.flow.instructions == Instructions::default()
+                })
                 .map(|s| (s.flow.cookie, s.packets)),
         );
     }

@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
 use flatnet_types::api::{
-    self, AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest,
-    VersionReply, code,
+    self, AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VersionReply,
+    code,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,12 +84,17 @@ pub enum BindError {
 /// [`BindError`].
 pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
     use std::os::unix::fs::PermissionsExt;
-    let io = |source| BindError::Io { path: path.to_owned(), source };
+    let io = |source| BindError::Io {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(io)?;
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(BindError::InUse { path: path.to_owned() });
+        return Err(BindError::InUse {
+            path: path.to_owned(),
+        });
     }
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
@@ -124,9 +129,12 @@ pub async fn serve<W: NodeWorld>(
     app: App<W>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(app).into_make_service_with_connect_info::<Peer>())
-        .with_graceful_shutdown(stop)
-        .await
+    axum::serve(
+        listener,
+        router(app).into_make_service_with_connect_info::<Peer>(),
+    )
+    .with_graceful_shutdown(stop)
+    .await
 }
 
 fn router<W: NodeWorld>(app: App<W>) -> Router {
@@ -171,7 +179,11 @@ async fn unknown(request: Request) -> Response {
         StatusCode::NOT_FOUND,
         ErrorReply {
             code: code::UNSUPPORTED_VERSION,
-            msg: format!("netd does not serve {} {}", request.method(), request.uri().path()),
+            msg: format!(
+                "netd does not serve {} {}",
+                request.method(),
+                request.uri().path()
+            ),
             details: format!("this netd serves version {} of its messages", api::VERSION),
         },
     )
@@ -200,7 +212,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
         version: Option<u32>,
     }
     let bad = |code, msg: String, details: String| {
-        Box::new(refusal(StatusCode::BAD_REQUEST, ErrorReply { code, msg, details }))
+        Box::new(refusal(
+            StatusCode::BAD_REQUEST,
+            ErrorReply { code, msg, details },
+        ))
     };
     let decode = |e: serde_json::Error| {
         bad(
@@ -211,10 +226,15 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
     };
     let versioned: Versioned = serde_json::from_slice(body).map_err(decode)?;
     if versioned.version != Some(api::VERSION) {
-        let given = versioned.version.map_or("none".to_owned(), |v| v.to_string());
+        let given = versioned
+            .version
+            .map_or("none".to_owned(), |v| v.to_string());
         return Err(bad(
             code::UNSUPPORTED_VERSION,
-            format!("the request is of version {given}, and this netd serves {}", api::VERSION),
+            format!(
+                "the request is of version {given}, and this netd serves {}",
+                api::VERSION
+            ),
             "plugin and netd are of different releases: update the older one".to_owned(),
         ));
     }
@@ -256,27 +276,39 @@ where
 }
 
 async fn add<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
-    call(app, "add", body, |r: &AddRequest| {
-        tracing::info_span!(
-            "cni.add",
-            container_id = %r.key.container_id,
-            ifname = %r.key.ifname,
-            network = %r.key.network,
-            pod = %format_args!("{}/{}", r.pod.namespace, r.pod.name),
-        )
-    }, |engine, r: AddRequest| async move { engine.add(&r).await })
+    call(
+        app,
+        "add",
+        body,
+        |r: &AddRequest| {
+            tracing::info_span!(
+                "cni.add",
+                container_id = %r.key.container_id,
+                ifname = %r.key.ifname,
+                network = %r.key.network,
+                pod = %format_args!("{}/{}", r.pod.namespace, r.pod.name),
+            )
+        },
+        |engine, r: AddRequest| async move { engine.add(&r).await },
+    )
     .await
 }
 
 async fn del<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
-    call(app, "del", body, |r: &DelRequest| {
-        tracing::info_span!(
-            "cni.del",
-            container_id = %r.key.container_id,
-            ifname = %r.key.ifname,
-            network = %r.key.network,
-        )
-    }, |engine, r: DelRequest| async move { engine.del(&r.key).await })
+    call(
+        app,
+        "del",
+        body,
+        |r: &DelRequest| {
+            tracing::info_span!(
+                "cni.del",
+                container_id = %r.key.container_id,
+                ifname = %r.key.ifname,
+                network = %r.key.network,
+            )
+        },
+        |engine, r: DelRequest| async move { engine.del(&r.key).await },
+    )
     .await
 }
 
@@ -288,16 +320,24 @@ async fn check<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes)
 }
 
 async fn gc<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
-    call(app, "gc", body, |r: &GcRequest| {
-        tracing::info_span!("cni.gc", network = %r.network, valid = r.valid.len())
-    }, |engine, r: GcRequest| async move { engine.gc(&r).await })
+    call(
+        app,
+        "gc",
+        body,
+        |r: &GcRequest| tracing::info_span!("cni.gc", network = %r.network, valid = r.valid.len()),
+        |engine, r: GcRequest| async move { engine.gc(&r).await },
+    )
     .await
 }
 
 async fn status<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
-    call(app, "status", body, |r: &StatusRequest| {
-        tracing::debug_span!("cni.status", network = %r.network)
-    }, |engine, r: StatusRequest| async move { engine.status(&r) })
+    call(
+        app,
+        "status",
+        body,
+        |r: &StatusRequest| tracing::debug_span!("cni.status", network = %r.network),
+        |engine, r: StatusRequest| async move { engine.status(&r) },
+    )
     .await
 }
 
@@ -320,7 +360,10 @@ async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
     app.scrape.refresh().await;
     match app.metrics.encode() {
         Ok(text) => (
-            [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+            [(
+                "content-type",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
             text,
         )
             .into_response(),
@@ -329,7 +372,14 @@ async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
 }
 
 async fn attachments<W: NodeWorld>(State(app): State<App<W>>) -> Json<Vec<view::AttachmentView>> {
-    Json(app.engine.ipam().list().iter().map(|r| view::AttachmentView::of(r)).collect())
+    Json(
+        app.engine
+            .ipam()
+            .list()
+            .iter()
+            .map(|r| view::AttachmentView::of(r))
+            .collect(),
+    )
 }
 
 async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<view::NodeView> {

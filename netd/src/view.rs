@@ -53,7 +53,11 @@ impl AttachmentView {
             plan_network: record.network.to_string(),
             container_id: record.key.container_id.to_string(),
             ifname: record.key.ifname.to_string(),
-            addresses: record.addresses.iter().map(|a| a.address.to_string()).collect(),
+            addresses: record
+                .addresses
+                .iter()
+                .map(|a| a.address.to_string())
+                .collect(),
             state: match record.state {
                 RecordState::Reserved => "reserved",
                 RecordState::Committed => "committed",
@@ -102,7 +106,12 @@ impl NodeView {
                 ranges: engine.ipam().usage(&n.name, now).unwrap_or_default(),
             })
             .collect();
-        Self { ready: engine.ports().is_ok(), spec, usage, last_reconcile: last.clone() }
+        Self {
+            ready: engine.ports().is_ok(),
+            spec,
+            usage,
+            last_reconcile: last.clone(),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ mod error;
 mod host;
 mod ioctl;
 mod kernel;
+pub mod memory;
 mod message;
 mod monitor;
 mod netns;

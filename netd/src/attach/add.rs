@@ -23,21 +23,28 @@ impl<W: World> Engine<W> {
         let spec = self.spec();
         let checked = plan::check(&spec, request)?;
         let ports = self.ports()?;
-        let netns = self
-            .world()
-            .open_netns(&request.netns)
-            .map_err(|source| AttachError::Step { step: "open the container's namespace", source })?;
+        let netns =
+            self.world()
+                .open_netns(&request.netns)
+                .map_err(|source| AttachError::Step {
+                    step: "open the container's namespace",
+                    source,
+                })?;
 
         let _held = self.lock(&request.key).await;
         self.check_mac(request)?;
         let mtu = checked.mtu;
-        let wanted =
-            ReserveRequest { network: checked.network.name.clone(), ips: request.ips.clone() };
+        let wanted = ReserveRequest {
+            network: checked.network.name.clone(),
+            ips: request.ips.clone(),
+        };
         let reserve = || {
-            self.ipam().reserve_with(&request.key, &wanted, self.now(), |reservation| {
-                // A `Detail` holds nothing that JSON cannot say.
-                serde_json::to_value(plan::detail(request, mtu, reservation)).unwrap_or_default()
-            })
+            self.ipam()
+                .reserve_with(&request.key, &wanted, self.now(), |reservation| {
+                    // A `Detail` holds nothing that JSON cannot say.
+                    serde_json::to_value(plan::detail(request, mtu, reservation))
+                        .unwrap_or_default()
+                })
         };
         let (reservation, durable) = match reserve() {
             Err(ReserveError::Exists { record }) if !self.has_link_of(&record).await? => {
@@ -65,6 +72,9 @@ impl<W: World> Engine<W> {
         match self.make(&netns, &holding, &plan, durable).await {
             Ok(left_out) => {
                 self.world().announce(plan.announcements);
+                if !holding.detail.trunk.is_empty() {
+                    self.mend_soon();
+                }
                 info!(
                     addresses = ?plan.container.addresses,
                     port = %plan.link.host_name,
@@ -100,7 +110,10 @@ impl<W: World> Engine<W> {
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
         let meanwhile = async {
-            step("create the link", world.create_link(netns, &plan.link).await)?;
+            step(
+                "create the link",
+                world.create_link(netns, &plan.link).await,
+            )?;
             done("link");
             let flows = world.send_flows(&plan.meters, &plan.flows);
             let configured = world.configure(netns, &plan.link, &plan.container).await;
@@ -112,12 +125,17 @@ impl<W: World> Engine<W> {
             done("reserved");
             // From here on the attachment is whole but for the switch's word on the port. A
             // crash now is mended by the next start, which finds it committed.
-            self.ipam().commit(&holding.key, holding.generation)?.await?;
+            self.ipam()
+                .commit(&holding.key, holding.generation)?
+                .await?;
             done("committed");
             Ok::<_, AttachError>(left_out)
         };
         let port = async {
-            step("add the port to the bridge", world.add_port(&plan.row).await)?;
+            step(
+                "add the port to the bridge",
+                world.add_port(&plan.row).await,
+            )?;
             done("port");
             Ok::<(), AttachError>(())
         };
@@ -135,7 +153,9 @@ impl<W: World> Engine<W> {
             warn!(error = %e, port = plan.row.name, "the port stays until the next reconcile");
             self.mend_soon();
         }
-        let unlinked = world.delete_link(&plan.link.host_name, plan.link.host_ifindex).await;
+        let unlinked = world
+            .delete_link(&plan.link.host_name, plan.link.host_ifindex)
+            .await;
         if let Err(e) = world.delete_flows(plan.port.cookie(), &meters).await {
             warn!(error = %e, "the flows stay until the next reconcile");
             self.mend_soon();
@@ -152,7 +172,10 @@ impl<W: World> Engine<W> {
     }
 
     async fn give_back(&self, holding: &Holding) {
-        let released = match self.ipam().abort(&holding.key, holding.generation, self.now()) {
+        let released = match self
+            .ipam()
+            .abort(&holding.key, holding.generation, self.now())
+        {
             Ok(release) => release.durable().await.map_err(AttachError::from),
             Err(e) => Err(AttachError::from(e)),
         };
@@ -171,13 +194,18 @@ impl<W: World> Engine<W> {
     /// A MAC that was asked for must not be another container's: flows and switches tell
     /// containers apart by it.
     fn check_mac(&self, request: &AddRequest) -> Result<(), AttachError> {
-        let Some(mac) = request.mac else { return Ok(()) };
+        let Some(mac) = request.mac else {
+            return Ok(());
+        };
         let owner = self.ipam().list().into_iter().find(|record| {
             record.key != request.key
                 && record.detail.get("mac").and_then(|m| m.as_str()) == Some(&mac.to_string())
         });
         match owner {
-            Some(record) => Err(AttachError::MacTaken { mac, owner: record.key.clone() }),
+            Some(record) => Err(AttachError::MacTaken {
+                mac,
+                owner: record.key.clone(),
+            }),
             None => Ok(()),
         }
     }

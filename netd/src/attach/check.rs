@@ -20,7 +20,9 @@ impl<W: World> Engine<W> {
     /// [`AttachError::Differs`] with a line for each difference.
     pub async fn check(&self, request: &CheckRequest) -> Result<CheckReply, AttachError> {
         let _held = self.lock(&request.key).await;
-        let unknown = || AttachError::Unknown { key: request.key.clone() };
+        let unknown = || AttachError::Unknown {
+            key: request.key.clone(),
+        };
         let record = self.ipam().get(&request.key).ok_or_else(unknown)?;
         if record.state != RecordState::Committed {
             return Err(unknown());
@@ -28,8 +30,14 @@ impl<W: World> Engine<W> {
         let holding = Holding::from_record(&record)?;
         let plan = self.plan_of(&holding)?;
 
-        let netns = step("open the container's namespace", self.world().open_netns(&request.netns))?;
-        let seen = self.world().observe_container(&netns, &request.key.ifname).await;
+        let netns = step(
+            "open the container's namespace",
+            self.world().open_netns(&request.netns),
+        )?;
+        let seen = self
+            .world()
+            .observe_container(&netns, &request.key.ifname)
+            .await;
         let mut differences = against_request(request, &holding);
         let seen = step("read the container's interface", seen)?;
         differences.extend(container(request, &plan, seen));
@@ -37,14 +45,24 @@ impl<W: World> Engine<W> {
         if differences.is_empty() {
             return Ok(CheckReply {});
         }
-        Err(AttachError::Differs { key: request.key.clone(), differences })
+        Err(AttachError::Differs {
+            key: request.key.clone(),
+            differences,
+        })
     }
 
     /// The host's side: link, port, flows.
-    async fn outside(&self, plan: &AttachPlan, generation: u64) -> Result<Vec<String>, AttachError> {
+    async fn outside(
+        &self,
+        plan: &AttachPlan,
+        generation: u64,
+    ) -> Result<Vec<String>, AttachError> {
         let mut differences = Vec::new();
         let link = &plan.link;
-        let up = self.world().link_up(&link.host_name, link.host_ifindex).await;
+        let up = self
+            .world()
+            .link_up(&link.host_name, link.host_ifindex)
+            .await;
         match step("read the links", up)? {
             None => differences.push(format!("link {} is not on the host", link.host_name)),
             Some(false) => differences.push(format!("link {} of the host is down", link.host_name)),
@@ -53,7 +71,11 @@ impl<W: World> Engine<W> {
         match self.world().observe_port(&plan.row.name) {
             None => differences.push(format!("port {} is not on the bridge", plan.row.name)),
             Some(row) if row.tag != plan.row.tag || row.trunks != plan.row.trunks => {
-                let tag = |t: Option<_>| t.map_or("no VLAN".to_owned(), |v: flatnet_types::VlanId| format!("VLAN {v}"));
+                let tag = |t: Option<_>| {
+                    t.map_or("no VLAN".to_owned(), |v: flatnet_types::VlanId| {
+                        format!("VLAN {v}")
+                    })
+                };
                 differences.push(format!(
                     "port {} is in {}, and {} was planned",
                     plan.row.name,
@@ -63,11 +85,17 @@ impl<W: World> Engine<W> {
             }
             Some(_) => {}
         }
-        let flows = step("read the flows", self.world().observe_flows(cookie(generation)).await)?;
+        let flows = step(
+            "read the flows",
+            self.world().observe_flows(cookie(generation)).await,
+        )?;
         let there: BTreeSet<_> = flows.into_iter().collect();
         let missing = plan.flows.iter().filter(|f| !there.contains(f)).count();
         if missing > 0 {
-            differences.push(format!("{missing} of {} flows are missing", plan.flows.len()));
+            differences.push(format!(
+                "{missing} of {} flows are missing",
+                plan.flows.len()
+            ));
         }
         Ok(differences)
     }
@@ -79,11 +107,16 @@ fn against_request(request: &CheckRequest, holding: &Holding) -> Vec<String> {
     if let Some(mac) = request.mac
         && mac != holding.detail.mac
     {
-        differences.push(format!("prevResult has MAC {mac}, and {} was attached", holding.detail.mac));
+        differences.push(format!(
+            "prevResult has MAC {mac}, and {} was attached",
+            holding.detail.mac
+        ));
     }
     for ip in &request.ips {
         if !holding.addresses.iter().any(|a| a.address == *ip) {
-            differences.push(format!("prevResult has {ip}, which is not reserved for this attachment"));
+            differences.push(format!(
+                "prevResult has {ip}, which is not reserved for this attachment"
+            ));
         }
     }
     differences
@@ -107,7 +140,10 @@ fn container(
     let mut differences = Vec::new();
     if seen.mac != Some(plan.link.container_mac) {
         let is = seen.mac.map_or("none".to_owned(), |m| m.to_string());
-        differences.push(format!("{name} has MAC {is}, and {} was given", plan.link.container_mac));
+        differences.push(format!(
+            "{name} has MAC {is}, and {} was given",
+            plan.link.container_mac
+        ));
     }
     if !seen.up {
         differences.push(format!("{name} is down"));
@@ -119,7 +155,12 @@ fn container(
     }
     for (dst, via) in &plan.container.routes {
         let told = request.routes.iter().any(|r| r.dst == *dst);
-        if told && !seen.routes.iter().any(|(d, v)| d == dst && (via.is_none() || v == via)) {
+        if told
+            && !seen
+                .routes
+                .iter()
+                .any(|(d, v)| d == dst && (via.is_none() || v == via))
+        {
             let via = via.map_or(String::new(), |v| format!(" via {v}"));
             differences.push(format!("{name} lacks the route {dst}{via}"));
         }

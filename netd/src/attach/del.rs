@@ -38,15 +38,20 @@ impl<W: World> Engine<W> {
         let world = self.world();
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
         let meters = [2 * u32::from(record.slot), 2 * u32::from(record.slot) + 1];
-        let limited = record.detail.get("bandwidth").is_some_and(|b| {
-            b.as_object().is_some_and(|b| !b.is_empty())
-        });
+        let limited = record
+            .detail
+            .get("bandwidth")
+            .is_some_and(|b| b.as_object().is_some_and(|b| !b.is_empty()));
         // Flows first and unawaited: one connection keeps the order, so the next user of the
         // port's number, whose flows come later, is safe.
-        let flows =
-            world.delete_flows(flows::cookie(record.generation), if limited { &meters } else { &[] });
-        let (unlinked, unported) =
-            tokio::join!(world.delete_link(&name, ifindex), world.delete_port(name.as_str()));
+        let flows = world.delete_flows(
+            flows::cookie(record.generation),
+            if limited { &meters } else { &[] },
+        );
+        let (unlinked, unported) = tokio::join!(
+            world.delete_link(&name, ifindex),
+            world.delete_port(name.as_str())
+        );
         if let Err(e) = unlinked {
             return Err(AttachError::Incomplete(vec![format!("link {name}: {e}")]));
         }
@@ -62,13 +67,23 @@ impl<W: World> Engine<W> {
                 engine.mend_soon();
             }
         });
-        self.ipam().release(&record.key, record.generation, self.now())?.durable().await?;
+        self.ipam()
+            .release(&record.key, record.generation, self.now())?
+            .durable()
+            .await?;
+        if record.detail.get("trunk").is_some() {
+            self.mend_soon();
+        }
         Ok(())
     }
 
     /// Notes what an ADD made and could not take away.
     pub(super) fn doom(&self, key: &AttachmentKey, generation: u64) {
-        let mut doomed = self.inner.doomed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doomed = self
+            .inner
+            .doomed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         doomed.insert(key.clone(), generation);
         self.mend_soon();
     }
@@ -76,7 +91,11 @@ impl<W: World> Engine<W> {
     /// Goes on with the undoing that failed. Gives what still fails.
     pub(crate) async fn finish_undoing(&self) -> Vec<String> {
         let doomed = {
-            let mut doomed = self.inner.doomed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut doomed = self
+                .inner
+                .doomed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *doomed)
         };
         let mut failed = Vec::new();
@@ -116,11 +135,18 @@ impl<W: World> Engine<W> {
     /// [`AttachError::Incomplete`] with a line for each that could not be taken away.
     pub async fn gc(&self, request: &GcRequest) -> Result<GcReply, AttachError> {
         let valid: BTreeSet<&GcAttachment> = request.valid.iter().collect();
-        let dead = self.ipam().list().into_iter().map(|r| r.key.clone()).filter(|key| {
-            let attachment =
-                GcAttachment { container_id: key.container_id.clone(), ifname: key.ifname.clone() };
-            key.network == request.network && !valid.contains(&attachment)
-        });
+        let dead = self
+            .ipam()
+            .list()
+            .into_iter()
+            .map(|r| r.key.clone())
+            .filter(|key| {
+                let attachment = GcAttachment {
+                    container_id: key.container_id.clone(),
+                    ifname: key.ifname.clone(),
+                };
+                key.network == request.network && !valid.contains(&attachment)
+            });
         let mut reply = GcReply::default();
         let mut failed = Vec::new();
         for key in dead {
@@ -129,6 +155,10 @@ impl<W: World> Engine<W> {
                 Err(e) => failed.push(format!("{key}: {e}")),
             }
         }
-        if failed.is_empty() { Ok(reply) } else { Err(AttachError::Incomplete(failed)) }
+        if failed.is_empty() {
+            Ok(reply)
+        } else {
+            Err(AttachError::Incomplete(failed))
+        }
     }
 }

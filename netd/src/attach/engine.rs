@@ -24,7 +24,9 @@ pub struct Engine<W: World> {
 
 impl<W: World> Clone for Engine<W> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 
@@ -74,7 +76,8 @@ impl<W: World> Engine<W> {
         Arc::clone(&self.inner.dirty)
     }
 
-    /// Wants a reconcile now: something could not be taken away.
+    /// Wants a reconcile now: something could not be taken away, or what attachments share (the
+    /// flows of a VLAN that some send tagged) has changed.
     pub(super) fn mend_soon(&self) {
         self.inner.dirty.notify_one();
     }
@@ -86,7 +89,13 @@ impl<W: World> Engine<W> {
 
     /// The node's part of the plan.
     pub fn spec(&self) -> Arc<NodeSpec> {
-        Arc::clone(&self.inner.spec.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .inner
+                .spec
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Says where the bridge's own ports are: from now on ADD is served. `None`: not any more.
@@ -103,11 +112,16 @@ impl<W: World> Engine<W> {
     /// # Errors
     /// [`AttachError::NotReady`] until the node is set up.
     pub fn ports(&self) -> Result<NodePorts, AttachError> {
-        self.inner.ports.borrow().clone().ok_or_else(|| AttachError::NotReady {
-            why: "the bridge is not set up yet; `curl --unix-socket … http://netd/v1/node` says \
+        self.inner
+            .ports
+            .borrow()
+            .clone()
+            .ok_or_else(|| AttachError::NotReady {
+                why:
+                    "the bridge is not set up yet; `curl --unix-socket … http://netd/v1/node` says \
                   what is missing"
-                .to_owned(),
-        })
+                        .to_owned(),
+            })
     }
 
     /// The plan of an attachment that is held.
@@ -123,7 +137,8 @@ impl<W: World> Engine<W> {
     /// # Errors
     /// [`AttachError::Unserved`] with what an ADD would answer.
     pub fn status(&self, request: &StatusRequest) -> Result<StatusReply, AttachError> {
-        self.could_add(&request.network).map_err(|why| AttachError::Unserved(Box::new(why)))?;
+        self.could_add(&request.network)
+            .map_err(|why| AttachError::Unserved(Box::new(why)))?;
         Ok(StatusReply {})
     }
 
@@ -157,7 +172,11 @@ impl KeyLocks {
             let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(map.entry(key.clone()).or_default())
         };
-        KeyGuard { locks: self, key: key.clone(), held: Some(lock.lock_owned().await) }
+        KeyGuard {
+            locks: self,
+            key: key.clone(),
+            held: Some(lock.lock_owned().await),
+        }
     }
 }
 
@@ -166,7 +185,10 @@ impl Drop for KeyGuard<'_> {
         let mut map = self.locks.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.held = None;
         // Two are the map's own and none: nobody else holds or waits for it.
-        if map.get(&self.key).is_some_and(|l| Arc::strong_count(l) == 1) {
+        if map
+            .get(&self.key)
+            .is_some_and(|l| Arc::strong_count(l) == 1)
+        {
             map.remove(&self.key);
         }
     }

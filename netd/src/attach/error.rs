@@ -11,7 +11,10 @@ use crate::world::WorldError;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RefusedRequest {
     /// The node has no range of that network.
-    #[error("node {node} has no range of network {name}; it has ranges of: {}", list(known))]
+    #[error(
+        "node {node} has no range of network {name}; it has ranges of: {}",
+        list(known)
+    )]
     Network {
         /// What was asked for.
         name: NetworkName,
@@ -29,7 +32,10 @@ pub enum RefusedRequest {
         most: Mtu,
     },
     /// Too small for a network that has IPv6.
-    #[error("MTU {asked} is too small: the network has IPv6, which needs {} (RFC 8200 §5)", Mtu::MIN_IPV6)]
+    #[error(
+        "MTU {asked} is too small: the network has IPv6, which needs {} (RFC 8200 §5)",
+        Mtu::MIN_IPV6
+    )]
     MtuForIpv6 {
         /// What was asked for.
         asked: Mtu,
@@ -38,10 +44,15 @@ pub enum RefusedRequest {
     #[error("the requested MAC cannot be used: {0}")]
     Mac(NetError),
     /// A MAC that belongs to an address.
-    #[error("MAC {0} is of those that Flatnet derives from addresses: ask for another, or for its address too")]
+    #[error(
+        "MAC {0} is of those that Flatnet derives from addresses: ask for another, or for its address too"
+    )]
     MacReserved(MacAddr),
     /// A VLAN that this node's uplink does not carry for containers.
-    #[error("vlanTrunk {vlan} is not to be had here; this network may add: {}", list(allowed))]
+    #[error(
+        "vlanTrunk {vlan} is not to be had here; this network may add: {}",
+        list(allowed)
+    )]
     Trunk {
         /// What was asked for.
         vlan: VlanId,
@@ -49,7 +60,9 @@ pub enum RefusedRequest {
         allowed: Vec<VlanId>,
     },
     /// A rate below what a meter can hold.
-    #[error("{direction} bandwidth of {rate} bit/s with a burst of {burst} bits cannot be set: at least 1000 bit/s and a burst are needed")]
+    #[error(
+        "{direction} bandwidth of {rate} bit/s with a burst of {burst} bits cannot be set: at least 1000 bit/s and a burst are needed"
+    )]
     Rate {
         /// `ingress` or `egress`.
         direction: &'static str,
@@ -64,7 +77,11 @@ fn list<T: ToString>(items: &[T]) -> String {
     if items.is_empty() {
         return "none".to_owned();
     }
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Why an attachment was not made, changed or found right.
@@ -163,7 +180,11 @@ impl AttachError {
 
     /// The error as the plugin prints it.
     pub fn reply(&self) -> ErrorReply {
-        ErrorReply { code: self.cni_code(), msg: self.to_string(), details: self.details() }
+        ErrorReply {
+            code: self.cni_code(),
+            msg: self.to_string(),
+            details: self.details(),
+        }
     }
 
     fn details(&self) -> String {

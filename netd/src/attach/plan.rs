@@ -66,12 +66,18 @@ pub struct Checked<'n> {
 /// # Errors
 /// [`AttachError::Refused`] names the field and what is allowed.
 pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>, AttachError> {
-    let name = request.plan_network.as_ref().unwrap_or(&request.key.network);
+    let name = request
+        .plan_network
+        .as_ref()
+        .unwrap_or(&request.key.network);
     let network = network(spec, name)?;
     let refuse = |refused| Err(AttachError::Refused(refused));
     let mtu = request.mtu.unwrap_or(network.mtu);
     if mtu > network.mtu {
-        return refuse(RefusedRequest::Mtu { asked: mtu, most: network.mtu });
+        return refuse(RefusedRequest::Mtu {
+            asked: mtu,
+            most: network.mtu,
+        });
     }
     let has_ipv6 = network.ranges.iter().any(|r| r.prefix.is_ipv6());
     if has_ipv6 && mtu.get() < Mtu::MIN_IPV6 {
@@ -89,16 +95,24 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
         let carried = || spec.networks.iter().filter_map(|n| n.vlan);
         if network.vlan == Some(*vlan) || !carried().any(|v| v == *vlan) {
             let allowed = carried().filter(|v| network.vlan != Some(*v)).collect();
-            return refuse(RefusedRequest::Trunk { vlan: *vlan, allowed });
+            return refuse(RefusedRequest::Trunk {
+                vlan: *vlan,
+                allowed,
+            });
         }
     }
-    for (direction, rate) in
-        [("ingress", request.bandwidth.ingress), ("egress", request.bandwidth.egress)]
-    {
+    for (direction, rate) in [
+        ("ingress", request.bandwidth.ingress),
+        ("egress", request.bandwidth.egress),
+    ] {
         if let Some(rate) = rate
             && (rate.rate < 1000 || rate.burst == 0)
         {
-            return refuse(RefusedRequest::Rate { direction, rate: rate.rate, burst: rate.burst });
+            return refuse(RefusedRequest::Rate {
+                direction,
+                rate: rate.rate,
+                burst: rate.burst,
+            });
         }
     }
     Ok(Checked { network, mtu })
@@ -109,13 +123,16 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
 /// # Errors
 /// [`RefusedRequest::Network`] with the names that there are.
 pub fn network<'n>(spec: &'n NodeSpec, name: &NetworkName) -> Result<&'n NodeNetwork, AttachError> {
-    spec.networks.iter().find(|n| &n.name == name).ok_or_else(|| {
-        AttachError::Refused(RefusedRequest::Network {
-            name: name.clone(),
-            node: spec.node.clone(),
-            known: spec.networks.iter().map(|n| n.name.clone()).collect(),
+    spec.networks
+        .iter()
+        .find(|n| &n.name == name)
+        .ok_or_else(|| {
+            AttachError::Refused(RefusedRequest::Network {
+                name: name.clone(),
+                node: spec.node.clone(),
+                known: spec.networks.iter().map(|n| n.name.clone()).collect(),
+            })
         })
-    })
 }
 
 /// What is kept of a request, once its addresses are known.
@@ -123,7 +140,9 @@ pub fn detail(request: &AddRequest, mtu: Mtu, reservation: &Reservation) -> Deta
     Detail {
         version: DETAIL_VERSION,
         netns: request.netns.clone(),
-        mac: request.mac.unwrap_or_else(|| mac_for(&reservation.addresses)),
+        mac: request
+            .mac
+            .unwrap_or_else(|| mac_for(&reservation.addresses)),
         mtu,
         trunk: request.trunk.clone(),
         bandwidth: request.bandwidth,
@@ -134,7 +153,9 @@ pub fn detail(request: &AddRequest, mtu: Mtu, reservation: &Reservation) -> Deta
 
 /// Of the first address, which is the IPv4 one where there is one.
 fn mac_for(addresses: &[AssignedIp]) -> MacAddr {
-    addresses.first().map_or(MacAddr::ZERO, |a| MacAddr::for_ip(a.address.ip()))
+    addresses
+        .first()
+        .map_or(MacAddr::ZERO, |a| MacAddr::for_ip(a.address.ip()))
 }
 
 /// What identifies an attachment and what it holds.
@@ -160,9 +181,12 @@ impl Holding {
     /// # Errors
     /// [`AttachError::Record`] where another version of netd wrote it.
     pub fn from_record(record: &Record) -> Result<Self, AttachError> {
-        let unreadable = |why: String| AttachError::Record { key: record.key.clone(), why };
-        let detail: Detail = serde_json::from_value(record.detail.clone())
-            .map_err(|e| unreadable(e.to_string()))?;
+        let unreadable = |why: String| AttachError::Record {
+            key: record.key.clone(),
+            why,
+        };
+        let detail: Detail =
+            serde_json::from_value(record.detail.clone()).map_err(|e| unreadable(e.to_string()))?;
         if detail.version != DETAIL_VERSION {
             return Err(unreadable(format!("its version is {}", detail.version)));
         }
@@ -288,10 +312,16 @@ fn host_mac(slot: u16) -> MacAddr {
 /// The default routes, and what was asked for, through the gateway where it names none.
 fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
     let gateway_of = |v6: bool| {
-        addresses.iter().filter(|a| a.address.is_ipv6() == v6).find_map(|a| a.gateway)
+        addresses
+            .iter()
+            .filter(|a| a.address.is_ipv6() == v6)
+            .find_map(|a| a.gateway)
     };
     let defaults = [false, true].into_iter().filter_map(|v6| {
-        gateway_of(v6).map(|gw| Route { dst: everywhere(v6), gateway: Some(gw) })
+        gateway_of(v6).map(|gw| Route {
+            dst: everywhere(v6),
+            gateway: Some(gw),
+        })
     });
     let more = asked.iter().map(|r| Route {
         dst: r.dst,
@@ -310,8 +340,11 @@ fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
 
 /// The prefix of length zero.
 fn everywhere(v6: bool) -> IpNetwork {
-    let ip: IpAddr =
-        if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    let ip: IpAddr = if v6 {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
     IpNetwork::new(ip, 0).unwrap_or_else(|_| unreachable!("0 is a prefix length"))
 }
 

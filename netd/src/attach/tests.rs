@@ -50,12 +50,24 @@ impl TestNode {
             Ipam::open_with(Box::new(disk.clone()), config, "boot-1", now).expect("opens");
         let clock = Arc::new(move || Timestamp::from_millis(1_000_000));
         let engine = Engine::new(world.clone(), ipam, spec, clock);
-        let Recovery { uncommitted, earlier_boot, .. } = recovery;
+        let Recovery {
+            uncommitted,
+            earlier_boot,
+            ..
+        } = recovery;
         let dead: Vec<_> = uncommitted.into_iter().chain(earlier_boot).collect();
         engine.recover(&dead).await;
-        let options = NodeOptions { bridge: "br-flat".into(), datapath: "netdev".into() };
+        let options = NodeOptions {
+            bridge: "br-flat".into(),
+            datapath: "netdev".into(),
+        };
         let reconciler = Reconciler::new(engine.clone(), options);
-        Self { world, engine, reconciler, disk }
+        Self {
+            world,
+            engine,
+            reconciler,
+            disk,
+        }
     }
 
     async fn restart(&self, node: &str) -> Self {
@@ -70,15 +82,27 @@ impl TestNode {
     fn traces(&self) -> Vec<String> {
         let state = self.world.state();
         let links = state.links.keys().filter(|n| n.starts_with("fn")).cloned();
-        let ports = state.ports.keys().filter(|n| n.starts_with("fn")).map(|n| format!("port {n}"));
+        let ports = state
+            .ports
+            .keys()
+            .filter(|n| n.starts_with("fn"))
+            .map(|n| format!("port {n}"));
         let flows = state
             .flows
             .iter()
             .filter(|f| f.cookie & !COOKIE_MARK_MASK != 0)
             .map(|f| format!("flow {f}"));
         let meters = state.meters.iter().map(|m| format!("meter {}", m.id));
-        let containers = state.containers.keys().map(|(ns, name)| format!("{ns} {name}"));
-        links.chain(ports).chain(flows).chain(meters).chain(containers).collect()
+        let containers = state
+            .containers
+            .keys()
+            .map(|(ns, name)| format!("{ns} {name}"));
+        links
+            .chain(ports)
+            .chain(flows)
+            .chain(meters)
+            .chain(containers)
+            .collect()
     }
 }
 
@@ -91,7 +115,10 @@ fn key(container: &str) -> AttachmentKey {
 }
 
 fn request(container: &str) -> AddRequest {
-    let rate = Some(Rate { rate: 10_000_000, burst: 1_000_000 });
+    let rate = Some(Rate {
+        rate: 10_000_000,
+        burst: 1_000_000,
+    });
     AddRequest {
         version: VERSION,
         key: key(container),
@@ -101,7 +128,10 @@ fn request(container: &str) -> AddRequest {
         mac: None,
         mtu: None,
         trunk: Vec::new(),
-        bandwidth: Bandwidth { ingress: rate, egress: rate },
+        bandwidth: Bandwidth {
+            ingress: rate,
+            egress: rate,
+        },
         routes: Vec::new(),
         pod: PodRef::default(),
     }
@@ -123,15 +153,24 @@ async fn a_container_gets_what_the_plan_says() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     assert_eq!(reply.ips[0].address.to_string(), "10.100.16.0/16");
-    assert_eq!(reply.ips[0].gateway.map(|g| g.to_string()).as_deref(), Some("10.100.0.1"));
+    assert_eq!(
+        reply.ips[0].gateway.map(|g| g.to_string()).as_deref(),
+        Some("10.100.0.1")
+    );
     assert_eq!(reply.ips[1].address.to_string(), "fd10:100::1:0/64");
     assert_eq!(reply.mac.to_string(), "0a:f1:0a:64:10:00");
     let routes: Vec<String> = reply.routes.iter().map(|r| r.dst.to_string()).collect();
     assert_eq!(routes, ["0.0.0.0/0", "::/0"]);
-    assert!(node.reconcile().await.applied.is_empty(), "a fresh attachment needs no mending");
+    assert!(
+        node.reconcile().await.applied.is_empty(),
+        "a fresh attachment needs no mending"
+    );
     node.engine.del(&key("c1")).await.expect("detaches");
     assert_eq!(node.traces(), Vec::<String>::new());
-    assert!(node.reconcile().await.applied.is_empty(), "nothing is left to mend");
+    assert!(
+        node.reconcile().await.applied.is_empty(),
+        "nothing is left to mend"
+    );
 }
 
 #[tokio::test]
@@ -141,7 +180,10 @@ async fn a_routed_node_gives_its_first_address_to_nobody() {
     add.plan_network = Some("cloud".parse().expect("name"));
     let reply = node.engine.add(&add).await.expect("attaches");
     assert_eq!(reply.ips[0].address.to_string(), "172.30.16.2/20");
-    assert_eq!(reply.ips[0].gateway.map(|g| g.to_string()).as_deref(), Some("172.30.16.1"));
+    assert_eq!(
+        reply.ips[0].gateway.map(|g| g.to_string()).as_deref(),
+        Some("172.30.16.1")
+    );
     assert!(node.reconcile().await.applied.is_empty());
 }
 
@@ -151,7 +193,10 @@ async fn steps_of_an_add() -> usize {
     node.world.fail_at(usize::MAX - 1, Fault::Before);
     node.engine.add(&request("c1")).await.expect("attaches");
     let calls = node.world.state().calls.clone();
-    assert_eq!(calls, ["add_port", "create_link", "send_flows", "configure"]);
+    assert_eq!(
+        calls,
+        ["add_port", "create_link", "send_flows", "configure"]
+    );
     calls.len()
 }
 
@@ -161,12 +206,26 @@ async fn an_add_that_fails_at_any_step_leaves_nothing() {
         for fault in [Fault::Before, Fault::After] {
             let node = TestNode::new("idc1").await;
             node.world.fail_at(k, fault);
-            let err = node.engine.add(&request("c1")).await.expect_err("the fault is reported");
-            assert_eq!(err.cni_code(), code::TRY_AGAIN_LATER, "step {k} {fault:?}: {err}");
+            let err = node
+                .engine
+                .add(&request("c1"))
+                .await
+                .expect_err("the fault is reported");
+            assert_eq!(
+                err.cni_code(),
+                code::TRY_AGAIN_LATER,
+                "step {k} {fault:?}: {err}"
+            );
             assert_eq!(node.traces(), Vec::<String>::new(), "step {k} {fault:?}");
             assert!(node.engine.ipam().list().is_empty(), "step {k} {fault:?}");
-            assert!(node.reconcile().await.applied.is_empty(), "step {k} {fault:?}");
-            node.engine.add(&request("c1")).await.expect("the next try succeeds");
+            assert!(
+                node.reconcile().await.applied.is_empty(),
+                "step {k} {fault:?}"
+            );
+            node.engine
+                .add(&request("c1"))
+                .await
+                .expect("the next try succeeds");
         }
     }
 }
@@ -220,7 +279,11 @@ async fn netd_that_dies_at_any_step_of_an_add_is_mended_by_its_next_start() {
             again.engine.del(&key("c1")).await.expect("detaches");
             assert_eq!(again.traces(), Vec::<String>::new(), "step {k}");
         }
-        again.engine.add(&request("c1")).await.expect("attaches again");
+        again
+            .engine
+            .add(&request("c1"))
+            .await
+            .expect("attaches again");
     }
 }
 
@@ -232,7 +295,11 @@ async fn a_del_that_fails_at_any_step_can_be_repeated() {
             node.engine.add(&request("c1")).await.expect("attaches");
             node.world.fail_at(k, fault);
             let first = node.engine.del(&key("c1")).await;
-            let again = node.engine.del(&key("c1")).await.expect("the second succeeds");
+            let again = node
+                .engine
+                .del(&key("c1"))
+                .await
+                .expect("the second succeeds");
             assert_eq!(again.existed, first.is_err(), "step {k} {fault:?}");
             node.reconcile().await;
             assert_eq!(node.traces(), Vec::<String>::new(), "step {k} {fault:?}");
@@ -245,7 +312,10 @@ async fn a_del_that_fails_at_any_step_can_be_repeated() {
 async fn a_restart_changes_nothing_that_is_right() {
     let node = TestNode::new("idc1").await;
     for i in 0..20 {
-        node.engine.add(&request(&format!("c{i}"))).await.expect("attaches");
+        node.engine
+            .add(&request(&format!("c{i}")))
+            .await
+            .expect("attaches");
     }
     let again = node.restart("idc1").await;
     let report = again.reconcile().await;
@@ -277,7 +347,11 @@ async fn a_second_add_of_an_attachment_is_refused_and_harms_nothing() {
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
     let before = node.traces();
-    let err = node.engine.add(&request("c1")).await.expect_err("it is there");
+    let err = node
+        .engine
+        .add(&request("c1"))
+        .await
+        .expect_err("it is there");
     assert_eq!(err.cni_code(), code::ALREADY_ATTACHED);
     assert_eq!(node.traces(), before);
 }
@@ -291,7 +365,11 @@ async fn an_add_whose_predecessor_vanished_without_a_del_takes_its_place() {
         let ifindex = state.links[first.host_ifname.as_str()].ifindex;
         state.delete_link(first.host_ifname.as_str(), ifindex);
     }
-    let second = node.engine.add(&request("c1")).await.expect("attaches anew");
+    let second = node
+        .engine
+        .add(&request("c1"))
+        .await
+        .expect("attaches anew");
     assert!(second.generation > first.generation);
     assert_ne!(second.ips, first.ips, "the first address rests");
 }
@@ -305,16 +383,56 @@ async fn what_cannot_be_is_refused_before_anything_is_done() {
         add
     };
     let cases: Vec<(AddRequest, u32, &str)> = vec![
-        (refused(|r| r.plan_network = "nope".parse().ok()), code::INVALID_CONFIG, "ranges of: web, db"),
-        (refused(|r| r.mtu = flatnet_types::Mtu::new(9000).ok()), code::INVALID_CONFIG, "larger than"),
-        (refused(|r| r.mtu = flatnet_types::Mtu::new(600).ok()), code::INVALID_CONFIG, "1280"),
-        (refused(|r| r.trunk = vec![flatnet_types::VlanId::new(300).expect("id")]), code::INVALID_CONFIG, "may add: 200"),
-        (refused(|r| r.mac = "01:00:5e:00:00:01".parse().ok()), code::INVALID_CONFIG, "group address"),
-        (refused(|r| r.mac = "0a:f1:0a:64:10:07".parse().ok()), code::INVALID_CONFIG, "derives"),
-        (refused(|r| r.bandwidth.egress = Some(Rate { rate: 5, burst: 1 })), code::INVALID_CONFIG, "egress"),
-        (refused(|r| r.netns = NetnsPath::new("/run/netns/missing").expect("path")), code::INVALID_NETNS, "missing"),
-        (refused(|r| r.ips = vec!["10.1.2.3".parse().expect("ip")]), code::ADDRESS_UNAVAILABLE, "10.1.2.3"),
-        (refused(|r| r.ips = vec!["10.100.0.1".parse().expect("ip")]), code::ADDRESS_UNAVAILABLE, "10.100.0.1"),
+        (
+            refused(|r| r.plan_network = "nope".parse().ok()),
+            code::INVALID_CONFIG,
+            "ranges of: web, db",
+        ),
+        (
+            refused(|r| r.mtu = flatnet_types::Mtu::new(9000).ok()),
+            code::INVALID_CONFIG,
+            "larger than",
+        ),
+        (
+            refused(|r| r.mtu = flatnet_types::Mtu::new(600).ok()),
+            code::INVALID_CONFIG,
+            "1280",
+        ),
+        (
+            refused(|r| r.trunk = vec![flatnet_types::VlanId::new(300).expect("id")]),
+            code::INVALID_CONFIG,
+            "may add: 200",
+        ),
+        (
+            refused(|r| r.mac = "01:00:5e:00:00:01".parse().ok()),
+            code::INVALID_CONFIG,
+            "group address",
+        ),
+        (
+            refused(|r| r.mac = "0a:f1:0a:64:10:07".parse().ok()),
+            code::INVALID_CONFIG,
+            "derives",
+        ),
+        (
+            refused(|r| r.bandwidth.egress = Some(Rate { rate: 5, burst: 1 })),
+            code::INVALID_CONFIG,
+            "egress",
+        ),
+        (
+            refused(|r| r.netns = NetnsPath::new("/run/netns/missing").expect("path")),
+            code::INVALID_NETNS,
+            "missing",
+        ),
+        (
+            refused(|r| r.ips = vec!["10.1.2.3".parse().expect("ip")]),
+            code::ADDRESS_UNAVAILABLE,
+            "10.1.2.3",
+        ),
+        (
+            refused(|r| r.ips = vec!["10.100.0.1".parse().expect("ip")]),
+            code::ADDRESS_UNAVAILABLE,
+            "10.100.0.1",
+        ),
     ];
     for (add, wanted, words) in cases {
         let err = node.engine.add(&add).await.expect_err(words);
@@ -330,7 +448,10 @@ async fn a_mac_that_was_asked_for_is_given_once() {
     let node = TestNode::new("idc1").await;
     let mut add = request("c1");
     add.mac = "02:11:22:33:44:55".parse().ok();
-    assert_eq!(node.engine.add(&add).await.expect("attaches").mac, add.mac.expect("given"));
+    assert_eq!(
+        node.engine.add(&add).await.expect("attaches").mac,
+        add.mac.expect("given")
+    );
     let mut second = request("c2");
     second.mac = add.mac;
     let err = node.engine.add(&second).await.expect_err("it is taken");
@@ -350,10 +471,24 @@ async fn gc_takes_what_is_not_listed_of_its_network_only() {
         container_id: "c2".parse().expect("name"),
         ifname: "eth0".parse().expect("name"),
     }];
-    let gc = GcRequest { version: VERSION, network: "web".parse().expect("name"), valid };
-    let released: BTreeSet<String> =
-        node.engine.gc(&gc).await.expect("collects").released.iter().map(ToString::to_string).collect();
-    assert_eq!(released, BTreeSet::from(["web/c1/eth0".into(), "web/c3/eth0".into()]));
+    let gc = GcRequest {
+        version: VERSION,
+        network: "web".parse().expect("name"),
+        valid,
+    };
+    let released: BTreeSet<String> = node
+        .engine
+        .gc(&gc)
+        .await
+        .expect("collects")
+        .released
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        released,
+        BTreeSet::from(["web/c1/eth0".into(), "web/c3/eth0".into()])
+    );
     assert_eq!(node.engine.ipam().list().len(), 2);
 }
 
@@ -365,16 +500,36 @@ async fn check_names_each_difference() {
     node.engine.check(&check).await.expect("all is well");
 
     let name = reply.host_ifname.as_str();
-    node.world.state().flows.retain(|f| f.cookie != cookie(reply.generation));
-    node.world.state().ports.get_mut(name).expect("port").row.tag = None;
-    let err = node.engine.check(&check).await.expect_err("the world changed");
+    node.world
+        .state()
+        .flows
+        .retain(|f| f.cookie != cookie(reply.generation));
+    node.world
+        .state()
+        .ports
+        .get_mut(name)
+        .expect("port")
+        .row
+        .tag = None;
+    let err = node
+        .engine
+        .check(&check)
+        .await
+        .expect_err("the world changed");
     let details = err.reply().details;
     assert!(details.contains("flows are missing"), "{details}");
     assert!(details.contains("VLAN 100 was planned"), "{details}");
     assert_eq!(err.cni_code(), code::CHECK_FAILED);
 
-    let unknown = CheckRequest { key: key("c9"), ..check };
-    let err = node.engine.check(&unknown).await.expect_err("never attached");
+    let unknown = CheckRequest {
+        key: key("c9"),
+        ..check
+    };
+    let err = node
+        .engine
+        .check(&unknown)
+        .await
+        .expect_err("never attached");
     assert_eq!(err.cni_code(), code::UNKNOWN_CONTAINER);
 }
 
@@ -383,9 +538,17 @@ async fn a_host_end_that_somebody_set_down_is_found_and_mended() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     let check = check_of("c1", &reply);
-    node.world.state().links.get_mut(reply.host_ifname.as_str()).expect("link").up = false;
+    node.world
+        .state()
+        .links
+        .get_mut(reply.host_ifname.as_str())
+        .expect("link")
+        .up = false;
     let err = node.engine.check(&check).await.expect_err("it is down");
-    assert!(err.reply().details.contains("of the host is down"), "{err:?}");
+    assert!(
+        err.reply().details.contains("of the host is down"),
+        "{err:?}"
+    );
     assert_eq!(node.reconcile().await.applied.len(), 1);
     node.engine.check(&check).await.expect("all is well again");
 }
@@ -399,9 +562,19 @@ async fn a_second_interface_leaves_the_default_routes_to_the_first() {
     add.key.ifname = "net1".parse().expect("name");
     let second = node.engine.add(&add).await.expect("attaches");
     assert_eq!(first.routes.len(), 2);
-    assert_eq!(second.routes, Vec::new(), "the runtime is told of what is there");
-    node.engine.check(&check_of("c1", &first)).await.expect("the first is as it was made");
-    let check = CheckRequest { key: add.key.clone(), ..check_of("c1", &second) };
+    assert_eq!(
+        second.routes,
+        Vec::new(),
+        "the runtime is told of what is there"
+    );
+    node.engine
+        .check(&check_of("c1", &first))
+        .await
+        .expect("the first is as it was made");
+    let check = CheckRequest {
+        key: add.key.clone(),
+        ..check_of("c1", &second)
+    };
     node.engine.check(&check).await.expect("so is the second");
 }
 
@@ -414,7 +587,10 @@ async fn status_tells_a_node_that_is_not_set_up_from_a_range_that_is_full() {
     };
     let code = |r: Result<_, AttachError>| r.map_or_else(|e| e.cni_code(), |_: StatusReply| 0);
     assert_eq!(code(node.engine.status(&ask("web"))), 0);
-    assert_eq!(code(node.engine.status(&ask("nowhere"))), code::INVALID_CONFIG);
+    assert_eq!(
+        code(node.engine.status(&ask("nowhere"))),
+        code::INVALID_CONFIG
+    );
     node.engine.set_ports(None);
     assert_eq!(code(node.engine.status(&ask("web"))), code::NOT_AVAILABLE);
     let full = flatnet_ipam::AllocateError::Exhausted {
@@ -455,9 +631,16 @@ async fn netd_does_not_take_a_nic_that_bears_the_hosts_addresses() {
     world.state().addresses.insert(address);
     let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
     let report = node.reconcile().await;
-    assert!(report.problems.iter().any(|p| p.contains("192.0.2.7/24")), "{report:?}");
+    assert!(
+        report.problems.iter().any(|p| p.contains("192.0.2.7/24")),
+        "{report:?}"
+    );
     assert!(!node.world.state().ports.contains_key("eth0"));
-    let err = node.engine.add(&request("c1")).await.expect_err("not ready");
+    let err = node
+        .engine
+        .add(&request("c1"))
+        .await
+        .expect_err("not ready");
     assert_eq!(err.cni_code(), code::TRY_AGAIN_LATER);
 }
 
@@ -473,6 +656,12 @@ async fn a_foreign_bridge_is_not_touched() {
     });
     let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
     let report = node.reconcile().await;
-    assert!(report.problems.iter().any(|p| p.contains("br-set-external-id")), "{report:?}");
+    assert!(
+        report
+            .problems
+            .iter()
+            .any(|p| p.contains("br-set-external-id")),
+        "{report:?}"
+    );
     assert!(report.applied.is_empty());
 }

@@ -13,7 +13,7 @@ pub fn announcements(pod: &PodPort, node: &NodePorts) -> Vec<PacketOut> {
     let out = |data: Vec<u8>, actions: Vec<Action>| PacketOut {
         in_port: port::CONTROLLER,
         actions,
-        data: data.into(),
+        data,
     };
     let mut packets = Vec::with_capacity(pod.ips.len() * 2);
     for ip in &pod.ips {
@@ -21,7 +21,10 @@ pub fn announcements(pod: &PodPort, node: &NodePorts) -> Vec<PacketOut> {
             let data = announcement(*ip, pod.uplink_mac);
             packets.push(out(data, tagged_output(pod.vlan, Action::output(uplink))));
         }
-        packets.push(out(announcement(*ip, pod.mac), vec![Action::output(node.host)]));
+        packets.push(out(
+            announcement(*ip, pod.mac),
+            vec![Action::output(node.host)],
+        ));
     }
     packets
 }
@@ -112,7 +115,10 @@ mod tests {
         let frame = unsolicited_na(ip, MAC);
         assert_eq!(frame.len(), 14 + 40 + 32);
         let (header, icmp) = frame[14..].split_at(40);
-        let pseudo = header[8..40].iter().copied().chain([0, 0, 0, 32, 0, 0, 0, 58]);
+        let pseudo = header[8..40]
+            .iter()
+            .copied()
+            .chain([0, 0, 0, 32, 0, 0, 0, 58]);
         // A sum that includes a right checksum is all ones, so its complement is zero.
         assert_eq!(internet_checksum(pseudo.chain(icmp.iter().copied())), 0);
     }

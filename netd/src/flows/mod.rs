@@ -19,6 +19,7 @@
 mod announce;
 mod node;
 mod pod;
+mod trunk;
 
 use std::net::IpAddr;
 
@@ -27,8 +28,9 @@ use flatnet_types::{MacAddr, VlanId};
 use serde::Serialize;
 
 pub use announce::announcements;
-pub use node::{node_flows, trunk_flows};
+pub use node::node_flows;
 pub use pod::{meters, pod_flows};
+pub use trunk::trunk_flows;
 
 /// Marks a flow as ours: the upper 16 bits of its cookie, "FN".
 pub const COOKIE_MARK: u64 = 0x464e << 48;

@@ -10,7 +10,9 @@ use flatnet_types::{MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
 use super::pod::{advertise, arp_reply};
-use super::table::{ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
+use super::table::{
+    ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM,
+};
 use super::{NodePorts, REG_VLAN, cookie, in_vlan, tagged_output, vlan_reg};
 
 const ICMPV6_RS: u8 = 133;
@@ -32,20 +34,6 @@ pub fn node_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     flows.into_iter().map(|f| f.cookie(cookie(0))).collect()
 }
 
-/// VLANs that containers send tagged are bridged as they are, by MAC: their addresses are
-/// the containers' own affair. The port's `trunks` bound what floods.
-pub fn trunk_flows(vlans: &BTreeSet<VlanId>) -> Vec<Flow> {
-    vlans
-        .iter()
-        .map(|v| {
-            Flow::new(FROM_UPLINK, 10)
-                .cookie(cookie(0))
-                .matching(in_vlan(Match::new(), vlan_reg(Some(*v))))
-                .actions(tagged_output(Some(*v), Action::normal()))
-        })
-        .collect()
-}
-
 /// What no container may send, and what each kernel sends unasked and nobody needs.
 fn security() -> Vec<Flow> {
     let drop = |priority, m: Match| Flow::new(SECURITY, priority).matching(m);
@@ -54,11 +42,18 @@ fn security() -> Vec<Flow> {
         // spoofing: it goes before the counted drops.
         drop(130, Match::icmpv6(ICMPV6_MLD2_REPORT)),
         drop(130, Match::icmpv6(ICMPV6_RS)),
-        drop(130, Match::icmpv6(ICMPV6_NS).ipv6_src(std::net::Ipv6Addr::UNSPECIFIED)),
+        drop(
+            130,
+            Match::icmpv6(ICMPV6_NS).ipv6_src(std::net::Ipv6Addr::UNSPECIFIED),
+        ),
         // A container is no router (RFC 6105, RA guard), and says of no neighbour but itself
         // where it is: what a container's own flows (110) do not let through ends here.
         drop(120, Match::icmpv6(ICMPV6_RA)),
         drop(120, Match::icmpv6(ICMPV6_REDIRECT)),
+        // Nor does it give out addresses: what a server says to a client (RFC 2131 §4.1,
+        // RFC 8415 §7.2).
+        drop(120, Match::udp4().udp_src(67).udp_dst(68)),
+        drop(120, Match::udp6().udp_src(547).udp_dst(546)),
         drop(105, Match::icmpv6(ICMPV6_NS)),
         drop(105, Match::icmpv6(ICMPV6_NA)),
     ]
@@ -68,7 +63,9 @@ fn security() -> Vec<Flow> {
 fn advertisements(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     let answer = |priority, m: Match, output: Vec<Action>| {
         let target = [Action::copy(Field::EthSrc, Field::NdTll)];
-        Flow::new(ADVERTISE, priority).matching(m).actions(target.into_iter().chain(output))
+        Flow::new(ADVERTISE, priority)
+            .matching(m)
+            .actions(target.into_iter().chain(output))
     };
     let advertisement = || Match::icmpv6(ICMPV6_NA).icmpv6_code(0);
     let mut flows = vec![answer(50, advertisement(), vec![Action::in_port()])];
@@ -82,12 +79,7 @@ fn advertisements(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     flows
 }
 
-fn vlan_mode(
-    spec: &NodeSpec,
-    ports: &NodePorts,
-    host_vlan: Option<VlanId>,
-    flows: &mut Vec<Flow>,
-) {
+fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_vlan: Option<VlanId>, flows: &mut Vec<Flow>) {
     let Some(uplink) = ports.uplink else { return };
     let host_reg = vlan_reg(host_vlan);
 
@@ -97,7 +89,10 @@ fn vlan_mode(
         flows.push(
             Flow::new(CLASSIFY, 100)
                 .matching(Match::new().in_port(uplink).vlan(vlan))
-                .actions([Action::pop_vlan(), Action::set_reg(REG_VLAN, vlan_reg(Some(vlan)))])
+                .actions([
+                    Action::pop_vlan(),
+                    Action::set_reg(REG_VLAN, vlan_reg(Some(vlan))),
+                ])
                 .goto(FROM_UPLINK),
         );
     }
@@ -156,7 +151,9 @@ fn upstream(vlan: VlanId, uplink: u32, mac: Option<MacAddr>, flows: &mut Vec<Flo
     let out = || tagged_output(Some(vlan), Action::output(uplink));
     let with = |rewrites: Vec<Action>| rewrites.into_iter().chain(out()).collect::<Vec<_>>();
     let flow = |priority, m: Match, actions: Vec<Action>| {
-        Flow::new(UPSTREAM, priority).matching(in_vlan(m, reg)).actions(actions)
+        Flow::new(UPSTREAM, priority)
+            .matching(in_vlan(m, reg))
+            .actions(actions)
     };
     let Some(mac) = mac else {
         flows.push(flow(50, Match::new(), out()));
@@ -164,9 +161,21 @@ fn upstream(vlan: VlanId, uplink: u32, mac: Option<MacAddr>, flows: &mut Vec<Flo
     };
     let src = Action::set_eth_src(mac);
     flows.extend([
-        flow(100, Match::arp(), with(vec![src.clone(), Action::set_arp_sha(mac)])),
-        flow(100, Match::icmpv6(ICMPV6_NS), with(vec![src.clone(), Action::set_nd_sll(mac)])),
-        flow(100, Match::icmpv6(ICMPV6_NA), with(vec![src.clone(), Action::set_nd_tll(mac)])),
+        flow(
+            100,
+            Match::arp(),
+            with(vec![src.clone(), Action::set_arp_sha(mac)]),
+        ),
+        flow(
+            100,
+            Match::icmpv6(ICMPV6_NS),
+            with(vec![src.clone(), Action::set_nd_sll(mac)]),
+        ),
+        flow(
+            100,
+            Match::icmpv6(ICMPV6_NA),
+            with(vec![src.clone(), Action::set_nd_tll(mac)]),
+        ),
         flow(50, Match::new(), with(vec![src])),
     ]);
 }
@@ -175,12 +184,14 @@ fn upstream(vlan: VlanId, uplink: u32, mac: Option<MacAddr>, flows: &mut Vec<Flo
 /// This is the only broadcast that is flooded.
 fn announcement_of_gateway(vlan: VlanId, gateway: IpAddr, flows: &mut Vec<Flow>) {
     let matches = match gateway {
-        IpAddr::V4(gw) => {
-            Match::arp().arp_spa(gw).arp_tpa(gw).eth_dst(MacAddr::BROADCAST)
-        }
-        IpAddr::V6(gw) => Match::icmpv6(ICMPV6_NA)
-            .nd_target(gw)
-            .eth_dst_masked(MacAddr([0x33, 0x33, 0, 0, 0, 0]), MacAddr([0xff, 0xff, 0, 0, 0, 0])),
+        IpAddr::V4(gw) => Match::arp()
+            .arp_spa(gw)
+            .arp_tpa(gw)
+            .eth_dst(MacAddr::BROADCAST),
+        IpAddr::V6(gw) => Match::icmpv6(ICMPV6_NA).nd_target(gw).eth_dst_masked(
+            MacAddr([0x33, 0x33, 0, 0, 0, 0]),
+            MacAddr([0xff, 0xff, 0, 0, 0, 0]),
+        ),
     };
     let flow = Flow::new(FROM_UPLINK, 80)
         .matching(in_vlan(matches, vlan_reg(Some(vlan))))
@@ -200,10 +211,11 @@ fn routed_mode(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
     flows.push(Flow::new(RESOLVE, 1).goto(UPSTREAM));
     flows.push(Flow::new(DELIVER, 1).goto(UPSTREAM));
     // Whatever is not for this node's containers is the host's to route.
-    flows.push(Flow::new(UPSTREAM, 50).matching(in_vlan(Match::new(), 0)).actions([
-        Action::set_eth_dst(ports.mac),
-        Action::output(ports.host),
-    ]));
+    flows.push(
+        Flow::new(UPSTREAM, 50)
+            .matching(in_vlan(Match::new(), 0))
+            .actions([Action::set_eth_dst(ports.mac), Action::output(ports.host)]),
+    );
     for range in spec.networks.iter().flat_map(|n| &n.ranges) {
         answer_for_host(0, range.gateway, ports.mac, flows);
     }
@@ -231,8 +243,10 @@ fn deliver_to_host(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
         .filter(|_| spec.mode == Mode::Routed)
         .map(|r| IpNetwork::from(r.gateway));
     let hosts = spec.host_addresses.iter().map(|a| IpNetwork::from(a.ip()));
-    let prefixes: BTreeSet<IpNetwork> =
-        hosts.chain(gateways).chain(spec.service_prefixes.iter().copied()).collect();
+    let prefixes: BTreeSet<IpNetwork> = hosts
+        .chain(gateways)
+        .chain(spec.service_prefixes.iter().copied())
+        .collect();
     for prefix in prefixes {
         let matches = match prefix {
             IpNetwork::V4(p) => Match::ipv4().ipv4_dst_net(p.network(), p.prefix()),

@@ -6,7 +6,10 @@ use flatnet_ovs::openflow::{Action, Field, Flow, Match, Meter, MeterUnit};
 use flatnet_types::{Bandwidth, MacAddr, Rate};
 
 use super::node::{ICMPV6_NA, ICMPV6_NS};
-use super::table::{ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
+use super::table::{
+    ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM,
+};
+use super::trunk::to_trunk;
 use super::{NodePorts, PodPort, REG_VLAN, in_vlan, tagged_output};
 
 /// The flows of one container. Each bears its cookie, and no two containers with different
@@ -25,6 +28,7 @@ pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
     if pod.ips.iter().any(IpAddr::is_ipv6) {
         ipv6(pod, node, pod.mac.link_local(), &mut flows);
     }
+    to_trunk(pod, &mut flows);
     let cookie = pod.cookie();
     flows.into_iter().map(|f| f.cookie(cookie)).collect()
 }
@@ -76,7 +80,9 @@ fn deliver(pod: &PodPort, table: u8, priority: u16, matches: Match, more: &[Acti
         .into_iter()
         .chain(more.iter().cloned())
         .chain([Action::output(pod.port)]);
-    let flow = Flow::new(table, priority).matching(matches).actions(actions);
+    let flow = Flow::new(table, priority)
+        .matching(matches)
+        .actions(actions);
     match pod.ingress_meter {
         Some(id) => flow.meter(id),
         None => flow,
@@ -85,22 +91,38 @@ fn deliver(pod: &PodPort, table: u8, priority: u16, matches: Match, more: &[Acti
 
 fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
-    let from = || Match::arp().in_port(pod.port).eth_src(pod.mac).arp_sha(pod.mac);
+    let from = || {
+        Match::arp()
+            .in_port(pod.port)
+            .eth_src(pod.mac)
+            .arp_sha(pod.mac)
+    };
     let asked = || Match::arp().arp_op(1).arp_tpa(ip);
     let to = || Match::ipv4().ipv4_dst(ip);
     let here = || arp_reply(ip, pod.mac, vec![Action::in_port()]);
     flows.extend([
-        Flow::new(SECURITY, 100).matching(from().arp_spa(ip)).goto(RESOLVE),
+        Flow::new(SECURITY, 100)
+            .matching(from().arp_spa(ip))
+            .goto(RESOLVE),
         // A probe for a duplicate has no source yet (RFC 5227 §2.1.1).
         Flow::new(SECURITY, 100)
             .matching(from().arp_op(1).arp_spa(Ipv4Addr::UNSPECIFIED))
             .goto(RESOLVE),
         Flow::new(SECURITY, 100)
-            .matching(Match::ipv4().in_port(pod.port).eth_src(pod.mac).ipv4_src(ip))
+            .matching(
+                Match::ipv4()
+                    .in_port(pod.port)
+                    .eth_src(pod.mac)
+                    .ipv4_src(ip),
+            )
             .goto(DELIVER),
         // Its own announcement or probe goes out unanswered: an answer would be a conflict.
-        Flow::new(RESOLVE, 110).matching(asked().in_port(pod.port)).goto(UPSTREAM),
-        Flow::new(RESOLVE, 100).matching(in_vlan(asked(), vlan)).actions(here()),
+        Flow::new(RESOLVE, 110)
+            .matching(asked().in_port(pod.port))
+            .goto(UPSTREAM),
+        Flow::new(RESOLVE, 100)
+            .matching(in_vlan(asked(), vlan))
+            .actions(here()),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
         Flow::new(FROM_HOST, 100).matching(asked()).actions(here()),
         deliver(pod, FROM_HOST, 100, to(), &[]),
@@ -125,19 +147,34 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
 
 fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
-    let icmpv6 =
-        |t| Match::icmpv6(t).in_port(pod.port).eth_src(pod.mac).ipv6_src(ip);
+    let icmpv6 = |t| {
+        Match::icmpv6(t)
+            .in_port(pod.port)
+            .eth_src(pod.mac)
+            .ipv6_src(ip)
+    };
     let asked = || Match::icmpv6(ICMPV6_NS).nd_target(ip);
     let to = || Match::ipv6().ipv6_dst(ip);
     flows.extend([
-        Flow::new(SECURITY, 110).matching(icmpv6(ICMPV6_NS).nd_sll(pod.mac)).goto(RESOLVE),
+        Flow::new(SECURITY, 110)
+            .matching(icmpv6(ICMPV6_NS).nd_sll(pod.mac))
+            .goto(RESOLVE),
         Flow::new(SECURITY, 110)
             .matching(icmpv6(ICMPV6_NA).nd_target(ip).nd_tll(pod.mac))
             .goto(RESOLVE),
         Flow::new(SECURITY, 100)
-            .matching(Match::ipv6().in_port(pod.port).eth_src(pod.mac).ipv6_src(ip))
+            .matching(
+                Match::ipv6()
+                    .in_port(pod.port)
+                    .eth_src(pod.mac)
+                    .ipv6_src(ip),
+            )
             .goto(DELIVER),
-        advertise(Flow::new(RESOLVE, 100).matching(in_vlan(asked(), vlan)), ip, pod.mac),
+        advertise(
+            Flow::new(RESOLVE, 100).matching(in_vlan(asked(), vlan)),
+            ip,
+            pod.mac,
+        ),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
         advertise(Flow::new(FROM_HOST, 100).matching(asked()), ip, pod.mac),
         deliver(pod, FROM_HOST, 100, to(), &[]),

@@ -15,7 +15,11 @@ fn spec(node: &str) -> NodeSpec {
 }
 
 fn node_ports(vlan_mode: bool) -> NodePorts {
-    NodePorts { uplink: vlan_mode.then_some(1), host: 2, mac: HOST_MAC }
+    NodePorts {
+        uplink: vlan_mode.then_some(1),
+        host: 2,
+        mac: HOST_MAC,
+    }
 }
 
 fn pod(n: u8, vlan: Option<u32>) -> PodPort {
@@ -58,7 +62,10 @@ fn every_flow_is_marked_and_has_a_key_of_its_own() {
         let mut seen = BTreeMap::new();
         for flow in &all {
             assert_eq!(flow.cookie & COOKIE_MARK_MASK, COOKIE_MARK, "{flow}");
-            assert!(flow.instructions.goto.is_none_or(|t| t > flow.table), "{flow}");
+            assert!(
+                flow.instructions.goto.is_none_or(|t| t > flow.table),
+                "{flow}"
+            );
             if let Some(other) = seen.insert(flow.key(), flow) {
                 panic!("{flow} has the key of {other}");
             }
@@ -70,7 +77,10 @@ fn every_flow_is_marked_and_has_a_key_of_its_own() {
 fn a_container_only_goes_on_from_the_security_table_with_its_own_mac() {
     let flows = pod_flows(&pod(5, Some(100)), &node_ports(true));
     let mac = pod(5, Some(100)).mac.to_string();
-    for flow in flows.iter().filter(|f| f.table == table::SECURITY && f.priority > 1) {
+    for flow in flows
+        .iter()
+        .filter(|f| f.table == table::SECURITY && f.priority > 1)
+    {
         let text = flow.to_string();
         assert!(text.contains(&format!("eth_src={mac}")), "{text}");
         assert!(text.contains("in_port=1005"), "{text}");
@@ -86,7 +96,10 @@ fn the_host_mac_goes_out_for_all_of_a_network_in_mac_mode_host() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(out.len(), 4, "{out:#?}");
-    assert!(out.iter().all(|f| f.contains(&HOST_MAC.to_string())), "{out:#?}");
+    assert!(
+        out.iter().all(|f| f.contains(&HOST_MAC.to_string())),
+        "{out:#?}"
+    );
 }
 
 #[test]
@@ -94,14 +107,83 @@ fn a_container_with_limits_has_two_meters_and_its_flows_name_them() {
     let mut limited = pod(5, Some(100));
     limited.ingress_meter = Some(10);
     limited.egress_meter = Some(11);
-    let rate = Some(flatnet_types::Rate { rate: 8_000_000, burst: 800_000 });
-    let bandwidth = flatnet_types::Bandwidth { ingress: rate, egress: rate };
+    let rate = Some(flatnet_types::Rate {
+        rate: 8_000_000,
+        burst: 800_000,
+    });
+    let bandwidth = flatnet_types::Bandwidth {
+        ingress: rate,
+        egress: rate,
+    };
     let made = meters(&limited, &bandwidth);
-    assert_eq!(made.iter().map(|m| (m.id, m.rate)).collect::<Vec<_>>(), [(10, 8000), (11, 8000)]);
+    assert_eq!(
+        made.iter().map(|m| (m.id, m.rate)).collect::<Vec<_>>(),
+        [(10, 8000), (11, 8000)]
+    );
     let named = |id: u32| {
         let flows = pod_flows(&limited, &node_ports(true));
-        flows.iter().filter(|f| f.to_string().contains(&format!("meter:{id}"))).count()
+        flows
+            .iter()
+            .filter(|f| f.to_string().contains(&format!("meter:{id}")))
+            .count()
     };
     assert!(named(10) >= 6, "every way to the container is limited");
     assert_eq!(named(11), 1, "there is one way from it");
+}
+
+#[test]
+fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
+    let mut trunk = pod(5, Some(100));
+    let vlan = VlanId::new(200).expect("id");
+    trunk.trunk = vec![vlan];
+    let mac = format!("eth_dst={}", trunk.mac);
+    let flows = pod_flows(&trunk, &node_ports(true));
+    let tables: BTreeSet<u8> = flows
+        .iter()
+        .filter(|f| f.priority == 20 && f.to_string().contains(&mac))
+        .map(|f| f.table)
+        .collect();
+    assert_eq!(
+        tables,
+        [table::RESOLVE, table::DELIVER, table::FROM_UPLINK].into()
+    );
+
+    // What is said to all goes on to the uplink, without the tag that the copies had.
+    let shared = trunk_flows(&[(vlan, [1005, 1006].into())].into());
+    let copied: Vec<_> = shared
+        .iter()
+        .filter(|f| f.instructions.goto.is_some())
+        .collect();
+    assert_eq!(copied.len(), 2);
+    for flow in copied {
+        let text = flow.to_string();
+        let (copies, rest) = text.split_once("pop_vlan").expect("the tag goes");
+        assert!(
+            copies.contains("output:1005") && copies.contains("output:1006"),
+            "{text}"
+        );
+        assert!(!rest.contains("output"), "{text}");
+        assert_eq!(flow.instructions.goto, Some(table::UPSTREAM), "{text}");
+    }
+}
+
+#[test]
+fn a_container_gives_out_no_addresses() {
+    let dropped: Vec<String> = node_flows(&spec("idc1"), &node_ports(true))
+        .iter()
+        .filter(|f| f.table == table::SECURITY && f.priority == 120)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        dropped
+            .iter()
+            .any(|f| f.contains("udp,udp_src=67,udp_dst=68")),
+        "{dropped:#?}"
+    );
+    assert!(
+        dropped
+            .iter()
+            .any(|f| f.contains("udp6,udp_src=547,udp_dst=546")),
+        "{dropped:#?}"
+    );
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use flatnet_kernel::{
-    AddressSpec, ContainerRoute, ContainerSpec, Kernel, LinkChange, Netns, NetnsError, NextHop, RouteSpec,
-    SysctlKey, VethSpec,
+    AddressSpec, ContainerRoute, ContainerSpec, Kernel, LinkChange, Netns, NetnsError, NextHop,
+    RouteSpec, SysctlKey, VethSpec,
 };
 use flatnet_ovs::openflow::{
     Batch, Flow, FlowFilter, Meter, OpenFlowError, PacketOut, PortSelector, Switch, SwitchConfig,
@@ -19,9 +19,7 @@ use ipnetwork::IpNetwork;
 
 use crate::marks::ROUTE_PROTOCOL;
 use crate::reconcile::{Actual, NodeWorld, Op, RouteActual};
-use crate::world::{
-    ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError,
-};
+use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 
 /// How long the kernel may take to delete a link before DEL says "try again".
 const DELETE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,11 +74,16 @@ impl RealWorld {
     }
 
     async fn wait_port(&self, row: &PortRow) -> Result<(), WorldError> {
-        let port = self.switch.wait_port(&PortSelector::Name(row.name.clone()), PORT_TIMEOUT).await?;
+        let port = self
+            .switch
+            .wait_port(&PortSelector::Name(row.name.clone()), PORT_TIMEOUT)
+            .await?;
         match IfName::new(row.name.as_str()) {
-            Ok(name) if port.number != row.number => {
-                Err(WorldError::PortNumber { name, wanted: row.number, got: port.number })
-            }
+            Ok(name) if port.number != row.number => Err(WorldError::PortNumber {
+                name,
+                wanted: row.number,
+                got: port.number,
+            }),
             _ => Ok(()),
         }
     }
@@ -165,19 +168,26 @@ impl World for RealWorld {
         if netns.is_still_at_its_path() {
             return Ok(left_out);
         }
-        Err(NetnsError::NotFound { path: netns.path().as_path().to_owned() }.into())
+        Err(NetnsError::NotFound {
+            path: netns.path().as_path().to_owned(),
+        }
+        .into())
     }
 
     async fn add_port(&self, row: &PortRow) -> Result<(), WorldError> {
-        self.database.transact(&rows::add_port(&self.bridge, row)).await.map_err(|e| {
-            rows::no_bridge(&self.bridge, &e).unwrap_or(WorldError::Database(e))
-        })?;
+        self.database
+            .transact(&rows::add_port(&self.bridge, row))
+            .await
+            .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(WorldError::Database(e)))?;
         tracing::debug!(port = row.name, "in the database");
         self.wait_port(row).await
     }
 
     async fn delete_port(&self, name: &str) -> Result<(), WorldError> {
-        let find = || self.database.read(|r| rows::delete_ports(r, &self.bridge, &[name]));
+        let find = || {
+            self.database
+                .read(|r| rows::delete_ports(r, &self.bridge, &[name]))
+        };
         let mut ops = find();
         if ops.is_empty() {
             // An ADD that was cut may have its rows on the way. The database answers in order:
@@ -192,7 +202,9 @@ impl World for RealWorld {
     }
 
     async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
-        self.kernel.delete_link(name, Some(ifindex), DELETE_TIMEOUT).await?;
+        self.kernel
+            .delete_link(name, Some(ifindex), DELETE_TIMEOUT)
+            .await?;
         Ok(())
     }
 
@@ -211,7 +223,7 @@ impl World for RealWorld {
         ifname: &IfName,
     ) -> Result<Option<ContainerActual>, WorldError> {
         let view = self.kernel.observe_container(netns, ifname).await?;
-        Ok(view.map(observe::container))
+        Ok(view.as_ref().map(observe::container))
     }
 
     async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
@@ -220,11 +232,19 @@ impl World for RealWorld {
     }
 
     fn observe_port(&self, name: &str) -> Option<PortRow> {
-        self.database.read(|replica| rows::ports(replica, &self.bridge).remove(name).map(|p| p.row))
+        self.database.read(|replica| {
+            rows::ports(replica, &self.bridge)
+                .remove(name)
+                .map(|p| p.row)
+        })
     }
 
     async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
-        let filter = FlowFilter { cookie, cookie_mask: u64::MAX, ..FlowFilter::default() };
+        let filter = FlowFilter {
+            cookie,
+            cookie_mask: u64::MAX,
+            ..FlowFilter::default()
+        };
         let stats = self.switch.flows(filter).await?;
         Ok(stats.into_iter().map(|s| s.flow).collect())
     }
@@ -243,7 +263,9 @@ impl NodeWorld for RealWorld {
     async fn apply(&self, op: &Op) -> Result<(), WorldError> {
         match op {
             Op::CreateBridge { bridge, host } => {
-                self.database.transact(&rows::create_bridge(bridge, host)).await?;
+                self.database
+                    .transact(&rows::create_bridge(bridge, host))
+                    .await?;
                 self.wait_port(host).await
             }
             Op::SetBridge(bridge) => {
@@ -257,8 +279,9 @@ impl NodeWorld for RealWorld {
             }
             Op::DeletePorts(names) => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let ops =
-                    self.database.read(|r| rows::delete_ports(r, &self.bridge, &names));
+                let ops = self
+                    .database
+                    .read(|r| rows::delete_ports(r, &self.bridge, &names));
                 self.database.transact(&ops).await?;
                 Ok(())
             }
@@ -269,7 +292,11 @@ impl NodeWorld for RealWorld {
             },
             Op::SetLink { name, mtu } => {
                 let mtu = mtu.and_then(|m| Mtu::new(m.into()).ok());
-                let change = LinkChange { up: Some(true), mtu, ..LinkChange::default() };
+                let change = LinkChange {
+                    up: Some(true),
+                    mtu,
+                    ..LinkChange::default()
+                };
                 if let Ok(name) = IfName::new(name.as_str()) {
                     self.kernel.set_link(&name, &change).await?;
                 }
@@ -277,7 +304,10 @@ impl NodeWorld for RealWorld {
             }
             Op::AddAddress { dev, address } => {
                 if let Ok(name) = IfName::new(dev.as_str()) {
-                    let spec = AddressSpec { nodad: true, ..AddressSpec::new(*address) };
+                    let spec = AddressSpec {
+                        nodad: true,
+                        ..AddressSpec::new(*address)
+                    };
                     self.kernel.ensure_address(&name, &spec).await?;
                 }
                 Ok(())
@@ -301,7 +331,12 @@ impl NodeWorld for RealWorld {
                 }
                 Ok(self.switch.send(batch).await?)
             }
-            Op::ChangeFlows { meters, adds, deletes, .. } => {
+            Op::ChangeFlows {
+                meters,
+                adds,
+                deletes,
+                ..
+            } => {
                 let mut batch = Batch::new();
                 for meter in meters {
                     batch.meter_add(meter);
@@ -325,7 +360,14 @@ impl RealWorld {
             Ok(name) => self.kernel.link(&name).await?.map(|l| l.ifindex),
             Err(_) => None,
         };
-        let hop = NextHop { via: route.via, ifindex: dev, ..NextHop::dev(dev.unwrap_or(0)) };
-        Ok(RouteSpec { src: route.src, ..RouteSpec::new(route.dst, vec![hop], ROUTE_PROTOCOL) })
+        let hop = NextHop {
+            via: route.via,
+            ifindex: dev,
+            ..NextHop::dev(dev.unwrap_or(0))
+        };
+        Ok(RouteSpec {
+            src: route.src,
+            ..RouteSpec::new(route.dst, vec![hop], ROUTE_PROTOCOL)
+        })
     }
 }

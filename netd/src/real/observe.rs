@@ -10,7 +10,7 @@ use crate::marks::ROUTE_PROTOCOL;
 use crate::reconcile::{Actual, LinkActual, RouteActual};
 use crate::world::{ContainerActual, WorldError};
 
-pub(super) fn container(view: ContainerView) -> ContainerActual {
+pub(super) fn container(view: &ContainerView) -> ContainerActual {
     ContainerActual {
         mac: view.mac,
         mtu: view.mtu,
@@ -32,8 +32,10 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
     let names: BTreeMap<u32, &str> = links.iter().map(|l| (l.ifindex, l.name.as_str())).collect();
     let dev = |ifindex: u32| names.get(&ifindex).map(|n| (*n).to_owned());
 
-    let addresses =
-        addresses?.iter().filter_map(|a| Some((dev(a.ifindex)?, a.address))).collect();
+    let addresses = addresses?
+        .iter()
+        .filter_map(|a| Some((dev(a.ifindex)?, a.address)))
+        .collect();
     let routes = routes?
         .iter()
         .filter(|r| {
@@ -41,7 +43,12 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         })
         .filter_map(|r| {
             let hop = r.nexthops.first()?;
-            Some(RouteActual { dst: r.dst, via: hop.via, dev: dev(hop.ifindex?)?, src: r.src })
+            Some(RouteActual {
+                dst: r.dst,
+                via: hop.via,
+                dev: dev(hop.ifindex?)?,
+                src: r.src,
+            })
         })
         .collect();
 

@@ -15,11 +15,32 @@ use crate::world::{PortRow, WorldError};
 pub(super) fn monitored() -> MonitorSpec {
     MonitorSpec::new()
         .table("Open_vSwitch", ["bridges"])
-        .table("Bridge", ["name", "ports", "datapath_type", "fail_mode", "protocols", "external_ids"])
-        .table("Port", ["name", "interfaces", "tag", "trunks", "external_ids"])
+        .table(
+            "Bridge",
+            [
+                "name",
+                "ports",
+                "datapath_type",
+                "fail_mode",
+                "protocols",
+                "external_ids",
+            ],
+        )
+        .table(
+            "Port",
+            ["name", "interfaces", "tag", "trunks", "external_ids"],
+        )
         .table(
             "Interface",
-            ["name", "type", "ofport", "ofport_request", "mac", "error", "external_ids"],
+            [
+                "name",
+                "type",
+                "ofport",
+                "ofport_request",
+                "mac",
+                "error",
+                "external_ids",
+            ],
         )
 }
 
@@ -55,8 +76,15 @@ fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
     Some(ActualPort {
         row: PortRow {
             name: port.str("name")?.to_owned(),
-            kind: if interface.str("type") == Some("internal") { "internal" } else { "" },
-            number: interface.int("ofport_request").and_then(|n| n.try_into().ok()).unwrap_or(0),
+            kind: if interface.str("type") == Some("internal") {
+                "internal"
+            } else {
+                ""
+            },
+            number: interface
+                .int("ofport_request")
+                .and_then(|n| n.try_into().ok())
+                .unwrap_or(0),
             tag: port.int("tag").and_then(vlan),
             trunks: port.ints("trunks").filter_map(vlan).collect(),
             mac: interface.str("mac").and_then(|m| m.parse().ok()),
@@ -79,12 +107,17 @@ fn bridge_row(bridge: &BridgeRow) -> Row {
     Row::new()
         .with("datapath_type", bridge.datapath_type.as_str())
         .with("fail_mode", bridge.fail_mode.as_str())
-        .with("protocols", Datum::set(bridge.protocols.iter().map(String::as_str)))
+        .with(
+            "protocols",
+            Datum::set(bridge.protocols.iter().map(String::as_str)),
+        )
 }
 
 fn port_row(row: &PortRow) -> Row {
     let vlans = Datum::set(row.trunks.iter().map(|v| i64::from(v.get())));
-    let tag = row.tag.map_or_else(Datum::empty, |v| i64::from(v.get()).into());
+    let tag = row
+        .tag
+        .map_or_else(Datum::empty, |v| i64::from(v.get()).into());
     // A port with both has an untagged VLAN of its own (native-untagged); the default is
     // right for the others.
     let mode = if row.tag.is_some() && !row.trunks.is_empty() {
@@ -92,7 +125,10 @@ fn port_row(row: &PortRow) -> Row {
     } else {
         Datum::empty()
     };
-    Row::new().with("tag", tag).with("trunks", vlans).with("vlan_mode", mode)
+    Row::new()
+        .with("tag", tag)
+        .with("trunks", vlans)
+        .with("vlan_mode", mode)
 }
 
 fn interface_row(row: &PortRow) -> Row {
@@ -145,7 +181,9 @@ pub(super) fn create_bridge(bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
         .with("type", own.kind)
         .with("external_ids", strings(&own.external_ids));
     let mut ops: Vec<Op> = vec![
-        Op::insert("Interface", own_interface).named("own_interface").into(),
+        Op::insert("Interface", own_interface)
+            .named("own_interface")
+            .into(),
         Op::insert(
             "Port",
             Row::new()
@@ -162,14 +200,19 @@ pub(super) fn create_bridge(bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
             "Bridge",
             bridge_row(bridge)
                 .with("name", bridge.name.as_str())
-                .with("ports", Datum::set([Atom::named("own_port"), Atom::named("host_port")]))
+                .with(
+                    "ports",
+                    Datum::set([Atom::named("own_port"), Atom::named("host_port")]),
+                )
                 .with("external_ids", strings(&marks::node_ids("bridge"))),
         )
         .named("bridge")
         .into(),
     );
     ops.push(
-        Op::mutate("Open_vSwitch").insert("bridges", Datum::set([Atom::named("bridge")])).into(),
+        Op::mutate("Open_vSwitch")
+            .insert("bridges", Datum::set([Atom::named("bridge")]))
+            .into(),
     );
     ops
 }
@@ -206,9 +249,9 @@ pub(super) fn add_port(bridge: &str, row: &PortRow) -> Vec<Op> {
 /// Whether a transaction of [`add_port`] failed at its `wait`.
 pub(super) fn no_bridge(bridge: &str, error: &TransactError) -> Option<WorldError> {
     match error {
-        TransactError::Op { op_index: 0, .. } => {
-            Some(WorldError::NoBridge { bridge: bridge.to_owned() })
-        }
+        TransactError::Op { op_index: 0, .. } => Some(WorldError::NoBridge {
+            bridge: bridge.to_owned(),
+        }),
         _ => None,
     }
 }
@@ -218,7 +261,9 @@ pub(super) fn set_port(row: &PortRow) -> Vec<Op> {
     let keys = || Datum::set(row.external_ids.iter().map(|(k, _)| k.as_str()));
     vec![
         Op::update("Port", port_row(row)).only(named()).into(),
-        Op::update("Interface", interface_row(row)).only(named()).into(),
+        Op::update("Interface", interface_row(row))
+            .only(named())
+            .into(),
         // Foreign keys stay.
         Op::mutate("Port")
             .only(named())

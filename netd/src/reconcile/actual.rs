@@ -62,7 +62,11 @@ pub struct ActualPort {
 
 impl ActualPort {
     fn id(&self, key: &str) -> Option<&str> {
-        self.row.external_ids.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+        self.row
+            .external_ids
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
     }
 
     /// Whether it bears our mark.
@@ -96,8 +100,14 @@ pub struct LinkActual {
 impl LinkActual {
     /// The generation of the attachment whose host end this is; none: not one of ours.
     pub fn generation(&self) -> Option<u64> {
-        let marked = self.alias.as_deref().is_some_and(|a| a.starts_with(marks::ALIAS_PREFIX));
-        let digits = self.name.strip_prefix(marks::LINK_PREFIX).filter(|_| marked)?;
+        let marked = self
+            .alias
+            .as_deref()
+            .is_some_and(|a| a.starts_with(marks::ALIAS_PREFIX));
+        let digits = self
+            .name
+            .strip_prefix(marks::LINK_PREFIX)
+            .filter(|_| marked)?;
         u64::from_str_radix(digits, 16).ok()
     }
 }

@@ -64,7 +64,12 @@ impl Desired {
             Mode::Vlan { host_vlan } => host_vlan,
             Mode::Routed => None,
         };
-        self.spec.networks.iter().filter_map(|n| n.vlan).chain(host).collect()
+        self.spec
+            .networks
+            .iter()
+            .filter_map(|n| n.vlan)
+            .chain(host)
+            .collect()
     }
 
     /// The uplink's port; none in mode `routed`.
@@ -87,7 +92,9 @@ impl Desired {
             Mode::Vlan { host_vlan } => (
                 host_vlan,
                 self.spec.uplink_mac.or_else(|| {
-                    actual.link(self.spec.uplink.as_str()).and_then(|link| link.mac)
+                    actual
+                        .link(self.spec.uplink.as_str())
+                        .and_then(|link| link.mac)
                 }),
             ),
             Mode::Routed => (None, None),
@@ -121,17 +128,24 @@ impl Desired {
     pub fn routes(&self) -> BTreeSet<RouteActual> {
         let spec = &self.spec;
         let source = |dst: IpNetwork| {
-            spec.host_addresses.iter().map(IpNetwork::ip).find(|a| a.is_ipv4() == dst.is_ipv4())
+            spec.host_addresses
+                .iter()
+                .map(IpNetwork::ip)
+                .find(|a| a.is_ipv4() == dst.is_ipv4())
         };
         match spec.mode {
             // The host reaches its own containers over the bridge, not over the router.
             Mode::Vlan { .. } => {
-                let ranges = spec.networks.iter().flat_map(|n| &n.ranges).map(|r| RouteActual {
-                    dst: r.prefix,
-                    via: None,
-                    dev: HOST_PORT.to_owned(),
-                    src: source(r.prefix),
-                });
+                let ranges = spec
+                    .networks
+                    .iter()
+                    .flat_map(|n| &n.ranges)
+                    .map(|r| RouteActual {
+                        dst: r.prefix,
+                        via: None,
+                        dev: HOST_PORT.to_owned(),
+                        src: source(r.prefix),
+                    });
                 let defaults = spec.host_gateways.iter().map(|gateway| RouteActual {
                     dst: everywhere(*gateway),
                     via: Some(*gateway),
@@ -206,8 +220,16 @@ pub fn node_ports(desired: &Desired, actual: &Actual) -> Option<NodePorts> {
     };
     let mac = actual.link(HOST_PORT)?.mac?;
     // A MAC that is about to change would be wrong in every flow.
-    if desired.host_port(actual).mac.is_some_and(|wanted| wanted != mac) {
+    if desired
+        .host_port(actual)
+        .mac
+        .is_some_and(|wanted| wanted != mac)
+    {
         return None;
     }
-    Some(NodePorts { uplink, host: number(HOST_PORT)?, mac })
+    Some(NodePorts {
+        uplink,
+        host: number(HOST_PORT)?,
+        mac,
+    })
 }

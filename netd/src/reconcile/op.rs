@@ -166,7 +166,12 @@ impl fmt::Display for Op {
             Self::DeleteRoute(r) => write!(f, "delete route {r}"),
             Self::SetSysctl { key, value } => write!(f, "set sysctl net.{key} = {value}"),
             Self::DeleteMeters(ids) => write!(f, "delete {} meters", ids.len()),
-            Self::ChangeFlows { subject, adds, deletes, .. } => {
+            Self::ChangeFlows {
+                subject,
+                adds,
+                deletes,
+                ..
+            } => {
                 match subject {
                     Subject::Node => f.write_str("node flows:")?,
                     Subject::Attachment { key, .. } => write!(f, "flows of {key}:")?,

@@ -27,9 +27,8 @@ pub struct Plan {
 pub fn plan(desired: &Desired, actual: &Actual) -> Plan {
     let mut plan = Plan::default();
     if !actual.database {
-        plan.problems.push(
-            "Open vSwitch's database does not answer: is ovsdb-server running?".to_owned(),
-        );
+        plan.problems
+            .push("Open vSwitch's database does not answer: is ovsdb-server running?".to_owned());
         return plan;
     }
     garbage(desired, actual, &mut plan);
@@ -39,10 +38,13 @@ pub fn plan(desired: &Desired, actual: &Actual) -> Plan {
     node_side(desired, actual, &mut plan);
     sysctls(desired, actual, &mut plan);
     plan.ports = node_ports(desired, actual);
-    let Some(ports) = &plan.ports else { return plan };
+    let Some(ports) = &plan.ports else {
+        return plan;
+    };
     match &actual.flows {
         None => plan.problems.push(
-            "the bridge does not answer on its OpenFlow socket: is ovs-vswitchd running?".to_owned(),
+            "the bridge does not answer on its OpenFlow socket: is ovs-vswitchd running?"
+                .to_owned(),
         ),
         Some(flows) => {
             let (ops, problems) = pods::plan(desired, actual, ports, flows);
@@ -65,8 +67,15 @@ fn garbage(desired: &Desired, actual: &Actual, plan: &mut Plan) {
     if !ports.is_empty() {
         plan.ops.push(Op::DeletePorts(ports));
     }
-    for link in actual.links.iter().filter(|l| l.generation().is_some_and(dead)) {
-        plan.ops.push(Op::DeleteLink { name: link.name.clone(), ifindex: link.ifindex });
+    for link in actual
+        .links
+        .iter()
+        .filter(|l| l.generation().is_some_and(dead))
+    {
+        plan.ops.push(Op::DeleteLink {
+            name: link.name.clone(),
+            ifindex: link.ifindex,
+        });
     }
 }
 
@@ -75,7 +84,10 @@ fn bridge(desired: &Desired, actual: &Actual, plan: &mut Plan) -> bool {
     let wanted = desired.bridge();
     let Some(is) = &actual.bridge else {
         if uplink_is_there(desired, actual, plan) {
-            plan.ops.push(Op::CreateBridge { bridge: wanted, host: desired.host_port(actual) });
+            plan.ops.push(Op::CreateBridge {
+                bridge: wanted,
+                host: desired.host_port(actual),
+            });
         }
         return false;
     };
@@ -99,7 +111,12 @@ fn uplink_is_there(desired: &Desired, actual: &Actual, plan: &mut Plan) -> bool 
     let name = desired.spec.uplink.as_str();
     let there = actual.link(name).is_some();
     if !there {
-        let links: Vec<&str> = actual.links.iter().map(|l| l.name.as_str()).take(16).collect();
+        let links: Vec<&str> = actual
+            .links
+            .iter()
+            .map(|l| l.name.as_str())
+            .take(16)
+            .collect();
         plan.problems.push(format!(
             "uplink {name} is not there; this host has {}: mend the plan or the host",
             links.join(", ")
@@ -141,13 +158,23 @@ fn node_side(desired: &Desired, actual: &Actual, plan: &mut Plan) {
     link_up(HOST_PORT, mtu, actual, plan);
     for address in desired.addresses() {
         if !actual.addresses.contains(&(HOST_PORT.to_owned(), address)) {
-            plan.ops.push(Op::AddAddress { dev: HOST_PORT.to_owned(), address });
+            plan.ops.push(Op::AddAddress {
+                dev: HOST_PORT.to_owned(),
+                address,
+            });
         }
     }
     let wanted = desired.routes();
     // Additions before deletions: a prefix that moves is never without a route.
-    plan.ops.extend(wanted.difference(&actual.routes).cloned().map(Op::AddRoute));
-    plan.ops.extend(actual.routes.difference(&wanted).cloned().map(Op::DeleteRoute));
+    plan.ops
+        .extend(wanted.difference(&actual.routes).cloned().map(Op::AddRoute));
+    plan.ops.extend(
+        actual
+            .routes
+            .difference(&wanted)
+            .cloned()
+            .map(Op::DeleteRoute),
+    );
 }
 
 fn is_link_local(a: IpNetwork) -> bool {
@@ -156,9 +183,15 @@ fn is_link_local(a: IpNetwork) -> bool {
 
 fn port(row: PortRow, actual: &Actual, plan: &mut Plan) {
     match actual.ports.get(&row.name) {
-        None => plan.ops.push(Op::AddPort { subject: Subject::Node, row }),
+        None => plan.ops.push(Op::AddPort {
+            subject: Subject::Node,
+            row,
+        }),
         Some(is) if differs(&row, is) => {
-            plan.ops.push(Op::SetPort { subject: Subject::Node, row });
+            plan.ops.push(Op::SetPort {
+                subject: Subject::Node,
+                row,
+            });
         }
         Some(is) => {
             if let Some(error) = &is.error {
@@ -177,7 +210,10 @@ pub(super) fn differs(wanted: &PortRow, is: &ActualPort) -> bool {
         || wanted.tag != is.tag
         || wanted.trunks != is.trunks
         || (wanted.mac.is_some() && wanted.mac != is.mac)
-        || wanted.external_ids.iter().any(|id| !is.external_ids.contains(id))
+        || wanted
+            .external_ids
+            .iter()
+            .any(|id| !is.external_ids.contains(id))
 }
 
 fn link_up(name: &str, mtu: u32, actual: &Actual, plan: &mut Plan) {
@@ -202,6 +238,12 @@ fn sysctls(desired: &Desired, actual: &Actual, plan: &mut Plan) {
     if desired.spec.mode == Mode::Routed && actual.sysctls.get(&accepts).is_some_and(|v| v == "1") {
         // Forwarding switches router advertisements off where this is 1, and with them the
         // host's own default route (Documentation/networking/ip-sysctl.rst).
-        plan.ops.insert(0, Op::SetSysctl { key: accepts, value: "2".to_owned() });
+        plan.ops.insert(
+            0,
+            Op::SetSysctl {
+                key: accepts,
+                value: "2".to_owned(),
+            },
+        );
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_ovs::openflow::{Flow, FlowKey, Meter};
+use flatnet_types::VlanId;
 
 use super::actual::Actual;
 use super::desired::Desired;
@@ -32,20 +33,32 @@ impl Comparison<'_> {
     fn want(&mut self, flows: Vec<Flow>) {
         for flow in flows {
             if !self.left.remove(&flow) {
-                self.changes.entry(generation(&flow)).or_default().adds.push(flow);
+                self.changes
+                    .entry(generation(&flow))
+                    .or_default()
+                    .adds
+                    .push(flow);
             }
         }
     }
 
     /// The rest of what is ours goes, but what an addition takes the place of anyway.
     fn finish(mut self, keep: impl Fn(u64) -> bool) -> BTreeMap<u64, Change> {
-        let replaced: BTreeSet<FlowKey> =
-            self.changes.values().flat_map(|c| &c.adds).map(Flow::key).collect();
+        let replaced: BTreeSet<FlowKey> = self
+            .changes
+            .values()
+            .flat_map(|c| &c.adds)
+            .map(Flow::key)
+            .collect();
         for flow in self.left {
             let ours = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
             let key = flow.key();
             if ours && !keep(generation(flow)) && !replaced.contains(&key) {
-                self.changes.entry(generation(flow)).or_default().deletes.push(key);
+                self.changes
+                    .entry(generation(flow))
+                    .or_default()
+                    .deletes
+                    .push(key);
             }
         }
         self.changes
@@ -66,37 +79,62 @@ pub(super) fn plan(
     let mut ops = Vec::new();
     let mut problems = Vec::new();
     let mut keys: BTreeMap<u64, &Holding> = BTreeMap::new();
-    let mut compared = Comparison { left: is.iter().collect(), changes: BTreeMap::new() };
+    let mut compared = Comparison {
+        left: is.iter().collect(),
+        changes: BTreeMap::new(),
+    };
 
-    let mut trunk = BTreeSet::new();
+    let mut trunks: BTreeMap<VlanId, BTreeSet<u32>> = BTreeMap::new();
     for holding in &desired.holdings {
         match attach::plan(&desired.spec, ports, holding) {
             Err(e) => problems.push(format!("attachment {}: {e}", holding.key)),
             Ok(planned) => {
-                trunk.extend(holding.detail.trunk.iter().copied());
+                for vlan in &holding.detail.trunk {
+                    trunks.entry(*vlan).or_default().insert(planned.port.port);
+                }
                 ops.extend(port(holding, &planned, actual));
                 ops.extend(link_up(&planned, actual));
                 keys.insert(holding.generation, holding);
                 compared.want(planned.flows);
-                let missing = planned.meters.into_iter().filter(|m| !actual.meters.contains(m));
+                let missing = planned
+                    .meters
+                    .into_iter()
+                    .filter(|m| !actual.meters.contains(m));
                 for meter in missing {
-                    compared.changes.entry(holding.generation).or_default().meters.push(meter);
+                    compared
+                        .changes
+                        .entry(holding.generation)
+                        .or_default()
+                        .meters
+                        .push(meter);
                 }
             }
         }
     }
     compared.want(flows::node_flows(&desired.spec, ports));
-    compared.want(flows::trunk_flows(&trunk));
+    compared.want(flows::trunk_flows(&trunks));
 
     // An ADD is making it right now, or a record cannot be read: leave it alone.
     let untouchable = |of: u64| desired.living.contains_key(&of) && !keys.contains_key(&of);
     for (generation, change) in compared.finish(untouchable) {
         let subject = match keys.get(&generation) {
-            Some(h) => Subject::Attachment { key: h.key.clone(), generation },
+            Some(h) => Subject::Attachment {
+                key: h.key.clone(),
+                generation,
+            },
             None => Subject::Node,
         };
-        let Change { meters, adds, deletes } = change;
-        ops.push(Op::ChangeFlows { subject, meters, adds, deletes });
+        let Change {
+            meters,
+            adds,
+            deletes,
+        } = change;
+        ops.push(Op::ChangeFlows {
+            subject,
+            meters,
+            adds,
+            deletes,
+        });
     }
     ops.extend(dead_meters(desired, actual));
     (ops, problems)
@@ -123,8 +161,10 @@ fn port(holding: &Holding, planned: &AttachPlan, actual: &Actual) -> Option<Op> 
     if link.ifindex != planned.link.host_ifindex {
         return None;
     }
-    let subject =
-        Subject::Attachment { key: holding.key.clone(), generation: holding.generation };
+    let subject = Subject::Attachment {
+        key: holding.key.clone(),
+        generation: holding.generation,
+    };
     let row = planned.row.clone();
     match actual.ports.get(&row.name) {
         None => Some(Op::AddPort { subject, row }),
@@ -137,5 +177,8 @@ fn port(holding: &Holding, planned: &AttachPlan, actual: &Actual) -> Option<Op> 
 fn link_up(planned: &AttachPlan, actual: &Actual) -> Option<Op> {
     let link = actual.link(planned.link.host_name.as_str())?;
     let down = link.ifindex == planned.link.host_ifindex && !link.up;
-    down.then(|| Op::SetLink { name: link.name.clone(), mtu: None })
+    down.then(|| Op::SetLink {
+        name: link.name.clone(),
+        mtu: None,
+    })
 }

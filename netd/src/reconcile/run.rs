@@ -23,8 +23,10 @@ const MAX_ROUNDS: usize = 8;
 /// The effects that the reconciler needs beside those of ADD and DEL.
 pub trait NodeWorld: World {
     /// Reads the node.
-    fn observe(&self, sysctls: &[String])
-    -> impl Future<Output = Result<Actual, WorldError>> + Send;
+    fn observe(
+        &self,
+        sysctls: &[String],
+    ) -> impl Future<Output = Result<Actual, WorldError>> + Send;
 
     /// Carries out one op.
     fn apply(&self, op: &Op) -> impl Future<Output = Result<(), WorldError>> + Send;
@@ -58,12 +60,20 @@ pub struct Reconciler<W: NodeWorld> {
 impl<W: NodeWorld> Reconciler<W> {
     /// A reconciler for the engine's node.
     pub fn new(engine: Engine<W>, options: NodeOptions) -> Self {
-        Self { engine, options, running: tokio::sync::Mutex::default(), last: Mutex::default() }
+        Self {
+            engine,
+            options,
+            running: tokio::sync::Mutex::default(),
+            last: Mutex::default(),
+        }
     }
 
     /// What the last reconcile did.
     pub fn last(&self) -> Report {
-        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     /// What a reconcile would do now: a dry run.
@@ -118,7 +128,10 @@ impl<W: NodeWorld> Reconciler<W> {
             ));
         }
         log(&report);
-        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&report);
+        self.last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone_from(&report);
         report
     }
 
