@@ -229,6 +229,10 @@ fn step_code(source: &WorldError) -> u32 {
         WorldError::Netns(_) => code::INVALID_NETNS,
         WorldError::Link(LinkError::ContainerNameTaken { .. }) => code::ALREADY_ATTACHED,
         WorldError::Link(LinkError::NamespaceGone { .. }) => code::INVALID_NETNS,
+        // The next try gets another generation and another slot, and so other ones.
+        WorldError::Link(LinkError::HostNameTaken { .. } | LinkError::HostIndexTaken { .. }) => {
+            code::TRY_AGAIN_LATER
+        }
         e if e.is_retryable() => code::TRY_AGAIN_LATER,
         _ => code::IO_FAILURE,
     }

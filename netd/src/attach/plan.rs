@@ -272,7 +272,7 @@ pub fn plan(
     let link = LinkPlan {
         host_name: holding.host_ifname(),
         host_ifindex: host_ifindex(holding.slot),
-        host_mac: host_mac(holding.slot),
+        host_mac: host_mac(host_ifindex(holding.slot)),
         alias: marks::alias(&holding.key),
         container_name: holding.key.ifname.clone(),
         container_mac: detail.mac,
@@ -304,8 +304,11 @@ pub fn plan(
 
 /// The host end's MAC: locally administered and high, so that a Linux bridge that it might
 /// ever join does not take it for its own.
-fn host_mac(slot: u16) -> MacAddr {
-    let [a, b, c, d] = host_ifindex(slot).to_be_bytes();
+///
+/// It follows from the index, and so is a mark of ours that a link bears from its first
+/// moment, when it has no alias yet.
+pub fn host_mac(ifindex: u32) -> MacAddr {
+    let [a, b, c, d] = ifindex.to_be_bytes();
     MacAddr([0xfe, 0xf1, a, b, c, d])
 }
 

@@ -605,6 +605,25 @@ async fn status_tells_a_node_that_is_not_set_up_from_a_range_that_is_full() {
 }
 
 #[tokio::test]
+async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
+    let node = TestNode::new("idc1").await;
+    {
+        let mut state = node.world.state();
+        let mut link = state.links["eth0"].clone();
+        link.name = "fn7b".into();
+        link.ifindex = plan::host_ifindex(9);
+        link.mac = Some(plan::host_mac(link.ifindex));
+        state.links.insert(link.name.clone(), link.clone());
+        // Its double, which somebody else named so.
+        link.name = "fn7c".into();
+        link.ifindex = 78;
+        state.links.insert(link.name.clone(), link);
+    }
+    let report = node.reconcile().await;
+    assert_eq!(report.applied, ["delete link fn7b"]);
+}
+
+#[tokio::test]
 async fn what_bears_no_mark_is_left_alone() {
     let node = TestNode::new("idc1").await;
     {

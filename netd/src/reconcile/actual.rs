@@ -8,6 +8,7 @@ use flatnet_types::MacAddr;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
+use crate::attach::plan::host_mac;
 use crate::marks;
 use crate::world::PortRow;
 
@@ -99,11 +100,14 @@ pub struct LinkActual {
 
 impl LinkActual {
     /// The generation of the attachment whose host end this is; none: not one of ours.
+    ///
+    /// The kernel takes the alias only once the link is there: a netd that died in between
+    /// leaves a link that is known by its MAC.
     pub fn generation(&self) -> Option<u64> {
-        let marked = self
-            .alias
-            .as_deref()
-            .is_some_and(|a| a.starts_with(marks::ALIAS_PREFIX));
+        let marked = match &self.alias {
+            Some(alias) => alias.starts_with(marks::ALIAS_PREFIX),
+            None => self.mac == Some(host_mac(self.ifindex)),
+        };
         let digits = self
             .name
             .strip_prefix(marks::LINK_PREFIX)
