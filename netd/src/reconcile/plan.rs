@@ -42,10 +42,14 @@ pub fn plan(desired: &Desired, actual: &Actual) -> Plan {
         return plan;
     };
     match &actual.flows {
-        None => plan.problems.push(
-            "the bridge does not answer on its OpenFlow socket: is ovs-vswitchd running?"
-                .to_owned(),
-        ),
+        None => {
+            plan.problems.push(
+                "the bridge does not answer on its OpenFlow socket: is ovs-vswitchd running?"
+                    .to_owned(),
+            );
+            // Nobody could be given flows: not ready.
+            plan.ports = None;
+        }
         Some(flows) => {
             let (ops, problems) = pods::plan(desired, actual, ports, flows);
             plan.ops.extend(ops);
