@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use flatnet_cni::spool::{Entry, Spool};
-use flatnet_ipam::{HostRange, Ipam, Networks, Span, Timestamp};
+use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span, Timestamp};
 use flatnet_kernel::{Kernel, LinkEvent};
 use flatnet_ovs::openflow::SwitchState;
 use flatnet_ovs::ovsdb::ConnState;
@@ -352,12 +352,7 @@ async fn replay_one(
     engine: &Engine<Live>,
     entry: &Entry,
 ) -> Result<bool, crate::attach::AttachError> {
-    let key = &entry.del.request.key;
-    match engine.ipam().get(key) {
-        Some(record) if entry.del.applies_to(record.created_at.as_millis()) => {
-            Ok(engine.del(key).await?.existed)
-        }
-        // Gone already, or made after that DEL.
-        _ => Ok(false),
-    }
+    // One that is gone already, or was made after that DEL, is left alone.
+    let meant = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
+    Ok(engine.del_if(&entry.del.request.key, meant).await?.existed)
 }

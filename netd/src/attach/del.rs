@@ -24,8 +24,21 @@ impl<W: World> Engine<W> {
     /// [`AttachError::Incomplete`] where the link may still be there: the address is kept, and
     /// the call may be repeated.
     pub async fn del(&self, key: &AttachmentKey) -> Result<DelReply, AttachError> {
+        self.del_if(key, |_| true).await
+    }
+
+    /// The same, if the attachment is one that is meant: another of the same key may have
+    /// come since the caller looked. One that is not meant counts as gone.
+    ///
+    /// # Errors
+    /// As [`Engine::del`].
+    pub async fn del_if(
+        &self,
+        key: &AttachmentKey,
+        meant: impl FnOnce(&Record) -> bool,
+    ) -> Result<DelReply, AttachError> {
         let _held = self.lock(key).await;
-        let Some(record) = self.ipam().get(key) else {
+        let Some(record) = self.ipam().get(key).filter(|r| meant(r)) else {
             return Ok(DelReply { existed: false });
         };
         self.take_away(&record).await?;
