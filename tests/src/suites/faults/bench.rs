@@ -122,6 +122,15 @@ impl<'l> Bench<'l> {
         self.cni.del(&container.conf, None).map(drop)
     }
 
+    /// DEL as runtimes repeat it: as long as the answer is "try again later".
+    pub(super) fn del_in_the_end(&self, container: &Container) -> Result<(), RuntimeError> {
+        let answered = poll(PATIENCE, || match self.del(container) {
+            Err(e) if e.code() == Some(11) => None,
+            other => Some(other),
+        });
+        answered.unwrap_or_else(|| self.del(container))
+    }
+
     /// Whether netd holds the container.
     pub(super) fn holds(&self, container: &Container) -> Result<bool> {
         let held = attachments(&self.node)?;
