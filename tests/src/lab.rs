@@ -266,6 +266,20 @@ impl Lab {
         })
     }
 
+    /// The same with another plan: what a node becomes while its neighbours and the fabric
+    /// stay as they are.
+    ///
+    /// # Errors
+    /// As [`Lab::set_netd_env`].
+    pub fn set_netd_plan(&self, node: &str, plan: &Path) -> Result<()> {
+        let mut argv = netd::unit(&self.layout, node, String::new()).argv;
+        let value = argv.iter().position(|a| a == "--plan").map(|at| at + 1);
+        if let Some(value) = value.and_then(|at| argv.get_mut(at)) {
+            *value = plan.display().to_string();
+        }
+        self.change_netd(node, |unit| unit.argv = argv)
+    }
+
     fn change_netd(&self, node: &str, change: impl FnOnce(&mut Unit)) -> Result<()> {
         self.member(node)?;
         let path = self.layout.units();

@@ -87,6 +87,24 @@ impl RealWorld {
             _ => Ok(()),
         }
     }
+
+    /// A userspace datapath sets a device promiscuous by writing all of its flags, as it read
+    /// them a moment before: a link that came up in between is down again. Once the switch
+    /// tells of the port, that is over.
+    async fn keep_up(&self, row: &PortRow) -> Result<(), WorldError> {
+        if let Ok(name) = IfName::new(row.name.as_str())
+            && row.kind.is_empty()
+        {
+            let up = LinkChange {
+                up: Some(true),
+                ..LinkChange::default()
+            };
+            if self.kernel.set_link(&name, &up).await? {
+                tracing::debug!(port = row.name, "set up again");
+            }
+        }
+        Ok(())
+    }
 }
 
 impl World for RealWorld {
@@ -180,7 +198,8 @@ impl World for RealWorld {
             .await
             .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(WorldError::Database(e)))?;
         tracing::debug!(port = row.name, "in the database");
-        self.wait_port(row).await
+        self.wait_port(row).await?;
+        self.keep_up(row).await
     }
 
     async fn delete_port(&self, name: &str) -> Result<(), WorldError> {

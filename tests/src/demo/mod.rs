@@ -16,7 +16,7 @@ mod frame;
 mod macs;
 mod mark;
 mod matrix;
-mod pcap;
+pub(crate) mod pcap;
 mod probe;
 mod report;
 mod wire;

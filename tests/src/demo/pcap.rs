@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Why a capture cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum PcapError {
+pub(crate) enum PcapError {
     /// It does not begin as a capture does.
     #[error("not a pcap file")]
     NotPcap,
@@ -24,7 +24,7 @@ const RECORD_HEADER: usize = 16;
 ///
 /// # Errors
 /// [`PcapError`] if it is no capture of Ethernet.
-pub(super) fn frames(capture: &[u8]) -> Result<Vec<&[u8]>, PcapError> {
+pub(crate) fn frames(capture: &[u8]) -> Result<Vec<&[u8]>, PcapError> {
     let read: fn([u8; 4]) -> u32 = match word(capture, 0, u32::from_le_bytes) {
         Some(MICROSECONDS | NANOSECONDS) => u32::from_le_bytes,
         _ => match word(capture, 0, u32::from_be_bytes) {

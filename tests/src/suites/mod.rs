@@ -5,7 +5,9 @@
 //! the form that `cargo xtask test` reads.
 
 mod conformance;
-
+mod data_path;
+mod kit;
+mod restart;
 mod rig;
 
 mod faults;
@@ -41,7 +43,12 @@ pub struct Check {
 }
 
 /// Every suite, in the order in which `all` runs them.
-const SUITES: &[Suite] = &[conformance::SUITE, faults::SUITE];
+const SUITES: &[Suite] = &[
+    conformance::SUITE,
+    data_path::SUITE,
+    restart::SUITE,
+    faults::SUITE,
+];
 
 /// What to run.
 #[derive(Debug, Args)]

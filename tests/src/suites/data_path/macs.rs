@@ -1,0 +1,185 @@
+//! What the physical switches learn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use flatnet_plan::model::MacMode;
+use flatnet_types::MacAddr;
+
+use crate::suites::kit::container::Container;
+use crate::suites::kit::{pair, wire_mac};
+use crate::{Lab, LabGuard, Node, files};
+
+/// Containers on one node.
+const MANY: usize = 20;
+/// How long a netd may take to be ready again.
+const READY: Duration = Duration::from_secs(15);
+
+/// The MACs that a switch has learned of a node, by VLAN.
+fn learned(lab: &Lab, node: &Node) -> Result<BTreeMap<u16, BTreeSet<MacAddr>>> {
+    let host = lab.plan().host(&node.spec.node);
+    let switch = host
+        .and_then(|h| h.uplink.switch.clone())
+        .context("the node has a switch")?;
+    let table = lab.mac_table(&switch)?;
+    let own = wire_mac(node)?.to_string();
+    let port = table.iter().find(|e| e.mac == own).map(|e| e.port.clone());
+    let port = port.with_context(|| format!("{switch} has not learned {own}: {table:?}"))?;
+    let mut macs: BTreeMap<u16, BTreeSet<MacAddr>> = BTreeMap::new();
+    for entry in table.iter().filter(|e| e.port == port) {
+        macs.entry(entry.vlan)
+            .or_default()
+            .insert(entry.mac.parse()?);
+    }
+    Ok(macs)
+}
+
+/// Empties the tables, and has every container speak with its gateways and with the others.
+fn speak(lab: &Lab, containers: &[&Container]) -> Result<()> {
+    for switch in lab.switches() {
+        lab.flush_mac_table(&switch.name)?;
+    }
+    for container in containers {
+        for network in &container.node.spec.networks {
+            for range in &network.ranges {
+                container.reaches(range.gateway)?;
+            }
+        }
+        for address in containers.iter().flat_map(|c| c.ips()) {
+            container.reaches(address)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn one_for_a_host(lab: &LabGuard) -> Result<()> {
+    let [idc1, idc2] = pair(lab, "idc")?;
+    let far = Container::attach(lab, &idc2, "web", "dp-mac-far")?;
+    let mut containers = Vec::new();
+    for n in 0..MANY {
+        let network = if n % 2 == 0 { "web" } else { "db" };
+        containers.push(Container::attach(
+            lab,
+            &idc1,
+            network,
+            &format!("dp-mac-{n}"),
+        )?);
+    }
+    for switch in lab.switches() {
+        lab.flush_mac_table(&switch.name)?;
+    }
+    for container in &containers {
+        for address in far.ips() {
+            container.reaches(address)?;
+        }
+    }
+    // The host speaks too: its own VLAN has the same MAC.
+    let gateway = idc1
+        .spec
+        .host_gateways
+        .first()
+        .context("idc1 has a gateway")?;
+    crate::suites::kit::container::ping(&mut idc1.command("ping"), &gateway.to_string())?;
+    let macs = learned(lab, &idc1)?;
+    let own = wire_mac(&idc1)?;
+    let expected: BTreeMap<u16, BTreeSet<MacAddr>> = [10, 100, 200]
+        .into_iter()
+        .map(|vlan| (vlan, [own].into()))
+        .collect();
+    ensure!(
+        macs == expected,
+        "with {MANY} containers the switch has learned {macs:?}"
+    );
+    for switch in lab.switches() {
+        for entry in lab.mac_table(&switch.name)? {
+            let hidden = containers.iter().find(|c| c.mac.to_string() == entry.mac);
+            ensure!(hidden.is_none(), "{} has learned {entry:?}", switch.name);
+        }
+    }
+    Ok(())
+}
+
+/// netd of some nodes, with another plan until this is dropped.
+struct OtherPlan<'l> {
+    lab: &'l Lab,
+    nodes: Vec<String>,
+}
+
+impl<'l> OtherPlan<'l> {
+    fn of_pods(lab: &'l Lab, nodes: &[&Node], network: &str) -> Result<Self> {
+        let mut plan = lab.plan().clone();
+        for known in &mut plan.spec.networks {
+            if known.name.as_str() == network {
+                known.mac = MacMode::Pod;
+            }
+        }
+        let file = lab.layout().root().join("plan-mac-pod.yaml");
+        files::write_if_changed(&file, flatnet_plan::to_yaml(&plan)?.as_bytes())?;
+        let nodes = nodes.iter().map(|n| n.name.clone()).collect();
+        let other = Self { lab, nodes };
+        for node in &other.nodes {
+            lab.set_netd_plan(node, &file)?;
+        }
+        other.wait_ready()?;
+        Ok(other)
+    }
+
+    fn wait_ready(&self) -> Result<()> {
+        for node in &self.nodes {
+            self.lab.wait_ready(node, READY)?;
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        for node in &self.nodes {
+            self.lab.set_netd_args(node, &[])?;
+        }
+        self.wait_ready()
+    }
+}
+
+impl Drop for OtherPlan<'_> {
+    fn drop(&mut self) {
+        // Where the check ended well, this changes nothing; the next `up` mends the rest.
+        let _ = self.end();
+    }
+}
+
+pub(super) fn of_the_pods(lab: &LabGuard) -> Result<()> {
+    let [idc1, idc2] = pair(lab, "idc")?;
+    let before = Container::attach(lab, &idc1, "web", "dp-pod-a")?;
+    let other_vlan = Container::attach(lab, &idc1, "db", "dp-pod-b")?;
+    let plan = OtherPlan::of_pods(lab, &[&idc1, &idc2], "web")?;
+    let after = Container::attach(lab, &idc1, "web", "dp-pod-c")?;
+    let far = Container::attach(lab, &idc2, "web", "dp-pod-d")?;
+    let all = [&before, &other_vlan, &after, &far];
+    let web = [before.mac, after.mac];
+    // What the neighbours had in mind was the host's MAC, and it still leads there.
+    speak(lab, &all)?;
+    let macs = learned(lab, &idc1)?;
+    let shown = macs.get(&100).cloned().unwrap_or_default();
+    ensure!(
+        web.iter().all(|mac| shown.contains(mac)),
+        "of {web:?} the switch has learned {shown:?} in VLAN 100"
+    );
+    let own = wire_mac(&idc1)?;
+    ensure!(
+        macs.get(&200) == Some(&[own].into()),
+        "VLAN 200 has no `mac: pod`, and the switch has learned {macs:?}"
+    );
+    for container in all {
+        container.check()?;
+    }
+
+    // And back, with containers attached.
+    plan.end()?;
+    speak(lab, &all)?;
+    let macs = learned(lab, &idc1)?;
+    ensure!(
+        macs.get(&100) == Some(&[own].into()),
+        "back again, the switch has learned {macs:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! An address that goes from one container to the next.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::suites::kit::container::{Container, Wish, ping};
+use crate::suites::kit::pair;
+use crate::{Lab, LabGuard};
+
+/// How long a netd may take to be ready again.
+const READY: Duration = Duration::from_secs(15);
+
+/// A netd whose addresses rest for a second only, until this is dropped.
+struct ShortRest<'l> {
+    lab: &'l Lab,
+    node: String,
+}
+
+impl<'l> ShortRest<'l> {
+    fn of(lab: &'l Lab, node: &str) -> Result<Self> {
+        let rest = Self {
+            lab,
+            node: node.to_owned(),
+        };
+        lab.set_netd_args(node, &["--rest", "1"])?;
+        lab.wait_ready(node, READY)?;
+        Ok(rest)
+    }
+}
+
+impl Drop for ShortRest<'_> {
+    fn drop(&mut self) {
+        // The next `up` does it where this fails.
+        let _ = self.lab.set_netd_args(&self.node, &[]);
+        let _ = self.lab.wait_ready(&self.node, READY);
+    }
+}
+
+pub(super) fn at_once(lab: &LabGuard) -> Result<()> {
+    let [idc1, idc2] = pair(lab, "idc")?;
+    let _rest = ShortRest::of(lab, &idc1.name)?;
+    let near = Container::attach(lab, &idc1, "web", "dp-reuse-near")?;
+    let far = Container::attach(lab, &idc2, "web", "dp-reuse-far")?;
+    let edge = lab.member("edge")?;
+    let mac = |n: u8| json!(format!("02:00:00:00:77:{n:02x}"));
+    let first = Wish::capability("mac", mac(0));
+    let first = Container::attach_as(lab, &idc1, "web", "dp-reuse-0", &first)?;
+    let ips = first.ips();
+    let everyone_reaches = |when: &str| -> Result<()> {
+        for ip in ips {
+            near.reaches(ip).context("same node")?;
+            far.reaches(ip).context("other node")?;
+            ping(&mut edge.command("ping"), &ip.to_string()).context("gateway")?;
+            ping(&mut idc1.command("ping"), &ip.to_string()).context("host")?;
+        }
+        Ok::<_, anyhow::Error>(()).context(when.to_owned())
+    };
+    everyone_reaches("at first")?;
+    first.detach()?;
+    // Each of the next has the address, another MAC, and neighbours that remember the last.
+    for n in 1..=3 {
+        std::thread::sleep(Duration::from_millis(1100));
+        let wish = Wish::capability("mac", mac(n)).and("ips", json!([ips[0], ips[1]]));
+        let next = Container::attach_as(lab, &idc1, "web", &format!("dp-reuse-{n}"), &wish)?;
+        ensure!(
+            next.ips() == ips,
+            "{ips:?} was asked for and {:?} given",
+            next.ips()
+        );
+        everyone_reaches(&format!("used again, {n}"))?;
+        next.detach()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! `restart`: netd and Open vSwitch die and come back under running traffic and under load.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+
+use super::kit::container::Container;
+use super::kit::pair;
+use super::kit::pings::Stream;
+use super::traces;
+use super::{Check, Suite};
+use crate::{LabGuard, Node};
+
+/// How long until netd serves again; generous, because the machine may be busy.
+const READY: Duration = Duration::from_secs(20);
+/// How long until traffic flows again after Open vSwitch was killed. The userspace datapath
+/// stops with its process.
+const RECOVERED: Duration = Duration::from_secs(15);
+/// How many times netd is killed under load.
+const KILLS: usize = 200;
+
+/// The suite.
+pub(super) const SUITE: Suite = Suite {
+    name: "restart",
+    about: "netd and Open vSwitch die under traffic and under load",
+    checks: &[
+        Check {
+            sentence: "netd may die and come back without a packet lost or a flow replaced",
+            run: netd_under_pings,
+        },
+        Check {
+            sentence: "flows come back by themselves after Open vSwitch was killed",
+            run: ovs_under_pings,
+        },
+        Check {
+            sentence: "netd killed 200 times under load holds no address twice and leaks nothing",
+            run: netd_under_load,
+        },
+    ],
+};
+
+/// The flows of a node without their counters and ages.
+fn flows(node: &Node) -> Result<BTreeSet<(String, bool)>> {
+    let text = super::kit::output(node.command("ovs-ofctl").args([
+        "-O",
+        "OpenFlow14",
+        "dump-flows",
+        "br-flat",
+    ]))?;
+    let mut flows = BTreeSet::new();
+    for line in text.lines().filter(|l| l.contains("cookie=")) {
+        let Some((head, tail)) = line.split_once("table=") else {
+            continue;
+        };
+        let age = head
+            .split("duration=")
+            .nth(1)
+            .and_then(|d| d.split('s').next());
+        let old = age
+            .and_then(|a| a.parse::<f64>().ok())
+            .is_some_and(|a| a >= 2.0);
+        let stable: Vec<&str> = tail.split(", ").filter(|p| !p.starts_with("n_")).collect();
+        flows.insert((stable.join(", "), old));
+    }
+    Ok(flows)
+}
+
+fn netd_under_pings(lab: &LabGuard) -> Result<()> {
+    let [idc1, idc2] = pair(lab, "idc")?;
+    let a = Container::attach(lab, &idc1, "web", "rs-a")?;
+    let b = Container::attach(lab, &idc2, "web", "rs-b")?;
+    a.settle()?;
+    b.settle()?;
+    a.reaches(b.v4.into())?;
+    a.reaches(b.v6.into())?;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = flows(&idc1)?;
+    let streams = [
+        Stream::start(&a, b.v4.into(), "0.01")?,
+        Stream::start(&a, b.v6.into(), "0.01")?,
+    ];
+    for _ in 0..3 {
+        lab.kill_netd(idc1.name.as_str())?;
+        lab.wait_ready(idc1.name.as_str(), READY)?;
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    for stream in streams {
+        stream.finish()?.lossless()?;
+    }
+    let after = flows(&idc1)?;
+    let fresh: Vec<_> = after.iter().filter(|(_, old)| !old).collect();
+    ensure!(fresh.is_empty(), "flows were made anew: {fresh:?}");
+    ensure!(before == after, "the flows are not what they were");
+    b.detach()?;
+    a.detach()
+}
+
+fn ovs_under_pings(lab: &LabGuard) -> Result<()> {
+    let [idc1, idc2] = pair(lab, "idc")?;
+    let [vpc1, _] = pair(lab, "vpc")?;
+    let a = Container::attach(lab, &idc1, "web", "ro-a")?;
+    let b = Container::attach(lab, &idc2, "web", "ro-b")?;
+    let c = Container::attach(lab, &vpc1, "cloud", "ro-c")?;
+    let targets: [IpAddr; 3] = [b.v4.into(), b.v6.into(), c.v4.into()];
+    for to in targets {
+        a.reaches(to)?;
+    }
+    for node in [&idc1, &vpc1] {
+        let streams: Vec<Stream> = targets
+            .iter()
+            .map(|to| Stream::start(&a, *to, "0.1"))
+            .collect::<Result<_>>()?;
+        std::thread::sleep(Duration::from_millis(500));
+        lab.kill_ovs(node.name.as_str())?;
+        lab.wait_ready(node.name.as_str(), READY)?;
+        super::kit::eventually(RECOVERED, || {
+            targets.iter().try_for_each(|to| a.reaches(*to))
+        })?;
+        std::thread::sleep(Duration::from_secs(1));
+        for stream in streams {
+            stream.finish()?.recovered(RECOVERED)?;
+        }
+    }
+    a.check()?;
+    c.detach()?;
+    b.detach()?;
+    a.detach()
+}
+
+/// Four workers attach and detach while netd is killed again and again; what a worker could
+/// not finish is left to the garbage collection of the runtime.
+fn netd_under_load(lab: &LabGuard) -> Result<()> {
+    let [idc1, _] = pair(lab, "idc")?;
+    let stop = AtomicBool::new(false);
+    let added = AtomicUsize::new(0);
+    std::thread::scope(|scope| -> Result<()> {
+        for worker in 0..4 {
+            let (stop, added, idc1) = (&stop, &added, &idc1);
+            scope.spawn(move || {
+                let mut n = 0_u32;
+                while !stop.load(Ordering::Relaxed) {
+                    n += 1;
+                    let id = format!("rl-{worker}-{n}");
+                    // An error is what a runtime would see: it goes on to its next container.
+                    if let Ok(container) = Container::attach(lab, idc1, "web", &id) {
+                        added.fetch_add(1, Ordering::Relaxed);
+                        let _ = container.detach();
+                    }
+                }
+            });
+        }
+        let killed = (0..KILLS).try_for_each(|k| {
+            // Spread over the phases of an ADD without a source of chance.
+            std::thread::sleep(Duration::from_millis((k as u64 * 37) % 120));
+            lab.kill_netd(idc1.name.as_str())?;
+            lab.wait_ready(idc1.name.as_str(), READY)?;
+            Ok(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        killed
+    })?;
+    ensure!(
+        added.load(Ordering::Relaxed) > 0,
+        "no container was attached between the kills"
+    );
+    lab.wait_ready(idc1.name.as_str(), READY)?;
+
+    let mut held = BTreeSet::new();
+    for attachment in traces::attachments(&idc1)? {
+        for address in &attachment.addresses {
+            if !held.insert(address.clone()) {
+                bail!("{address} is held twice");
+            }
+        }
+    }
+    // Nothing lives: the runtime says so, and nothing is to be left.
+    let gc = super::rig::Rig::new(lab, idc1.name.as_str(), "web")?.call_bare("GC");
+    gc.key("cni.dev/valid-attachments", serde_json::json!([]))
+        .run()?;
+    let left = traces::attachments(&idc1)?;
+    ensure!(left.is_empty(), "{} attachments are left", left.len());
+    traces::nothing_left(&idc1, Duration::from_secs(20))?;
+    Ok(())
+}
