@@ -104,6 +104,14 @@ pub(super) fn nothing_left(node: &Node, patience: Duration) -> Result<Duration> 
     settled(node, patience, Traces::all)
 }
 
+/// Waits until a node has exactly what its attachments need.
+///
+/// # Errors
+/// What is left or lacking when the time is up.
+pub(super) fn nothing_astray(node: &Node, patience: Duration) -> Result<Duration> {
+    settled(node, patience, Traces::strays)
+}
+
 fn settled(
     node: &Node,
     patience: Duration,
@@ -139,13 +147,15 @@ pub(super) fn some(lines: &[String]) -> String {
     }
 }
 
+/// By name and index, not by alias: a link that was made and not yet marked is there too.
 fn links(node: &Node) -> Result<BTreeMap<u64, String>> {
+    /// The first index that netd gives to links (`netd/src/attach/plan.rs`).
+    const FIRST_INDEX: u64 = 1_000_000;
     let text = run::output(node.command("ip").args(["-j", "link", "show"]))?;
     let links: Value = serde_json::from_str(&text).context("the links")?;
     let named = links.as_array().into_iter().flatten().filter_map(|link| {
         let name = link["ifname"].as_str()?;
-        let alias = link["ifalias"].as_str()?;
-        alias.strip_prefix("flatnet:")?;
+        link["ifindex"].as_u64().filter(|i| *i >= FIRST_INDEX)?;
         let generation = u64::from_str_radix(name.strip_prefix("fn")?, 16).ok()?;
         Some((generation, name.to_owned()))
     });

@@ -1,0 +1,76 @@
+//! Numbers that look random and come again with the same seed.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The variable that sets the seed.
+const SEED: &str = "FLATNET_SEED";
+
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): as good as this needs, in four lines.
+#[derive(Debug, Clone)]
+pub(super) struct Dice(u64);
+
+/// The seed of this run: what `FLATNET_SEED` says, or the time.
+pub(super) fn seed() -> u64 {
+    let given = std::env::var(SEED).ok().and_then(|s| s.parse().ok());
+    given.unwrap_or_else(|| {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::from(now.subsec_nanos()) ^ now.as_secs()
+    })
+}
+
+impl Dice {
+    /// Dice of their own for each user of a seed.
+    pub(super) fn new(seed: u64, user: u64) -> Self {
+        let mut dice = Self(seed ^ user.wrapping_mul(0xa076_1d64_78bd_642f));
+        dice.next();
+        dice
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`, which is not 0.
+    pub(super) fn below(&mut self, n: usize) -> usize {
+        let n = u64::try_from(n.max(1)).unwrap_or(u64::MAX);
+        usize::try_from(self.next() % n).unwrap_or(0)
+    }
+
+    /// True so many times in a hundred.
+    pub(super) fn percent(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// Up to so many milliseconds.
+    pub(super) fn up_to_ms(&mut self, ms: usize) -> Duration {
+        Duration::from_micros(u64::try_from(self.below(ms * 1000)).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_and_each_user_others() {
+        let numbers = |seed, user| {
+            let mut dice = Dice::new(seed, user);
+            [(); 8].map(|()| dice.below(1000))
+        };
+        assert_eq!(numbers(1, 1), numbers(1, 1));
+        assert_ne!(numbers(1, 1), numbers(1, 2));
+        assert_ne!(numbers(1, 1), numbers(2, 1));
+    }
+
+    #[test]
+    fn numbers_stay_below_their_bound() {
+        let mut dice = Dice::new(7, 0);
+        assert!((0..1000).all(|_| dice.below(3) < 3));
+        assert!((0..1000).all(|_| dice.up_to_ms(5) < Duration::from_millis(5)));
+    }
+}
