@@ -10,6 +10,7 @@ mod kit;
 mod restart;
 mod rig;
 
+mod chaos;
 mod faults;
 mod traces;
 
@@ -48,6 +49,7 @@ const SUITES: &[Suite] = &[
     data_path::SUITE,
     restart::SUITE,
     faults::SUITE,
+    chaos::SUITE,
 ];
 
 /// What to run.
