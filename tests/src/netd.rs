@@ -22,6 +22,8 @@ pub const FAULTS_FILE: &str = "FLATNET_FAULTS";
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long netd may take to do something that it then answers.
+const DONE: Duration = Duration::from_secs(20);
 /// How much of an answer is read, in bytes.
 const ANSWER_MAX: u64 = 64 << 20;
 
@@ -133,11 +135,25 @@ pub(crate) fn attachments(paths: &MemberPaths) -> Option<usize> {
 /// # Errors
 /// [`Error::Io`] where nobody listens, [`Error::Http`] for an answer that is none.
 pub fn get(socket: &Path, path: &str) -> Result<(u16, String)> {
+    ask(socket, "GET", path, TIMEOUT)
+}
+
+/// `POST path` without a body.
+///
+/// # Errors
+/// As [`get`].
+pub fn post(socket: &Path, path: &str) -> Result<(u16, String)> {
+    ask(socket, "POST", path, DONE)
+}
+
+fn ask(socket: &Path, method: &str, path: &str, limit: Duration) -> Result<(u16, String)> {
     let mut stream = UnixStream::connect(socket).map_err(Error::io("connect to", socket))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: netd\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: netd\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     let mut answer = String::new();
     stream
-        .set_read_timeout(Some(TIMEOUT))
+        .set_read_timeout(Some(limit))
         .and_then(|()| stream.write_all(request.as_bytes()))
         .and_then(|()| stream.take(ANSWER_MAX).read_to_string(&mut answer))
         .map_err(Error::io("speak with", socket))?;

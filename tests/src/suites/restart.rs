@@ -1,5 +1,8 @@
 //! `restart`: netd and Open vSwitch die and come back under running traffic and under load.
 
+mod daemons;
+mod mend;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -34,6 +37,34 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "flows come back by themselves after Open vSwitch was killed",
             run: ovs_under_pings,
+        },
+        Check {
+            sentence: "each daemon of Open vSwitch may die under pings: flows come back in seconds",
+            run: daemons::one_after_the_other,
+        },
+        Check {
+            sentence: "netd stopped in order and killed finds nothing to do when it is back",
+            run: daemons::netd_applies_nothing,
+        },
+        Check {
+            sentence: "flows that were deleted by hand come back, and foreign ones stay",
+            run: mend::flows,
+        },
+        Check {
+            sentence: "a port that was deleted by hand comes back, and a foreign one stays",
+            run: mend::port,
+        },
+        Check {
+            sentence: "addresses and routes that were deleted by hand come back, and foreign ones stay",
+            run: mend::addresses_and_routes,
+        },
+        Check {
+            sentence: "a bridge that was deleted by hand comes back with all of its containers",
+            run: mend::bridge,
+        },
+        Check {
+            sentence: "netd mends by itself, at its resync at the latest",
+            run: mend::by_itself,
         },
         Check {
             sentence: "netd killed 200 times under load holds no address twice and leaks nothing",

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::results::VERSIONS;
 use crate::LabGuard;
-use crate::suites::rig::{Pod, Rig, post};
+use crate::suites::rig::{Pod, Rig};
 
 /// netd's own reconcile may mend what was spoilt before CHECK sees it: then it is spoilt again.
 const TRIES: usize = 3;
@@ -219,7 +219,7 @@ fn try_spoil(rig: &Rig, spoil: &Spoil) -> Result<()> {
             .refused(101, spoil.says)
             .with_context(|| what.to_owned())?;
         if spoil.mended {
-            let (status, body) = post(&rig.node.paths.netd_sock(), "/v1/reconcile")?;
+            let (status, body) = crate::netd::post(&rig.node.paths.netd_sock(), "/v1/reconcile")?;
             ensure!(status == 200, "reconcile: {status} {body}");
             pod.attached
                 .check()?

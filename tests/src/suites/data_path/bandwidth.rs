@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::LabGuard;
 use crate::suites::kit::container::{Container, Wish};
-use crate::suites::kit::{eventually, pair};
+use crate::suites::kit::{eventually, pair, say};
 
 /// Bits a second, each way.
 const LIMIT: f64 = 20e6;
@@ -131,8 +131,4 @@ pub(super) fn limits(lab: &LabGuard) -> Result<()> {
     limited.check()?;
     ensure!(wrong.is_empty(), "{}", wrong.join("; "));
     Ok(())
-}
-
-fn say(line: &str) {
-    crate::screen::Screen::stdout().line(&format!("    {line}"));
 }

@@ -32,6 +32,11 @@ pub(super) fn output(command: &mut std::process::Command) -> Result<String> {
     Ok(crate::run::output(command)?)
 }
 
+/// Prints a measured figure under the check's line.
+pub(super) fn say(line: &str) {
+    crate::screen::Screen::stdout().line(&format!("    {line}"));
+}
+
 /// Tries until it succeeds, and says how long that took.
 ///
 /// # Errors

@@ -1,7 +1,5 @@
 //! A node's netd stopped, or run otherwise, for the time of a check.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -105,27 +103,4 @@ impl Drop for Changed<'_> {
         // A check that failed has said why; the next `up` mends the rest.
         let _ = self.restore();
     }
-}
-
-/// `POST path` without a body over a unix socket; gives the status and everything behind it.
-pub(in crate::suites) fn post(socket: &Path, path: &str) -> Result<(u16, String)> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nHost: netd\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer
-        .split_whitespace()
-        .nth(1)
-        .and_then(|s| s.parse().ok());
-    let body = answer
-        .split_once("\r\n\r\n")
-        .map(|(_, body)| body.to_owned());
-    Ok((
-        status.context("the answer has no status")?,
-        body.unwrap_or_default(),
-    ))
 }

@@ -25,7 +25,7 @@ use crate::runtime::{Conflist, ContainerNs};
 use crate::{Lab, Node, netd, run};
 
 pub(super) use call::{Answer, Call};
-pub(super) use daemon::{Changed, post};
+pub(super) use daemon::Changed;
 pub(super) use state::Snapshot;
 
 /// How long something may take that takes milliseconds on an idle machine.
