@@ -340,20 +340,41 @@ impl Lab {
         })
     }
 
-    /// The MAC table of a switch.
+    /// Waits until a member's Open vSwitch treats and has counted every packet by the flows
+    /// that it has now.
+    ///
+    /// A switch that has answered a barrier may handle packets by the old flows until its
+    /// datapath was gone through, and counters, ages and learned MACs follow the packets by up
+    /// to half a second.
+    ///
+    /// # Errors
+    /// [`Error::UnknownMember`]; [`Error::Command`].
+    pub fn settle_switch(&self, member: &str) -> Result<()> {
+        let member = self.member(member)?;
+        // The first may be the end of a round that was under way.
+        for _ in 0..2 {
+            run::output(member.appctl().arg("revalidator/wait"))?;
+        }
+        Ok(())
+    }
+
+    /// The MAC table of a switch, with what the packets before this taught it.
     ///
     /// # Errors
     /// [`Error::UnknownMember`]; [`Error::Command`].
     pub fn mac_table(&self, switch: &str) -> Result<Vec<MacEntry>> {
+        self.settle_switch(switch)?;
         let member = self.member(switch)?;
         ovs::mac_table(&member.paths, bridge(&member)?)
     }
 
-    /// Empties the MAC table of a switch.
+    /// Empties the MAC table of a switch. What packets before this would have taught it later
+    /// is not learned any more.
     ///
     /// # Errors
     /// [`Error::UnknownMember`]; [`Error::Command`].
     pub fn flush_mac_table(&self, switch: &str) -> Result<()> {
+        self.settle_switch(switch)?;
         let member = self.member(switch)?;
         run::output(member.appctl().args(["fdb/flush", bridge(&member)?])).map(drop)
     }

@@ -57,6 +57,9 @@ const SUITES: &[Suite] = &[
 pub struct Options {
     /// A suite's name, `all`, or `list`
     name: String,
+    /// Only the checks whose sentences have these words
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
 }
 
 /// Runs what was named.
@@ -77,7 +80,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if !chosen.is_empty() {
         let lab = LabGuard::take_with(&UpOptions::default(), &Terminal::default())?;
         for suite in chosen {
-            run_suite(suite, &lab, screen, &mut count);
+            run_suite(suite, options.only.as_deref(), &lab, screen, &mut count);
         }
     }
     screen.line(&format!("{} passed, {} failed", count.passed, count.failed));
@@ -105,9 +108,10 @@ fn choose<'s>(suites: &'s [Suite], name: &str) -> Result<Vec<&'s Suite>> {
     Ok(vec![suite])
 }
 
-fn run_suite(suite: &Suite, lab: &LabGuard, screen: Screen, count: &mut Count) {
+fn run_suite(suite: &Suite, only: Option<&str>, lab: &LabGuard, screen: Screen, count: &mut Count) {
     screen.line(&format!("{}: {}", suite.name, suite.about));
-    for check in suite.checks {
+    let wanted = |check: &&Check| only.is_none_or(|words| check.sentence.contains(words));
+    for check in suite.checks.iter().filter(wanted) {
         let begun = Instant::now();
         let outcome = (check.run)(lab).with_context(|| check.sentence);
         let seconds = begun.elapsed().as_secs_f64();

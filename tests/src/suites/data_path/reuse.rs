@@ -48,16 +48,28 @@ pub(super) fn at_once(lab: &LabGuard) -> Result<()> {
     let first = Wish::capability("mac", mac(0));
     let first = Container::attach_as(lab, &idc1, "web", "dp-reuse-0", &first)?;
     let ips = first.ips();
-    let everyone_reaches = |when: &str| -> Result<()> {
+    // What a switch cached while nobody had the address is gone milliseconds after the ADD;
+    // what a neighbour remembers would last for half a minute.
+    let settled = || -> Result<()> {
+        let nodes = [&idc1, &idc2];
+        nodes.iter().try_for_each(|n| lab.settle_switch(&n.name))?;
+        let switches = lab.switches();
+        switches
+            .iter()
+            .try_for_each(|s| lab.settle_switch(&s.name))?;
+        Ok(())
+    };
+    let everyone_reaches = || -> Result<()> {
+        settled()?;
         for ip in ips {
             near.reaches(ip).context("same node")?;
             far.reaches(ip).context("other node")?;
             ping(&mut edge.command("ping"), &ip.to_string()).context("gateway")?;
             ping(&mut idc1.command("ping"), &ip.to_string()).context("host")?;
         }
-        Ok::<_, anyhow::Error>(()).context(when.to_owned())
+        Ok(())
     };
-    everyone_reaches("at first")?;
+    everyone_reaches().context("at first")?;
     first.detach()?;
     // Each of the next has the address, another MAC, and neighbours that remember the last.
     for n in 1..=3 {
@@ -69,7 +81,7 @@ pub(super) fn at_once(lab: &LabGuard) -> Result<()> {
             "{ips:?} was asked for and {:?} given",
             next.ips()
         );
-        everyone_reaches(&format!("used again, {n}"))?;
+        everyone_reaches().with_context(|| format!("used again, {n}"))?;
         next.detach()?;
     }
     Ok(())

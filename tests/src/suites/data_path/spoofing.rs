@@ -11,13 +11,15 @@ use crate::suites::kit::frame::{
     REDIRECT, SOLICITATION, Udp, solicited_node,
 };
 use crate::suites::kit::wire::Capture;
-use crate::suites::kit::{HOST_PORT, SETTLE, drops, pair};
+use crate::suites::kit::{HOST_PORT, SETTLE, drops, eventually, pair};
 use crate::{LabGuard, Node};
 
 const ETHERTYPE_LLDP: u16 = 0x88cc;
 const ETHERTYPE_RARP: u16 = 0x8035;
 /// How often each frame is sent.
 const TIMES: u64 = 2;
+/// How long until the switch has counted what it dropped; half a second is usual.
+const COUNTED: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The forger, whom it imitates, and who could be misled.
 struct Cast<'c> {
@@ -414,6 +416,7 @@ fn forged_at(lab: &LabGuard, site: &str, network: &str) -> Result<()> {
     for container in [&forger, &victim, &far] {
         container.settle()?;
     }
+    lab.settle_switch(&here.name)?;
     let before = drops(&here)?;
     for frame in &frames {
         for _ in 0..TIMES {
@@ -421,7 +424,18 @@ fn forged_at(lab: &LabGuard, site: &str, network: &str) -> Result<()> {
         }
     }
     socket.send(&honest)?;
+    let sent = u64::try_from(frames.len())? * TIMES;
+    // The switch counts in rounds; all is counted at last, and no more than that.
+    eventually(COUNTED, || {
+        let counted = drops(&here)? - before;
+        ensure!(
+            counted >= sent,
+            "{sent} forged frames were sent, and the metric grew by {counted}"
+        );
+        Ok(())
+    })?;
     std::thread::sleep(SETTLE);
+    lab.settle_switch(&here.name)?;
     let after = drops(&here)?;
     for (n, capture) in captures.into_iter().enumerate() {
         let seen = capture.finish()?;
@@ -430,7 +444,6 @@ fn forged_at(lab: &LabGuard, site: &str, network: &str) -> Result<()> {
             seen.has(&honest)?;
         }
     }
-    let sent = u64::try_from(frames.len())? * TIMES;
     ensure!(
         after - before == sent,
         "{sent} forged frames were sent, and the metric grew by {}",
@@ -447,6 +460,7 @@ fn forged_at(lab: &LabGuard, site: &str, network: &str) -> Result<()> {
 pub(super) fn honest(lab: &LabGuard) -> Result<()> {
     for (site, network) in [("idc", "web"), ("vpc", "cloud")] {
         let [here, _] = pair(lab, site)?;
+        lab.settle_switch(&here.name)?;
         let before = drops(&here)?;
         let a = Container::attach(lab, &here, network, "dp-honest-a")?;
         let b = Container::attach(lab, &here, network, "dp-honest-b")?;
@@ -479,6 +493,7 @@ pub(super) fn honest(lab: &LabGuard) -> Result<()> {
             kinds.contains(&133) || kinds.contains(&135),
             "no solicitation among {kinds:?}"
         );
+        lab.settle_switch(&here.name)?;
         let after = drops(&here)?;
         ensure!(
             after == before,
