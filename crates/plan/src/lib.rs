@@ -10,6 +10,7 @@
 //! [`load`] is the door: it parses, checks, and gives either a plan that nothing is wrong
 //! with or every problem at once.
 
+pub mod aggregate;
 pub mod check;
 pub mod model;
 pub mod node;
