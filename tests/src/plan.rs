@@ -1,5 +1,6 @@
 //! The lab's plans: the default one of `examples/lab.yaml`, grown to more nodes.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flatnet_plan::NetworkPlan;
@@ -40,6 +41,9 @@ fn idc_host(n: u8) -> Result<Host> {
         name: parse(&format!("idc{n}"))?,
         site: "idc".into(),
         v_switch: None,
+        instance_id: None,
+        location: None,
+        labels: BTreeMap::new(),
         addresses: vec![
             v4([10, 10, 0, 10 + n], 24)?,
             v6([0xfd10, 0x10, 0, 0, 0, 0, 0, 10 + u16::from(n)], 64)?,
@@ -51,6 +55,7 @@ fn idc_host(n: u8) -> Result<Host> {
             range("db", v4([10, 200, 16 * n, 0], 20)?)?,
             range("db", v6([0xfd10, 0x200, 0, 0, 0, 0, n.into(), 0], 112)?)?,
         ],
+        density: None,
     })
 }
 
@@ -60,6 +65,9 @@ fn vpc_host(n: u8) -> Result<Host> {
         name: parse(&format!("vpc{n}"))?,
         site: "vpc".into(),
         v_switch: Some(format!("zone-{}", if zone == 1 { "a" } else { "b" })),
+        instance_id: None,
+        location: None,
+        labels: BTreeMap::new(),
         addresses: vec![
             v4([172, 20, zone, 10 + n], 24)?,
             v6([0xfd20, zone.into(), 0, 0, 0, 0, 0, 10 + u16::from(n)], 64)?,
@@ -69,6 +77,7 @@ fn vpc_host(n: u8) -> Result<Host> {
             range("cloud", v4([172, 30, 16 * n, 0], 20)?)?,
             range("cloud", v6([0xfd20, 0x30, 0, 0, 0, 0, n.into(), 0], 112)?)?,
         ],
+        density: None,
     })
 }
 
@@ -81,6 +90,11 @@ fn uplink(switch: Option<String>) -> Result<Uplink> {
     Ok(Uplink {
         interface: parse("eth0")?,
         switch,
+        port: None,
+        bond: None,
+        nics: Vec::new(),
+        trunk: None,
+        mtu: None,
         mac: None,
     })
 }

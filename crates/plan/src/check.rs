@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use flatnet_types::Mtu;
 use ipnetwork::IpNetwork;
 
+use crate::expand::Fault;
 use crate::model::{API_VERSION, KIND, NetworkPlan, SiteType};
 use crate::node::{covers, host_subnets};
 
@@ -26,6 +27,15 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+impl From<&Fault> for Problem {
+    fn from(fault: &Fault) -> Self {
+        Self {
+            place: format!("spec.hostGroups[{}]", fault.group),
+            message: fault.message.clone(),
+        }
     }
 }
 

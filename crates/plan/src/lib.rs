@@ -12,8 +12,11 @@
 
 pub mod aggregate;
 pub mod check;
+pub mod expand;
 pub mod model;
 pub mod node;
+pub mod prefix;
+pub mod schema;
 
 use thiserror::Error;
 
@@ -40,16 +43,25 @@ fn list(problems: &[Problem]) -> String {
         .join("\n")
 }
 
-/// Parses and checks a plan.
+/// Parses a plan as it is written: groups stay groups, and nothing is checked.
+///
+/// # Errors
+/// [`LoadError::Parse`] where the text is not a plan.
+pub fn parse(text: &str) -> Result<NetworkPlan, LoadError> {
+    Ok(serde_norway::from_str(text)?)
+}
+
+/// Parses and checks a plan, and writes its groups out: every host is in `spec.hosts`.
 ///
 /// # Errors
 /// [`LoadError::Parse`] where the text is not a plan; [`LoadError::Invalid`] with every
 /// problem found where it is one that would not work.
 pub fn load(text: &str) -> Result<NetworkPlan, LoadError> {
-    let plan: NetworkPlan = serde_norway::from_str(text)?;
-    let problems = check::check(&plan);
+    let expanded = expand::expand(&parse(text)?);
+    let mut problems: Vec<Problem> = expanded.faults.iter().map(Problem::from).collect();
+    problems.extend(check::check(&expanded.plan));
     if problems.is_empty() {
-        Ok(plan)
+        Ok(expanded.plan)
     } else {
         Err(LoadError::Invalid(problems))
     }

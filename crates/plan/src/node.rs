@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use crate::model::{Host, MacMode, Network, NetworkPlan, Site, SiteType, Subnet};
 
+pub use crate::prefix::{covers, first_address};
+
 /// One node's part of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeSpec {
@@ -203,21 +205,6 @@ fn node_range(site: &Site, network: &Network, prefix: IpNetwork) -> Option<NodeR
         gateway,
         exclude: pool.exclude.clone(),
     })
-}
-
-/// The first address of a prefix that a host can bear: network address + 1.
-pub fn first_address(prefix: IpNetwork) -> IpAddr {
-    match prefix {
-        IpNetwork::V4(p) => IpAddr::from((u32::from(p.network()).saturating_add(1)).to_be_bytes()),
-        IpNetwork::V6(p) => IpAddr::from(u128::from(p.network()).saturating_add(1).to_be_bytes()),
-    }
-}
-
-/// Whether `outer` covers all of `inner`.
-pub fn covers(outer: IpNetwork, inner: IpNetwork) -> bool {
-    outer.is_ipv4() == inner.is_ipv4()
-        && outer.prefix() <= inner.prefix()
-        && outer.contains(inner.network())
 }
 
 /// Host-gw routes: the ranges of the routed nodes that share this node's vSwitch.

@@ -1,0 +1,143 @@
+//! The plan's document, as it is written: `apiVersion: flatnet.io/v1alpha1`.
+//!
+//! Unknown fields are refused, so that a misspelt option is found before it is missed.
+//! Every type derives its JSON Schema, which editors complete and check with.
+
+mod host;
+mod line;
+mod network;
+mod site;
+
+use flatnet_types::{Mtu, NetworkName, NodeName};
+use ipnetwork::IpNetwork;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use host::{BondMode, Carve, Host, HostGroup, Location, Nic, Range, Uplink};
+pub use line::{Accept, LeasedLine, Transfer, Vbr};
+pub use network::{MacMode, Network, Pool, Reservation};
+pub use site::{
+    EdgeRouter, Port, RouteTable, Site, SiteType, Subnet, Switch, VSwitch, Vlan, VlanRole,
+};
+
+use crate::schema;
+
+/// The only version of the document that is read.
+pub const API_VERSION: &str = "flatnet.io/v1alpha1";
+/// The document's kind.
+pub const KIND: &str = "NetworkPlan";
+
+/// One declared network, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NetworkPlan {
+    /// `flatnet.io/v1alpha1`.
+    #[schemars(with = "schema::ApiVersion")]
+    pub api_version: String,
+    /// `NetworkPlan`.
+    #[schemars(with = "schema::Kind")]
+    pub kind: String,
+    /// Its name.
+    pub metadata: Metadata,
+    /// What is declared.
+    pub spec: PlanSpec,
+}
+
+/// What a plan is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// The plan's name.
+    pub name: String,
+}
+
+/// What is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PlanSpec {
+    /// The MTU of every link that says none of its own, in bytes.
+    #[serde(default = "ethernet")]
+    #[schemars(with = "schema::Mtu")]
+    pub mtu: Mtu,
+    /// Prefixes of Kubernetes services: traffic to them goes to the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::Prefix>")]
+    pub service_prefixes: Vec<IpNetwork>,
+    /// Containers planned on each host in each network that it has ranges of; networks and
+    /// hosts may say otherwise. Without it, fullness is not forecast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<u32>,
+    /// What the plan may use of the physical network.
+    #[serde(default, skip_serializing_if = "Budgets::is_default")]
+    pub budgets: Budgets,
+    /// Data centres and VPCs.
+    pub sites: Vec<Site>,
+    /// What a CNI configuration may name.
+    pub networks: Vec<Network>,
+    /// Machines that differ only by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_groups: Vec<HostGroup>,
+    /// The machines that are written out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Host>,
+    /// What joins the sites.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LeasedLine>,
+}
+
+fn ethernet() -> Mtu {
+    Mtu::ETHERNET
+}
+
+/// What the plan may use of the physical network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Budgets {
+    /// The part of a switch's MAC table that the plan may fill, in percent.
+    #[schemars(range(min = 1, max = 100))]
+    pub mac_table_percent: u8,
+    /// The most neighbours in one broadcast domain: hosts, containers and routers.
+    pub neighbours: u32,
+    /// What `net.ipv4.neigh.default.gc_thresh3` (and IPv6's) is set to on the hosts.
+    /// Linux's own default is 1024.
+    pub gc_thresh3: u32,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            mac_table_percent: 80,
+            neighbours: 4096,
+            gc_thresh3: 1024,
+        }
+    }
+}
+
+impl Budgets {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl NetworkPlan {
+    /// The written-out host of that name.
+    pub fn host(&self, name: &NodeName) -> Option<&Host> {
+        self.spec.hosts.iter().find(|h| &h.name == name)
+    }
+
+    /// The site of that name.
+    pub fn site(&self, name: &str) -> Option<&Site> {
+        self.spec.sites.iter().find(|s| s.name == name)
+    }
+
+    /// The network of that name.
+    pub fn network(&self, name: &NetworkName) -> Option<&Network> {
+        self.spec.networks.iter().find(|n| &n.name == name)
+    }
+
+    /// Containers planned on `host` in `network`: the host's own figure, or the network's,
+    /// or the plan's.
+    pub fn density(&self, host: &Host, network: &Network) -> Option<u32> {
+        host.density.or(network.density).or(self.spec.density)
+    }
+}

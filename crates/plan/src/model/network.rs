@@ -1,0 +1,74 @@
+//! What a CNI configuration may name, and the pools behind it.
+
+use flatnet_types::{Mtu, NetworkName, VlanId};
+use ipnetwork::IpNetwork;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema;
+
+/// What a CNI configuration names: pools and how to reach them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Network {
+    /// Its name, as a CNI configuration gives it.
+    #[schemars(with = "String")]
+    pub name: NetworkName,
+    /// The site it is in.
+    pub site: String,
+    /// In an IDC: the VLAN, by its ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::VlanId>")]
+    pub vlan: Option<VlanId>,
+    /// Whose MAC the physical switches see.
+    #[serde(default)]
+    pub mac: MacMode,
+    /// An MTU smaller than the plan's, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Mtu>")]
+    pub mtu: Option<Mtu>,
+    /// Containers planned on each host in this network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<u32>,
+    /// Where the hosts' ranges come from.
+    pub pools: Vec<Pool>,
+}
+
+/// Whose MAC the physical switches see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MacMode {
+    /// The host's, for all its containers: a switch learns one for a host and VLAN.
+    #[default]
+    Host,
+    /// Each container's own.
+    Pod,
+}
+
+/// The part of a subnet that containers may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Pool {
+    /// The prefix.
+    #[schemars(with = "schema::Prefix")]
+    pub prefix: IpNetwork,
+    /// What of it is never given to a container, even inside a host's range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::Prefix>")]
+    pub exclude: Vec<IpNetwork>,
+    /// What of it is set aside: no host's range may touch it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reservations: Vec<Reservation>,
+}
+
+/// A part of a pool that is set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Reservation {
+    /// The prefix.
+    #[schemars(with = "schema::Prefix")]
+    pub prefix: IpNetwork,
+    /// What for.
+    #[serde(rename = "for")]
+    pub purpose: String,
+}
