@@ -28,20 +28,28 @@ pub(super) struct Situation {
 
 /// The raw samples of one side.
 #[derive(Debug, Default)]
-pub(super) struct Samples(BTreeMap<Situation, (Vec<Duration>, Vec<f64>)>);
+pub(super) struct Samples(BTreeMap<Situation, Sampled>);
+
+#[derive(Debug, Default)]
+struct Sampled {
+    latencies: Vec<Duration>,
+    rates: Vec<f64>,
+    settled: Vec<Duration>,
+}
 
 impl Samples {
     fn record(&mut self, situation: Situation, batch: Batch) {
-        let (latencies, rates) = self.0.entry(situation).or_default();
-        rates.push(batch.rate());
-        latencies.extend(batch.latencies);
+        let sampled = self.0.entry(situation).or_default();
+        sampled.rates.push(batch.rate());
+        sampled.latencies.extend(batch.latencies);
+        sampled.settled.push(batch.settled);
     }
 
     /// The figures of each situation.
     pub(super) fn figures(self) -> BTreeMap<Situation, Figures> {
         self.0
             .into_iter()
-            .map(|(situation, (latencies, rates))| (situation, Figures::of(latencies, rates)))
+            .map(|(situation, s)| (situation, Figures::of(s.latencies, s.rates, s.settled)))
             .collect()
     }
 }

@@ -15,6 +15,7 @@ mod report;
 mod stats;
 mod subject;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,11 +25,11 @@ use clap::{Args, Subcommand};
 use self::attach::{AT_ONCE, Samples};
 use self::peer::PeerNode;
 use self::report::Report;
-use self::subject::Subject;
+use self::subject::{Settle, Subject};
 use crate::interrupt::{self, Interrupt};
 use crate::runtime::{Cni, Conflist};
 use crate::screen::Screen;
-use crate::{LabGuard, Terminal, UpOptions};
+use crate::{LabGuard, Node, Terminal, UpOptions, run};
 
 /// The attachments that netd's memory is bounded for.
 const MEMORY_AT: usize = 250;
@@ -143,7 +144,8 @@ fn against_peer(options: &AttachOptions, interrupt: &Interrupt) -> Result<Report
     let cni = Cni::new(Conflist::read(conflist)?, &[&bin]);
     let load = &options.load;
     let there = load.present.max(MEMORY_AT);
-    let ours = Subject::create("flatnet", cni, &node.netns_path(), load.timed(), there)?;
+    let ours = Subject::create("flatnet", cni, &node.netns_path(), load.timed(), there)?
+        .with_settle(switch_settles(lab.node(&options.node)?));
     let peer = PeerNode::create("peer")?;
     let theirs = peer.subject("bridge", load.timed(), there)?;
     let memory = || {
@@ -152,6 +154,19 @@ fn against_peer(options: &AttachOptions, interrupt: &Interrupt) -> Result<Report
             .and_then(|p| resident_mib(p.pid))
     };
     compare([ours, theirs], load, interrupt, &memory)
+}
+
+/// `ovs-vsctl` ends when the switch has taken over all that the database says: the ports of a
+/// DEL are taken out of the datapath after its answer.
+fn switch_settles(node: Node) -> Settle {
+    let count = Cell::new(0_u32);
+    Box::new(move || {
+        // The same value again would be no change, and nothing to wait for.
+        count.set(count.get().wrapping_add(1));
+        let mark = format!("external_ids:bench={}", count.get());
+        run::output(node.vsctl().args(["set", "Open_vSwitch", ".", &mark]))?;
+        Ok(())
+    })
 }
 
 fn null(options: &AttachOptions, interrupt: &Interrupt) -> Result<Report> {

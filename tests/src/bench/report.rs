@@ -65,8 +65,8 @@ impl Report {
 
     fn write(&self, out: &mut String, screen: Screen) -> std::fmt::Result {
         let head = format!(
-            "{:<38} {:<8} {:>6} {:>9} {:>9} {:>9} {:>8}",
-            "milliseconds", "", "n", "p50", "p95", "p99", "per s"
+            "{:<38} {:<8} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}",
+            "milliseconds", "", "n", "p50", "p95", "p99", "per s", "settling"
         );
         writeln!(out, "\n{}", screen.paint(Paint::Bold, &head))?;
         let mut last = None;
@@ -76,7 +76,7 @@ impl Report {
             last = Some(row.situation);
             writeln!(
                 out,
-                "{:<38} {:<8} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>8.1}",
+                "{:<38} {:<8} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>8.1} {:>8.0}",
                 if new {
                     named(row.situation)
                 } else {
@@ -87,7 +87,8 @@ impl Report {
                 f.p50_ms,
                 f.p95_ms,
                 f.p99_ms,
-                f.per_s
+                f.per_s,
+                f.settle_ms
             )?;
         }
         let head = format!("{:<40} {:>12}  {:<12}", "bounds", "measured", "to be");
@@ -110,7 +111,8 @@ impl Report {
         writeln!(
             out,
             "\nthe peer: Debian's bridge + host-local {}, IPv4 alone, in a namespace of its own;\n\
-             {} rounds of each, in turn",
+             {} rounds of each, in turn; settling: until the switch has done, after the last answer\n\
+             of a round, what the calls did not wait for",
             self.peer, self.rounds
         )
     }

@@ -17,12 +17,19 @@ pub(super) struct Figures {
     pub(super) p99_ms: f64,
     /// How many a second: the median over the rounds.
     pub(super) per_s: f64,
+    /// What was still done in the background after the last answer of a round: the median.
+    pub(super) settle_ms: f64,
 }
 
 impl Figures {
-    /// The figures of all rounds' latencies, and of each round's rate.
-    pub(super) fn of(mut latencies: Vec<Duration>, mut rates: Vec<f64>) -> Self {
+    /// The figures of all rounds' latencies, and of each round's rate and settling.
+    pub(super) fn of(
+        mut latencies: Vec<Duration>,
+        mut rates: Vec<f64>,
+        mut settled: Vec<Duration>,
+    ) -> Self {
         latencies.sort_unstable();
+        settled.sort_unstable();
         rates.sort_unstable_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent).map_or(0.0, |d| d.as_secs_f64() * 1e3);
         Self {
@@ -31,6 +38,7 @@ impl Figures {
             p95_ms: at(95),
             p99_ms: at(99),
             per_s: percentile(&rates, 50).unwrap_or(0.0),
+            settle_ms: percentile(&settled, 50).map_or(0.0, |d| d.as_secs_f64() * 1e3),
         }
     }
 }
@@ -118,7 +126,11 @@ mod tests {
     #[test]
     fn figures_are_in_milliseconds_and_do_not_depend_on_the_order() {
         let ms = Duration::from_millis;
-        let figures = Figures::of(vec![ms(30), ms(10), ms(20)], vec![5.0, 1.0, 3.0]);
+        let figures = Figures::of(
+            vec![ms(30), ms(10), ms(20)],
+            vec![5.0, 1.0, 3.0],
+            vec![ms(7)],
+        );
         assert_eq!(figures.n, 3);
         assert!((figures.p50_ms - 20.0).abs() < 1e-9);
         assert!((figures.p99_ms - 30.0).abs() < 1e-9);

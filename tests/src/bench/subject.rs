@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::runtime::{Added, Cni, ContainerNs, RuntimeConf, netns};
 
+/// Waits until what a side left to do in the background is done.
+pub(super) type Settle = Box<dyn Fn() -> Result<()>>;
+
 /// One side of the comparison.
-#[derive(Debug)]
 pub(super) struct Subject {
     pub(super) name: &'static str,
     cni: Cni,
@@ -19,6 +21,8 @@ pub(super) struct Subject {
     pub(super) timed: Vec<Container>,
     /// The containers that are merely there.
     pub(super) present: Vec<Container>,
+    /// What is left to do after the calls were answered; nothing where there is none.
+    settle: Option<Settle>,
 }
 
 /// A container whose namespace is made before the clock starts and kept for all rounds.
@@ -48,6 +52,8 @@ pub(super) enum Op {
 pub(super) struct Batch {
     pub(super) latencies: Vec<Duration>,
     pub(super) wall: Duration,
+    /// What was done in the background after the last answer.
+    pub(super) settled: Duration,
 }
 
 impl Batch {
@@ -117,14 +123,32 @@ impl Subject {
             node: node.to_owned(),
             timed: make("t", timed)?,
             present: make("p", present)?,
+            settle: None,
         })
+    }
+
+    /// A side that has work left when its calls are answered, and how to wait for it.
+    pub(super) fn with_settle(mut self, settle: Settle) -> Self {
+        self.settle = Some(settle);
+        self
     }
 
     /// Does one operation with the first `count` timed containers, by so many workers.
     pub(super) fn timed(&mut self, op: Op, workers: usize, count: usize) -> Result<Batch> {
         let count = count.min(self.timed.len());
-        work(&self.cni, &self.node, &mut self.timed[..count], op, workers)
-            .with_context(|| format!("{} with {workers} at once", self.name))
+        let mut batch = work(&self.cni, &self.node, &mut self.timed[..count], op, workers)
+            .with_context(|| format!("{} with {workers} at once", self.name))?;
+        let answered = Instant::now();
+        self.settle()?;
+        batch.settled = answered.elapsed();
+        Ok(batch)
+    }
+
+    fn settle(&self) -> Result<()> {
+        match &self.settle {
+            Some(settle) => settle().with_context(|| format!("{}: settling", self.name)),
+            None => Ok(()),
+        }
     }
 
     /// Attaches some of the containers that are merely there.
@@ -132,7 +156,7 @@ impl Subject {
         let containers = &mut self.present[range];
         work(&self.cni, &self.node, containers, Op::Add, 4)
             .with_context(|| format!("{}: the attachments that are already there", self.name))?;
-        Ok(())
+        self.settle()
     }
 
     /// Detaches the containers that were merely there.
@@ -197,6 +221,10 @@ fn work(
         for result in results {
             latencies.extend(result.map_err(|_| anyhow!("a worker panicked"))??);
         }
-        Ok(Batch { latencies, wall })
+        Ok(Batch {
+            latencies,
+            wall,
+            ..Batch::default()
+        })
     })
 }
