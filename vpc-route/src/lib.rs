@@ -1,0 +1,15 @@
+//! The route controller: keeps VPC route tables, a leased line's tables and the IDC's edge
+//! router equal to what the plan and the host ranges say.
+//!
+//! ```text
+//!   plan, host ranges ──▶ DesiredTable ──┐
+//!                                        ├──▶ [diff] ──▶ Plan { ops, conflicts, orphans, refused }
+//!   provider: list ─────▶ Table ─────────┘
+//! ```
+//!
+//! [`mod@diff`] is pure: time, the cluster's name and what was seen earlier come in as values.
+//! An entry is ours only if its name says so ([`model::Owner`]); everything else is shown and
+//! never touched.
+
+pub mod diff;
+pub mod model;

@@ -1,0 +1,118 @@
+//! Route tables: as they should be, and as a provider lists them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ClusterName, NextHops, Owner, Prefix};
+
+/// The ID of a route table, in the words of its provider.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TableId(pub String);
+
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Seconds since 1970-01-01T00:00:00Z.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+/// What state an entry is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// In force; the only state in which it can be changed.
+    #[default]
+    Available,
+    /// Being made.
+    Pending,
+    /// Being changed.
+    Modifying,
+    /// Being deleted: it is listed until it is gone.
+    Deleting,
+}
+
+/// Where an entry comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryKind {
+    /// Written by somebody: it counts against the quota.
+    #[default]
+    Custom,
+    /// The cloud's own: neither counted nor touched.
+    System,
+    /// Learned by BGP, from a CEN or a gateway: neither counted nor touched.
+    Learned,
+}
+
+/// One entry, as a provider lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Entry {
+    /// What it matches.
+    pub destination: Prefix,
+    /// Where it leads.
+    pub next_hops: NextHops,
+    /// Its name, which says whose it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its ID, where the provider has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its state.
+    #[serde(default)]
+    pub status: Status,
+    /// Where it comes from.
+    #[serde(default)]
+    pub kind: EntryKind,
+}
+
+impl Entry {
+    /// The owner, if this cluster's controller wrote it.
+    pub fn owner_in(&self, cluster: &ClusterName) -> Option<Owner> {
+        if self.kind != EntryKind::Custom {
+            return None;
+        }
+        Owner::parse(&self.name).filter(|owner| owner.cluster == *cluster)
+    }
+}
+
+/// A route table, as a provider lists it. Destinations are unique among its custom entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Table {
+    /// Its ID.
+    pub table: TableId,
+    /// Its entries.
+    #[serde(default)]
+    pub entries: Vec<Entry>,
+}
+
+/// A route table, as it should be: what is ours in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DesiredTable {
+    /// Its ID.
+    pub table: TableId,
+    /// What should be in it, of ours.
+    #[serde(default)]
+    pub entries: Vec<DesiredEntry>,
+}
+
+/// One entry, as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DesiredEntry {
+    /// What it matches.
+    pub destination: Prefix,
+    /// Where it leads.
+    pub next_hops: NextHops,
+    /// The node or the link that it is for; goes into the entry's name.
+    #[serde(default)]
+    pub label: String,
+}
