@@ -34,6 +34,7 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 use thiserror::Error;
 
+pub(crate) use block::cut;
 use block::{Block, address};
 pub use proof::{Flaw, verify};
 

@@ -16,6 +16,7 @@ pub mod expand;
 pub mod model;
 pub mod node;
 pub mod prefix;
+pub mod routes;
 pub mod schema;
 
 use thiserror::Error;

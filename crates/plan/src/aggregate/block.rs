@@ -73,7 +73,7 @@ pub(super) fn address(v6: bool, n: u128) -> IpAddr {
 }
 
 /// The fewest prefixes that cover exactly `first..=last`.
-pub(super) fn cut(v6: bool, first: u128, last: u128) -> Vec<IpNetwork> {
+pub(crate) fn cut(v6: bool, first: u128, last: u128) -> Vec<IpNetwork> {
     let mut prefixes = Vec::new();
     let mut at = first;
     loop {
