@@ -340,8 +340,8 @@ impl Lab {
         })
     }
 
-    /// Waits until a member's Open vSwitch treats and has counted every packet by the flows
-    /// that it has now.
+    /// Waits until the Open vSwitch of each of these members treats and has counted every
+    /// packet by the flows that it has now.
     ///
     /// A switch that has answered a barrier may handle packets by the old flows until its
     /// datapath was gone through, and counters, ages and learned MACs follow the packets by up
@@ -349,13 +349,25 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::UnknownMember`]; [`Error::Command`].
-    pub fn settle_switch(&self, member: &str) -> Result<()> {
-        let member = self.member(member)?;
-        // The first may be the end of a round that was under way.
-        for _ in 0..2 {
-            run::output(member.appctl().arg("revalidator/wait"))?;
-        }
-        Ok(())
+    pub fn settle_switches(&self, members: &[&str]) -> Result<()> {
+        let members = members
+            .iter()
+            .map(|m| self.member(m))
+            .collect::<Result<Vec<_>>>()?;
+        let settle = |member: &Member| {
+            // The first may be the end of a round that was under way.
+            (0..2).try_for_each(|_| run::output(member.appctl().arg("revalidator/wait")).map(drop))
+        };
+        std::thread::scope(|scope| {
+            let waits: Vec<_> = members
+                .iter()
+                .map(|member| scope.spawn(move || settle(member)))
+                .collect();
+            waits.into_iter().try_for_each(|w| {
+                w.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })
     }
 
     /// The MAC table of a switch, with what the packets before this taught it.
@@ -363,20 +375,24 @@ impl Lab {
     /// # Errors
     /// [`Error::UnknownMember`]; [`Error::Command`].
     pub fn mac_table(&self, switch: &str) -> Result<Vec<MacEntry>> {
-        self.settle_switch(switch)?;
+        self.settle_switches(&[switch])?;
         let member = self.member(switch)?;
         ovs::mac_table(&member.paths, bridge(&member)?)
     }
 
-    /// Empties the MAC table of a switch. What packets before this would have taught it later
-    /// is not learned any more.
+    /// Empties the MAC tables of all switches. What packets before this would have taught
+    /// them later is not learned any more.
     ///
     /// # Errors
     /// [`Error::UnknownMember`]; [`Error::Command`].
-    pub fn flush_mac_table(&self, switch: &str) -> Result<()> {
-        self.settle_switch(switch)?;
-        let member = self.member(switch)?;
-        run::output(member.appctl().args(["fdb/flush", bridge(&member)?])).map(drop)
+    pub fn flush_mac_tables(&self) -> Result<()> {
+        let switches = self.switches();
+        let names: Vec<&str> = switches.iter().map(|s| s.name.as_str()).collect();
+        self.settle_switches(&names)?;
+        for switch in &switches {
+            run::output(switch.appctl().args(["fdb/flush", bridge(switch)?]))?;
+        }
+        Ok(())
     }
 }
 

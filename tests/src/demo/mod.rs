@@ -164,9 +164,7 @@ fn show(
     let run = run_number();
 
     heading(screen, "Who reaches whom");
-    for switch in lab.switches() {
-        lab.flush_mac_table(&switch.name)?;
-    }
+    lab.flush_mac_tables()?;
     let places = wire::places(plan);
     let captures = places
         .into_iter()

@@ -92,8 +92,8 @@ pub(super) fn routed(lab: &LabGuard) -> Result<()> {
     let a = Container::attach(lab, &vpc1, "cloud", "dp-rt-a")?;
     let b = Container::attach(lab, &vpc1, "cloud", "dp-rt-b")?;
     let far = Container::attach(lab, &vpc2, "cloud", "dp-rt-c")?;
-    for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
-        let value = output(vpc1.command("sysctl").args(["-n", key]))?;
+    for key in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+        let value = output(vpc1.command("cat").arg(format!("/proc/sys/net/{key}")))?;
         ensure!(value.trim() == "1", "{key} is {}", value.trim());
     }
     let ranges = &vpc1.spec.networks[0].ranges;

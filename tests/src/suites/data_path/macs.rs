@@ -38,12 +38,9 @@ fn learned(lab: &Lab, node: &Node) -> Result<BTreeMap<u16, BTreeSet<MacAddr>>> {
 /// Empties the tables, and has every container speak with its gateways and with the others.
 fn speak(lab: &Lab, containers: &[&Container]) -> Result<()> {
     // A switch that still handles frames by the flows of before would teach the next one.
-    for container in containers {
-        lab.settle_switch(&container.node.name)?;
-    }
-    for switch in lab.switches() {
-        lab.flush_mac_table(&switch.name)?;
-    }
+    let nodes: BTreeSet<&str> = containers.iter().map(|c| c.node.name.as_str()).collect();
+    lab.settle_switches(&nodes.into_iter().collect::<Vec<_>>())?;
+    lab.flush_mac_tables()?;
     for container in containers {
         for network in &container.node.spec.networks {
             for range in &network.ranges {
@@ -70,9 +67,7 @@ pub(super) fn one_for_a_host(lab: &LabGuard) -> Result<()> {
             &format!("dp-mac-{n}"),
         )?);
     }
-    for switch in lab.switches() {
-        lab.flush_mac_table(&switch.name)?;
-    }
+    lab.flush_mac_tables()?;
     for container in &containers {
         for address in far.ips() {
             container.reaches(address)?;

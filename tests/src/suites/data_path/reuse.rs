@@ -50,15 +50,7 @@ pub(super) fn at_once(lab: &LabGuard) -> Result<()> {
     let ips = first.ips();
     // What a switch cached while nobody had the address is gone milliseconds after the ADD;
     // what a neighbour remembers would last for half a minute.
-    let settled = || -> Result<()> {
-        let nodes = [&idc1, &idc2];
-        nodes.iter().try_for_each(|n| lab.settle_switch(&n.name))?;
-        let switches = lab.switches();
-        switches
-            .iter()
-            .try_for_each(|s| lab.settle_switch(&s.name))?;
-        Ok(())
-    };
+    let settled = || lab.settle_switches(&[&idc1.name, &idc2.name, "tor1", "tor2"]);
     let everyone_reaches = || -> Result<()> {
         settled()?;
         for ip in ips {

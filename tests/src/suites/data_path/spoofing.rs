@@ -416,7 +416,7 @@ fn forged_at(lab: &LabGuard, site: &str, network: &str) -> Result<()> {
     for container in [&forger, &victim, &far] {
         container.settle()?;
     }
-    lab.settle_switch(&here.name)?;
+    lab.settle_switches(&[&here.name])?;
     let before = drops(&here)?;
     for frame in &frames {
         for _ in 0..TIMES {
@@ -435,7 +435,7 @@ fn forged_at(lab: &LabGuard, site: &str, network: &str) -> Result<()> {
         Ok(())
     })?;
     std::thread::sleep(SETTLE);
-    lab.settle_switch(&here.name)?;
+    lab.settle_switches(&[&here.name])?;
     let after = drops(&here)?;
     for (n, capture) in captures.into_iter().enumerate() {
         let seen = capture.finish()?;
@@ -460,7 +460,7 @@ fn forged_at(lab: &LabGuard, site: &str, network: &str) -> Result<()> {
 pub(super) fn honest(lab: &LabGuard) -> Result<()> {
     for (site, network) in [("idc", "web"), ("vpc", "cloud")] {
         let [here, _] = pair(lab, site)?;
-        lab.settle_switch(&here.name)?;
+        lab.settle_switches(&[&here.name])?;
         let before = drops(&here)?;
         let a = Container::attach(lab, &here, network, "dp-honest-a")?;
         let b = Container::attach(lab, &here, network, "dp-honest-b")?;
@@ -493,7 +493,7 @@ pub(super) fn honest(lab: &LabGuard) -> Result<()> {
             kinds.contains(&133) || kinds.contains(&135),
             "no solicitation among {kinds:?}"
         );
-        lab.settle_switch(&here.name)?;
+        lab.settle_switches(&[&here.name])?;
         let after = drops(&here)?;
         ensure!(
             after == before,

@@ -3,12 +3,14 @@
 //! ```text
 //!   [container] ADD as a runtime does it ──▶ ping, ip, a raw socket inside
 //!   [frame] frames written by hand, marked ──[wire] send──▶ the lab ──[wire] Capture──▶ seen?
-//!   [pings] a stream of pings, and the gaps in it
+//!   [pings] a stream of pings, and the gaps in it     [rate] bits a second     [tcp] who calls
 //! ```
 
 pub(super) mod container;
 pub(super) mod frame;
 pub(super) mod pings;
+pub(super) mod rate;
+pub(super) mod tcp;
 pub(super) mod wire;
 
 use std::time::{Duration, Instant};
