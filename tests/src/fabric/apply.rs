@@ -27,7 +27,7 @@ pub(crate) fn apply(fabric: &Fabric, ops: &[Op]) -> Result<()> {
     run::ip_batch(&cables)?;
     each_member(fabric, ops, |op| match op {
         Op::Sysctl { key, .. } => !inherited(key),
-        Op::Namespace { .. } | Op::DeleteLink { .. } | Op::Cable(_) => false,
+        Op::DeleteLink { .. } | Op::Cable(_) => false,
         _ => true,
     })
 }
@@ -120,7 +120,9 @@ fn cable_line(op: &Op) -> Option<String> {
 
 fn lines(op: &Op) -> Vec<String> {
     match op {
-        Op::Namespace { .. } | Op::Cable(_) | Op::Sysctl { .. } => Vec::new(),
+        Op::Cable(_) | Op::Sysctl { .. } => Vec::new(),
+        // A new one has its loopback interface down; no machine has.
+        Op::Namespace { .. } => vec!["link set dev lo up".to_owned()],
         Op::DeleteLink { link, .. } => vec![format!("link delete dev {link}")],
         Op::Bridge { link, mac, .. } => vec![format!(
             "link add name {link} address {mac} type bridge forward_delay 0 mcast_snooping 0"
