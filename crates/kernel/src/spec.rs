@@ -32,6 +32,10 @@ pub struct VethSpec {
     pub container_mac: MacAddr,
     /// The MTU of both ends.
     pub mtu: Mtu,
+    /// Whether the host's end is born promiscuous, as a switch sets it that reads frames
+    /// through a packet socket. One that finds it so changes nothing, and is not woken by its
+    /// own change.
+    pub promiscuous: bool,
 }
 
 /// What was made.

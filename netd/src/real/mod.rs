@@ -34,9 +34,9 @@ pub struct RealWorld {
     database: Session,
     switch: Switch,
     bridge: String,
-    /// The userspace datapath takes frames from the kernel with checksums that hardware was
-    /// to fill in; nobody would.
-    checksum_in_software: bool,
+    /// The switch reads frames from packet sockets: with checksums that hardware was to fill
+    /// in, and nobody would, and with the devices promiscuous.
+    userspace_datapath: bool,
 }
 
 impl RealWorld {
@@ -54,7 +54,7 @@ impl RealWorld {
             database: Session::start(SessionConfig::new(database, rows::monitored())),
             switch: Switch::start(SwitchConfig::new(switch)),
             bridge: bridge.to_owned(),
-            checksum_in_software: userspace_datapath,
+            userspace_datapath,
         }
     }
 
@@ -89,8 +89,9 @@ impl RealWorld {
     }
 
     /// A userspace datapath sets a device promiscuous by writing all of its flags, as it read
-    /// them a moment before: a link that came up in between is down again. Once the switch
-    /// tells of the port, that is over.
+    /// them a moment before: a link that came up in between is down again. Ours are born
+    /// promiscuous, so it has nothing to write; it may still have looked before. Once the
+    /// switch tells of the port, that is over.
     async fn keep_up(&self, row: &PortRow) -> Result<(), WorldError> {
         if let Ok(name) = IfName::new(row.name.as_str())
             && row.kind.is_empty()
@@ -154,6 +155,7 @@ impl World for RealWorld {
             container_ifindex: Some(container_ifindex(link)),
             container_mac: link.container_mac,
             mtu: link.mtu,
+            promiscuous: self.userspace_datapath,
         };
         self.kernel.create_veth(&spec).await?;
         Ok(())
@@ -177,7 +179,7 @@ impl World for RealWorld {
                     ..ContainerRoute::new(*dst, *via)
                 })
                 .collect(),
-            tx_checksum_off: self.checksum_in_software,
+            tx_checksum_off: self.userspace_datapath,
             loopback_up: true,
         };
         let left_out = self.kernel.configure_container(netns, &spec).await?;

@@ -58,6 +58,7 @@ pub(crate) fn new_veth(
         host_mac,
         spec.mtu,
     )
+    .promiscuous(spec.promiscuous)
     .setns_by_fd(home.as_raw_fd())
     .build();
     let message = end(

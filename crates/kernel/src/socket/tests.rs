@@ -65,6 +65,7 @@ fn a_veth_pair_is_one_message_with_both_ends_in_it() {
         container_ifindex: None,
         container_mac: MacAddr([2, 0, 0, 0, 0, 1]),
         mtu: Mtu::ETHERNET,
+        promiscuous: true,
     };
     let request = link::new_veth(&spec, MacAddr([2, 0, 0, 0, 0, 2]), 1002, home.as_fd());
     let all = decode(&encode(vec![request], 1));
@@ -94,6 +95,8 @@ fn a_veth_pair_is_one_message_with_both_ends_in_it() {
     assert_eq!(peer.header.index, 1001);
     // A peer that is born up is refused: it has no other end yet (ENOTCONN).
     assert!(!peer.header.flags.contains(LinkFlags::Up));
+    assert!(peer.header.flags.contains(LinkFlags::Promisc));
+    assert!(!end.header.flags.contains(LinkFlags::Promisc));
     assert!(has(peer, LinkAttribute::IfName("flt1".to_owned())));
     assert!(has(peer, LinkAttribute::Address(vec![2, 0, 0, 0, 0, 2])));
     assert!(has(peer, LinkAttribute::NetNsFd(home.as_raw_fd())));

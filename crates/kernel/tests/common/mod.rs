@@ -155,6 +155,7 @@ pub(crate) fn veth(n: u32, container: &Netns) -> VethSpec {
         container_ifindex: None,
         container_mac: MacAddr([0x0a, 0xf1, 10, 100, 0, 5]),
         mtu: Mtu::ETHERNET,
+        promiscuous: false,
     }
 }
 
