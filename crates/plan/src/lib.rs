@@ -2,69 +2,105 @@
 //! from it. Everything in here is pure.
 //!
 //! ```text
-//!   plan.yaml ──parse──▶ [model] NetworkPlan ──check──▶ [check] Problem list
-//!                              │
-//!                              └──derive──▶ [node] NodeSpec ──▶ netd, the lab
+//!   plan.yaml ─▶ [source] tree ─▶ [model] NetworkPlan ─▶ [expand] groups written out ─┐
+//!                   │ lines                                                           │
+//!                   ▼                                                                 │
+//!   [diagnostics] Report ◀── findings, a path each ── [check] ◀───────────────────────┤
+//!                                                                                     │
+//!                        netd, the lab ◀── NodeSpec ── [node] derive ◀────────────────┘
 //! ```
 //!
-//! [`load`] is the door: it parses, checks, and gives either a plan that nothing is wrong
-//! with or every problem at once.
+//! [`load`] is the door for daemons: it parses, checks, and gives either a plan that would
+//! work, or every error at once. [`diagnose`] is the admin's: every error and warning, with
+//! its line, its reason and what to do.
 
 pub mod aggregate;
 pub mod check;
+pub mod diagnostics;
 pub mod expand;
 pub mod model;
 pub mod node;
 pub mod prefix;
 pub mod routes;
 pub mod schema;
+pub mod source;
 
 use thiserror::Error;
 
-pub use check::Problem;
+pub use diagnostics::{Diagnostic, Finding, Report, Rule, Severity, Style, diagnose, explain};
 pub use model::NetworkPlan;
 pub use node::{NodeError, NodeSpec};
 
-/// Why a document is not a plan that can be used.
+/// Why a document is not a plan that can be used. Both carry every diagnostic.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// Not YAML, or not of this shape. The source names line and column.
-    #[error("the plan cannot be read: {0}")]
-    Parse(#[from] serde_norway::Error),
+    /// Not YAML, or not of this shape.
+    #[error("the plan cannot be read:\n{}", list(.0))]
+    Unreadable(Box<Report>),
     /// Readable, but wrong.
-    #[error("the plan has {} problem(s):\n{}", .0.len(), list(.0))]
-    Invalid(Vec<Problem>),
+    #[error("the plan has {} error(s):\n{}", .0.errors(), list(.0))]
+    Invalid(Box<Report>),
 }
 
-fn list(problems: &[Problem]) -> String {
-    problems
+impl LoadError {
+    /// All that is wrong.
+    pub fn report(&self) -> &Report {
+        match self {
+            Self::Unreadable(report) | Self::Invalid(report) => report,
+        }
+    }
+}
+
+/// The errors, one a line.
+fn list(report: &Report) -> String {
+    report
+        .diagnostics
         .iter()
-        .map(|p| format!("  - {p}"))
+        .filter(|d| d.rule.severity == Severity::Error)
+        .map(|d| {
+            format!(
+                "  - {}:{}:{}: {}: {}",
+                report.file, d.span.line, d.span.column, d.rule.code, d.message
+            )
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-/// Parses a plan as it is written: groups stay groups, and nothing is checked.
+/// What a text is called where no file name is known.
+const NAMELESS: &str = "plan";
+
+/// Parses a plan as it is written: groups stay groups, and nothing is checked but its shape.
 ///
 /// # Errors
-/// [`LoadError::Parse`] where the text is not a plan.
+/// [`LoadError::Unreadable`] where the text is not a plan.
 pub fn parse(text: &str) -> Result<NetworkPlan, LoadError> {
-    Ok(serde_norway::from_str(text)?)
+    let mut report = diagnose(text, NAMELESS);
+    match report.take_document() {
+        Some(document) => Ok(document.written),
+        None => Err(LoadError::Unreadable(Box::new(report))),
+    }
 }
 
 /// Parses and checks a plan, and writes its groups out: every host is in `spec.hosts`.
 ///
 /// # Errors
-/// [`LoadError::Parse`] where the text is not a plan; [`LoadError::Invalid`] with every
-/// problem found where it is one that would not work.
+/// [`LoadError::Unreadable`] where the text is not a plan; [`LoadError::Invalid`] where it
+/// is one that would not work. Warnings are no errors.
 pub fn load(text: &str) -> Result<NetworkPlan, LoadError> {
-    let expanded = expand::expand(&parse(text)?);
-    let mut problems: Vec<Problem> = expanded.faults.iter().map(Problem::from).collect();
-    problems.extend(check::check(&expanded.plan));
-    if problems.is_empty() {
-        Ok(expanded.plan)
-    } else {
-        Err(LoadError::Invalid(problems))
+    load_named(text, NAMELESS)
+}
+
+/// [`load`], with the file's name for its diagnostics.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_named(text: &str, file: &str) -> Result<NetworkPlan, LoadError> {
+    let mut report = diagnose(text, file);
+    match (report.exit_code(), report.take_document()) {
+        (0, Some(document)) => Ok(document.expanded.plan),
+        (1, _) => Err(LoadError::Invalid(Box::new(report))),
+        _ => Err(LoadError::Unreadable(Box::new(report))),
     }
 }
 

@@ -6,14 +6,14 @@ fn lab() -> NetworkPlan {
     load(LAB).expect("the lab's plan is sound")
 }
 
-/// The problems of the lab's plan after a text replacement.
+/// The diagnostics of the lab's plan after a text replacement, as code and message.
 fn problems(from: &str, to: &str) -> Vec<String> {
     assert!(LAB.contains(from), "{from:?} is not in the example");
-    match load(&LAB.replacen(from, to, 1)) {
-        Ok(_) => Vec::new(),
-        Err(LoadError::Invalid(found)) => found.iter().map(ToString::to_string).collect(),
-        Err(LoadError::Parse(e)) => vec![format!("parse: {e}")],
-    }
+    diagnose(&LAB.replacen(from, to, 1), "lab.yaml")
+        .diagnostics
+        .iter()
+        .map(|d| format!("{} {}", d.rule.code, d.message))
+        .collect()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn what_would_not_work_is_found_with_its_place() {
         (
             "apiVersion: flatnet.io/v1alpha1",
             "apiVersion: flatnet.io/v9",
-            "apiVersion: ",
+            "FN0003 apiVersion ",
         ),
         (
             "prefix: 10.100.32.0/20",
@@ -102,30 +102,26 @@ fn what_would_not_work_is_found_with_its_place() {
             "prefix: 10.101.32.0/20",
             "is in no pool of web",
         ),
-        (
-            "prefix: 10.100.32.0/20",
-            "prefix: 10.100.33.0/20",
-            "host bits set",
-        ),
+        ("prefix: 10.100.32.0/20", "prefix: 10.100.33.0/20", "FN0008"),
         ("vlan: 100", "vlan: 101", "has no VLAN 101"),
         (
             "gateway: 10.10.0.1",
             "gateway: 10.11.0.1",
             "is not in 10.10.0.0/24",
         ),
-        ("switch: tor2", "switch: tor9", "no switch \"tor9\""),
+        (
+            "switch: tor2",
+            "switch: tor9",
+            "idc has no switch \"tor9\"; it has tor1, tor2",
+        ),
         (
             "vSwitch: zone-b",
             "vSwitch: zone-z",
             "no vSwitch \"zone-z\"",
         ),
-        (
-            "10.10.0.12/24",
-            "10.10.0.11/24",
-            "another host has the address",
-        ),
-        ("name: idc2", "name: idc1", "another host has this name"),
-        ("id: 200", "id: 4095", "parse: "),
+        ("10.10.0.12/24", "10.10.0.11/24", "FN0114"),
+        ("name: idc2", "name: idc1", "another host is called idc1"),
+        ("id: 200", "id: 4095", "FN0301 4095 is no VLAN ID"),
         (
             "mtu: 1500",
             "mtu: 1500\n  speed: 3",

@@ -64,6 +64,12 @@ pub struct Vbr {
     /// Its router interface towards the VPC: the next hop of its entries for the VPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub router_interface: Option<String>,
+    /// Whether entries may be aggregated.
+    #[serde(
+        default = "super::site::yes",
+        skip_serializing_if = "super::site::is_yes"
+    )]
+    pub aggregate: bool,
     /// How many custom entries it may hold.
     #[serde(default = "Vbr::default_quota")]
     pub quota: u32,

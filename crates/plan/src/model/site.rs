@@ -201,9 +201,25 @@ pub struct RouteTable {
     /// How many custom entries it may hold.
     #[serde(default = "RouteTable::default_quota")]
     pub quota: u32,
+    /// Whether entries may be aggregated.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub aggregate: bool,
     /// The vSwitches that it is bound to; none: all of the VPC's (the system table).
     #[serde(default, rename = "vSwitches", skip_serializing_if = "Vec::is_empty")]
     pub v_switches: Vec<String>,
+}
+
+/// What `aggregate` is where it is not said.
+pub(super) fn yes() -> bool {
+    true
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+pub(super) fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 impl RouteTable {

@@ -1,0 +1,132 @@
+//! Cables and bonds: nothing loops, nothing flaps.
+
+use std::collections::HashMap;
+
+use super::{Context, Findings};
+use crate::diagnostics::{LACP_PEERS, NOT_PEERS, PORT_TWICE, UNBONDED};
+use crate::model::{BondMode, Host, Site};
+use crate::source::Path;
+
+pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
+    let domains: Vec<Vec<usize>> = (0..c.sites().len()).map(|s| domains(c, s)).collect();
+    let mut ports: HashMap<(usize, usize, String), Path> = HashMap::new();
+    for (i, host) in c.hosts().iter().enumerate() {
+        let Some((site_index, site)) = c.site(&host.site) else {
+            continue;
+        };
+        let cables = host.uplink.cables();
+        if cables.len() > 1 && host.uplink.bond.is_none() {
+            let message = format!("{} has {} uplinks and no bond", host.name, cables.len());
+            found.add(&UNBONDED, c.host_at(i).at("uplink").at("nics"), message);
+        }
+        for (j, cable) in cables.iter().enumerate() {
+            let (Some(switch), Some(port)) = (&cable.switch, &cable.port) else {
+                continue;
+            };
+            let Some(switch_index) = c.switch(site_index, switch) else {
+                continue;
+            };
+            let place = match host.uplink.nics.is_empty() {
+                true => c.host_at(i).at("uplink").at("port"),
+                false => c.host_at(i).at("uplink").at("nics").at(j).at("port"),
+            };
+            let key = (site_index, switch_index, port.clone());
+            match ports.get(&key) {
+                Some(first) => found.add_with(
+                    &PORT_TWICE,
+                    place,
+                    format!(
+                        "port {port} of {switch} has another cable in it than {}'s",
+                        host.name
+                    ),
+                    (first.clone(), "the other cable"),
+                ),
+                None => {
+                    ports.insert(key, place);
+                }
+            }
+        }
+        bonded(c, i, host, (site_index, site), &domains[site_index], found);
+    }
+}
+
+fn bonded(
+    c: &Context<'_>,
+    index: usize,
+    host: &Host,
+    (site_index, site): (usize, &Site),
+    domains: &[usize],
+    found: &mut Findings,
+) {
+    let Some(mode) = host.uplink.bond else {
+        return;
+    };
+    let mut switches: Vec<usize> = host
+        .uplink
+        .nics
+        .iter()
+        .filter_map(|n| c.switch(site_index, n.switch.as_deref()?))
+        .collect();
+    switches.sort_unstable();
+    switches.dedup();
+    for (k, a) in switches.iter().enumerate() {
+        for b in &switches[k + 1..] {
+            let names = (&site.switches[*a].name, &site.switches[*b].name);
+            let together = match mode {
+                BondMode::ActiveBackup => domains[*a] == domains[*b],
+                BondMode::BalanceSlb | BondMode::BalanceXor | BondMode::Lacp => {
+                    site.switches[*a].peers.contains(names.1)
+                        || site.switches[*b].peers.contains(names.0)
+                }
+            };
+            if together {
+                continue;
+            }
+            let (rule, what) = match mode {
+                BondMode::Lacp => (&LACP_PEERS, "are not peers"),
+                BondMode::ActiveBackup => (&NOT_PEERS, "are not in one layer-2 domain"),
+                BondMode::BalanceSlb | BondMode::BalanceXor => (&NOT_PEERS, "are not peers"),
+            };
+            found.add_with(
+                rule,
+                c.host_at(index).at("uplink").at("bond"),
+                format!(
+                    "{}'s bond ends at {} and {}, which {what}",
+                    host.name, names.0, names.1
+                ),
+                (
+                    Path::spec()
+                        .at("sites")
+                        .at(site_index)
+                        .at("switches")
+                        .at(*b),
+                    "the other switch",
+                ),
+            );
+        }
+    }
+}
+
+/// For each switch of a site the layer-2 domain it is in, as the number of one of its
+/// switches.
+fn domains(c: &Context<'_>, site: usize) -> Vec<usize> {
+    let switches = &c.sites()[site].switches;
+    let mut parent: Vec<usize> = (0..switches.len()).collect();
+    for (i, switch) in switches.iter().enumerate() {
+        for name in switch.peers.iter().chain(&switch.uplinks) {
+            if let Some(other) = c.switch(site, name) {
+                let (a, b) = (root(&mut parent, i), root(&mut parent, other));
+                parent[a] = b;
+            }
+        }
+    }
+    (0..switches.len()).map(|i| root(&mut parent, i)).collect()
+}
+
+fn root(parent: &mut [usize], mut i: usize) -> usize {
+    while parent[i] != i {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    i
+}

@@ -1,0 +1,156 @@
+//! A plan with its names looked up once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flatnet_types::{Mtu, VlanId};
+use ipnetwork::IpNetwork;
+
+use crate::expand::{Expanded, Origin};
+use crate::model::{Host, Network, NetworkPlan, Range, Site, SiteType};
+use crate::source::Path;
+
+/// A plan whose names are looked up once. Where a name is given twice, the first counts.
+pub(crate) struct Context<'p> {
+    pub(crate) plan: &'p NetworkPlan,
+    origins: &'p [Origin],
+    sites: HashMap<&'p str, usize>,
+    networks: HashMap<&'p str, usize>,
+    /// For each site its VLANs, by ID.
+    vlans: Vec<HashMap<VlanId, usize>>,
+    /// For each site its switches, by name.
+    switches: Vec<HashMap<&'p str, usize>>,
+}
+
+/// A host's range with all that it refers to.
+#[derive(Clone, Copy)]
+pub(crate) struct RangeOf<'p> {
+    pub(crate) host: usize,
+    pub(crate) index: usize,
+    pub(crate) range: &'p Range,
+}
+
+impl<'p> Context<'p> {
+    pub(crate) fn new(expanded: &'p Expanded) -> Self {
+        let plan = &expanded.plan;
+        Self {
+            plan,
+            origins: &expanded.origins,
+            sites: first(plan.spec.sites.iter().map(|s| s.name.as_str())),
+            networks: first(plan.spec.networks.iter().map(|n| n.name.as_str())),
+            vlans: plan
+                .spec
+                .sites
+                .iter()
+                .map(|s| first(s.vlans.iter().map(|v| v.id)))
+                .collect(),
+            switches: plan
+                .spec
+                .sites
+                .iter()
+                .map(|s| first(s.switches.iter().map(|w| w.name.as_str())))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn sites(&self) -> &'p [Site] {
+        &self.plan.spec.sites
+    }
+
+    pub(crate) fn networks(&self) -> &'p [Network] {
+        &self.plan.spec.networks
+    }
+
+    pub(crate) fn hosts(&self) -> &'p [Host] {
+        &self.plan.spec.hosts
+    }
+
+    pub(crate) fn site(&self, name: &str) -> Option<(usize, &'p Site)> {
+        let index = *self.sites.get(name)?;
+        Some((index, &self.sites()[index]))
+    }
+
+    pub(crate) fn network(&self, name: &str) -> Option<(usize, &'p Network)> {
+        let index = *self.networks.get(name)?;
+        Some((index, &self.networks()[index]))
+    }
+
+    pub(crate) fn vlan(&self, site: usize, id: VlanId) -> Option<usize> {
+        self.vlans.get(site)?.get(&id).copied()
+    }
+
+    pub(crate) fn switch(&self, site: usize, name: &str) -> Option<usize> {
+        self.switches.get(site)?.get(name).copied()
+    }
+
+    /// Where a host is written: itself, or its group.
+    pub(crate) fn host_at(&self, host: usize) -> Path {
+        match self.origins.get(host) {
+            Some(Origin::Written { index }) => Path::spec().at("hosts").at(*index),
+            Some(Origin::Member { group, .. }) => Path::spec().at("hostGroups").at(*group),
+            None => Path::spec().at("hosts"),
+        }
+    }
+
+    /// Where a host's range is written, or the rule that carves it.
+    pub(crate) fn range_at(&self, host: usize, index: usize) -> Path {
+        let range = self.host_at(host).at("ranges").at(index);
+        match self.origins.get(host) {
+            Some(Origin::Member { .. }) => range.at("from"),
+            _ => range.at("prefix"),
+        }
+    }
+
+    /// Every range of every host.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeOf<'p>> + '_ {
+        self.hosts().iter().enumerate().flat_map(|(host, h)| {
+            h.ranges
+                .iter()
+                .enumerate()
+                .map(move |(index, range)| RangeOf { host, index, range })
+        })
+    }
+
+    /// The VLANs that a host in an IDC uses: its own, and those of its ranges' networks.
+    pub(crate) fn vlans_of(&self, host: &Host) -> BTreeSet<VlanId> {
+        let mut used = BTreeSet::new();
+        let Some((_, site)) = self.site(&host.site) else {
+            return used;
+        };
+        if site.site_type != SiteType::Idc {
+            return used;
+        }
+        used.extend(site.host_vlan().map(|v| v.id));
+        for range in &host.ranges {
+            if let Some((_, network)) = self.network(range.network.as_str())
+                && network.site == host.site
+            {
+                used.extend(network.vlan);
+            }
+        }
+        used
+    }
+
+    /// The MTU of a network's containers, in bytes.
+    pub(crate) fn mtu_of(&self, network: &Network) -> Mtu {
+        network.mtu.unwrap_or(self.plan.spec.mtu)
+    }
+
+    /// For each host its ranges by network.
+    pub(crate) fn ranges_by_network(host: &'p Host) -> BTreeMap<&'p str, Vec<IpNetwork>> {
+        let mut by: BTreeMap<&str, Vec<IpNetwork>> = BTreeMap::new();
+        for range in &host.ranges {
+            by.entry(range.network.as_str())
+                .or_default()
+                .push(range.prefix);
+        }
+        by
+    }
+}
+
+fn first<K: std::hash::Hash + Eq>(keys: impl Iterator<Item = K>) -> HashMap<K, usize> {
+    let mut map = HashMap::new();
+    for (i, key) in keys.enumerate() {
+        map.entry(key).or_insert(i);
+    }
+    map
+}

@@ -1,0 +1,348 @@
+//! What the plan fills: MAC tables, broadcast domains, neighbour tables, ranges.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flatnet_types::VlanId;
+use ipnetwork::IpNetwork;
+
+use super::{Context, Findings};
+use crate::diagnostics::{Finding, GC_THRESH, MAC_TABLE, NEIGHBOURS, RANGE_SMALL};
+use crate::model::{Host, MacMode, SiteType};
+use crate::prefix::{bounds, size};
+use crate::source::Path;
+
+/// Which VLANs each switch of a site carries: those of its hosts, of its peers, and of the
+/// switches that hang on it. A broadcast reaches all of them, so each learns every MAC.
+pub(crate) struct Carried(Vec<BTreeSet<VlanId>>);
+
+impl Carried {
+    pub(crate) fn of(c: &Context<'_>, site: usize) -> Self {
+        let switches = &c.sites()[site].switches;
+        let mut carried = vec![BTreeSet::new(); switches.len()];
+        let mut new: Vec<(usize, VlanId)> = Vec::new();
+        for host in c.hosts() {
+            if c.site(&host.site).is_none_or(|(index, _)| index != site) {
+                continue;
+            }
+            let vlans = c.vlans_of(host);
+            for cable in host.uplink.cables() {
+                if let Some(switch) = cable.switch.as_deref().and_then(|s| c.switch(site, s)) {
+                    for id in &vlans {
+                        if carried[switch].insert(*id) {
+                            new.push((switch, *id));
+                        }
+                    }
+                }
+            }
+        }
+        let mut next: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); switches.len()];
+        for (i, switch) in switches.iter().enumerate() {
+            for peer in switch.peers.iter().filter_map(|p| c.switch(site, p)) {
+                next[i].insert(peer);
+                next[peer].insert(i);
+            }
+            next[i].extend(switch.uplinks.iter().filter_map(|u| c.switch(site, u)));
+        }
+        while let Some((switch, id)) = new.pop() {
+            for other in &next[switch] {
+                if carried[*other].insert(id) {
+                    new.push((*other, id));
+                }
+            }
+        }
+        Self(carried)
+    }
+
+    /// The VLANs on one switch.
+    pub(crate) fn by(&self, switch: usize) -> impl Iterator<Item = VlanId> + '_ {
+        self.0[switch].iter().copied()
+    }
+}
+
+/// What one VLAN holds.
+#[derive(Clone, Copy, Default)]
+struct Domain {
+    macs: u64,
+    /// Containers, hosts' own addresses and the router, in one family.
+    neighbours: u64,
+}
+
+pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
+    let domains = domains(c);
+    mac_tables(c, &domains, found);
+    neighbours(c, &domains, found);
+    density(c, found);
+}
+
+type Domains = HashMap<(usize, VlanId), Domain>;
+
+fn domains(c: &Context<'_>) -> Domains {
+    let mut domains: Domains = HashMap::new();
+    for (i, site) in c.sites().iter().enumerate() {
+        for vlan in site.vlans.iter().filter(|v| !v.subnets.is_empty()) {
+            let domain = domains.entry((i, vlan.id)).or_default();
+            domain.macs = 1;
+            domain.neighbours = 1;
+        }
+    }
+    for host in c.hosts() {
+        let Some((index, site)) = c.site(&host.site) else {
+            continue;
+        };
+        if site.site_type != SiteType::Idc {
+            continue;
+        }
+        for id in c.vlans_of(host) {
+            domains.entry((index, id)).or_default().macs += 1;
+        }
+        if let Some(vlan) = site.host_vlan() {
+            domains.entry((index, vlan.id)).or_default().neighbours += 1;
+        }
+        for (name, ranges) in Context::ranges_by_network(host) {
+            let Some((_, network)) = c.network(name) else {
+                continue;
+            };
+            let Some(id) = network.vlan else { continue };
+            let planned = c.plan.density(host, network).map(u64::from);
+            let domain = domains.entry((index, id)).or_default();
+            domain.neighbours += planned.unwrap_or(0);
+            if network.mac == MacMode::Pod {
+                domain.macs += planned.unwrap_or_else(|| at_most(&ranges));
+            }
+        }
+    }
+    domains
+}
+
+/// As many containers as a host's ranges of one network can hold: each has one address of
+/// each family.
+fn at_most(ranges: &[IpNetwork]) -> u64 {
+    let of = |v4: bool| -> u128 {
+        ranges
+            .iter()
+            .filter(|r| r.is_ipv4() == v4)
+            .map(|r| size(*r))
+            .fold(0, u128::saturating_add)
+    };
+    let number = match (of(true), of(false)) {
+        (0, v6) => v6,
+        (v4, 0) => v4,
+        (v4, v6) => v4.min(v6),
+    };
+    u64::try_from(number).unwrap_or(u64::MAX / 4)
+}
+
+fn mac_tables(c: &Context<'_>, domains: &Domains, found: &mut Findings) {
+    let percent = u64::from(c.plan.spec.budgets.mac_table_percent);
+    for (i, site) in c.sites().iter().enumerate() {
+        if site.switches.iter().all(|s| s.mac_table_size.is_none()) {
+            continue;
+        }
+        let carried = Carried::of(c, i);
+        for (j, switch) in site.switches.iter().enumerate() {
+            let Some(table) = switch.mac_table_size else {
+                continue;
+            };
+            let by_vlan: BTreeMap<VlanId, u64> = carried
+                .by(j)
+                .filter_map(|id| Some((id, domains.get(&(i, id))?.macs)))
+                .collect();
+            let macs = by_vlan.values().fold(0_u64, |a, b| a.saturating_add(*b));
+            let budget = u64::from(table) * percent / 100;
+            if macs <= budget {
+                continue;
+            }
+            let mut most: Vec<(VlanId, u64)> = by_vlan.into_iter().collect();
+            most.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+            let most: Vec<String> = most
+                .iter()
+                .take(3)
+                .map(|(id, n)| format!("{n} in VLAN {id}"))
+                .collect();
+            found.add(
+                &MAC_TABLE,
+                Path::spec()
+                    .at("sites")
+                    .at(i)
+                    .at("switches")
+                    .at(j)
+                    .at("macTableSize"),
+                format!(
+                    "{} would learn {macs} MACs ({}); {percent} % of its {table} are {budget}",
+                    switch.name,
+                    most.join(", ")
+                ),
+            );
+        }
+    }
+}
+
+fn neighbours(c: &Context<'_>, domains: &Domains, found: &mut Findings) {
+    let budget = u64::from(c.plan.spec.budgets.neighbours);
+    for (i, site) in c.sites().iter().enumerate() {
+        for (j, vlan) in site.vlans.iter().enumerate() {
+            let n = domains.get(&(i, vlan.id)).map_or(0, |d| d.neighbours);
+            if n > budget {
+                let (t1, t2, t3) = gc_thresh(n);
+                found.put(Finding {
+                    rule: &NEIGHBOURS,
+                    place: Path::spec().at("sites").at(i).at("vlans").at(j).at("id"),
+                    message: format!(
+                        "VLAN {} has {n} neighbours planned; the budget is {budget}",
+                        vlan.id
+                    ),
+                    help: format!(
+                        "{} A host there needs gc_thresh1/2/3 of {t1}, {t2} and {t3}.",
+                        NEIGHBOURS.help
+                    ),
+                    related: None,
+                });
+            }
+        }
+    }
+    neighbour_tables(c, domains, found);
+}
+
+/// The neighbours that one host may come to know in all its VLANs: the kernel counts those
+/// of all its network namespaces together.
+fn neighbour_tables(c: &Context<'_>, domains: &Domains, found: &mut Findings) {
+    let worst = c
+        .hosts()
+        .iter()
+        .filter_map(|host| {
+            let (index, _) = c.site(&host.site)?;
+            let known = c
+                .vlans_of(host)
+                .iter()
+                .filter_map(|id| Some(domains.get(&(index, *id))?.neighbours))
+                .sum::<u64>();
+            Some((known, host))
+        })
+        .max_by_key(|(known, _)| *known);
+    let limit = c.plan.spec.budgets.gc_thresh3;
+    let Some((known, host)) = worst.filter(|(known, _)| *known > u64::from(limit)) else {
+        return;
+    };
+    let (t1, t2, t3) = gc_thresh(known);
+    found.put(Finding {
+        rule: &GC_THRESH,
+        place: Path::spec().at("budgets").at("gcThresh3"),
+        message: format!(
+            "{} may come to know {known} neighbours; its gc_thresh3 is {limit}",
+            host.name
+        ),
+        help: format!(
+            "Set net.ipv4.neigh.default and net.ipv6.neigh.default on the hosts: \
+             gc_thresh1={t1}, gc_thresh2={t2}, gc_thresh3={t3}; and write `gcThresh3: {t3}` \
+             in `budgets`."
+        ),
+        related: None,
+    });
+}
+
+/// gc_thresh1, 2 and 3 for a host with so many neighbours: room for twice as many, in the
+/// kernel's own proportions (128, 512, 1024).
+fn gc_thresh(neighbours: u64) -> (u64, u64, u64) {
+    let third = neighbours
+        .saturating_mul(2)
+        .checked_next_power_of_two()
+        .unwrap_or(u64::MAX)
+        .max(1024);
+    (third / 8, third / 2, third)
+}
+
+/// Disjoint stretches of addresses in order, of both families.
+struct Stretches(Vec<(crate::prefix::Position, u128)>);
+
+impl Stretches {
+    /// Of prefixes that may overlap.
+    fn of(prefixes: impl Iterator<Item = IpNetwork>) -> Self {
+        let mut all: Vec<_> = prefixes.map(bounds).collect();
+        all.sort_unstable();
+        let mut merged: Vec<(crate::prefix::Position, u128)> = Vec::new();
+        for (first, last) in all {
+            match merged.last_mut() {
+                Some((start, end)) if start.v6 == first.v6 && first.value <= *end => {
+                    *end = (*end).max(last.value);
+                }
+                _ => merged.push((first, last.value)),
+            }
+        }
+        Self(merged)
+    }
+
+    /// How many of a prefix's addresses are in one of the stretches.
+    fn within(&self, prefix: IpNetwork) -> u128 {
+        let (first, last) = bounds(prefix);
+        let from = self
+            .0
+            .partition_point(|(start, end)| (start.v6, *end) < (first.v6, first.value));
+        self.0[from..]
+            .iter()
+            .take_while(|(start, _)| start.v6 == first.v6 && start.value <= last.value)
+            .map(|(start, end)| end.min(&last.value) - start.value.max(first.value) + 1)
+            .fold(0, u128::saturating_add)
+    }
+}
+
+fn density(c: &Context<'_>, found: &mut Findings) {
+    let excluded: Vec<Stretches> = c
+        .networks()
+        .iter()
+        .map(|n| Stretches::of(n.pools.iter().flat_map(|p| p.exclude.iter().copied())))
+        .collect();
+    for (i, host) in c.hosts().iter().enumerate() {
+        for (name, ranges) in Context::ranges_by_network(host) {
+            let Some((index, network)) = c.network(name) else {
+                continue;
+            };
+            let Some(planned) = c.plan.density(host, network) else {
+                continue;
+            };
+            for v4 in [true, false] {
+                let own = || ranges.iter().copied().filter(|r| r.is_ipv4() == v4);
+                let usable = own()
+                    .map(|r| usable(c, host, r, &excluded[index]))
+                    .fold(0, u128::saturating_add);
+                let Some(largest) = own().max_by_key(|r| size(*r)) else {
+                    continue;
+                };
+                if usable < u128::from(planned) {
+                    let j = host
+                        .ranges
+                        .iter()
+                        .position(|r| r.prefix == largest)
+                        .unwrap_or(0);
+                    let list: Vec<String> = own().map(|r| r.to_string()).collect();
+                    found.add(
+                        &RANGE_SMALL,
+                        c.range_at(i, j),
+                        format!(
+                            "{} has {usable} addresses for containers in {} ({}), {planned} are planned",
+                            host.name,
+                            network.name,
+                            list.join(", ")
+                        ),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Addresses of a range that containers can have. In a VPC the range is a subnet of its own,
+/// whose first addresses are its network and gateway and whose last in IPv4 is its broadcast
+/// address; in an IDC it holds none of these, or FN0107 and FN0108 say so.
+fn usable(c: &Context<'_>, host: &Host, range: IpNetwork, excluded: &Stretches) -> u128 {
+    let routed = c
+        .site(&host.site)
+        .is_some_and(|(_, s)| s.site_type == SiteType::Vpc);
+    let own: u128 = match (routed, range.is_ipv4()) {
+        (false, _) => 0,
+        (true, true) => 3,
+        (true, false) => 2,
+    };
+    size(range)
+        .saturating_sub(excluded.within(range))
+        .saturating_sub(own)
+}

@@ -1,0 +1,270 @@
+//! VLANs: their IDs, their roles, and the trunks that carry them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flatnet_types::VlanId;
+
+use super::{Context, Findings};
+use crate::diagnostics::{
+    DUPLICATE_VLAN, NOT_TRUNKED, TRUNKED_UNUSED, VLAN_RESERVED, VLAN_ROLE, VLAN_SITE,
+};
+use crate::model::{Host, SiteType, VlanRole};
+use crate::source::{Node, Path, Span, Value};
+
+pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
+    for site in 0..c.sites().len() {
+        ids(c, site, found);
+    }
+    roles(c, found);
+    trunks(c, found);
+}
+
+/// VLAN IDs in a document that no VLAN can have (IEEE 802.1Q-2018 §9.6), which the model
+/// has no value for.
+pub(crate) fn vlan_ids_out_of_bounds(tree: &Node<'_>) -> Vec<(Span, i64)> {
+    fn one(node: &Node<'_>, found: &mut Vec<(Span, i64)>) {
+        let number = match &node.value {
+            Value::Scalar { text, plain: true } => text.parse().ok(),
+            _ => None,
+        };
+        if let Some(id) = number.filter(|id| !(1..=4094).contains(id)) {
+            found.push((node.span, id));
+        }
+    }
+    fn list(node: Option<&Node<'_>>, found: &mut Vec<(Span, i64)>) {
+        for item in node.map(Node::items).unwrap_or_default() {
+            one(item, found);
+        }
+    }
+    let mut found = Vec::new();
+    let items = |of: &'static str| tree.get("spec").and_then(|s| s.get(of)).map(Node::items);
+    for site in items("sites").unwrap_or_default() {
+        for vlan in site.get("vlans").map(Node::items).unwrap_or_default() {
+            if let Some(id) = vlan.get("id") {
+                one(id, &mut found);
+            }
+        }
+        for switch in site.get("switches").map(Node::items).unwrap_or_default() {
+            list(switch.get("trunk"), &mut found);
+            list(switch.get("reservedVlans"), &mut found);
+            for port in switch.get("ports").map(Node::items).unwrap_or_default() {
+                list(port.get("trunk"), &mut found);
+            }
+        }
+    }
+    for network in items("networks").unwrap_or_default() {
+        if let Some(id) = network.get("vlan") {
+            one(id, &mut found);
+        }
+    }
+    for of in ["hosts", "hostGroups"] {
+        for host in items(of).unwrap_or_default() {
+            list(host.get("uplink").and_then(|u| u.get("trunk")), &mut found);
+        }
+    }
+    found
+}
+
+/// IDs that switches keep for themselves: the default VLAN, and those of FDDI and Token Ring.
+fn kept_by_all(id: VlanId) -> bool {
+    matches!(id.get(), 1 | 1002..=1005)
+}
+
+fn ids(c: &Context<'_>, index: usize, found: &mut Findings) {
+    let site = &c.sites()[index];
+    let at = |i: usize| {
+        Path::spec()
+            .at("sites")
+            .at(index)
+            .at("vlans")
+            .at(i)
+            .at("id")
+    };
+    let mut kept: HashMap<VlanId, (usize, usize)> = HashMap::new();
+    for (i, switch) in site.switches.iter().enumerate() {
+        for (j, id) in switch.reserved_vlans.iter().enumerate() {
+            kept.entry(*id).or_insert((i, j));
+        }
+    }
+    let mut seen: HashMap<VlanId, usize> = HashMap::new();
+    for (i, vlan) in site.vlans.iter().enumerate() {
+        if let Some(first) = seen.get(&vlan.id) {
+            let message = format!("VLAN {} of {} is given twice", vlan.id, site.name);
+            found.add_with(
+                &DUPLICATE_VLAN,
+                at(i),
+                message,
+                (at(*first), "the first one"),
+            );
+        } else {
+            seen.insert(vlan.id, i);
+        }
+        if kept_by_all(vlan.id) {
+            let message = format!("VLAN ID {} is reserved on most switches", vlan.id);
+            found.add(&VLAN_RESERVED, at(i), message);
+        } else if let Some((switch, j)) = kept.get(&vlan.id) {
+            let place = Path::spec()
+                .at("sites")
+                .at(index)
+                .at("switches")
+                .at(*switch);
+            let name = &site.switches[*switch].name;
+            found.add_with(
+                &VLAN_RESERVED,
+                at(i),
+                format!("{name} keeps VLAN ID {} for itself", vlan.id),
+                (place.at("reservedVlans").at(*j), "kept here"),
+            );
+        }
+    }
+}
+
+fn roles(c: &Context<'_>, found: &mut Findings) {
+    for (i, site) in c.sites().iter().enumerate() {
+        let at = |j: usize| Path::spec().at("sites").at(i).at("vlans").at(j).at("role");
+        let mut hosts = (0..site.vlans.len()).filter(|j| site.vlans[*j].role == VlanRole::Host);
+        if let Some(first) = hosts.next() {
+            for other in hosts {
+                let message = format!(
+                    "{} has two VLANs of role host, {} and {}",
+                    site.name, site.vlans[first].id, site.vlans[other].id
+                );
+                found.add_with(&VLAN_ROLE, at(other), message, (at(first), "the first one"));
+            }
+        }
+    }
+    for (i, network) in c.networks().iter().enumerate() {
+        let place = Path::spec().at("networks").at(i);
+        let Some((index, site)) = c.site(&network.site) else {
+            continue;
+        };
+        match (site.site_type, network.vlan) {
+            (SiteType::Vpc, Some(id)) => {
+                let message = format!("{} is a VPC, which has no VLAN {id}", site.name);
+                found.add(&VLAN_SITE, place.at("vlan"), message);
+            }
+            (SiteType::Idc, None) => {
+                let message = format!("{} is in an IDC and has no vlan", network.name);
+                found.add(&VLAN_SITE, place, message);
+            }
+            (SiteType::Vpc, None) => {}
+            (SiteType::Idc, Some(id)) => {
+                let Some(vlan) = c.vlan(index, id) else {
+                    continue;
+                };
+                let role = site.vlans[vlan].role;
+                if role != VlanRole::Pod {
+                    let of = Path::spec().at("sites").at(index).at("vlans").at(vlan);
+                    found.add_with(
+                        &VLAN_ROLE,
+                        place.at("vlan"),
+                        format!("VLAN {id} has the role {}, not pod", role.as_str()),
+                        (of.at("role"), "its role"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A list of VLANs that a cable carries, and where it is written.
+struct Trunk<'p> {
+    vlans: &'p [VlanId],
+    place: Path,
+    name: String,
+}
+
+/// Every list that says what is carried between a host and its switches: the host's own,
+/// and for each cable the port's, or the switch's where the port is not listed.
+fn lists<'p>(c: &Context<'p>, index: usize, host: &'p Host) -> Vec<Trunk<'p>> {
+    let mut lists = Vec::new();
+    if let Some(vlans) = &host.uplink.trunk {
+        lists.push(Trunk {
+            vlans,
+            place: c.host_at(index).at("uplink").at("trunk"),
+            name: format!("the uplink of {}", host.name),
+        });
+    }
+    let Some((site_index, site)) = c.site(&host.site) else {
+        return lists;
+    };
+    for cable in host.uplink.cables() {
+        let Some(i) = cable
+            .switch
+            .as_deref()
+            .and_then(|s| c.switch(site_index, s))
+        else {
+            continue;
+        };
+        let switch = &site.switches[i];
+        let at = Path::spec().at("sites").at(site_index).at("switches").at(i);
+        let port = switch
+            .ports
+            .iter()
+            .position(|p| Some(&p.name) == cable.port.as_ref());
+        match (port, &switch.trunk) {
+            (Some(j), _) => lists.push(Trunk {
+                vlans: &switch.ports[j].trunk,
+                place: at.at("ports").at(j).at("trunk"),
+                name: format!("port {} of {}", switch.ports[j].name, switch.name),
+            }),
+            (None, Some(vlans)) => lists.push(Trunk {
+                vlans,
+                place: at.at("trunk"),
+                name: format!("the trunks of {}", switch.name),
+            }),
+            (None, None) => {}
+        }
+    }
+    lists
+}
+
+fn trunks(c: &Context<'_>, found: &mut Findings) {
+    // For each list: the VLANs on it, and those that a host behind it uses.
+    let mut used_of: BTreeMap<Path, (String, Vec<VlanId>, BTreeSet<VlanId>)> = BTreeMap::new();
+    for (i, host) in c.hosts().iter().enumerate() {
+        let used = c.vlans_of(host);
+        for list in lists(c, i, host) {
+            for id in used.iter().filter(|id| !list.vlans.contains(id)) {
+                found.add_with(
+                    &NOT_TRUNKED,
+                    user(c, i, host, *id),
+                    format!(
+                        "{} uses VLAN {id}, which {} does not carry",
+                        host.name, list.name
+                    ),
+                    (list.place.clone(), "carries these only"),
+                );
+            }
+            used_of
+                .entry(list.place)
+                .or_insert_with(|| (list.name, list.vlans.to_vec(), BTreeSet::new()))
+                .2
+                .extend(&used);
+        }
+    }
+    for (place, (name, vlans, used)) in used_of {
+        for (i, id) in vlans.iter().enumerate() {
+            if !used.contains(id) {
+                let message = format!("no host behind it uses VLAN {id}, which {name} carries");
+                let message = match place.steps().contains(&"uplink".into()) {
+                    true => format!("{name} carries VLAN {id}, which nothing on the host uses"),
+                    false => message,
+                };
+                found.add(&TRUNKED_UNUSED, place.clone().at(i), message);
+            }
+        }
+    }
+}
+
+/// What makes a host use a VLAN: the range of a network on it, or the host's own addresses.
+fn user(c: &Context<'_>, index: usize, host: &Host, id: VlanId) -> Path {
+    let range = host.ranges.iter().position(|r| {
+        c.network(r.network.as_str())
+            .is_some_and(|(_, n)| n.vlan == Some(id))
+    });
+    match range {
+        Some(i) => c.host_at(index).at("ranges").at(i).at("network"),
+        None => c.host_at(index).at("addresses").at(0),
+    }
+}

@@ -1,0 +1,94 @@
+use super::*;
+use crate::model::NetworkPlan;
+
+const LAB: &str = include_str!("../../../../examples/lab.yaml");
+
+fn at(text: &str, path: &Path) -> (u32, u32, u32) {
+    let span = read(text).expect("yaml").locate(path);
+    (span.line, span.column, span.length)
+}
+
+#[test]
+fn the_tree_gives_the_model_that_serde_gives() {
+    let tree = read(LAB).expect("yaml");
+    let ours: NetworkPlan = de::from_node(&tree).expect("a plan");
+    let theirs: NetworkPlan = serde_norway::from_str(LAB).expect("a plan");
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn a_path_leads_to_its_line_and_column() {
+    let text = "spec:\n  mtu: 1500\n  hosts:\n    - name: a\n      ranges: [{prefix: 10.0.0.0/8}]\n    - b\n";
+    assert_eq!(at(text, &Path::spec().at("mtu")), (2, 8, 4));
+    assert_eq!(at(text, &Path::spec().at("hosts")), (3, 3, 5));
+    assert_eq!(at(text, &Path::spec().at("hosts").at(0)), (4, 13, 1));
+    let range = Path::spec()
+        .at("hosts")
+        .at(0)
+        .at("ranges")
+        .at(0)
+        .at("prefix");
+    assert_eq!(at(text, &range), (5, 25, 10));
+    assert_eq!(at(text, &range.clone().at("length")), (5, 25, 10));
+    assert_eq!(at(text, &Path::spec().at("hosts").at(7)), (3, 3, 5));
+    assert_eq!(range.to_string(), "spec.hosts[0].ranges[0].prefix");
+}
+
+#[test]
+fn what_is_no_document_is_said_with_its_place() {
+    let of = |text: &str| read(text).expect_err(text);
+    assert_eq!(of("# nothing\n"), SyntaxError::Empty);
+    assert!(matches!(of("a: [1, 2"), SyntaxError::Yaml { .. }));
+    assert!(matches!(
+        of("a: 1\n---\nb: 2\n"),
+        SyntaxError::SecondDocument { .. }
+    ));
+    assert!(matches!(of("? [a]\n: 1\n"), SyntaxError::ComplexKey { .. }));
+    let twice = of("a: 1\nb: 2\na: 3\n");
+    assert!(
+        matches!(&twice, SyntaxError::DuplicateKey { first: 1, .. }),
+        "{twice:?}"
+    );
+    assert_eq!(twice.span().line, 3);
+}
+
+#[test]
+fn aliases_are_written_out_up_to_a_limit() {
+    let tree = read("a: &x [1, 2]\nb: *x\n").expect("yaml");
+    assert_eq!(tree.get("b").expect("b").items().len(), 2);
+    let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for i in 1..12 {
+        let of = format!("*a{},", i - 1).repeat(10);
+        bomb.push_str(&format!("a{i}: &a{i} [{of}]\n"));
+    }
+    assert!(matches!(read(&bomb), Err(SyntaxError::TooLarge { .. })));
+    assert!(read(&"[".repeat(100_000)).is_err());
+    assert!(read(&"- ".repeat(10_000)).is_err());
+}
+
+#[test]
+fn a_misfit_knows_its_place() {
+    let of = |from: &str, to: &str| {
+        let text = LAB.replacen(from, to, 1);
+        let tree = read(&text).expect("yaml");
+        let error = de::from_node::<NetworkPlan>(&tree).expect_err(to);
+        let span = error.span.expect("a place");
+        let line = text.lines().nth(span.line as usize - 1).expect("line");
+        let start = span.column as usize - 1;
+        (
+            line[start..start + span.length as usize].to_owned(),
+            error.message,
+        )
+    };
+    let (at, message) = of("mtu: 1500", "mut: 1500");
+    assert_eq!(at, "mut");
+    assert!(message.contains("unknown field `mut`"), "{message}");
+    let (at, message) = of("mtu: 1500", "mtu: large");
+    assert_eq!(at, "large");
+    assert!(message.contains("expected u64"), "{message}");
+    let (at, message) = of("10.100.16.0/20", "10.100.16.0/40");
+    assert_eq!(at, "10.100.16.0/40");
+    assert!(!message.is_empty());
+    let (_, message) = of("      type: IDC\n", "");
+    assert!(message.contains("missing field `type`"), "{message}");
+}
