@@ -222,7 +222,12 @@ fn apart(c: &Context<'_>, mut claims: Vec<Claim<'_>>, found: &mut Findings) {
         while open.last().is_some_and(|o| !covers(o.prefix, inner.prefix)) {
             open.pop();
         }
-        let outer = open.iter().rev().find(|o| !may_hold(c, o, inner));
+        let mut conflicts = open.iter().rev().filter(|o| !may_hold(c, o, inner));
+        // A subnet in another subnet is also in the other's pool; the subnet tells more.
+        let outer = conflicts
+            .clone()
+            .find(|o| inner.kind == Kind::Pool || o.kind != Kind::Pool)
+            .or_else(|| conflicts.next());
         if let Some(outer) = outer {
             // The pool is told to move, or else what stands later in the document.
             let inner_moves = match (inner.kind, outer.kind) {

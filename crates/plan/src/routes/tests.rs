@@ -157,6 +157,7 @@ fn space_is_lent_only_where_the_quota_asks_for_it() {
         route_table: None,
         router_interface: Some("ri-1".into()),
         quota: 12,
+        aggregate: true,
     });
     plan.spec.links[0].accept = Some(Accept {
         from_idc: vec![net("10.0.0.0/8"), net("fd10::/16")],

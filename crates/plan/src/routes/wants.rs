@@ -71,6 +71,7 @@ fn vpc_tables(plan: &NetworkPlan, site: &Site, hosts: &[&Host]) -> Vec<Wants> {
         name: "system".to_owned(),
         id: None,
         quota: RouteTable::DEFAULT_QUOTA,
+        aggregate: true,
         v_switches: Vec::new(),
     };
     let declared = if site.route_tables.is_empty() {
