@@ -11,5 +11,7 @@
 //! An entry is ours only if its name says so ([`model::Owner`]); everything else is shown and
 //! never touched.
 
+pub mod aliyun;
+pub mod ambient;
 pub mod diff;
 pub mod model;

@@ -124,6 +124,12 @@ impl NextHops {
     /// # Errors
     /// None given, or one of them twice.
     pub fn new(mut hops: Vec<NextHop>) -> Result<Self, NextHopsError> {
+        // Equal weights say no more than none, and clouds differ in which they report.
+        if hops.windows(2).all(|w| w[0].weight == w[1].weight) {
+            for hop in &mut hops {
+                hop.weight = 0;
+            }
+        }
         hops.sort();
         if hops.is_empty() {
             return Err(NextHopsError::None);

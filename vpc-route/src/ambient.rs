@@ -1,0 +1,50 @@
+//! Time and randomness, as values that are passed in.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::model::Timestamp;
+
+/// What the world outside gives: the clock and the dice. Tests bring their own.
+pub trait Ambient: Send + Sync {
+    /// The time of day.
+    fn now(&self) -> SystemTime;
+
+    /// 128 bits that nobody can guess.
+    fn random(&self) -> u128;
+
+    /// The time of day, in whole seconds.
+    fn timestamp(&self) -> Timestamp {
+        let since = self.now().duration_since(UNIX_EPOCH);
+        Timestamp(since.unwrap_or(Duration::ZERO).as_secs())
+    }
+
+    /// A share of `whole`, evenly spread over 0 ‥ `whole`.
+    fn share_of(&self, whole: Duration) -> Duration {
+        let millis = u128::from(u64::try_from(whole.as_millis()).unwrap_or(u64::MAX));
+        let share = self.random() % (millis + 1);
+        Duration::from_millis(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+}
+
+/// The system's clock and random numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Ambient for System {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn random(&self) -> u128 {
+        let mut bytes = [0; 16];
+        // Without the kernel's random numbers the clock must do: a nonce has to differ, no more.
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => u128::from_le_bytes(bytes),
+            Err(_) => self
+                .now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or(Duration::ZERO)
+                .as_nanos(),
+        }
+    }
+}
