@@ -1,4 +1,4 @@
-//! The static binaries: `flatnet`, `netd` and `flatnet-lab` in `target/flatnet/`; and, for the
+//! The static binaries: `flatnet`, `netd`, `flatctl` and `flatnet-lab` in `target/flatnet/`; and, for the
 //! suites alone, `netd-faults`.
 
 use std::fs;
@@ -29,8 +29,8 @@ const UNITS: &[Unit] = &[
     Unit {
         profile: "release",
         output: "release",
-        packages: &["flatnet-netd", "flatnet-lab"],
-        programs: &["netd", "flatnet-lab"],
+        packages: &["flatnet-netd", "flatnet-flatctl", "flatnet-lab"],
+        programs: &["netd", "flatctl", "flatnet-lab"],
     },
 ];
 

@@ -15,6 +15,7 @@
 //! its line, its reason and what to do.
 
 pub mod aggregate;
+pub mod capacity;
 pub mod check;
 pub mod diagnostics;
 pub mod expand;

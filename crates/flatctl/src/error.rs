@@ -1,0 +1,143 @@
+//! What can go wrong, what to do next, and the exit code that says so.
+
+use std::error::Error as _;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// The exit codes. A script can tell "wrong" from "could not be read".
+pub mod exit {
+    /// Done, and nothing is wrong.
+    pub const OK: u8 = 0;
+    /// Done, and something is wrong: a plan with errors, a difference that was asked for.
+    pub const FOUND: u8 = 1;
+    /// Not done: the input cannot be read, or the call is wrong.
+    pub const UNREADABLE: u8 = 2;
+    /// Not done: a daemon does not answer, or refuses.
+    pub const UNREACHABLE: u8 = 3;
+}
+
+/// Why a run failed.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The result cannot be printed.
+    #[error("cannot print the result")]
+    Print(#[source] io::Error),
+    /// The file is no plan.
+    #[error("{path} is not a plan that can be read")]
+    NotAPlan {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: flatnet_plan::LoadError,
+    },
+    /// The plan's groups cannot be written out.
+    #[error("the host groups of {path} cannot be written out:\n{}", .faults.join("\n"))]
+    BadGroups {
+        /// The file.
+        path: PathBuf,
+        /// Each fault with its group.
+        faults: Vec<String>,
+    },
+    /// The plan contradicts itself.
+    #[error(transparent)]
+    Routes(#[from] flatnet_plan::routes::RoutesError),
+    /// The plan has nothing of that name.
+    #[error("the plan has no {kind} {name:?}")]
+    Unknown {
+        /// What was looked for.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Names that there are, the likeliest first.
+        known: Vec<String>,
+    },
+}
+
+impl CliError {
+    /// The error and its causes, one line each; a cause that its effect quotes is left out.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.to_string()];
+        let mut cause = self.source();
+        while let Some(e) = cause {
+            let text = e.to_string();
+            if !lines.iter().any(|l| l.contains(&text)) {
+                lines.push(text);
+            }
+            cause = e.source();
+        }
+        lines
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                Some(format!("check the path {}", path.display()))
+            }
+            Self::Read { .. } => Some("check who may read the file".to_owned()),
+            Self::Write { .. } => Some("check that the directory exists and may be written".into()),
+            Self::Print(_) => None,
+            Self::NotAPlan { path, .. } | Self::BadGroups { path, .. } => Some(format!(
+                "run `flatctl plan check {}`: it shows the line",
+                path.display()
+            )),
+            Self::Routes(_) => Some(
+                "run `flatctl plan check` on the plan: it shows both lines and what to do".into(),
+            ),
+            Self::Unknown { known, .. } if known.is_empty() => None,
+            Self::Unknown { known, .. } => Some(format!("there is {}", shortened(known))),
+        }
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Read { .. }
+            | Self::NotAPlan { .. }
+            | Self::BadGroups { .. }
+            | Self::Routes(_)
+            | Self::Unknown { .. }
+            | Self::Write { .. }
+            | Self::Print(_) => exit::UNREADABLE,
+        }
+    }
+
+    /// Whether the reader of our output went away, as `head` does: nothing to complain of.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Print(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Some of many names.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    if names.len() <= SHOWN {
+        return names.join(", ");
+    }
+    format!(
+        "{} and {} more",
+        names[..SHOWN].join(", "),
+        names.len() - SHOWN
+    )
+}
