@@ -291,13 +291,16 @@ impl Container {
 /// # Errors
 /// If one is lost or doubled, with what ping printed.
 pub(in crate::suites) fn ping(command: &mut Command, to: &str) -> Result<()> {
+    // Once one answer came, `-W` gives the last no more than two round trips, which a busy
+    // machine exceeds. With `-w`, ping goes on until it has three answers: to these three?
     command
-        .args(["-n", "-c", "3", "-i", "0.05", "-W", "2", to])
+        .args(["-n", "-c", "3", "-i", "0.05", "-w", "3", to])
         .env("LC_ALL", "C");
     let out = command.output().context("cannot run ping")?;
     let text = String::from_utf8_lossy(&out.stdout);
+    let answered = (1..=3).all(|seq| text.contains(&format!(" icmp_seq={seq} ")));
     ensure!(
-        text.contains(" 3 received") && !text.contains("DUP"),
+        answered && !text.contains("DUP"),
         "{text}{}",
         String::from_utf8_lossy(&out.stderr)
     );

@@ -286,13 +286,15 @@ pub(super) fn addresses_and_routes(lab: &LabGuard) -> Result<()> {
 
 pub(super) fn bridge(lab: &LabGuard) -> Result<()> {
     let place = Place::attach(lab)?;
+    let bridge = || place.vsctl(&["get", "bridge", BRIDGE, "_uuid"]);
+    let before = bridge()?;
     place.vsctl(&["del-br", BRIDGE])?;
-    place.broken()?;
     // netd may be at it already: it hears that its connection to the bridge ended.
     let (_, took) = eventually(READY, || {
         reconcile(&place.node)?;
         place.works()
     })?;
+    ensure!(bridge()? != before, "the bridge was never deleted");
     say(&format!(
         "the bridge deleted: all works after {:.2} s",
         took.as_secs_f64()
