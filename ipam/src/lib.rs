@@ -17,6 +17,7 @@
 //! [`Durable`], does what else there is to do, and joins it before anybody is told.
 
 mod allocator;
+pub mod assign;
 mod config;
 mod durable;
 mod ipam;

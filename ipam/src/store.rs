@@ -15,11 +15,12 @@ use thiserror::Error;
 use crate::record::Record;
 use crate::time::Timestamp;
 
-mod file;
+pub(crate) mod file;
 mod lock;
 mod memory;
 mod redb_backend;
 
+pub(crate) use lock::{Lock, beside};
 pub use memory::{Fault, MemoryBackend};
 pub use redb_backend::RedbBackend;
 
@@ -147,6 +148,12 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A store is to be made where there is one.
+    #[error("there is a store at {} already: it is left as it is", path.display())]
+    Exists {
+        /// The store.
+        path: PathBuf,
+    },
     /// It could not be opened, created or read.
     #[error("cannot {doing} the store {}", path.display())]
     Read {
@@ -177,7 +184,10 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Held { .. } | Self::Read { .. } | Self::Write { .. } => true,
-            Self::NewerSchema { .. } | Self::Corrupt { .. } | Self::Stopped => false,
+            Self::NewerSchema { .. }
+            | Self::Corrupt { .. }
+            | Self::Exists { .. }
+            | Self::Stopped => false,
         }
     }
 
@@ -185,9 +195,11 @@ impl StoreError {
     pub fn cni_code(&self) -> u32 {
         match self {
             Self::Read { .. } | Self::Write { .. } => code::IO_FAILURE,
-            Self::Held { .. } | Self::NewerSchema { .. } | Self::Corrupt { .. } | Self::Stopped => {
-                code::NOT_AVAILABLE
-            }
+            Self::Held { .. }
+            | Self::NewerSchema { .. }
+            | Self::Corrupt { .. }
+            | Self::Exists { .. }
+            | Self::Stopped => code::NOT_AVAILABLE,
         }
     }
 }

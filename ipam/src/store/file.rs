@@ -20,7 +20,7 @@ const CACHE: usize = 1 << 20;
 ///
 /// A new database is made under another name and renamed when it is complete: a file that
 /// is there but empty or half made is damage, and never taken for a new one.
-pub(super) fn open_or_create(
+pub(crate) fn open_or_create(
     path: &Path,
     fill: impl FnOnce(&Database) -> Result<(), StoreError>,
 ) -> Result<Database, StoreError> {
@@ -56,7 +56,7 @@ pub(super) fn open_or_create(
 }
 
 /// Opens the database at `path`, which has to be there.
-pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
+pub(crate) fn open(path: &Path) -> Result<Database, StoreError> {
     let io = |source: io::Error| StoreError::Read {
         path: path.to_owned(),
         doing: "open",

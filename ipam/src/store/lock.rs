@@ -11,12 +11,12 @@ use super::StoreError;
 
 /// The lock, held for as long as this lives, and let go by the kernel if the process dies.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl Lock {
     /// Takes the lock that belongs to the store `path`, and leaves this process's number
     /// in it for whoever comes second.
-    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Read {
             path: path.to_owned(),
             doing: "lock",
@@ -51,7 +51,7 @@ impl Lock {
 }
 
 /// `path` with `.suffix` after its whole name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(suffix);

@@ -1,0 +1,193 @@
+//! What the plan declares, as far as ranges go.
+
+use std::collections::BTreeMap;
+
+use flatnet_types::{NetworkName, NodeName};
+use ipnetwork::IpNetwork;
+use thiserror::Error;
+
+use super::ledger::{Key, ends, key_of};
+use crate::range::Family;
+
+/// What the plan declares of networks, pools and hosts.
+///
+/// # Guarantees
+/// - No two declared ranges have an address in common.
+/// - Every slice length fits its pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declared {
+    networks: BTreeMap<NetworkName, DeclaredNetwork>,
+    hosts: BTreeMap<NodeName, DeclaredHost>,
+    /// Every declared range by its beginning: its end and whose it is.
+    taken: BTreeMap<Key, (u128, NodeName)>,
+}
+
+/// A network and its pools, in the order in which slices are cut from them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredNetwork {
+    /// The site that it is in.
+    pub site: String,
+    /// Its pools.
+    pub pools: Vec<DeclaredPool>,
+}
+
+/// A pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredPool {
+    /// The prefix.
+    pub prefix: IpNetwork,
+    /// The prefix length of the slice that a host gets which the plan gives no range;
+    /// none: such hosts get nothing of this pool.
+    pub slice: Option<u8>,
+    /// Where no slice may be cut: exclusions, reservations, gateways, hosts' own addresses.
+    pub blocked: Vec<IpNetwork>,
+}
+
+/// A host and the ranges that the plan gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredHost {
+    /// Its site: slices are cut of this site's networks.
+    pub site: String,
+    /// Its ranges.
+    pub ranges: Vec<DeclaredRange>,
+}
+
+/// A range that the plan gives to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredRange {
+    /// The network.
+    pub network: NetworkName,
+    /// The range.
+    pub prefix: IpNetwork,
+}
+
+/// Why a declaration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DeclaredError {
+    /// Two hosts, or one host twice, are given the same addresses.
+    #[error(
+        "the range {prefix} of host {host} overlaps one of host {other}: give each address to one host"
+    )]
+    Overlap {
+        /// The range.
+        prefix: IpNetwork,
+        /// Its host.
+        host: NodeName,
+        /// The other one.
+        other: NodeName,
+    },
+    /// A slice that is larger than its pool, or of no address.
+    #[error(
+        "slices of /{slice} cannot be cut from the pool {pool} of network {network}: a length from {} to {longest} is wanted",
+        pool.prefix()
+    )]
+    Slice {
+        /// The network.
+        network: NetworkName,
+        /// The pool.
+        pool: IpNetwork,
+        /// The length asked for.
+        slice: u8,
+        /// The longest length of the pool's family.
+        longest: u8,
+    },
+}
+
+impl Declared {
+    /// Checks a declaration.
+    ///
+    /// # Errors
+    /// [`DeclaredError`].
+    pub fn new(
+        networks: BTreeMap<NetworkName, DeclaredNetwork>,
+        hosts: BTreeMap<NodeName, DeclaredHost>,
+    ) -> Result<Self, DeclaredError> {
+        for (name, network) in &networks {
+            for pool in &network.pools {
+                let longest = if pool.prefix.is_ipv4() { 32 } else { 128 };
+                if let Some(slice) = pool.slice
+                    && (slice < pool.prefix.prefix() || slice > longest || slice == 0)
+                {
+                    return Err(DeclaredError::Slice {
+                        network: name.clone(),
+                        pool: pool.prefix,
+                        slice,
+                        longest,
+                    });
+                }
+            }
+        }
+        let mut taken: BTreeMap<Key, (u128, NodeName)> = BTreeMap::new();
+        for (name, host) in &hosts {
+            for range in &host.ranges {
+                if let Some((_, _, other)) = first_overlap(&taken, range.prefix) {
+                    return Err(DeclaredError::Overlap {
+                        prefix: range.prefix,
+                        host: name.clone(),
+                        other: other.clone(),
+                    });
+                }
+                taken.insert(key_of(range.prefix), (ends(range.prefix).1, name.clone()));
+            }
+        }
+        Ok(Self {
+            networks,
+            hosts,
+            taken,
+        })
+    }
+
+    /// The networks.
+    pub fn networks(&self) -> &BTreeMap<NetworkName, DeclaredNetwork> {
+        &self.networks
+    }
+
+    /// The hosts.
+    pub fn hosts(&self) -> &BTreeMap<NodeName, DeclaredHost> {
+        &self.hosts
+    }
+
+    /// Every declared range with its host.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (&NodeName, &DeclaredRange)> {
+        self.hosts
+            .iter()
+            .flat_map(|(name, host)| host.ranges.iter().map(move |range| (name, range)))
+    }
+
+    /// The last address, as a number, of a declared range that has an address of
+    /// `prefix`.
+    pub(super) fn overlapping(&self, prefix: IpNetwork) -> Option<u128> {
+        first_overlap(&self.taken, prefix).map(|(_, last, _)| last)
+    }
+
+    /// Whether `host` is one that gets slices of `network` in the family: it is of the
+    /// network's site, and the plan gives it no range of the network in that family.
+    pub(super) fn cuts(&self, host: &NodeName, network: &NetworkName, family: Family) -> bool {
+        let (Some(host), Some(network_of)) = (self.hosts.get(host), self.networks.get(network))
+        else {
+            return false;
+        };
+        host.site == network_of.site
+            && !host
+                .ranges
+                .iter()
+                .any(|r| &r.network == network && Family::of(r.prefix.ip()) == family)
+    }
+}
+
+/// The first of non-overlapping intervals that has an address of `prefix`.
+fn first_overlap(
+    taken: &BTreeMap<Key, (u128, NodeName)>,
+    prefix: IpNetwork,
+) -> Option<(Key, u128, &NodeName)> {
+    let (family, first) = key_of(prefix);
+    let (_, last) = ends(prefix);
+    let before = taken.range(..=(family, first)).next_back();
+    let before = before.filter(|((f, _), (end, _))| *f == family && *end >= first);
+    let after = || {
+        let mut after = taken.range((family, first)..=(family, last));
+        after.next()
+    };
+    let (key, (end, host)) = before.or_else(after)?;
+    Some((*key, *end, host))
+}

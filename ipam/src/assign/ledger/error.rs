@@ -1,0 +1,148 @@
+//! Why a command is refused.
+
+use std::time::Duration;
+
+use flatnet_types::{NetworkName, NodeName};
+use ipnetwork::IpNetwork;
+use thiserror::Error;
+
+/// Why a command is refused; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AssignError {
+    /// Neither the plan nor the ledger has such a host.
+    #[error("the plan has no host {host}: add it to the plan, or correct the name")]
+    UnknownHost {
+        /// The name.
+        host: NodeName,
+    },
+    /// The plan has no such network, or it is not of the host's site.
+    #[error("the plan has no network {network} that host {host} could have a range of")]
+    UnknownNetwork {
+        /// The host.
+        host: NodeName,
+        /// The network.
+        network: NetworkName,
+    },
+    /// There is no such lease.
+    #[error(
+        "host {host} owns no range {prefix}: `GET /v1/ranges` lists what there is, and ranges are named exactly"
+    )]
+    NoLease {
+        /// The host.
+        host: NodeName,
+        /// The range.
+        prefix: IpNetwork,
+    },
+    /// The lease that was meant is gone, and the host has a later one of the same range.
+    #[error("the lease that was meant is gone: host {host} has {prefix} by lease {current} now")]
+    NotCurrent {
+        /// The host.
+        host: NodeName,
+        /// The range.
+        prefix: IpNetwork,
+        /// The lease that it is.
+        current: u64,
+    },
+    /// A release of what is not drained.
+    #[error(
+        "the range {prefix} of host {host} is in service: drain it first, wait until it is empty, and release it then (or force it, if the host is gone for good)"
+    )]
+    NotDrained {
+        /// The host.
+        host: NodeName,
+        /// The range.
+        prefix: IpNetwork,
+    },
+    /// A release of what is in use.
+    #[error(
+        "{used} addresses of the range {prefix} of host {host} are in use: wait until it is empty (or force it, if the host is gone for good)"
+    )]
+    InUse {
+        /// The host.
+        host: NodeName,
+        /// The range.
+        prefix: IpNetwork,
+        /// How many, as the host reported last.
+        used: u64,
+    },
+    /// A release of what the host has not reported on.
+    #[error(
+        "host {host} has not reported since ipamd started, so whether {prefix} is in use is not known: wait for its report (or force it, if the host is gone for good)"
+    )]
+    UseUnknown {
+        /// The host.
+        host: NodeName,
+        /// The range.
+        prefix: IpNetwork,
+    },
+    /// Another host shows the same addresses.
+    #[error(
+        "host {other} shows that it uses addresses of {prefix} too: drain both, and find out from their stores which is right"
+    )]
+    Contested {
+        /// The range.
+        prefix: IpNetwork,
+        /// The other host.
+        other: NodeName,
+    },
+    /// The daemon has just started, and hears first what hosts hold.
+    #[error("ipamd has just started and first hears what hosts hold; ask again")]
+    Settling {
+        /// When to ask again.
+        retry_in: Duration,
+    },
+    /// No pool of the network has a free slice.
+    #[error(
+        "no pool of network {network} has a free slice for host {host}: add a pool, or release ranges that nobody needs"
+    )]
+    Exhausted {
+        /// The host.
+        host: NodeName,
+        /// The network.
+        network: NetworkName,
+    },
+    /// No pool of the network is cut into slices.
+    #[error(
+        "the pools of network {network} have no sliceLength: write host {host}'s range into the plan, or give a pool a sliceLength"
+    )]
+    NotSliced {
+        /// The host.
+        host: NodeName,
+        /// The network.
+        network: NetworkName,
+    },
+}
+
+impl AssignError {
+    /// The error's stable name.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownHost { .. } => "unknownHost",
+            Self::UnknownNetwork { .. } => "unknownNetwork",
+            Self::NoLease { .. } => "noLease",
+            Self::NotCurrent { .. } => "notCurrent",
+            Self::NotDrained { .. } => "notDrained",
+            Self::InUse { .. } => "inUse",
+            Self::UseUnknown { .. } => "useUnknown",
+            Self::Contested { .. } => "contested",
+            Self::Settling { .. } => "settling",
+            Self::Exhausted { .. } => "exhausted",
+            Self::NotSliced { .. } => "notSliced",
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::InUse { .. } | Self::UseUnknown { .. } | Self::Settling { .. } => true,
+            Self::UnknownHost { .. }
+            | Self::UnknownNetwork { .. }
+            | Self::NoLease { .. }
+            | Self::NotCurrent { .. }
+            | Self::NotDrained { .. }
+            | Self::Contested { .. }
+            | Self::Exhausted { .. }
+            | Self::NotSliced { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How full pools are, as hosts report it.
+
+use super::*;
+use crate::assign::api::Held;
+
+/// How full a lease is, as its host said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Use {
+    /// Addresses in use or at rest.
+    pub(super) used: u64,
+    /// Addresses that it has for containers.
+    pub(super) capacity: u64,
+    /// When the host said so.
+    pub(super) at: Timestamp,
+}
+
+/// How full one pool is. The counts of an IPv6 pool end at `u64::MAX`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// The network.
+    pub network: NetworkName,
+    /// The pool.
+    pub pool: IpNetwork,
+    /// Addresses of the pool.
+    pub size: u64,
+    /// Addresses that belong to a host, draining ones included.
+    pub owned: u64,
+    /// Addresses of ranges that rest.
+    pub resting: u64,
+    /// Addresses that the plan gives to hosts that have not asked for them, or keeps from
+    /// all hosts.
+    pub withheld: u64,
+    /// Addresses that hosts report to be in use.
+    pub used: u64,
+    /// Addresses that hosts' ranges have for containers.
+    pub capacity: u64,
+    /// Leases that hosts hold.
+    pub leases: u64,
+    /// How long the pool's slices are, if it is cut.
+    pub slice: Option<u8>,
+}
+
+impl PoolUsage {
+    /// Addresses that no host owns and that may be given to one.
+    pub fn free(&self) -> u64 {
+        let gone = self.owned.saturating_add(self.resting);
+        self.size.saturating_sub(gone.saturating_add(self.withheld))
+    }
+}
+
+fn size(prefix: IpNetwork) -> u64 {
+    let (first, last) = ends(prefix);
+    u64::try_from((last - first).saturating_add(1)).unwrap_or(u64::MAX)
+}
+
+impl Ledger {
+    pub(super) fn note_use(&mut self, shown: &Held, now: Timestamp) {
+        self.usage.insert(
+            key_of(shown.prefix),
+            Use {
+                used: shown.used,
+                capacity: shown.capacity,
+                at: now,
+            },
+        );
+    }
+
+    /// How full every pool is, in the order of networks and of each network's pools.
+    pub fn pools(&self) -> Vec<PoolUsage> {
+        let mut found = Vec::new();
+        for (name, network) in self.declared.networks() {
+            for pool in &network.pools {
+                found.push(self.pool(name, pool));
+            }
+        }
+        found
+    }
+
+    fn pool(
+        &self,
+        network: &NetworkName,
+        pool: &crate::assign::declared::DeclaredPool,
+    ) -> PoolUsage {
+        let mut of_pool = PoolUsage {
+            network: network.clone(),
+            pool: pool.prefix,
+            size: size(pool.prefix),
+            owned: 0,
+            resting: 0,
+            withheld: 0,
+            used: 0,
+            capacity: 0,
+            leases: 0,
+            slice: pool.slice,
+        };
+        for lease in self.overlapping(pool.prefix) {
+            if !covers(pool.prefix, lease.prefix) {
+                continue;
+            }
+            let addresses = size(lease.prefix);
+            if !lease.is_held() {
+                of_pool.resting = of_pool.resting.saturating_add(addresses);
+                continue;
+            }
+            of_pool.owned = of_pool.owned.saturating_add(addresses);
+            of_pool.leases += 1;
+            if let Some(usage) = self.usage.get(&key_of(lease.prefix)) {
+                of_pool.used = of_pool.used.saturating_add(usage.used);
+                of_pool.capacity = of_pool.capacity.saturating_add(usage.capacity);
+            }
+        }
+        let mut withheld: Vec<(u128, u128)> = pool
+            .blocked
+            .iter()
+            .copied()
+            .chain(self.declared.ranges().map(|(_, r)| r.prefix))
+            .filter(|p| covers(pool.prefix, *p) && self.overlapping(*p).next().is_none())
+            .map(ends)
+            .collect();
+        withheld.sort_unstable();
+        let mut past = None;
+        for (first, last) in withheld {
+            let first = past.map_or(first, |p: u128| first.max(p.saturating_add(1)));
+            if first <= last {
+                let addresses = u64::try_from((last - first).saturating_add(1));
+                of_pool.withheld = of_pool
+                    .withheld
+                    .saturating_add(addresses.unwrap_or(u64::MAX));
+                past = Some(last);
+            }
+        }
+        of_pool
+    }
+}

@@ -1,0 +1,104 @@
+//! What the ledger shows.
+
+use super::*;
+use crate::assign::api::LeaseView;
+
+impl Ledger {
+    /// The answer to `host`; `None` for a host that never asked.
+    pub fn ranges_of(&self, host: &NodeName) -> Option<HostRanges> {
+        let revision = self.revisions.get(host)?;
+        let hidden = |lease: &&Lease| self.unconfirmed.contains(&key_of(lease.prefix));
+        let mut waiting = self.waiting.get(host).cloned().unwrap_or_default();
+        let unseen = self.of_host(host).filter(hidden);
+        waiting.extend(unseen.map(|l| super::assign::settling(&l.network, Some(l.prefix))));
+        let mut ranges: Vec<RangeGrant> = self
+            .of_host(host)
+            .filter(|lease| !hidden(lease))
+            .filter_map(|lease| {
+                let state = match lease.state {
+                    LeaseState::Active => GrantState::Active,
+                    LeaseState::Draining { .. } => GrantState::Draining,
+                    LeaseState::Resting { .. } => return None,
+                };
+                Some(RangeGrant {
+                    lease: lease.id,
+                    ledger: lease.ledger,
+                    network: lease.network.clone(),
+                    prefix: lease.prefix,
+                    state,
+                })
+            })
+            .collect();
+        // What it shows and another owns, it may keep using and not give out.
+        let contested = self.claims.iter().filter(|((h, _), _)| h == host);
+        ranges.extend(contested.map(|(_, claim)| RangeGrant {
+            lease: claim.lease,
+            ledger: claim.ledger,
+            network: claim.network.clone(),
+            prefix: claim.prefix,
+            state: GrantState::Draining,
+        }));
+        Some(HostRanges {
+            host: host.clone(),
+            revision: format!("{}-{revision}", self.incarnation),
+            ledger: self.incarnation,
+            ranges,
+            waiting,
+        })
+    }
+
+    /// Every lease, and what hosts wait for.
+    pub fn list(&self, now: Timestamp) -> Listing {
+        Listing {
+            ledger: self.incarnation,
+            settling: self.is_settling(now),
+            ranges: self.leases.values().map(|l| self.view(l)).collect(),
+            waiting: self
+                .waiting
+                .iter()
+                .flat_map(|(host, waiting)| {
+                    waiting.iter().map(|waiting| HostWaiting {
+                        host: host.clone(),
+                        waiting: waiting.clone(),
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// Who owns `address`.
+    pub fn owner(&self, address: IpAddr) -> OwnerView {
+        let host = IpNetwork::from(address);
+        let inside = |prefix: IpNetwork| covers(prefix, host);
+        OwnerView {
+            address,
+            lease: self.overlapping(host).next().map(|l| self.view(l)),
+            declared: self
+                .declared
+                .ranges()
+                .find(|(_, r)| inside(r.prefix))
+                .map(|(host, _)| host.clone()),
+            pools: self
+                .declared
+                .networks()
+                .iter()
+                .flat_map(|(name, network)| network.pools.iter().map(move |p| (name, p.prefix)))
+                .filter(|(_, pool)| inside(*pool))
+                .map(|(name, pool)| PoolRef {
+                    network: name.clone(),
+                    pool,
+                })
+                .collect(),
+        }
+    }
+
+    fn view(&self, lease: &Lease) -> LeaseView {
+        let usage = self.usage.get(&key_of(lease.prefix));
+        LeaseView {
+            lease: lease.clone(),
+            used: usage.map(|u| u.used),
+            capacity: usage.map(|u| u.capacity),
+            reported_at: usage.map(|u| u.at),
+        }
+    }
+}

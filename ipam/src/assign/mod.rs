@@ -1,0 +1,40 @@
+//! Which host owns which range: what the daemon `ipamd` knows, and how it stays true.
+//!
+//! ```text
+//!   plan ──▶ [Declared] ─┐            ask, report, drain, release, grow, time
+//!                        ▼                           │
+//!                   [Ledger]: pure ◀─────────────────┘
+//!                        │ entries: what is to be remembered
+//!                        ▼
+//!                   [Service]: one thread, a batch = one fsync ──▶ [LedgerStore]
+//!                        │ durable
+//!                        ▼
+//!                   the answer, and every watcher of that host
+//! ```
+//!
+//! The ledger decides, alone and in order; nobody is told before the disk knows. It is a
+//! superset of what hosts hold: a host that shows a range which the ledger does not know
+//! gets it written in before anybody else can have it (docs/adr/0007).
+
+mod api;
+mod declared;
+mod forecast;
+mod lease;
+mod ledger;
+mod service;
+mod store;
+
+pub use api::{
+    Drain, ErrorBody, Grow, Held, HostRanges, HostWaiting, LeaseView, Listing, OwnerView, PoolRef,
+    RangeGrant, Release, Report, WaitReason, Waiting,
+};
+pub use declared::{
+    Declared, DeclaredError, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange,
+};
+pub use forecast::Forecast;
+pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source};
+pub use ledger::{AssignError, Ledger, LedgerConfig, LedgerStart, PlanOutcome, PoolUsage};
+pub use service::{Clock, Service, ServiceError, ServiceStart};
+pub use store::{
+    Entry, LedgerMemory, LedgerSaved, LedgerStore, RedbLedger, Start, Trust, read_mark,
+};

@@ -1,0 +1,286 @@
+//! The ledger in a redb file. One commit is one fsync, whatever the batch holds, and one
+//! more for the mark.
+
+use std::path::{Path, PathBuf};
+
+use redb::{
+    Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
+    WriteTransaction,
+};
+
+use super::mark::{self, Mark};
+use super::{Entry, LEDGER_SCHEMA, LedgerSaved, LedgerStore, Start, Trust};
+use crate::assign::lease::{Incarnation, Lease};
+use crate::assign::ledger::{key_of, overlap};
+use crate::range::Family;
+use crate::store::{Lock, StoreError, file};
+
+/// `schema`, `sequence`.
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("ledger");
+/// (Family 4 or 6, first address) → the lease in JSON.
+const LEASES: TableDefinition<'_, (u8, u128), &[u8]> = TableDefinition::new("leases");
+/// Start → (incarnation, the sequence at which it began).
+const STARTS: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("starts");
+
+/// The durable ledger: a redb file of mode 0600, a lock and a mark beside it.
+#[derive(Debug)]
+pub struct RedbLedger {
+    path: PathBuf,
+    /// `None` after a failed write, until the next load.
+    database: Option<Database>,
+    mark: Mark,
+    trust: Trust,
+    // Dropped last: the database is closed before the lock goes.
+    _lock: Lock,
+}
+
+impl RedbLedger {
+    /// Makes a ledger at `path`, where there must be none. `trust` is kept until the first
+    /// start: [`Trust::New`] for a new cluster, [`Trust::Old`] after a loss.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Corrupt`] where there is one.
+    pub fn create(path: &Path, trust: Trust) -> Result<(), StoreError> {
+        let _lock = Lock::take(path)?;
+        let reading = |source: std::io::Error| StoreError::Read {
+            path: path.to_owned(),
+            doing: "create",
+            source: source.into(),
+        };
+        if path.try_exists().map_err(reading)? {
+            return Err(StoreError::Exists {
+                path: path.to_owned(),
+            });
+        }
+        // A mark that a lost ledger left says that hosts have ranges.
+        let left = mark::read(path).map_err(reading)?;
+        let old = trust == Trust::Old || left.is_some_and(|sequence| sequence > 0);
+        file::open_or_create(path, |database| create_tables(path, database, old))?;
+        Mark::open(path).map_err(reading)?;
+        Ok(())
+    }
+
+    /// Opens the ledger at `path`, which must be there. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`], [`StoreError::NewerSchema`], [`StoreError::Corrupt`],
+    /// [`StoreError::Read`], also for a file that is not there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = Lock::take(path)?;
+        let database = file::open(path)?;
+        let reading = |source: std::io::Error| StoreError::Read {
+            path: path.to_owned(),
+            doing: "open the mark of",
+            source: source.into(),
+        };
+        let said = mark::read(path).map_err(reading)?;
+        let mark = Mark::open(path).map_err(reading)?;
+        let mut ledger = Self {
+            path: path.to_owned(),
+            database: None,
+            mark,
+            trust: Trust::Ours,
+            _lock: lock,
+        };
+        let saved = ledger.read(&database)?;
+        ledger.trust = match said {
+            // The file came without its mark, or behind it: it is a copy.
+            None => Trust::Old,
+            Some(said) if said > saved.sequence => Trust::Old,
+            Some(_) if saved.distrusted => Trust::Old,
+            Some(_) if saved.starts.is_empty() => Trust::New,
+            Some(_) => Trust::Ours,
+        };
+        ledger.database = Some(database);
+        Ok(ledger)
+    }
+
+    /// How far it can be believed.
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    fn corrupt(&self, detail: impl std::fmt::Display) -> StoreError {
+        StoreError::Corrupt {
+            path: self.path.clone(),
+            detail: detail.to_string(),
+        }
+    }
+
+    fn reading(&self, source: impl Into<redb::Error>) -> StoreError {
+        match source.into() {
+            redb::Error::Corrupted(detail) => self.corrupt(detail),
+            source @ (redb::Error::TableDoesNotExist(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }) => self.corrupt(source),
+            source => StoreError::Read {
+                path: self.path.clone(),
+                doing: "read",
+                source: source.into(),
+            },
+        }
+    }
+
+    fn read(&self, database: &Database) -> Result<LedgerSaved, StoreError> {
+        let storage = |source: StorageError| self.reading(source);
+        let table = |source: TableError| self.reading(source);
+        let txn = database.begin_read().map_err(|e| self.reading(e))?;
+        let meta = txn.open_table(META).map_err(table)?;
+        let number = |name| -> Result<u64, StoreError> {
+            let value = meta.get(name).map_err(storage)?;
+            let missing = || self.corrupt(format_args!("{name} is missing"));
+            value.map(|v| v.value()).ok_or_else(missing)
+        };
+        let found = number("schema")?;
+        if found > LEDGER_SCHEMA {
+            return Err(StoreError::NewerSchema {
+                path: self.path.clone(),
+                found,
+                supported: LEDGER_SCHEMA,
+            });
+        }
+        let sequence = number("sequence")?;
+        let distrusted = number("trust")? == OLD;
+        let mut leases: Vec<Lease> = Vec::new();
+        for row in txn
+            .open_table(LEASES)
+            .map_err(table)?
+            .iter()
+            .map_err(storage)?
+        {
+            let (_, json) = row.map_err(storage)?;
+            let lease: Lease = serde_json::from_slice(json.value())
+                .map_err(|e| self.corrupt(format_args!("a lease cannot be read: {e}")))?;
+            if let Some(before) = leases.last()
+                && overlap(before.prefix, lease.prefix)
+            {
+                let (a, b) = (before.prefix, lease.prefix);
+                return Err(self.corrupt(format_args!("two leases overlap: {a} and {b}")));
+            }
+            leases.push(lease);
+        }
+        let mut starts = Vec::new();
+        for row in txn
+            .open_table(STARTS)
+            .map_err(table)?
+            .iter()
+            .map_err(storage)?
+        {
+            let (number, value) = row.map_err(storage)?;
+            let (incarnation, first) = value.value();
+            starts.push(Start {
+                number: number.value(),
+                incarnation: Incarnation(incarnation),
+                first,
+            });
+        }
+        Ok(LedgerSaved {
+            leases,
+            starts,
+            sequence,
+            distrusted,
+        })
+    }
+}
+
+/// What `trust` holds in a ledger that was made after a loss.
+const OLD: u64 = 1;
+
+impl LedgerStore for RedbLedger {
+    fn load(&mut self) -> Result<LedgerSaved, StoreError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => file::open(&self.path)?,
+        };
+        let saved = self.read(&database)?;
+        self.database = Some(database);
+        Ok(saved)
+    }
+
+    fn apply(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        // As in the store of attachments: a failed write lets go of the database, and the
+        // next load opens it again.
+        let Some(database) = self.database.take() else {
+            return Err(StoreError::Write {
+                path: self.path.clone(),
+                source: "it is closed after a failed write".into(),
+            });
+        };
+        let failed = |source| StoreError::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let sequence = write(&database, entries).map_err(failed)?;
+        if let Some(sequence) = sequence {
+            self.mark.write(sequence).map_err(|e| failed(e.into()))?;
+        }
+        self.database = Some(database);
+        Ok(())
+    }
+}
+
+type WriteError = Box<dyn std::error::Error + Send + Sync>;
+
+fn write(database: &Database, entries: &[Entry]) -> Result<Option<u64>, WriteError> {
+    let txn = database.begin_write()?;
+    let sequence = write_all(&txn, entries)?;
+    txn.commit()?;
+    Ok(sequence)
+}
+
+fn write_all(txn: &WriteTransaction, entries: &[Entry]) -> Result<Option<u64>, WriteError> {
+    let mut meta = txn.open_table(META)?;
+    let mut leases = txn.open_table(LEASES)?;
+    let mut starts = txn.open_table(STARTS)?;
+    let mut last = None;
+    for entry in entries {
+        match entry {
+            Entry::Put(lease) => {
+                let json = serde_json::to_vec(lease)?;
+                leases.insert(row_of(lease.prefix), json.as_slice())?;
+            }
+            Entry::Remove(prefix) => {
+                leases.remove(row_of(*prefix))?;
+            }
+            Entry::Started(start) => {
+                starts.insert(start.number, (start.incarnation.0, start.first))?;
+            }
+            Entry::Sequence(sequence) => {
+                meta.insert("sequence", sequence)?;
+                last = Some(*sequence);
+            }
+            Entry::Trusted(trusted) => {
+                meta.insert("trust", if *trusted { 0 } else { OLD })?;
+            }
+        }
+    }
+    Ok(last)
+}
+
+fn row_of(prefix: ipnetwork::IpNetwork) -> (u8, u128) {
+    match key_of(prefix) {
+        (Family::V4, first) => (4, first),
+        (Family::V6, first) => (6, first),
+    }
+}
+
+fn create_tables(path: &Path, database: &Database, old: bool) -> Result<(), StoreError> {
+    let create = || -> Result<(), WriteError> {
+        let txn = database.begin_write()?;
+        {
+            let mut meta = txn.open_table(META)?;
+            meta.insert("schema", LEDGER_SCHEMA)?;
+            meta.insert("sequence", 0)?;
+            meta.insert("trust", if old { OLD } else { 0 })?;
+            txn.open_table(LEASES)?;
+            txn.open_table(STARTS)?;
+        }
+        txn.commit()?;
+        Ok(())
+    };
+    create().map_err(|source| StoreError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
