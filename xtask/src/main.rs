@@ -9,6 +9,7 @@
 //! hands over to `target/flatnet/flatnet-lab`.
 
 mod apt;
+mod bench;
 mod binaries;
 mod elf;
 mod host;
@@ -46,7 +47,7 @@ enum Cmd {
     Demo(Handover),
     /// Format, lints, unit and property tests, then the end-to-end suites in the lab
     Test(test::Options),
-    /// Benchmarks: attach
+    /// Benchmarks: attach (in the lab), plan, routes, ipam
     #[command(disable_help_flag = true)]
     Bench(Handover),
     /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
@@ -73,7 +74,12 @@ fn main() -> Result<ExitCode> {
         }
         Cmd::Lab(rest) => return lab(&rest.args),
         Cmd::Demo(rest) => return hand_over(&ready(&rest.args)?, "demo", &rest.args),
-        Cmd::Bench(rest) => return hand_over(&ready(&rest.args)?, "bench", &rest.args),
+        Cmd::Bench(rest) => {
+            if let Some(code) = bench::without_lab(&rest.args)? {
+                return Ok(code);
+            }
+            return hand_over(&ready(&rest.args)?, "bench", &rest.args);
+        }
         Cmd::Test(options) => return test::run(&options),
         Cmd::Deny => return test::deny(),
     }

@@ -1,0 +1,72 @@
+//! The benchmarks that need no lab: cargo's own.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::host;
+
+/// A name for the command line, and the package and targets behind it.
+struct Bench {
+    name: &'static str,
+    package: &'static str,
+    targets: &'static [&'static str],
+}
+
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "ipam",
+        package: "flatnet-ipam",
+        targets: &["allocator", "store"],
+    },
+    Bench {
+        name: "routes",
+        package: "flatnet-vpc-route",
+        targets: &["routes"],
+    },
+];
+
+/// Runs the benchmark that the first argument names, with the others; `None` if it is one of
+/// the lab's.
+///
+/// # Errors
+/// If cargo cannot be run.
+pub(crate) fn without_lab(args: &[OsString]) -> Result<Option<ExitCode>> {
+    let Some((bench, rest)) = chosen(args) else {
+        return Ok(None);
+    };
+    let mut cargo = host::cargo();
+    cargo.args(["bench", "--locked", "--package", bench.package]);
+    for target in bench.targets {
+        cargo.args(["--bench", target]);
+    }
+    cargo.arg("--").args(rest);
+    let status = cargo.status().context("cannot run cargo bench")?;
+    Ok(Some(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }))
+}
+
+fn chosen(args: &[OsString]) -> Option<(&'static Bench, &[OsString])> {
+    let (name, rest) = args.split_first()?;
+    let bench = BENCHES.iter().find(|b| name == b.name)?;
+    Some((bench, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_to_its_benchmark_and_the_lab_keeps_its_own() {
+        let args = ["routes", "--quick"].map(OsString::from);
+        let (bench, rest) = chosen(&args).expect("there is one");
+        assert_eq!(bench.package, "flatnet-vpc-route");
+        assert_eq!(rest, ["--quick"]);
+        assert!(chosen(&["attach".into()]).is_none());
+        assert!(chosen(&[]).is_none());
+    }
+}
