@@ -13,5 +13,8 @@
 
 pub mod aliyun;
 pub mod ambient;
+pub mod apply;
 pub mod diff;
 pub mod model;
+pub mod provider;
+pub mod router;

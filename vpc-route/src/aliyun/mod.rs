@@ -18,6 +18,7 @@ mod encode;
 pub mod error;
 pub mod http;
 pub mod metadata;
+mod provider;
 pub mod sign;
 pub mod table;
 

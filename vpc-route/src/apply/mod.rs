@@ -1,0 +1,396 @@
+//! Carries a plan out: batch by batch, each in force before the next, every doubt resolved by
+//! listing.
+//!
+//! ```text
+//!   ops ─▶ [batch] ─▶ what is left of it? ─▶ write ─▶ list until all is settled ─┐
+//!                        ▲     │ nothing                                         │
+//!                        │     └─▶ next batch                                    │
+//!                        └────────────── back off, jittered ◀────────────────────┘
+//! ```
+//!
+//! The listing decides what is done; an answer only says why something is not. So a write
+//! whose answer was lost is never repeated before the table was seen, and one that took
+//! effect late is found.
+//!
+//! Cancel safety: a future that is dropped leaves the table in a state that a prefix of the
+//! plan leads to, as a crash does; the next diff goes on from there.
+
+mod batch;
+mod pace;
+mod step;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::aliyun::{CallError, Code};
+use crate::ambient::Ambient;
+use crate::diff::{Op, Plan};
+use crate::model::{ClusterName, EntryKind, Prefix, Status, Table, TableId};
+use crate::provider::{Failure, Provider, ProviderError};
+pub use batch::batches;
+pub use pace::{Backoff, Pace};
+use step::{Step, look};
+
+/// How patient an apply is.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How often one batch is tried.
+    pub attempts: u32,
+    /// How long entries may take to settle.
+    pub settle: Duration,
+    /// The time between two looks at entries that are not settled.
+    pub poll: Duration,
+    /// The waits between attempts.
+    pub backoff: Backoff,
+}
+
+impl Default for Patience {
+    /// Some minutes at most: entries were seen to take longer than 5 s, and the known clients
+    /// wait 7 s after a deletion.
+    fn default() -> Self {
+        Self {
+            attempts: 8,
+            settle: Duration::from_secs(120),
+            poll: Duration::from_millis(1_000),
+            backoff: Backoff {
+                first: Duration::from_millis(500),
+                most: Duration::from_secs(20),
+            },
+        }
+    }
+}
+
+/// What an apply needs beside the plan.
+pub struct Applier<'a, P> {
+    /// Where the tables are.
+    pub provider: &'a P,
+    /// Whose entries are ours.
+    pub cluster: &'a ClusterName,
+    /// Clock and dice.
+    pub ambient: &'a dyn Ambient,
+    /// How patient to be.
+    pub patience: Patience,
+    /// How fast to call; shared by all that call the same API.
+    pub pace: &'a Mutex<Pace>,
+    /// Asked before each write: whether this process still leads.
+    pub leads: &'a (dyn Fn() -> bool + Send + Sync),
+}
+
+/// An op that was not done, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// The op.
+    pub op: Op,
+    /// Why not.
+    pub why: Why,
+}
+
+/// Why an op was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// The provider refused it for good, or until patience ended.
+    #[error("{code}: {message}")]
+    Refused {
+        /// The provider's code.
+        code: String,
+        /// The provider's words.
+        message: String,
+    },
+    /// The table is not any more as the plan saw it.
+    #[error("the table changed meanwhile: {0}")]
+    Changed(String),
+    /// It depends on an op that was not done.
+    #[error("it waits for {0}, which was not done")]
+    Waits(Prefix),
+}
+
+/// How an apply went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The table, as the last listing had it.
+    pub after: Table,
+    /// How many ops are in force.
+    pub done: usize,
+    /// What was not done.
+    pub undone: Vec<Undone>,
+    /// Writing calls that were made.
+    pub writes: usize,
+    /// Listings that were made.
+    pub lists: usize,
+}
+
+/// Why an apply stopped before its end. What was done stays; plan again.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The table cannot be listed.
+    #[error("cannot list {table}")]
+    List {
+        /// The table.
+        table: TableId,
+        /// Why.
+        #[source]
+        source: ProviderError,
+    },
+    /// A write failed in a way that the next would, too.
+    #[error("cannot write to {table}")]
+    Write {
+        /// The table.
+        table: TableId,
+        /// Why.
+        #[source]
+        source: ProviderError,
+    },
+    /// Entries stay in transition.
+    #[error("{table}: {} is still {:?} after {} s", entry.0, entry.1, after.as_secs())]
+    Unsettled {
+        /// The table.
+        table: TableId,
+        /// The first such entry.
+        entry: (Prefix, Status),
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// Another process leads now.
+    #[error("{table}: this process does not lead any more")]
+    Deposed {
+        /// The table.
+        table: TableId,
+    },
+}
+
+impl<P: Provider> Applier<'_, P> {
+    /// Carries out the ops of a plan.
+    ///
+    /// An op that fails for good holds up only those that overlap it: a node whose instance is
+    /// gone does not keep the other nodes from their routes.
+    ///
+    /// # Errors
+    /// Any of [`ApplyError`].
+    pub async fn apply(&self, plan: &Plan) -> Result<Report, ApplyError> {
+        let mut report = Report {
+            after: self.settled(&plan.table, &mut 0).await?,
+            done: 0,
+            undone: Vec::new(),
+            writes: 0,
+            lists: 1,
+        };
+        let shares = |op: &Op| self.provider.shares(op);
+        for batch in batches(&plan.ops, self.provider.batch(), shares) {
+            self.batch(&plan.table, batch, &mut report).await?;
+        }
+        report.done = plan.ops.len() - report.undone.len();
+        Ok(report)
+    }
+
+    async fn batch(
+        &self,
+        table: &TableId,
+        batch: &[Op],
+        report: &mut Report,
+    ) -> Result<(), ApplyError> {
+        let mut answers: Vec<Failure> = Vec::new();
+        let mut attempt = 0;
+        loop {
+            let rest = self.rest(batch, attempt > 0, &answers, report);
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if attempt == self.patience.attempts {
+                let why = Why::Refused {
+                    code: "GaveUp".into(),
+                    message: format!("not in force after {attempt} attempts"),
+                };
+                give_up(rest, &why, &answers, report);
+                return Ok(());
+            }
+            if attempt > 0 {
+                tokio::time::sleep(self.patience.backoff.wait(attempt, self.ambient)).await;
+            }
+            attempt += 1;
+            if !(self.leads)() {
+                return Err(ApplyError::Deposed {
+                    table: table.clone(),
+                });
+            }
+            self.turn().await;
+            report.writes += 1;
+            let Some(told) = self.write(table, &rest).await? else {
+                // The whole batch was refused for what is wrong with one of it: which?
+                let (low, high) = rest.split_at(rest.len() / 2);
+                Box::pin(self.batch(table, low, report)).await?;
+                return Box::pin(self.batch(table, high, report)).await;
+            };
+            answers = told;
+            report.after = self.settled(table, &mut report.lists).await?;
+        }
+    }
+
+    /// What of a batch is still to be written, by the last listing; what never will be is put
+    /// into the report, once.
+    fn rest(&self, batch: &[Op], tried: bool, answers: &[Failure], report: &mut Report) -> Vec<Op> {
+        let mut rest = Vec::new();
+        for op in batch {
+            let given_up = |u: &Undone| u.op.destination() == op.destination() && u.op == *op;
+            if report.undone.iter().any(given_up) {
+                continue;
+            }
+            let blocker = report.undone.iter().map(|u| u.op.destination());
+            let blocker = blocker.into_iter().find(|d| d.overlaps(op.destination()));
+            let refused = answer_to(op, answers).filter(|f| tried && !f.retryable);
+            let why = match (look(op, &report.after, self.cluster), blocker, refused) {
+                (Step::Done, ..) => continue,
+                (_, Some(blocker), _) => Why::Waits(blocker),
+                (Step::Changed(how), ..) => Why::Changed(how),
+                (Step::Todo(_), None, Some(failure)) => Why::Refused {
+                    code: failure.code.clone(),
+                    message: failure.message.clone(),
+                },
+                (Step::Todo(op), None, None) => {
+                    rest.push(op);
+                    continue;
+                }
+            };
+            report.undone.push(Undone {
+                op: op.clone(),
+                why,
+            });
+        }
+        rest
+    }
+
+    /// One write. A failure that only concerns its ops, or that may pass, is no error; none:
+    /// several ops were refused for what one of them is.
+    async fn write(&self, table: &TableId, ops: &[Op]) -> Result<Option<Vec<Failure>>, ApplyError> {
+        let result = self.provider.write(table, ops).await;
+        let throttled = result.as_ref().is_err_and(ProviderError::is_throttling);
+        self.pace.lock().await.told(throttled);
+        match result {
+            Ok(failures) => {
+                for f in &failures {
+                    tracing::warn!(%table, destination = ?f.destination, next_hop = f.next_hop,
+                        code = f.code, message = f.message, "an entry of a batch was refused");
+                }
+                Ok(Some(failures))
+            }
+            Err(error) if error.is_retryable() || error.is_ambiguous() => {
+                tracing::warn!(%table, error = %error, ambiguous = error.is_ambiguous(),
+                    "a write failed; the table is listed before anything else");
+                Ok(Some(Vec::new()))
+            }
+            // What is wrong with one entry says nothing of the others.
+            Err(ProviderError::Aliyun(CallError::Api { code, message, .. }))
+                if concerns_entry(&code) =>
+            {
+                let [op] = ops else { return Ok(None) };
+                Ok(Some(vec![Failure {
+                    destination: Some(op.destination()),
+                    next_hop: String::new(),
+                    code: code.as_str().to_owned(),
+                    message,
+                    retryable: false,
+                }]))
+            }
+            Err(source) => Err(ApplyError::Write {
+                table: table.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// The table, once none of its entries is in transition: until then every write in the VPC
+    /// would be refused (`TaskConflict`).
+    async fn settled(&self, table: &TableId, lists: &mut usize) -> Result<Table, ApplyError> {
+        let deadline = tokio::time::Instant::now() + self.patience.settle;
+        let mut failures = 0;
+        loop {
+            self.turn().await;
+            *lists += 1;
+            let listed = self.provider.list(table).await;
+            let throttled = listed.as_ref().is_err_and(ProviderError::is_throttling);
+            self.pace.lock().await.told(throttled);
+            let unsettled = match listed {
+                Ok(found) => {
+                    failures = 0;
+                    let moving = |e: &&crate::model::Entry| {
+                        e.kind == EntryKind::Custom && e.status != Status::Available
+                    };
+                    match found.entries.iter().find(moving) {
+                        None => return Ok(found),
+                        Some(entry) => (entry.destination, entry.status),
+                    }
+                }
+                Err(error) if error.is_retryable() && failures < self.patience.attempts => {
+                    failures += 1;
+                    tokio::time::sleep(self.patience.backoff.wait(failures, self.ambient)).await;
+                    continue;
+                }
+                Err(source) => {
+                    return Err(ApplyError::List {
+                        table: table.clone(),
+                        source,
+                    });
+                }
+            };
+            if tokio::time::Instant::now() >= deadline {
+                return Err(ApplyError::Unsettled {
+                    table: table.clone(),
+                    entry: unsettled,
+                    after: self.patience.settle,
+                });
+            }
+            tokio::time::sleep(self.patience.poll).await;
+        }
+    }
+
+    /// Waits for this call's turn.
+    async fn turn(&self) {
+        let wait = self
+            .pace
+            .lock()
+            .await
+            .next(tokio::time::Instant::now().into_std());
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// A failure is an op's only if destination and next hop both are: several nodes' prefixes may
+/// share a next hop, and one prefix may move between two.
+fn answer_to<'f>(op: &Op, failures: &'f [Failure]) -> Option<&'f Failure> {
+    let hops = match op {
+        Op::Create { next_hops, .. } | Op::Delete { next_hops, .. } => next_hops,
+        Op::Modify { to, .. } => to,
+    };
+    failures.iter().find(|f| {
+        f.destination == Some(op.destination())
+            && (f.next_hop.is_empty() || hops.iter().any(|h| h.id == f.next_hop))
+    })
+}
+
+/// Whether a code is about an entry, and not about the table, the key or the request.
+fn concerns_entry(code: &Code) -> bool {
+    matches!(
+        code,
+        Code::Duplicate
+            | Code::BadCidr
+            | Code::EntryNotFound
+            | Code::NextHopNotFound
+            | Code::ManagedEntry
+    )
+}
+
+fn give_up(rest: Vec<Op>, why: &Why, answers: &[Failure], report: &mut Report) {
+    for op in rest {
+        let why = answer_to(&op, answers).map_or_else(
+            || why.clone(),
+            |f| Why::Refused {
+                code: f.code.clone(),
+                message: f.message.clone(),
+            },
+        );
+        report.undone.push(Undone { op, why });
+    }
+}

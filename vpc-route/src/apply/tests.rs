@@ -1,0 +1,460 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex as Lock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::aliyun::HttpError;
+use crate::diff::{Rules, Sightings, diff};
+use crate::model::{
+    DesiredEntry, DesiredTable, Entry, Generation, NextHopKind, NextHops, Timestamp,
+};
+
+/// What happens to a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    Throttled,
+    CutBefore,
+    CutAfter,
+    /// Every second entry of the batch is refused for now.
+    Half,
+}
+
+#[derive(Default)]
+struct Inner {
+    entries: BTreeMap<Prefix, Entry>,
+    faults: Vec<Fault>,
+    /// Listings until what was written is settled.
+    slow: usize,
+    moving: usize,
+    writes: Vec<Vec<String>>,
+    lists: usize,
+    bad_hop: Option<String>,
+    touched: Vec<String>,
+}
+
+/// A cloud in memory.
+#[derive(Default)]
+struct Fake(Lock<Inner>);
+
+fn api(code: &str) -> ProviderError {
+    ProviderError::Aliyun(CallError::Api {
+        action: "Test",
+        code: Code::from(code),
+        message: String::new(),
+        request_id: "r".into(),
+        status: 400,
+    })
+}
+
+fn cut() -> ProviderError {
+    ProviderError::Aliyun(CallError::Http {
+        action: "Test",
+        source: HttpError::TimedOut {
+            url: "http://test/".into(),
+            after: Duration::from_secs(1),
+        },
+    })
+}
+
+impl Inner {
+    fn act(&mut self, op: &Op) {
+        let at = op.destination();
+        if let Some(old) = self.entries.get(&at) {
+            self.touched.push(old.name.clone());
+        }
+        match op {
+            Op::Create {
+                next_hops: to,
+                name,
+                ..
+            }
+            | Op::Modify { to, name, .. } => {
+                self.entries.insert(at, entry(at, to.clone(), name));
+            }
+            Op::Delete { .. } => {
+                self.entries.remove(&at);
+            }
+        }
+        self.moving = self.slow;
+    }
+}
+
+impl Provider for Fake {
+    fn batch(&self) -> usize {
+        50
+    }
+
+    fn shares(&self, op: &Op) -> bool {
+        !matches!(op, Op::Modify { .. })
+    }
+
+    async fn list(&self, table: &TableId) -> Result<Table, ProviderError> {
+        let mut inner = self.0.lock().unwrap();
+        inner.lists += 1;
+        let moving = inner.moving > 0;
+        inner.moving = inner.moving.saturating_sub(1);
+        let mut entries: Vec<Entry> = inner.entries.values().cloned().collect();
+        if let Some(last) = entries.last_mut().filter(|_| moving) {
+            last.status = Status::Pending;
+        }
+        Ok(Table {
+            table: table.clone(),
+            entries,
+        })
+    }
+
+    async fn write(&self, _: &TableId, ops: &[Op]) -> Result<Vec<Failure>, ProviderError> {
+        let mut inner = self.0.lock().unwrap();
+        assert_eq!(inner.moving, 0, "a write while an entry is in transition");
+        let line = ops
+            .iter()
+            .map(|op| format!("{} {}", op.kind(), op.destination()));
+        inner.writes.push(line.collect());
+        let leads_to = |op: &Op, id: &str| match op {
+            Op::Create { next_hops: to, .. } | Op::Modify { to, .. } => {
+                to.iter().any(|h| h.id == id)
+            }
+            Op::Delete { .. } => false,
+        };
+        if let Some(bad) = &inner.bad_hop
+            && ops.iter().any(|op| leads_to(op, bad))
+        {
+            return Err(api("InvalidNextHopId.NotFound"));
+        }
+        let fault = inner.faults.pop().unwrap_or(Fault::None);
+        match fault {
+            Fault::Throttled => return Err(api("Throttling.User")),
+            Fault::CutBefore => return Err(cut()),
+            _ => {}
+        }
+        let mut failures = Vec::new();
+        for (i, op) in ops.iter().enumerate() {
+            if fault == Fault::Half && i % 2 == 1 {
+                failures.push(Failure {
+                    destination: Some(op.destination()),
+                    next_hop: "a".into(),
+                    code: "VPC_ROUTE_ENTRY_STATUS_ERROR".into(),
+                    message: "not now".into(),
+                    retryable: true,
+                });
+            } else {
+                inner.act(op);
+            }
+        }
+        match fault {
+            Fault::CutAfter => Err(cut()),
+            _ => Ok(failures),
+        }
+    }
+
+    async fn rename(&self, _: &TableId, _: &Entry, _: &str) -> Result<(), ProviderError> {
+        Ok(())
+    }
+}
+
+/// Dice that always show the same.
+struct Loaded(u128);
+
+impl Ambient for Loaded {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH
+    }
+
+    fn random(&self) -> u128 {
+        self.0
+    }
+}
+
+fn entry(destination: Prefix, next_hops: NextHops, name: &str) -> Entry {
+    Entry {
+        destination,
+        next_hops,
+        name: name.into(),
+        id: Some(format!("rte-{destination}")),
+        status: Status::Available,
+        kind: EntryKind::Custom,
+    }
+}
+
+fn id() -> TableId {
+    TableId("vtb-1".into())
+}
+
+fn to(id: &str) -> NextHops {
+    NextHops::one(NextHopKind::Instance, id)
+}
+
+fn cluster() -> ClusterName {
+    "prod".parse().unwrap()
+}
+
+fn rules() -> Rules {
+    let mut rules = Rules::new(cluster(), Generation(1));
+    rules.mass_delete.allowed = true;
+    rules
+}
+
+fn desired(entries: &[(String, &str)]) -> DesiredTable {
+    let entry = |(destination, hop): &(String, &str)| DesiredEntry {
+        destination: destination.parse().unwrap(),
+        next_hops: to(hop),
+        label: "n".into(),
+    };
+    DesiredTable {
+        table: id(),
+        entries: entries.iter().map(entry).collect(),
+    }
+}
+
+/// `n` nodes with a /24 each.
+fn nodes(n: usize, hop: &str) -> Vec<(String, &str)> {
+    (0..n)
+        .map(|i| (format!("10.{}.{}.0/24", i / 256, i % 256), hop))
+        .collect()
+}
+
+async fn bring(fake: &Fake, want: &DesiredTable) -> (Plan, Result<Report, ApplyError>) {
+    bring_while(fake, want, &|| true).await
+}
+
+async fn bring_while(
+    fake: &Fake,
+    want: &DesiredTable,
+    leads: &(dyn Fn() -> bool + Send + Sync),
+) -> (Plan, Result<Report, ApplyError>) {
+    fake.0.lock().unwrap().moving = 0;
+    let actual = fake.list(&id()).await.unwrap();
+    let plan = diff(want, &actual, &rules(), &Sightings::new(), Timestamp(0));
+    let cluster = cluster();
+    let applier = Applier {
+        provider: fake,
+        cluster: &cluster,
+        ambient: &Loaded(0),
+        patience: Patience::default(),
+        pace: &Mutex::new(Pace::new(Duration::ZERO, Duration::from_secs(5))),
+        leads,
+    };
+    let report = applier.apply(&plan).await;
+    (plan, report)
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_entries_take_four_writes() {
+    let fake = Fake::default();
+    let (plan, report) = bring(&fake, &desired(&nodes(200, "a"))).await;
+    let report = report.unwrap();
+    assert_eq!((plan.ops.len(), report.done, report.writes), (200, 200, 4));
+    assert_eq!(report.lists, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_against_a_full_table_writes_nothing() {
+    let fake = Fake::default();
+    let want = desired(&nodes(200, "a"));
+    bring(&fake, &want).await.1.unwrap();
+    let (plan, report) = bring(&fake, &want).await;
+    assert!(plan.ops.is_empty());
+    assert_eq!(report.unwrap().writes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_is_lost_is_not_repeated_if_it_took_effect() {
+    let fake = Fake::default();
+    fake.0.lock().unwrap().faults = vec![Fault::CutAfter];
+    let report = bring(&fake, &desired(&nodes(10, "a"))).await.1.unwrap();
+    assert_eq!((report.done, report.writes), (10, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_lost_is_repeated_after_the_table_was_seen() {
+    let fake = Fake::default();
+    fake.0.lock().unwrap().faults = vec![Fault::CutBefore];
+    let report = bring(&fake, &desired(&nodes(10, "a"))).await.1.unwrap();
+    assert_eq!((report.done, report.writes, report.lists), (10, 2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_refused_half_of_a_batch_is_written_again() {
+    let fake = Fake::default();
+    fake.0.lock().unwrap().faults = vec![Fault::Half];
+    let report = bring(&fake, &desired(&nodes(10, "a"))).await.1.unwrap();
+    assert_eq!(report.done, 10);
+    let writes = &fake.0.lock().unwrap().writes;
+    assert_eq!((writes[0].len(), writes[1].len()), (10, 5));
+    assert_eq!(writes[1][0], "create 10.0.1.0/24");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_next_hop_that_is_gone_holds_up_nobody_else() {
+    let fake = Fake::default();
+    fake.0.lock().unwrap().bad_hop = Some("gone".into());
+    let mut entries = nodes(20, "a");
+    entries[7].1 = "gone";
+    let report = bring(&fake, &desired(&entries)).await.1.unwrap();
+    assert_eq!((report.done, report.undone.len()), (19, 1));
+    assert_eq!(
+        report.undone[0].op.destination(),
+        "10.0.7.0/24".parse().unwrap()
+    );
+    assert!(matches!(&report.undone[0].why,
+        Why::Refused { code, .. } if code == "InvalidNextHopId.NotFound"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_have_been_replaced_stays_while_its_replacement_is_refused() {
+    let fake = Fake::default();
+    bring(
+        &fake,
+        &desired(&[("10.0.0.0/23".into(), "a"), ("10.9.0.0/24".into(), "a")]),
+    )
+    .await
+    .1
+    .unwrap();
+    fake.0.lock().unwrap().bad_hop = Some("gone".into());
+    let split = [("10.0.0.0/24".into(), "a"), ("10.0.1.0/24".into(), "gone")];
+    let report = bring(&fake, &desired(&split)).await.1.unwrap();
+    let why: Vec<_> = report
+        .undone
+        .iter()
+        .map(|u| (u.op.destination().to_string(), u.why.clone()))
+        .collect();
+    assert_eq!(
+        why[1],
+        (
+            "10.0.0.0/23".into(),
+            Why::Waits("10.0.1.0/24".parse().unwrap())
+        )
+    );
+    // The orphan has nothing to do with it, and went.
+    assert_eq!(report.after.entries.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_while_an_entry_is_in_transition() {
+    let fake = Fake::default();
+    fake.0.lock().unwrap().slow = 7;
+    // The cloud in memory panics if it is.
+    let report = bring(&fake, &desired(&nodes(120, "a"))).await.1.unwrap();
+    assert_eq!((report.done, report.writes), (120, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_that_never_settle_are_given_up_with_their_name() {
+    let fake = Fake::default();
+    fake.0.lock().unwrap().slow = 1_000_000;
+    let error = bring(&fake, &desired(&nodes(1, "a"))).await.1.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "vtb-1: 10.0.0.0/24 is still Pending after 120 s"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_was_deposed_writes_nothing_more() {
+    let fake = Fake::default();
+    let error = bring_while(&fake, &desired(&nodes(1, "a")), &|| false)
+        .await
+        .1
+        .unwrap_err();
+    assert!(matches!(error, ApplyError::Deposed { .. }));
+    assert!(fake.0.lock().unwrap().writes.is_empty());
+}
+
+#[test]
+fn an_entry_that_became_foreign_is_not_written() {
+    let at: Prefix = "10.0.0.0/24".parse().unwrap();
+    let table = Table {
+        table: id(),
+        entries: vec![entry(at, to("a"), "by hand")],
+    };
+    let delete = Op::Delete {
+        destination: at,
+        next_hops: to("a"),
+        id: Some("rte-1".into()),
+        why: crate::diff::DeleteReason::Orphan,
+    };
+    assert!(matches!(
+        look(&delete, &table, &cluster()),
+        Step::Changed(_)
+    ));
+}
+
+#[test]
+fn the_pace_slows_when_throttled_and_recovers() {
+    let mut pace = Pace::new(Duration::ZERO, Duration::from_secs(2));
+    for _ in 0..10 {
+        pace.told(true);
+    }
+    assert_eq!(pace.gap(), Duration::from_secs(2));
+    let now = Instant::now();
+    assert_eq!(pace.next(now), Duration::ZERO);
+    assert_eq!(pace.next(now), Duration::from_secs(2));
+    for _ in 0..200 {
+        pace.told(false);
+    }
+    assert!(pace.gap() < Duration::from_millis(1));
+}
+
+#[test]
+fn waits_double_up_to_a_bound_and_the_dice_take_up_to_half() {
+    let backoff = Backoff {
+        first: Duration::from_secs(1),
+        most: Duration::from_secs(10),
+    };
+    let waits: Vec<u64> = (1..7)
+        .map(|n| backoff.wait(n, &Loaded(0)).as_secs())
+        .collect();
+    assert_eq!(waits, [1, 2, 4, 8, 10, 10]);
+    for dice in 0..2_000 {
+        let wait = backoff.wait(5, &Loaded(dice * 7));
+        assert!((5..=10).contains(&wait.as_secs()), "{wait:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_fails_on_the_way_the_end_is_reached_and_foreign_entries_stay(
+        before in prop::collection::btree_set(0usize..80, 0..60),
+        after in prop::collection::btree_set(0usize..80, 0..60),
+        foreign in prop::collection::btree_set(0usize..80, 0..5),
+        slow in 0usize..3,
+        faults in prop::collection::vec(prop::sample::select(vec![
+            Fault::None, Fault::Throttled, Fault::CutBefore, Fault::CutAfter, Fault::Half,
+        ]), 0..7),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time().start_paused(true).build().unwrap();
+        let fake = Fake::default();
+        let prefix = |i: usize| -> Prefix { format!("10.0.{i}.0/24").parse().unwrap() };
+        {
+            let mut inner = fake.0.lock().unwrap();
+            for i in before {
+                inner.entries.insert(prefix(i), entry(prefix(i), to("old"), "flatnet:prod:1:n"));
+            }
+            for i in &foreign {
+                inner.entries.insert(prefix(*i), entry(prefix(*i), to("theirs"), "by hand"));
+            }
+            inner.faults = faults;
+            inner.slow = slow;
+        }
+        let want: Vec<(String, &str)> = after.iter().map(|i| (prefix(*i).to_string(), "new")).collect();
+        let report = runtime.block_on(bring(&fake, &desired(&want))).1.unwrap();
+        prop_assert_eq!(&report.undone, &[]);
+        let inner = fake.0.lock().unwrap();
+        prop_assert!(inner.touched.iter().all(|name| name != "by hand"));
+        for i in 0..80 {
+            let leads = inner.entries.get(&prefix(i)).map(|e| e.next_hops.clone());
+            let should = if foreign.contains(&i) {
+                Some(to("theirs"))
+            } else {
+                after.contains(&i).then(|| to("new"))
+            };
+            prop_assert_eq!(leads, should);
+        }
+    }
+}
