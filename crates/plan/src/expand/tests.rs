@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const GROUP: &str = r#"
@@ -96,5 +98,70 @@ fn what_cannot_be_written_out_is_said_once_with_its_field() {
         assert_eq!(out.faults.len(), 1, "{to}: {:?}", out.faults);
         assert_eq!(out.faults[0].field, field);
         assert!(out.faults[0].message.contains(message), "{:?}", out.faults);
+    }
+}
+
+proptest! {
+    #[test]
+    fn carving_is_deterministic_and_never_overlaps(
+        from: u32,
+        length in 8_u8..=32,
+        ks in prop::collection::btree_set(0_u32..5000, 2..20),
+    ) {
+        let mask = u32::MAX << (32 - length).min(31);
+        let rule = Carve {
+            network: "web".parse().expect("name"),
+            length,
+            from: std::net::Ipv4Addr::from(if length == 32 { from } else { from & mask }).into(),
+        };
+        let cut: Vec<IpNetwork> = ks.iter().filter_map(|k| carve(&rule, *k)).map(|r| r.prefix).collect();
+        let again: Vec<IpNetwork> = ks.iter().filter_map(|k| carve(&rule, *k)).map(|r| r.prefix).collect();
+        prop_assert_eq!(&cut, &again);
+        for (i, a) in cut.iter().enumerate() {
+            prop_assert_eq!(a.prefix(), length);
+            for b in &cut[i + 1..] {
+                prop_assert!(!prefix::overlap(*a, *b), "{} {}", a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn growth_and_retirement_move_nothing(
+        count in 1_u32..60,
+        more in 0_u32..60,
+        first in 0_u32..1000,
+        retired in prop::collection::btree_set(0_u32..60, 0..6),
+        others in 0_usize..3,
+    ) {
+        let mut group = plan_of(GROUP).spec.host_groups.remove(0);
+        group.first = first;
+        group.count = count;
+        group.except.clear();
+        let mut small = plan_of(GROUP);
+        small.spec.host_groups = vec![group.clone()];
+
+        let mut grown = small.clone();
+        grown.spec.host_groups[0].count = count + more;
+        grown.spec.host_groups[0].except =
+            retired.iter().filter(|k| **k < count + more).map(|k| first + k).collect();
+        for i in 0..others {
+            let mut other = group.clone();
+            other.name = format!("other{i}");
+            other.host_name = format!("other{i}-{{n}}");
+            grown.spec.host_groups.insert(i % 2, other);
+        }
+
+        let (before, after) = (expand(&small), expand(&grown));
+        prop_assert_eq!(before.plan.spec.hosts.len(), count as usize);
+        prop_assert_eq!(&after.faults, &[]);
+        for host in &before.plan.spec.hosts {
+            let number: u32 = host.name.as_str()["idc-".len()..].parse().expect("a number");
+            let now = after.plan.host(&host.name);
+            if retired.contains(&(number - first)) {
+                prop_assert_eq!(now, None);
+            } else {
+                prop_assert_eq!(now, Some(host));
+            }
+        }
     }
 }

@@ -1,0 +1,89 @@
+//! What the generator makes is accepted; every single mutation of a list is rejected with
+//! its own code. Both go through the text, as an admin's document does.
+
+mod mutations;
+mod shape;
+
+use flatnet_plan::diagnostics::RULES;
+use flatnet_plan::{NetworkPlan, Report, Style, diagnose, parse, to_yaml};
+use proptest::prelude::*;
+
+use mutations::MUTATIONS;
+use shape::{Shape, shapes};
+
+fn diagnosed(plan: &NetworkPlan) -> Report {
+    diagnose(&to_yaml(plan).expect("yaml"), "plan.yaml")
+}
+
+fn plan_of(shape: &Shape) -> NetworkPlan {
+    parse(&shape.text()).expect("the generator writes plans")
+}
+
+fn clean(shape: &Shape) -> Result<(), TestCaseError> {
+    let text = shape.text();
+    let report = diagnose(&text, "plan.yaml");
+    let shown = report.render(Style::Text { color: false });
+    prop_assert!(report.diagnostics.is_empty(), "{shown}\n{text}");
+    let again = diagnose(&text, "plan.yaml").render(Style::Json);
+    prop_assert_eq!(report.render(Style::Json), again);
+    Ok(())
+}
+
+fn codes(plan: &NetworkPlan) -> Vec<&'static str> {
+    let report = diagnosed(plan);
+    let mut codes: Vec<&str> = report.diagnostics.iter().map(|d| d.rule.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_generated_plan_is_clean_every_time_it_is_checked(shape in shapes()) {
+        clean(&shape)?;
+    }
+
+    #[test]
+    fn the_order_of_hosts_changes_no_verdict(
+        shape in shapes(),
+        mutation in prop::sample::select(MUTATIONS),
+        pick: usize,
+    ) {
+        let mut plan = plan_of(&shape);
+        (mutation.apply)(&mut plan, pick);
+        let forward = codes(&plan);
+        plan.spec.hosts.reverse();
+        plan.spec.host_groups.reverse();
+        prop_assert_eq!(forward, codes(&plan), "{}", mutation.what);
+    }
+}
+
+proptest! {
+    // Each case tries the whole list.
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn every_mutation_is_rejected_with_its_code(shape in shapes(), pick: usize) {
+        for mutation in MUTATIONS {
+            let mut plan = plan_of(&shape);
+            (mutation.apply)(&mut plan, pick);
+            let report = diagnosed(&plan);
+            let found = report.diagnostics.iter().any(|d| d.rule.code == mutation.code);
+            let shown = report.render(Style::Text { color: false });
+            prop_assert!(found, "{} was to give {}:\n{shown}", mutation.what, mutation.code);
+        }
+    }
+}
+
+#[test]
+fn the_list_has_every_code_that_a_model_can_have() {
+    // A text that is no plan, an ID that the model has no value for, and a group's pattern,
+    // which only some plans have.
+    const OTHERWISE: [&str; 5] = ["FN0001", "FN0002", "FN0004", "FN0301", "FN0007"];
+    for rule in RULES {
+        let listed = MUTATIONS.iter().any(|m| m.code == rule.code);
+        assert!(listed != OTHERWISE.contains(&rule.code), "{}", rule.code);
+    }
+}
