@@ -24,11 +24,12 @@ pub struct CniArgs {
 /// Why `CNI_ARGS` was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ArgsError {
-    /// Something between two `;` without a `=`.
-    #[error("{pair:?} is not of the form KEY=VALUE")]
+    /// Something between two `;` without a `=`. It is not repeated: it may be the rest of a
+    /// value with a `;` in it, and nobody's business.
+    #[error("item {item} is not of the form KEY=VALUE")]
     NotAPair {
-        /// What stands there, shortened.
-        pair: String,
+        /// Which one, counted from 1.
+        item: usize,
     },
     /// Keys that mean nothing here, without `IgnoreUnknown=1`.
     #[error("unknown keys: {}; set IgnoreUnknown=1 to have them ignored", .keys.join(", "))]
@@ -89,10 +90,10 @@ impl CniArgs {
         let mut args = Self::default();
         let mut unknown = Vec::new();
         let mut ignore_unknown = false;
-        for pair in text.split(';').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').ok_or_else(|| ArgsError::NotAPair {
-                pair: shorten(pair),
-            })?;
+        let pairs = text.split(';').enumerate();
+        for (n, pair) in pairs.filter(|(_, pair)| !pair.is_empty()) {
+            let pair = pair.split_once('=');
+            let (key, value) = pair.ok_or(ArgsError::NotAPair { item: n + 1 })?;
             match key {
                 "IP" => args.ips = addresses(value)?,
                 "MAC" if value.is_empty() => {}
