@@ -4,6 +4,7 @@
 //! with a reason; the suite goes on after a failure, and the last line is the count alone, in
 //! the form that `cargo xtask test` reads.
 
+mod bad_input;
 mod chaining;
 mod conformance;
 mod data_path;
@@ -47,6 +48,7 @@ pub struct Check {
 /// Every suite, in the order in which `all` runs them.
 const SUITES: &[Suite] = &[
     conformance::SUITE,
+    bad_input::SUITE,
     chaining::SUITE,
     data_path::SUITE,
     restart::SUITE,

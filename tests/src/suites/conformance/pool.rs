@@ -117,25 +117,7 @@ const SMALL: usize = 4;
 pub(super) fn exhausted(lab: &LabGuard) -> Result<()> {
     let rig = Rig::new(lab, "idc1", "web")?;
     let before = Snapshot::take(&rig)?;
-    let small = Changed::with_plan(
-        lab,
-        "idc1",
-        |plan| {
-            for host in plan
-                .spec
-                .hosts
-                .iter_mut()
-                .filter(|h| h.name.as_str() == "idc1")
-            {
-                for range in host.ranges.iter_mut().filter(|r| r.prefix.is_ipv4()) {
-                    if let Ok(prefix) = ipnetwork::IpNetwork::new(range.prefix.ip(), 30) {
-                        range.prefix = prefix;
-                    }
-                }
-            }
-        },
-        &["--rest", "0"],
-    )?;
+    let small = Changed::with_small_range(lab, "idc1", &["--rest", "0"])?;
     rig.call_bare("STATUS")
         .run()?
         .ok()

@@ -55,6 +55,25 @@ impl<'l> Changed<'l> {
         Ok(changed)
     }
 
+    /// Runs it with IPv4 ranges of four addresses, and more arguments.
+    pub(in crate::suites) fn with_small_range(
+        lab: &'l Lab,
+        node: &str,
+        args: &[&str],
+    ) -> Result<Self> {
+        let shrink = |plan: &mut NetworkPlan| {
+            let hosts = plan.spec.hosts.iter_mut();
+            for host in hosts.filter(|h| h.name.as_str() == node) {
+                for range in host.ranges.iter_mut().filter(|r| r.prefix.is_ipv4()) {
+                    if let Ok(prefix) = ipnetwork::IpNetwork::new(range.prefix.ip(), 30) {
+                        range.prefix = prefix;
+                    }
+                }
+            }
+        };
+        Self::with_plan(lab, node, shrink, args)
+    }
+
     fn begin(lab: &'l Lab, node: &str, change: impl FnOnce(&mut Vec<Unit>, usize)) -> Result<Self> {
         let path = lab.layout().units();
         let name = netd::unit_name(node);
