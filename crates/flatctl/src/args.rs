@@ -48,6 +48,11 @@ pub enum Command {
     /// Work with a plan's document, offline
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// Explain a diagnostic: why it matters, and what to do
+    Explain {
+        /// Its code, such as FN0103; none: list all codes
+        code: Option<String>,
+    },
     /// Print the completion script of a shell
     #[command(after_help = "Put it where the shell looks, for example:\n  \
                       flatctl completions bash > /etc/bash_completion.d/flatctl")]
@@ -66,6 +71,19 @@ pub enum Command {
 /// The commands on a plan.
 #[derive(Debug, Subcommand)]
 pub enum PlanCommand {
+    /// Check plans as a compiler checks programs
+    #[command(
+        after_help = "Exits with 0 if there are no errors (warnings are allowed), with 1 if there \
+                      are, and with 2 if a plan cannot be read."
+    )]
+    Check {
+        /// The plans' files; `-` reads standard input
+        #[arg(required = true, value_name = "PLAN", value_hint = ValueHint::FilePath)]
+        plans: Vec<PathBuf>,
+        /// The form of the diagnostics
+        #[arg(long, value_enum, default_value_t)]
+        format: Diagnostics,
+    },
     /// Show what a plan declares
     Show {
         /// The plan's file; `-` reads standard input
@@ -105,6 +123,33 @@ pub enum PlanCommand {
         #[arg(long)]
         proof: bool,
     },
+    /// Compare two plans: what changes for which hosts, whether it disrupts, in which order
+    Diff {
+        /// The plan as it is
+        #[arg(value_hint = ValueHint::FilePath)]
+        old: PathBuf,
+        /// The plan as it is to be
+        #[arg(value_hint = ValueHint::FilePath)]
+        new: PathBuf,
+        /// Show each thing that a change is made of
+        #[arg(long)]
+        details: bool,
+        /// Exit with 1 if the plans differ
+        #[arg(long)]
+        exit_code: bool,
+    },
+}
+
+/// The form of diagnostics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Diagnostics {
+    /// For people: the line, with the culprit underlined
+    #[default]
+    Human,
+    /// A list of {code, severity, message, file, line, column, help}
+    Json,
+    /// Annotations of GitHub's workflows
+    Github,
 }
 
 /// Parts of a plan.

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod explain;
 mod plan;
 mod shell;
 
@@ -14,6 +15,7 @@ use crate::output::Output;
 pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliError> {
     match command {
         Command::Plan(command) => plan::dispatch(command, output),
+        Command::Explain { code } => explain::run(code.as_deref(), output),
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { dir } => shell::manual(&dir, output),
     }

@@ -48,20 +48,17 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        #[source]
-        source: flatnet_plan::LoadError,
-    },
-    /// The plan's groups cannot be written out.
-    #[error("the host groups of {path} cannot be written out:\n{}", .faults.join("\n"))]
-    BadGroups {
-        /// The file.
-        path: PathBuf,
-        /// Each fault with its group.
-        faults: Vec<String>,
+        report: Box<flatnet_plan::Report>,
     },
     /// The plan contradicts itself.
     #[error(transparent)]
     Routes(#[from] flatnet_plan::routes::RoutesError),
+    /// There is no diagnostic of that code.
+    #[error("no diagnostic has the code {code}")]
+    UnknownCode {
+        /// The code.
+        code: String,
+    },
     /// The plan has nothing of that name.
     #[error("the plan has no {kind} {name:?}")]
     Unknown {
@@ -98,10 +95,12 @@ impl CliError {
             Self::Read { .. } => Some("check who may read the file".to_owned()),
             Self::Write { .. } => Some("check that the directory exists and may be written".into()),
             Self::Print(_) => None,
-            Self::NotAPlan { path, .. } | Self::BadGroups { path, .. } => Some(format!(
-                "run `flatctl plan check {}`: it shows the line",
-                path.display()
-            )),
+            Self::NotAPlan { .. } => {
+                Some("mend it; editors help with the schema that is shipped".to_owned())
+            }
+            Self::UnknownCode { .. } => {
+                Some("`flatctl explain` without a code lists them".to_owned())
+            }
             Self::Routes(_) => Some(
                 "run `flatctl plan check` on the plan: it shows both lines and what to do".into(),
             ),
@@ -115,7 +114,7 @@ impl CliError {
         match self {
             Self::Read { .. }
             | Self::NotAPlan { .. }
-            | Self::BadGroups { .. }
+            | Self::UnknownCode { .. }
             | Self::Routes(_)
             | Self::Unknown { .. }
             | Self::Write { .. }

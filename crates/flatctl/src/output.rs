@@ -143,6 +143,12 @@ impl<'a> Output<'a> {
 
     /// Prints an error and what to do next.
     pub fn error(&mut self, error: &CliError) {
+        if let CliError::NotAPlan { report, .. } = error {
+            let text = report.render(flatnet_plan::Style::Text {
+                color: self.colour_err,
+            });
+            self.raw_message(&text);
+        }
         let chain = error.lines();
         self.message(Style::Bad, "error", &chain.join("\n       "));
         if let Some(hint) = error.hint() {

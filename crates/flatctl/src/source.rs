@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use flatnet_plan::NetworkPlan;
-use flatnet_plan::expand::{Origin, expand};
+use flatnet_plan::expand::Origin;
+use flatnet_plan::{NetworkPlan, Report, diagnose};
 
 use crate::CliError;
+use crate::output::{Output, counted};
 
 /// A document that was read.
 #[derive(Debug, Clone)]
@@ -52,32 +53,36 @@ impl Source {
         })
     }
 
-    /// The plan, groups written out. A plan with faults that `flatctl plan check` finds is
-    /// taken as it is, so that it can be looked at; only what stands in the way is refused.
+    /// Everything that is wrong with it.
+    pub fn report(&self) -> Report {
+        diagnose(&self.text, &self.path.display().to_string())
+    }
+
+    /// The plan, groups written out. A plan with errors is taken as it is, so that it can be
+    /// looked at, with a warning; only what cannot be read is refused.
     ///
     /// # Errors
-    /// [`CliError::NotAPlan`], [`CliError::BadGroups`].
-    pub fn plans(&self) -> Result<Plans, CliError> {
-        let written = flatnet_plan::parse(&self.text).map_err(|source| CliError::NotAPlan {
-            path: self.path.clone(),
-            source,
-        })?;
-        let expanded = expand(&written);
-        if !expanded.faults.is_empty() {
-            let faults = expanded.faults.iter().map(|f| {
-                let group = written.spec.host_groups.get(f.group);
-                let group = group.map_or("?", |g| g.name.as_str());
-                format!("group {group}: {}", f.message)
-            });
-            return Err(CliError::BadGroups {
+    /// [`CliError::NotAPlan`].
+    pub fn plans(&self, output: &mut Output<'_>) -> Result<Plans, CliError> {
+        let mut report = self.report();
+        let Some(document) = report.take_document() else {
+            return Err(CliError::NotAPlan {
                 path: self.path.clone(),
-                faults: faults.collect(),
+                report: Box::new(report),
             });
+        };
+        if report.errors() > 0 {
+            output.warning(&format!(
+                "{} has {}: run `flatctl plan check {}`",
+                self.path.display(),
+                counted(report.errors(), "error"),
+                self.path.display()
+            ));
         }
         Ok(Plans {
-            written,
-            whole: expanded.plan,
-            origins: expanded.origins,
+            written: document.written,
+            whole: document.expanded.plan,
+            origins: document.expanded.origins,
         })
     }
 }

@@ -18,6 +18,7 @@ pub mod aggregate;
 pub mod capacity;
 pub mod check;
 pub mod diagnostics;
+pub mod diff;
 pub mod expand;
 pub mod model;
 pub mod node;

@@ -26,6 +26,8 @@
 //! `accept` names ([`Table::lent`] says so). Either way each entry names what it covers
 //! ([`Entry::covers`]) and what else ([`Entry::also`]), and nothing foreign is among it.
 //!
+//! A table that the plan says `aggregate: false` of holds what is wanted, one by one.
+//!
 //! Guarantees: a pure function of the plan, and O(n log n) in its hosts and ranges.
 
 mod parts;
@@ -310,7 +312,9 @@ fn fill(wants: Wants) -> Result<Table, RoutesError> {
         })
     };
     let mut found = run(&exact)?;
-    if table.quota.is_some_and(|q| found.len() > q as usize) && !wants.lendable.is_empty() {
+    if !wants.aggregate {
+        found = found.into_iter().flat_map(taken_apart).collect();
+    } else if table.quota.is_some_and(|q| found.len() > q as usize) && !wants.lendable.is_empty() {
         let fewer = run(&Input {
             free: &wants.lendable,
             ..exact
@@ -327,6 +331,17 @@ fn fill(wants: Wants) -> Result<Table, RoutesError> {
     }
     table.entries = found.into_iter().map(|a| entry(a, &what)).collect();
     Ok(table)
+}
+
+/// An exact aggregate as what it covers: for a table whose entries may not be joined.
+fn taken_apart(a: Aggregate<NextHop>) -> impl Iterator<Item = Aggregate<NextHop>> {
+    let next_hop = a.next_hop;
+    a.covers.into_iter().map(move |prefix| Aggregate {
+        prefix,
+        next_hop: next_hop.clone(),
+        covers: vec![prefix],
+        also: Vec::new(),
+    })
 }
 
 fn entry(a: Aggregate<NextHop>, what: &BTreeMap<IpNetwork, Destination>) -> Entry {

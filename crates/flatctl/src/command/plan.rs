@@ -1,6 +1,8 @@
 //! `flatctl plan …`: all of it offline, from the document alone.
 
 mod capacity;
+mod check;
+mod diff;
 mod ranges;
 mod routes;
 mod show;
@@ -12,6 +14,7 @@ use crate::source::Source;
 
 pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<u8, CliError> {
     match command {
+        PlanCommand::Check { plans, format } => check::run(&plans, format, output),
         PlanCommand::Show { plan, what } => show::run(&Source::read(&plan)?, &what, output),
         PlanCommand::Ranges {
             plan,
@@ -24,6 +27,18 @@ pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<
             output,
         ),
         PlanCommand::Capacity { plan } => capacity::run(&Source::read(&plan)?, output),
+        PlanCommand::Diff {
+            old,
+            new,
+            details,
+            exit_code,
+        } => diff::run(
+            &Source::read(&old)?,
+            &Source::read(&new)?,
+            details,
+            exit_code,
+            output,
+        ),
         PlanCommand::Routes { plan, table, proof } => {
             routes::run(&Source::read(&plan)?, table.as_deref(), proof, output)
         }

@@ -185,6 +185,30 @@ fn space_is_lent_only_where_the_quota_asks_for_it() {
 }
 
 #[test]
+fn a_table_that_may_not_be_aggregated_is_not() {
+    let mut plan = lab();
+    plan.spec.hosts[3].ranges[0].prefix = net("172.30.32.0/21");
+    let mut second = plan.spec.hosts[3].ranges[0].clone();
+    second.prefix = net("172.30.40.0/21");
+    plan.spec.hosts[3].ranges.push(second);
+    let mut declared = crate::model::RouteTable {
+        name: "main".into(),
+        id: None,
+        quota: 200,
+        aggregate: true,
+        v_switches: Vec::new(),
+    };
+    plan.spec.sites[1].route_tables = vec![declared.clone()];
+    let joined = table(&plan, TableKind::VpcRouteTable);
+    declared.aggregate = false;
+    plan.spec.sites[1].route_tables = vec![declared];
+    let apart = table(&plan, TableKind::VpcRouteTable);
+    assert_eq!((joined.wanted, joined.entries.len()), (11, 10));
+    assert_eq!((apart.wanted, apart.entries.len()), (11, 11));
+    assert!(apart.entries.iter().all(|e| e.covers.len() == 1));
+}
+
+#[test]
 fn two_hosts_with_one_range_are_a_contradiction_that_names_the_table() {
     let mut plan = lab();
     plan.spec.hosts[3].ranges[0].prefix = net("172.30.16.0/22");

@@ -17,6 +17,8 @@ pub(super) struct Wants {
     pub(super) wanted: Vec<(IpNetwork, NextHop, Destination)>,
     pub(super) foreign: Vec<IpNetwork>,
     pub(super) lendable: Vec<IpNetwork>,
+    /// Whether entries may be joined.
+    pub(super) aggregate: bool,
 }
 
 impl Wants {
@@ -35,6 +37,7 @@ impl Wants {
             wanted: Vec::new(),
             foreign: Vec::new(),
             lendable: Vec::new(),
+            aggregate: true,
         }
     }
 }
@@ -124,6 +127,7 @@ fn vpc_tables(plan: &NetworkPlan, site: &Site, hosts: &[&Host]) -> Vec<Wants> {
             wanted: wanted.clone(),
             foreign: foreign.clone(),
             lendable: lendable.clone(),
+            aggregate: t.aggregate,
             ..Wants::of(
                 TableKind::VpcRouteTable,
                 &site.name,
@@ -236,6 +240,7 @@ fn vbr(plan: &NetworkPlan, line: &LeasedLine) -> Option<Wants> {
         declared.map(|v| v.route_table.clone().unwrap_or_else(|| v.id.clone())),
         Some(declared.map_or(Vbr::DEFAULT_QUOTA, |v| v.quota)),
     );
+    wants.aggregate = declared.is_none_or(|v| v.aggregate);
     for (prefix, what) in from_vpc(plan, line) {
         let next_hop = NextHop::Vpc {
             site: vpc.name.clone(),

@@ -9,7 +9,7 @@ use crate::output::{Cell, Column, Output, Style, Table};
 use crate::source::Source;
 
 pub(super) fn run(source: &Source, output: &mut Output<'_>) -> Result<u8, CliError> {
-    let found = capacity(&source.plans()?.whole)?;
+    let found = capacity(&source.plans(output)?.whole)?;
     output.show(&found, tables)?;
     Ok(exit::OK)
 }

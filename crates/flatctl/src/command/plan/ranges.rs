@@ -33,7 +33,7 @@ pub(super) fn run(
     network: Option<&str>,
     output: &mut Output<'_>,
 ) -> Result<u8, CliError> {
-    let plans = source.plans()?;
+    let plans = source.plans(output)?;
     known(
         "host",
         host,

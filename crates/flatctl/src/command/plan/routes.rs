@@ -13,7 +13,7 @@ pub(super) fn run(
     proof: bool,
     output: &mut Output<'_>,
 ) -> Result<u8, CliError> {
-    let mut found = routes(&source.plans()?.whole)?;
+    let mut found = routes(&source.plans(output)?.whole)?;
     super::ranges::known(
         "table or site",
         name,

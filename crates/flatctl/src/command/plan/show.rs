@@ -98,7 +98,7 @@ struct SwitchView<'p> {
 }
 
 pub(super) fn run(source: &Source, what: &[What], output: &mut Output<'_>) -> Result<u8, CliError> {
-    let plans = source.plans()?;
+    let plans = source.plans(output)?;
     let view = view(
         &plans,
         if what.is_empty() {

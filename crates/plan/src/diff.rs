@@ -1,0 +1,209 @@
+//! What changes from one plan to another, for which hosts, whether it disrupts, and in
+//! which order to do it.
+//!
+//! ```text
+//!   old, new ─┬─ places: sites, switches, VLANs, networks, pools, lines ─┐
+//!             ├─ hosts: addresses, uplinks, ranges                       ├─▶ [Change] by phase
+//!             └─ tables: routes(old) against routes(new)                 ┘
+//! ```
+//!
+//! The order is that of [`Phase`]: what carries comes before what is carried, additions
+//! before deletions, whoever loses something is drained before it is taken, and what another
+//! host had is given only after that: at no time has an address two owners. A change
+//! that no process acts on (a label, a density) is told as [`Phase::Record`].
+//!
+//! Guarantees: a pure function of both plans; `diff(a, a)` is empty; O(n log n).
+
+mod hosts;
+mod places;
+mod tables;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::NetworkPlan;
+use crate::routes::RoutesError;
+
+/// When to do a change. A plan's changes are done in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// Nothing is to be done.
+    Record,
+    /// Switches, VLANs, subnets and lines that are to carry more.
+    Carry,
+    /// Entries that are added to route tables.
+    Reach,
+    /// New hosts, new ranges, and what hosts do differently.
+    Give,
+    /// Containers that have to leave before something is taken.
+    Drain,
+    /// Hosts and ranges that go.
+    Take,
+    /// Ranges that were another host's, and entries that lead there now.
+    HandOn,
+    /// Entries that are taken out of route tables.
+    Forget,
+    /// Switches, VLANs, subnets and lines that are no longer needed.
+    Clear,
+}
+
+impl Phase {
+    /// What is done in it, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Record => "for the record",
+            Self::Carry => "prepare switches, VLANs, subnets and lines",
+            Self::Reach => "add routes",
+            Self::Give => "change hosts, give ranges",
+            Self::Drain => "drain",
+            Self::Take => "take hosts and ranges away",
+            Self::HandOn => "hand ranges on",
+            Self::Forget => "delete routes",
+            Self::Clear => "clear switches, VLANs, subnets and lines",
+        }
+    }
+}
+
+/// What containers notice of a change that is done in its phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Disruption {
+    /// Nothing.
+    None,
+    /// Packets may be lost for seconds.
+    Brief,
+    /// Containers have to be made again.
+    Recreate,
+    /// There is no way to do it while it carries traffic.
+    Outage,
+}
+
+impl Disruption {
+    /// One word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "no",
+            Self::Brief => "seconds",
+            Self::Recreate => "recreate",
+            Self::Outage => "outage",
+        }
+    }
+}
+
+/// One change, of several things alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// When to do it.
+    pub phase: Phase,
+    /// What it is.
+    pub what: String,
+    /// What containers notice.
+    pub disrupts: Disruption,
+    /// Why it is so, or what to mind.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub why: &'static str,
+    /// The hosts that it concerns; empty: none in particular.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// What it is for each thing, in the order of hosts where there are any.
+    pub details: Vec<String>,
+}
+
+/// All changes, in the order in which to do them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diff {
+    /// The changes.
+    pub changes: Vec<Change>,
+}
+
+impl Diff {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The worst that containers notice.
+    pub fn disruption(&self) -> Disruption {
+        let all = self.changes.iter().map(|c| c.disrupts);
+        all.max().unwrap_or(Disruption::None)
+    }
+}
+
+/// What changes from `old` to `new`, both with their groups written out.
+///
+/// # Errors
+/// [`RoutesError`] where one of them contradicts itself.
+pub fn diff(old: &NetworkPlan, new: &NetworkPlan) -> Result<Diff, RoutesError> {
+    let mut found = Found::default();
+    places::compare(old, new, &mut found);
+    hosts::compare(old, new, &mut found);
+    tables::compare(old, new, &mut found)?;
+    Ok(found.diff())
+}
+
+/// What makes changes alike.
+type Kind = (Phase, String, Disruption, &'static str);
+
+#[derive(Default)]
+struct Found(BTreeMap<Kind, (Vec<String>, Vec<String>)>);
+
+impl Found {
+    fn add(&mut self, kind: (Phase, Disruption, &'static str), what: &str, detail: String) {
+        let (phase, disrupts, why) = kind;
+        let key = (phase, what.to_owned(), disrupts, why);
+        self.0.entry(key).or_default().1.push(detail);
+    }
+
+    fn of_host(
+        &mut self,
+        kind: (Phase, Disruption, &'static str),
+        what: &str,
+        host: &str,
+        detail: &str,
+    ) {
+        let (phase, disrupts, why) = kind;
+        let key = (phase, what.to_owned(), disrupts, why);
+        let (hosts, details) = self.0.entry(key).or_default();
+        if hosts.last().is_none_or(|h| h != host) {
+            hosts.push(host.to_owned());
+        }
+        details.push(format!("{host}: {detail}"));
+    }
+
+    fn diff(self) -> Diff {
+        let changes = self.0.into_iter().map(|(kind, (hosts, details))| Change {
+            phase: kind.0,
+            what: kind.1,
+            disrupts: kind.2,
+            why: kind.3,
+            hosts,
+            details,
+        });
+        Diff {
+            changes: changes.collect(),
+        }
+    }
+}
+
+/// Pairs what has the same name in both.
+fn paired<'a, T, K: Ord>(
+    old: &'a [T],
+    new: &'a [T],
+    key: impl Fn(&'a T) -> K,
+) -> Vec<(Option<&'a T>, Option<&'a T>)> {
+    let mut pairs: BTreeMap<K, (Option<&T>, Option<&T>)> = BTreeMap::new();
+    for item in old {
+        pairs.entry(key(item)).or_default().0 = Some(item);
+    }
+    for item in new {
+        pairs.entry(key(item)).or_default().1 = Some(item);
+    }
+    pairs.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests;
