@@ -49,6 +49,10 @@ const PACKAGES: &[Package] = &[
         name: "iptables",
         purpose: "the reference portmap plugin, in namespaces only",
     },
+    Package {
+        name: "python3-venv",
+        purpose: "Alibaba's own SDK against the Aliyun simulator",
+    },
 ];
 
 /// What is to be done about the packages.

@@ -25,7 +25,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is not YAML of this form. The message has line and column.
-    #[error("the world file is not valid: {0}")]
+    #[error("the world file has not the right form")]
     Parse(#[from] serde_norway::Error),
     /// A part of it names what is not there, or contradicts another.
     #[error("{at}: {what}")]

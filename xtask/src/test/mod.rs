@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   format ─ clippy ─ docs ─ unit and property tests            (--fast ends here)
-//!     ─ tests that need root ─ demo ─ suite … ─ suite           (root, packages, binaries)
+//!     ─ tests that need root ─ suite aliyun-sim                 (PyPI, unless FLATNET_OFFLINE)
+//!     ─ demo ─ suite … ─ suite                                  (root, packages, binaries)
 //! ```
 //!
 //! A step that fails does not stop the others, so one run shows all there is to mend.
@@ -31,6 +32,11 @@ const ROOT_PACKAGES: &[&str] = &[
 /// The variable that lets those tests run.
 const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 
+/// The suite that runs without the lab: Alibaba's own SDK against the simulator.
+const SIMULATOR_SUITE: &str = "aliyun-sim";
+/// The variable that leaves out what needs a network.
+const OFFLINE: &str = "FLATNET_OFFLINE";
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What to test.
@@ -39,9 +45,21 @@ pub(crate) struct Options {
     /// Only what needs neither root nor the lab
     #[arg(long, conflicts_with = "suite")]
     fast: bool,
-    /// Only this end-to-end suite (may be repeated); `cargo xtask lab suite list` names them
+    /// Only this end-to-end suite (may be repeated); `cargo xtask lab suite list` names them,
+    /// and `aliyun-sim` is one more
     #[arg(long, value_name = "NAME")]
     suite: Vec<String>,
+}
+
+impl Options {
+    fn names(&self, suite: &str) -> bool {
+        self.suite.iter().any(|name| name == suite)
+    }
+
+    /// Whether anything is asked for that runs in the lab.
+    fn wants_lab(&self) -> bool {
+        self.suite.is_empty() || self.suite.iter().any(|name| name != SIMULATOR_SUITE)
+    }
 }
 
 /// Runs the steps and prints the table; the last line is the count alone.
@@ -60,7 +78,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             outcomes.push(step.run()?);
         }
     }
-    if end_to_end {
+    if end_to_end && (options.suite.is_empty() || options.names(SIMULATOR_SUITE)) {
+        outcomes.push(simulator_suite()?);
+    }
+    if end_to_end && options.wants_lab() {
         lab_steps(options, &mut outcomes)?;
     }
     Ok(summary(&outcomes))
@@ -107,6 +128,25 @@ fn static_steps(root: bool) -> Vec<Step> {
     steps
 }
 
+/// Alibaba's SDK comes from PyPI; where that is out of reach, the suite is left out, loudly.
+fn simulator_suite() -> Result<Outcome> {
+    let name = format!("suite {SIMULATOR_SUITE}");
+    if std::env::var_os(OFFLINE).is_some() {
+        report::line(&format!(
+            "NOT RUN: {name}, for {OFFLINE} is set; nothing but our own client has spoken to the \
+             simulator"
+        ));
+        return Ok(Outcome::skipped(&name));
+    }
+    simulator_step(&name).run()
+}
+
+fn simulator_step(name: &str) -> Step {
+    let package = "flatnet-aliyun-sim";
+    let args = ["test", "-p", package, "--test", "sdk"];
+    Step::cargo(name, &args)
+}
+
 /// The steps in the lab: the demo, then the suites.
 fn lab_steps(options: &Options, outcomes: &mut Vec<Outcome>) -> Result<()> {
     let started = Instant::now();
@@ -141,7 +181,9 @@ fn lab_steps(options: &Options, outcomes: &mut Vec<Outcome>) -> Result<()> {
             }
         }
     } else {
-        options.suite.clone()
+        let mut names = options.suite.clone();
+        names.retain(|name| name != SIMULATOR_SUITE);
+        names
     };
     for name in &names {
         steps.push(in_lab(&format!("suite {name}"), &["suite", name]));
@@ -240,6 +282,19 @@ mod tests {
                 .any(|s| s.contains(ROOT_TESTS) && s.contains(&format!("--package {package}")));
             assert!(excluded && tested, "{package} in {shown:?}");
         }
+    }
+
+    #[test]
+    fn the_simulators_suite_alone_needs_no_lab() {
+        let options = |names: &[&str]| Options {
+            fast: false,
+            suite: names.iter().map(|&n| n.to_owned()).collect(),
+        };
+        assert!(!options(&["aliyun-sim"]).wants_lab());
+        assert!(options(&["aliyun-sim", "faults"]).wants_lab());
+        assert!(options(&[]).wants_lab() && !options(&["faults"]).names(SIMULATOR_SUITE));
+        let shown = simulator_step("suite aliyun-sim").shown();
+        assert!(shown.ends_with("--test sdk"), "{shown}");
     }
 
     #[test]

@@ -327,9 +327,9 @@ fn what_a_world_file_has_wrong_is_named() {
         let error = World::new(&file, Timestamp(0)).expect_err(to).to_string();
         assert!(error.contains(says), "{error}");
     }
-    let error = WorldFile::parse("vpc: []")
-        .expect_err("an unknown field")
-        .to_string();
+    let error = WorldFile::parse("vpc: []").expect_err("an unknown field");
+    let source = std::error::Error::source(&error);
+    let error = source.map(ToString::to_string).unwrap_or_default();
     assert!(error.contains("unknown field `vpc`"), "{error}");
 }
 
