@@ -21,6 +21,11 @@ const BENCHES: &[Bench] = &[
         targets: &["allocator", "store"],
     },
     Bench {
+        name: "plan",
+        package: "flatnet-plan",
+        targets: &["plan"],
+    },
+    Bench {
         name: "routes",
         package: "flatnet-vpc-route",
         targets: &["routes"],

@@ -292,6 +292,18 @@ pub fn routes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
     Ok(tables)
 }
 
+/// The tables of [`routes`] that have a quota.
+///
+/// # Errors
+/// Those of [`routes`].
+pub fn quotas(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
+    wants::wants(plan)
+        .into_iter()
+        .filter(|w| w.table.quota.is_some())
+        .map(fill)
+        .collect()
+}
+
 /// Aggregates what a table wants: exactly if that fits, else with what is lent.
 fn fill(wants: Wants) -> Result<Table, RoutesError> {
     let mut table = wants.table;

@@ -350,8 +350,8 @@ rules! {
         why "The table is declared `aggregate: false`, and the cloud refuses entries beyond the \
             quota: some prefixes cannot be reached over the leased line."
         help "Take `aggregate: false` out, or have the quota raised and write it in `quota`."
-        example "vbr: {id: vbr-1, quota: 48, aggregate: false}\n\
-            # 100 hosts in the VPC with a range each: 100 entries, 2 if aggregated";
+        example "vbr: {id: vbr-1, quota: 5, aggregate: false}\n\
+            # six prefixes, of which two are the halves of one";
     EDGE_FULL "FN0605" Error "an edge router is over its quota of routes, even aggregated"
         why "What it has no route for cannot be reached from the data centre."
         help "Cut the VPC's pools so that few prefixes cover them, or raise `edgeRouter.quota`."

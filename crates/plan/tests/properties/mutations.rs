@@ -232,7 +232,7 @@ mutations! {
     "FN0605" "a tiny edge router" |p, _| {
         p.spec.sites[0].edge_router = Some(EdgeRouter {
             name: "edge1".into(),
-            quota: Some(1),
+            quota: Some(0),
         });
     };
     "FN0606" "a pool in a vSwitch" |p, _| p.spec.networks[1].pools.push(pool("172.20.1.128/25"));
