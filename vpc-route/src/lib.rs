@@ -14,7 +14,17 @@
 pub mod aliyun;
 pub mod ambient;
 pub mod apply;
+pub mod cli;
+pub mod config;
+pub mod controller;
+pub mod desired;
 pub mod diff;
+pub mod fleet;
+pub mod lease;
+pub mod metrics;
 pub mod model;
 pub mod provider;
 pub mod router;
+pub mod run;
+pub mod show;
+pub mod store;

@@ -9,6 +9,7 @@ mod tests;
 use std::path::PathBuf;
 
 pub use file::FileRouter;
+pub(crate) use file::replace;
 pub use statics::{Statics, StaticsError};
 
 /// Why a router's table could not be read or written.

@@ -1,0 +1,229 @@
+//! The configuration file, in two layers: as it is written, then checked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::aliyun::{Credential, Http, HttpError, Metadata, Secret, SignatureVersion, Source};
+use crate::diff::MassDelete;
+use crate::model::{ClusterName, TableId};
+
+/// The file, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// Whose entries are ours.
+    pub cluster: ClusterName,
+    /// The plan.
+    pub plan: PathBuf,
+    /// Where the lease, what was seen, and recorded states are.
+    #[serde(default = "state_dir")]
+    pub state_dir: PathBuf,
+    /// The time between two looks at the tables, in seconds.
+    #[serde(default = "thirty")]
+    pub interval_seconds: u64,
+    /// How long an orphan stays, in seconds.
+    #[serde(default = "sixty")]
+    pub grace_seconds: u64,
+    /// How long a leader is one without renewing, in seconds.
+    #[serde(default = "ten")]
+    pub lease_seconds: u64,
+    /// When to stop and ask.
+    #[serde(default)]
+    pub mass_delete: MassDelete,
+    /// Where metrics are served, such as `127.0.0.1:9470`.
+    #[serde(default)]
+    pub metrics: Option<std::net::SocketAddr>,
+    /// Aliyun's API.
+    #[serde(default)]
+    pub aliyun: Option<AliyunConfig>,
+    /// Edge routers by name, each with the file that has its static routes.
+    #[serde(default)]
+    pub edge_routers: BTreeMap<TableId, EdgeConfig>,
+}
+
+/// How to reach Aliyun.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AliyunConfig {
+    /// The API.
+    #[serde(default = "endpoint")]
+    pub endpoint: String,
+    /// The region.
+    pub region: String,
+    /// How to sign.
+    #[serde(default)]
+    pub signature: SignatureVersion,
+    /// Where access keys come from.
+    #[serde(default)]
+    pub credentials: CredentialsConfig,
+    /// The metadata service.
+    #[serde(default = "metadata")]
+    pub metadata: String,
+    /// How long one call may take, in seconds.
+    #[serde(default = "ten")]
+    pub timeout_seconds: u64,
+    /// The time between two calls, in milliseconds; more when the API throttles.
+    #[serde(default)]
+    pub call_gap_millis: u64,
+    /// A VBR's interface towards its line, by the line's name in the plan.
+    #[serde(default)]
+    pub line_interfaces: BTreeMap<String, String>,
+}
+
+/// Where access keys come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", tag = "source")]
+pub enum CredentialsConfig {
+    /// `ALIBABA_CLOUD_ACCESS_KEY_ID` and its fellows.
+    #[default]
+    Environment,
+    /// A JSON file.
+    File {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The role of this instance.
+    #[serde(rename_all = "camelCase")]
+    Instance {
+        /// The role; none: the instance's only one.
+        #[serde(default)]
+        role: Option<String>,
+    },
+    /// Here, for a simulator.
+    #[serde(rename_all = "camelCase")]
+    Static {
+        /// `AccessKeyId`.
+        access_key_id: String,
+        /// `AccessKeySecret`.
+        access_key_secret: Secret,
+    },
+}
+
+/// How to reach an edge router.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct EdgeConfig {
+    /// The file with its static routes.
+    pub file: PathBuf,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: serde_norway::Error,
+    },
+    /// A number that cannot be.
+    #[error("{}: {field} must be at least {least}", path.display())]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// The smallest that makes sense.
+        least: u64,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Any of [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let config: Self = serde_norway::from_str(&text).map_err(|source| ConfigError::Form {
+            path: path.to_owned(),
+            source,
+        })?;
+        for (field, value, least) in [
+            ("intervalSeconds", config.interval_seconds, 1),
+            ("leaseSeconds", config.lease_seconds, 3),
+        ] {
+            if value < least {
+                return Err(ConfigError::TooSmall {
+                    path: path.to_owned(),
+                    field,
+                    least,
+                });
+            }
+        }
+        Ok(config)
+    }
+
+    /// How long a leader is one without renewing.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+}
+
+impl AliyunConfig {
+    /// Where access keys come from.
+    ///
+    /// # Errors
+    /// [`HttpError`] where TLS cannot be set up.
+    pub fn source(&self) -> Result<Source, HttpError> {
+        Ok(match &self.credentials {
+            CredentialsConfig::Environment => Source::Environment,
+            CredentialsConfig::File { path } => Source::File(path.clone()),
+            CredentialsConfig::Instance { role } => Source::Instance {
+                metadata: Metadata::new(Http::new(Duration::from_secs(5))?, &self.metadata),
+                role: role.clone(),
+            },
+            CredentialsConfig::Static {
+                access_key_id,
+                access_key_secret,
+            } => Source::Static(Credential {
+                key_id: access_key_id.clone(),
+                secret: access_key_secret.clone(),
+                token: None,
+                expires: None,
+            }),
+        })
+    }
+}
+
+fn state_dir() -> PathBuf {
+    PathBuf::from("/var/lib/flatnet/vpc-route")
+}
+
+fn endpoint() -> String {
+    crate::aliyun::client::DEFAULT_ENDPOINT.to_owned()
+}
+
+fn metadata() -> String {
+    crate::aliyun::metadata::DEFAULT_ADDRESS.to_owned()
+}
+
+fn ten() -> u64 {
+    10
+}
+
+fn thirty() -> u64 {
+    30
+}
+
+fn sixty() -> u64 {
+    60
+}

@@ -1,0 +1,383 @@
+//! One round: what should be, what is, the ops between the two, done and verified.
+//!
+//! ```text
+//!   plan file ─┐                    ┌─▶ Outcome (for the CLI, the log, the metrics)
+//!              ├▶ targets ─▶ list ─▶ diff ─▶ record ─▶ apply ─▶ list again
+//!   pin ───────┘
+//! ```
+//!
+//! Tables are taken one after the other: the API refuses a second writer in a VPC, and whatever
+//! goes wrong in one table leaves the others alone.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flatnet_plan::NetworkPlan;
+use tokio::sync::Mutex;
+
+use crate::aliyun::client::Observer;
+use crate::aliyun::{Client, ClientConfig, Credentials, Http, HttpError};
+use crate::ambient::{Ambient, System};
+use crate::apply::{Applier, ApplyError, Pace, Patience, Report};
+use crate::config::Config;
+use crate::desired::{Target, TargetError, targets};
+use crate::diff::{Plan, Rules, Sightings, diff};
+use crate::fleet::Fleet;
+use crate::model::{DesiredEntry, DesiredTable, Generation, Table, TableId, Timestamp};
+use crate::provider::{Provider, ProviderError};
+use crate::router::FileRouter;
+use crate::store::{Seen, Store, StoreError};
+
+/// The longest time between two calls, however much the API throttles.
+const SLOWEST: Duration = Duration::from_secs(5);
+
+/// Everything that a round needs.
+pub struct Controller {
+    /// The configuration.
+    pub config: Config,
+    /// The providers.
+    pub fleet: Fleet,
+    /// What is kept between rounds.
+    pub store: Store,
+    /// Clock and dice.
+    pub ambient: Arc<dyn Ambient>,
+    /// How patient applies are.
+    pub patience: Patience,
+    pace: Mutex<Pace>,
+}
+
+/// How a round went in one table.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The table, for people.
+    pub title: String,
+    /// The plan, and what came of it if it was carried out.
+    pub result: Result<(Plan, Option<Report>), RoundError>,
+    /// The quota, and how many custom entries the table held when it was listed.
+    pub usage: Option<Usage>,
+}
+
+/// How full a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Custom entries that it may hold.
+    pub quota: Option<usize>,
+    /// Entries of ours.
+    pub ours: usize,
+    /// Custom entries of others.
+    pub foreign: usize,
+}
+
+/// Why a table was left alone, or left half-way.
+#[derive(Debug, thiserror::Error)]
+pub enum RoundError {
+    /// The plan does not say enough of it.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// It cannot be listed.
+    #[error("cannot list {table}")]
+    List {
+        /// The table.
+        table: TableId,
+        /// Why.
+        #[source]
+        source: ProviderError,
+    },
+    /// Its plan was not carried out to the end.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+/// Why there was no round at all. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// The plan's file.
+    #[error("cannot read the plan {}", path.display())]
+    Plan {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The plan itself.
+    #[error("{}", path.display())]
+    Load {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: flatnet_plan::LoadError,
+    },
+    /// The plan contradicts itself.
+    #[error(transparent)]
+    Routes(#[from] flatnet_plan::routes::RoutesError),
+    /// The state directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// TLS.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+}
+
+/// How a round is to be.
+pub struct Round<'a> {
+    /// Under which leadership; none: a dry run.
+    pub leads: Option<&'a (dyn Fn() -> bool + Send + Sync)>,
+    /// What new entries bear.
+    pub generation: Generation,
+    /// Somebody said that much may be deleted.
+    pub allow_mass_delete: bool,
+}
+
+type Targets = Vec<Result<Target, TargetError>>;
+
+impl Controller {
+    /// A controller; nothing is called yet.
+    ///
+    /// # Errors
+    /// The state directory, or TLS.
+    pub fn new(
+        config: Config,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, ControllerError> {
+        let ambient: Arc<dyn Ambient> = Arc::new(System);
+        let mut fleet = Fleet::default();
+        let mut gap = Duration::ZERO;
+        if let Some(aliyun) = &config.aliyun {
+            gap = Duration::from_millis(aliyun.call_gap_millis);
+            let http = Http::new(Duration::from_secs(aliyun.timeout_seconds))?;
+            let client = Client::new(
+                ClientConfig {
+                    endpoint: aliyun.endpoint.clone(),
+                    region: aliyun.region.clone(),
+                    signature: aliyun.signature,
+                },
+                http,
+                Credentials::new(aliyun.source()?),
+                Arc::clone(&ambient),
+            );
+            fleet.aliyun = Some(match observer {
+                Some(observer) => client.observed(observer),
+                None => client,
+            });
+        }
+        let routers = config.edge_routers.iter();
+        fleet.routers = routers
+            .map(|(name, edge)| (name.clone(), FileRouter::new(&edge.file)))
+            .collect();
+        Ok(Self {
+            store: Store::open(&config.state_dir)?,
+            fleet,
+            ambient,
+            patience: Patience::default(),
+            pace: Mutex::new(Pace::new(gap, SLOWEST.max(gap))),
+            config,
+        })
+    }
+
+    /// The tables as the plan wants them, or as the state wants them that is pinned.
+    ///
+    /// # Errors
+    /// The plan or the state cannot be read.
+    pub fn targets(&self) -> Result<Targets, ControllerError> {
+        let plan = load(&self.config.plan)?;
+        let none = BTreeMap::new();
+        let aliyun = self.config.aliyun.as_ref();
+        let lines = aliyun.map_or(&none, |a| &a.line_interfaces);
+        let mut found = targets(&plan, lines)?;
+        if let Some(record) = self.store.pinned()? {
+            for target in found.iter_mut().flatten() {
+                let pinned = record
+                    .tables
+                    .iter()
+                    .find(|t| t.table == target.desired.table);
+                target.desired.entries = pinned.map(|t| t.entries.clone()).unwrap_or_default();
+            }
+        }
+        Ok(found)
+    }
+
+    /// The highest generation in any table: no leader's may be lower.
+    pub async fn highest_generation(&self, targets: &Targets) -> Generation {
+        let mut highest = Generation::default();
+        for target in targets.iter().flatten() {
+            // One that cannot be listed is told of by the round itself.
+            if let Ok(table) = self.fleet.list(&target.desired.table).await {
+                let owners = table
+                    .entries
+                    .iter()
+                    .filter_map(|e| e.owner_in(&self.config.cluster));
+                highest = owners.map(|o| o.generation).fold(highest, Ord::max);
+            }
+        }
+        highest
+    }
+
+    /// One round over every table.
+    ///
+    /// # Errors
+    /// What concerns all tables; what concerns one is in its [`Outcome`].
+    pub async fn round(&self, round: &Round<'_>) -> Result<Vec<Outcome>, ControllerError> {
+        let targets = self.targets()?;
+        let mut seen = self.store.seen()?;
+        let mut outcomes = Vec::new();
+        let mut planned = Vec::new();
+        for target in targets {
+            match self.plan(target, round, &seen).await {
+                Ok(found) => planned.push(found),
+                Err(outcome) => outcomes.push(outcome),
+            }
+        }
+        let Some(leads) = round.leads else {
+            outcomes.extend(planned.into_iter().map(|p| p.outcome(Ok(None))));
+            return Ok(outcomes);
+        };
+        self.remember(&mut seen, &planned)?;
+        for plan in planned {
+            let done = self.carry_out(&plan, leads).await;
+            outcomes.push(plan.outcome(done));
+        }
+        Ok(outcomes)
+    }
+
+    async fn plan(
+        &self,
+        target: Result<Target, TargetError>,
+        round: &Round<'_>,
+        seen: &Seen,
+    ) -> Result<Planned, Outcome> {
+        let failed = |title: &str, error: RoundError| Outcome {
+            title: title.to_owned(),
+            result: Err(error),
+            usage: None,
+        };
+        let target = target.map_err(|e| failed("a table of the plan", e.into()))?;
+        let table = &target.desired.table;
+        let listed = self.fleet.list(table).await.map_err(|source| {
+            let table = table.clone();
+            failed(&target.title, RoundError::List { table, source })
+        })?;
+        let mut rules = Rules::new(self.config.cluster.clone(), round.generation);
+        rules.quota = target.quota;
+        rules.reserved.clone_from(&target.reserved);
+        rules.equal_cost = target.equal_cost;
+        rules.in_place = target.in_place;
+        rules.grace = self.config.grace_seconds;
+        rules.mass_delete = self.config.mass_delete;
+        rules.mass_delete.allowed |= round.allow_mass_delete;
+        let none = Sightings::new();
+        let sightings = seen.get(table).unwrap_or(&none);
+        let plan = diff(
+            &target.desired,
+            &listed,
+            &rules,
+            sightings,
+            self.ambient.timestamp(),
+        );
+        Ok(Planned {
+            title: target.title,
+            quota: target.quota,
+            ours: self.ours(&listed),
+            plan,
+        })
+    }
+
+    /// What is ours in a table, as it could be desired again.
+    fn ours(&self, table: &Table) -> DesiredTable {
+        let entries = table.entries.iter().filter_map(|entry| {
+            let owner = entry.owner_in(&self.config.cluster)?;
+            Some(DesiredEntry {
+                destination: entry.destination,
+                next_hops: entry.next_hops.clone(),
+                label: owner.label,
+            })
+        });
+        DesiredTable {
+            table: table.table.clone(),
+            entries: entries.collect(),
+        }
+    }
+
+    /// Keeps what this round saw, and the state before its changes.
+    fn remember(&self, seen: &mut Seen, planned: &[Planned]) -> Result<(), StoreError> {
+        let before = seen.clone();
+        for p in planned {
+            seen.insert(p.plan.table.clone(), p.plan.sightings());
+        }
+        if *seen != before {
+            self.store.remember(seen)?;
+        }
+        if planned.iter().any(|p| !p.plan.ops.is_empty()) {
+            let tables = planned.iter().map(|p| p.ours.clone()).collect();
+            let number = self.store.record(self.ambient.timestamp(), tables)?;
+            tracing::info!(number, "the state before the change is recorded");
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        &self,
+        planned: &Planned,
+        leads: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<Option<Report>, ApplyError> {
+        if planned.plan.ops.is_empty() {
+            return Ok(None);
+        }
+        let applier = Applier {
+            provider: &self.fleet,
+            cluster: &self.config.cluster,
+            ambient: &*self.ambient,
+            patience: self.patience,
+            pace: &self.pace,
+            leads,
+        };
+        let started = Instant::now();
+        let report = applier.apply(&planned.plan).await?;
+        tracing::info!(table = %planned.plan.table, ops = planned.plan.ops.len(), done = report.done,
+            undone = report.undone.len(), writes = report.writes, lists = report.lists,
+            took = ?started.elapsed(), "applied");
+        Ok(Some(report))
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.ambient.timestamp()
+    }
+}
+
+/// A table's plan before it is carried out.
+struct Planned {
+    title: String,
+    quota: Option<usize>,
+    ours: DesiredTable,
+    plan: Plan,
+}
+
+impl Planned {
+    fn outcome(self, done: Result<Option<Report>, ApplyError>) -> Outcome {
+        Outcome {
+            title: self.title,
+            usage: Some(Usage {
+                quota: self.quota,
+                ours: self.ours.entries.len(),
+                foreign: self.plan.foreign,
+            }),
+            result: done.map(|report| (self.plan, report)).map_err(Into::into),
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<NetworkPlan, ControllerError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ControllerError::Plan {
+        path: path.to_owned(),
+        source,
+    })?;
+    let name = path.display().to_string();
+    flatnet_plan::load_named(&text, &name).map_err(|source| ControllerError::Load {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,216 @@
+//! From the plan to the tables that this controller keeps.
+//!
+//! `flatnet_plan::routes` says what every table must hold; here its next hops become what the
+//! table's provider calls them. A next hop without an ID is an error of its whole table: half a
+//! table would have the other half deleted.
+
+use std::collections::BTreeMap;
+
+use flatnet_plan::NetworkPlan;
+use flatnet_plan::routes::{self, NextHop as Hop, RoutesError, TableKind};
+use ipnetwork::IpNetwork;
+
+use crate::diff::InPlace;
+use crate::model::{
+    DesiredEntry, DesiredTable, NextHop, NextHopKind, NextHops, NextHopsError, Prefix, TableId,
+};
+
+/// A table that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// What it should hold of ours.
+    pub desired: DesiredTable,
+    /// For people: `route table main in vpc`.
+    pub title: String,
+    /// What kind of table it is, which says who its provider is.
+    pub kind: TableKind,
+    /// How many custom entries it may hold.
+    pub quota: Option<usize>,
+    /// What a destination may not be, nor lie in.
+    pub reserved: Vec<Prefix>,
+    /// The most next hops of one entry.
+    pub equal_cost: usize,
+    /// What its provider can change in place.
+    pub in_place: InPlace,
+}
+
+/// Why a table cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// It has no ID.
+    #[error("{title}: the plan gives no ID for it (id, or vbr.routeTable)")]
+    NoTableId {
+        /// The table.
+        title: String,
+    },
+    /// One of its next hops has no ID.
+    #[error("{title}: {prefix} ({why}) leads to {hop}, which has no {missing}")]
+    NoHopId {
+        /// The table.
+        title: String,
+        /// The destination.
+        prefix: IpNetwork,
+        /// What it is for.
+        why: String,
+        /// The next hop, in the plan's words.
+        hop: String,
+        /// What to write into the plan or the configuration.
+        missing: &'static str,
+    },
+    /// The next hops make no sense.
+    #[error("{title}: {prefix}: {source}")]
+    NextHops {
+        /// The table.
+        title: String,
+        /// The destination.
+        prefix: IpNetwork,
+        /// Why.
+        #[source]
+        source: NextHopsError,
+    },
+}
+
+/// 100.64.0.0/10: the cloud's own services live there.
+const CLOUDS_OWN: (&str, u8) = ("100.64.0.0", 10);
+
+/// Each table of a plan, or why it cannot be kept. `line_interfaces` are a VBR's interfaces
+/// towards its line, by the line's name.
+///
+/// # Errors
+/// [`RoutesError`] where the plan contradicts itself.
+pub fn targets(
+    plan: &NetworkPlan,
+    line_interfaces: &BTreeMap<String, String>,
+) -> Result<Vec<Result<Target, TargetError>>, RoutesError> {
+    let kept = |t: &routes::Table| t.kind != TableKind::Node && !t.entries.is_empty();
+    let tables = routes::routes(plan)?;
+    let targets = tables.iter().filter(|t| kept(t));
+    Ok(targets.map(|t| target(plan, t, line_interfaces)).collect())
+}
+
+fn target(
+    plan: &NetworkPlan,
+    table: &routes::Table,
+    line_interfaces: &BTreeMap<String, String>,
+) -> Result<Target, TargetError> {
+    let title = table.title();
+    let is_cloud = table.kind != TableKind::EdgeRouter;
+    let id = match &table.id {
+        Some(id) => id.clone(),
+        None if is_cloud => return Err(TargetError::NoTableId { title }),
+        None => table.name.clone(),
+    };
+    let entries = table.entries.iter().map(|entry| {
+        let hops = hops(&entry.next_hop, table.kind, line_interfaces);
+        let hops = hops.map_err(|missing| TargetError::NoHopId {
+            title: title.clone(),
+            prefix: entry.prefix,
+            why: entry.why.clone(),
+            hop: entry.next_hop.to_string(),
+            missing,
+        })?;
+        let next_hops = NextHops::new(hops).map_err(|source| TargetError::NextHops {
+            title: title.clone(),
+            prefix: entry.prefix,
+            source,
+        })?;
+        Ok(DesiredEntry {
+            destination: Prefix::truncating(entry.prefix),
+            next_hops,
+            label: label(&entry.next_hop),
+        })
+    });
+    let desired = DesiredTable {
+        table: TableId(id),
+        entries: entries.collect::<Result<_, _>>()?,
+    };
+    let (equal_cost, in_place) = match table.kind {
+        TableKind::VpcRouteTable => (4, InPlace::Single),
+        TableKind::Vbr => (1, InPlace::Single),
+        TableKind::EdgeRouter | TableKind::Node => (64, InPlace::Always),
+    };
+    Ok(Target {
+        desired,
+        reserved: if table.kind == TableKind::VpcRouteTable {
+            reserved(plan, &table.site)
+        } else {
+            Vec::new()
+        },
+        kind: table.kind,
+        quota: table.quota.map(|q| q as usize),
+        equal_cost,
+        in_place,
+        title,
+    })
+}
+
+/// The vSwitches' prefixes and the cloud's own.
+fn reserved(plan: &NetworkPlan, site: &str) -> Vec<Prefix> {
+    let v_switches = plan.spec.sites.iter().filter(|s| s.name == site);
+    let subnets = v_switches
+        .flat_map(|s| &s.v_switches)
+        .flat_map(|v| &v.subnets);
+    let mut found: Vec<Prefix> = subnets.map(|s| Prefix::truncating(s.prefix)).collect();
+    let (network, length) = CLOUDS_OWN;
+    found.extend(format!("{network}/{length}").parse::<Prefix>());
+    found
+}
+
+/// A next hop in the words of its provider; or what it lacks.
+fn hops(
+    hop: &Hop,
+    kind: TableKind,
+    line_interfaces: &BTreeMap<String, String>,
+) -> Result<Vec<NextHop>, &'static str> {
+    let make = |kind: NextHopKind, id: String| NextHop {
+        kind,
+        id,
+        weight: 0,
+    };
+    let one = |kind, id: &Option<String>, missing| {
+        let id = id.clone().ok_or(missing)?;
+        Ok(vec![make(kind, id)])
+    };
+    match hop {
+        Hop::Instance { id, .. } => one(NextHopKind::Instance, id, "instanceId in the plan"),
+        Hop::Vpc { id, .. } => one(
+            NextHopKind::RouterInterface,
+            id,
+            "vbr.routerInterface in the plan",
+        ),
+        Hop::Lines { lines } => lines
+            .iter()
+            .map(|via| match kind {
+                TableKind::VpcRouteTable => via
+                    .id
+                    .clone()
+                    .map(|id| make(NextHopKind::RouterInterface, id))
+                    .ok_or("routerInterface in the plan"),
+                TableKind::Vbr => line_interfaces
+                    .get(&via.line)
+                    .map(|id| make(NextHopKind::RouterInterface, id.clone()))
+                    .ok_or("entry in aliyun.lineInterfaces of this configuration"),
+                TableKind::EdgeRouter | TableKind::Node => via
+                    .address
+                    .map(|address| make(NextHopKind::Gateway, address.to_string()))
+                    .ok_or("transfer network of its family in the plan"),
+            })
+            .collect(),
+        Hop::Host { address, .. } | Hop::Gateway { address } => {
+            Ok(vec![make(NextHopKind::Gateway, address.to_string())])
+        }
+    }
+}
+
+/// What goes into an entry's name.
+fn label(hop: &Hop) -> String {
+    match hop {
+        Hop::Instance { host, .. } | Hop::Host { host, .. } => host.to_string(),
+        Hop::Lines { lines } => {
+            let names: Vec<&str> = lines.iter().map(|via| via.line.as_str()).collect();
+            names.join("_")
+        }
+        Hop::Vpc { site, .. } => site.clone(),
+        Hop::Gateway { address } => address.to_string(),
+    }
+}

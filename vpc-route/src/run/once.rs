@@ -1,0 +1,203 @@
+//! The commands that end: `plan`, `apply`, `adopt`, `rollback`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+
+use super::{holder, print, print_outcomes};
+use crate::cli::{AdoptArgs, RollbackArgs, Show};
+use crate::config::Config;
+use crate::controller::{Controller, Round};
+use crate::diff::{Conflict, ConflictKind};
+use crate::lease::{Decision, LeaseFile, millis};
+use crate::model::{Entry, EntryKind, Generation, Owner, Status};
+use crate::provider::Provider;
+use crate::show::{apply_status, plan_status};
+
+pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
+    let controller = Controller::new(config, None)?;
+    let generation = controller.highest_generation(&controller.targets()?).await;
+    let outcomes = controller
+        .round(&Round {
+            leads: None,
+            generation,
+            allow_mass_delete: show.change.allow_mass_delete,
+        })
+        .await?;
+    print_outcomes(&outcomes, show)?;
+    Ok(plan_status(&outcomes))
+}
+
+pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
+    let controller = Controller::new(config, None)?;
+    let lead = Lead::take(&controller).await?;
+    let status = lead.round(&controller, show).await;
+    lead.end()?;
+    status
+}
+
+pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
+    let controller = Controller::new(config, None)?;
+    let lead = if args.yes {
+        Some(Lead::take(&controller).await?)
+    } else {
+        None
+    };
+    let generation = controller.highest_generation(&controller.targets()?).await;
+    let round = Round {
+        leads: None,
+        generation: lead.as_ref().map_or(generation, |l| l.generation),
+        allow_mass_delete: false,
+    };
+    let mut adopted = 0;
+    for outcome in controller.round(&round).await? {
+        let (plan, _) = outcome.result.with_context(|| outcome.title.clone())?;
+        let agrees = |c: &&Conflict| c.kind == ConflictKind::Agrees;
+        for conflict in plan.conflicts.iter().filter(agrees) {
+            let foreign = &conflict.foreign;
+            let owner = Owner {
+                cluster: controller.config.cluster.clone(),
+                generation: round.generation,
+                label: conflict.label.clone(),
+            };
+            let name = owner.name();
+            let (at, hops) = (foreign.destination, &foreign.next_hops);
+            print(&format!(
+                "{}: {at} via {hops}: `{}` → `{name}`\n",
+                plan.table, foreign.name
+            ))?;
+            adopted += 1;
+            if lead.is_some() {
+                let entry = Entry {
+                    destination: at,
+                    next_hops: hops.clone(),
+                    name: foreign.name.clone(),
+                    id: foreign.id.clone(),
+                    status: Status::Available,
+                    kind: EntryKind::Custom,
+                };
+                controller.fleet.rename(&plan.table, &entry, &name).await?;
+                settle(&controller, &plan.table, &entry, &name).await?;
+            }
+        }
+    }
+    let verb = if lead.is_some() {
+        "taken over"
+    } else {
+        "could be taken over (--yes)"
+    };
+    print(&format!("{adopted} entries {verb}\n"))?;
+    if let Some(lead) = lead {
+        lead.end()?;
+        return Ok(0);
+    }
+    Ok(if adopted == 0 { 0 } else { 2 })
+}
+
+/// Waits until a listing has the new name and nothing is in transition.
+async fn settle(
+    controller: &Controller,
+    table: &crate::model::TableId,
+    entry: &Entry,
+    name: &str,
+) -> Result<()> {
+    for _ in 0..60 {
+        let listed = controller.fleet.list(table).await?;
+        let renamed = |e: &&Entry| e.destination == entry.destination && e.name == name;
+        let settled = listed.entries.iter().find(renamed);
+        if settled.is_some_and(|e| e.status == Status::Available) {
+            return Ok(());
+        }
+        tokio::time::sleep(controller.patience.poll).await;
+    }
+    bail!("{table}: {} does not take its new name", entry.destination)
+}
+
+pub(super) async fn rollback(config: Config, args: &RollbackArgs) -> Result<u8> {
+    let controller = Controller::new(config, None)?;
+    let store = &controller.store;
+    if args.list {
+        for number in store.numbers()? {
+            let record = store.load(Some(number))?;
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(record.at.0);
+            let entries: usize = record.tables.iter().map(|t| t.entries.len()).sum();
+            let at = humantime::format_rfc3339_seconds(at);
+            print(&format!("{number}\t{at}\t{entries} entries\n"))?;
+        }
+        return Ok(0);
+    }
+    if args.release {
+        store.pin(None)?;
+    } else {
+        store.pin(Some(&store.load(args.to)?))?;
+    }
+    let lead = match Lead::take(&controller).await {
+        Ok(lead) => lead,
+        // The one that leads reads the pin in its next round.
+        Err(error) => {
+            print(&format!("the leader will carry it out: {error}\n"))?;
+            return Ok(0);
+        }
+    };
+    let status = lead.round(&controller, args.show).await;
+    lead.end()?;
+    status
+}
+
+/// Leadership for one command.
+struct Lead {
+    file: LeaseFile,
+    generation: Generation,
+    until: AtomicU64,
+}
+
+impl Lead {
+    async fn take(controller: &Controller) -> Result<Self> {
+        let targets = controller.targets()?;
+        let highest = controller.highest_generation(&targets).await;
+        let path = controller.config.state_dir.join("lease.json");
+        let file = LeaseFile::new(path, holder(), controller.config.lease());
+        match file.try_take(SystemTime::now(), highest.0)? {
+            Decision::Take(lease) => Ok(Self {
+                file,
+                generation: Generation(lease.epoch),
+                until: AtomicU64::new(lease.expires),
+            }),
+            Decision::Wait { holder, millis } => bail!(
+                "{holder} leads for at least {} s more: it makes the changes by itself",
+                millis.div_ceil(1000)
+            ),
+        }
+    }
+
+    /// One round, renewing the lease meanwhile.
+    async fn round(&self, controller: &Controller, show: Show) -> Result<u8> {
+        let leads = || millis(SystemTime::now()) < self.until.load(Ordering::Relaxed);
+        let round = Round {
+            leads: Some(&leads),
+            generation: self.generation,
+            allow_mass_delete: show.change.allow_mass_delete,
+        };
+        let outcomes = tokio::select! {
+            outcomes = controller.round(&round) => outcomes?,
+            never = self.renew(controller.config.lease() / 3) => never?,
+        };
+        print_outcomes(&outcomes, show)?;
+        Ok(apply_status(&outcomes))
+    }
+
+    async fn renew<T>(&self, every: Duration) -> Result<T> {
+        loop {
+            tokio::time::sleep(every).await;
+            match self.file.try_take(SystemTime::now(), self.generation.0)? {
+                Decision::Take(lease) => self.until.store(lease.expires, Ordering::Relaxed),
+                Decision::Wait { holder, .. } => bail!("{holder} leads now"),
+            }
+        }
+    }
+
+    fn end(&self) -> Result<()> {
+        Ok(self.file.give_up(SystemTime::now())?)
+    }
+}
