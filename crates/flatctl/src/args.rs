@@ -123,6 +123,18 @@ pub enum PlanCommand {
         #[arg(long)]
         proof: bool,
     },
+    /// Draw the topology as SVG
+    #[command(
+        after_help = "For paper: flatctl plan draw plan.yaml | rsvg-convert -f pdf -o plan.pdf"
+    )]
+    Draw {
+        /// The plan's file; `-` reads standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        plan: PathBuf,
+        /// Where to write the picture; none: standard output
+        #[arg(short, long, value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
     /// Compare two plans: what changes for which hosts, whether it disrupts, in which order
     Diff {
         /// The plan as it is

@@ -19,6 +19,7 @@ pub mod capacity;
 pub mod check;
 pub mod diagnostics;
 pub mod diff;
+pub mod draw;
 pub mod expand;
 pub mod model;
 pub mod node;

@@ -3,6 +3,7 @@
 mod capacity;
 mod check;
 mod diff;
+mod draw;
 mod ranges;
 mod routes;
 mod show;
@@ -39,6 +40,9 @@ pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<
             exit_code,
             output,
         ),
+        PlanCommand::Draw { plan, file } => {
+            draw::run(&Source::read(&plan)?, file.as_deref(), output)
+        }
         PlanCommand::Routes { plan, table, proof } => {
             routes::run(&Source::read(&plan)?, table.as_deref(), proof, output)
         }

@@ -171,3 +171,23 @@ fn diff_is_steps_in_the_order_in_which_to_do_them() {
     let same = ["plan", "diff", TWO_SITES, TWO_SITES, "--exit-code"];
     assert_eq!(result(&same), "Nothing changes.\n");
 }
+
+#[test]
+fn draw_is_a_picture_on_stdout_or_in_a_file() {
+    let picture = result(&["plan", "draw", TWO_SITES]);
+    assert!(picture.starts_with("<?xml") && picture.ends_with("</svg>\n"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("plan.svg");
+    let name = file.to_str().expect("text");
+    let ran = flatctl(&["plan", "draw", TWO_SITES, "--file", name]);
+    assert_eq!((ran.code, ran.out.as_str()), (error::exit::OK, ""));
+    assert_eq!(
+        std::fs::read_to_string(&file).expect("the picture"),
+        picture
+    );
+    let nowhere = refusal(&["plan", "draw", TWO_SITES, "--file", "no/such/dir/plan.svg"]);
+    assert!(
+        nowhere.contains("next: check that the directory exists"),
+        "{nowhere}"
+    );
+}
