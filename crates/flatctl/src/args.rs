@@ -1,8 +1,12 @@
 //! The command line as it is written.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use flatnet_plan::model::VlanRole;
+use flatnet_types::VlanId;
+use ipnetwork::IpNetwork;
 
 use crate::output::{Colour, Format};
 
@@ -135,6 +139,21 @@ pub enum PlanCommand {
         #[arg(short, long, value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
+    /// Add hosts or a VLAN: writes the new plan, moves nothing, keeps every comment
+    Grow {
+        /// The plan's file; `-` reads standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        plan: PathBuf,
+        /// Write the new plan into this file; none: to standard output
+        #[arg(short, long, global = true, value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// Write the new plan in the place of the old
+        #[arg(long, global = true, conflicts_with = "file")]
+        write: bool,
+        /// What to add
+        #[command(subcommand)]
+        what: Growth,
+    },
     /// Compare two plans: what changes for which hosts, whether it disrupts, in which order
     Diff {
         /// The plan as it is
@@ -150,6 +169,71 @@ pub enum PlanCommand {
         #[arg(long)]
         exit_code: bool,
     },
+}
+
+/// What a plan grows by.
+#[derive(Debug, Subcommand)]
+pub enum Growth {
+    /// Add hosts at the end of a group
+    Hosts {
+        /// The host group
+        group: String,
+        /// How many
+        count: u32,
+    },
+    /// Add a VLAN to a data centre, for containers with a network of its name
+    Vlan {
+        /// Its name
+        name: String,
+        /// The data centre
+        #[arg(long)]
+        site: String,
+        /// Its 802.1Q ID
+        #[arg(long, value_parser = vlan_id)]
+        id: VlanId,
+        /// Its subnet; give one of each family
+        #[arg(long, required = true)]
+        prefix: Vec<IpNetwork>,
+        /// The router's address in each subnet, in the same order; none: the first
+        #[arg(long)]
+        gateway: Vec<IpAddr>,
+        /// What it is for
+        #[arg(long, value_enum, default_value_t)]
+        role: Role,
+    },
+}
+
+fn vlan_id(text: &str) -> Result<VlanId, String> {
+    let id: u32 = text.parse().map_err(|_| "a number is wanted".to_owned())?;
+    VlanId::new(id).map_err(|e| e.to_string())
+}
+
+/// What a VLAN is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Containers
+    #[default]
+    Pod,
+    /// The hosts' own addresses
+    Host,
+    /// Storage
+    Storage,
+    /// Consoles and the switches' own addresses
+    Management,
+    /// Links between routers
+    Transit,
+}
+
+impl From<Role> for VlanRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Pod => Self::Pod,
+            Role::Host => Self::Host,
+            Role::Storage => Self::Storage,
+            Role::Management => Self::Management,
+            Role::Transit => Self::Transit,
+        }
+    }
 }
 
 /// The form of diagnostics.

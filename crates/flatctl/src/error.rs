@@ -53,6 +53,15 @@ pub enum CliError {
     /// The plan contradicts itself.
     #[error(transparent)]
     Routes(#[from] flatnet_plan::routes::RoutesError),
+    /// The plan does not grow.
+    #[error("{path} is left as it is")]
+    Grow {
+        /// The plan.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: flatnet_plan::grow::GrowError,
+    },
     /// There is no diagnostic of that code.
     #[error("no diagnostic has the code {code}")]
     UnknownCode {
@@ -98,6 +107,7 @@ impl CliError {
             Self::NotAPlan { .. } => {
                 Some("mend it; editors help with the schema that is shipped".to_owned())
             }
+            Self::Grow { source, .. } => grow_hint(source),
             Self::UnknownCode { .. } => {
                 Some("`flatctl explain` without a code lists them".to_owned())
             }
@@ -115,6 +125,7 @@ impl CliError {
             Self::Read { .. }
             | Self::NotAPlan { .. }
             | Self::UnknownCode { .. }
+            | Self::Grow { .. }
             | Self::Routes(_)
             | Self::Unknown { .. }
             | Self::Write { .. }
@@ -139,4 +150,21 @@ fn shortened(names: &[String]) -> String {
         names[..SHOWN].join(", "),
         names.len() - SHOWN
     )
+}
+
+fn grow_hint(e: &flatnet_plan::grow::GrowError) -> Option<String> {
+    use flatnet_plan::grow::GrowError as G;
+    Some(match e {
+        G::WouldBreak(_) => "the lines above are of the plan as it would be: where a group runs \
+                             into another one, add a new group that begins at a free address and a \
+                             free range (`flatctl plan capacity` and `plan ranges` show them)"
+            .to_owned(),
+        G::InstanceIds { .. } => {
+            "write the new instances' IDs into the group's instanceIds first".to_owned()
+        }
+        G::Form { .. } => "edit that line by hand, and run `flatctl plan check`".to_owned(),
+        G::Count(_) => "name how many hosts to add, at least 1".to_owned(),
+        G::WouldMove { .. } => "this is a fault of flatctl: please report it with the plan".into(),
+        G::Unreadable(_) | G::Unknown { .. } => return None,
+    })
 }

@@ -11,6 +11,7 @@ pub mod table;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use flatnet_plan::grow::GrowError;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -143,7 +144,15 @@ impl<'a> Output<'a> {
 
     /// Prints an error and what to do next.
     pub fn error(&mut self, error: &CliError) {
-        if let CliError::NotAPlan { report, .. } = error {
+        let report = match error {
+            CliError::NotAPlan { report, .. } => Some(report),
+            CliError::Grow {
+                source: GrowError::WouldBreak(report),
+                ..
+            } => Some(report),
+            _ => None,
+        };
+        if let Some(report) = report {
             let text = report.render(flatnet_plan::Style::Text {
                 color: self.colour_err,
             });

@@ -4,6 +4,7 @@ mod capacity;
 mod check;
 mod diff;
 mod draw;
+mod grow;
 mod ranges;
 mod routes;
 mod show;
@@ -42,6 +43,19 @@ pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<
         ),
         PlanCommand::Draw { plan, file } => {
             draw::run(&Source::read(&plan)?, file.as_deref(), output)
+        }
+        PlanCommand::Grow {
+            plan,
+            file,
+            write,
+            what,
+        } => {
+            let target = match (file, write) {
+                (Some(file), _) => grow::Target::File(file),
+                (None, true) if plan.as_os_str() != "-" => grow::Target::File(plan.clone()),
+                _ => grow::Target::Print,
+            };
+            grow::run(&Source::read(&plan)?, what, &target, output)
         }
         PlanCommand::Routes { plan, table, proof } => {
             routes::run(&Source::read(&plan)?, table.as_deref(), proof, output)

@@ -191,3 +191,62 @@ fn draw_is_a_picture_on_stdout_or_in_a_file() {
         "{nowhere}"
     );
 }
+
+#[test]
+fn grow_writes_a_plan_in_which_nothing_moved() {
+    let file = changed("hostsPerRack: 3", "hostsPerRack: 4");
+    let old = changed("hostsPerRack: 3", "hostsPerRack: 4");
+    let before = std::fs::read_to_string(path(&file)).expect("the plan");
+    let printed = flatctl(&["plan", "grow", path(&file), "hosts", "compute", "2"]);
+    assert_eq!(printed.code, error::exit::OK, "{}", printed.err);
+    assert_eq!(printed.out, before.replacen("count: 6", "count: 8", 1));
+    assert_eq!(
+        std::fs::read_to_string(path(&file)).expect("the plan"),
+        before
+    );
+    let written = flatctl(&[
+        "plan",
+        "grow",
+        path(&file),
+        "hosts",
+        "compute",
+        "2",
+        "--write",
+    ]);
+    assert_eq!(
+        std::fs::read_to_string(path(&file)).expect("the plan"),
+        printed.out
+    );
+    assert_snapshot!(format!("{}\n{}", written.out, written.err).replace(path(&file), "plan.yaml"));
+    let vlan = [
+        "plan",
+        "grow",
+        path(&file),
+        "--write",
+        "vlan",
+        "cache",
+        "--site",
+        "idc",
+        "--id",
+        "400",
+        "--prefix",
+        "10.60.0.0/20",
+    ];
+    assert_eq!(flatctl(&vlan).code, error::exit::OK);
+    let diff = flatctl(&["plan", "diff", TWO_SITES, path(&file)]);
+    assert!(
+        diff.out.contains("containers notice: nothing"),
+        "{}",
+        diff.out
+    );
+}
+
+#[test]
+fn growth_that_breaks_the_plan_is_refused_with_what_to_do() {
+    // The next range of the group in zone-a is the first of the group in zone-b.
+    let close = changed("from: 172.30.64.0", "from: 172.30.0.192");
+    let full = refusal(&["plan", "grow", path(&close), "hosts", "cloud-a", "1"]);
+    assert_snapshot!(full.replace(path(&close), "plan.yaml"));
+    let nobody = refusal(&["plan", "grow", TWO_SITES, "hosts", "computes", "1"]);
+    assert!(nobody.contains("next: there is compute"), "{nobody}");
+}
