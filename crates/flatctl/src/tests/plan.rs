@@ -233,7 +233,7 @@ fn grow_writes_a_plan_in_which_nothing_moved() {
         "10.60.0.0/20",
     ];
     assert_eq!(flatctl(&vlan).code, error::exit::OK);
-    let diff = flatctl(&["plan", "diff", TWO_SITES, path(&file)]);
+    let diff = flatctl(&["plan", "diff", path(&old), path(&file)]);
     assert!(
         diff.out.contains("containers notice: nothing"),
         "{}",
