@@ -161,3 +161,18 @@ fn every_code_is_explained_whatever_its_case() {
     }
     assert_eq!(explain("FN9999"), None);
 }
+
+#[test]
+fn the_reference_lists_every_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plan.md");
+    let reference = std::fs::read_to_string(path).expect("the reference");
+    let listed: Vec<&str> = reference
+        .lines()
+        .filter(|l| l.starts_with("| FN"))
+        .collect();
+    let wanted: Vec<String> = RULES
+        .iter()
+        .map(|r| format!("| {} | {} | {} |", r.code, r.severity.as_str(), r.title))
+        .collect();
+    assert_eq!(listed, wanted);
+}

@@ -1,7 +1,9 @@
 //! Cables and bonds: nothing loops, nothing flaps.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use super::context::Cable;
 use super::{Context, Findings};
 use crate::diagnostics::{LACP_PEERS, NOT_PEERS, PORT_TWICE, UNBONDED};
 use crate::model::{BondMode, Host, Site};
@@ -9,44 +11,48 @@ use crate::source::Path;
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     let domains: Vec<Vec<usize>> = (0..c.sites().len()).map(|s| domains(c, s)).collect();
-    let mut ports: HashMap<(usize, usize, String), Path> = HashMap::new();
+    let mut ports: HashMap<(usize, usize, &str), (usize, Cable<'_>)> = HashMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
         let Some((site_index, site)) = c.site(&host.site) else {
             continue;
         };
-        let cables = host.uplink.cables();
-        if cables.len() > 1 && host.uplink.bond.is_none() {
-            let message = format!("{} has {} uplinks and no bond", host.name, cables.len());
+        let nics = host.uplink.nics.len();
+        if nics > 1 && host.uplink.bond.is_none() {
+            let message = format!("{} has {nics} uplinks and no bond", host.name);
             found.add(&UNBONDED, c.host_at(i).at("uplink").at("nics"), message);
         }
-        for (j, cable) in cables.iter().enumerate() {
-            let (Some(switch), Some(port)) = (&cable.switch, &cable.port) else {
-                continue;
-            };
-            let Some(switch_index) = c.switch(site_index, switch) else {
-                continue;
-            };
-            let place = match host.uplink.nics.is_empty() {
-                true => c.host_at(i).at("uplink").at("port"),
-                false => c.host_at(i).at("uplink").at("nics").at(j).at("port"),
-            };
-            let key = (site_index, switch_index, port.clone());
-            match ports.get(&key) {
-                Some(first) => found.add_with(
-                    &PORT_TWICE,
-                    place,
-                    format!(
-                        "port {port} of {switch} has another cable in it than {}'s",
-                        host.name
-                    ),
-                    (first.clone(), "the other cable"),
-                ),
-                None => {
-                    ports.insert(key, place);
+        for cable in c.cables(i) {
+            let Some(port) = cable.port else { continue };
+            match ports.entry((site_index, cable.switch, port)) {
+                Entry::Occupied(first) => {
+                    let (other, first) = *first.get();
+                    let switch = &site.switches[cable.switch].name;
+                    found.add_with(
+                        &PORT_TWICE,
+                        port_at(c, i, *cable),
+                        format!(
+                            "port {port} of {switch} is {}'s and {}'s",
+                            c.hosts()[other].name,
+                            host.name
+                        ),
+                        (port_at(c, other, first), "the other cable"),
+                    );
+                }
+                Entry::Vacant(free) => {
+                    free.insert((i, *cable));
                 }
             }
         }
         bonded(c, i, host, (site_index, site), &domains[site_index], found);
+    }
+}
+
+/// Where a cable's port is written.
+fn port_at(c: &Context<'_>, host: usize, cable: Cable<'_>) -> Path {
+    let uplink = c.host_at(host).at("uplink");
+    match cable.nic {
+        Some(nic) => uplink.at("nics").at(nic).at("port"),
+        None => uplink.at("port"),
     }
 }
 
@@ -61,12 +67,7 @@ fn bonded(
     let Some(mode) = host.uplink.bond else {
         return;
     };
-    let mut switches: Vec<usize> = host
-        .uplink
-        .nics
-        .iter()
-        .filter_map(|n| c.switch(site_index, n.switch.as_deref()?))
-        .collect();
+    let mut switches: Vec<usize> = c.cables(index).iter().map(|cable| cable.switch).collect();
     switches.sort_unstable();
     switches.dedup();
     for (k, a) in switches.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! A plan with its names looked up once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use flatnet_types::{Mtu, VlanId};
 use ipnetwork::IpNetwork;
@@ -19,6 +19,25 @@ pub(crate) struct Context<'p> {
     vlans: Vec<HashMap<VlanId, usize>>,
     /// For each site its switches, by name.
     switches: Vec<HashMap<&'p str, usize>>,
+    /// For each host what several checks ask for.
+    looks: Vec<Look<'p>>,
+}
+
+/// What several checks ask of a host.
+struct Look<'p> {
+    cables: Vec<Cable<'p>>,
+    vlans: Vec<VlanId>,
+}
+
+/// One cable of a host, whose switch is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Cable<'p> {
+    /// Its index in `uplink.nics`; none for a single NIC.
+    pub(crate) nic: Option<usize>,
+    /// The switch, by its index in the site.
+    pub(crate) switch: usize,
+    /// The port.
+    pub(crate) port: Option<&'p str>,
 }
 
 /// A host's range with all that it refers to.
@@ -32,8 +51,9 @@ pub(crate) struct RangeOf<'p> {
 impl<'p> Context<'p> {
     pub(crate) fn new(expanded: &'p Expanded) -> Self {
         let plan = &expanded.plan;
-        Self {
+        let mut context = Self {
             plan,
+            looks: Vec::with_capacity(plan.spec.hosts.len()),
             origins: &expanded.origins,
             sites: first(plan.spec.sites.iter().map(|s| s.name.as_str())),
             networks: first(plan.spec.networks.iter().map(|n| n.name.as_str())),
@@ -49,7 +69,46 @@ impl<'p> Context<'p> {
                 .iter()
                 .map(|s| first(s.switches.iter().map(|w| w.name.as_str())))
                 .collect(),
+        };
+        for host in &plan.spec.hosts {
+            let look = Look {
+                cables: context.look_for_cables(host),
+                vlans: context.look_for_vlans(host),
+            };
+            context.looks.push(look);
         }
+        context
+    }
+
+    fn look_for_cables(&self, host: &'p Host) -> Vec<Cable<'p>> {
+        let Some((site, _)) = self.site(&host.site) else {
+            return Vec::new();
+        };
+        let of = |nic: Option<usize>, switch: &'p Option<String>, port: &'p Option<String>| {
+            Some(Cable {
+                nic,
+                switch: self.switch(site, switch.as_deref()?)?,
+                port: port.as_deref(),
+            })
+        };
+        if host.uplink.nics.is_empty() {
+            return of(None, &host.uplink.switch, &host.uplink.port)
+                .into_iter()
+                .collect();
+        }
+        let nics = host.uplink.nics.iter().enumerate();
+        nics.filter_map(|(i, n)| of(Some(i), &n.switch, &n.port))
+            .collect()
+    }
+
+    /// The cables of a host that end at a switch of its site.
+    pub(crate) fn cables(&self, host: usize) -> &[Cable<'p>] {
+        self.looks.get(host).map_or(&[], |l| &l.cables)
+    }
+
+    /// The VLANs that a host in an IDC uses: its own, and those of its ranges' networks.
+    pub(crate) fn vlans_of(&self, host: usize) -> &[VlanId] {
+        self.looks.get(host).map_or(&[], |l| &l.vlans)
     }
 
     pub(crate) fn sites(&self) -> &'p [Site] {
@@ -110,23 +169,22 @@ impl<'p> Context<'p> {
         })
     }
 
-    /// The VLANs that a host in an IDC uses: its own, and those of its ranges' networks.
-    pub(crate) fn vlans_of(&self, host: &Host) -> BTreeSet<VlanId> {
-        let mut used = BTreeSet::new();
+    fn look_for_vlans(&self, host: &Host) -> Vec<VlanId> {
         let Some((_, site)) = self.site(&host.site) else {
-            return used;
+            return Vec::new();
         };
         if site.site_type != SiteType::Idc {
-            return used;
+            return Vec::new();
         }
-        used.extend(site.host_vlan().map(|v| v.id));
-        for range in &host.ranges {
-            if let Some((_, network)) = self.network(range.network.as_str())
-                && network.site == host.site
-            {
-                used.extend(network.vlan);
-            }
-        }
+        let networks = host
+            .ranges
+            .iter()
+            .filter_map(|r| self.network(r.network.as_str()))
+            .filter(|(_, n)| n.site == host.site)
+            .filter_map(|(_, n)| n.vlan);
+        let mut used: Vec<VlanId> = networks.chain(site.host_vlan().map(|v| v.id)).collect();
+        used.sort_unstable();
+        used.dedup();
         used
     }
 

@@ -139,15 +139,13 @@ fn uplinks(c: &Context<'_>, largest: &Largest, found: &mut Findings) {
             )
         });
         let mut limits: Vec<(Mtu, Path, String)> = uplink.into_iter().collect();
-        for cable in host.uplink.cables() {
-            let Some(j) = cable.switch.as_deref().and_then(|s| c.switch(index, s)) else {
-                continue;
-            };
+        for cable in c.cables(i) {
+            let j = cable.switch;
             let switch = &site.switches[j];
             let port = switch
                 .ports
                 .iter()
-                .position(|p| Some(&p.name) == cable.port.as_ref());
+                .position(|p| Some(p.name.as_str()) == cable.port);
             if let Some((k, mtu)) = port.and_then(|k| Some((k, switch.ports[k].mtu?))) {
                 let at = Path::spec().at("sites").at(index).at("switches").at(j);
                 let name = format!("port {} of {}", switch.ports[k].name, switch.name);
@@ -157,12 +155,12 @@ fn uplinks(c: &Context<'_>, largest: &Largest, found: &mut Findings) {
         if limits.is_empty() {
             continue;
         }
-        for id in c.vlans_of(host) {
-            let Some(of) = largest.get(&(index, id)) else {
+        for id in c.vlans_of(i) {
+            let Some(of) = largest.get(&(index, *id)) else {
                 continue;
             };
             for (mtu, place, name) in limits.iter().filter(|(mtu, _, _)| *mtu < of.0) {
-                shrinks(found, place.clone(), name, *mtu, id, of);
+                shrinks(found, place.clone(), name, *mtu, *id, of);
             }
         }
     }

@@ -20,9 +20,8 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
             );
             found.add(limit.full, limit.place, message);
         } else if !limit.aggregate && wanted > quota {
-            let message = format!(
-                "{name} needs {wanted} entries, {aggregated} if aggregated; its quota is {quota}"
-            );
+            let message =
+                format!("{name} needs {wanted} entries without aggregation; its quota is {quota}");
             found.add(limit.raw, limit.place, message);
         }
     }

@@ -20,17 +20,14 @@ impl Carried {
         let switches = &c.sites()[site].switches;
         let mut carried = vec![BTreeSet::new(); switches.len()];
         let mut new: Vec<(usize, VlanId)> = Vec::new();
-        for host in c.hosts() {
+        for (i, host) in c.hosts().iter().enumerate() {
             if c.site(&host.site).is_none_or(|(index, _)| index != site) {
                 continue;
             }
-            let vlans = c.vlans_of(host);
-            for cable in host.uplink.cables() {
-                if let Some(switch) = cable.switch.as_deref().and_then(|s| c.switch(site, s)) {
-                    for id in &vlans {
-                        if carried[switch].insert(*id) {
-                            new.push((switch, *id));
-                        }
+            for cable in c.cables(i) {
+                for id in c.vlans_of(i) {
+                    if carried[cable.switch].insert(*id) {
+                        new.push((cable.switch, *id));
                     }
                 }
             }
@@ -85,15 +82,15 @@ fn domains(c: &Context<'_>) -> Domains {
             domain.neighbours = 1;
         }
     }
-    for host in c.hosts() {
+    for (i, host) in c.hosts().iter().enumerate() {
         let Some((index, site)) = c.site(&host.site) else {
             continue;
         };
         if site.site_type != SiteType::Idc {
             continue;
         }
-        for id in c.vlans_of(host) {
-            domains.entry((index, id)).or_default().macs += 1;
+        for id in c.vlans_of(i) {
+            domains.entry((index, *id)).or_default().macs += 1;
         }
         if let Some(vlan) = site.host_vlan() {
             domains.entry((index, vlan.id)).or_default().neighbours += 1;
@@ -209,10 +206,11 @@ fn neighbour_tables(c: &Context<'_>, domains: &Domains, found: &mut Findings) {
     let worst = c
         .hosts()
         .iter()
-        .filter_map(|host| {
+        .enumerate()
+        .filter_map(|(i, host)| {
             let (index, _) = c.site(&host.site)?;
             let known = c
-                .vlans_of(host)
+                .vlans_of(i)
                 .iter()
                 .filter_map(|id| Some(domains.get(&(index, *id))?.neighbours))
                 .sum::<u64>();

@@ -188,20 +188,14 @@ fn lists<'p>(c: &Context<'p>, index: usize, host: &'p Host) -> Vec<Trunk<'p>> {
     let Some((site_index, site)) = c.site(&host.site) else {
         return lists;
     };
-    for cable in host.uplink.cables() {
-        let Some(i) = cable
-            .switch
-            .as_deref()
-            .and_then(|s| c.switch(site_index, s))
-        else {
-            continue;
-        };
+    for cable in c.cables(index) {
+        let i = cable.switch;
         let switch = &site.switches[i];
         let at = Path::spec().at("sites").at(site_index).at("switches").at(i);
         let port = switch
             .ports
             .iter()
-            .position(|p| Some(&p.name) == cable.port.as_ref());
+            .position(|p| Some(p.name.as_str()) == cable.port);
         match (port, &switch.trunk) {
             (Some(j), _) => lists.push(Trunk {
                 vlans: &switch.ports[j].trunk,
@@ -223,7 +217,7 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
     // For each list: the VLANs on it, and those that a host behind it uses.
     let mut used_of: BTreeMap<Path, (String, Vec<VlanId>, BTreeSet<VlanId>)> = BTreeMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
-        let used = c.vlans_of(host);
+        let used = c.vlans_of(i);
         for list in lists(c, i, host) {
             for id in used.iter().filter(|id| !list.vlans.contains(id)) {
                 found.add_with(
@@ -240,7 +234,7 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
                 .entry(list.place)
                 .or_insert_with(|| (list.name, list.vlans.to_vec(), BTreeSet::new()))
                 .2
-                .extend(&used);
+                .extend(used);
         }
     }
     for (place, (name, vlans, used)) in used_of {

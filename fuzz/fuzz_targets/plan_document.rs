@@ -1,0 +1,78 @@
+//! What an admin, or a file that is not a plan at all, may hand to netd, ipamd and flatctl.
+//!
+//! Checked beside "no panic": a diagnosis is a function of the text; every place that it
+//! names is in the text; its exit code and its list agree; a plan survives being written;
+//! a plan without errors can be derived, routed and counted; no host range overlaps another.
+
+#![no_main]
+
+use flatnet_plan::{
+    NetworkPlan, Report, Style, capacity, diagnose, node, parse, prefix, routes, to_yaml,
+};
+use libfuzzer_sys::fuzz_target;
+
+/// Groups may stand for very many hosts; what is quadratic in here looks at small plans.
+const FEW: usize = 64;
+
+fn places(report: &Report, text: &str) {
+    let lines = text.lines().count().max(1);
+    for d in &report.diagnostics {
+        assert!(d.span.line >= 1 && d.span.column >= 1 && d.span.length >= 1);
+        assert!(d.span.line as usize <= lines + 1, "{:?}", d);
+        assert!(!d.message.is_empty());
+    }
+}
+
+fn sound(plan: &NetworkPlan) {
+    if plan.spec.hosts.len() > FEW {
+        return;
+    }
+    for host in &plan.spec.hosts {
+        let _ = node::derive(plan, &host.name);
+    }
+    let _ = routes::routes(plan);
+    let _ = capacity::capacity(plan);
+    let ranges: Vec<_> = plan
+        .spec
+        .hosts
+        .iter()
+        .flat_map(|h| &h.ranges)
+        .map(|r| r.prefix)
+        .collect();
+    for (i, a) in ranges.iter().enumerate() {
+        for b in &ranges[i + 1..] {
+            assert!(!prefix::overlap(*a, *b), "{a} {b}");
+        }
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut report = diagnose(text, "plan.yaml");
+    places(&report, text);
+    for style in [
+        Style::Text { color: true },
+        Style::Text { color: false },
+        Style::Json,
+        Style::Github,
+    ] {
+        let shown = report.render(style);
+        assert_eq!(shown, diagnose(text, "plan.yaml").render(style));
+    }
+    match report.exit_code() {
+        0 => assert_eq!(report.errors(), 0),
+        1 => assert!(report.errors() > 0 && report.is_readable()),
+        code => assert!(code == 2 && !report.is_readable() && report.document().is_none()),
+    }
+    let clean = report.exit_code() == 0;
+    let Some(document) = report.take_document() else {
+        return;
+    };
+    let written = to_yaml(&document.written).expect("a plan can be written");
+    assert_eq!(parse(&written).expect("and read again"), document.written);
+    if clean {
+        sound(&document.expanded.plan);
+    }
+});
