@@ -1,0 +1,251 @@
+//! The binary, as an operator calls it, against the simulator.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+mod kit;
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use kit::Cloud;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const WORLD: &str = include_str!("../../tests/aliyun-sim/examples/world.yaml");
+const PLAN: &str = include_str!("data/plan.yml");
+
+/// A configuration, a plan and a state directory, with a simulator behind them.
+struct Site {
+    cloud: Cloud,
+    directory: TempDir,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let cloud = Cloud::start(&WORLD.replace("200", "20")).await;
+        let directory = tempfile::tempdir().unwrap();
+        let site = Self { cloud, directory };
+        site.write("plan.yml", PLAN);
+        site.configure("testsecret");
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn configure(&self, secret: &str) {
+        let config = json!({
+            "cluster": "lab",
+            "plan": self.path("plan.yml"),
+            "stateDir": self.path("state"),
+            "intervalSeconds": 1,
+            "graceSeconds": 1,
+            "leaseSeconds": 3,
+            "aliyun": {
+                "endpoint": self.cloud.address,
+                "region": "cn-hangzhou",
+                "credentials": {
+                    "source": "static", "accessKeyId": "testid", "accessKeySecret": secret,
+                },
+                "lineInterfaces": {"line1": "ri-line1"},
+            },
+            "edgeRouters": {"edge": {"file": self.path("edge.conf")}},
+        });
+        self.write("config.yml", &config.to_string());
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vpc-route"));
+        command
+            .arg("--config")
+            .arg(self.path("config.yml"))
+            .args(arguments);
+        command
+    }
+
+    /// Runs a command to its end: its status, and what it said on stdout.
+    async fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = self.command(arguments);
+        let done = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let Output { status, stdout, .. } = done.await.unwrap();
+        (status.code().unwrap(), String::from_utf8(stdout).unwrap())
+    }
+
+    fn daemon(&self) -> Daemon {
+        let mut command = self.command(&["run"]);
+        Daemon(command.stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Until a plan says that nothing is to be done.
+    async fn settled(&self, within: Duration) -> Duration {
+        let started = Instant::now();
+        loop {
+            let (status, said) = self.run(&["plan"]).await;
+            if status == 0 {
+                return started.elapsed();
+            }
+            assert!(started.elapsed() < within, "{said}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+/// A daemon that dies with its test.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may be dead already: that is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_2_for_changes_an_apply_makes_them_and_a_plan_says_0() {
+    let site = Site::new().await;
+    let (status, said) = site.run(&["plan"]).await;
+    assert_eq!(status, 2, "{said}");
+    assert!(
+        said.contains("+ 172.30.16.0/20 via Instance i-vpc1"),
+        "{said}"
+    );
+    let (status, said) = site.run(&["plan", "-o", "json"]).await;
+    let plans: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (status, plans["tables"][0]["plan"]["ops"][0]["op"].as_str()),
+        (2, Some("create"))
+    );
+    let (status, said) = site.run(&["apply"]).await;
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = site.run(&["plan", "--color", "never"]).await;
+    assert_eq!(
+        (status, said.matches("no change").count()),
+        (0, 3),
+        "{said}"
+    );
+    let edge = std::fs::read_to_string(site.path("edge.conf")).unwrap();
+    assert!(
+        edge.contains("ip route 172.30.0.0/16 10.255.0.2\n"),
+        "{edge}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_is_a_clear_error_and_changes_nothing() {
+    let site = Site::new().await;
+    site.configure("wrong");
+    let (status, said) = site.run(&["apply"]).await;
+    assert_eq!(status, 1);
+    assert!(said.contains("AccessKeySecret does not belong"), "{said}");
+    assert!(!said.contains("wrong"), "{said}");
+    site.configure("testsecret");
+    site.write("plan.yml", &PLAN.replace("vtb-lab", "vtb-none"));
+    let (status, said) = site.run(&["plan"]).await;
+    assert!(
+        status == 1 && said.contains("look at the plan's IDs"),
+        "{said}"
+    );
+    site.write(
+        "plan.yml",
+        &PLAN.replace("id: vtb-lab", "id: vtb-lab, quota: 4"),
+    );
+    let (status, said) = site.run(&["apply"]).await;
+    // Either the plan's own check or the table's limit stops it; both say the number.
+    assert!(status != 0, "{said}");
+    site.write("plan.yml", PLAN);
+    site.cloud
+        .faults(json!([{"kind": {"html": {"status": 200}}}]))
+        .await;
+    let (status, said) = site.run(&["apply"]).await;
+    assert!(
+        status == 1 && said.contains("text/html instead of JSON"),
+        "{said}"
+    );
+    assert_eq!(site.cloud.events().await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_made_by_hand_are_adopted_and_then_kept() {
+    let site = Site::new().await;
+    let entry = json!({"destination": "172.30.16.0/20", "name": "by hand",
+        "nextHops": [{"type": "Instance", "id": "i-vpc1"}]});
+    site.cloud
+        .change(json!([{"addEntry": {"table": "vtb-lab", "entry": entry}}]))
+        .await;
+    let (_, said) = site.run(&["apply"]).await;
+    assert!(
+        said.contains("conflict") && said.contains("leads the same way"),
+        "{said}"
+    );
+    assert_eq!(site.run(&["adopt"]).await.0, 2);
+    let (status, said) = site.run(&["adopt", "--yes"]).await;
+    assert!(
+        status == 0 && said.contains("1 entries taken over"),
+        "{said}"
+    );
+    let (status, said) = site.run(&["plan"]).await;
+    assert!(status == 0 && !said.contains("conflict"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_goes_back_holds_and_lets_go() {
+    let site = Site::new().await;
+    assert_eq!(site.run(&["apply"]).await.0, 0);
+    site.write(
+        "plan.yml",
+        &PLAN.replace("172.30.32.0/20", "172.30.48.0/20"),
+    );
+    site.run(&["apply"]).await;
+    // The old prefix goes when its grace is over.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    site.run(&["apply"]).await;
+    // The second state is the one before the prefix was re-homed.
+    let (_, said) = site.run(&["rollback", "--list"]).await;
+    assert_eq!(said.lines().count(), 3, "{said}");
+    let (status, said) = site.run(&["rollback", "--to", "2"]).await;
+    assert!(status == 0 && said.contains("+ 172.30.32.0/20"), "{said}");
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    site.run(&["apply"]).await;
+    assert_eq!(site.run(&["plan"]).await.0, 0);
+    let (_, said) = site.run(&["rollback", "--release"]).await;
+    assert!(said.contains("+ 172.30.48.0/20"), "{said}");
+    assert_eq!(site.run(&["rollback", "--to", "77"]).await.0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_mends_drift_and_a_standby_takes_over() {
+    let site = Site::new().await;
+    let first = site.daemon();
+    site.settled(Duration::from_secs(20)).await;
+    let standby = site.daemon();
+    let (status, said) = site.run(&["apply"]).await;
+    assert!(
+        status == 1 && said.is_empty(),
+        "one that does not lead changes nothing: {said}"
+    );
+    // Somebody deletes an entry of ours.
+    let events = site.cloud.events().await;
+    let ours = events
+        .iter()
+        .find(|e| e["destination"] == "172.30.16.0/20")
+        .unwrap();
+    site.cloud
+        .change(json!([{"removeEntry": {"id": ours["entry"]}}]))
+        .await;
+    assert_eq!(site.run(&["plan"]).await.0, 2);
+    site.settled(Duration::from_secs(10)).await;
+    drop(first);
+    site.write(
+        "plan.yml",
+        &PLAN.replace("172.30.32.0/20", "172.30.48.0/20"),
+    );
+    let took = site.settled(Duration::from_secs(15)).await;
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    drop(standby);
+}
