@@ -8,6 +8,7 @@ use flatnet_plan::model::VlanRole;
 use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 
+use crate::daemon::Endpoint;
 use crate::output::{Colour, Format};
 
 /// Check, show, compare and grow a Flatnet plan; ask the daemons what is.
@@ -52,6 +53,30 @@ pub enum Command {
     /// Work with a plan's document, offline
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// Ask what an address is
+    #[command(subcommand)]
+    Ip(IpCommand),
+    /// List, drain and release the ranges that ipamd has given
+    Range {
+        /// Where ipamd is
+        #[command(flatten)]
+        ipamd: IpamdArgs,
+        /// What to do
+        #[command(subcommand)]
+        command: RangeCommand,
+    },
+    /// Ask the node daemon of this machine
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// List what is attached on this node
+    Attachments {
+        /// netd's socket
+        #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
+        netd: PathBuf,
+        /// Only this network's
+        #[arg(long)]
+        network: Option<String>,
+    },
     /// Explain a diagnostic: why it matters, and what to do
     Explain {
         /// Its code, such as FN0103; none: list all codes
@@ -69,6 +94,93 @@ pub enum Command {
         /// The directory, such as /usr/local/share/man/man1
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
+    },
+}
+
+/// The commands on an address.
+#[derive(Debug, Subcommand)]
+pub enum IpCommand {
+    /// Tell the site, pool and host of an address and, by its netd, the container
+    Who {
+        /// The address
+        address: IpAddr,
+        /// The plan's file
+        #[arg(long, env = "FLATNET_PLAN", default_value = "/etc/flatnet/plan.yaml", value_hint = ValueHint::FilePath)]
+        plan: PathBuf,
+        /// netd's socket, if it is not this machine's usual one
+        #[arg(long, value_name = "SOCKET", value_hint = ValueHint::FilePath)]
+        netd: Option<PathBuf>,
+        /// A directory with the sockets of many netds: HOST.sock or HOST/netd.sock
+        #[arg(long, value_name = "DIR", conflicts_with = "netd", value_hint = ValueHint::DirPath)]
+        netd_dir: Option<PathBuf>,
+    },
+}
+
+/// The commands on a node.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Show what netd observes, what it would change and why: a dry run
+    #[command(
+        after_help = "Exits with 0 if the node is ready and nothing is to be done, with 1 if not."
+    )]
+    Status {
+        /// netd's socket
+        #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
+        netd: PathBuf,
+    },
+}
+
+/// Where ipamd is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct IpamdArgs {
+    /// ipamd: unix:/PATH or http://HOST:PORT
+    #[arg(
+        long,
+        value_name = "WHERE",
+        global = true,
+        env = "FLATNET_IPAMD",
+        default_value = "unix:/run/flatnet/ipamd.sock"
+    )]
+    pub ipamd: Endpoint,
+    /// The file with the token, for HTTP
+    #[arg(long, value_name = "FILE", global = true, env = "FLATNET_IPAMD_TOKEN_FILE", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// The commands on ranges.
+#[derive(Debug, Subcommand)]
+pub enum RangeCommand {
+    /// List who has which range, how full it is, and who waits
+    List {
+        /// Only this host's
+        #[arg(long)]
+        host: Option<String>,
+        /// Only this network's
+        #[arg(long)]
+        network: Option<String>,
+    },
+    /// Let a host give out no more addresses of a range
+    Drain {
+        /// The host
+        host: String,
+        /// The range
+        prefix: IpNetwork,
+        /// Take a drain back
+        #[arg(long)]
+        cancel: bool,
+    },
+    /// Take a drained range from a host; after a rest another may have it
+    Release {
+        /// The host
+        host: String,
+        /// The range
+        prefix: IpNetwork,
+        /// Only this lease of it
+        #[arg(long)]
+        lease: Option<u64>,
+        /// Even if it is not drained or in use: for a host that is gone for good
+        #[arg(long)]
+        force: bool,
     },
 }
 

@@ -1,12 +1,19 @@
 //! What each command does.
 
 mod explain;
+mod ip;
+mod node;
 mod plan;
+mod range;
 mod shell;
 
 use crate::CliError;
-use crate::args::Command;
+use crate::args::{Command, IpCommand, NodeCommand};
 use crate::output::Output;
+use crate::source::Source;
+
+/// netd's usual socket.
+pub const NETD: &str = "/run/flatnet/netd.sock";
 
 /// Runs a command and returns the exit code.
 ///
@@ -15,6 +22,22 @@ use crate::output::Output;
 pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliError> {
     match command {
         Command::Plan(command) => plan::dispatch(command, output),
+        Command::Ip(IpCommand::Who {
+            address,
+            plan,
+            netd,
+            netd_dir,
+        }) => ip::run(
+            address,
+            &Source::read(&plan)?,
+            &ip::Where { netd, netd_dir },
+            output,
+        ),
+        Command::Range { ipamd, command } => range::run(command, &ipamd, output),
+        Command::Node(NodeCommand::Status { netd }) => node::status(&netd, output),
+        Command::Attachments { netd, network } => {
+            node::attachments(&netd, network.as_deref(), output)
+        }
         Command::Explain { code } => explain::run(code.as_deref(), output),
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { dir } => shell::manual(&dir, output),

@@ -62,6 +62,9 @@ pub enum CliError {
         #[source]
         source: flatnet_plan::grow::GrowError,
     },
+    /// A daemon gave no answer, or refused.
+    #[error(transparent)]
+    Daemon(#[from] crate::daemon::DaemonError),
     /// There is no diagnostic of that code.
     #[error("no diagnostic has the code {code}")]
     UnknownCode {
@@ -107,6 +110,7 @@ impl CliError {
             Self::NotAPlan { .. } => {
                 Some("mend it; editors help with the schema that is shipped".to_owned())
             }
+            Self::Daemon(e) => e.hint(),
             Self::Grow { source, .. } => grow_hint(source),
             Self::UnknownCode { .. } => {
                 Some("`flatctl explain` without a code lists them".to_owned())
@@ -122,6 +126,7 @@ impl CliError {
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Daemon(_) => exit::UNREACHABLE,
             Self::Read { .. }
             | Self::NotAPlan { .. }
             | Self::UnknownCode { .. }

@@ -12,6 +12,7 @@
 
 pub mod args;
 pub mod command;
+pub mod daemon;
 pub mod error;
 pub mod output;
 pub mod source;
@@ -34,6 +35,8 @@ pub struct Surroundings {
     pub colour_out: bool,
     /// Whether messages do.
     pub colour_err: bool,
+    /// The time, in milliseconds since 1970.
+    pub now: u64,
 }
 
 impl Surroundings {
@@ -49,6 +52,11 @@ impl Surroundings {
                 .map(|(width, _)| usize::from(width.0)),
             colour_out: terminal && !plain,
             colour_err: io::stderr().is_terminal() && !plain,
+            now: std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .ok()
+                .and_then(|d| u64::try_from(d.as_millis()).ok())
+                .unwrap_or(0),
         }
     }
 }
@@ -74,6 +82,7 @@ pub fn run(
     output.width = around.width;
     output.colour = around.colour_out;
     output.colour_err = around.colour_err;
+    output.now = around.now;
     let parsed = args::Cli::command()
         .try_get_matches_from(args)
         .and_then(|m| args::Cli::from_arg_matches(&m));

@@ -66,6 +66,8 @@ pub struct Output<'a> {
     pub colour_err: bool,
     /// The form of results.
     pub format: Format,
+    /// The time of the run, in milliseconds since 1970.
+    pub now: u64,
 }
 
 impl<'a> Output<'a> {
@@ -78,6 +80,7 @@ impl<'a> Output<'a> {
             colour: false,
             colour_err: false,
             format: Format::Table,
+            now: 0,
         }
     }
 

@@ -28,6 +28,7 @@ pub mod prefix;
 pub mod routes;
 pub mod schema;
 pub mod source;
+pub mod who;
 
 use thiserror::Error;
 

@@ -94,6 +94,7 @@ pub struct Table {
     rows: Vec<Vec<Cell>>,
     notes: Vec<String>,
     empty: &'static str,
+    headless: bool,
 }
 
 impl Table {
@@ -110,6 +111,13 @@ impl Table {
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
+        self
+    }
+
+    /// Without the columns' names.
+    #[must_use]
+    pub fn without_heads(mut self) -> Self {
+        self.headless = true;
         self
     }
 
@@ -169,7 +177,8 @@ impl Table {
             .iter()
             .map(|c| Cell::styled(c.name, Style::Dim))
             .collect();
-        for row in std::iter::once(&heads).chain(&self.rows) {
+        let heads = (!self.headless).then_some(&heads);
+        for row in heads.into_iter().chain(&self.rows) {
             let mut line = String::new();
             let mut pending = 0;
             for (&i, &wanted) in shown.iter().zip(&widths) {
@@ -195,7 +204,12 @@ impl Table {
             .iter()
             .map(|&i| {
                 let cells = self.rows.iter().map(|r| cell(r, i).text.width());
-                cells.max().unwrap_or(0).max(self.columns[i].name.width())
+                let name = if self.headless {
+                    0
+                } else {
+                    self.columns[i].name.width()
+                };
+                cells.max().unwrap_or(0).max(name)
             })
             .collect();
         let Some(width) = width else { return widths };

@@ -1,0 +1,327 @@
+//! One request to a daemon, and its answer.
+//!
+//! netd serves root of its machine on a unix socket; ipamd does, and over TCP whoever brings
+//! the token. The answers are read leniently: a field that a newer daemon adds is no error.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// How long a daemon may take, connection and answer together.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The largest answer in bytes: a listing of 100,000 ranges, a node's every flow.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// Where a daemon is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A unix socket: `unix:/run/flatnet/ipamd.sock`, or the path alone.
+    Unix(PathBuf),
+    /// `http://host:port`.
+    Tcp(String),
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = text.strip_prefix("unix:").unwrap_or(text);
+        if path.starts_with('/') {
+            return Ok(Self::Unix(path.into()));
+        }
+        let authority = text
+            .strip_prefix("http://")
+            .map(|a| a.trim_end_matches('/'));
+        match authority.and_then(|a| a.rsplit_once(':').map(|(_, port)| (a, port))) {
+            Some((authority, port)) if port.parse::<u16>().is_ok() && !authority.contains('/') => {
+                Ok(Self::Tcp(authority.to_owned()))
+            }
+            _ => Err("unix:/PATH or http://HOST:PORT is wanted".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Tcp(authority) => write!(f, "http://{authority}"),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// Nobody is there.
+    #[error("{daemon} does not answer at {endpoint}")]
+    Connect {
+        /// Which daemon.
+        daemon: &'static str,
+        /// Where.
+        endpoint: Endpoint,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection broke, or took too long.
+    #[error("the answer of {daemon} did not come: {detail}")]
+    Broken {
+        /// Which daemon.
+        daemon: &'static str,
+        /// Why.
+        detail: String,
+    },
+    /// It says no.
+    #[error("{daemon} refuses: {message}")]
+    Refused {
+        /// Which daemon.
+        daemon: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        message: String,
+        /// What it says to do.
+        details: String,
+    },
+    /// It is not the daemon that was asked.
+    #[error("the answer is not one of {daemon}'s: {detail}")]
+    Foreign {
+        /// Which daemon.
+        daemon: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl DaemonError {
+    /// What to do next; none where the daemon's own words say it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Connect {
+                daemon,
+                endpoint: Endpoint::Unix(_),
+                source,
+            } => match source.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    format!("{daemon} serves root only: run this as root")
+                }
+                io::ErrorKind::NotFound => format!(
+                    "is {daemon} running on this machine? `systemctl status {daemon}`; or name its \
+                     socket with --{daemon}"
+                ),
+                _ => format!("{daemon} is gone and left its socket: `systemctl restart {daemon}`"),
+            },
+            Self::Connect { daemon, .. } => {
+                format!("check the address, and that {daemon} listens there (--listen)")
+            }
+            Self::Refused { status: 401, .. } => {
+                "bring the token: --token-file, or FLATNET_IPAMD_TOKEN_FILE".to_owned()
+            }
+            Self::Refused { details, .. } if !details.is_empty() => details.clone(),
+            Self::Refused { status: 0..500, .. } => return None,
+            Self::Refused { daemon, .. } | Self::Broken { daemon, .. } => {
+                format!("look into its log: `journalctl -u {daemon}`")
+            }
+            Self::Foreign { daemon, .. } => {
+                format!("check that {daemon} and flatctl are of one release")
+            }
+        })
+    }
+}
+
+/// A daemon that can be asked.
+#[derive(Clone)]
+pub struct Daemon {
+    name: &'static str,
+    endpoint: Endpoint,
+    token: Option<String>,
+}
+
+impl Daemon {
+    /// netd behind its socket.
+    pub fn netd(socket: &Path) -> Self {
+        Self {
+            name: "netd",
+            endpoint: Endpoint::Unix(socket.to_owned()),
+            token: None,
+        }
+    }
+
+    /// ipamd; the token is for TCP.
+    pub fn ipamd(endpoint: Endpoint, token: Option<String>) -> Self {
+        Self {
+            name: "ipamd",
+            endpoint,
+            token,
+        }
+    }
+
+    /// Asks for what is at `path`.
+    ///
+    /// # Errors
+    /// [`DaemonError`].
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, DaemonError> {
+        self.call("GET", path, Vec::new())
+    }
+
+    /// Commands.
+    ///
+    /// # Errors
+    /// [`DaemonError`].
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, DaemonError> {
+        self.call("POST", path, body.to_string().into_bytes())
+    }
+
+    fn broken(&self, detail: &dyn fmt::Display) -> DaemonError {
+        DaemonError::Broken {
+            daemon: self.name,
+            detail: detail.to_string(),
+        }
+    }
+
+    fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, DaemonError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| self.broken(&e))?;
+        let asked =
+            async { tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await };
+        let (status, text) = runtime
+            .block_on(asked)
+            .map_err(|_| self.broken(&format_args!("{} s have passed", PATIENCE.as_secs())))??;
+        let foreign = |detail: String| DaemonError::Foreign {
+            daemon: self.name,
+            detail,
+        };
+        if (200..300).contains(&status) {
+            return serde_json::from_slice(&text).map_err(|e| foreign(e.to_string()));
+        }
+        let said: Said = serde_json::from_slice(&text)
+            .map_err(|_| foreign(format!("status {status} without a reason")))?;
+        Err(DaemonError::Refused {
+            daemon: self.name,
+            status,
+            message: said.message,
+            details: said.details,
+        })
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(u16, Bytes), DaemonError> {
+        let connect = |source| DaemonError::Connect {
+            daemon: self.name,
+            endpoint: self.endpoint.clone(),
+            source,
+        };
+        match &self.endpoint {
+            Endpoint::Unix(at) => {
+                let stream = UnixStream::connect(at).await.map_err(connect)?;
+                self.converse(stream, self.name, method, path, body).await
+            }
+            Endpoint::Tcp(at) => {
+                let stream = TcpStream::connect(at).await.map_err(connect)?;
+                self.converse(stream, at, method, path, body).await
+            }
+        }
+    }
+
+    async fn converse<S>(
+        &self,
+        stream: S,
+        host: &str,
+        method: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(u16, Bytes), DaemonError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| self.broken(&e))?;
+        // It ends with the sender, which tells of its errors.
+        let driver = tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", host)
+            .header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|e| self.broken(&e))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| self.broken(&e))?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), ANSWER_MAX)
+            .collect()
+            .await;
+        let text = body.map_err(|e| self.broken(&e))?.to_bytes();
+        driver.abort();
+        Ok((status, text))
+    }
+}
+
+/// netd's and ipamd's words for a refusal.
+#[derive(Debug, serde::Deserialize)]
+struct Said {
+    #[serde(alias = "msg")]
+    message: String,
+    #[serde(default)]
+    details: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_path_or_a_host_with_its_port() {
+        let of = |t: &str| t.parse::<Endpoint>();
+        assert_eq!(
+            of("unix:/run/a.sock"),
+            Ok(Endpoint::Unix("/run/a.sock".into()))
+        );
+        assert_eq!(of("/run/a.sock"), Ok(Endpoint::Unix("/run/a.sock".into())));
+        assert_eq!(of("http://a:7080/"), Ok(Endpoint::Tcp("a:7080".into())));
+        for bad in [
+            "a.sock",
+            "http://a",
+            "http://a:x",
+            "http://a:1/b",
+            "https://a:1",
+        ] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+}
