@@ -14,7 +14,7 @@ use crate::progress::Terminal;
 use crate::status::status;
 use crate::supervise::{launch::Launch, supervise};
 use crate::up::{UpOptions, UpReport, mend, up};
-use crate::{bench, demo, down, plan, suites};
+use crate::{bench, cloud, demo, down, plan, suites};
 
 /// A hybrid cluster in network namespaces: IDC nodes on switches, VPC nodes behind a
 /// router, a leased line between.
@@ -61,6 +61,10 @@ enum Action {
     /// Become a daemon where it belongs (the supervisor starts this)
     #[command(hide = true)]
     Launch(Launch),
+    /// Make this namespace's routes those of the simulator's tables (the supervisor starts
+    /// this)
+    #[command(hide = true)]
+    Follow(cloud::Follow),
     /// Put right what a restart of a switch undid (the supervisor starts this)
     #[command(hide = true)]
     Mend { member: String },
@@ -83,6 +87,10 @@ struct Up {
     /// Only the fabric and Open vSwitch
     #[arg(long)]
     no_netd: bool,
+    /// The VPC router's and the VBR's routes are those of an Aliyun simulator's tables,
+    /// which are empty at first
+    #[arg(long)]
+    cloud: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -105,6 +113,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 plan: args.plan,
                 bin_dir: args.bin_dir.unwrap_or(usual.bin_dir),
                 netd: !args.no_netd,
+                cloud: args.cloud,
             };
             let report = {
                 let progress = Terminal::default();
@@ -143,6 +152,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Suite(options) => return suites::run(&options),
         Action::Supervise { root } => supervise(&Layout::at(root))?,
         Action::Launch(launch) => launch.run()?,
+        Action::Follow(options) => cloud::follow(&options)?,
         Action::Mend { member } => mend(&member)?,
     }
     Ok(ExitCode::SUCCESS)

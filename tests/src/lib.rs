@@ -25,6 +25,7 @@
 pub mod bench;
 mod checks;
 pub mod cli;
+pub mod cloud;
 pub mod demo;
 mod down;
 mod error;

@@ -164,7 +164,7 @@ fn ask(socket: &Path, method: &str, path: &str, limit: Duration) -> Result<(u16,
 }
 
 /// A status line, a head, a body to the end of the connection (RFC 9112 §6.3, rule 8).
-fn parse_answer(answer: &str) -> Result<(u16, String), &'static str> {
+pub(crate) fn parse_answer(answer: &str) -> Result<(u16, String), &'static str> {
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("it has no head")?;
     let mut lines = head.lines();
     let status = lines

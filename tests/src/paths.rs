@@ -72,6 +72,11 @@ impl Layout {
         self.bin_dir().join(name)
     }
 
+    /// The world of the lab's cloud; a lab without it has no simulator.
+    pub fn world(&self) -> PathBuf {
+        self.root.join("world.yaml")
+    }
+
     /// What the supervisor is to run.
     pub fn units(&self) -> PathBuf {
         self.root.join("units.json")

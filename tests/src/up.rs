@@ -12,11 +12,11 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::fabric::{self, Fabric, Role};
 use crate::lock::{self, Lock};
-use crate::paths::{Layout, namespace, netns_path};
+use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
 use crate::process::{ProcessId, poll};
 use crate::progress::Progress;
 use crate::supervise::{self, Unit};
-use crate::{checks, files, netd, netns, ovs, run};
+use crate::{checks, cloud, files, netd, netns, ovs, run};
 
 /// How long another `up` or `down` may take.
 const OTHERS: Duration = Duration::from_secs(90);
@@ -24,6 +24,9 @@ const OTHERS: Duration = Duration::from_secs(90);
 const DAEMONS: Duration = Duration::from_secs(30);
 /// Where Debian and others keep CNI's reference plugins.
 const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
+
+/// The Aliyun simulator's program.
+const SIMULATOR: &str = "aliyun-sim";
 
 /// What to raise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub struct UpOptions {
     pub bin_dir: PathBuf,
     /// Whether to run netd; without it the lab is a bare fabric.
     pub netd: bool,
+    /// Whether the VPC router follows the tables of an Aliyun simulator, which are empty at
+    /// first. A lab that does so goes on doing so.
+    pub cloud: bool,
 }
 
 impl Default for UpOptions {
@@ -48,6 +54,7 @@ impl Default for UpOptions {
             plan: None,
             bin_dir: default_bin_dir(),
             netd: true,
+            cloud: false,
         }
     }
 }
@@ -97,9 +104,14 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
     })?;
     let layout = Layout::default();
     let created = !layout.plan().exists();
-    let plan = choose_plan(options, &layout)?;
+    let cloud = options.cloud || layout.world().exists();
+    let plan = choose_plan(options, &layout, cloud)?;
+    if cloud {
+        checks::binaries(&options.bin_dir, &[SIMULATOR])?;
+    }
     let raise = Raise {
-        fabric: fabric::desired(&plan)?,
+        fabric: fabric::desired(&plan, cloud)?,
+        cloud,
         layout,
         plan,
         options,
@@ -123,7 +135,7 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
 pub(crate) fn mend(member: &str) -> Result<()> {
     let layout = Layout::default();
     let plan = read_plan(&layout)?;
-    let mut fabric = fabric::desired(&plan)?;
+    let mut fabric = fabric::desired(&plan, layout.world().exists())?;
     fabric.members.retain(|m| m.name == member);
     fabric.cables.clear();
     let Some(switch) = fabric.members.first().and_then(|m| m.switch.clone()) else {
@@ -145,7 +157,15 @@ pub(crate) fn read_plan(layout: &Layout) -> Result<NetworkPlan> {
     Ok(flatnet_plan::load(&text)?)
 }
 
-fn choose_plan(options: &UpOptions, layout: &Layout) -> Result<NetworkPlan> {
+/// A lab with a cloud runs a plan with the cloud's IDs.
+fn choose_plan(options: &UpOptions, layout: &Layout, with_ids: bool) -> Result<NetworkPlan> {
+    let named = |plan: NetworkPlan| {
+        if with_ids {
+            cloud::identified(plan)
+        } else {
+            plan
+        }
+    };
     let running = match read_plan(layout) {
         Err(Error::NotUp(_)) => None,
         other => Some(other?),
@@ -158,17 +178,19 @@ fn choose_plan(options: &UpOptions, layout: &Layout) -> Result<NetworkPlan> {
         (None, None, None) => None,
         (None, idc, vpc) => Some(crate::plan::generate(idc.unwrap_or(2), vpc.unwrap_or(2))?),
     };
+    let wanted = wanted.or(running.clone().filter(|_| with_ids)).map(named);
     match (running, wanted) {
         (Some(running), Some(wanted)) if running != wanted => {
             Err(Error::AnotherPlan(layout.plan()))
         }
         (Some(plan), _) | (None, Some(plan)) => Ok(plan),
-        (None, None) => crate::plan::generate(2, 2),
+        (None, None) => Ok(named(crate::plan::generate(2, 2)?)),
     }
 }
 
 struct Raise<'o> {
     layout: Layout,
+    cloud: bool,
     plan: NetworkPlan,
     fabric: Fabric,
     options: &'o UpOptions,
@@ -217,8 +239,12 @@ impl Raise<'_> {
         if !layout.plan().exists() {
             files::write_if_changed(&layout.plan(), yaml.as_bytes())?;
         }
-        // The last one is for the suites that order failures, and may be absent.
-        for name in ["flatnet-lab", "flatnet", "netd", netd::FAULTS] {
+        if self.cloud {
+            self.world()?;
+        }
+        // The simulator is for labs with a cloud, the last one for the suites that order
+        // failures: both may be absent.
+        for name in ["flatnet-lab", "flatnet", "netd", SIMULATOR, netd::FAULTS] {
             let from = self.options.bin_dir.join(name);
             if from.is_file() && files::copy_if_changed(&from, &layout.bin(name))? {
                 self.mended(format!("bin/{name} is of a newer build"));
@@ -241,6 +267,19 @@ impl Raise<'_> {
             }
             Ok(())
         })
+    }
+
+    /// The simulator's world, once: what was changed in it by hand stays.
+    fn world(&self) -> Result<()> {
+        let path = self.layout.world();
+        if path.exists() {
+            return Ok(());
+        }
+        files::make_dir(self.layout.member(VPC_ROUTER).dir())?;
+        let world = cloud::world(&self.plan)?;
+        let yaml = serde_norway::to_string(&world).map_err(|e| Error::Yaml(e.to_string()))?;
+        files::write_if_changed(&path, yaml.as_bytes())?;
+        Ok(())
     }
 
     /// Makes `bin/` serve as `CNI_PATH`: chains need the reference plugins. A machine
@@ -279,6 +318,9 @@ impl Raise<'_> {
                     _ => Vec::new(),
                 };
                 units.extend(ovs::units(member, &paths, mend));
+            }
+            if member.role == Role::VpcRouter && self.cloud {
+                units.extend(cloud::units(&self.layout, &member.name));
             }
             if member.role.is_node() && self.options.netd {
                 units.push(netd::unit(&self.layout, &member.name, build.clone()));
@@ -362,7 +404,7 @@ fn wait_internal<'n>(
 }
 
 /// What tells one build of a program from another; empty where there is none.
-fn build_of(program: &Path) -> String {
+pub(crate) fn build_of(program: &Path) -> String {
     let modified = fs::metadata(program).and_then(|m| m.modified());
     modified.map_or(String::new(), |m| format!("{m:?}"))
 }

@@ -1,4 +1,4 @@
-//! The static binaries: `flatnet`, `netd`, `flatctl` and `flatnet-lab` in `target/flatnet/`; and, for the
+//! The static binaries: `flatnet`, `netd`, `flatctl`, `flatnet-lab` and `aliyun-sim` in `target/flatnet/`; and, for the
 //! suites alone, `netd-faults`.
 
 use std::fs;
@@ -29,8 +29,13 @@ const UNITS: &[Unit] = &[
     Unit {
         profile: "release",
         output: "release",
-        packages: &["flatnet-netd", "flatnet-flatctl", "flatnet-lab"],
-        programs: &["netd", "flatctl", "flatnet-lab"],
+        packages: &[
+            "flatnet-netd",
+            "flatnet-flatctl",
+            "flatnet-lab",
+            "flatnet-aliyun-sim",
+        ],
+        programs: &["netd", "flatctl", "flatnet-lab", "aliyun-sim"],
     },
 ];
 

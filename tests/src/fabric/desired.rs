@@ -18,12 +18,13 @@ const TOR_BRIDGE: &str = "br-tor";
 /// The edge router's bridge.
 const EDGE_BRIDGE: &str = "br-edge";
 
-/// Derives the fabric.
+/// Derives the fabric. With `cloud`, the VPC router's routes are left to the simulator's
+/// tables.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what one lab cannot be: two IDCs, a name that no interface
 /// can bear, an IDC node without a switch.
-pub(crate) fn desired(plan: &NetworkPlan) -> Result<Fabric> {
+pub(crate) fn desired(plan: &NetworkPlan, cloud: bool) -> Result<Fabric> {
     let idc = single(plan, SiteType::Idc)?;
     let vpc = single(plan, SiteType::Vpc)?;
     let mut b = Builder {
@@ -47,9 +48,11 @@ pub(crate) fn desired(plan: &NetworkPlan) -> Result<Fabric> {
     if let (Some(idc), Some(vpc)) = (idc, vpc) {
         b.lines(&idc.name, &vpc.name)?;
         b.routes_of(EDGE, routes::edge(plan, vpc));
-        b.routes_of(VPC_ROUTER, routes::vpc_router(plan, idc));
+        if !cloud {
+            b.routes_of(VPC_ROUTER, routes::vpc_router(plan, idc));
+        }
     }
-    if let Some(vpc) = vpc {
+    if let Some(vpc) = vpc.filter(|_| !cloud) {
         b.routes_of(VPC_ROUTER, routes::vpc_nodes(plan, vpc));
     }
     Ok(b.fabric)

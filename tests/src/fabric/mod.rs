@@ -25,6 +25,7 @@ use serde::Serialize;
 pub(crate) use desired::desired;
 pub(crate) use observe::observe;
 pub(crate) use ops::{Op, plan, tell};
+pub(crate) use routes::line_name;
 
 /// Everything between the nodes, and the nodes' own NICs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

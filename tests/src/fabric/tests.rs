@@ -2,7 +2,7 @@ use super::*;
 use crate::plan::generate;
 
 fn lab() -> Fabric {
-    desired(&generate(2, 2).expect("plan")).expect("fabric")
+    desired(&generate(2, 2).expect("plan"), false).expect("fabric")
 }
 
 fn vlans(list: &[VlanId]) -> Vec<u16> {
@@ -55,7 +55,7 @@ fn a_trunk_carries_exactly_what_its_node_needs() {
     network_plan.spec.hosts[1]
         .ranges
         .retain(|r| r.network.as_str() == "web");
-    let fabric = desired(&network_plan).expect("fabric");
+    let fabric = desired(&network_plan, false).expect("fabric");
     let trunks = |tor: &str| {
         let tor = fabric.member(tor).expect("member");
         tor.switch.clone().expect("switch").trunks
@@ -203,13 +203,13 @@ fn only_routes_with_the_labs_mark_are_taken_away() {
 fn what_one_lab_cannot_be_is_refused_with_the_reason() {
     let mut plan = generate(1, 1).expect("plan");
     plan.spec.hosts[0].name = "edge".parse().expect("name");
-    let text = desired(&plan).expect_err("taken").to_string();
+    let text = desired(&plan, false).expect_err("taken").to_string();
     assert!(text.contains("edge"), "{text}");
     plan.spec.hosts[0].name = "a-node-with-a-long-name".parse().expect("name");
-    let text = desired(&plan).expect_err("too long").to_string();
+    let text = desired(&plan, false).expect_err("too long").to_string();
     assert!(text.contains("15 bytes"), "{text}");
     plan.spec.hosts[0].name = "idc1".parse().expect("name");
     plan.spec.hosts[0].uplink.switch = None;
-    let text = desired(&plan).expect_err("no switch").to_string();
+    let text = desired(&plan, false).expect_err("no switch").to_string();
     assert!(text.contains("switch"), "{text}");
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Router, Status};
 use super::{Entry, Hop, World};
+use crate::config::TableType;
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct TableView {
     pub id: String,
     /// The VPC or the VBR that it belongs to.
     pub router: String,
+    /// Whether it is the system's.
+    #[serde(rename = "type")]
+    pub table_type: TableType,
     /// The vSwitches that use it; empty for a VBR's.
     pub v_switches: Vec<String>,
     /// How many custom entries it may hold.
@@ -91,6 +95,7 @@ impl World {
             .map(|(id, table)| TableView {
                 id: id.clone(),
                 router: table.router.id().to_owned(),
+                table_type: table.table_type,
                 v_switches: self.users_of(id).map(str::to_owned).collect(),
                 quota: table.quota,
                 entries: self

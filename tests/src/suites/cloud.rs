@@ -1,0 +1,318 @@
+//! `cloud`: the VPC router and the VBR forward what the simulator's tables say, and nothing
+//! else.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use flatnet_plan::model::SiteType;
+use ipnetwork::IpNetwork;
+use serde_json::{Value, json};
+
+use super::kit::container::Container;
+use super::{Check, Suite};
+use crate::cloud::{ask, line_interface};
+use crate::{Lab, LabGuard};
+
+/// How long the kernel may take to follow; the machine may be busy.
+const FOLLOWED: Duration = Duration::from_secs(5);
+
+/// The suite.
+pub(super) const SUITE: Suite = Suite {
+    name: "cloud",
+    about: "the VPC router and the VBR forward what the simulator's tables say",
+    checks: &[
+        Check {
+            sentence: "while the tables are empty nothing crosses but what is connected",
+            run: empty_tables,
+        },
+        Check {
+            sentence: "with an entry for each range and each end of the line everyone is reached",
+            run: full_tables,
+        },
+        Check {
+            sentence: "each of the entries is needed: without it the packet is lost",
+            run: each_entry,
+        },
+        Check {
+            sentence: "the simulator dies: the router follows its world when it is back",
+            run: simulator_dies,
+        },
+    ],
+};
+
+/// An entry that is wanted, as `/_sim/world` takes it.
+#[derive(Debug, Clone)]
+struct Wanted {
+    table: String,
+    destination: IpNetwork,
+    kind: &'static str,
+    hop: String,
+}
+
+struct World {
+    idc: Container,
+    vpc1: Container,
+    vpc2: Container,
+}
+
+impl World {
+    /// One container in the IDC, one in each zone of the VPC.
+    fn attach(lab: &Lab) -> Result<Self> {
+        let one = |node: &str, network: &str| {
+            Container::attach(lab, &lab.node(node)?, network, &format!("cloud-{node}"))
+        };
+        Ok(Self {
+            idc: one("idc1", "web")?,
+            vpc1: one("vpc1", "cloud")?,
+            vpc2: one("vpc2", "cloud")?,
+        })
+    }
+
+    fn detach(self) -> Result<()> {
+        for container in [self.idc, self.vpc1, self.vpc2] {
+            container.detach()?;
+        }
+        Ok(())
+    }
+
+    /// The ways that cross the VPC router.
+    fn ways(&self) -> [(&Container, &Container); 3] {
+        [
+            (&self.idc, &self.vpc1),
+            (&self.vpc1, &self.vpc2),
+            (&self.vpc2, &self.idc),
+        ]
+    }
+}
+
+fn empty_tables(lab: &LabGuard) -> Result<()> {
+    clear(lab)?;
+    let world = World::attach(lab)?;
+    for (from, to) in world.ways() {
+        for ip in to.ips() {
+            lost(from, ip)?;
+        }
+    }
+    let node = lab.node("vpc1")?;
+    let mut hosts = lab.plan().spec.hosts.iter();
+    let other = hosts.find(|h| h.name.as_str() == "vpc2").context("vpc2")?;
+    for address in &other.addresses {
+        let to = address.ip().to_string();
+        super::kit::container::ping(&mut node.command("ping"), &to)
+            .context("from vSwitch to vSwitch")?;
+    }
+    world.detach()
+}
+
+fn full_tables(lab: &LabGuard) -> Result<()> {
+    clear(lab)?;
+    for wanted in wanted(lab)? {
+        add(lab, &wanted)?;
+    }
+    let world = World::attach(lab)?;
+    all_reached(&world)?;
+    world.detach()
+}
+
+fn each_entry(lab: &LabGuard) -> Result<()> {
+    clear(lab)?;
+    let all = wanted(lab)?;
+    let mut ids = Vec::new();
+    for wanted in &all {
+        ids.push(add(lab, wanted)?);
+    }
+    let world = World::attach(lab)?;
+    all_reached(&world)?;
+    let pairs = [
+        (&world.idc, &world.vpc1),
+        (&world.vpc1, &world.vpc2),
+        (&world.vpc2, &world.vpc1),
+        (&world.vpc2, &world.idc),
+    ];
+    let mut missed = 0;
+    for (wanted, id) in all.iter().zip(ids) {
+        // An entry that no packet of ours needs is left alone.
+        let needs = |(from, to): &&(&Container, &Container)| {
+            let line = from.node.name.starts_with("idc") != to.node.name.starts_with("idc");
+            let mut ends = to.ips().into_iter().chain(from.ips());
+            ends.any(|ip| wanted.destination.contains(ip)) && (line || wanted.kind == "Instance")
+        };
+        let concerned = pairs.iter().find(needs);
+        let Some((from, to)) = concerned else {
+            continue;
+        };
+        remove(lab, &id)?;
+        let v4 = wanted.destination.is_ipv4();
+        let ip = to.ips().into_iter().find(|ip| ip.is_ipv4() == v4);
+        lost(from, ip.context("an address of the family")?)
+            .with_context(|| format!("without {wanted:?}"))?;
+        add(lab, wanted)?;
+        missed += 1;
+    }
+    all_reached(&world)?;
+    ensure!(missed >= 8, "only {missed} entries were tried");
+    world.detach()
+}
+
+fn simulator_dies(lab: &LabGuard) -> Result<()> {
+    clear(lab)?;
+    for wanted in wanted(lab)? {
+        add(lab, &wanted)?;
+    }
+    let world = World::attach(lab)?;
+    all_reached(&world)?;
+    let pid_file = lab.member("vpcr")?.paths.dir().join("aliyun-sim.pid");
+    let pid = std::fs::read_to_string(&pid_file).context("the simulator's PID")?;
+    let pid: i32 = pid.trim().parse().context("the simulator's PID")?;
+    let process = nix::unistd::Pid::from_raw(pid);
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL)?;
+    // Its world begins anew: the tables are empty, and the router follows.
+    let (from, to) = world.ways()[1];
+    lost(from, to.ips()[0])?;
+    for wanted in wanted(lab)? {
+        add(lab, &wanted)?;
+    }
+    all_reached(&world)?;
+    world.detach()
+}
+
+/// What lets everyone reach everyone: the VPC's way to each range and to the IDC, and the
+/// VBR's both ways.
+fn wanted(lab: &Lab) -> Result<Vec<Wanted>> {
+    let plan = lab.plan();
+    let spec = &plan.spec;
+    let vpc = spec
+        .sites
+        .iter()
+        .find(|s| s.site_type == SiteType::Vpc)
+        .context("a VPC")?;
+    let idc = spec
+        .sites
+        .iter()
+        .find(|s| s.site_type == SiteType::Idc)
+        .context("an IDC")?;
+    let line = spec.links.first().context("a line")?;
+    let vbr = line.vbr.as_ref().context("a VBR")?;
+    let table = vpc
+        .route_tables
+        .first()
+        .and_then(|t| t.id.clone())
+        .context("a table")?;
+    let of_vbr = vbr.route_table.clone().context("the VBR's table")?;
+    let mut all = Vec::new();
+    let mut want = |table: &str, destination, kind, hop: Option<&String>| {
+        all.push(Wanted {
+            table: table.to_owned(),
+            destination,
+            kind,
+            hop: hop.cloned().unwrap_or_default(),
+        });
+    };
+    for host in spec.hosts.iter().filter(|h| h.site == vpc.name) {
+        for range in &host.ranges {
+            want(&table, range.prefix, "Instance", host.instance_id.as_ref());
+        }
+    }
+    let subnets = |all: Vec<&flatnet_plan::model::Subnet>| -> Vec<IpNetwork> {
+        all.into_iter().map(|s| s.prefix).collect()
+    };
+    let to_idc = line_interface(&line.name);
+    for prefix in subnets(idc.vlans.iter().flat_map(|v| &v.subnets).collect()) {
+        want(
+            &table,
+            prefix,
+            "RouterInterface",
+            line.router_interface.as_ref(),
+        );
+        want(&of_vbr, prefix, "RouterInterface", Some(&to_idc));
+    }
+    let pools = spec
+        .networks
+        .iter()
+        .filter(|n| n.site == vpc.name)
+        .flat_map(|n| &n.pools);
+    let switches = subnets(vpc.v_switches.iter().flat_map(|v| &v.subnets).collect());
+    for prefix in pools.map(|p| p.prefix).chain(switches) {
+        want(
+            &of_vbr,
+            prefix,
+            "RouterInterface",
+            vbr.router_interface.as_ref(),
+        );
+    }
+    Ok(all)
+}
+
+fn all_reached(world: &World) -> Result<()> {
+    for (from, to) in world.ways() {
+        for ip in to.ips() {
+            within(FOLLOWED, || from.reaches(ip))?;
+        }
+    }
+    Ok(())
+}
+
+/// Pings are lost, as soon as the kernel has followed.
+fn lost(from: &Container, to: IpAddr) -> Result<()> {
+    within(FOLLOWED, || {
+        let mut ping = from.command("ping");
+        let out = ping
+            .args(["-n", "-c", "1", "-W", "1", &to.to_string()])
+            .output()?;
+        ensure!(!out.status.success(), "{to} answers {}", from.id());
+        Ok(())
+    })
+}
+
+fn within(limit: Duration, check: impl Fn() -> Result<()>) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match check() {
+            Err(_) if begun.elapsed() < limit => std::thread::sleep(Duration::from_millis(50)),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn steps(lab: &Lab, steps: &Value) -> Result<Value> {
+    // The simulator may be on its way back.
+    within(FOLLOWED, || {
+        ask(lab, "GET", "/_sim/faults", "")?;
+        Ok(())
+    })?;
+    let (status, body) = ask(lab, "POST", "/_sim/world", &steps.to_string())?;
+    ensure!(status == 200, "{status}: {body}");
+    serde_json::from_str(&body).context("the simulator's answer")
+}
+
+fn add(lab: &Lab, wanted: &Wanted) -> Result<String> {
+    let entry = json!({
+        "destination": wanted.destination,
+        "nextHops": [{"type": wanted.kind, "id": wanted.hop}],
+        "name": "suite cloud",
+    });
+    let step = json!([{"addEntry": {"table": wanted.table, "entry": entry}}]);
+    let made = steps(lab, &step).with_context(|| format!("{wanted:?}"))?;
+    Ok(made[0]["id"].as_str().unwrap_or_default().to_owned())
+}
+
+fn remove(lab: &Lab, id: &str) -> Result<()> {
+    steps(lab, &json!([{"removeEntry": {"id": id}}])).map(drop)
+}
+
+/// Takes every custom entry away.
+fn clear(lab: &Lab) -> Result<()> {
+    within(FOLLOWED, || {
+        let (_, body) = ask(lab, "GET", "/_sim/tables", "")?;
+        let tables: Vec<Value> = serde_json::from_str(&body)?;
+        let entries = tables
+            .iter()
+            .filter_map(|t| t["entries"].as_array())
+            .flatten();
+        let gone: Vec<Value> = entries
+            .map(|e| json!({"removeEntry": {"id": e["id"]}}))
+            .collect();
+        steps(lab, &json!(gone)).map(drop)
+    })
+}
