@@ -220,6 +220,9 @@ pub enum PlanCommand {
         /// Only this network's
         #[arg(long)]
         network: Option<String>,
+        /// List what is free instead, and where a new group would best begin
+        #[arg(long, conflicts_with = "host")]
+        free: bool,
     },
     /// Show how full pools, VLANs, switches and route tables are, and how many hosts more fit
     Capacity {

@@ -162,7 +162,7 @@ fn grow_hint(e: &flatnet_plan::grow::GrowError) -> Option<String> {
     Some(match e {
         G::WouldBreak(_) => "the lines above are of the plan as it would be: where a group runs \
                              into another one, add a new group that begins at a free address and a \
-                             free range (`flatctl plan capacity` and `plan ranges` show them)"
+                             free range (`flatctl plan ranges --free` shows them)"
             .to_owned(),
         G::InstanceIds { .. } => {
             "write the new instances' IDs into the group's instanceIds first".to_owned()

@@ -17,7 +17,7 @@ use crate::model::NetworkPlan;
 use crate::routes::{RoutesError, TableKind, routes};
 
 pub use domains::{SwitchCapacity, VlanCapacity};
-pub use pools::PoolCapacity;
+pub use pools::{FreeSpace, PoolCapacity, free_space};
 
 /// How full everything is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -22,12 +22,15 @@ pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<
             plan,
             host,
             network,
-        } => ranges::run(
-            &Source::read(&plan)?,
-            host.as_deref(),
-            network.as_deref(),
-            output,
-        ),
+            free,
+        } => {
+            let source = Source::read(&plan)?;
+            if free {
+                ranges::free(&source, network.as_deref(), output)
+            } else {
+                ranges::run(&source, host.as_deref(), network.as_deref(), output)
+            }
+        }
         PlanCommand::Capacity { plan } => capacity::run(&Source::read(&plan)?, output),
         PlanCommand::Diff {
             old,

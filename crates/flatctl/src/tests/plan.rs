@@ -49,6 +49,11 @@ fn ranges_are_listed_in_the_order_of_addresses() {
 }
 
 #[test]
+fn what_is_free_is_listed_with_the_best_beginning() {
+    assert_snapshot!(result(&["plan", "ranges", TWO_SITES, "--free"]));
+}
+
+#[test]
 fn capacity_says_how_many_hosts_more_fit() {
     assert_snapshot!(result(&["plan", "capacity", TWO_SITES]));
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
+use crate::aggregate::cut;
 use crate::model::{Host, Network, NetworkPlan, Pool, Site, SiteType, Subnet};
 use crate::prefix::{bits, bounds, covers, size};
 
@@ -66,16 +67,67 @@ struct RangeHere<'p> {
 }
 
 pub(super) fn pools(plan: &NetworkPlan) -> Vec<PoolCapacity> {
+    each_pool(plan, |site, network, pool, ranges| {
+        pool_capacity(plan, site, network, pool, ranges)
+    })
+}
+
+/// What of a pool is neither given nor withheld.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FreeSpace {
+    /// The site.
+    pub site: String,
+    /// The network.
+    pub network: String,
+    /// The pool.
+    pub pool: IpNetwork,
+    /// The free prefixes, the fewest that there are.
+    pub free: Vec<IpNetwork>,
+    /// Where the next range of the usual length fits, whatever is added there counting up
+    /// from it.
+    pub next: Option<IpNetwork>,
+}
+
+/// What is free in each pool of a plan whose groups are written out.
+pub fn free_space(plan: &NetworkPlan) -> Vec<FreeSpace> {
+    each_pool(plan, |site, network, pool, ranges| {
+        let taken = taken(site, network, pool, ranges);
+        let whole = span(pool.prefix);
+        let mut free = Vec::new();
+        for (first, last) in gaps(whole, &taken) {
+            free.extend(cut(pool.prefix.is_ipv6(), first, last));
+        }
+        let length = usual_length(ranges);
+        // Where the most ranges follow each other.
+        let next = length.and_then(|length| {
+            let fits = free.iter().filter(|p| p.prefix() <= length);
+            let widest = fits.min_by_key(|p| p.prefix())?;
+            IpNetwork::new(widest.network(), length).ok()
+        });
+        FreeSpace {
+            site: site.name.clone(),
+            network: network.name.to_string(),
+            pool: pool.prefix,
+            free,
+            next,
+        }
+    })
+}
+
+/// Looks at each pool with the ranges in it.
+fn each_pool<T>(
+    plan: &NetworkPlan,
+    look: impl Fn(&Site, &Network, &Pool, &[RangeHere<'_>]) -> T,
+) -> Vec<T> {
     let mut by_network: HashMap<&str, Vec<RangeHere<'_>>> = HashMap::new();
     for host in &plan.spec.hosts {
         for range in &host.ranges {
-            by_network
-                .entry(range.network.as_str())
-                .or_default()
-                .push(RangeHere {
-                    prefix: range.prefix,
-                    host,
-                });
+            let here = by_network.entry(range.network.as_str()).or_default();
+            here.push(RangeHere {
+                prefix: range.prefix,
+                host,
+            });
         }
     }
     let mut found = Vec::new();
@@ -86,14 +138,38 @@ pub(super) fn pools(plan: &NetworkPlan) -> Vec<PoolCapacity> {
         let mut ranges = by_network.remove(network.name.as_str()).unwrap_or_default();
         ranges.sort_by_key(|r| bounds(r.prefix));
         for pool in &network.pools {
-            let first = bounds(pool.prefix).0;
-            let last = bounds(pool.prefix).1;
+            let (first, last) = bounds(pool.prefix);
             let from = ranges.partition_point(|r| bounds(r.prefix).0 < first);
             let to = ranges.partition_point(|r| bounds(r.prefix).0 <= last);
-            found.push(pool_capacity(plan, site, network, pool, &ranges[from..to]));
+            found.push(look(site, network, pool, &ranges[from..to]));
         }
     }
     found
+}
+
+/// What of a pool is given or withheld.
+fn taken(site: &Site, network: &Network, pool: &Pool, ranges: &[RangeHere<'_>]) -> Vec<Span> {
+    let mut both = withheld_in(site, network, pool);
+    both.extend(ranges.iter().map(|r| span(r.prefix)));
+    merged(both)
+}
+
+fn withheld_in(site: &Site, network: &Network, pool: &Pool) -> Vec<Span> {
+    let vlan = network.vlan.and_then(|id| site.vlan(id));
+    let subnets: Vec<&Subnet> = vlan.map_or_else(Vec::new, |v| v.subnets.iter().collect());
+    merged(withheld(pool, &subnets))
+}
+
+/// The prefix length that most ranges have, the longer one of two.
+fn usual_length(ranges: &[RangeHere<'_>]) -> Option<u8> {
+    let mut lengths: BTreeMap<u8, usize> = BTreeMap::new();
+    for range in ranges {
+        *lengths.entry(range.prefix.prefix()).or_default() += 1;
+    }
+    let most = lengths
+        .into_iter()
+        .max_by_key(|(length, count)| (*count, *length));
+    most.map(|(length, _)| length)
 }
 
 fn pool_capacity(
@@ -103,15 +179,9 @@ fn pool_capacity(
     pool: &Pool,
     ranges: &[RangeHere<'_>],
 ) -> PoolCapacity {
-    let subnets: Vec<&Subnet> = network
-        .vlan
-        .and_then(|id| site.vlan(id))
-        .map_or_else(Vec::new, |v| v.subnets.iter().collect());
-    let withheld = merged(withheld(pool, &subnets));
+    let withheld = withheld_in(site, network, pool);
     let given: Vec<Span> = merged(ranges.iter().map(|r| span(r.prefix)).collect());
-    let mut both = withheld.clone();
-    both.extend(&given);
-    let taken = merged(both);
+    let taken = taken(site, network, pool, ranges);
     let whole = span(pool.prefix);
     let lost: u128 = ranges
         .iter()
@@ -121,11 +191,7 @@ fn pool_capacity(
     let given = total(&given);
     let mut planned = Some(0_u64);
     let mut hosts: Vec<&str> = Vec::new();
-    let mut lengths: BTreeMap<u8, usize> = BTreeMap::new();
-    for range in ranges {
-        *lengths.entry(range.prefix.prefix()).or_default() += 1;
-        hosts.push(range.host.name.as_str());
-    }
+    hosts.extend(ranges.iter().map(|r| r.host.name.as_str()));
     hosts.sort_unstable();
     hosts.dedup();
     let mut counted = std::collections::BTreeSet::new();
@@ -135,10 +201,7 @@ fn pool_capacity(
             planned = planned.zip(density).map(|(sum, d)| sum + u64::from(d));
         }
     }
-    let range_length = lengths
-        .into_iter()
-        .max_by_key(|(length, count)| (*count, *length))
-        .map(|(length, _)| length);
+    let range_length = usual_length(ranges);
     PoolCapacity {
         site: site.name.clone(),
         network: network.name.to_string(),
@@ -236,21 +299,27 @@ fn slots(whole: Span, taken: &[Span], host_bits: u8) -> u128 {
         };
         to.saturating_sub(from)
     };
-    let mut free = 0_u128;
+    gaps(whole, taken)
+        .into_iter()
+        .map(|(first, last)| count(first, last))
+        .fold(0, u128::saturating_add)
+}
+
+/// What of `whole` is not in `taken`, which is sorted and apart.
+fn gaps(whole: Span, taken: &[Span]) -> Vec<Span> {
+    let mut free = Vec::new();
     let mut at = Some(whole.0);
     for (first, last) in taken {
         if let Some(from) = at
             && from < *first
+            && from <= whole.1
         {
-            free = free.saturating_add(count(from, (first - 1).min(whole.1)));
+            free.push((from, (first - 1).min(whole.1)));
         }
-        at = at.max(last.checked_add(1));
-        if last.checked_add(1).is_none() {
-            return free;
-        }
+        at = at.and_then(|at| Some(at.max(last.checked_add(1)?)));
     }
-    match at {
-        Some(from) if from <= whole.1 => free.saturating_add(count(from, whole.1)),
-        _ => free,
+    if let Some(from) = at.filter(|from| *from <= whole.1) {
+        free.push((from, whole.1));
     }
+    free
 }

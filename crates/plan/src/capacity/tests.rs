@@ -105,3 +105,26 @@ fn a_route_table_says_how_many_hosts_more_fit() {
         .expect("VBR");
     assert_eq!((vbr.quota, vbr.used, vbr.more_hosts), (48, 12, None));
 }
+
+#[test]
+fn free_space_is_all_that_is_neither_given_nor_withheld() {
+    let plan = lab();
+    let pools = capacity(&plan).expect("capacity").pools;
+    for (space, pool) in free_space(&plan).iter().zip(&pools) {
+        let sum: u128 = space.free.iter().map(|p| crate::prefix::size(*p)).sum();
+        assert_eq!((space.pool, sum), (pool.prefix, pool.free));
+        for range in plan.spec.hosts.iter().flat_map(|h| &h.ranges) {
+            let met = |p: &ipnetwork::IpNetwork| crate::prefix::overlap(*p, range.prefix);
+            assert!(!space.free.iter().any(met), "{}", range.prefix);
+        }
+    }
+    let cloud = free_space(&plan)
+        .into_iter()
+        .find(|s| s.network == "cloud")
+        .expect("cloud");
+    assert_eq!(
+        cloud.next.map(|p| p.to_string()).as_deref(),
+        Some("172.30.128.0/20"),
+        "the half that is empty"
+    );
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use flatnet_plan::capacity::{FreeSpace, free_space};
 use flatnet_plan::expand::Origin;
 use flatnet_plan::prefix::{bounds, size};
 use serde::Serialize;
@@ -47,6 +48,52 @@ pub(super) fn run(
     let ranges = ranges(&plans, host, network);
     output.show(&ranges, |v| vec![table(v)])?;
     Ok(exit::OK)
+}
+
+/// What is free in each pool.
+pub(super) fn free(
+    source: &Source,
+    network: Option<&str>,
+    output: &mut Output<'_>,
+) -> Result<u8, CliError> {
+    let plans = source.plans(output)?;
+    let names = plans.whole.spec.networks.iter().map(|n| n.name.as_str());
+    known("network", network, names)?;
+    let mut all = free_space(&plans.whole);
+    all.retain(|s| network.is_none_or(|n| n == s.network));
+    output.show(&all, |v| vec![free_table(v)])?;
+    Ok(exit::OK)
+}
+
+fn free_table(all: &Vec<FreeSpace>) -> Table {
+    /// Of an IPv6 pool there are dozens.
+    const SHOWN: usize = 8;
+    let mut table = Table::new([
+        Column::text("NETWORK"),
+        Column::text("POOL"),
+        Column::text("BEGIN A GROUP AT"),
+        Column::text("FREE, LARGEST FIRST").flexible(),
+    ])
+    .or_empty("no pools");
+    for space in all {
+        let mut largest = space.free.clone();
+        largest.sort_by_key(|p| (p.prefix(), *p));
+        let mut free: Vec<String> = largest.iter().map(ToString::to_string).collect();
+        if free.len() > SHOWN {
+            let more = free.len() - SHOWN;
+            free.truncate(SHOWN);
+            free.push(format!("and {more} smaller"));
+        }
+        table.row([
+            space.network.as_str().into(),
+            space.pool.into(),
+            space
+                .next
+                .map_or_else(|| "-".into(), |p| p.network().into()),
+            free.join(" ").into(),
+        ]);
+    }
+    table
 }
 
 /// Refuses a name that is not there, with those that are.
