@@ -39,7 +39,7 @@ pub struct Config {
     /// Aliyun's API.
     #[serde(default)]
     pub aliyun: Option<AliyunConfig>,
-    /// Edge routers by name, each with the file that has its static routes.
+    /// Edge routers by name, each with the way to its static routes.
     #[serde(default)]
     pub edge_routers: BTreeMap<TableId, EdgeConfig>,
 }
@@ -104,10 +104,19 @@ pub enum CredentialsConfig {
 
 /// How to reach an edge router.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct EdgeConfig {
-    /// The file with its static routes.
-    pub file: PathBuf,
+#[serde(deny_unknown_fields, rename_all = "camelCase", tag = "provider")]
+pub enum EdgeConfig {
+    /// A file with its static routes, for a person to bring there.
+    File {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The kernel of this machine.
+    Linux {
+        /// Its network namespace, such as `/run/netns/edge`; none: this process's.
+        #[serde(default)]
+        netns: Option<PathBuf>,
+    },
 }
 
 /// Why a configuration cannot be used.

@@ -21,13 +21,13 @@ use crate::aliyun::client::Observer;
 use crate::aliyun::{Client, ClientConfig, Credentials, Http, HttpError};
 use crate::ambient::{Ambient, System};
 use crate::apply::{Applier, ApplyError, Pace, Patience, Report};
-use crate::config::Config;
+use crate::config::{Config, EdgeConfig};
 use crate::desired::{Target, TargetError, targets};
 use crate::diff::{Plan, Rules, Sightings, diff};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Router};
 use crate::model::{DesiredEntry, DesiredTable, Generation, Table, TableId, Timestamp};
 use crate::provider::{Provider, ProviderError};
-use crate::router::FileRouter;
+use crate::router::{FileRouter, LinuxRouter, RouterError};
 use crate::store::{Seen, Store, StoreError};
 
 /// The longest time between two calls, however much the API throttles.
@@ -120,6 +120,9 @@ pub enum ControllerError {
     /// TLS.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// An edge router.
+    #[error(transparent)]
+    Router(#[from] RouterError),
 }
 
 /// How a round is to be.
@@ -164,10 +167,16 @@ impl Controller {
                 None => client,
             });
         }
-        let routers = config.edge_routers.iter();
-        fleet.routers = routers
-            .map(|(name, edge)| (name.clone(), FileRouter::new(&edge.file)))
-            .collect();
+        for (name, edge) in &config.edge_routers {
+            let router = match edge {
+                EdgeConfig::File { path } => Router::File(FileRouter::new(path)),
+                EdgeConfig::Linux { netns } => Router::Linux(LinuxRouter::start(
+                    netns.as_deref(),
+                    config.cluster.clone(),
+                )?),
+            };
+            fleet.routers.insert(name.clone(), router);
+        }
         Ok(Self {
             store: Store::open(&config.state_dir)?,
             fleet,

@@ -6,7 +6,7 @@ use crate::aliyun::Client;
 use crate::diff::Op;
 use crate::model::{Entry, Table, TableId};
 use crate::provider::{Failure, Provider, ProviderError};
-use crate::router::FileRouter;
+use crate::router::{FileRouter, LinuxRouter};
 
 /// Finds a table's provider: an edge router by its name, everything else is Aliyun's.
 #[derive(Default)]
@@ -14,17 +14,29 @@ pub struct Fleet {
     /// Aliyun's API, where it is configured.
     pub aliyun: Option<Client>,
     /// Edge routers, by name.
-    pub routers: BTreeMap<TableId, FileRouter>,
+    pub routers: BTreeMap<TableId, Router>,
+}
+
+/// A router of one kind or another.
+pub enum Router {
+    /// Its routes are in a file.
+    File(FileRouter),
+    /// Its routes are a kernel's.
+    Linux(LinuxRouter),
 }
 
 enum One<'a> {
     Aliyun(&'a Client),
-    Router(&'a FileRouter),
+    File(&'a FileRouter),
+    Linux(&'a LinuxRouter),
 }
 
 impl Fleet {
     fn of(&self, table: &TableId) -> Result<One<'_>, ProviderError> {
-        let router = self.routers.get(table).map(One::Router);
+        let router = self.routers.get(table).map(|router| match router {
+            Router::File(router) => One::File(router),
+            Router::Linux(router) => One::Linux(router),
+        });
         let found = router.or_else(|| self.aliyun.as_ref().map(One::Aliyun));
         found.ok_or_else(|| ProviderError::NotConfigured {
             table: table.clone(),
@@ -44,14 +56,16 @@ impl Provider for Fleet {
     async fn list(&self, table: &TableId) -> Result<Table, ProviderError> {
         match self.of(table)? {
             One::Aliyun(client) => Provider::list(client, table).await,
-            One::Router(router) => router.list(table).await,
+            One::File(router) => router.list(table).await,
+            One::Linux(router) => router.list(table).await,
         }
     }
 
     async fn write(&self, table: &TableId, ops: &[Op]) -> Result<Vec<Failure>, ProviderError> {
         match self.of(table)? {
             One::Aliyun(client) => Provider::write(client, table, ops).await,
-            One::Router(router) => router.write(table, ops).await,
+            One::File(router) => router.write(table, ops).await,
+            One::Linux(router) => router.write(table, ops).await,
         }
     }
 
@@ -63,7 +77,8 @@ impl Provider for Fleet {
     ) -> Result<(), ProviderError> {
         match self.of(table)? {
             One::Aliyun(client) => Provider::rename(client, table, entry, name).await,
-            One::Router(router) => router.rename(table, entry, name).await,
+            One::File(router) => router.rename(table, entry, name).await,
+            One::Linux(router) => router.rename(table, entry, name).await,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Site {
                 },
                 "lineInterfaces": {"line1": "ri-line1"},
             },
-            "edgeRouters": {"edge": {"file": self.path("edge.conf")}},
+            "edgeRouters": {"edge": {"provider": "file", "path": self.path("edge.conf")}},
         });
         self.write("config.yml", &config.to_string());
     }
