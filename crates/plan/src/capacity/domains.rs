@@ -239,6 +239,11 @@ fn switch_capacities(
         }
     }
     spread(site, &index, &mut carried);
+    // What the members bring into each VLAN, once for all switches.
+    let mut brought: BTreeMap<VlanId, u64> = BTreeMap::new();
+    for (id, domain) in members.iter().flat_map(|m| &m.vlans) {
+        *brought.entry(*id).or_default() += domain.macs;
+    }
     let percent = u64::from(plan.spec.budgets.mac_table_percent);
     site.switches
         .iter()
@@ -251,11 +256,7 @@ fn switch_capacities(
             let budget = switch.mac_table_size.map(|s| u64::from(s) * percent / 100);
             let headroom = budget.map(|b| left(b, macs));
             // A host more brings what the present ones bring on average into these VLANs.
-            let of_members: u64 = members
-                .iter()
-                .flat_map(|m| m.vlans.iter().filter(|(id, _)| carried[i].contains(id)))
-                .map(|(_, d)| d.macs)
-                .sum();
+            let of_members: u64 = carried[i].iter().filter_map(|id| brought.get(id)).sum();
             let count = u64::try_from(members.len()).unwrap_or(u64::MAX);
             let each = of_members.div_ceil(count.max(1));
             SwitchCapacity {

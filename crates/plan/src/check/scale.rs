@@ -90,7 +90,8 @@ fn domains(c: &Context<'_>) -> Domains {
             continue;
         }
         for id in c.vlans_of(i) {
-            domains.entry((index, *id)).or_default().macs += 1;
+            let domain = domains.entry((index, *id)).or_default();
+            domain.macs = domain.macs.saturating_add(1);
         }
         if let Some(vlan) = site.host_vlan() {
             domains.entry((index, vlan.id)).or_default().neighbours += 1;
@@ -104,7 +105,8 @@ fn domains(c: &Context<'_>) -> Domains {
             let domain = domains.entry((index, id)).or_default();
             domain.neighbours += planned.unwrap_or(0);
             if network.mac == MacMode::Pod {
-                domain.macs += planned.unwrap_or_else(|| at_most(&ranges));
+                let more = planned.unwrap_or_else(|| at_most(&ranges));
+                domain.macs = domain.macs.saturating_add(more);
             }
         }
     }
@@ -278,7 +280,10 @@ impl Stretches {
         self.0[from..]
             .iter()
             .take_while(|(start, _)| start.v6 == first.v6 && start.value <= last.value)
-            .map(|(start, end)| end.min(&last.value) - start.value.max(first.value) + 1)
+            .map(|(start, end)| {
+                let common = end.min(&last.value) - start.value.max(first.value);
+                common.saturating_add(1)
+            })
             .fold(0, u128::saturating_add)
     }
 }
