@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::CliError;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, DaemonError};
 use crate::error::exit;
 use crate::output::{Cell, Column, Output, Style, Table, counted};
 
@@ -16,6 +16,9 @@ struct Status {
     node: String,
     server: String,
     ready: bool,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_ready: Option<String>,
     mode: serde_json::Value,
     uplink: String,
     attachments: usize,
@@ -141,6 +144,7 @@ pub(super) fn status(socket: &Path, output: &mut Output<'_>) -> Result<u8, CliEr
         node: node.spec.node,
         server: version.server,
         ready: node.ready,
+        not_ready: why_not(&netd, node.ready),
         mode: node.spec.mode,
         uplink: node.spec.uplink,
         attachments: attachments_of(&netd)?.len(),
@@ -152,6 +156,20 @@ pub(super) fn status(socket: &Path, output: &mut Output<'_>) -> Result<u8, CliEr
     output.show(&status, status_tables)?;
     let well = status.ready && status.would.is_empty() && status.problems.is_empty();
     Ok(if well { exit::OK } else { exit::FOUND })
+}
+
+/// netd's own words for why it serves no ADD.
+fn why_not(netd: &Daemon, ready: bool) -> Option<String> {
+    if ready {
+        return None;
+    }
+    match netd.get::<serde::de::IgnoredAny>("/readyz") {
+        Err(DaemonError::Refused {
+            message, details, ..
+        }) if !details.is_empty() => Some(format!("{message}: {details}")),
+        Err(DaemonError::Refused { message, .. }) => Some(message),
+        _ => None,
+    }
 }
 
 fn status_tables(s: &Status) -> Vec<Table> {
@@ -170,6 +188,9 @@ fn status_tables(s: &Status) -> Vec<Table> {
         false => Cell::styled("NO: ADD is refused", Style::Bad),
     };
     about.row(["ready".into(), ready]);
+    if let Some(why) = &s.not_ready {
+        about.row(["because".into(), Cell::styled(why.as_str(), Style::Bad)]);
+    }
     about.row(["daemon".into(), s.server.as_str().into()]);
     about.row(["mode".into(), mode.into()]);
     about.row(["uplink".into(), s.uplink.as_str().into()]);
@@ -218,7 +239,11 @@ fn status_tables(s: &Status) -> Vec<Table> {
     let mut would = Table::new([Column::text("WOULD")])
         .title("What netd would change now")
         .without_heads()
-        .or_empty("nothing: the node is as it should be");
+        .or_empty(if s.ready {
+            "nothing: the node is as it should be"
+        } else {
+            "nothing that it could"
+        });
     for op in &s.would {
         would.row([op.as_str().into()]);
     }
@@ -251,7 +276,7 @@ pub(super) fn attachments(
 fn attachment_table(all: &[Attachment], now: u64) -> Table {
     let mut table = Table::new([
         Column::text("POD").flexible(),
-        Column::text("CONTAINER"),
+        Column::text("CONTAINER").flexible(),
         Column::text("IF"),
         Column::text("NETWORK"),
         Column::text("ADDRESSES").flexible(),
@@ -267,10 +292,9 @@ fn attachment_table(all: &[Attachment], now: u64) -> Table {
             "committed" => Style::Plain,
             _ => Style::Warn,
         };
-        let short: String = a.container_id.chars().take(13).collect();
         table.row([
             a.pod.title().unwrap_or_else(|| "-".to_owned()).into(),
-            short.into(),
+            short(&a.container_id).into(),
             a.ifname.as_str().into(),
             a.network.as_str().into(),
             a.addresses.join(" ").into(),
@@ -285,6 +309,12 @@ fn attachment_table(all: &[Attachment], now: u64) -> Table {
         table.note(counted(all.len(), "attachment"));
     }
     table
+}
+
+/// A container's ID as other tools show it: the first 13 digits of a hash.
+fn short(id: &str) -> String {
+    let hash = id.len() > 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    id.chars().take(if hash { 13 } else { 128 }).collect()
 }
 
 /// The time since `then`, both in milliseconds since 1970, in its largest two units.

@@ -68,7 +68,7 @@ const NODE: &str = r#"{"ready":true,"spec":{"node":"idc-001","mode":{"vlan":{"ho
   {"range":"10.100.1.0/26","capacity":62,"used":2,"resting":1,"free":59}]}],
   "last_reconcile":{"applied":[],"failed":[],"problems":[],"converged":true}}"#;
 const ATTACHMENTS: &str = r#"[{"network":"web","plan_network":"web","container_id":
-  "0123456789abcdef0123","ifname":"eth0","addresses":["10.100.1.5/17"],"state":"committed",
+  "0123456789abcdef0123456789abcdef0123456789abcdef","ifname":"eth0","addresses":["10.100.1.5/17"],"state":"committed",
   "generation":7,"host_ifname":"fn7","ofport":107,"created_at":1000000,"mac":"0a:f1:0a:64:01:05",
   "mtu":1500,"pod":{"namespace":"shop","name":"cart-0"}}]"#;
 const VERSION: &str = r#"{"server":"netd 0.1.0","versions":[1]}"#;
@@ -123,6 +123,33 @@ fn a_node_with_work_to_do_exits_1_and_says_what() {
             .contains("delete link fn9: its attachment is no more")
     );
     assert!(ran.out.contains("eth0 bears addresses: move them first"));
+}
+
+#[test]
+fn a_node_that_is_not_ready_says_why() {
+    let netd = Fake::answering(
+        "netd.sock",
+        &[
+            (
+                "GET /v1/node",
+                200,
+                r#"{"ready":false,"spec":{"node":"idc-001","mode":"routed","uplink":"eth0"}}"#,
+            ),
+            ("GET /v1/attachments", 200, "[]"),
+            ("GET /v1/version", 200, VERSION),
+            ("GET /v1/plan", 200, r#"{"would":[],"plan":{}}"#),
+            (
+                "GET /readyz",
+                503,
+                r#"{"code":50,"msg":"the node is not ready","details":"flat0 has no port"}"#,
+            ),
+        ],
+    );
+    let ran = at_noon(&["node", "status", "--netd", &netd.path("netd.sock")]);
+    assert_eq!(ran.code, error::exit::FOUND);
+    let because = "because         the node is not ready: flat0 has no port\n";
+    assert!(ran.out.contains(because), "{}", ran.out);
+    assert!(ran.out.contains("nothing that it could"), "{}", ran.out);
 }
 
 #[test]
