@@ -18,7 +18,11 @@
 
 mod allocator;
 pub mod assign;
+#[cfg(feature = "client")]
+pub mod client;
 mod config;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 mod durable;
 mod ipam;
 mod range;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use flatnet_ipam::client::Endpoint;
 use flatnet_types::NodeName;
 
 /// The node daemon of Flatnet.
@@ -19,7 +20,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve this node until SIGTERM. The data path goes on without netd.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Print what this node derives from the plan, and exit.
     Derive(PlanArgs),
 }
@@ -41,6 +42,13 @@ pub struct RunArgs {
     /// The plan.
     #[command(flatten)]
     pub plan: PlanArgs,
+    /// Take this node's ranges from ipamd, at unix:PATH or http://HOST:PORT, and not from the
+    /// plan. They are kept in the state directory, so that ipamd may be away.
+    #[arg(long, value_name = "ENDPOINT")]
+    pub ipamd: Option<Endpoint>,
+    /// The file with the token that ipamd wants over TCP.
+    #[arg(long, value_name = "FILE", requires = "ipamd")]
+    pub ipamd_token_file: Option<PathBuf>,
     /// Where to serve. Only root may connect.
     #[arg(long, value_name = "PATH", default_value = "/run/flatnet/netd.sock")]
     pub socket: PathBuf,

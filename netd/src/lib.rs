@@ -23,6 +23,7 @@ pub mod marks;
 pub mod metrics;
 #[cfg(test)]
 mod model;
+pub mod ranges;
 pub mod real;
 pub mod reconcile;
 pub mod run;

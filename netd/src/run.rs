@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use flatnet_cni::spool::{Entry, Spool};
+use flatnet_ipam::client::Client;
 use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span, Timestamp};
 use flatnet_kernel::{Kernel, LinkEvent};
 use flatnet_ovs::openflow::SwitchState;
 use flatnet_ovs::ovsdb::ConnState;
-use flatnet_plan::NodeSpec;
 use flatnet_plan::node::NodeNetwork;
+use flatnet_plan::{NetworkPlan, NodeSpec};
 use flatnet_types::NodeName;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -22,6 +23,7 @@ use crate::attach::Engine;
 use crate::config::{Cli, Command, Datapath, LogFormat, PlanArgs, RunArgs};
 use crate::live::{self, Live};
 use crate::metrics::{Metrics, OpLabel};
+use crate::ranges::{Follower, FollowerStart};
 use crate::real::RealWorld;
 use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler, Report};
 use crate::scrape::Scraper;
@@ -57,7 +59,7 @@ pub fn main(cli: Cli) -> Result<()> {
                 .enable_all()
                 .build()
                 .context("start the runtime")?;
-            runtime.block_on(run(args))
+            runtime.block_on(run(*args))
         }
     }
 }
@@ -74,6 +76,11 @@ fn log_to_stderr(format: LogFormat) {
 }
 
 fn derive(args: &PlanArgs) -> Result<NodeSpec> {
+    let (plan, node) = read_plan(args)?;
+    Ok(flatnet_plan::node::derive(&plan, &node)?)
+}
+
+fn read_plan(args: &PlanArgs) -> Result<(NetworkPlan, NodeName)> {
     let path = &args.plan;
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("read the plan {}", path.display()))?;
@@ -85,7 +92,29 @@ fn derive(args: &PlanArgs) -> Result<NodeSpec> {
             NodeName::new(name.to_string_lossy()).context("the host's name; use --node")?
         }
     };
-    Ok(flatnet_plan::node::derive(&plan, &node)?)
+    Ok((plan, node))
+}
+
+/// This node's part of the plan, and who keeps its ranges up to date where they are ipamd's.
+async fn node_spec(args: &RunArgs) -> Result<(NodeSpec, Option<Follower>)> {
+    let Some(endpoint) = args.ipamd.clone() else {
+        return Ok((derive(&args.plan)?, None));
+    };
+    let token = args.ipamd_token_file.as_deref().map(|path| {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("read the token file {}", path.display()))?;
+        Ok::<_, anyhow::Error>(text.trim().to_owned())
+    });
+    let (plan, node) = read_plan(&args.plan)?;
+    let start = FollowerStart {
+        client: Client::new(endpoint, token.transpose()?),
+        node,
+        plan_file: args.plan.plan.clone(),
+        plan,
+        state: args.state.clone(),
+    };
+    let (follower, spec) = Follower::begin(start).await?;
+    Ok((spec, Some(follower)))
 }
 
 /// The ranges of a node, as the allocator wants them.
@@ -124,17 +153,20 @@ fn boot_id() -> Result<String> {
         .to_owned())
 }
 
-fn open_store(
-    dir: &Path,
-    spec: &NodeSpec,
-    rest: Duration,
-) -> Result<(Ipam, flatnet_ipam::Recovery)> {
+fn make_state_directory(dir: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| format!("make {}", dir.display()))?;
+        .with_context(|| format!("make {}", dir.display()))
+}
+
+fn open_store(
+    dir: &Path,
+    spec: &NodeSpec,
+    rest: Duration,
+) -> Result<(Ipam, flatnet_ipam::Recovery)> {
     let config = flatnet_ipam::Config {
         rest,
         ..flatnet_ipam::Config::new(networks(&spec.networks)?)
@@ -152,7 +184,8 @@ async fn run(args: RunArgs) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("netd changes the host's network: run it as root");
     }
-    let spec = derive(&args.plan)?;
+    make_state_directory(&args.state)?;
+    let (spec, follower) = node_spec(&args).await?;
     let (ipam, recovery) = open_store(&args.state, &spec, args.rest)?;
     info!(
         node = %spec.node,
@@ -210,6 +243,9 @@ async fn run(args: RunArgs) -> Result<()> {
         args.resync,
     ));
     tasks.spawn(replay_loop(engine.clone(), spool));
+    if let Some(follower) = follower {
+        tasks.spawn(follower.follow(engine.clone()));
+    }
 
     let app = App {
         engine: engine.clone(),

@@ -282,7 +282,8 @@ impl Service {
         outcome.await.map_err(|_| ServiceError::Stopped)?
     }
 
-    fn told(&self, host: &NodeName) -> Option<watch::Receiver<Arc<HostRanges>>> {
+    /// What `host` was told last; `None` if it never asked.
+    pub fn told(&self, host: &NodeName) -> Option<watch::Receiver<Arc<HostRanges>>> {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
         hosts.get(host).map(watch::Sender::subscribe)
     }

@@ -98,6 +98,17 @@ impl<W: World> Engine<W> {
         )
     }
 
+    /// Goes over to another part of the plan: attachments that are made from now on go by it,
+    /// and the node is reconciled.
+    pub fn set_spec(&self, spec: NodeSpec) {
+        *self
+            .inner
+            .spec
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(spec);
+        self.mend_soon();
+    }
+
     /// Says where the bridge's own ports are: from now on ADD is served. `None`: not any more.
     pub fn set_ports(&self, ports: Option<NodePorts>) {
         self.inner.ports.send_if_modified(|known| {

@@ -56,6 +56,11 @@ pub struct Pool {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub exclude: Vec<IpNetwork>,
+    /// The prefix length of the slice that ipamd cuts for each host of the site which the
+    /// plan gives no range of this network; none: such hosts get nothing of the pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 128))]
+    pub slice_length: Option<u8>,
     /// What of it is set aside: no host's range may touch it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reservations: Vec<Reservation>,

@@ -37,6 +37,7 @@ fn vlan(id: u32) -> VlanId {
 
 fn pool(prefix: &str) -> Pool {
     Pool {
+        slice_length: None,
         prefix: net(prefix),
         exclude: Vec::new(),
         reservations: Vec::new(),

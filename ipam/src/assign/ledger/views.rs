@@ -66,6 +66,12 @@ impl Ledger {
         }
     }
 
+    /// How many leases there are, and how many ranges hosts wait for.
+    pub fn counts(&self) -> (usize, usize) {
+        let waiting = self.waiting.values().map(Vec::len).sum();
+        (self.leases.len(), waiting)
+    }
+
     /// Who owns `address`.
     pub fn owner(&self, address: IpAddr) -> OwnerView {
         let host = IpNetwork::from(address);

@@ -1,0 +1,371 @@
+//! A client of ipamd: netd takes its ranges with it, flatctl asks and commands.
+//!
+//! A [`Session`] is one connection, with one request at a time; who loses it connects again.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use flatnet_types::NodeName;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::assign::{Drain, ErrorBody, Grow, HostRanges, Listing, OwnerView, Release, Report};
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take, beside what a watch waits.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer that is read, in bytes: a listing of 100,000 leases.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// Where ipamd is: `unix:/run/flatnet/ipamd.sock` or `http://host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// `host:port`.
+    Tcp(String),
+}
+
+/// Why a text is no [`Endpoint`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is no address of ipamd: unix:PATH or http://HOST:PORT is wanted")]
+pub struct EndpointError(String);
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let bad = || EndpointError(text.to_owned());
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path.starts_with('/') {
+                true => Ok(Self::Unix(path.into())),
+                false => Err(bad()),
+            };
+        }
+        let authority = text.strip_prefix("http://").ok_or_else(bad)?;
+        let authority = authority.trim_end_matches('/');
+        let port = authority.rsplit_once(':').map(|(_, port)| port);
+        match port.map(u16::from_str) {
+            Some(Ok(_)) if !authority.contains('/') => Ok(Self::Tcp(authority.to_owned())),
+            _ => Err(bad()),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(authority) => write!(f, "http://{authority}"),
+        }
+    }
+}
+
+/// Why a call did not succeed.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody answers there.
+    #[error("ipamd cannot be reached at {endpoint}: {source}")]
+    Connect {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection to ipamd broke: {0}")]
+    Broken(#[from] hyper::Error),
+    /// The answer took too long.
+    #[error("ipamd has not answered for {} s", after.as_secs())]
+    Timeout {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// ipamd refuses it.
+    #[error("ipamd refuses ({}): {}", body.code, body.message)]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        body: ErrorBody,
+    },
+    /// It is not ipamd, or one of another version.
+    #[error("the answer is not one of ipamd's: {detail}")]
+    Foreign {
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl ClientError {
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Broken(_) | Self::Timeout { .. } => true,
+            Self::Refused { body, .. } => body.retryable,
+            Self::Foreign { .. } => false,
+        }
+    }
+}
+
+/// Where ipamd is, and what lets one in.
+#[derive(Clone)]
+pub struct Client {
+    endpoint: Endpoint,
+    token: Option<String>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.endpoint)
+    }
+}
+
+impl Client {
+    /// A client. The token is needed over TCP.
+    pub fn new(endpoint: Endpoint, token: Option<String>) -> Self {
+        Self { endpoint, token }
+    }
+
+    /// Where it connects to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ClientError::Connect`], [`ClientError::Broken`].
+    pub async fn connect(&self) -> Result<Session, ClientError> {
+        let failed = |source| ClientError::Connect {
+            endpoint: self.endpoint.clone(),
+            source,
+        };
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        let sender = match &self.endpoint {
+            Endpoint::Unix(path) => {
+                let connecting = timeout(CONNECT_TIMEOUT, UnixStream::connect(path));
+                let stream = connecting.await.map_err(late).and_then(|r| r);
+                converse(stream.map_err(failed)?).await?
+            }
+            Endpoint::Tcp(authority) => {
+                let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(authority));
+                let stream = connecting.await.map_err(late).and_then(|r| r);
+                let stream = stream.map_err(failed)?;
+                stream.set_nodelay(true).map_err(failed)?;
+                converse(stream).await?
+            }
+        };
+        Ok(Session {
+            sender,
+            host: match &self.endpoint {
+                Endpoint::Unix(_) => "ipamd".to_owned(),
+                Endpoint::Tcp(authority) => authority.clone(),
+            },
+            token: self.token.clone(),
+        })
+    }
+}
+
+async fn converse<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    // It ends with the sender, or when the other side ends it, which the sender tells.
+    tokio::spawn(async move {
+        if let Err(e) = connection.await {
+            tracing::debug!(error = %e, "the connection to ipamd ended");
+        }
+    });
+    Ok(sender)
+}
+
+/// One connection.
+pub struct Session {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+    token: Option<String>,
+}
+
+impl Session {
+    /// The ranges of `host`, which gets them with this if it had none. With `after`, waits
+    /// up to `wait` until the revision is another.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ranges(
+        &mut self,
+        host: &NodeName,
+        after: Option<&str>,
+        wait: Duration,
+    ) -> Result<HostRanges, ClientError> {
+        let path = match after {
+            Some(after) => format!(
+                "/v1/hosts/{host}/ranges?after={after}&wait={}s",
+                wait.as_secs_f64()
+            ),
+            None => format!("/v1/hosts/{host}/ranges"),
+        };
+        self.call(Method::GET, &path, None::<&()>, ANSWER_TIMEOUT + wait)
+            .await
+    }
+
+    /// What `host` holds; answered with its ranges.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn report(
+        &mut self,
+        host: &NodeName,
+        report: &Report,
+    ) -> Result<HostRanges, ClientError> {
+        let path = format!("/v1/hosts/{host}/use");
+        self.post(&path, report).await
+    }
+
+    /// Lets a range rest.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn release(&mut self, release: &Release) -> Result<HostRanges, ClientError> {
+        self.post("/v1/ranges/release", release).await
+    }
+
+    /// Drains a range, or takes that back.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn drain(&mut self, drain: &Drain) -> Result<HostRanges, ClientError> {
+        self.post("/v1/ranges/drain", drain).await
+    }
+
+    /// Gives a host one slice more.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn grow(&mut self, grow: &Grow) -> Result<HostRanges, ClientError> {
+        self.post("/v1/ranges/grow", grow).await
+    }
+
+    /// Every lease.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn list(&mut self) -> Result<Listing, ClientError> {
+        self.call(Method::GET, "/v1/ranges", None::<&()>, ANSWER_TIMEOUT)
+            .await
+    }
+
+    /// Who owns an address.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn owner(&mut self, address: std::net::IpAddr) -> Result<OwnerView, ClientError> {
+        let path = format!("/v1/owner?address={address}");
+        self.call(Method::GET, &path, None::<&()>, ANSWER_TIMEOUT)
+            .await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.call(Method::POST, path, Some(body), ANSWER_TIMEOUT)
+            .await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        wait: Duration,
+    ) -> Result<T, ClientError> {
+        let answer = timeout(wait, self.exchange(method, path, body)).await;
+        let (status, text) = answer.map_err(|_| ClientError::Timeout { after: wait })??;
+        let foreign = |e: serde_json::Error| ClientError::Foreign {
+            detail: format!("status {status}: {e}"),
+        };
+        if status.is_success() {
+            return serde_json::from_slice(&text).map_err(foreign);
+        }
+        Err(ClientError::Refused {
+            status: status.as_u16(),
+            body: serde_json::from_slice(&text).map_err(foreign)?,
+        })
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let foreign = |detail: String| ClientError::Foreign { detail };
+        let text = match body {
+            Some(body) => serde_json::to_vec(body).map_err(|e| foreign(e.to_string()))?,
+            None => Vec::new(),
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.host)
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request
+            .body(Full::from(text))
+            .map_err(|e| foreign(e.to_string()))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_MAX);
+        let body = body.collect().await.map_err(|e| foreign(e.to_string()))?;
+        Ok((status, body.to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_socket_or_a_host_with_its_port() {
+        let parse = |text: &str| text.parse::<Endpoint>();
+        assert_eq!(
+            parse("unix:/run/ipamd.sock"),
+            Ok(Endpoint::Unix("/run/ipamd.sock".into()))
+        );
+        assert_eq!(
+            parse("http://ipamd.example:7080/"),
+            Ok(Endpoint::Tcp("ipamd.example:7080".into()))
+        );
+        assert!(parse("http://[fd00::1]:7080").is_ok());
+        for bad in [
+            "unix:ipamd.sock",
+            "ipamd:7080",
+            "http://ipamd",
+            "http://a:1/b",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What the ledger needs of a plan.
+
+use flatnet_plan::NetworkPlan;
+use flatnet_plan::model::{Network, Pool, Site};
+use ipnetwork::IpNetwork;
+
+use crate::assign::{
+    Declared, DeclaredError, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange,
+};
+use crate::range::Span;
+
+/// The networks, pools and hosts of a plan whose groups are written out, as
+/// [`flatnet_plan::load`] gives it.
+///
+/// # Errors
+/// [`DeclaredError`].
+pub fn declare(plan: &NetworkPlan) -> Result<Declared, DeclaredError> {
+    let networks = plan.spec.networks.iter().map(|network| {
+        let blocked = points(plan, network);
+        let pools = network
+            .pools
+            .iter()
+            .map(|pool| declare_pool(pool, &blocked));
+        let declared = DeclaredNetwork {
+            site: network.site.clone(),
+            pools: pools.collect(),
+        };
+        (network.name.clone(), declared)
+    });
+    let hosts = plan.spec.hosts.iter().map(|host| {
+        let ranges = host.ranges.iter().map(|range| DeclaredRange {
+            network: range.network.clone(),
+            prefix: range.prefix,
+        });
+        let declared = DeclaredHost {
+            site: host.site.clone(),
+            ranges: ranges.collect(),
+        };
+        (host.name.clone(), declared)
+    });
+    Declared::new(networks.collect(), hosts.collect())
+}
+
+fn declare_pool(pool: &Pool, points: &[IpNetwork]) -> DeclaredPool {
+    let whole = Span::from(pool.prefix);
+    let mut blocked = pool.exclude.clone();
+    blocked.extend(pool.reservations.iter().map(|r| r.prefix));
+    blocked.extend(points.iter().filter(|p| whole.covers(Span::from(**p))));
+    DeclaredPool {
+        prefix: pool.prefix,
+        slice: pool.slice_length,
+        blocked,
+    }
+}
+
+/// Addresses that no range may have, where slices are cut: routers, the hosts' own, and
+/// the first and the last of each subnet.
+fn points(plan: &NetworkPlan, network: &Network) -> Vec<IpNetwork> {
+    if !network.pools.iter().any(|p| p.slice_length.is_some()) {
+        return Vec::new();
+    }
+    let mut points = Vec::new();
+    if let Some(site) = plan.site(&network.site) {
+        for subnet in subnets(site) {
+            points.push(IpNetwork::from(subnet.gateway));
+            points.push(IpNetwork::from(subnet.prefix.network()));
+            if subnet.prefix.is_ipv4() {
+                points.push(IpNetwork::from(subnet.prefix.broadcast()));
+            }
+        }
+    }
+    let addresses = plan.spec.hosts.iter().flat_map(|h| &h.addresses);
+    points.extend(addresses.map(|a| IpNetwork::from(a.ip())));
+    points
+}
+
+fn subnets(site: &Site) -> impl Iterator<Item = &flatnet_plan::model::Subnet> {
+    let vlans = site.vlans.iter().flat_map(|v| &v.subnets);
+    vlans.chain(site.v_switches.iter().flat_map(|v| &v.subnets))
+}

@@ -1,0 +1,368 @@
+//! HTTP/JSON: the same routes on the unix socket and over TCP.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use flatnet_types::NodeName;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Token;
+use super::metrics::{Metrics, RunsOut};
+use crate::assign::{
+    Drain, ErrorBody, Grow, HostRanges, PoolUsage, Release, Report, Service, ServiceError,
+};
+use crate::time::Timestamp;
+
+/// The largest request body in bytes: a report of a few thousand ranges.
+const BODY_MAX: usize = 1 << 20;
+/// The longest that a watch waits.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The plan in force, and what is wrong with the file if that is another.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanStatus {
+    /// When it was taken over.
+    pub(crate) loaded_at: Timestamp,
+    /// Why the file that is there now was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
+}
+
+/// What the handlers need.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) service: Service,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) plan: Arc<RwLock<PlanStatus>>,
+}
+
+/// A typed error.
+struct Failure {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+impl Failure {
+    fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            body: ErrorBody {
+                code: code.to_owned(),
+                message: message.into(),
+                retryable: false,
+            },
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body)).into_response()
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(e: ServiceError) -> Self {
+        let status = match e.code() {
+            "unknownHost" | "unknownNetwork" | "noLease" => StatusCode::NOT_FOUND,
+            "notSliced" => StatusCode::UNPROCESSABLE_ENTITY,
+            "settling" | "store" | "stopping" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::CONFLICT,
+        };
+        Self {
+            status,
+            body: ErrorBody {
+                code: e.code().to_owned(),
+                message: e.to_string(),
+                retryable: e.is_retryable(),
+            },
+        }
+    }
+}
+
+/// The routes, for root of this machine.
+pub(crate) fn unix_router(app: App) -> Router {
+    router(app).layer(middleware::from_fn(root_only))
+}
+
+/// The routes, for who brings the token.
+pub(crate) fn tcp_router(app: App, token: Token) -> Router {
+    router(app).layer(middleware::from_fn_with_state(Arc::new(token), with_token))
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/hosts/{host}/ranges", get(ranges))
+        .route("/v1/hosts/{host}/use", post(report))
+        .route("/v1/ranges", get(list))
+        .route("/v1/ranges/drain", post(drain))
+        .route("/v1/ranges/release", post(release))
+        .route("/v1/ranges/grow", post(grow))
+        .route("/v1/owner", get(owner))
+        .route("/v1/pools", get(pools))
+        .route("/v1/plan", get(plan))
+        .route("/v1/ledger/trust", post(trust))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .fallback(no_route)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .route_layer(middleware::from_fn_with_state(app.clone(), measured))
+        .with_state(app)
+}
+
+async fn no_route() -> Failure {
+    Failure::new(
+        StatusCode::NOT_FOUND,
+        "noRoute",
+        "there is no such path; docs/ipamd.md lists them",
+    )
+}
+
+async fn measured(State(app): State<App>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|m| m.as_str().to_owned())
+        .unwrap_or_default();
+    let response = next.run(request).await;
+    app.metrics
+        .request(&route, response.status().as_u16(), begun.elapsed());
+    response
+}
+
+async fn root_only(
+    ConnectInfo(peer): ConnectInfo<super::run::Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if peer.0 == Some(0) {
+        return next.run(request).await;
+    }
+    Failure::new(
+        StatusCode::FORBIDDEN,
+        "notRoot",
+        "only root is served on this socket",
+    )
+    .into_response()
+}
+
+async fn with_token(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
+    // A load balancer has no token, and learns nothing here.
+    if request.uri().path() == "/healthz" || token.admits(request.headers()) {
+        return next.run(request).await;
+    }
+    let message = "bring the token of ipamd's --token-file: `Authorization: Bearer …`";
+    let refused = Failure::new(StatusCode::UNAUTHORIZED, "token", message);
+    let mut response = refused.into_response();
+    let challenge = axum::http::HeaderValue::from_static("Bearer");
+    response
+        .headers_mut()
+        .insert(axum::http::header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+fn host_of(name: &str) -> Result<NodeName, Failure> {
+    NodeName::new(name).map_err(|e| Failure::new(StatusCode::BAD_REQUEST, "badName", e.to_string()))
+}
+
+fn body_of<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
+    serde_json::from_slice(body)
+        .map_err(|e| Failure::new(StatusCode::BAD_REQUEST, "badBody", e.to_string()))
+}
+
+#[derive(Debug, Deserialize)]
+struct Watch {
+    after: Option<String>,
+    wait: Option<String>,
+}
+
+/// `30s` or `30`, at most [`WAIT_MAX`].
+fn wait_of(text: &str) -> Result<Duration, Failure> {
+    let seconds: f64 = text.trim_end_matches('s').parse().unwrap_or(f64::NAN);
+    Duration::try_from_secs_f64(seconds)
+        .map(|wait| wait.min(WAIT_MAX))
+        .map_err(|_| {
+            let message = format!("wait={text}: a number of seconds is wanted, such as 30s");
+            Failure::new(StatusCode::BAD_REQUEST, "badWait", message)
+        })
+}
+
+/// With `after`, waits until the revision is another. Cancel safe: it holds nothing.
+async fn ranges(
+    State(app): State<App>,
+    Path(host): Path<String>,
+    Query(watch): Query<Watch>,
+) -> Result<Json<Arc<HostRanges>>, Failure> {
+    let host = host_of(&host)?;
+    let mut ranges = app.service.watch(&host).await?;
+    if let Some(after) = watch.after {
+        let wait = wait_of(watch.wait.as_deref().unwrap_or("30s"))?;
+        let changed = ranges.wait_for(|r| r.revision != after);
+        // A timeout is no error: the answer is what it was.
+        let _ = tokio::time::timeout(wait, changed).await;
+    }
+    let ranges = Arc::clone(&ranges.borrow());
+    Ok(Json(ranges))
+}
+
+async fn report(
+    State(app): State<App>,
+    Path(host): Path<String>,
+    body: Bytes,
+) -> Result<Json<Arc<HostRanges>>, Failure> {
+    let report: Report = body_of(&body)?;
+    let host = host_of(&host)?;
+    Ok(Json(app.service.report(&host, report.held).await?))
+}
+
+async fn list(State(app): State<App>) -> Result<Response, Failure> {
+    let listing = app.service.look(|ledger, now| ledger.list(now)).await?;
+    Ok(Json(listing).into_response())
+}
+
+async fn drain(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRanges>>, Failure> {
+    let drain: Drain = body_of(&body)?;
+    let host = drain.host.clone();
+    tracing::info!(%host, range = %drain.prefix, cancel = drain.cancel, "drain");
+    app.service.drain(drain).await?;
+    Ok(Json(app.service.ranges(&host).await?))
+}
+
+async fn release(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRanges>>, Failure> {
+    let release: Release = body_of(&body)?;
+    let host = release.host.clone();
+    tracing::info!(%host, range = %release.prefix, force = release.force, "release");
+    app.service.release(release).await?;
+    let after = app.service.told(&host).ok_or(ServiceError::Stopped)?;
+    let after = Arc::clone(&after.borrow());
+    Ok(Json(after))
+}
+
+async fn grow(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRanges>>, Failure> {
+    let grow: Grow = body_of(&body)?;
+    let host = grow.host.clone();
+    tracing::info!(%host, network = %grow.network, "grow");
+    app.service.grow(grow).await?;
+    Ok(Json(app.service.ranges(&host).await?))
+}
+
+async fn trust(State(app): State<App>) -> Result<StatusCode, Failure> {
+    tracing::warn!("an admin says that the ledger is right");
+    app.service.trust().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+struct OwnerOf {
+    address: String,
+}
+
+async fn owner(State(app): State<App>, Query(of): Query<OwnerOf>) -> Result<Response, Failure> {
+    let address: IpAddr = of.address.parse().map_err(|_| {
+        let message = format!("{:?} is no address", of.address);
+        Failure::new(StatusCode::BAD_REQUEST, "badAddress", message)
+    })?;
+    let owner = app.service.look(move |l, _| l.owner(address)).await?;
+    Ok(Json(owner).into_response())
+}
+
+/// A pool as it is shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PoolView {
+    network: String,
+    pool: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slice_length: Option<u8>,
+    size: u64,
+    owned: u64,
+    resting: u64,
+    withheld: u64,
+    free: u64,
+    leases: u64,
+    used: u64,
+    capacity: u64,
+    /// Seconds until no slice is free, at the rate of the last day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ranges_exhausted_in: Option<u64>,
+    /// Seconds until the ranges that hosts own are full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addresses_exhausted_in: Option<u64>,
+}
+
+impl PoolView {
+    fn of(pool: &PoolUsage, runs_out: &RunsOut) -> Self {
+        Self {
+            network: pool.network.to_string(),
+            pool: pool.pool.to_string(),
+            slice_length: pool.slice,
+            size: pool.size,
+            owned: pool.owned,
+            resting: pool.resting,
+            withheld: pool.withheld,
+            free: pool.free(),
+            leases: pool.leases,
+            used: pool.used,
+            capacity: pool.capacity,
+            ranges_exhausted_in: runs_out.ranges.map(|d| d.as_secs()),
+            addresses_exhausted_in: runs_out.addresses.map(|d| d.as_secs()),
+        }
+    }
+}
+
+async fn pools(State(app): State<App>) -> Result<Response, Failure> {
+    let (pools, runs_out) = sample(&app).await?;
+    let views = pools.iter().zip(&runs_out);
+    let views: Vec<PoolView> = views.map(|(p, r)| PoolView::of(p, r)).collect();
+    Ok(Json(views).into_response())
+}
+
+/// Reads the pools, for the metrics and the forecast too.
+pub(crate) async fn sample(app: &App) -> Result<(Vec<PoolUsage>, Vec<RunsOut>), ServiceError> {
+    let look = app.service.look(|ledger, now| {
+        let (leases, waiting) = ledger.counts();
+        (
+            ledger.pools(),
+            leases,
+            waiting,
+            ledger.is_settling(now),
+            now,
+        )
+    });
+    let (pools, leases, waiting, settling, now) = look.await?;
+    app.metrics.ledger(leases, waiting, settling);
+    let runs_out = app.metrics.pools(&pools, now);
+    Ok((pools, runs_out))
+}
+
+async fn plan(State(app): State<App>) -> Json<PlanStatus> {
+    let status = app.plan.read().unwrap_or_else(PoisonError::into_inner);
+    Json(status.clone())
+}
+
+async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
+    sample(&app).await?;
+    let text = app
+        .metrics
+        .encode()
+        .map_err(|e| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", e.to_string()))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(axum::http::header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+async fn health(State(app): State<App>) -> Result<&'static str, Failure> {
+    // The ledger's thread answers, and its disk takes writes.
+    app.service.tick().await?;
+    Ok("ok\n")
+}

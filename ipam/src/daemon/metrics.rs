@@ -1,0 +1,277 @@
+//! Prometheus metrics, and the forecast behind two of them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use flatnet_types::NetworkName;
+use ipnetwork::IpNetwork;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::assign::{Forecast, PoolUsage};
+use crate::time::Timestamp;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PoolLabels {
+    network: String,
+    pool: String,
+    /// `owned`, `resting`, `withheld`, `free`; `used`, `capacity` of what is owned.
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ForecastLabels {
+    network: String,
+    pool: String,
+    /// `ranges`: no slice is free for another host. `addresses`: hosts' ranges are full.
+    of: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+/// How a pool has filled.
+#[derive(Debug, Default)]
+struct History {
+    owned: Forecast,
+    used: Forecast,
+}
+
+/// When a pool runs out, at the rate of the last day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RunsOut {
+    /// Until no slice is free.
+    pub(crate) ranges: Option<Duration>,
+    /// Until the ranges that hosts own are full.
+    pub(crate) addresses: Option<Duration>,
+}
+
+/// All metrics of ipamd.
+pub(crate) struct Metrics {
+    registry: Registry,
+    addresses: Family<PoolLabels, Gauge<f64, AtomicU64>>,
+    exhausted_in: Family<ForecastLabels, Gauge<f64, AtomicU64>>,
+    leases: Gauge<i64, AtomicI64>,
+    waiting: Gauge<i64, AtomicI64>,
+    settling: Gauge<i64, AtomicI64>,
+    requests: Family<RequestLabels, Counter>,
+    latency: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    reloads: Family<ResultLabel, Counter>,
+    plan_ok: Gauge<i64, AtomicI64>,
+    plan_loaded: Gauge<f64, AtomicU64>,
+    history: Mutex<BTreeMap<(NetworkName, IpNetwork), History>>,
+}
+
+/// 50 µs to 60 s: a long poll ends after that.
+fn latency() -> Histogram {
+    Histogram::new([
+        0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+        1.0, 2.5, 5.0, 30.0, 60.0,
+    ])
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("flatnet_ipamd"),
+            addresses: Family::default(),
+            exhausted_in: Family::default(),
+            leases: Gauge::default(),
+            waiting: Gauge::default(),
+            settling: Gauge::default(),
+            requests: Family::default(),
+            latency: Family::new_with_constructor(latency),
+            reloads: Family::default(),
+            plan_ok: Gauge::default(),
+            plan_loaded: Gauge::default(),
+            history: Mutex::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a gauge needs no 53 bits of precision"
+)]
+fn float(n: u64) -> f64 {
+    n as f64
+}
+
+fn int(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "pool_addresses",
+            "Addresses of a pool by what they are",
+            self.addresses.clone(),
+        );
+        r.register_with_unit(
+            "pool_exhausted_in",
+            "When a pool runs out at the rate of the last day; absent where it does not fill",
+            Unit::Seconds,
+            self.exhausted_in.clone(),
+        );
+        r.register("leases", "Ranges that hosts hold", self.leases.clone());
+        r.register(
+            "waiting",
+            "Ranges that hosts wait for",
+            self.waiting.clone(),
+        );
+        r.register(
+            "settling",
+            "1 while nothing new is granted, since hosts are still heard",
+            self.settling.clone(),
+        );
+        r.register(
+            "requests",
+            "Requests by route and status",
+            self.requests.clone(),
+        );
+        r.register_with_unit(
+            "request_duration",
+            "Time from a request to its answer, long polls included",
+            Unit::Seconds,
+            self.latency.clone(),
+        );
+        r.register(
+            "plan_reloads",
+            "Changed plan files by what became of them",
+            self.reloads.clone(),
+        );
+        r.register(
+            "plan_valid",
+            "0 while the plan file is one that was refused",
+            self.plan_ok.clone(),
+        );
+        r.register_with_unit(
+            "plan_loaded_timestamp",
+            "When the plan that is in force was taken over",
+            Unit::Seconds,
+            self.plan_loaded.clone(),
+        );
+    }
+
+    /// Counts one request.
+    pub(crate) fn request(&self, route: &str, status: u16, took: Duration) {
+        let label = RouteLabel {
+            route: route.to_owned(),
+        };
+        self.latency
+            .get_or_create(&label)
+            .observe(took.as_secs_f64());
+        let route = label.route;
+        self.requests
+            .get_or_create(&RequestLabels { route, status })
+            .inc();
+    }
+
+    /// A plan file was read.
+    pub(crate) fn plan(&self, accepted: bool, now: Timestamp) {
+        let result = if accepted { "accepted" } else { "refused" };
+        self.reloads.get_or_create(&ResultLabel { result }).inc();
+        self.plan_ok.set(i64::from(accepted));
+        if accepted {
+            self.plan_loaded.set(float(now.as_millis()) / 1_000.0);
+        }
+    }
+
+    /// What pools look like now. Also a sample for the forecast.
+    pub(crate) fn pools(&self, pools: &[PoolUsage], now: Timestamp) -> Vec<RunsOut> {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.retain(|(network, pool), _| {
+            let same = |p: &PoolUsage| &p.network == network && &p.pool == pool;
+            pools.iter().any(same)
+        });
+        self.addresses.clear();
+        self.exhausted_in.clear();
+        let all = pools.iter().map(|pool| {
+            let key = (pool.network.clone(), pool.pool);
+            let past = history.entry(key).or_default();
+            past.owned.record(now, pool.owned);
+            past.used.record(now, pool.used);
+            let runs_out = RunsOut {
+                ranges: past.owned.exhausted_in(pool.free()),
+                addresses: past
+                    .used
+                    .exhausted_in(pool.capacity.saturating_sub(pool.used)),
+            };
+            self.pool(pool, runs_out);
+            runs_out
+        });
+        all.collect()
+    }
+
+    fn pool(&self, pool: &PoolUsage, runs_out: RunsOut) {
+        let states = [
+            ("owned", pool.owned),
+            ("resting", pool.resting),
+            ("withheld", pool.withheld),
+            ("free", pool.free()),
+            ("used", pool.used),
+            ("capacity", pool.capacity),
+        ];
+        for (state, addresses) in states {
+            let labels = PoolLabels {
+                network: pool.network.to_string(),
+                pool: pool.pool.to_string(),
+                state,
+            };
+            self.addresses.get_or_create(&labels).set(float(addresses));
+        }
+        let forecasts = [
+            ("ranges", runs_out.ranges),
+            ("addresses", runs_out.addresses),
+        ];
+        for (of, when) in forecasts {
+            let labels = ForecastLabels {
+                network: pool.network.to_string(),
+                pool: pool.pool.to_string(),
+                of,
+            };
+            if let Some(when) = when {
+                self.exhausted_in
+                    .get_or_create(&labels)
+                    .set(when.as_secs_f64());
+            }
+        }
+    }
+
+    /// What the ledger looks like now.
+    pub(crate) fn ledger(&self, leases: usize, waiting: usize, settling: bool) {
+        self.leases.set(int(leases));
+        self.waiting.set(int(waiting));
+        self.settling.set(i64::from(settling));
+    }
+
+    /// In Prometheus' text format.
+    pub(crate) fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}

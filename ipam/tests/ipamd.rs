@@ -1,0 +1,275 @@
+//! The daemon as a process: its ledger, its plan file, its doors.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flatnet_ipam::assign::{Drain, GrantState, Held, HostRanges, Report, WaitReason};
+use flatnet_ipam::client::{Client, ClientError, Session};
+use flatnet_types::NodeName;
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+const PLAN: &str = r#"
+apiVersion: flatnet.io/v1alpha1
+kind: NetworkPlan
+metadata: {name: test}
+spec:
+  sites:
+    - name: idc
+      type: IDC
+      switches: [{name: tor1}]
+      vlans:
+        - {id: 10, name: hosts, role: host, subnets: [{prefix: 10.10.0.0/24, gateway: 10.10.0.1}]}
+        - {id: 100, name: web, role: pod, subnets: [{prefix: 10.100.0.0/16, gateway: 10.100.0.1}]}
+  networks:
+    - name: web
+      site: idc
+      vlan: 100
+      pools: [{prefix: 10.100.0.0/16, sliceLength: 24, exclude: [10.100.0.0/24]}]
+  hosts:
+    - name: a
+      site: idc
+      addresses: [10.10.0.11/24]
+      uplink: {interface: eth0, switch: tor1}
+      ranges: [{network: web, prefix: 10.100.16.0/24}]
+    - name: b
+      site: idc
+      addresses: [10.10.0.12/24]
+      uplink: {interface: eth0, switch: tor1}
+      ranges: []
+"#;
+
+struct Ipamd {
+    child: Child,
+    client: Client,
+}
+
+impl Drop for Ipamd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(dir: &Path, port: u16) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipamd"));
+    command
+        .arg("run")
+        .arg("--plan")
+        .arg(dir.join("plan.yaml"))
+        .arg("--state")
+        .arg(dir.join("state"))
+        .arg("--socket")
+        .arg(dir.join("ipamd.sock"))
+        .arg("--token-file")
+        .arg(dir.join("token"))
+        .arg("--listen")
+        .arg(format!("127.0.0.1:{port}"))
+        .arg("--settle")
+        .arg("0")
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::null());
+    command
+}
+
+fn port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    listener.local_addr().expect("an address").port()
+}
+
+fn directory() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("plan.yaml"), PLAN).expect("writes");
+    fs::write(dir.path().join("token"), format!("{TOKEN}\n")).expect("writes");
+    dir
+}
+
+fn client(port: u16, token: Option<&str>) -> Client {
+    let endpoint = format!("http://127.0.0.1:{port}").parse();
+    Client::new(endpoint.expect("an endpoint"), token.map(str::to_owned))
+}
+
+impl Ipamd {
+    async fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let port = port();
+        let child = command(dir, port).args(arguments).spawn().expect("starts");
+        let client = client(port, Some(TOKEN));
+        let begun = Instant::now();
+        while client.connect().await.is_err() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "it does not serve"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self { child, client }
+    }
+
+    async fn session(&self) -> Session {
+        self.client.connect().await.expect("connects")
+    }
+
+    async fn ranges(&self, name: &str) -> HostRanges {
+        let (mut session, name) = (self.session().await, host(name));
+        let asked = session.ranges(&name, None, Duration::ZERO);
+        asked.await.expect("answers")
+    }
+
+    /// `GET path`, over a connection of its own.
+    async fn get(&self, path: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let authority = self.client.endpoint().to_string();
+        let authority = authority.trim_start_matches("http://").to_owned();
+        let mut stream = tokio::net::TcpStream::connect(&authority)
+            .await
+            .expect("connects");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.expect("writes");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("reads");
+        answer
+    }
+}
+
+fn host(name: &str) -> NodeName {
+    name.parse().expect("a name")
+}
+
+fn prefixes(ranges: &HostRanges) -> Vec<String> {
+    ranges.ranges.iter().map(|g| g.prefix.to_string()).collect()
+}
+
+fn replace_plan(dir: &Path, from: &str, to: &str) {
+    assert!(PLAN.contains(from));
+    let fresh: PathBuf = dir.join("plan.new");
+    fs::write(&fresh, PLAN.replace(from, to)).expect("writes");
+    fs::rename(fresh, dir.join("plan.yaml")).expect("renames");
+}
+
+#[tokio::test]
+async fn a_ledger_is_made_only_on_demand_and_outlives_a_kill() {
+    let dir = directory();
+    let refused = command(dir.path(), port()).output().expect("runs");
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && words.contains("ipamd init"),
+        "{words}"
+    );
+
+    let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
+    let first = ipamd.ranges("b").await;
+    // The first is excluded, and a's is a's although it has not asked.
+    assert_eq!(prefixes(&first), ["10.100.1.0/24"]);
+    drop(ipamd);
+    let ipamd = Ipamd::start(dir.path(), &[]).await;
+    assert_eq!(prefixes(&ipamd.ranges("a").await), ["10.100.16.0/24"]);
+    let again = ipamd.ranges("b").await;
+    assert_eq!(again.ranges, first.ranges);
+    assert_ne!(again.ledger, first.ledger);
+
+    // What is lost is not begun anew behind anybody's back: its mark is still there.
+    drop(ipamd);
+    fs::remove_file(dir.path().join("state/ledger.redb")).expect("removes");
+    let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
+    let waits = ipamd.ranges("a").await;
+    assert_eq!(waits.ranges, []);
+    assert_eq!(waits.waiting[0].reason, WaitReason::Settling);
+    let report = Report {
+        held: first
+            .ranges
+            .iter()
+            .map(|grant| Held {
+                lease: grant.lease,
+                ledger: grant.ledger,
+                network: grant.network.clone(),
+                prefix: grant.prefix,
+                used: 1,
+                capacity: 254,
+            })
+            .collect(),
+    };
+    let shown = ipamd.session().await.report(&host("b"), &report).await;
+    assert_eq!(shown.expect("reports").ranges, first.ranges);
+}
+
+#[tokio::test]
+async fn a_changed_plan_is_taken_over_and_a_wrong_one_is_not() {
+    let dir = directory();
+    let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
+    let before = ipamd.ranges("a").await;
+    let mut session = ipamd.session().await;
+
+    replace_plan(dir.path(), "10.100.16.0/24", "10.100.16.0/23");
+    let name = host("a");
+    let watch = session.ranges(&name, Some(&before.revision), Duration::from_secs(20));
+    let grown = watch.await.expect("answers");
+    assert_eq!(prefixes(&grown), ["10.100.16.0/23"]);
+
+    replace_plan(dir.path(), "10.100.16.0/24", "10.99.0.0/24");
+    let begun = Instant::now();
+    while !ipamd.get("/v1/plan").await.contains("refused") {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it is not refused"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(prefixes(&ipamd.ranges("a").await), ["10.100.16.0/23"]);
+    let metrics = ipamd.get("/metrics").await;
+    for line in [
+        "flatnet_ipamd_plan_valid 0",
+        "flatnet_ipamd_plan_reloads_total{result=\"refused\"} 1",
+        "flatnet_ipamd_pool_addresses{network=\"web\",pool=\"10.100.0.0/16\",state=\"owned\"} 512",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    // A start with the wrong plan goes on with the one that was in force.
+    drop(ipamd);
+    let ipamd = Ipamd::start(dir.path(), &[]).await;
+    assert_eq!(prefixes(&ipamd.ranges("a").await), ["10.100.16.0/23"]);
+}
+
+#[tokio::test]
+async fn the_door_over_tcp_needs_the_token_and_errors_say_what_to_do() {
+    let dir = directory();
+    let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
+    let authority = ipamd.client.endpoint().clone();
+    for token in [None, Some("0123456789abcdef0123456789abcdee")] {
+        let stranger = Client::new(authority.clone(), token.map(str::to_owned));
+        let mut session = stranger.connect().await.expect("connects");
+        let refused = session.list().await;
+        let Err(ClientError::Refused { status: 401, body }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(body.code, "token");
+    }
+    let mut session = ipamd.session().await;
+    let refused = session.ranges(&host("z"), None, Duration::ZERO).await;
+    let Err(ClientError::Refused { status: 404, body }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(body.code, "unknownHost");
+    assert!(
+        body.message.contains("add it to the plan"),
+        "{}",
+        body.message
+    );
+
+    let mine = ipamd.ranges("b").await;
+    let drain = Drain {
+        host: host("b"),
+        prefix: mine.ranges[0].prefix,
+        cancel: false,
+    };
+    let drained = session.drain(&drain).await.expect("drains");
+    assert_eq!(drained.ranges[0].state, GrantState::Draining);
+    let owner = session
+        .owner("10.100.1.7".parse().expect("an address"))
+        .await;
+    let owner = owner.expect("answers").lease.expect("a lease");
+    assert_eq!(owner.lease.host, host("b"));
+    assert!(ipamd.get("/healthz").await.starts_with("HTTP/1.1 200"));
+}

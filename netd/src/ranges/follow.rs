@@ -1,0 +1,264 @@
+//! Following ipamd: what it says is kept, then taken over, then used.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use flatnet_ipam::assign::HostRanges;
+use flatnet_ipam::client::{Client, ClientError, Session};
+use flatnet_plan::{NetworkPlan, NodeSpec};
+use flatnet_types::NodeName;
+use ipnetwork::IpNetwork;
+use tracing::{info, warn};
+
+use super::holdings::{Fill, Holdings};
+use super::{disk, spec};
+use crate::attach::Engine;
+use crate::run::networks;
+use crate::world::World;
+
+/// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
+const WATCH: Duration = Duration::from_secs(20);
+/// Between two attempts to reach it, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
+/// How long a start without any range waits for ipamd.
+const FIRST: Duration = Duration::from_secs(10);
+/// Between two looks at what drains and was empty.
+const LET_GO_EVERY: Duration = Duration::from_secs(1);
+
+/// How a follower is started.
+#[derive(Debug)]
+pub struct FollowerStart {
+    /// ipamd.
+    pub client: Client,
+    /// This node.
+    pub node: NodeName,
+    /// The plan file: ranges come from ipamd, everything else from it.
+    pub plan_file: PathBuf,
+    /// The plan as it was read at the start.
+    pub plan: NetworkPlan,
+    /// Where the ranges are kept.
+    pub state: PathBuf,
+}
+
+/// Keeps the node's ranges what ipamd says they are.
+#[derive(Debug)]
+pub struct Follower {
+    start: FollowerStart,
+    holdings: Holdings,
+}
+
+impl Follower {
+    /// Reads what is kept on disk; a node that never had a range asks ipamd for some time.
+    ///
+    /// # Errors
+    /// What is kept cannot be read, or the plan does not have the node.
+    pub async fn begin(start: FollowerStart) -> Result<(Self, NodeSpec)> {
+        let kept = disk::load(&start.state)
+            .with_context(|| format!("read the ranges kept in {}", start.state.display()))?;
+        let mut follower = Self {
+            start,
+            holdings: kept.unwrap_or_default(),
+        };
+        if follower.holdings.ranges.is_empty() {
+            match tokio::time::timeout(FIRST, follower.first()).await {
+                Ok(answer) => follower.keep(follower.holdings.following(&answer))?,
+                Err(_) => warn!(
+                    ipamd = %follower.start.client.endpoint(),
+                    "ipamd has given this node no range yet: attaching waits for it"
+                ),
+            }
+        }
+        let (spec, _) = spec::derive(
+            &follower.start.plan,
+            &follower.start.node,
+            &follower.holdings,
+        )?;
+        info!(ranges = follower.holdings.ranges.len(), "ranges from ipamd");
+        Ok((follower, spec))
+    }
+
+    /// The first answer with a range in it.
+    async fn first(&self) -> HostRanges {
+        let report = self.holdings.report(|_| Fill::default());
+        let mut said = false;
+        loop {
+            let answer = async {
+                let mut session = self.start.client.connect().await?;
+                session.report(&self.start.node, &report).await
+            };
+            match answer.await {
+                Ok(answer) if !answer.ranges.is_empty() => return answer,
+                Ok(_) => {}
+                Err(e) if !said => {
+                    warn!(error = %e, "no range from ipamd yet");
+                    said = true;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(RETRY.0).await;
+        }
+    }
+
+    /// Follows for ever. Cancel safe: what is on disk is always whole, and a range is told to
+    /// be let go of only after it is gone from there.
+    pub async fn follow<W: World>(mut self, engine: Engine<W>) {
+        let mut retry = RETRY.0;
+        let mut away = false;
+        loop {
+            let ended = match self.start.client.connect().await {
+                Ok(mut session) => {
+                    if away {
+                        info!("ipamd is back");
+                    }
+                    (away, retry) = (false, RETRY.0);
+                    self.converse(&mut session, &engine).await
+                }
+                Err(e) => Err(e.into()),
+            };
+            if let Err(e) = ended
+                && !away
+            {
+                warn!(error = %e, "ipamd is away; the node goes on with the ranges that it has");
+                away = true;
+            }
+            tokio::time::sleep(retry).await;
+            retry = (retry * 2).min(RETRY.1);
+        }
+    }
+
+    /// One connection, until it breaks.
+    async fn converse<W: World>(
+        &mut self,
+        session: &mut Session,
+        engine: &Engine<W>,
+    ) -> Result<(), anyhow::Error> {
+        let node = self.start.node.clone();
+        loop {
+            let before = self.holdings.clone();
+            let report = before.report(|prefix| fill(engine, prefix));
+            let answer = session.report(&node, &report).await?;
+            self.take_over(&answer, engine)?;
+            let pending = self.let_go(&before, session, engine).await?;
+            if pending {
+                tokio::time::sleep(LET_GO_EVERY).await;
+                continue;
+            }
+            let revision = self.holdings.revision.clone();
+            let changed = session.ranges(&node, Some(&revision), WATCH).await?;
+            self.take_over(&changed, engine)?;
+        }
+    }
+
+    fn take_over<W: World>(&mut self, answer: &HostRanges, engine: &Engine<W>) -> Result<()> {
+        let next = self.holdings.following(answer);
+        for waiting in &answer.waiting {
+            tracing::debug!(network = %waiting.network, why = %waiting.message, "waits for a range");
+        }
+        if next == self.holdings {
+            return Ok(());
+        }
+        let other = next.ranges != self.holdings.ranges;
+        self.keep(next)?;
+        if other {
+            self.apply(engine)?;
+        }
+        Ok(())
+    }
+
+    /// Drops what drains and is empty. Whether something drained is empty already and is to
+    /// be looked at again soon.
+    async fn let_go<W: World>(
+        &mut self,
+        before: &Holdings,
+        session: &mut Session,
+        engine: &Engine<W>,
+    ) -> Result<bool> {
+        let use_of = |prefix| fill(engine, prefix);
+        let (kept, releases) = self.holdings.letting_go(before, &self.start.node, use_of);
+        if !releases.is_empty() {
+            self.keep(kept)?;
+            self.apply(engine)?;
+        }
+        for release in &releases {
+            match session.release(release).await {
+                Ok(_) => info!(range = %release.prefix, "let go of"),
+                // ipamd knows better what it is: it says so in its next answer.
+                Err(e @ ClientError::Refused { .. }) => {
+                    warn!(range = %release.prefix, error = %e, "ipamd does not take it back yet");
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let (_, soon) = self
+            .holdings
+            .letting_go(&self.holdings, &self.start.node, use_of);
+        Ok(!soon.is_empty())
+    }
+
+    fn keep(&mut self, next: Holdings) -> Result<()> {
+        disk::save(&self.start.state, &next)
+            .with_context(|| format!("keep the ranges in {}", self.start.state.display()))?;
+        self.holdings = next;
+        Ok(())
+    }
+
+    /// Goes over to the ranges that are held, without a restart.
+    fn apply<W: World>(&mut self, engine: &Engine<W>) -> Result<()> {
+        // The plan may have changed with them: a pool that grew, a network that is new.
+        if let Some(plan) = read_plan(&self.start.plan_file) {
+            self.start.plan = plan;
+        }
+        let (fresh, misfits) = spec::derive(&self.start.plan, &self.start.node, &self.holdings)?;
+        for misfit in misfits {
+            warn!(error = %misfit, "left out: the plan file on this node is older than ipamd's?");
+        }
+        let ranges = networks(&fresh.networks)?;
+        let mut spec = NodeSpec::clone(&engine.spec());
+        spec.networks = fresh.networks;
+        engine.set_spec(spec);
+        for record in engine.ipam().reconfigure(ranges) {
+            warn!(key = %record.key, "its address is in none of this node's ranges any more: kept until its DEL");
+        }
+        for holding in &self.holdings.ranges {
+            let grant = &holding.grant;
+            info!(network = %grant.network, range = %grant.prefix, state = ?grant.state, "range");
+        }
+        Ok(())
+    }
+}
+
+fn read_plan(path: &Path) -> Option<NetworkPlan> {
+    let text = std::fs::read_to_string(path).ok()?;
+    match flatnet_plan::load(&text) {
+        Ok(plan) => Some(plan),
+        Err(e) => {
+            warn!(error = %e, "the plan file is wrong; the one of before is used");
+            None
+        }
+    }
+}
+
+/// How full a range is, by what lives in it.
+fn fill<W: World>(engine: &Engine<W>, prefix: IpNetwork) -> Fill {
+    let inside = |ip: &IpNetwork| prefix.contains(ip.ip());
+    let used = engine
+        .ipam()
+        .list()
+        .iter()
+        .flat_map(|record| &record.addresses)
+        .filter(|assigned| inside(&assigned.address))
+        .count();
+    let range = flatnet_ipam::Span::from(prefix);
+    let spec = engine.spec();
+    let usage = spec
+        .networks
+        .iter()
+        .filter_map(|n| engine.ipam().usage(&n.name, engine.now()))
+        .flatten()
+        .find(|usage| usage.range == range);
+    Fill {
+        used: used as u64,
+        capacity: usage.map_or(0, |u| u64::try_from(u.capacity).unwrap_or(u64::MAX)),
+    }
+}

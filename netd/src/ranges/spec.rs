@@ -1,0 +1,110 @@
+//! The node's part of the plan, with the ranges that it holds.
+
+use flatnet_ipam::assign::GrantState;
+use flatnet_plan::model::Range;
+use flatnet_plan::{NetworkPlan, NodeError, NodeSpec, node};
+use flatnet_types::NodeName;
+use ipnetwork::IpNetwork;
+
+use super::holdings::Holdings;
+
+/// What `name` derives from the plan when its ranges are `holdings`. Ranges that the plan
+/// has no place for come back beside it: they are left out.
+///
+/// # Errors
+/// [`NodeError`] where the plan does not have the node.
+pub(super) fn derive(
+    plan: &NetworkPlan,
+    name: &NodeName,
+    holdings: &Holdings,
+) -> Result<(NodeSpec, Vec<NodeError>), NodeError> {
+    let mut plan = plan.clone();
+    let mut misfits = Vec::new();
+    let mut fitting = Vec::new();
+    for holding in &holdings.ranges {
+        let range = Range {
+            network: holding.grant.network.clone(),
+            prefix: holding.grant.prefix,
+        };
+        set_ranges(&mut plan, name, vec![range.clone()]);
+        match node::derive(&plan, name) {
+            Ok(_) => fitting.push(range),
+            Err(e @ NodeError::UnknownNode { .. }) => return Err(e),
+            Err(e @ NodeError::Dangling { .. }) => misfits.push(e),
+        }
+    }
+    set_ranges(&mut plan, name, fitting);
+    let mut spec = node::derive(&plan, name)?;
+    for range in spec.networks.iter_mut().flat_map(|n| &mut n.ranges) {
+        if drains(holdings, range.prefix) {
+            // Nothing of it is given out; what is in use stays.
+            range.exclude.push(range.prefix);
+        }
+    }
+    Ok((spec, misfits))
+}
+
+fn drains(holdings: &Holdings, prefix: IpNetwork) -> bool {
+    holdings
+        .ranges
+        .iter()
+        .any(|h| h.grant.prefix == prefix && h.grant.state == GrantState::Draining)
+}
+
+fn set_ranges(plan: &mut NetworkPlan, name: &NodeName, ranges: Vec<Range>) {
+    if let Some(host) = plan.spec.hosts.iter_mut().find(|h| &h.name == name) {
+        host.ranges = ranges;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flatnet_ipam::assign::{Incarnation, LeaseId, RangeGrant};
+
+    use super::*;
+    use crate::ranges::Holding;
+
+    const LAB: &str = include_str!("../../../examples/lab.yaml");
+
+    fn holding(prefix: &str, state: GrantState) -> Holding {
+        Holding {
+            grant: RangeGrant {
+                lease: LeaseId(1),
+                ledger: Incarnation(1),
+                network: "web".parse().expect("a name"),
+                prefix: prefix.parse().expect("a prefix"),
+                state,
+            },
+        }
+    }
+
+    #[test]
+    fn a_node_has_the_ranges_that_it_holds_and_those_that_drain_give_nothing_out() {
+        let plan = flatnet_plan::load(LAB).expect("a sound plan");
+        let name = "idc1".parse().expect("a name");
+        let holdings = Holdings {
+            ranges: vec![
+                holding("10.100.64.0/24", GrantState::Active),
+                holding("10.100.16.0/20", GrantState::Draining),
+                holding("10.9.0.0/24", GrantState::Active),
+            ],
+            ..Holdings::default()
+        };
+        let (spec, misfits) = derive(&plan, &name, &holdings).expect("derives");
+        assert_eq!(misfits.len(), 1, "{misfits:?}");
+        assert_eq!(spec.networks.len(), 1);
+        let networks = crate::run::networks(&spec.networks).expect("ranges");
+        let (_, ranges) = networks.iter().next().expect("a network");
+        let capacities: Vec<(String, u128)> = ranges
+            .iter()
+            .map(|r| (r.span().to_string(), r.capacity()))
+            .collect();
+        assert_eq!(
+            capacities,
+            [
+                ("10.100.16.0/20".to_owned(), 0),
+                ("10.100.64.0/24".to_owned(), 256)
+            ]
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! The follower against the real ledger, behind a door as thin as can be.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Path as UrlPath, Query, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use flatnet_ipam::assign::{
+    Declared, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange, Drain, HostRanges,
+    Incarnation, LedgerConfig, LedgerMemory, Release, Report, Service, ServiceStart, Trust,
+};
+use flatnet_ipam::client::{Client, Endpoint};
+use flatnet_ipam::{Config, Ipam, MemoryBackend, ReserveRequest, Timestamp};
+use flatnet_types::{AttachmentKey, NodeName};
+use tokio::net::UnixListener;
+
+use super::{Follower, FollowerStart};
+use crate::attach::Engine;
+use crate::model::ModelWorld;
+use crate::run::networks;
+
+const LAB: &str = include_str!("../../../examples/lab.yaml");
+
+fn node() -> NodeName {
+    "idc1".parse().expect("a name")
+}
+
+/// The ledger's plan: idc1 has `range` of the lab's network web.
+fn declared(range: &str) -> Arc<Declared> {
+    let web = || "web".parse().expect("a name");
+    let network = DeclaredNetwork {
+        site: "idc".to_owned(),
+        pools: vec![DeclaredPool {
+            prefix: "10.100.0.0/16".parse().expect("a prefix"),
+            slice: None,
+            blocked: Vec::new(),
+        }],
+    };
+    let host = DeclaredHost {
+        site: "idc".to_owned(),
+        ranges: vec![DeclaredRange {
+            network: web(),
+            prefix: range.parse().expect("a prefix"),
+        }],
+    };
+    let plan = Declared::new([(web(), network)].into(), [(node(), host)].into());
+    Arc::new(plan.expect("a sound plan"))
+}
+
+fn service(store: &LedgerMemory, range: &str, life: u64) -> Service {
+    let ticks = AtomicU64::new(life * 1_000_000);
+    let start = ServiceStart {
+        incarnation: Incarnation(life),
+        trust: if life == 1 { Trust::New } else { Trust::Ours },
+        config: LedgerConfig {
+            rest: Duration::from_secs(1),
+            settle: Duration::ZERO,
+        },
+        declared: declared(range),
+        clock: Arc::new(move || Timestamp::from_millis(ticks.fetch_add(1, Ordering::Relaxed))),
+    };
+    Service::start(Box::new(store.clone()), start)
+        .expect("starts")
+        .0
+}
+
+async fn ranges(
+    State(service): State<Service>,
+    UrlPath(host): UrlPath<NodeName>,
+    Query(watch): Query<BTreeMap<String, String>>,
+) -> Json<HostRanges> {
+    let mut ranges = service.watch(&host).await.expect("a known host");
+    if let Some(after) = watch.get("after") {
+        let changed = ranges.wait_for(|r| &r.revision != after);
+        let _ = tokio::time::timeout(Duration::from_secs(20), changed).await;
+    }
+    let now = HostRanges::clone(&ranges.borrow());
+    Json(now)
+}
+
+async fn report(
+    State(service): State<Service>,
+    UrlPath(host): UrlPath<NodeName>,
+    Json(report): Json<Report>,
+) -> Json<HostRanges> {
+    let answer = service.report(&host, report.held).await;
+    Json(HostRanges::clone(&*answer.expect("a known host")))
+}
+
+async fn release(State(service): State<Service>, Json(release): Json<Release>) -> Json<HostRanges> {
+    let host = release.host.clone();
+    service.release(release).await.expect("is empty");
+    let told = service.told(&host).expect("has asked");
+    let now = HostRanges::clone(&told.borrow());
+    Json(now)
+}
+
+/// Opens the door at `socket`; it closes with the handle's abort.
+fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
+    let _ = std::fs::remove_file(socket);
+    let listener = UnixListener::bind(socket).expect("binds");
+    let router = Router::new()
+        .route("/v1/hosts/{host}/ranges", get(ranges))
+        .route("/v1/hosts/{host}/use", post(report))
+        .route("/v1/ranges/release", post(release))
+        .with_state(service.clone());
+    tokio::spawn(async move {
+        axum::serve(listener, router).await.expect("serves");
+    })
+}
+
+async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
+    let plan_file = dir.join("plan.yaml");
+    std::fs::write(&plan_file, LAB).expect("writes");
+    let start = FollowerStart {
+        client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
+        node: node(),
+        plan_file,
+        plan: flatnet_plan::load(LAB).expect("a sound plan"),
+        state: dir.to_owned(),
+    };
+    let (follower, spec) = Follower::begin(start).await.expect("begins");
+    let config = Config::new(networks(&spec.networks).expect("ranges"));
+    let clock = Arc::new(|| Timestamp::from_millis(1));
+    let now = clock();
+    let store = Box::new(MemoryBackend::default());
+    let (ipam, _) = Ipam::open_with(store, config, "boot", now).expect("opens");
+    (
+        follower,
+        Engine::new(ModelWorld::default(), ipam, spec, clock),
+    )
+}
+
+fn held(engine: &Engine<ModelWorld>) -> Vec<String> {
+    let spec = engine.spec();
+    let ranges = spec.networks.iter().flat_map(|n| &n.ranges);
+    ranges.map(|r| r.prefix.to_string()).collect()
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn key(id: &str) -> AttachmentKey {
+    AttachmentKey {
+        network: "web".parse().expect("a name"),
+        container_id: id.parse().expect("a name"),
+        ifname: "eth0".parse().expect("a name"),
+    }
+}
+
+fn web() -> ReserveRequest {
+    ReserveRequest {
+        network: "web".parse().expect("a name"),
+        ips: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("ipamd.sock");
+    let store = LedgerMemory::default();
+    let ledger = service(&store, "10.100.16.0/24", 1);
+    let door = open(&ledger, &socket);
+    let (follower, engine) = begin(dir.path()).await;
+    assert_eq!(held(&engine), ["10.100.16.0/24"]);
+    let now = engine.now();
+    let (_, durable) = engine
+        .ipam()
+        .reserve(&key("c1"), &web(), now)
+        .expect("an address");
+    durable.await.expect("is durable");
+
+    let following = tokio::spawn(follower.follow(engine.clone()));
+    ledger
+        .declare(declared("10.100.16.0/23"))
+        .await
+        .expect("takes it over");
+    until("it grows", || held(&engine) == ["10.100.16.0/23"]).await;
+
+    // The plan moves it: what is in use stays, and nothing new is given out of it.
+    ledger
+        .declare(declared("10.100.64.0/24"))
+        .await
+        .expect("takes it over");
+    until("both", || {
+        held(&engine) == ["10.100.16.0/23", "10.100.64.0/24"]
+    })
+    .await;
+    until("nothing of the old one", || {
+        let usage = engine.ipam().usage(&web().network, now).expect("usage");
+        usage[0].capacity == 0
+    })
+    .await;
+    let (second, _) = engine
+        .ipam()
+        .reserve(&key("c2"), &web(), now)
+        .expect("an address");
+    assert!(
+        second.addresses[0]
+            .address
+            .to_string()
+            .starts_with("10.100.64.")
+    );
+    let first = engine.ipam().get(&key("c1")).expect("lives");
+    let gone = engine.ipam().release(&key("c1"), first.generation, now);
+    gone.expect("is released")
+        .durable()
+        .await
+        .expect("is durable");
+    until("the old one is let go of", || {
+        held(&engine) == ["10.100.64.0/24"]
+    })
+    .await;
+    following.abort();
+
+    // ipamd is away, and netd starts.
+    door.abort();
+    drop(ledger);
+    let _ = std::fs::remove_file(&socket);
+    let begun = Instant::now();
+    let (follower, engine) = begin(dir.path()).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "it waited for ipamd"
+    );
+    assert_eq!(held(&engine), ["10.100.64.0/24"]);
+    let (_, durable) = engine
+        .ipam()
+        .reserve(&key("c3"), &web(), now)
+        .expect("attaches without ipamd");
+    durable.await.expect("is durable");
+    let following = tokio::spawn(follower.follow(engine.clone()));
+
+    // It is back, in another life, and wants the range back.
+    let ledger = service(&store, "10.100.64.0/24", 2);
+    let _door = open(&ledger, &socket);
+    let drain = Drain {
+        host: node(),
+        prefix: "10.100.64.0/24".parse().expect("a prefix"),
+        cancel: false,
+    };
+    ledger.drain(drain).await.expect("drains");
+    until("nothing new is given out", || {
+        let usage = engine.ipam().usage(&web().network, now).expect("usage");
+        usage[0].capacity == 0
+    })
+    .await;
+    assert!(engine.ipam().get(&key("c3")).is_some());
+    following.abort();
+}
