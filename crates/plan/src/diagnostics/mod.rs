@@ -136,7 +136,7 @@ impl Report {
         self.readable = false;
         self.diagnostics.push(Diagnostic {
             rule,
-            message,
+            message: plain(&message),
             span,
             help: rule.help.to_owned(),
             related: None,
@@ -175,11 +175,11 @@ impl Report {
             self.diagnostics.push(Diagnostic {
                 rule: finding.rule,
                 span: tree.locate(&finding.place),
-                message: finding.message,
-                help: finding.help,
+                message: plain(&finding.message),
+                help: plain(&finding.help),
                 related: finding
                     .related
-                    .map(|(place, label)| (tree.locate(&place), label)),
+                    .map(|(place, label)| (tree.locate(&place), plain(&label))),
             });
         }
         self.document = Some(Document { written, expanded });
@@ -225,6 +225,13 @@ impl Report {
             (true, _) => 1,
         }
     }
+}
+
+/// One line that a terminal prints and does not obey: a document's words are in it.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// A document of another version or kind is told so before anything in it is judged.
