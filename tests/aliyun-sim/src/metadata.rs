@@ -172,3 +172,77 @@ impl Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::WorldFile;
+
+    const EXAMPLE: &str = include_str!("../examples/world.yaml");
+
+    struct Rig {
+        service: MetadataService,
+        world: World,
+        keys: Keys,
+    }
+
+    impl Rig {
+        fn new(change: impl Fn(&mut Metadata)) -> Self {
+            let file = WorldFile::parse(EXAMPLE).expect("the example is valid");
+            let mut settings = file.metadata.clone().expect("it has one");
+            change(&mut settings);
+            Self {
+                service: MetadataService::new(settings, 0),
+                world: World::new(&file, Timestamp(0)).expect("a world"),
+                keys: Keys::default(),
+            }
+        }
+
+        fn get(&mut self, seconds: u64, path: &str) -> Answer {
+            let request = Request {
+                method: "GET".to_owned(),
+                path: format!("/latest/meta-data/{path}"),
+                ..Request::default()
+            };
+            let now = Timestamp(seconds * 1000);
+            self.service
+                .answer(now, &request, &self.world, &mut self.keys)
+        }
+
+        fn key(&mut self, seconds: u64) -> String {
+            let answer = self.get(seconds, "ram/security-credentials/FlatnetRoutes");
+            let body: serde_json::Value = serde_json::from_str(&answer.text).expect("JSON");
+            body["AccessKeyId"].as_str().expect("a key").to_owned()
+        }
+    }
+
+    #[test]
+    fn new_credentials_come_before_the_old_ones_end_and_both_are_good_then() {
+        let mut rig = Rig::new(|settings| {
+            settings.credential_seconds = 100;
+            settings.renew_before_seconds = 30;
+        });
+        let first = rig.key(0);
+        assert_eq!(rig.key(69), first);
+        let second = rig.key(70);
+        assert_ne!(second, first);
+        let end = |id: &str| rig.keys.get(id).and_then(|key| key.expires);
+        assert_eq!(end(&first), Some(Timestamp(100_000)));
+        assert_eq!(end(&second), Some(Timestamp(170_000)));
+    }
+
+    #[test]
+    fn without_a_token_nothing_is_said_where_one_is_required() {
+        let mut rig = Rig::new(|settings| settings.token_required = true);
+        assert_eq!(rig.get(0, "instance-id").status, 403);
+    }
+
+    #[test]
+    fn what_there_is_not_is_not_found() {
+        let mut rig = Rig::new(|_| ());
+        assert_eq!(rig.get(0, "instance-id").text, "i-vpc1");
+        for path in ["", "nothing", "ram/security-credentials/Other"] {
+            assert_eq!(rig.get(0, path).status, 404, "{path}");
+        }
+    }
+}
