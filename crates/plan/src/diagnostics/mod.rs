@@ -121,7 +121,7 @@ pub fn diagnose(text: &str, file: &str) -> Report {
                 source::SyntaxError::DuplicateKey { .. } => &DUPLICATE_KEY,
                 _ => &SYNTAX,
             };
-            report.unreadable(rule, e.span(), e.to_string());
+            report.unreadable(rule, e.span(), &e.to_string());
         }
         Ok(tree) => report.of_tree(&tree),
     }
@@ -132,11 +132,11 @@ pub fn diagnose(text: &str, file: &str) -> Report {
 }
 
 impl Report {
-    fn unreadable(&mut self, rule: &'static Rule, span: Span, message: String) {
+    fn unreadable(&mut self, rule: &'static Rule, span: Span, message: &str) {
         self.readable = false;
         self.diagnostics.push(Diagnostic {
             rule,
-            message: plain(&message),
+            message: plain(message),
             span,
             help: rule.help.to_owned(),
             related: None,
@@ -145,7 +145,7 @@ impl Report {
 
     fn of_tree(&mut self, tree: &Node<'_>) {
         if let Some((span, message)) = wrong_header(tree) {
-            self.unreadable(&HEADER, span, message);
+            self.unreadable(&HEADER, span, &message);
             return;
         }
         // An ID that no VLAN can have is no VLAN ID for the model. It is found beforehand, so
@@ -165,7 +165,7 @@ impl Report {
             Err(e) => {
                 let span = e.span.unwrap_or(tree.span);
                 if !ids.iter().any(|(at, _)| *at == span) {
-                    self.unreadable(&SHAPE, span, e.message);
+                    self.unreadable(&SHAPE, span, &e.message);
                 }
                 return;
             }
