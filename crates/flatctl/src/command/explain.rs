@@ -39,7 +39,7 @@ fn table(rules: &Vec<RuleView>) -> Table {
     let mut table = Table::new([
         Column::text("CODE"),
         Column::text("SEVERITY"),
-        Column::text("WHAT").flexible(),
+        Column::text("WHAT").wrapped(),
     ]);
     for r in rules {
         let style = match r.severity {

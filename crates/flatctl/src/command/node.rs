@@ -173,7 +173,7 @@ fn why_not(netd: &Daemon, ready: bool) -> Option<String> {
 }
 
 fn status_tables(s: &Status) -> Vec<Table> {
-    let mut about = Table::new([Column::text("NODE"), Column::text("VALUE")])
+    let mut about = Table::new([Column::text("NODE"), Column::text("VALUE").wrapped()])
         .title(format!("Node {}", s.node))
         .without_heads();
     let mode = match &s.mode {
@@ -236,7 +236,7 @@ fn status_tables(s: &Status) -> Vec<Table> {
         }
     }
 
-    let mut would = Table::new([Column::text("WOULD")])
+    let mut would = Table::new([Column::text("WOULD").wrapped()])
         .title("What netd would change now")
         .without_heads()
         .or_empty(if s.ready {
@@ -249,7 +249,7 @@ fn status_tables(s: &Status) -> Vec<Table> {
     }
     let mut shown = vec![about, usage, would];
     if !s.problems.is_empty() {
-        let mut problems = Table::new([Column::text("PROBLEM")])
+        let mut problems = Table::new([Column::text("PROBLEM").wrapped()])
             .title("What netd cannot mend")
             .without_heads();
         for p in &s.problems {

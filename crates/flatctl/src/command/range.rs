@@ -182,7 +182,7 @@ fn listing(all: &Listing, now: u64) -> Vec<Table> {
             Column::text("HOST"),
             Column::text("NETWORK"),
             Column::text("RANGE"),
-            Column::text("WHY").flexible(),
+            Column::text("WHY").wrapped(),
         ])
         .title("Hosts that wait");
         for w in &all.waiting {

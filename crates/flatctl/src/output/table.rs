@@ -26,6 +26,7 @@ pub struct Column {
     align: Align,
     wide: bool,
     flexible: bool,
+    wraps: bool,
 }
 
 impl Column {
@@ -36,6 +37,7 @@ impl Column {
             align: Align::Left,
             wide: false,
             flexible: false,
+            wraps: false,
         }
     }
 
@@ -58,6 +60,18 @@ impl Column {
     pub fn flexible(self) -> Self {
         Self {
             flexible: true,
+            ..self
+        }
+    }
+}
+
+impl Column {
+    /// Goes on in the next line where the terminal is too narrow: for sentences.
+    #[must_use]
+    pub fn wrapped(self) -> Self {
+        Self {
+            flexible: true,
+            wraps: true,
             ..self
         }
     }
@@ -179,22 +193,36 @@ impl Table {
             .collect();
         let heads = (!self.headless).then_some(&heads);
         for row in heads.into_iter().chain(&self.rows) {
-            let mut line = String::new();
-            let mut pending = 0;
-            for (&i, &wanted) in shown.iter().zip(&widths) {
-                let cell = cell(row, i);
-                let text = fit(&cell.text, wanted);
-                let pad = wanted - text.width();
-                let (before, after) = match self.columns[i].align {
-                    Align::Left => (0, pad),
-                    Align::Right => (pad, 0),
-                };
-                line.push_str(&" ".repeat(pending + before));
-                line.push_str(&cell.style.paint(&text, colour && !text.is_empty()));
-                pending = after + GAP;
+            let cells: Vec<(Cell, Vec<String>)> = shown
+                .iter()
+                .zip(&widths)
+                .map(|(&i, &width)| {
+                    let cell = cell(row, i);
+                    let lines = match self.columns[i].wraps {
+                        true => wrap(&cell.text, width),
+                        false => vec![fit(&cell.text, width)],
+                    };
+                    (cell, lines)
+                })
+                .collect();
+            let height = cells.iter().map(|c| c.1.len()).max().unwrap_or(0);
+            for k in 0..height {
+                let mut line = String::new();
+                let mut pending = 0;
+                for ((cell, lines), (&i, &wanted)) in cells.iter().zip(shown.iter().zip(&widths)) {
+                    let text = lines.get(k).map_or("", String::as_str);
+                    let pad = wanted.saturating_sub(text.width());
+                    let (before, after) = match self.columns[i].align {
+                        Align::Left => (0, pad),
+                        Align::Right => (pad, 0),
+                    };
+                    line.push_str(&" ".repeat(pending + before));
+                    line.push_str(&cell.style.paint(text, colour && !text.is_empty()));
+                    pending = after + GAP;
+                }
+                out.push_str(line.trim_end());
+                out.push('\n');
             }
-            out.push_str(line.trim_end());
-            out.push('\n');
         }
     }
 
@@ -233,6 +261,22 @@ impl Table {
 
 fn cell(row: &[Cell], i: usize) -> Cell {
     row.get(i).cloned().unwrap_or_default()
+}
+
+/// `text` in lines of at most `width` columns, broken between words where it can be.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let used = lines.last().map_or(0, |l| l.width());
+        let gap = usize::from(used > 0);
+        if used > 0 && used + gap + word.width() > width {
+            lines.push(fit(word, width));
+        } else if let Some(line) = lines.last_mut() {
+            line.push_str(&" ".repeat(gap));
+            line.push_str(&fit(word, width));
+        }
+    }
+    lines
 }
 
 /// `text` in at most `width` columns.
@@ -302,6 +346,28 @@ mod tests {
         assert!(text.contains("10.0.0.0/26 10…"), "{text}");
         let text = hosts().render(false, Some(5), false);
         assert!(text.contains("idc-001"), "names stay whole: {text}");
+    }
+
+    #[test]
+    fn sentences_go_on_in_the_next_line() {
+        let mut table = Table::new([
+            Column::text("WHAT"),
+            Column::text("MIND").wrapped(),
+            Column::number("N"),
+        ]);
+        table.row([
+            "drain".into(),
+            "its containers are made again elsewhere".into(),
+            7.into(),
+        ]);
+        assert_eq!(
+            table.render(false, Some(30), false),
+            "WHAT   MIND                  N\n\
+             drain  its containers are    7\n\
+             \x20      made again elsewhere\n"
+        );
+        let whole = table.render(false, None, false);
+        assert!(whole.contains("drain  its containers are made again elsewhere  7\n"));
     }
 
     #[test]

@@ -47,8 +47,8 @@ fn tables(found: &Diff, details: bool) -> Vec<Table> {
             Column::text("WHAT"),
             Column::number("COUNT"),
             Column::text("DISRUPTS"),
-            Column::text("WHICH").flexible(),
-            Column::text("MIND").flexible(),
+            Column::text("WHICH").wrapped(),
+            Column::text("MIND").wrapped(),
         ])
         .title(title);
         for change in &found.changes[at..at + count] {
