@@ -277,6 +277,7 @@ impl Lab {
         if let Some(value) = value.and_then(|at| argv.get_mut(at)) {
             *value = plan.display().to_string();
         }
+        netd::without_ipamd(&mut argv);
         self.change_netd(node, |unit| unit.argv = argv)
     }
 

@@ -34,6 +34,7 @@ mod fabric;
 mod files;
 mod guard;
 mod interrupt;
+mod ipamd;
 mod lab;
 pub mod lock;
 pub mod netd;

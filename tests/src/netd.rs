@@ -43,6 +43,8 @@ pub(crate) fn unit(layout: &Layout, node: &str, build: String) -> Unit {
         show(&layout.plan()),
         "--node".into(),
         node.into(),
+        "--ipamd".into(),
+        format!("unix:{}", show(&layout.ipamd_sock())),
         "--socket".into(),
         show(&paths.netd_sock()),
         "--state".into(),
@@ -69,6 +71,14 @@ pub(crate) fn unit(layout: &Layout, node: &str, build: String) -> Unit {
         stage: Stage::Node,
         mend: Vec::new(),
         build,
+    }
+}
+
+/// Makes a netd take its ranges from the plan that it is given and not from ipamd, whose plan
+/// is the lab's.
+pub(crate) fn without_ipamd(argv: &mut Vec<String>) {
+    if let Some(at) = argv.iter().position(|a| a == "--ipamd") {
+        argv.drain(at..(at + 2).min(argv.len()));
     }
 }
 

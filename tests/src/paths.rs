@@ -92,6 +92,11 @@ impl Layout {
         self.root.join("supervisor.log")
     }
 
+    /// ipamd's socket, which every node reaches.
+    pub fn ipamd_sock(&self) -> PathBuf {
+        self.root.join("ipamd").join("ipamd.sock")
+    }
+
     /// The files of one member.
     pub fn member(&self, name: &str) -> MemberPaths {
         MemberPaths {

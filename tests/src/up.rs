@@ -16,7 +16,7 @@ use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
 use crate::process::{ProcessId, poll};
 use crate::progress::Progress;
 use crate::supervise::{self, Unit};
-use crate::{checks, cloud, files, netd, netns, ovs, run};
+use crate::{checks, cloud, files, ipamd, netd, netns, ovs, run};
 
 /// How long another `up` or `down` may take.
 const OTHERS: Duration = Duration::from_secs(90);
@@ -93,7 +93,7 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
     let begun = Instant::now();
     checks::machine()?;
     let ours: &[&str] = if options.netd {
-        &["flatnet-lab", "flatnet", "netd"]
+        &["flatnet-lab", "flatnet", "netd", ipamd::NAME]
     } else {
         &["flatnet-lab"]
     };
@@ -244,13 +244,23 @@ impl Raise<'_> {
         }
         // The simulator is for labs with a cloud, the last one for the suites that order
         // failures: both may be absent.
-        for name in ["flatnet-lab", "flatnet", "netd", SIMULATOR, netd::FAULTS] {
+        for name in [
+            "flatnet-lab",
+            "flatnet",
+            "netd",
+            ipamd::NAME,
+            SIMULATOR,
+            netd::FAULTS,
+        ] {
             let from = self.options.bin_dir.join(name);
             if from.is_file() && files::copy_if_changed(&from, &layout.bin(name))? {
                 self.mended(format!("bin/{name} is of a newer build"));
             }
         }
         self.link_plugins();
+        if self.options.netd {
+            files::make_dir(&layout.member(ipamd::NAME).store())?;
+        }
         run::each(&self.fabric.members, |member| {
             let paths = layout.member(&member.name);
             if member.role.has_ovs() {
@@ -310,6 +320,10 @@ impl Raise<'_> {
         let lab = self.layout.bin("flatnet-lab").display().to_string();
         let build = build_of(&self.layout.bin("netd"));
         let mut units = Vec::new();
+        if self.options.netd {
+            let build = build_of(&self.layout.bin(ipamd::NAME));
+            units.push(ipamd::unit(&self.layout, build));
+        }
         for member in &self.fabric.members {
             let paths = self.layout.member(&member.name);
             if member.role.has_ovs() {

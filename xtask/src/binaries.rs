@@ -31,11 +31,12 @@ const UNITS: &[Unit] = &[
         output: "release",
         packages: &[
             "flatnet-netd",
+            "flatnet-ipam",
             "flatnet-flatctl",
             "flatnet-lab",
             "flatnet-aliyun-sim",
         ],
-        programs: &["netd", "flatctl", "flatnet-lab", "aliyun-sim"],
+        programs: &["netd", "ipamd", "flatctl", "flatnet-lab", "aliyun-sim"],
     },
 ];
 

@@ -48,6 +48,7 @@ impl<'l> Changed<'l> {
             for arg in argv.iter_mut().filter(|a| Path::new(a.as_str()) == usual) {
                 arg.clone_from(&other);
             }
+            netd::without_ipamd(argv);
             argv.extend(args.iter().map(|a| (*a).to_owned()));
         })?;
         ensure!(process.wait_gone(PATIENCE), "netd of {node} does not stop");

@@ -1,0 +1,44 @@
+//! ipamd in the lab: one for all nodes, which take their ranges from it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::paths::Layout;
+use crate::supervise::{Stage, Unit};
+
+/// The program, and its name among the supervisor's units.
+pub(crate) const NAME: &str = "ipamd";
+
+/// The daemon. It needs no network: all nodes share the file system, and so its socket.
+pub(crate) fn unit(layout: &Layout, build: String) -> Unit {
+    let show = |p: &Path| p.display().to_string();
+    let paths = layout.member(NAME);
+    let argv = [
+        show(&layout.bin(NAME)),
+        "run".into(),
+        "--plan".into(),
+        show(&layout.plan()),
+        "--state".into(),
+        show(&paths.store()),
+        // The lab's state goes with the lab, so there is never a ledger to lose.
+        "--init".into(),
+        "--socket".into(),
+        show(&layout.ipamd_sock()),
+        "--settle".into(),
+        "2".into(),
+        "--log-format".into(),
+        "json".into(),
+    ];
+    Unit {
+        name: NAME.to_owned(),
+        netns: None,
+        argv: argv.to_vec(),
+        env: BTreeMap::new(),
+        pid_file: Some(paths.dir().join("ipamd.pid")),
+        log: paths.log(NAME),
+        after: None,
+        stage: Stage::Node,
+        mend: Vec::new(),
+        build,
+    }
+}
