@@ -106,6 +106,7 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
     let created = !layout.plan().exists();
     let cloud = options.cloud || layout.world().exists();
     let plan = choose_plan(options, &layout, cloud)?;
+    check_plan(&plan, &layout, progress)?;
     if cloud {
         checks::binaries(&options.bin_dir, &[SIMULATOR])?;
     }
@@ -186,6 +187,19 @@ fn choose_plan(options: &UpOptions, layout: &Layout, with_ids: bool) -> Result<N
         (Some(plan), _) | (None, Some(plan)) => Ok(plan),
         (None, None) => Ok(named(crate::plan::generate(2, 2)?)),
     }
+}
+
+/// What `flatctl plan check` says of the plan, before anything is made.
+fn check_plan(plan: &NetworkPlan, layout: &Layout, progress: &dyn Progress) -> Result<()> {
+    let text = flatnet_plan::to_yaml(plan)
+        .map_err(|e| Error::Unsupported(format!("a plan that cannot be written: {e}")))?;
+    let file = layout.plan().display().to_string();
+    progress.note(&format!(
+        "plan check: {}",
+        flatnet_plan::diagnose(&text, &file).summary()
+    ));
+    flatnet_plan::load_named(&text, &file)?;
+    Ok(())
 }
 
 struct Raise<'o> {

@@ -32,11 +32,19 @@ const UNITS: &[Unit] = &[
         packages: &[
             "flatnet-netd",
             "flatnet-ipam",
+            "flatnet-vpc-route",
             "flatnet-flatctl",
             "flatnet-lab",
             "flatnet-aliyun-sim",
         ],
-        programs: &["netd", "ipamd", "flatctl", "flatnet-lab", "aliyun-sim"],
+        programs: &[
+            "netd",
+            "ipamd",
+            "vpc-route",
+            "flatctl",
+            "flatnet-lab",
+            "aliyun-sim",
+        ],
     },
 ];
 
