@@ -11,24 +11,38 @@ use crate::host;
 struct Bench {
     name: &'static str,
     package: &'static str,
-    targets: &'static [&'static str],
+    /// What cargo is told to run of it.
+    run: &'static [&'static str],
 }
 
 const BENCHES: &[Bench] = &[
     Bench {
         name: "ipam",
         package: "flatnet-ipam",
-        targets: &["allocator", "store"],
+        run: &["bench", "--bench", "allocator", "--bench", "store"],
+    },
+    // A daemon and its clients, so it is a program of its own.
+    Bench {
+        name: "ipamd",
+        package: "flatnet-ipam",
+        run: &[
+            "run",
+            "--release",
+            "--features",
+            "client,daemon",
+            "--example",
+            "ipamd_load",
+        ],
     },
     Bench {
         name: "plan",
         package: "flatnet-plan",
-        targets: &["plan"],
+        run: &["bench", "--bench", "plan"],
     },
     Bench {
         name: "routes",
         package: "flatnet-vpc-route",
-        targets: &["routes"],
+        run: &["bench", "--bench", "routes"],
     },
 ];
 
@@ -42,12 +56,9 @@ pub(crate) fn without_lab(args: &[OsString]) -> Result<Option<ExitCode>> {
         return Ok(None);
     };
     let mut cargo = host::cargo();
-    cargo.args(["bench", "--locked", "--package", bench.package]);
-    for target in bench.targets {
-        cargo.args(["--bench", target]);
-    }
-    cargo.arg("--").args(rest);
-    let status = cargo.status().context("cannot run cargo bench")?;
+    cargo.args(bench.run);
+    cargo.args(["--locked", "--package", bench.package, "--"]);
+    let status = cargo.args(rest).status().context("cannot run cargo")?;
     Ok(Some(if status.success() {
         ExitCode::SUCCESS
     } else {

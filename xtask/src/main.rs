@@ -47,7 +47,7 @@ enum Cmd {
     Demo(Handover),
     /// Format, lints, unit and property tests, then the end-to-end suites in the lab
     Test(test::Options),
-    /// Benchmarks: attach (in the lab), plan, routes, ipam
+    /// Benchmarks: attach (in the lab), plan, routes, ipam, ipamd
     #[command(disable_help_flag = true)]
     Bench(Handover),
     /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
