@@ -282,11 +282,15 @@ pub(crate) fn vlans_of(plan: &NetworkPlan, site: &Site, host: &Host) -> Vec<Vlan
 fn sysctls(role: Role) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     let mut set = |key: &str, value: &str| all.insert(key.to_owned(), value.to_owned());
+    let node = matches!(role, Role::IdcNode | Role::VpcNode);
     for conf in ["all", "default"] {
-        set(&format!("ipv6/conf/{conf}/disable_ipv6"), "0");
         set(&format!("ipv6/conf/{conf}/accept_dad"), "0");
         set(&format!("ipv6/conf/{conf}/accept_ra"), "0");
-        set(&format!("ipv4/conf/{conf}/rp_filter"), "0");
+        // A node's defaults are netd's: two that set them would undo each other for ever.
+        if !(node && conf == "default") {
+            set(&format!("ipv6/conf/{conf}/disable_ipv6"), "0");
+            set(&format!("ipv4/conf/{conf}/rp_filter"), "0");
+        }
     }
     set("ipv6/conf/default/dad_transmits", "0");
     match role {

@@ -124,6 +124,20 @@ fn only_routers_forward() {
 }
 
 #[test]
+fn the_defaults_of_a_nodes_links_are_left_to_netd() {
+    for member in lab().members {
+        let node = matches!(member.role, Role::IdcNode | Role::VpcNode);
+        for key in [
+            "ipv4/conf/default/rp_filter",
+            "ipv6/conf/default/disable_ipv6",
+        ] {
+            let sets = member.sysctls.contains_key(key);
+            assert_eq!(sets, !node, "{}: {key}", member.name);
+        }
+    }
+}
+
+#[test]
 fn what_open_vswitch_has_yet_to_make_is_left_for_later() {
     let fabric = lab();
     let mut seen = done(&fabric);
