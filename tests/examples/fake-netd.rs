@@ -1,4 +1,4 @@
-//! Answers 200 to everything on netd's socket: so that the lab's care for its netds is
+//! Answers 200 to everything on the socket of netd, or of ipamd: so that the lab's care for them is
 //! tested without one.
 
 use std::io::{Read, Write};

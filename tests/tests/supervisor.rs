@@ -309,6 +309,7 @@ fn fake_binaries() -> tempfile::TempDir {
         ("flatnet-lab", "flatnet-lab"),
         ("examples/fake-netd", "netd"),
         ("examples/fake-netd", "flatnet"),
+        ("examples/fake-netd", "ipamd"),
     ] {
         fs::copy(built.join(from), dir.path().join(to))
             .expect("`cargo build -p flatnet-lab --examples` makes it");
