@@ -19,10 +19,12 @@ pub(crate) mod file;
 mod lock;
 mod memory;
 mod redb_backend;
+mod redb_file;
 
 pub(crate) use lock::{Lock, beside};
 pub use memory::{Fault, MemoryBackend};
 pub use redb_backend::RedbBackend;
+pub(crate) use redb_file::{Reading, RedbFile, WriteError};
 
 /// The store's schema that this version writes.
 pub const SCHEMA: u64 = 1;

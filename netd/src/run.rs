@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use flatnet_cni::spool::{Entry, Spool};
+use flatnet_daemon::{socket, stop};
 use flatnet_ipam::client::Client;
 use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span, Timestamp};
 use flatnet_kernel::{Kernel, LinkEvent};
@@ -14,13 +15,11 @@ use flatnet_ovs::ovsdb::ConnState;
 use flatnet_plan::node::NodeNetwork;
 use flatnet_plan::{NetworkPlan, NodeSpec};
 use flatnet_types::NodeName;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
 use crate::attach::Engine;
-use crate::config::{Cli, Command, Datapath, LogFormat, PlanArgs, RunArgs};
+use crate::config::{Cli, Command, Datapath, PlanArgs, RunArgs};
 use crate::live::{self, Live};
 use crate::metrics::{Metrics, OpLabel};
 use crate::ranges::{Follower, FollowerStart};
@@ -52,7 +51,7 @@ pub fn main(cli: Cli) -> Result<()> {
             Ok(())
         }
         Command::Run(args) => {
-            log_to_stderr(args.log_format);
+            flatnet_daemon::log::to_stderr(args.log_format);
             // Two workers: the work is short and mostly waiting, and memory goes with threads.
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -61,17 +60,6 @@ pub fn main(cli: Cli) -> Result<()> {
                 .context("start the runtime")?;
             runtime.block_on(run(*args))
         }
-    }
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
 
@@ -225,7 +213,7 @@ async fn run(args: RunArgs) -> Result<()> {
         datapath: args.datapath.as_str().to_owned(),
     };
     let reconciler = Arc::new(Reconciler::new(engine.clone(), options));
-    let listener = server::bind(&args.socket)?;
+    let listener = socket::bind("netd", &args.socket)?;
     let (stop, stopping) = watch::channel(false);
 
     let dirty = engine.dirty();
@@ -254,13 +242,13 @@ async fn run(args: RunArgs) -> Result<()> {
         scrape: Arc::new(Scraper::new(engine, metrics)),
     };
     info!(socket = %args.socket.display(), "serving");
-    let mut served = tokio::spawn(server::serve(listener, app, stopped(stopping)));
+    let mut served = tokio::spawn(server::serve(listener, app, stop::told(stopping)));
     tokio::select! {
         ended = &mut served => {
             ended.context("the server died")?.context("serve")?;
             bail!("the server stopped by itself");
         }
-        signal = wanted_stop() => info!(signal = signal?, "stopping; the data path goes on"),
+        signal = stop::wanted() => info!(signal = signal?, "stopping; the data path goes on"),
     }
     stop.send_replace(true);
     if tokio::time::timeout(STOP_TIMEOUT, served).await.is_err() {
@@ -269,20 +257,6 @@ async fn run(args: RunArgs) -> Result<()> {
     tasks.shutdown().await;
     let _ = std::fs::remove_file(&args.socket);
     Ok(())
-}
-
-async fn wanted_stop() -> Result<&'static str> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = term.recv() => Ok("SIGTERM"),
-        _ = int.recv() => Ok("SIGINT"),
-    }
-}
-
-async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is a stop too.
-    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 /// Reconciles whenever something says so, and every `resync`; again soon where something was

@@ -4,27 +4,24 @@
 //! The socket is mode 0600, and the peer's credentials are checked on every connection
 //! beside, because a socket's mode can be changed by mistake.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::IncomingStream;
+use flatnet_daemon::socket::Peer;
 use flatnet_types::api::{
     self, AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VersionReply,
     code,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use thiserror::Error;
-use tokio::net::{UnixListener, unix::UCred};
+use tokio::net::UnixListener;
 use tracing::Instrument;
 
 use crate::attach::{AttachError, Engine};
@@ -55,68 +52,6 @@ impl<W: NodeWorld> Clone for App<W> {
             metrics: Arc::clone(&self.metrics),
             scrape: Arc::clone(&self.scrape),
         }
-    }
-}
-
-/// Why the socket cannot be served.
-#[derive(Debug, Error)]
-pub enum BindError {
-    /// A netd that lives answers on it.
-    #[error("another netd serves {path}: stop it first")]
-    InUse {
-        /// The socket.
-        path: PathBuf,
-    },
-    /// The file cannot be made.
-    #[error("cannot listen on {path}: {source}")]
-    Io {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-/// Listens on `path`, mode 0600. A socket file that a dead netd left is replaced.
-///
-/// # Errors
-/// [`BindError`].
-pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
-    use std::os::unix::fs::PermissionsExt;
-    let io = |source| BindError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(io)?;
-    }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(BindError::InUse {
-            path: path.to_owned(),
-        });
-    }
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
-        _ => {}
-    }
-    // Bound under another name and then moved: nobody meets it with a wider mode, and nobody
-    // misses it in between.
-    let fresh = path.with_extension("new");
-    let _ = std::fs::remove_file(&fresh);
-    let listener = UnixListener::bind(&fresh).map_err(io)?;
-    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
-    std::fs::rename(&fresh, path).map_err(io)?;
-    Ok(listener)
-}
-
-/// The peer of a connection.
-#[derive(Debug, Clone, Copy)]
-struct Peer(Option<UCred>);
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok())
     }
 }
 
@@ -161,17 +96,17 @@ fn router<W: NodeWorld>(app: App<W>) -> Router {
 
 /// Root of this machine, and nobody else.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
-    match peer.0 {
-        Some(cred) if cred.uid() == 0 => next.run(request).await,
-        _ => refusal(
-            StatusCode::FORBIDDEN,
-            ErrorReply {
-                code: code::IO_FAILURE,
-                msg: "netd serves root only".to_owned(),
-                details: String::new(),
-            },
-        ),
+    if peer.is_root() {
+        return next.run(request).await;
     }
+    refusal(
+        StatusCode::FORBIDDEN,
+        ErrorReply {
+            code: code::IO_FAILURE,
+            msg: "netd serves root only".to_owned(),
+            details: String::new(),
+        },
+    )
 }
 
 async fn unknown(request: Request) -> Response {

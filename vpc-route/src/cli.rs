@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use flatnet_daemon::LogFormat;
 
 /// Keeps VPC route tables, leased lines and edge routers equal to the plan
 ///
@@ -115,15 +116,6 @@ pub enum Colour {
     Always,
     /// No.
     Never,
-}
-
-/// How the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 #[cfg(test)]

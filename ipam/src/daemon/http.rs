@@ -11,6 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use flatnet_daemon::socket::Peer;
 use flatnet_types::NodeName;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -141,12 +142,8 @@ async fn measured(State(app): State<App>, request: Request, next: Next) -> Respo
     response
 }
 
-async fn root_only(
-    ConnectInfo(peer): ConnectInfo<super::run::Peer>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if peer.0 == Some(0) {
+async fn root_only(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+    if peer.is_root() {
         return next.run(request).await;
     }
     Failure::new(

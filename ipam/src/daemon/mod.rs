@@ -18,6 +18,6 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use cli::{Cli, Command, InitArgs, LogFormat, RunArgs};
+pub use cli::{Cli, Command, InitArgs, RunArgs};
 pub use declare::declare;
 pub use run::main;

@@ -6,16 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, ListenerExt};
+use axum::serve::ListenerExt;
+use flatnet_daemon::socket::Peer;
+use flatnet_daemon::{socket, stop};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 use super::auth::Token;
-use super::cli::{Cli, Command, InitArgs, LogFormat, RunArgs};
+use super::cli::{Cli, Command, InitArgs, RunArgs};
 use super::http::{self, App, PlanStatus};
 use super::listen;
 use super::metrics::Metrics;
@@ -40,7 +39,7 @@ pub fn main(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Init(args) => init(&args),
         Command::Run(args) => {
-            log_to_stderr(args.log_format);
+            flatnet_daemon::log::to_stderr(args.log_format);
             listen::raise_file_limit();
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -48,17 +47,6 @@ pub fn main(cli: Cli) -> Result<()> {
                 .context("start the runtime")?;
             runtime.block_on(run(args))
         }
-    }
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
 
@@ -165,8 +153,7 @@ async fn run(args: RunArgs) -> Result<()> {
             refused,
         })),
     };
-    let unix = listen::unix(&args.socket)
-        .with_context(|| format!("listen on {}", args.socket.display()))?;
+    let unix = socket::bind("ipamd", &args.socket)?;
     let (stop, stopping) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(serve_unix(unix, app.clone(), stopping.clone()));
@@ -202,7 +189,7 @@ async fn run(args: RunArgs) -> Result<()> {
             }
             bail!("a server stopped by itself");
         }
-        signal = wanted_stop() => info!(signal = signal?, "stopping; hosts go on with what they have"),
+        signal = stop::wanted() => info!(signal = signal?, "stopping; hosts go on with what they have"),
     }
     stop.send_replace(true);
     for task in background {
@@ -215,30 +202,6 @@ async fn run(args: RunArgs) -> Result<()> {
     Ok(())
 }
 
-async fn wanted_stop() -> Result<&'static str> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = term.recv() => Ok("SIGTERM"),
-        _ = int.recv() => Ok("SIGINT"),
-    }
-}
-
-/// The user at the other end of a unix socket.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) Option<u32>);
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
-    }
-}
-
-async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is a stop too.
-    let _ = stopping.wait_for(|stop| *stop).await;
-}
-
 async fn serve_unix(
     listener: UnixListener,
     app: App,
@@ -246,7 +209,7 @@ async fn serve_unix(
 ) -> std::io::Result<()> {
     let service = http::unix_router(app).into_make_service_with_connect_info::<Peer>();
     axum::serve(listener, service)
-        .with_graceful_shutdown(stopped(stopping))
+        .with_graceful_shutdown(stop::told(stopping))
         .await
 }
 
@@ -263,7 +226,7 @@ async fn serve_tcp(
         }
     });
     axum::serve(listener, http::tcp_router(app, token))
-        .with_graceful_shutdown(stopped(stopping))
+        .with_graceful_shutdown(stop::told(stopping))
         .await
 }
 

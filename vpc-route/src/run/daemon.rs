@@ -14,7 +14,6 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::holder;
@@ -44,15 +43,12 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
         every: controller.config.lease() / 3,
     };
     let (tell, told) = watch::channel(None);
-    let mut terminate = signal(SignalKind::terminate()).context("listen to SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen to SIGINT")?;
     tokio::select! {
         // A round that is cut here stops between two writes or leaves one in doubt, which the
         // next leader's listing resolves.
         () = rounds(&controller, &metrics, &leadership, told, change) => {}
         () = leadership.keep(&controller, tell) => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        signal = flatnet_daemon::stop::wanted() => { signal.context("listen to signals")?; }
     }
     tracing::info!("ending; the tables stay as they are");
     file.give_up(SystemTime::now())?;

@@ -6,9 +6,8 @@ mod once;
 use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, Result};
-use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Colour, Command, LogFormat, Output, Show};
+use crate::cli::{Cli, Colour, Command, Output, Show};
 use crate::config::Config;
 use crate::controller::Outcome;
 use crate::show::{self, Paint};
@@ -18,7 +17,7 @@ use crate::show::{self, Paint};
 /// # Errors
 /// What kept it from its work; nothing was changed then.
 pub fn main(cli: &Cli) -> Result<u8> {
-    log(cli.log_format);
+    flatnet_daemon::log::to_stderr(cli.log_format);
     let config = Config::read(&cli.config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -33,17 +32,6 @@ pub fn main(cli: &Cli) -> Result<u8> {
             Command::Rollback(args) => once::rollback(config, args).await,
         }
     })
-}
-
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("FLATNET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }
 
 /// The one place that writes to stdout.

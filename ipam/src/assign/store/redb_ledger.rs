@@ -1,11 +1,10 @@
 //! The ledger in a redb file. One commit is one fsync, whatever the batch holds, and one
 //! more for the mark.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use redb::{
-    Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
-    WriteTransaction,
+    ReadTransaction, ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 
 use super::mark::{self, Mark};
@@ -13,7 +12,7 @@ use super::{Entry, LEDGER_SCHEMA, LedgerSaved, LedgerStore, Start, Trust};
 use crate::assign::lease::{Incarnation, Lease};
 use crate::assign::ledger::{key_of, overlap};
 use crate::range::Family;
-use crate::store::{Lock, StoreError, file};
+use crate::store::{Lock, Reading, RedbFile, StoreError, WriteError};
 
 /// `schema`, `sequence`.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("ledger");
@@ -25,13 +24,10 @@ const STARTS: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("start
 /// The durable ledger: a redb file of mode 0600, a lock and a mark beside it.
 #[derive(Debug)]
 pub struct RedbLedger {
-    path: PathBuf,
-    /// `None` after a failed write, until the next load.
-    database: Option<Database>,
     mark: Mark,
     trust: Trust,
-    // Dropped last: the database is closed before the lock goes.
-    _lock: Lock,
+    // Dropped last: its lock goes when all else is closed.
+    file: RedbFile,
 }
 
 impl RedbLedger {
@@ -41,7 +37,7 @@ impl RedbLedger {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Corrupt`] where there is one.
     pub fn create(path: &Path, trust: Trust) -> Result<(), StoreError> {
-        let _lock = Lock::take(path)?;
+        let lock = Lock::take(path)?;
         let reading = |source: std::io::Error| StoreError::Read {
             path: path.to_owned(),
             doing: "create",
@@ -55,7 +51,7 @@ impl RedbLedger {
         // A mark that a lost ledger left says that hosts have ranges.
         let left = mark::read(path).map_err(reading)?;
         let old = trust == Trust::Old || left.is_some_and(|sequence| sequence > 0);
-        file::open_or_create(path, |database| create_tables(path, database, old))?;
+        let _file = RedbFile::open_or_create(path, lock, |txn| create_tables(txn, old))?;
         Mark::open(path).map_err(reading)?;
         Ok(())
     }
@@ -67,7 +63,7 @@ impl RedbLedger {
     /// [`StoreError::Read`], also for a file that is not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = Lock::take(path)?;
-        let database = file::open(path)?;
+        let mut file = RedbFile::open(path, lock)?;
         let reading = |source: std::io::Error| StoreError::Read {
             path: path.to_owned(),
             doing: "open the mark of",
@@ -75,15 +71,8 @@ impl RedbLedger {
         };
         let said = mark::read(path).map_err(reading)?;
         let mark = Mark::open(path).map_err(reading)?;
-        let mut ledger = Self {
-            path: path.to_owned(),
-            database: None,
-            mark,
-            trust: Trust::Ours,
-            _lock: lock,
-        };
-        let saved = ledger.read(&database)?;
-        ledger.trust = match said {
+        let saved = file.load(read)?;
+        let trust = match said {
             // The file came without its mark, or behind it: it is a copy.
             None => Trust::Old,
             Some(said) if said > saved.sequence => Trust::Old,
@@ -91,97 +80,61 @@ impl RedbLedger {
             Some(_) if saved.starts.is_empty() => Trust::New,
             Some(_) => Trust::Ours,
         };
-        ledger.database = Some(database);
-        Ok(ledger)
+        Ok(Self { mark, trust, file })
     }
 
     /// How far it can be believed.
     pub fn trust(&self) -> Trust {
         self.trust
     }
+}
 
-    fn corrupt(&self, detail: impl std::fmt::Display) -> StoreError {
-        StoreError::Corrupt {
-            path: self.path.clone(),
-            detail: detail.to_string(),
-        }
-    }
-
-    fn reading(&self, source: impl Into<redb::Error>) -> StoreError {
-        match source.into() {
-            redb::Error::Corrupted(detail) => self.corrupt(detail),
-            source @ (redb::Error::TableDoesNotExist(_)
-            | redb::Error::TableTypeMismatch { .. }
-            | redb::Error::TableIsMultimap(_)
-            | redb::Error::TypeDefinitionChanged { .. }) => self.corrupt(source),
-            source => StoreError::Read {
-                path: self.path.clone(),
-                doing: "read",
-                source: source.into(),
-            },
-        }
-    }
-
-    fn read(&self, database: &Database) -> Result<LedgerSaved, StoreError> {
-        let storage = |source: StorageError| self.reading(source);
-        let table = |source: TableError| self.reading(source);
-        let txn = database.begin_read().map_err(|e| self.reading(e))?;
-        let meta = txn.open_table(META).map_err(table)?;
-        let number = |name| -> Result<u64, StoreError> {
-            let value = meta.get(name).map_err(storage)?;
-            let missing = || self.corrupt(format_args!("{name} is missing"));
-            value.map(|v| v.value()).ok_or_else(missing)
-        };
-        let found = number("schema")?;
-        if found > LEDGER_SCHEMA {
-            return Err(StoreError::NewerSchema {
-                path: self.path.clone(),
-                found,
-                supported: LEDGER_SCHEMA,
-            });
-        }
-        let sequence = number("sequence")?;
-        let distrusted = number("trust")? == OLD;
-        let mut leases: Vec<Lease> = Vec::new();
-        for row in txn
-            .open_table(LEASES)
-            .map_err(table)?
-            .iter()
-            .map_err(storage)?
+fn read(txn: &ReadTransaction, reading: Reading<'_>) -> Result<LedgerSaved, StoreError> {
+    let storage = |source: StorageError| reading.failed(source);
+    let table = |source: TableError| reading.failed(source);
+    let meta = txn.open_table(META).map_err(table)?;
+    reading.schema(&meta, LEDGER_SCHEMA)?;
+    let sequence = reading.number(&meta, "sequence")?;
+    let distrusted = reading.number(&meta, "trust")? == OLD;
+    let mut leases: Vec<Lease> = Vec::new();
+    for row in txn
+        .open_table(LEASES)
+        .map_err(table)?
+        .iter()
+        .map_err(storage)?
+    {
+        let (_, json) = row.map_err(storage)?;
+        let lease: Lease = serde_json::from_slice(json.value())
+            .map_err(|e| reading.corrupt(format_args!("a lease cannot be read: {e}")))?;
+        if let Some(before) = leases.last()
+            && overlap(before.prefix, lease.prefix)
         {
-            let (_, json) = row.map_err(storage)?;
-            let lease: Lease = serde_json::from_slice(json.value())
-                .map_err(|e| self.corrupt(format_args!("a lease cannot be read: {e}")))?;
-            if let Some(before) = leases.last()
-                && overlap(before.prefix, lease.prefix)
-            {
-                let (a, b) = (before.prefix, lease.prefix);
-                return Err(self.corrupt(format_args!("two leases overlap: {a} and {b}")));
-            }
-            leases.push(lease);
+            let (a, b) = (before.prefix, lease.prefix);
+            return Err(reading.corrupt(format_args!("two leases overlap: {a} and {b}")));
         }
-        let mut starts = Vec::new();
-        for row in txn
-            .open_table(STARTS)
-            .map_err(table)?
-            .iter()
-            .map_err(storage)?
-        {
-            let (number, value) = row.map_err(storage)?;
-            let (incarnation, first) = value.value();
-            starts.push(Start {
-                number: number.value(),
-                incarnation: Incarnation(incarnation),
-                first,
-            });
-        }
-        Ok(LedgerSaved {
-            leases,
-            starts,
-            sequence,
-            distrusted,
-        })
+        leases.push(lease);
     }
+    let mut starts = Vec::new();
+    for row in txn
+        .open_table(STARTS)
+        .map_err(table)?
+        .iter()
+        .map_err(storage)?
+    {
+        let (number, value) = row.map_err(storage)?;
+        let (incarnation, first) = value.value();
+        starts.push(Start {
+            number: number.value(),
+            incarnation: Incarnation(incarnation),
+            first,
+        });
+    }
+    Ok(LedgerSaved {
+        leases,
+        starts,
+        sequence,
+        distrusted,
+    })
 }
 
 /// What `trust` holds in a ledger that was made after a loss.
@@ -189,47 +142,22 @@ const OLD: u64 = 1;
 
 impl LedgerStore for RedbLedger {
     fn load(&mut self) -> Result<LedgerSaved, StoreError> {
-        let database = match self.database.take() {
-            Some(database) => database,
-            None => file::open(&self.path)?,
-        };
-        let saved = self.read(&database)?;
-        self.database = Some(database);
-        Ok(saved)
+        self.file.load(read)
     }
 
     fn apply(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
-        // As in the store of attachments: a failed write lets go of the database, and the
-        // next load opens it again.
-        let Some(database) = self.database.take() else {
-            return Err(StoreError::Write {
-                path: self.path.clone(),
-                source: "it is closed after a failed write".into(),
-            });
-        };
-        let failed = |source| StoreError::Write {
-            path: self.path.clone(),
-            source,
-        };
-        let sequence = write(&database, entries).map_err(failed)?;
-        if let Some(sequence) = sequence {
-            self.mark.write(sequence).map_err(|e| failed(e.into()))?;
-        }
-        self.database = Some(database);
-        Ok(())
+        let mark = &mut self.mark;
+        self.file.write(
+            |txn| write(txn, entries),
+            |sequence| match sequence {
+                Some(sequence) => Ok(mark.write(sequence)?),
+                None => Ok(()),
+            },
+        )
     }
 }
 
-type WriteError = Box<dyn std::error::Error + Send + Sync>;
-
-fn write(database: &Database, entries: &[Entry]) -> Result<Option<u64>, WriteError> {
-    let txn = database.begin_write()?;
-    let sequence = write_all(&txn, entries)?;
-    txn.commit()?;
-    Ok(sequence)
-}
-
-fn write_all(txn: &WriteTransaction, entries: &[Entry]) -> Result<Option<u64>, WriteError> {
+fn write(txn: &WriteTransaction, entries: &[Entry]) -> Result<Option<u64>, WriteError> {
     let mut meta = txn.open_table(META)?;
     let mut leases = txn.open_table(LEASES)?;
     let mut starts = txn.open_table(STARTS)?;
@@ -265,22 +193,12 @@ fn row_of(prefix: ipnetwork::IpNetwork) -> (u8, u128) {
     }
 }
 
-fn create_tables(path: &Path, database: &Database, old: bool) -> Result<(), StoreError> {
-    let create = || -> Result<(), WriteError> {
-        let txn = database.begin_write()?;
-        {
-            let mut meta = txn.open_table(META)?;
-            meta.insert("schema", LEDGER_SCHEMA)?;
-            meta.insert("sequence", 0)?;
-            meta.insert("trust", if old { OLD } else { 0 })?;
-            txn.open_table(LEASES)?;
-            txn.open_table(STARTS)?;
-        }
-        txn.commit()?;
-        Ok(())
-    };
-    create().map_err(|source| StoreError::Write {
-        path: path.to_owned(),
-        source,
-    })
+fn create_tables(txn: &WriteTransaction, old: bool) -> Result<(), WriteError> {
+    let mut meta = txn.open_table(META)?;
+    meta.insert("schema", LEDGER_SCHEMA)?;
+    meta.insert("sequence", 0)?;
+    meta.insert("trust", if old { OLD } else { 0 })?;
+    txn.open_table(LEASES)?;
+    txn.open_table(STARTS)?;
+    Ok(())
 }

@@ -1,0 +1,14 @@
+//! What netd, ipamd and vpc-route do alike, so that an admin who knows one knows all.
+//!
+//! ```text
+//!   command line ──▶ [args]    [log] ──▶ stderr, level by RUST_LOG
+//!   SIGTERM ──▶ [stop] ──▶ servers end gracefully
+//!   root's clients ──▶ [socket] mode 0600, and who is at the other end
+//! ```
+
+pub mod args;
+pub mod log;
+pub mod socket;
+pub mod stop;
+
+pub use log::LogFormat;

@@ -1,0 +1,172 @@
+//! A database file in one process's hands: read as a whole, written in one commit at a time,
+//! let go of after a failed write.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use super::{Lock, StoreError, file};
+
+/// What may go wrong in a write. Which part it was makes no difference: none of it is there.
+pub(crate) type WriteError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An open database and the lock beside it.
+#[derive(Debug)]
+pub(crate) struct RedbFile {
+    path: PathBuf,
+    /// `None` after a failed write, until the next load.
+    database: Option<Database>,
+    // Dropped last: the database is closed before the lock goes.
+    _lock: Lock,
+}
+
+impl RedbFile {
+    /// Opens the file, which has to be there.
+    ///
+    /// # Errors
+    /// As [`file::open`].
+    pub(crate) fn open(path: &Path, lock: Lock) -> Result<Self, StoreError> {
+        let database = file::open(path)?;
+        Ok(Self::of(path, lock, database))
+    }
+
+    /// Opens the file, or makes it with what `fill` writes.
+    ///
+    /// # Errors
+    /// As [`file::open_or_create`].
+    pub(crate) fn open_or_create(
+        path: &Path,
+        lock: Lock,
+        fill: impl FnOnce(&WriteTransaction) -> Result<(), WriteError>,
+    ) -> Result<Self, StoreError> {
+        let database = file::open_or_create(path, |new| {
+            commit(new, fill).map_err(|source| StoreError::Write {
+                path: path.to_owned(),
+                source,
+            })
+        })?;
+        Ok(Self::of(path, lock, database))
+    }
+
+    fn of(path: &Path, _lock: Lock, database: Database) -> Self {
+        Self {
+            path: path.to_owned(),
+            database: Some(database),
+            _lock,
+        }
+    }
+
+    /// Reads from one state of the file; opens it anew where a write had failed.
+    ///
+    /// # Errors
+    /// What `read` found, or [`StoreError::Read`].
+    pub(crate) fn load<T>(
+        &mut self,
+        read: impl FnOnce(&ReadTransaction, Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => file::open(&self.path)?,
+        };
+        let reading = Reading { path: &self.path };
+        let txn = database.begin_read().map_err(|e| reading.failed(e))?;
+        let found = read(&txn, reading)?;
+        drop(txn);
+        self.database = Some(database);
+        Ok(found)
+    }
+
+    /// Writes in one commit, and then does what has to come `after` it. Where either fails,
+    /// the file is let go of: redb refuses everything after an I/O error until it is opened
+    /// again, which the next load does.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], also as long as the file is let go of.
+    pub(crate) fn write<T>(
+        &mut self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T, WriteError>,
+        after: impl FnOnce(T) -> Result<(), WriteError>,
+    ) -> Result<(), StoreError> {
+        let written = match self.database.take() {
+            None => Err("it is closed after a failed write".into()),
+            Some(database) => commit(&database, change)
+                .and_then(after)
+                .map(|()| self.database = Some(database)),
+        };
+        written.map_err(|source| StoreError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+fn commit<T>(
+    database: &Database,
+    change: impl FnOnce(&WriteTransaction) -> Result<T, WriteError>,
+) -> Result<T, WriteError> {
+    let txn = database.begin_write()?;
+    let changed = change(&txn)?;
+    txn.commit()?;
+    Ok(changed)
+}
+
+/// The errors of reading one file, told apart: damage, or something that passes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'p> {
+    path: &'p Path,
+}
+
+impl Reading<'_> {
+    /// The file does not hold what it should.
+    pub(crate) fn corrupt(&self, detail: impl Display) -> StoreError {
+        StoreError::Corrupt {
+            path: self.path.to_owned(),
+            detail: detail.to_string(),
+        }
+    }
+
+    /// What redb says.
+    pub(crate) fn failed(&self, source: impl Into<redb::Error>) -> StoreError {
+        match source.into() {
+            redb::Error::Corrupted(detail) => self.corrupt(detail),
+            source @ (redb::Error::TableDoesNotExist(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }) => self.corrupt(source),
+            source => StoreError::Read {
+                path: self.path.to_owned(),
+                doing: "read",
+                source: source.into(),
+            },
+        }
+    }
+
+    /// A number that has to be in the table of numbers.
+    pub(crate) fn number(
+        &self,
+        meta: &impl redb::ReadableTable<&'static str, u64>,
+        name: &str,
+    ) -> Result<u64, StoreError> {
+        let value = meta.get(name).map_err(|e| self.failed(e))?;
+        let missing = || self.corrupt(format_args!("{name} is missing"));
+        value.map(|v| v.value()).ok_or_else(missing)
+    }
+
+    /// That the file's schema is one that this release knows.
+    pub(crate) fn schema(
+        &self,
+        meta: &impl redb::ReadableTable<&'static str, u64>,
+        supported: u64,
+    ) -> Result<(), StoreError> {
+        let found = self.number(meta, "schema")?;
+        if found > supported {
+            return Err(StoreError::NewerSchema {
+                path: self.path.to_owned(),
+                found,
+                supported,
+            });
+        }
+        Ok(())
+    }
+}
