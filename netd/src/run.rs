@@ -1,10 +1,12 @@
 //! Starting, running and stopping the daemon.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use clap::Parser;
 use flatnet_cni::spool::{Entry, Spool};
 use flatnet_daemon::{socket, stop};
 use flatnet_ipam::client::Client;
@@ -38,11 +40,19 @@ const SPOOL_EVERY: Duration = Duration::from_secs(1);
 /// How long a stop waits for requests that run.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Does what the command line says.
-///
-/// # Errors
-/// What went wrong, with what was being done, for a person.
-pub fn main(cli: Cli) -> Result<()> {
+/// The whole program: reads the command line and does what it says. What goes wrong is
+/// printed to standard error, with what was being done.
+pub fn main() -> ExitCode {
+    match obey(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("netd: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Derive(args) => {
             let spec = derive(&args)?;
