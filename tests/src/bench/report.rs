@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::attach::Situation;
 use super::stats::{Bound, Figures, Verdict};
-use super::subject::Op;
+use super::subject::{APART, Op};
 use crate::screen::{Paint, Screen};
 
 /// All that was measured.
@@ -121,6 +121,13 @@ impl Report {
 fn named(situation: Situation) -> String {
     let op = match situation.op {
         Op::Add => "ADD",
+        Op::AddApart => {
+            return format!(
+                "ADD, {} ms apart, {} there",
+                APART.as_millis(),
+                situation.present
+            );
+        }
         Op::Del => "DEL",
         Op::Pair => "churn (ADD, DEL)",
     };
