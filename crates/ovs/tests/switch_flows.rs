@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use common::{Ovs, WAIT, wanted};
 use flatnet_ovs::openflow::{
-    Action, Batch, Bits, ErrorKind, Field, Flow, FlowFilter, FlowSet, Match, OpenFlowError,
-    WHOLE_PACKET, port,
+    Action, Batch, Bits, ErrorKind, Field, Flow, FlowFilter, FlowSet, Learn, LearnPart, Match,
+    OpenFlowError, WHOLE_PACKET, port,
 };
 use flatnet_types::{MacAddr, VlanId};
 
@@ -212,7 +212,48 @@ fn actions() -> Vec<(Match, Vec<Action>)> {
                 },
             ],
         ),
+        (Match::tcp4(), vec![learned(0).into(), learned(500).into()]),
+        (
+            Match::udp6(),
+            vec![
+                Learn {
+                    parts: vec![
+                        LearnPart::matching(Field::EthType, 0x86dd_u16),
+                        LearnPart::matching_packets(Field::Ipv6Src, Field::Ipv6Dst),
+                        LearnPart::matching_packets(
+                            bits(Field::Reg1, 0, 16),
+                            bits(Field::Reg2, 16, 16),
+                        ),
+                        LearnPart::load(Field::Reg3, 5_u32),
+                    ],
+                    ..learned(0)
+                }
+                .into(),
+            ],
+        ),
     ]
+}
+
+/// The way back of a connection, with the host's MAC, to the port that the packet came from.
+fn learned(limit: u32) -> Learn {
+    Learn {
+        table: 9,
+        priority: 150,
+        cookie: 0xbeef,
+        idle_timeout: 300,
+        fin_idle_timeout: 30,
+        limit,
+        parts: vec![
+            LearnPart::matching(Field::EthType, 0x0800_u16),
+            LearnPart::matching(Field::IpProto, 6_u8),
+            LearnPart::matching_packets(Field::Ipv4Src, Field::Ipv4Dst),
+            LearnPart::matching_packets(Field::Ipv4Dst, Field::Ipv4Src),
+            LearnPart::matching_packets(Field::TcpSrc, Field::TcpDst),
+            LearnPart::matching_packets(Field::TcpDst, Field::TcpSrc),
+            LearnPart::load(Field::EthDst, MacAddr([2, 0, 0, 0, 0, 9])),
+            LearnPart::output(Field::InPort),
+        ],
+    }
 }
 
 fn catalogue() -> FlowSet {

@@ -10,6 +10,10 @@ use super::matches::OFPVID_PRESENT;
 use super::port;
 
 mod codec;
+mod learn;
+mod learn_codec;
+
+pub use learn::{Learn, LearnPart, LearnValue};
 
 /// The controller gets whole packets.
 pub const WHOLE_PACKET: u16 = 0xffff;
@@ -49,7 +53,11 @@ impl From<Field> for Bits {
 
 impl fmt::Display for Bits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.field.name())?;
+        // ovs-ofctl's `in_port[]` is OpenFlow 1.0's, of 16 bits.
+        f.write_str(match self.field {
+            Field::InPort => "in_port_oxm",
+            other => other.name(),
+        })?;
         match (self.offset, self.count) {
             (0, n) if n == self.field.bits() => f.write_str("[]"),
             (at, 1) => write!(f, "[{at}]"),
@@ -100,6 +108,8 @@ pub enum Action {
         /// The table; `None` for the present one.
         table: Option<u8>,
     },
+    /// Makes a flow (NXAST_LEARN).
+    Learn(Box<Learn>),
     /// One that this crate does not know, as the switch sent it, header and all.
     Unknown(Vec<u8>),
 }
@@ -267,6 +277,7 @@ impl fmt::Display for Action {
                 (None, Some(table)) => write!(f, "resubmit(,{table})"),
                 (Some(port), Some(table)) => write!(f, "resubmit({port},{table})"),
             },
+            Self::Learn(learn) => learn.fmt(f),
             Self::Unknown(bytes) => {
                 f.write_str("unknown:0x")?;
                 bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))

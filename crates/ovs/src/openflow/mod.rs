@@ -26,7 +26,7 @@ mod switch;
 mod task;
 mod wire;
 
-pub use action::{Action, Bits, WHOLE_PACKET};
+pub use action::{Action, Bits, Learn, LearnPart, LearnValue, WHOLE_PACKET};
 pub use batch::{Batch, PacketOut};
 pub use error::{ErrorKind, ErrorReply, Failure, OpenFlowError};
 pub use field::{Bytes16, Field, FieldValue};
