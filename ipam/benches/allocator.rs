@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use flatnet_ipam::{Allocator, HostRange, Networks, Request, Span, Timestamp};
+use flatnet_ipam::{Allocator, HostRange, Networks, Request, Span};
+use flatnet_types::Timestamp;
 use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName};
 
 const REST: Duration = Duration::from_secs(30);

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use flatnet_ipam::{Config, HostRange, Ipam, Networks, ReserveRequest, Timestamp};
+use flatnet_ipam::{Config, HostRange, Ipam, Networks, ReserveRequest};
+use flatnet_types::Timestamp;
 use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName};
 
 fn net() -> NetworkName {

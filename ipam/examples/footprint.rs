@@ -5,7 +5,8 @@
 use std::io::Write;
 use std::time::Instant;
 
-use flatnet_ipam::{Config, HostRange, Ipam, Networks, ReserveRequest, Timestamp};
+use flatnet_ipam::{Config, HostRange, Ipam, Networks, ReserveRequest};
+use flatnet_types::Timestamp;
 use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -14,9 +14,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flatnet_ipam::assign::{Held, HostRanges, Report};
 use flatnet_ipam::client::{Client, Endpoint};
 use flatnet_types::NodeName;
+use flatnet_types::ipamd::{Held, HostRanges, Report};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

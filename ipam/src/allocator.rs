@@ -29,7 +29,8 @@ use flatnet_types::{AttachmentKey, NetworkName};
 use ipnetwork::IpNetwork;
 
 use crate::range::{Family, Networks, Withheld};
-use crate::time::{MonotoneClock, Timestamp};
+use crate::time::MonotoneClock;
+use flatnet_types::Timestamp;
 
 mod error;
 mod pool;

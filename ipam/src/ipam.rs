@@ -13,7 +13,7 @@ use crate::durable::Durable;
 use crate::range::Networks;
 use crate::record::{Record, RecordState, Recovery, Release, Reservation, ReserveRequest};
 use crate::store::{Backend, Change, RedbBackend, StoreError};
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 mod error;
 mod state;

@@ -40,4 +40,4 @@ pub use record::{Record, RecordState, Recovery, Release, Reservation, ReserveReq
 pub use store::{
     Backend, Change, Fault, MemoryBackend, RedbBackend, ReleasedRow, SCHEMA, Snapshot, StoreError,
 };
-pub use time::{MonotoneClock, Timestamp};
+pub use time::MonotoneClock;

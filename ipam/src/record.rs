@@ -8,7 +8,7 @@ use flatnet_types::{AttachmentKey, NetworkName};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::Durable;
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 /// How far an attachment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use flatnet_types::api::code;
 use thiserror::Error;
 
 use crate::record::Record;
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 pub(crate) mod file;
 mod lock;

@@ -1,62 +1,6 @@
-//! Time as a value: callers read the clock, this crate never does.
+//! A clock that never goes back.
 
-use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use serde::{Deserialize, Serialize};
-
-/// A point in time, in milliseconds since the Unix epoch.
-///
-/// A caller that can should read the wall clock once at its start and add the elapsed
-/// monotonic time: then a step of the clock is never seen here. A step that is seen does
-/// no harm backwards (see [`MonotoneClock`]); a step forwards cannot be told from waiting.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Timestamp(u64);
-
-impl Timestamp {
-    /// A timestamp of `millis` milliseconds since the epoch.
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
-    }
-
-    /// Milliseconds since the epoch.
-    pub const fn as_millis(self) -> u64 {
-        self.0
-    }
-
-    /// The time `duration` later; the end of time if that is nearer.
-    #[must_use]
-    pub fn saturating_add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(whole_millis(duration)))
-    }
-
-    /// The time from `earlier` to this, zero if `earlier` is the later one.
-    pub fn saturating_since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
-    }
-}
-
-impl From<SystemTime> for Timestamp {
-    fn from(time: SystemTime) -> Self {
-        Self(whole_millis(
-            time.duration_since(UNIX_EPOCH).unwrap_or_default(),
-        ))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
-    }
-}
-
-/// Rounds up, so that a rest is never cut short.
-fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-}
+use flatnet_types::Timestamp;
 
 /// Turns a clock that may jump back into one that stands still instead.
 ///
@@ -76,15 +20,17 @@ impl MonotoneClock {
     /// The monotone reading for the clock's `now`.
     pub fn read(&mut self, now: Timestamp) -> Timestamp {
         if now < self.last_seen {
-            self.offset = self.offset.saturating_add(self.last_seen.0 - now.0);
+            self.offset = self
+                .offset
+                .saturating_add(self.last_seen.as_millis() - now.as_millis());
         }
         self.last_seen = now;
-        Timestamp(now.0.saturating_add(self.offset))
+        Timestamp::from_millis(now.as_millis().saturating_add(self.offset))
     }
 
     /// The last reading.
     pub fn last(&self) -> Timestamp {
-        Timestamp(self.last_seen.0.saturating_add(self.offset))
+        Timestamp::from_millis(self.last_seen.as_millis().saturating_add(self.offset))
     }
 }
 
@@ -101,11 +47,5 @@ mod tests {
         assert_eq!(clock.read(at(4_500)), at(10_500));
         assert_eq!(clock.read(at(4_400)), at(10_500));
         assert_eq!(clock.read(at(9_400)), at(15_500));
-    }
-
-    #[test]
-    fn a_duration_rounds_up_to_whole_milliseconds() {
-        let t = Timestamp::from_millis(1).saturating_add(Duration::from_micros(1_001));
-        assert_eq!(t, Timestamp::from_millis(3));
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flatnet_ipam::assign::{Drain, GrantState, Held, HostRanges, Report, WaitReason};
 use flatnet_ipam::client::{Client, ClientError, Session};
 use flatnet_types::NodeName;
+use flatnet_types::ipamd::{Drain, GrantState, Held, HostRanges, Report, WaitReason};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const PLAN: &str = r#"

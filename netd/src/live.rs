@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use flatnet_ipam::{Config, Ipam, Recovery, StoreError, Timestamp};
+use flatnet_ipam::{Config, Ipam, Recovery, StoreError};
+use flatnet_types::Timestamp;
 
 use crate::real::RealWorld;
 

@@ -10,13 +10,14 @@ use clap::Parser;
 use flatnet_cni::spool::{Entry, Spool};
 use flatnet_daemon::{socket, stop};
 use flatnet_ipam::client::Client;
-use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span, Timestamp};
+use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span};
 use flatnet_kernel::{Kernel, LinkEvent};
 use flatnet_ovs::openflow::SwitchState;
 use flatnet_ovs::ovsdb::ConnState;
 use flatnet_plan::node::NodeNetwork;
 use flatnet_plan::{NetworkPlan, NodeSpec};
 use flatnet_types::NodeName;
+use flatnet_types::Timestamp;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
@@ -289,7 +290,8 @@ async fn reconcile_loop(
         // A reconcile has every flow of the bridge in memory for a moment.
         flatnet_kernel::memory::give_back();
         // An undoing that failed again is among what failed, in a report that converged.
-        let settled = report.converged && report.failed.is_empty() && report.problems.is_empty();
+        let seen = &report.view;
+        let settled = seen.converged && seen.failed.is_empty() && seen.problems.is_empty();
         pause = if settled { resync } else { retry };
         retry = if settled {
             FIRST_RETRY
@@ -303,10 +305,10 @@ fn count(metrics: &Metrics, report: &Report) {
     for op in &report.kinds {
         metrics.ops.get_or_create(&OpLabel { op }).inc();
     }
-    metrics.failures.inc_by(report.failed.len() as u64);
+    metrics.failures.inc_by(report.view.failed.len() as u64);
     metrics
         .problems
-        .set(i64::try_from(report.problems.len()).unwrap_or(i64::MAX));
+        .set(i64::try_from(report.view.problems.len()).unwrap_or(i64::MAX));
 }
 
 /// Turns what happens on the node into reconciles. Cancel safe: it holds nothing.

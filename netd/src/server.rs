@@ -15,6 +15,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use flatnet_daemon::socket::Peer;
+use flatnet_plan::NodeSpec;
+use flatnet_types::api::view::{AttachmentView, NodeView, ReconcileView};
 use flatnet_types::api::{
     self, AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VersionReply,
     code,
@@ -306,28 +308,22 @@ async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
     }
 }
 
-async fn attachments<W: NodeWorld>(State(app): State<App<W>>) -> Json<Vec<view::AttachmentView>> {
-    Json(
-        app.engine
-            .ipam()
-            .list()
-            .iter()
-            .map(|r| view::AttachmentView::of(r))
-            .collect(),
-    )
+async fn attachments<W: NodeWorld>(State(app): State<App<W>>) -> Json<Vec<AttachmentView>> {
+    let records = app.engine.ipam().list();
+    Json(records.iter().map(|r| view::attachment(r)).collect())
 }
 
-async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<view::NodeView> {
-    Json(view::NodeView::of(&app.engine, &app.reconciler.last()))
+async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<NodeView<Arc<NodeSpec>>> {
+    Json(view::node(&app.engine, &app.reconciler.last()))
 }
 
 async fn plan<W: NodeWorld>(State(app): State<App<W>>) -> Response {
     match app.reconciler.dry_run().await {
-        Ok((actual, plan)) => Json(view::PlanView::of(&plan, actual)).into_response(),
+        Ok((actual, plan)) => Json(view::plan(&plan, actual)).into_response(),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, e.to_string()).into_response(),
     }
 }
 
-async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<crate::reconcile::Report> {
-    Json(app.reconciler.reconcile().await)
+async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<ReconcileView> {
+    Json(app.reconciler.reconcile().await.view)
 }

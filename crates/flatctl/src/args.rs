@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use flatnet_plan::model::VlanRole;
-use flatnet_types::VlanId;
+use flatnet_types::{NetworkName, NodeName, VlanId};
 use ipnetwork::IpNetwork;
 
 use crate::daemon::Endpoint;
@@ -75,7 +75,7 @@ pub enum Command {
         netd: PathBuf,
         /// Only this network's
         #[arg(long)]
-        network: Option<String>,
+        network: Option<NetworkName>,
     },
     /// Explain a diagnostic: why it matters, and what to do
     Explain {
@@ -154,15 +154,15 @@ pub enum RangeCommand {
     List {
         /// Only this host's
         #[arg(long)]
-        host: Option<String>,
+        host: Option<NodeName>,
         /// Only this network's
         #[arg(long)]
-        network: Option<String>,
+        network: Option<NetworkName>,
     },
     /// Let a host give out no more addresses of a range
     Drain {
         /// The host
-        host: String,
+        host: NodeName,
         /// The range
         prefix: IpNetwork,
         /// Take a drain back
@@ -172,7 +172,7 @@ pub enum RangeCommand {
     /// Take a drained range from a host; after a rest another may have it
     Release {
         /// The host
-        host: String,
+        host: NodeName,
         /// The range
         prefix: IpNetwork,
         /// Only this lease of it

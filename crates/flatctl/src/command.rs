@@ -36,7 +36,7 @@ pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliErro
         Command::Range { ipamd, command } => range::run(command, &ipamd, output),
         Command::Node(NodeCommand::Status { netd }) => node::status(&netd, output),
         Command::Attachments { netd, network } => {
-            node::attachments(&netd, network.as_deref(), output)
+            node::attachments(&netd, network.as_ref(), output)
         }
         Command::Explain { code } => explain::run(code.as_deref(), output),
         Command::Completions { shell } => shell::completions(shell, output),

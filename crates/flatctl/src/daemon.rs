@@ -14,6 +14,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -184,9 +185,10 @@ impl Daemon {
     pub fn post<T: DeserializeOwned>(
         &self,
         path: &str,
-        body: &serde_json::Value,
+        body: &impl Serialize,
     ) -> Result<T, DaemonError> {
-        self.call("POST", path, body.to_string().into_bytes())
+        let body = serde_json::to_vec(body).map_err(|e| self.broken(&e))?;
+        self.call("POST", path, body)
     }
 
     fn broken(&self, detail: &dyn fmt::Display) -> DaemonError {

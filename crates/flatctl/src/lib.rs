@@ -22,6 +22,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use flatnet_types::Timestamp;
 
 pub use error::CliError;
 use output::{Colour, Output};
@@ -35,8 +36,8 @@ pub struct Surroundings {
     pub colour_out: bool,
     /// Whether messages do.
     pub colour_err: bool,
-    /// The time, in milliseconds since 1970.
-    pub now: u64,
+    /// The time.
+    pub now: Timestamp,
 }
 
 impl Surroundings {
@@ -52,11 +53,7 @@ impl Surroundings {
                 .map(|(width, _)| usize::from(width.0)),
             colour_out: terminal && !plain,
             colour_err: io::stderr().is_terminal() && !plain,
-            now: std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .ok()
-                .and_then(|d| u64::try_from(d.as_millis()).ok())
-                .unwrap_or(0),
+            now: std::time::SystemTime::now().into(),
         }
     }
 }

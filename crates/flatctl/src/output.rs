@@ -12,6 +12,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use flatnet_plan::grow::GrowError;
+use flatnet_types::Timestamp;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -66,8 +67,8 @@ pub struct Output<'a> {
     pub colour_err: bool,
     /// The form of results.
     pub format: Format,
-    /// The time of the run, in milliseconds since 1970.
-    pub now: u64,
+    /// The time of the run.
+    pub now: Timestamp,
 }
 
 impl<'a> Output<'a> {
@@ -80,7 +81,7 @@ impl<'a> Output<'a> {
             colour: false,
             colour_err: false,
             format: Format::Table,
-            now: 0,
+            now: Timestamp::default(),
         }
     }
 

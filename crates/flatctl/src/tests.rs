@@ -102,7 +102,7 @@ fn colour_is_for_terminals_and_can_be_forced_or_refused() {
         width: Some(80),
         colour_out: true,
         colour_err: true,
-        now: 0,
+        now: Timestamp::default(),
     };
     let show = ["plan", "show", TWO_SITES];
     assert!(coloured(terminal, &show));

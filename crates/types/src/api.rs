@@ -27,6 +27,8 @@ use crate::{
     AttachmentKey, Bandwidth, ContainerId, IfName, MacAddr, Mtu, NetnsPath, NetworkName, VlanId,
 };
 
+pub mod view;
+
 /// The version of these messages.
 pub const VERSION: u32 = 1;
 

@@ -1,9 +1,11 @@
 //! The words that Flatnet's processes share: checked newtypes, CNI's types, and the
-//! messages between the CNI plugin and the node daemon. No I/O and no async in here.
+//! messages between processes. No I/O and no async in here.
 //!
 //! ```text
 //!   runtime ── env, stdin ──▶ [cni] parse ──▶ CNI call ──▶ [api] AddRequest ──▶ netd
 //!   runtime ◀── stdout ───── [cni] result form ◀───────── [api] AddReply ◀──── netd
+//!   flatctl ◀── tables ─────────────────────────────────── [api::view] ◀──────── netd
+//!   netd, flatctl ◀─────────────────────────────────────── [ipamd] HostRanges ◀─ ipamd
 //! ```
 //!
 //! Every value that comes from outside is parsed once, at the edge, into one of the
@@ -11,9 +13,12 @@
 
 pub mod api;
 pub mod cni;
+pub mod ipamd;
 pub mod name;
 pub mod net;
 pub mod spool;
+pub mod time;
 
 pub use name::{AttachmentKey, ContainerId, IfName, NameError, NetnsPath, NetworkName, NodeName};
 pub use net::{Bandwidth, MacAddr, Mtu, NetError, Rate, VlanId};
+pub use time::Timestamp;

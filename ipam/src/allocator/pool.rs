@@ -8,7 +8,7 @@ use flatnet_types::api::AssignedIp;
 
 use super::{Held, RangeUsage, with_prefix_of};
 use crate::range::{HostRange, bits_of, ip_of};
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 /// A released address in its queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

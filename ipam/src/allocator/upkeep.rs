@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Allocator, Held, Pool, Released, Resting};
 use crate::range::Networks;
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 impl Allocator {
     /// Puts back a release that the store remembers; one of an address that is held is

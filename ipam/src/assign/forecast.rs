@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 /// Samples that are kept: at one each ten minutes, a day.
 const SAMPLES: usize = 144;

@@ -13,12 +13,16 @@ use std::time::Duration;
 use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 
-use super::api::{HostRanges, HostWaiting, Listing, OwnerView, PoolRef, RangeGrant, Waiting};
 use super::declared::Declared;
-use super::lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source};
 use super::store::{Entry, LedgerSaved, Start, Trust};
 use crate::range::{Family, Span, bits_of};
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
+use flatnet_types::ipamd::{
+    DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source,
+};
+use flatnet_types::ipamd::{
+    HostRanges, HostWaiting, Listing, OwnerView, PoolRef, RangeGrant, Waiting,
+};
 
 mod adopt;
 mod assign;

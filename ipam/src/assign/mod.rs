@@ -16,23 +16,16 @@
 //! superset of what hosts hold: a host that shows a range which the ledger does not know
 //! gets it written in before anybody else can have it (docs/adr/0007).
 
-mod api;
 mod declared;
 mod forecast;
-mod lease;
 mod ledger;
 mod service;
 mod store;
 
-pub use api::{
-    Drain, ErrorBody, Grow, Held, HostRanges, HostWaiting, LeaseView, Listing, OwnerView, PoolRef,
-    RangeGrant, Release, Report, WaitReason, Waiting,
-};
 pub use declared::{
     Declared, DeclaredError, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange,
 };
 pub use forecast::Forecast;
-pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source};
 pub use ledger::{AssignError, Ledger, LedgerConfig, LedgerStart, PlanOutcome, PoolUsage};
 pub use service::{Clock, Service, ServiceError, ServiceStart};
 pub use store::{

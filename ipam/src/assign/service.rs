@@ -12,13 +12,13 @@ use flatnet_types::NodeName;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::api::{Drain, Grow, Held, HostRanges, Release};
 use super::declared::Declared;
-use super::lease::Incarnation;
 use super::ledger::{AssignError, Ledger, LedgerConfig, LedgerStart, PlanOutcome};
 use super::store::{LedgerStore, Trust};
 use crate::store::StoreError;
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
+use flatnet_types::ipamd::Incarnation;
+use flatnet_types::ipamd::{Drain, Grow, Held, HostRanges, Release};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use super::lease::{Incarnation, Lease};
 use crate::store::{Fault, StoreError};
+use flatnet_types::ipamd::{Incarnation, Lease};
 
 mod mark;
 mod redb_ledger;

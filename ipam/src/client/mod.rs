@@ -9,6 +9,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use flatnet_types::NodeName;
+use flatnet_types::ipamd::{
+    Drain, ErrorBody, Grow, HostRanges, Listing, OwnerView, Release, Report,
+};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -21,8 +24,6 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
-
-use crate::assign::{Drain, ErrorBody, Grow, HostRanges, Listing, OwnerView, Release, Report};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,16 +12,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use flatnet_daemon::socket::Peer;
-use flatnet_types::NodeName;
+use flatnet_types::ipamd::{Drain, ErrorBody, Grow, HostRanges, Release, Report};
+use flatnet_types::{NodeName, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Token;
 use super::metrics::{Metrics, RunsOut};
-use crate::assign::{
-    Drain, ErrorBody, Grow, HostRanges, PoolUsage, Release, Report, Service, ServiceError,
-};
-use crate::time::Timestamp;
+use crate::assign::{PoolUsage, Service, ServiceError};
 
 /// The largest request body in bytes: a report of a few thousand ranges.
 const BODY_MAX: usize = 1 << 20;

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use axum::serve::ListenerExt;
 use flatnet_daemon::socket::Peer;
 use flatnet_daemon::{socket, stop};
+use flatnet_types::Timestamp;
+use flatnet_types::ipamd::Incarnation;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -19,8 +21,7 @@ use super::http::{self, App, PlanStatus};
 use super::listen;
 use super::metrics::Metrics;
 use super::plan_file::{self, Loaded, Stamp};
-use crate::assign::{Incarnation, LedgerConfig, RedbLedger, Service, ServiceStart, Trust};
-use crate::time::Timestamp;
+use crate::assign::{LedgerConfig, RedbLedger, Service, ServiceStart, Trust};
 
 /// The ledger's file in the state directory.
 const LEDGER_FILE: &str = "ledger.redb";

@@ -17,7 +17,7 @@ use crate::durable::{Durable, Outcome};
 use crate::record::{Record, RecordState, Recovery};
 use crate::slots::Slots;
 use crate::store::{Change, ReleasedRow, Snapshot, StoreError};
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 /// How many changes may wait for the disk before new reservations are refused. At one
 /// fsync a batch they all go in the next one; a disk that keeps 1024 waiting is stuck, and

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::range::{Family, bits_of, ip_of};
 use crate::record::Record;
-use crate::time::Timestamp;
+use flatnet_types::Timestamp;
 
 /// `schema`, `ceiling`.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use flatnet_ipam::{Ipam, Timestamp};
+use flatnet_ipam::Ipam;
 use flatnet_plan::NodeSpec;
 use flatnet_types::api::{StatusReply, StatusRequest};
-use flatnet_types::{AttachmentKey, NetworkName};
+use flatnet_types::{AttachmentKey, NetworkName, Timestamp};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use super::error::AttachError;

@@ -17,7 +17,7 @@ pub mod plan;
 
 pub use engine::Engine;
 pub use error::AttachError;
-pub use plan::{AttachPlan, Detail};
+pub use plan::AttachPlan;
 
 #[cfg(test)]
 mod tests;

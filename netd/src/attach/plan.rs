@@ -6,12 +6,10 @@ use flatnet_ipam::{Record, Reservation};
 use flatnet_ovs::openflow::{Flow, Meter, PacketOut};
 use flatnet_plan::model::MacMode;
 use flatnet_plan::node::{NodeNetwork, NodeSpec};
-use flatnet_types::api::{AddReply, AddRequest, AssignedIp, PodRef, Route};
-use flatnet_types::{
-    AttachmentKey, Bandwidth, IfName, MacAddr, Mtu, NetnsPath, NetworkName, VlanId,
-};
+use flatnet_types::api::view::Detail;
+use flatnet_types::api::{AddReply, AddRequest, AssignedIp, Route};
+use flatnet_types::{AttachmentKey, IfName, MacAddr, Mtu, NetworkName};
 use ipnetwork::IpNetwork;
-use serde::{Deserialize, Serialize};
 
 use super::error::{AttachError, RefusedRequest};
 use crate::flows::{self, NodePorts, PodPort};
@@ -26,31 +24,6 @@ pub const PORT_BASE: u32 = 1_000;
 const IFINDEX_BASE: u32 = 1_000_000;
 /// What netd keeps of an attachment beside its addresses; see [`Detail::version`].
 const DETAIL_VERSION: u32 = 1;
-
-/// What netd keeps of an attachment beside what the allocator keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
-    /// The version of this record.
-    pub version: u32,
-    /// The container's namespace, as it was at ADD.
-    pub netns: NetnsPath,
-    /// The container's MAC.
-    pub mac: MacAddr,
-    /// In bytes.
-    pub mtu: Mtu,
-    /// VLANs that it may send tagged.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trunk: Vec<VlanId>,
-    /// Limits.
-    #[serde(default)]
-    pub bandwidth: Bandwidth,
-    /// Routes that were asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub routes: Vec<Route>,
-    /// For people.
-    #[serde(default)]
-    pub pod: PodRef,
-}
 
 /// A request that was checked against the node's networks.
 #[derive(Debug, Clone)]

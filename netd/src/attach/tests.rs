@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_ipam::{Config, Ipam, MemoryBackend, Recovery, Timestamp};
+use flatnet_ipam::{Config, Ipam, MemoryBackend, Recovery};
 use flatnet_plan::NodeSpec;
+use flatnet_types::api::view::ReconcileView;
 use flatnet_types::api::{
     AddReply, AddRequest, CheckRequest, GcAttachment, GcRequest, PodRef, StatusReply,
     StatusRequest, VERSION, code,
 };
-use flatnet_types::{AttachmentKey, Bandwidth, NetnsPath, Rate};
+use flatnet_types::{AttachmentKey, Bandwidth, NetnsPath, Rate, Timestamp};
 
 use super::*;
 use crate::flows::{COOKIE_MARK_MASK, cookie};
 use crate::model::{Fault, ModelWorld};
-use crate::reconcile::{NodeOptions, Reconciler, Report};
+use crate::reconcile::{NodeOptions, Reconciler};
 use crate::run::networks;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
@@ -37,7 +38,7 @@ impl TestNode {
     async fn new(node: &str) -> Self {
         let world = ModelWorld::default().with_nic("eth0");
         let this = Self::start(node, world, MemoryBackend::default()).await;
-        assert!(this.reconciler.reconcile().await.converged);
+        assert!(this.reconcile().await.converged);
         this
     }
 
@@ -74,8 +75,8 @@ impl TestNode {
         Self::start(node, self.world.clone(), self.disk.clone()).await
     }
 
-    async fn reconcile(&self) -> Report {
-        self.reconciler.reconcile().await
+    async fn reconcile(&self) -> ReconcileView {
+        self.reconciler.reconcile().await.view
     }
 
     /// What of containers is on the node: links, ports, flows with a generation, meters.

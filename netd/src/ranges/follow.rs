@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use flatnet_ipam::assign::HostRanges;
 use flatnet_ipam::client::{Client, ClientError, Session};
 use flatnet_plan::{NetworkPlan, NodeSpec};
 use flatnet_types::NodeName;
+use flatnet_types::ipamd::HostRanges;
 use ipnetwork::IpNetwork;
 use tracing::{info, warn};
 

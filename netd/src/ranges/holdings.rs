@@ -1,10 +1,10 @@
 //! What the node holds, and how it follows what ipamd says: pure.
 
 use flatnet_ipam::Span;
-use flatnet_ipam::assign::{
+use flatnet_types::NodeName;
+use flatnet_types::ipamd::{
     GrantState, Held, HostRanges, Incarnation, RangeGrant, Release, Report, WaitReason,
 };
-use flatnet_types::NodeName;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +128,7 @@ impl Holdings {
 
 #[cfg(test)]
 mod tests {
-    use flatnet_ipam::assign::{LeaseId, Waiting};
+    use flatnet_types::ipamd::{LeaseId, Waiting};
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! The node's part of the plan, with the ranges that it holds.
 
-use flatnet_ipam::assign::GrantState;
 use flatnet_plan::model::Range;
 use flatnet_plan::{NetworkPlan, NodeError, NodeSpec, node};
 use flatnet_types::NodeName;
+use flatnet_types::ipamd::GrantState;
 use ipnetwork::IpNetwork;
 
 use super::holdings::Holdings;
@@ -59,7 +59,7 @@ fn set_ranges(plan: &mut NetworkPlan, name: &NodeName, ranges: Vec<Range>) {
 
 #[cfg(test)]
 mod tests {
-    use flatnet_ipam::assign::{Incarnation, LeaseId, RangeGrant};
+    use flatnet_types::ipamd::{Incarnation, LeaseId, RangeGrant};
 
     use super::*;
     use crate::ranges::Holding;

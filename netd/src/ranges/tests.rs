@@ -10,11 +10,13 @@ use axum::extract::{Path as UrlPath, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use flatnet_ipam::assign::{
-    Declared, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange, Drain, HostRanges,
-    Incarnation, LedgerConfig, LedgerMemory, Release, Report, Service, ServiceStart, Trust,
+    Declared, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange, LedgerConfig,
+    LedgerMemory, Service, ServiceStart, Trust,
 };
 use flatnet_ipam::client::{Client, Endpoint};
-use flatnet_ipam::{Config, Ipam, MemoryBackend, ReserveRequest, Timestamp};
+use flatnet_ipam::{Config, Ipam, MemoryBackend, ReserveRequest};
+use flatnet_types::Timestamp;
+use flatnet_types::ipamd::{Drain, HostRanges, Incarnation, Release, Report};
 use flatnet_types::{AttachmentKey, NodeName};
 use tokio::net::UnixListener;
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use flatnet_ipam::RecordState;
 use flatnet_types::AttachmentKey;
-use serde::Serialize;
+use flatnet_types::api::view::ReconcileView;
 use tracing::{debug, info, warn};
 
 use super::actual::Actual;
@@ -33,19 +33,12 @@ pub trait NodeWorld: World {
 }
 
 /// What a reconcile did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The ops that were applied, as a person reads them.
-    pub applied: Vec<String>,
-    /// Their kinds, for metrics.
-    #[serde(skip)]
+    /// As it is shown.
+    pub view: ReconcileView,
+    /// The kinds of the ops that were applied, for metrics.
     pub kinds: Vec<&'static str>,
-    /// What failed.
-    pub failed: Vec<String>,
-    /// What netd cannot mend.
-    pub problems: Vec<String>,
-    /// Whether nothing is left to do.
-    pub converged: bool,
 }
 
 /// Keeps a node as it should be.
@@ -54,7 +47,7 @@ pub struct Reconciler<W: NodeWorld> {
     options: NodeOptions,
     /// One reconcile at a time.
     running: tokio::sync::Mutex<()>,
-    last: Mutex<Report>,
+    last: Mutex<ReconcileView>,
 }
 
 impl<W: NodeWorld> Reconciler<W> {
@@ -69,7 +62,7 @@ impl<W: NodeWorld> Reconciler<W> {
     }
 
     /// What the last reconcile did.
-    pub fn last(&self) -> Report {
+    pub fn last(&self) -> ReconcileView {
         self.last
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -90,7 +83,8 @@ impl<W: NodeWorld> Reconciler<W> {
     /// Observes, plans and applies until a plan is empty.
     pub async fn reconcile(&self) -> Report {
         let _alone = self.running.lock().await;
-        let mut report = Report::default();
+        let mut kinds = Vec::new();
+        let mut report = ReconcileView::default();
         for leftover in self.engine.finish_undoing().await {
             report.failed.push(leftover);
         }
@@ -111,7 +105,9 @@ impl<W: NodeWorld> Reconciler<W> {
             debug!(round, ops = plan.ops.len(), "reconciling");
             let before = report.failed.len();
             for op in &plan.ops {
-                self.apply(op, &mut report).await;
+                if self.apply(op, &mut report).await {
+                    kinds.push(op.kind());
+                }
             }
             if plan.ports.is_some() && report.failed.len() == before {
                 // The ports are known and the flows are in: ADD can be served while the rest
@@ -132,16 +128,20 @@ impl<W: NodeWorld> Reconciler<W> {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone_from(&report);
-        report
+        Report {
+            view: report,
+            kinds,
+        }
     }
 
-    async fn apply(&self, op: &Op, report: &mut Report) {
+    /// Whether it was applied.
+    async fn apply(&self, op: &Op, report: &mut ReconcileView) -> bool {
         let _held = match op.subject() {
             Subject::Node => None,
             Subject::Attachment { key, generation } => {
                 let held = self.engine.lock(key).await;
                 if !self.still(key, *generation) {
-                    return;
+                    return false;
                 }
                 Some(held)
             }
@@ -149,9 +149,12 @@ impl<W: NodeWorld> Reconciler<W> {
         match self.engine.world().apply(op).await {
             Ok(()) => {
                 report.applied.push(op.to_string());
-                report.kinds.push(op.kind());
+                true
             }
-            Err(e) => report.failed.push(format!("{op}: {e}")),
+            Err(e) => {
+                report.failed.push(format!("{op}: {e}"));
+                false
+            }
         }
     }
 
@@ -194,7 +197,7 @@ impl<W: NodeWorld> Reconciler<W> {
     }
 }
 
-fn log(report: &Report) {
+fn log(report: &ReconcileView) {
     for op in &report.applied {
         info!(op, "reconciled");
     }

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use flatnet_plan::who::{Place, Whois, who};
+use flatnet_types::Timestamp;
+use flatnet_types::api::view::AttachmentView;
 use serde::Serialize;
 
-use super::node::{Attachment, age, attachments_of, name_of};
+use super::node::{age, attachments_of, name_of, pod};
 use crate::CliError;
 use crate::daemon::Daemon;
 use crate::error::exit;
@@ -28,7 +30,7 @@ struct View {
     /// Whether the host's netd was asked.
     asked: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    container: Option<Attachment>,
+    container: Option<AttachmentView>,
 }
 
 pub(super) fn run(
@@ -47,10 +49,9 @@ pub(super) fn run(
         && let Some(netd) = netd_of(&view.plan, at, output)?
     {
         view.asked = true;
-        view.container = attachments_of(&netd)?.into_iter().find(|a| {
-            let bears = |t: &String| t.split('/').next().and_then(|ip| ip.parse().ok());
-            a.addresses.iter().any(|t| bears(t) == Some(address))
-        });
+        view.container = attachments_of(&netd)?
+            .into_iter()
+            .find(|a| a.addresses.iter().any(|bears| bears.ip() == address));
     }
     let now = output.now;
     output.show(&view, |v| vec![table(v, now)])?;
@@ -86,7 +87,7 @@ fn netd_of(found: &Whois, at: &Where, output: &mut Output<'_>) -> Result<Option<
     }
     let netd = Daemon::netd(socket);
     match name_of(&netd) {
-        Ok(name) if name == host => Ok(Some(netd)),
+        Ok(name) if name.as_str() == host => Ok(Some(netd)),
         Ok(name) if named => {
             output.warning(&format!("{} is {name}'s, not {host}'s", socket.display()));
             Ok(None)
@@ -97,7 +98,7 @@ fn netd_of(found: &Whois, at: &Where, output: &mut Output<'_>) -> Result<Option<
     }
 }
 
-fn table(view: &View, now: u64) -> Table {
+fn table(view: &View, now: Timestamp) -> Table {
     let mut table = Table::new([Column::text("WHAT"), Column::text("WHICH")])
         .title(view.plan.address.to_string())
         .without_heads()
@@ -107,14 +108,14 @@ fn table(view: &View, now: u64) -> Table {
         table.row([what.into(), which.into()]);
     }
     if let Some(a) = &view.container {
-        if let Some(pod) = a.pod.title() {
+        if let Some(pod) = pod(a) {
             table.row(["pod".into(), Cell::styled(pod, Style::Bold)]);
         }
         table.row(["container".into(), a.container_id.as_str().into()]);
         table.row(["interface".into(), a.ifname.as_str().into()]);
         table.row([
             "since".into(),
-            format!("{} ({})", age(now, a.created_at), a.state).into(),
+            format!("{} ({})", age(now, a.created_at), a.state.as_str()).into(),
         ]);
     } else if view.asked {
         let nobody = Cell::styled("no container has it now", Style::Warn);

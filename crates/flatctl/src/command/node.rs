@@ -2,6 +2,12 @@
 
 use std::path::Path;
 
+use flatnet_types::api::VersionReply;
+use flatnet_types::api::view::{
+    AttachmentState, AttachmentView, NetworkUsage, NodeView, PlanView, ReconcileView,
+};
+use flatnet_types::{IfName, NetworkName, NodeName, Timestamp};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::CliError;
@@ -13,132 +19,57 @@ use crate::output::{Cell, Column, Output, Style, Table, counted};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
-    node: String,
+    node: NodeName,
     server: String,
     ready: bool,
     /// Why it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_ready: Option<String>,
     mode: serde_json::Value,
-    uplink: String,
+    uplink: IfName,
     attachments: usize,
     usage: Vec<NetworkUsage>,
-    last_reconcile: Reconcile,
+    last_reconcile: ReconcileView,
     /// What it would do now.
     would: Vec<String>,
     /// What stands in the way, and what netd cannot mend.
     problems: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct NodeReply {
-    ready: bool,
-    spec: Spec,
-    #[serde(default)]
-    usage: Vec<NetworkUsage>,
-    #[serde(default)]
-    last_reconcile: Reconcile,
-}
-
+/// What of a node's part of the plan is shown.
 #[derive(Debug, Deserialize)]
 struct Spec {
-    node: String,
+    node: NodeName,
     mode: serde_json::Value,
-    uplink: String,
+    uplink: IfName,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Reconcile {
-    #[serde(default)]
-    applied: Vec<String>,
-    #[serde(default)]
-    failed: Vec<String>,
-    #[serde(default)]
-    problems: Vec<String>,
-    #[serde(default)]
-    converged: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct NetworkUsage {
-    network: String,
-    ranges: Vec<RangeUsage>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct RangeUsage {
-    range: String,
-    capacity: u128,
-    used: u128,
-    resting: u128,
-    free: u128,
-}
-
-#[derive(Debug, Deserialize)]
-struct PlanReply {
-    would: Vec<String>,
-    plan: Problems,
-}
-
+/// What of a dry run's plan is shown.
 #[derive(Debug, Deserialize)]
 struct Problems {
-    #[serde(default)]
     problems: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct VersionReply {
-    server: String,
+/// `namespace/name` of the attachment's pod; none: it is no pod.
+pub(super) fn pod(attachment: &AttachmentView) -> Option<String> {
+    let pod = &attachment.detail.as_ref()?.pod;
+    (!pod.name.is_empty()).then(|| format!("{}/{}", pod.namespace, pod.name))
 }
 
-/// One attachment.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Attachment {
-    pub(super) network: String,
-    pub(super) container_id: String,
-    pub(super) ifname: String,
-    pub(super) addresses: Vec<String>,
-    pub(super) state: String,
-    pub(super) created_at: u64,
-    #[serde(default)]
-    host_ifname: String,
-    #[serde(default)]
-    ofport: u32,
-    #[serde(default)]
-    mac: String,
-    #[serde(default)]
-    pub(super) pod: Pod,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Pod {
-    #[serde(default)]
-    namespace: String,
-    #[serde(default)]
-    name: String,
-}
-
-impl Pod {
-    /// `namespace/name`; none: it is no pod.
-    pub(super) fn title(&self) -> Option<String> {
-        (!self.name.is_empty()).then(|| format!("{}/{}", self.namespace, self.name))
-    }
-}
-
-pub(super) fn attachments_of(netd: &Daemon) -> Result<Vec<Attachment>, CliError> {
+pub(super) fn attachments_of(netd: &Daemon) -> Result<Vec<AttachmentView>, CliError> {
     Ok(netd.get("/v1/attachments")?)
 }
 
 /// The node's name in its plan.
-pub(super) fn name_of(netd: &Daemon) -> Result<String, CliError> {
-    let reply: NodeReply = netd.get("/v1/node")?;
+pub(super) fn name_of(netd: &Daemon) -> Result<NodeName, CliError> {
+    let reply: NodeView<Spec> = netd.get("/v1/node")?;
     Ok(reply.spec.node)
 }
 
 pub(super) fn status(socket: &Path, output: &mut Output<'_>) -> Result<u8, CliError> {
     let netd = Daemon::netd(socket);
-    let node: NodeReply = netd.get("/v1/node")?;
-    let plan: PlanReply = netd.get("/v1/plan")?;
+    let node: NodeView<Spec> = netd.get("/v1/node")?;
+    let plan: PlanView<Problems, IgnoredAny> = netd.get("/v1/plan")?;
     let version: VersionReply = netd.get("/v1/version")?;
     let status = Status {
         node: node.spec.node,
@@ -163,7 +94,7 @@ fn why_not(netd: &Daemon, ready: bool) -> Option<String> {
     if ready {
         return None;
     }
-    match netd.get::<serde::de::IgnoredAny>("/readyz") {
+    match netd.get::<IgnoredAny>("/readyz") {
         Err(DaemonError::Refused {
             message, details, ..
         }) if !details.is_empty() => Some(format!("{message}: {details}")),
@@ -262,18 +193,18 @@ fn status_tables(s: &Status) -> Vec<Table> {
 
 pub(super) fn attachments(
     socket: &Path,
-    network: Option<&str>,
+    network: Option<&NetworkName>,
     output: &mut Output<'_>,
 ) -> Result<u8, CliError> {
     let mut all = attachments_of(&Daemon::netd(socket))?;
-    all.retain(|a| network.is_none_or(|n| a.network == n));
+    all.retain(|a| network.is_none_or(|n| a.network == *n));
     all.sort_by_key(|a| a.created_at);
     let now = output.now;
     output.show(&all, |all| vec![attachment_table(all, now)])?;
     Ok(exit::OK)
 }
 
-fn attachment_table(all: &[Attachment], now: u64) -> Table {
+fn attachment_table(all: &[AttachmentView], now: Timestamp) -> Table {
     let mut table = Table::new([
         Column::text("POD").flexible(),
         Column::text("CONTAINER").flexible(),
@@ -288,20 +219,22 @@ fn attachment_table(all: &[Attachment], now: u64) -> Table {
     ])
     .or_empty("no attachments");
     for a in all {
-        let state = match a.state.as_str() {
-            "committed" => Style::Plain,
-            _ => Style::Warn,
+        let state = match a.state {
+            AttachmentState::Committed => Style::Plain,
+            AttachmentState::Reserved => Style::Warn,
         };
+        let addresses: Vec<String> = a.addresses.iter().map(ToString::to_string).collect();
+        let mac = a.detail.as_ref().map(|d| d.mac.to_string());
         table.row([
-            a.pod.title().unwrap_or_else(|| "-".to_owned()).into(),
-            short(&a.container_id).into(),
+            pod(a).unwrap_or_else(|| "-".to_owned()).into(),
+            short(a.container_id.as_str()).into(),
             a.ifname.as_str().into(),
             a.network.as_str().into(),
-            a.addresses.join(" ").into(),
+            addresses.join(" ").into(),
             Cell::styled(a.state.as_str(), state),
             age(now, a.created_at).into(),
             a.host_ifname.as_str().into(),
-            a.mac.as_str().into(),
+            mac.unwrap_or_default().into(),
             a.ofport.into(),
         ]);
     }
@@ -317,9 +250,9 @@ fn short(id: &str) -> String {
     id.chars().take(if hash { 13 } else { 128 }).collect()
 }
 
-/// The time since `then`, both in milliseconds since 1970, in its largest two units.
-pub(super) fn age(now: u64, then: u64) -> String {
-    let seconds = now.saturating_sub(then) / 1000;
+/// The time since `then`, in its largest two units.
+pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.saturating_since(then).as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),

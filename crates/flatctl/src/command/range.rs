@@ -1,7 +1,7 @@
 //! `flatctl range …`: what ipamd has given to whom.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use flatnet_types::ipamd::{Drain, HostRanges, LeaseId, LeaseState, Listing, Release};
+use flatnet_types::{NetworkName, NodeName, Timestamp};
 
 use super::node::age;
 use crate::CliError;
@@ -9,62 +9,6 @@ use crate::args::{IpamdArgs, RangeCommand};
 use crate::daemon::Daemon;
 use crate::error::exit;
 use crate::output::{Cell, Column, Output, Style, Table, counted};
-
-/// The answer to `GET /v1/ranges`, as far as it is shown.
-#[derive(Debug, Serialize, Deserialize)]
-struct Listing {
-    #[serde(default)]
-    settling: bool,
-    ranges: Vec<Lease>,
-    #[serde(default)]
-    waiting: Vec<Waiting>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Lease {
-    id: u64,
-    host: String,
-    network: String,
-    prefix: String,
-    source: String,
-    state: State,
-    granted_at: u64,
-    #[serde(default)]
-    used: Option<u64>,
-    #[serde(default)]
-    capacity: Option<u64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct State {
-    is: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Waiting {
-    host: String,
-    network: String,
-    #[serde(default)]
-    prefix: Option<String>,
-    message: String,
-}
-
-/// The answer to a command: what the host has then.
-#[derive(Debug, Serialize, Deserialize)]
-struct HostRanges {
-    host: String,
-    ranges: Vec<Grant>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Grant {
-    lease: u64,
-    network: String,
-    prefix: String,
-    state: String,
-}
 
 fn ipamd(args: &IpamdArgs) -> Result<Daemon, CliError> {
     let token = match &args.token_file {
@@ -89,12 +33,12 @@ pub(super) fn run(
     match command {
         RangeCommand::List { host, network } => {
             let mut all: Listing = ipamd.get("/v1/ranges")?;
-            let is =
-                |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);
+            let of_host = |name: &NodeName| host.as_ref().is_none_or(|h| h == name);
+            let of_network = |name: &NetworkName| network.as_ref().is_none_or(|n| n == name);
             all.ranges
-                .retain(|l| is(&host, &l.host) && is(&network, &l.network));
+                .retain(|l| of_host(&l.lease.host) && of_network(&l.lease.network));
             all.waiting
-                .retain(|w| is(&host, &w.host) && is(&network, &w.network));
+                .retain(|w| of_host(&w.host) && of_network(&w.waiting.network));
             let now = output.now;
             output.show(&all, |l| listing(l, now))?;
         }
@@ -103,8 +47,12 @@ pub(super) fn run(
             prefix,
             cancel,
         } => {
-            let body = json!({"host": host, "prefix": prefix.to_string(), "cancel": cancel});
-            let left: HostRanges = ipamd.post("/v1/ranges/drain", &body)?;
+            let drain = Drain {
+                host: host.clone(),
+                prefix,
+                cancel,
+            };
+            let left: HostRanges = ipamd.post("/v1/ranges/drain", &drain)?;
             output.show(&left, |l| vec![grants(l)])?;
             output.note(&if cancel {
                 format!("{host} gives out addresses of {prefix} again")
@@ -121,11 +69,13 @@ pub(super) fn run(
             lease,
             force,
         } => {
-            let mut body = json!({"host": host, "prefix": prefix.to_string(), "force": force});
-            if let Some(lease) = lease {
-                body["lease"] = lease.into();
-            }
-            let left: HostRanges = ipamd.post("/v1/ranges/release", &body)?;
+            let release = Release {
+                host,
+                prefix,
+                lease: lease.map(LeaseId),
+                force,
+            };
+            let left: HostRanges = ipamd.post("/v1/ranges/release", &release)?;
             output.show(&left, |l| vec![grants(l)])?;
             output.note(&format!(
                 "{prefix} rests now, and may then be given to another host"
@@ -135,7 +85,7 @@ pub(super) fn run(
     Ok(exit::OK)
 }
 
-fn listing(all: &Listing, now: u64) -> Vec<Table> {
+fn listing(all: &Listing, now: Timestamp) -> Vec<Table> {
     let mut table = Table::new([
         Column::text("RANGE"),
         Column::text("HOST"),
@@ -148,26 +98,26 @@ fn listing(all: &Listing, now: u64) -> Vec<Table> {
         Column::text("SOURCE").wide(),
     ])
     .or_empty("no ranges");
-    for l in &all.ranges {
-        let state = match &l.state.reason {
-            Some(reason) => format!("{} ({reason})", l.state.is),
-            None => l.state.is.clone(),
-        };
-        let style = match l.state.is.as_str() {
-            "active" => Style::Plain,
-            _ => Style::Warn,
+    for view in &all.ranges {
+        let lease = &view.lease;
+        let (state, style) = match lease.state {
+            LeaseState::Active => ("active".to_owned(), Style::Plain),
+            LeaseState::Draining { reason } => {
+                (format!("draining ({})", reason.as_str()), Style::Warn)
+            }
+            LeaseState::Resting { .. } => ("resting".to_owned(), Style::Warn),
         };
         let number = |n: Option<u64>| n.map_or_else(|| Cell::styled("-", Style::Dim), Cell::from);
         table.row([
-            l.prefix.as_str().into(),
-            l.host.as_str().into(),
-            l.network.as_str().into(),
+            lease.prefix.to_string().into(),
+            lease.host.as_str().into(),
+            lease.network.as_str().into(),
             Cell::styled(state, style),
-            number(l.used),
-            number(l.capacity),
-            age(now, l.granted_at).into(),
-            l.id.into(),
-            l.source.as_str().into(),
+            number(view.used),
+            number(view.capacity),
+            age(now, lease.granted_at).into(),
+            lease.id.0.into(),
+            lease.source.as_str().into(),
         ]);
     }
     if !all.ranges.is_empty() {
@@ -186,11 +136,12 @@ fn listing(all: &Listing, now: u64) -> Vec<Table> {
         ])
         .title("Hosts that wait");
         for w in &all.waiting {
+            let prefix = w.waiting.prefix.map(|p| p.to_string());
             waiting.row([
                 w.host.as_str().into(),
-                w.network.as_str().into(),
-                w.prefix.as_deref().unwrap_or("any").into(),
-                w.message.as_str().into(),
+                w.waiting.network.as_str().into(),
+                prefix.unwrap_or_else(|| "any".to_owned()).into(),
+                w.waiting.message.as_str().into(),
             ]);
         }
         shown.push(waiting);
@@ -209,10 +160,10 @@ fn grants(left: &HostRanges) -> Table {
     .or_empty("none");
     for g in &left.ranges {
         table.row([
-            g.prefix.as_str().into(),
+            g.prefix.to_string().into(),
             g.network.as_str().into(),
             g.state.as_str().into(),
-            g.lease.into(),
+            g.lease.0.into(),
         ]);
     }
     table

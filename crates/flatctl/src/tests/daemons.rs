@@ -69,8 +69,8 @@ const NODE: &str = r#"{"ready":true,"spec":{"node":"idc-001","mode":{"vlan":{"ho
   "last_reconcile":{"applied":[],"failed":[],"problems":[],"converged":true}}"#;
 const ATTACHMENTS: &str = r#"[{"network":"web","plan_network":"web","container_id":
   "0123456789abcdef0123456789abcdef0123456789abcdef","ifname":"eth0","addresses":["10.100.1.5/17"],"state":"committed",
-  "generation":7,"host_ifname":"fn7","ofport":107,"created_at":1000000,"mac":"0a:f1:0a:64:01:05",
-  "mtu":1500,"pod":{"namespace":"shop","name":"cart-0"}}]"#;
+  "generation":7,"host_ifname":"fn7","ofport":107,"created_at":1000000,"version":1,"netns":"/run/netns/cart",
+  "mac":"0a:f1:0a:64:01:05","mtu":1500,"bandwidth":{},"pod":{"namespace":"shop","name":"cart-0"}}]"#;
 const VERSION: &str = r#"{"server":"netd 0.1.0","versions":[1]}"#;
 
 const HEALTHY: &[(&str, u16, &str)] = &[
@@ -86,7 +86,7 @@ const HEALTHY: &[(&str, u16, &str)] = &[
 
 fn at_noon(args: &[&str]) -> Ran {
     let around = Surroundings {
-        now: 1_000_000 + 7_500_000,
+        now: Timestamp::from_millis(1_000_000 + 7_500_000),
         ..Surroundings::default()
     };
     flatctl_on(around, args)
@@ -112,7 +112,7 @@ fn a_node_with_work_to_do_exits_1_and_says_what() {
                 "GET /v1/plan",
                 200,
                 r#"{"would":["delete link fn9: its attachment is no more"],
-                    "plan":{"problems":["eth0 bears addresses: move them first"]}}"#,
+                    "plan":{"problems":["eth0 bears addresses: move them first"]},"actual":{}}"#,
             ),
         ],
     );
@@ -133,11 +133,16 @@ fn a_node_that_is_not_ready_says_why() {
             (
                 "GET /v1/node",
                 200,
-                r#"{"ready":false,"spec":{"node":"idc-001","mode":"routed","uplink":"eth0"}}"#,
+                r#"{"ready":false,"spec":{"node":"idc-001","mode":"routed","uplink":"eth0"},"usage":[],
+                    "last_reconcile":{"applied":[],"failed":[],"problems":[],"converged":false}}"#,
             ),
             ("GET /v1/attachments", 200, "[]"),
             ("GET /v1/version", 200, VERSION),
-            ("GET /v1/plan", 200, r#"{"would":[],"plan":{}}"#),
+            (
+                "GET /v1/plan",
+                200,
+                r#"{"would":[],"plan":{"problems":[]},"actual":{}}"#,
+            ),
             (
                 "GET /readyz",
                 503,
@@ -260,7 +265,7 @@ fn ranges_are_listed_drained_and_released_by_ipamd() {
     let asked = ipamd.asked.lock().expect("the log").clone();
     assert_eq!(
         asked[1],
-        r#"POST /v1/ranges/drain {"cancel":false,"host":"idc-002","prefix":"10.100.1.64/26"}"#
+        r#"POST /v1/ranges/drain {"host":"idc-002","prefix":"10.100.1.64/26","cancel":false}"#
     );
 }
 

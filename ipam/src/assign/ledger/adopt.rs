@@ -1,7 +1,7 @@
 //! What hosts show: how full their ranges are, and ranges that the ledger does not know.
 
 use super::*;
-use crate::assign::api::Held;
+use flatnet_types::ipamd::Held;
 
 /// What becomes of a range that a host shows.
 enum Verdict {

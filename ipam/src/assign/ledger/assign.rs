@@ -2,8 +2,8 @@
 
 use super::carve::without;
 use super::*;
-use crate::assign::api::WaitReason;
 use crate::assign::declared::DeclaredRange;
+use flatnet_types::ipamd::WaitReason;
 
 impl Ledger {
     /// The ranges of `host`, which gets them with this if it had none.

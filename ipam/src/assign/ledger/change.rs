@@ -1,7 +1,7 @@
 //! What an admin, and a host that has emptied a range, ask for.
 
 use super::*;
-use crate::assign::api::{Drain, Grow, Release};
+use flatnet_types::ipamd::{Drain, Grow, Release};
 
 impl Ledger {
     /// Drains a range: the host gives out no more of its addresses. Repeating it is no

@@ -1,9 +1,9 @@
 //! The ledger's rules one by one, and its whole life against a reference.
 
 use super::*;
-use crate::assign::api::{Drain, Grow, Held, Release, WaitReason};
 use crate::assign::declared::{DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange};
 use crate::assign::store::{LedgerMemory, LedgerStore};
+use flatnet_types::ipamd::{Drain, Grow, Held, Release, WaitReason};
 
 mod model;
 mod rules;

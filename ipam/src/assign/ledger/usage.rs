@@ -1,7 +1,7 @@
 //! How full pools are, as hosts report it.
 
 use super::*;
-use crate::assign::api::Held;
+use flatnet_types::ipamd::Held;
 
 /// How full a lease is, as its host said last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

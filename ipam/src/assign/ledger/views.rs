@@ -1,7 +1,7 @@
 //! What the ledger shows.
 
 use super::*;
-use crate::assign::api::LeaseView;
+use flatnet_types::ipamd::LeaseView;
 
 impl Ledger {
     /// The answer to `host`; `None` for a host that never asked.

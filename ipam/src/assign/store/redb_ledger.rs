@@ -9,10 +9,10 @@ use redb::{
 
 use super::mark::{self, Mark};
 use super::{Entry, LEDGER_SCHEMA, LedgerSaved, LedgerStore, Start, Trust};
-use crate::assign::lease::{Incarnation, Lease};
 use crate::assign::ledger::{key_of, overlap};
 use crate::range::Family;
 use crate::store::{Lock, Reading, RedbFile, StoreError, WriteError};
+use flatnet_types::ipamd::{Incarnation, Lease};
 
 /// `schema`, `sequence`.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("ledger");

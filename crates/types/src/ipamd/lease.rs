@@ -3,11 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use crate::time::Timestamp;
+use crate::{NetworkName, NodeName, Timestamp};
 
 /// The number of a lease: the ledger's sequence when it was granted. Within one
 /// incarnation none is used twice.
@@ -50,6 +49,12 @@ impl<'de> Deserialize<'de> for Incarnation {
     }
 }
 
+impl fmt::Display for LeaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Where a lease comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,6 +77,17 @@ pub enum DrainReason {
     Admin,
     /// Another host has shown that it uses the same addresses.
     Contested,
+}
+
+impl Source {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Carved => "carved",
+            Self::Adopted => "adopted",
+        }
+    }
 }
 
 impl DrainReason {
@@ -113,6 +129,16 @@ pub enum GrantState {
     Active,
     /// Give out no more; those in use stay. Let go of it when none is.
     Draining,
+}
+
+impl GrantState {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Draining => "draining",
+        }
+    }
 }
 
 /// One range and its owner.

@@ -1,13 +1,27 @@
-//! The messages of ipamd's HTTP API, version 1.
+//! The messages of ipamd's HTTP API, version 1: between it and netd, vpc-route and `flatctl`.
+//!
+//! | request | body | reply |
+//! |---|---|---|
+//! | `GET /v1/hosts/{host}/ranges` | | [`HostRanges`] |
+//! | `POST /v1/hosts/{host}/use` | [`Report`] | [`HostRanges`] |
+//! | `GET /v1/ranges` | | [`Listing`] |
+//! | `POST /v1/ranges/drain` | [`Drain`] | [`HostRanges`] |
+//! | `POST /v1/ranges/release` | [`Release`] | [`HostRanges`] |
+//! | `POST /v1/ranges/grow` | [`Grow`] | [`HostRanges`] |
+//! | `GET /v1/owner?address=A` | | [`OwnerView`] |
+//!
+//! Success is 2xx; every other status bears an [`ErrorBody`].
 
 use std::net::IpAddr;
 
-use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use super::lease::{GrantState, Incarnation, Lease, LeaseId};
-use crate::time::Timestamp;
+use crate::{NetworkName, NodeName, Timestamp};
+
+mod lease;
+
+pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source};
 
 /// The answer to `GET /v1/hosts/{name}/ranges` and to `POST /v1/hosts/{name}/use`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

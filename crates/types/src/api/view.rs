@@ -1,0 +1,186 @@
+//! What netd shows of itself, to `flatctl` and whoever asks its socket.
+//!
+//! | request | reply |
+//! |---|---|
+//! | `GET /v1/attachments` | a list of [`AttachmentView`] |
+//! | `GET /v1/node` | [`NodeView`] |
+//! | `GET /v1/plan` | [`PlanView`] |
+
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+use super::{PodRef, Route};
+use crate::{
+    Bandwidth, ContainerId, IfName, MacAddr, Mtu, NetnsPath, NetworkName, Timestamp, VlanId,
+};
+
+/// One attachment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentView {
+    /// The CNI network.
+    pub network: NetworkName,
+    /// The plan's network.
+    pub plan_network: NetworkName,
+    /// The container.
+    pub container_id: ContainerId,
+    /// Its interface.
+    pub ifname: IfName,
+    /// Its addresses with prefix lengths.
+    pub addresses: Vec<IpNetwork>,
+    /// How far it is.
+    pub state: AttachmentState,
+    /// Counts up for every attachment of this node.
+    pub generation: u64,
+    /// The host's end of its link.
+    pub host_ifname: IfName,
+    /// Its OpenFlow number.
+    pub ofport: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What netd keeps of it beside that; none: an ADD makes it just now.
+    #[serde(flatten)]
+    pub detail: Option<Detail>,
+}
+
+/// How far an attachment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttachmentState {
+    /// An ADD makes it.
+    Reserved,
+    /// It is made.
+    Committed,
+}
+
+impl AttachmentState {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Committed => "committed",
+        }
+    }
+}
+
+/// What netd keeps of an attachment beside what the allocator keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The version of this record.
+    pub version: u32,
+    /// The container's namespace, as it was at ADD.
+    pub netns: NetnsPath,
+    /// The container's MAC.
+    pub mac: MacAddr,
+    /// In bytes.
+    pub mtu: Mtu,
+    /// VLANs that it may send tagged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trunk: Vec<VlanId>,
+    /// Limits.
+    #[serde(default)]
+    pub bandwidth: Bandwidth,
+    /// Routes that were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// For people.
+    #[serde(default)]
+    pub pod: PodRef,
+}
+
+/// The node. `S` is its part of the plan, as far as the reader wants it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NodeView<S> {
+    /// Whether ADD is served.
+    pub ready: bool,
+    /// Its part of the plan.
+    pub spec: S,
+    /// How full each network's ranges are.
+    pub usage: Vec<NetworkUsage>,
+    /// What the last reconcile did.
+    pub last_reconcile: ReconcileView,
+}
+
+/// How full a network's ranges are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkUsage {
+    /// The plan's network.
+    pub network: NetworkName,
+    /// Its ranges.
+    pub ranges: Vec<RangeView>,
+}
+
+/// How full a range is. `capacity = used + resting + free`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeView {
+    /// The range: a prefix, or `first-last`.
+    pub range: String,
+    /// How many addresses can be handed out in all.
+    pub capacity: u128,
+    /// How many attachments have one.
+    pub used: u128,
+    /// How many were released and still rest.
+    pub resting: u128,
+    /// How many could be had now.
+    pub free: u128,
+}
+
+/// What a reconcile did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcileView {
+    /// The ops that were applied, as a person reads them.
+    pub applied: Vec<String>,
+    /// What failed.
+    pub failed: Vec<String>,
+    /// What netd cannot mend.
+    pub problems: Vec<String>,
+    /// Whether nothing is left to do.
+    pub converged: bool,
+}
+
+/// A dry run. `P` is the plan and `A` what was observed, as far as the reader wants them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanView<P, A> {
+    /// What would be done, as a person reads it.
+    pub would: Vec<String>,
+    /// The same for programs, with what stands in the way.
+    pub plan: P,
+    /// What was observed.
+    pub actual: A,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_attachment_has_its_detail_beside_its_own_fields_or_none() {
+        let mut wire = json!({
+            "network": "web", "plan_network": "web", "container_id": "c1", "ifname": "eth0",
+            "addresses": ["10.0.0.5/24"], "state": "reserved", "generation": 7,
+            "host_ifname": "fn7", "ofport": 107, "created_at": 1_000,
+        });
+        let bare: AttachmentView = serde_json::from_value(wire.clone()).expect("reads");
+        assert_eq!(
+            (bare.detail.clone(), bare.state.as_str()),
+            (None, "reserved")
+        );
+        assert_eq!(serde_json::to_value(&bare).expect("writes"), wire);
+
+        for (key, value) in [
+            ("version", json!(1)),
+            ("netns", json!("/run/netns/c1")),
+            ("mac", json!("0a:f1:0a:64:01:05")),
+            ("mtu", json!(1500)),
+            ("bandwidth", json!({})),
+            ("pod", json!({"namespace": "shop", "name": "cart-0"})),
+        ] {
+            wire[key] = value;
+        }
+        let whole: AttachmentView = serde_json::from_value(wire.clone()).expect("reads");
+        assert_eq!(serde_json::to_value(&whole).expect("writes"), wire);
+        let pod = whole.detail.map(|d| d.pod.name);
+        assert_eq!(pod.as_deref(), Some("cart-0"));
+    }
+}
