@@ -84,13 +84,9 @@ struct Up {
     /// Where netd, flatnet and flatnet-lab are [default: where this program is]
     #[arg(long)]
     bin_dir: Option<PathBuf>,
-    /// Only the fabric and Open vSwitch
+    /// Only the fabric and Open vSwitch: no daemon of ours, and no routes between nodes
     #[arg(long)]
     no_netd: bool,
-    /// The VPC router's and the VBR's routes are those of an Aliyun simulator's tables,
-    /// which are empty at first
-    #[arg(long)]
-    cloud: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -113,7 +109,6 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 plan: args.plan,
                 bin_dir: args.bin_dir.unwrap_or(usual.bin_dir),
                 netd: !args.no_netd,
-                cloud: args.cloud,
             };
             let report = {
                 let progress = Terminal::default();

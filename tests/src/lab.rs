@@ -101,7 +101,7 @@ impl Lab {
     pub fn open() -> Result<Self> {
         let layout = Layout::default();
         let plan = up::read_plan(&layout)?;
-        let fabric = fabric::desired(&plan, layout.world().exists())?;
+        let fabric = fabric::desired(&plan)?;
         Ok(Self {
             layout,
             plan,

@@ -14,7 +14,7 @@
 //! gets through only if what the nodes programmed is right.
 //!
 //! ```text
-//!   plan.yaml ──▶ [fabric] namespaces, cables, routes ──▶ up ──▶ [supervise] daemons
+//!   plan.yaml ──▶ [fabric] namespaces, cables ──────────▶ up ──▶ [supervise] daemons
 //!                                                          │
 //!   [lab] Lab, Node, LabGuard ◀── suites, the demo         └──▶ /run/flatnet-lab  [paths]
 //! ```
@@ -26,6 +26,7 @@ pub mod bench;
 mod checks;
 pub mod cli;
 pub mod cloud;
+mod daemons;
 pub mod demo;
 mod down;
 mod error;
@@ -52,6 +53,7 @@ pub mod suites;
 mod supervise;
 mod up;
 
+pub use daemons::Stopped;
 pub use down::{DownReport, down};
 pub use error::{Error, Result};
 pub use fabric::Role;
@@ -61,5 +63,5 @@ pub use ovs::MacEntry;
 pub use paths::{Layout, MemberPaths};
 pub use process::ProcessId;
 pub use progress::{Progress, Silent, Terminal};
-pub use status::{MemberStatus, NetdStatus, Status, status};
+pub use status::{DaemonStatus, MemberStatus, NetdStatus, Status, status};
 pub use up::{UpOptions, UpReport, up};

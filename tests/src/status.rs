@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::fabric::Role;
 use crate::lab::{Lab, Member, running};
+use crate::paths::VPC_ROUTER;
 use crate::process::ProcessId;
 use crate::{netd, ovs, run, supervise};
 
@@ -21,6 +22,18 @@ pub struct Status {
     pub supervisor: Option<i32>,
     /// Its members.
     pub members: Vec<MemberStatus>,
+    /// The daemons of the whole lab: ipamd, the simulator, vpc-route.
+    pub daemons: Vec<DaemonStatus>,
+}
+
+/// A daemon at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DaemonStatus {
+    /// Its name, `vpcr/vpc-route`.
+    pub name: String,
+    /// Its PID, if it runs.
+    pub pid: Option<i32>,
 }
 
 /// One member at one moment.
@@ -81,11 +94,31 @@ pub fn status(lab: &Lab) -> Result<Status> {
     let supervisor = supervise::is_running(lab.layout())
         .then(|| ProcessId::from_file(&lab.layout().supervisor_pid()))
         .flatten();
+    let of_lab = units.iter().filter(|u| is_of_the_lab(&u.name));
+    let daemons: Vec<DaemonStatus> = of_lab
+        .map(|unit| DaemonStatus {
+            name: unit.name.clone(),
+            pid: unit
+                .pid_file
+                .as_deref()
+                .and_then(ProcessId::from_file)
+                .map(|p| p.pid),
+        })
+        .collect();
     Ok(Status {
-        healthy: supervisor.is_some() && members.iter().all(MemberStatus::is_healthy),
+        healthy: supervisor.is_some()
+            && members.iter().all(MemberStatus::is_healthy)
+            && daemons.iter().all(|d| d.pid.is_some()),
         supervisor: supervisor.map(|s| s.pid),
         members,
+        daemons,
     })
+}
+
+/// ipamd, and what runs in the VPC router; all others are a member's own.
+fn is_of_the_lab(unit: &str) -> bool {
+    unit.split_once('/')
+        .is_none_or(|(member, _)| member == VPC_ROUTER)
 }
 
 fn member_status(lab: &Lab, member: &Member, netd_wanted: bool) -> MemberStatus {
@@ -156,6 +189,14 @@ impl fmt::Display for Status {
                 .collect();
             writeln!(f, "{}", cells.join("  ").trim_end())?;
         }
+        let daemons = self.daemons.iter().map(|d| match d.pid {
+            Some(pid) => format!("{} ({pid})", d.name),
+            None => format!("{} (down)", d.name),
+        });
+        let daemons: Vec<String> = daemons.collect();
+        if !daemons.is_empty() {
+            writeln!(f, "Beside them: {}.", daemons.join(", "))?;
+        }
         match (self.supervisor, self.healthy) {
             (None, _) => writeln!(f, "The supervisor does not run: `flatnet-lab up` mends it."),
             (Some(pid), true) => writeln!(f, "All is well (supervisor {pid})."),
@@ -220,12 +261,17 @@ mod tests {
                 member("idc1", Some(netd), Some(true)),
                 member("tor1", None, Some(false)),
             ],
+            daemons: vec![DaemonStatus {
+                name: "vpcr/vpc-route".into(),
+                pid: None,
+            }],
         };
         let text = status.to_string();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].contains("ready (42)") && lines[1].contains("web 10.100.16.0/20"));
         assert!(lines[2].contains("down"));
-        assert!(lines[3].contains("amiss"));
+        assert!(lines[3].contains("vpcr/vpc-route (down)"));
+        assert!(lines[4].contains("amiss"));
         let column = |l: &str| l.find("PORTS").or_else(|| l.find('3'));
         assert_eq!(column(lines[0]), column(lines[2]));
     }

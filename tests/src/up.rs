@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::fabric::{self, Fabric, Role};
 use crate::lock::{self, Lock};
-use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
+use crate::paths::{EDGE, Layout, VPC_ROUTER, namespace, netns_path};
 use crate::process::{ProcessId, poll};
 use crate::progress::Progress;
 use crate::supervise::{self, Unit};
@@ -25,8 +25,15 @@ const DAEMONS: Duration = Duration::from_secs(30);
 /// Where Debian and others keep CNI's reference plugins.
 const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
-/// The Aliyun simulator's program.
-const SIMULATOR: &str = "aliyun-sim";
+/// The programs of this project that run in the lab; the first is all that a bare fabric needs.
+const PROGRAMS: [&str; 6] = [
+    "flatnet-lab",
+    "flatnet",
+    "netd",
+    ipamd::NAME,
+    cloud::VPC_ROUTE,
+    cloud::SIMULATOR,
+];
 
 /// What to raise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +46,8 @@ pub struct UpOptions {
     pub plan: Option<PathBuf>,
     /// Where `netd`, `flatnet` and `flatnet-lab` are.
     pub bin_dir: PathBuf,
-    /// Whether to run netd; without it the lab is a bare fabric.
+    /// Whether to run ipamd, netd and vpc-route; without them the lab is a bare fabric.
     pub netd: bool,
-    /// Whether the VPC router follows the tables of an Aliyun simulator, which are empty at
-    /// first. A lab that does so goes on doing so.
-    pub cloud: bool,
 }
 
 impl Default for UpOptions {
@@ -54,7 +58,6 @@ impl Default for UpOptions {
             plan: None,
             bin_dir: default_bin_dir(),
             netd: true,
-            cloud: false,
         }
     }
 }
@@ -93,9 +96,9 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
     let begun = Instant::now();
     checks::machine()?;
     let ours: &[&str] = if options.netd {
-        &["flatnet-lab", "flatnet", "netd", ipamd::NAME]
+        &PROGRAMS
     } else {
-        &["flatnet-lab"]
+        &PROGRAMS[..1]
     };
     checks::binaries(&options.bin_dir, ours)?;
     checks::outside()?;
@@ -104,20 +107,16 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
     })?;
     let layout = Layout::default();
     let created = !layout.plan().exists();
-    let cloud = options.cloud || layout.world().exists();
-    let plan = choose_plan(options, &layout, cloud)?;
+    let plan = choose_plan(options, &layout)?;
     check_plan(&plan, &layout, progress)?;
-    if cloud {
-        checks::binaries(&options.bin_dir, &[SIMULATOR])?;
-    }
     let raise = Raise {
-        fabric: fabric::desired(&plan, cloud)?,
-        cloud,
+        fabric: fabric::desired(&plan)?,
         layout,
         plan,
         options,
         progress,
-        mended: Mutex::new(Vec::new()),
+        mended: Mutex::default(),
+        fresh: Mutex::default(),
     };
     raise.run()?;
     let mended = raise.mended.into_inner().unwrap_or_default();
@@ -136,7 +135,7 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
 pub(crate) fn mend(member: &str) -> Result<()> {
     let layout = Layout::default();
     let plan = read_plan(&layout)?;
-    let mut fabric = fabric::desired(&plan, layout.world().exists())?;
+    let mut fabric = fabric::desired(&plan)?;
     fabric.members.retain(|m| m.name == member);
     fabric.cables.clear();
     let Some(switch) = fabric.members.first().and_then(|m| m.switch.clone()) else {
@@ -158,15 +157,8 @@ pub(crate) fn read_plan(layout: &Layout) -> Result<NetworkPlan> {
     Ok(flatnet_plan::load(&text)?)
 }
 
-/// A lab with a cloud runs a plan with the cloud's IDs.
-fn choose_plan(options: &UpOptions, layout: &Layout, with_ids: bool) -> Result<NetworkPlan> {
-    let named = |plan: NetworkPlan| {
-        if with_ids {
-            cloud::identified(plan)
-        } else {
-            plan
-        }
-    };
+/// The lab's plan has an ID for all that the cloud gives one.
+fn choose_plan(options: &UpOptions, layout: &Layout) -> Result<NetworkPlan> {
     let running = match read_plan(layout) {
         Err(Error::NotUp(_)) => None,
         other => Some(other?),
@@ -179,13 +171,12 @@ fn choose_plan(options: &UpOptions, layout: &Layout, with_ids: bool) -> Result<N
         (None, None, None) => None,
         (None, idc, vpc) => Some(crate::plan::generate(idc.unwrap_or(2), vpc.unwrap_or(2))?),
     };
-    let wanted = wanted.or(running.clone().filter(|_| with_ids)).map(named);
-    match (running, wanted) {
+    match (running, wanted.map(cloud::identified)) {
         (Some(running), Some(wanted)) if running != wanted => {
             Err(Error::AnotherPlan(layout.plan()))
         }
         (Some(plan), _) | (None, Some(plan)) => Ok(plan),
-        (None, None) => Ok(named(crate::plan::generate(2, 2)?)),
+        (None, None) => Ok(cloud::identified(crate::plan::generate(2, 2)?)),
     }
 }
 
@@ -204,12 +195,13 @@ fn check_plan(plan: &NetworkPlan, layout: &Layout, progress: &dyn Progress) -> R
 
 struct Raise<'o> {
     layout: Layout,
-    cloud: bool,
     plan: NetworkPlan,
     fabric: Fabric,
     options: &'o UpOptions,
     progress: &'o dyn Progress,
     mended: Mutex<Vec<String>>,
+    /// Members whose namespaces this `up` made.
+    fresh: Mutex<Vec<String>>,
 }
 
 impl Raise<'_> {
@@ -219,7 +211,7 @@ impl Raise<'_> {
         self.fabric_ops()?;
         fabric::apply::offloads_off(&self.fabric)?;
         self.progress
-            .step("Open vSwitch and netd under a supervisor");
+            .step("Open vSwitch, ipamd, netd and vpc-route under a supervisor");
         let units = self.units();
         self.supervisor(&units)?;
         self.progress.step("switches and the edge router");
@@ -231,7 +223,16 @@ impl Raise<'_> {
                 netd::wait_ready(node, &self.layout.member(node), DAEMONS).map(drop)
             })?;
         }
+        if self.has_cloud() {
+            self.progress.step("the route tables, filled by vpc-route");
+            cloud::wait_converged(&self.layout, self.progress)?;
+        }
         Ok(())
+    }
+
+    /// Whether there is a VPC, and daemons to run it.
+    fn has_cloud(&self) -> bool {
+        self.options.netd && self.fabric.member(VPC_ROUTER).is_some()
     }
 
     fn nodes(&self) -> Vec<&str> {
@@ -253,19 +254,12 @@ impl Raise<'_> {
         if !layout.plan().exists() {
             files::write_if_changed(&layout.plan(), yaml.as_bytes())?;
         }
-        if self.cloud {
+        if self.has_cloud() {
             self.world()?;
+            cloud::write_config(&self.plan, layout)?;
         }
-        // The simulator is for labs with a cloud, the last one for the suites that order
-        // failures: both may be absent.
-        for name in [
-            "flatnet-lab",
-            "flatnet",
-            "netd",
-            ipamd::NAME,
-            SIMULATOR,
-            netd::FAULTS,
-        ] {
+        // The last one is for the suites that order failures: it may be absent.
+        for name in PROGRAMS.into_iter().chain([netd::FAULTS]) {
             let from = self.options.bin_dir.join(name);
             if from.is_file() && files::copy_if_changed(&from, &layout.bin(name))? {
                 self.mended(format!("bin/{name} is of a newer build"));
@@ -327,6 +321,12 @@ impl Raise<'_> {
         for what in fabric::tell(&ops) {
             self.mended(what);
         }
+        if let Ok(mut fresh) = self.fresh.lock() {
+            fresh.extend(ops.iter().filter_map(|op| match op {
+                fabric::Op::Namespace { member } => Some(member.clone()),
+                _ => None,
+            }));
+        }
         fabric::apply::apply(&self.fabric, &ops)
     }
 
@@ -347,8 +347,8 @@ impl Raise<'_> {
                 };
                 units.extend(ovs::units(member, &paths, mend));
             }
-            if member.role == Role::VpcRouter && self.cloud {
-                units.extend(cloud::units(&self.layout, &member.name));
+            if member.role == Role::VpcRouter && self.has_cloud() {
+                units.extend(cloud::units(&self.layout));
             }
             if member.role.is_node() && self.options.netd {
                 units.push(netd::unit(&self.layout, &member.name, build.clone()));
@@ -377,9 +377,15 @@ impl Raise<'_> {
         let Some(supervisor) = ProcessId::from_file(&self.layout.supervisor_pid()) else {
             return Ok(());
         };
-        for member in self.fabric.members.iter().filter(|m| m.role.has_ovs()) {
+        for member in &self.fabric.members {
             let paths = self.layout.member(&member.name);
-            for file in [paths.netd_pid(), paths.vswitchd_pid(), paths.ovsdb_pid()] {
+            let files = match member.role {
+                Role::VpcRouter => cloud::unit_names()
+                    .map(|name| cloud::pid_file(&self.layout, name))
+                    .to_vec(),
+                _ => vec![paths.netd_pid(), paths.vswitchd_pid(), paths.ovsdb_pid()],
+            };
+            for file in files {
                 if let Some(process) = ProcessId::from_file(&file)
                     && process.is_child_of(supervisor)
                     && !netns::contains(&namespace(&member.name), process)
@@ -389,6 +395,14 @@ impl Raise<'_> {
                     process.wait_gone(Duration::from_secs(2));
                 }
             }
+        }
+        // It has entered the edge router's namespace for good.
+        let edge = |fresh: &Vec<String>| fresh.iter().any(|m| m == EDGE);
+        let controller = cloud::pid_file(&self.layout, cloud::VPC_ROUTE);
+        if self.fresh.lock().is_ok_and(|fresh| edge(&fresh))
+            && let Some(process) = ProcessId::from_file(&controller)
+        {
+            process.signal(Signal::SIGTERM)?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! The daemon that makes the kernel follow the simulator's tables.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flatnet_aliyun_sim::world::TableView;
 
@@ -9,11 +10,14 @@ use super::desired::{Ports, desired};
 use super::http::ask_here;
 use super::kernel::{FOLLOWED, Kernel, Op, sync};
 use crate::error::{Error, Result};
-use crate::paths::Layout;
-use crate::{run, up};
+use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
+use crate::{netns, run, up};
 
 /// How long the kernel may lag behind the tables.
 const PERIOD: Duration = Duration::from_millis(20);
+/// How often the kernel is looked at while the tables stay as they are: a link that goes down
+/// takes its routes along.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// `flatnet-lab follow`, in the VPC router's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -23,23 +27,45 @@ pub(crate) struct Follow {
     root: PathBuf,
 }
 
-/// Follows until it is ended. A simulator that does not answer changes nothing.
+/// Follows until it is ended. A simulator that does not answer changes nothing; what the kernel
+/// does not take, such as a route over a line that is down, is tried again.
 ///
 /// # Errors
-/// [`Error::NotUp`], [`Error::Plan`]; what `ip` says.
+/// [`Error::NotUp`], [`Error::Plan`].
 pub(crate) fn follow(options: &Follow) -> Result<()> {
     let plan = up::read_plan(&Layout::at(&options.root))?;
     let ports = Ports::of(&plan);
-    let mut last = None;
+    // What the kernel was made to hold, and when it was looked at.
+    let mut last: Option<(Vec<TableView>, Instant)> = None;
+    let mut trouble = String::new();
     loop {
         if let Ok(tables) = tables()
-            && last.as_ref() != Some(&tables)
+            && last
+                .as_ref()
+                .is_none_or(|(followed, at)| *followed != tables || at.elapsed() > AGAIN)
         {
-            apply(&sync(&observe()?, &desired(&tables, &ports)))?;
-            last = Some(tables);
+            let done = observe().and_then(|have| apply(&sync(&have, &desired(&tables, &ports))));
+            let told = done.err().map(|e| e.to_string()).unwrap_or_default();
+            if told != trouble && !told.is_empty() {
+                // Its log; a reader who went away is no reason to end.
+                let _ = writeln!(std::io::stderr(), "{told}");
+            }
+            trouble = told;
+            last = Some((tables, Instant::now()));
         }
         std::thread::sleep(PERIOD);
     }
+}
+
+/// Whether the VPC router's kernel holds what the simulator's tables say.
+///
+/// # Errors
+/// A simulator that does not answer; what `ip` says.
+pub(super) fn follows(layout: &Layout) -> Result<bool> {
+    let ports = Ports::of(&up::read_plan(layout)?);
+    netns::enter(&netns_path(&namespace(VPC_ROUTER)), || {
+        Ok(sync(&observe()?, &desired(&tables()?, &ports)).is_empty())
+    })?
 }
 
 fn apply(ops: &[Op]) -> Result<()> {

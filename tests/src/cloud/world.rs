@@ -10,8 +10,8 @@ use ipnetwork::IpNetwork;
 use super::ids::line_interface;
 use crate::error::{Error, Result};
 
-/// The one key of the lab's cloud.
-const KEY: (&str, &str) = ("flatnet-lab", "flatnet-lab-secret");
+/// The key of whoever owns the lab's cloud.
+pub(super) const KEY: (&str, &str) = ("flatnet-lab", "flatnet-lab-secret");
 
 /// The world of a plan that went through [`super::identified`]: all tables are empty.
 ///
@@ -33,9 +33,8 @@ pub fn world(plan: &NetworkPlan) -> Result<WorldFile> {
         renew_before_seconds: 1800,
         token_required: false,
     });
-    let region = plan.spec.sites.iter().find_map(|s| s.region.clone());
     Ok(WorldFile {
-        region: region.unwrap_or_else(|| "cn-hangzhou".to_owned()),
+        region: region(plan),
         account: "1000000000000001".to_owned(),
         seed: 0,
         access_keys: vec![AccessKey {
@@ -59,6 +58,12 @@ pub fn world(plan: &NetworkPlan) -> Result<WorldFile> {
         vpcs,
         metadata,
     })
+}
+
+/// The region of the lab's cloud.
+pub(super) fn region(plan: &NetworkPlan) -> String {
+    let region = plan.spec.sites.iter().find_map(|s| s.region.clone());
+    region.unwrap_or_else(|| "cn-hangzhou".to_owned())
 }
 
 fn vpc(plan: &NetworkPlan, site: &Site) -> Result<config::Vpc> {

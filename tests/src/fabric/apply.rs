@@ -143,6 +143,5 @@ fn lines(op: &Op) -> Vec<String> {
         } => vec![format!(
             "route replace {prefix} via {via} dev {link} proto {protocol}"
         )],
-        Op::RouteGone { prefix, .. } => vec![format!("route delete {prefix}")],
     }
 }

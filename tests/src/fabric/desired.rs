@@ -18,13 +18,12 @@ const TOR_BRIDGE: &str = "br-tor";
 /// The edge router's bridge.
 const EDGE_BRIDGE: &str = "br-edge";
 
-/// Derives the fabric. With `cloud`, the VPC router's routes are left to the simulator's
-/// tables.
+/// Derives the fabric. The routes between nodes are not the lab's: netd and vpc-route set them.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for what one lab cannot be: two IDCs, a name that no interface
 /// can bear, an IDC node without a switch.
-pub(crate) fn desired(plan: &NetworkPlan, cloud: bool) -> Result<Fabric> {
+pub(crate) fn desired(plan: &NetworkPlan) -> Result<Fabric> {
     let idc = single(plan, SiteType::Idc)?;
     let vpc = single(plan, SiteType::Vpc)?;
     let mut b = Builder {
@@ -47,13 +46,6 @@ pub(crate) fn desired(plan: &NetworkPlan, cloud: bool) -> Result<Fabric> {
     }
     if let (Some(idc), Some(vpc)) = (idc, vpc) {
         b.lines(&idc.name, &vpc.name)?;
-        b.routes_of(EDGE, routes::edge(plan, vpc));
-        if !cloud {
-            b.routes_of(VPC_ROUTER, routes::vpc_router(plan, idc));
-        }
-    }
-    if let Some(vpc) = vpc.filter(|_| !cloud) {
-        b.routes_of(VPC_ROUTER, routes::vpc_nodes(plan, vpc));
     }
     Ok(b.fabric)
 }
@@ -297,6 +289,9 @@ fn sysctls(role: Role) -> BTreeMap<String, String> {
         Role::Edge | Role::VpcRouter => {
             set("ipv4/ip_forward", "1");
             set("ipv6/conf/all/forwarding", "1");
+            // An interface that was down for a while has its addresses again, as a router's
+            // configuration gives them.
+            set("ipv6/conf/all/keep_addr_on_down", "1");
         }
         // A switch has no addresses at all.
         Role::Switch => {

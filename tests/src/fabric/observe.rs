@@ -150,11 +150,11 @@ mod tests {
             dst: dst.into(),
             gateway: Some("fd00::1".into()),
             dev: Some("eth0".into()),
-            protocol: "197".into(),
+            protocol: "95".into(),
         };
         let default = raw("default").parse(true).expect("route");
         assert_eq!(default.prefix.to_string(), "::/0");
         let host = raw("fd00::9").parse(true).expect("route");
-        assert_eq!((host.prefix.prefix(), host.protocol), (128, 197));
+        assert_eq!((host.prefix.prefix(), host.protocol), (128, 95));
     }
 }

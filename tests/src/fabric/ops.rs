@@ -6,8 +6,7 @@ use flatnet_types::{MacAddr, Mtu};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
-use super::routes::STAND_IN;
-use super::{Cable, Fabric, Link, Member, Observed, Origin, Route, Seen};
+use super::{Cable, Fabric, Link, Member, Observed, Origin, Seen};
 
 /// One thing to do. Each is harmless to do again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,8 +58,6 @@ pub(crate) enum Op {
         link: String,
         protocol: u8,
     },
-    /// Take away a route that bears the lab's mark and is in no plan.
-    RouteGone { member: String, prefix: IpNetwork },
 }
 
 impl Op {
@@ -76,8 +73,7 @@ impl Op {
             | Self::Mtu { member, .. }
             | Self::Up { member, .. }
             | Self::Address { member, .. }
-            | Self::Route { member, .. }
-            | Self::RouteGone { member, .. } => Some(member),
+            | Self::Route { member, .. } => Some(member),
         }
     }
 }
@@ -113,7 +109,6 @@ impl fmt::Display for Op {
                 link,
                 ..
             } => write!(f, "{member}: route {prefix} via {via} dev {link}"),
-            Self::RouteGone { member, prefix } => write!(f, "{member}: no route {prefix}"),
         }
     }
 }
@@ -241,14 +236,6 @@ fn inside(member: &Member, seen: &Seen, ops: &mut Vec<Op>) {
                 protocol: route.protocol,
             });
         }
-    }
-    let stale =
-        |r: &&Route| r.protocol == STAND_IN && !member.routes.iter().any(|w| w.prefix == r.prefix);
-    for route in seen.routes.iter().filter(stale) {
-        ops.push(Op::RouteGone {
-            member: member.name.clone(),
-            prefix: route.prefix,
-        });
     }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::plan::generate;
 
 fn lab() -> Fabric {
-    desired(&generate(2, 2).expect("plan"), false).expect("fabric")
+    desired(&generate(2, 2).expect("plan")).expect("fabric")
 }
 
 fn vlans(list: &[VlanId]) -> Vec<u16> {
@@ -55,7 +55,7 @@ fn a_trunk_carries_exactly_what_its_node_needs() {
     network_plan.spec.hosts[1]
         .ranges
         .retain(|r| r.network.as_str() == "web");
-    let fabric = desired(&network_plan, false).expect("fabric");
+    let fabric = desired(&network_plan).expect("fabric");
     let trunks = |tor: &str| {
         let tor = fabric.member(tor).expect("member");
         tor.switch.clone().expect("switch").trunks
@@ -98,20 +98,12 @@ fn an_idc_node_gets_no_address_and_a_vpc_node_all_of_its_own() {
 }
 
 #[test]
-fn the_routers_know_the_way_to_the_other_site_and_to_each_vpc_node() {
-    let fabric = lab();
-    let has = |member: &str, prefix: &str, via: &str, link: &str| {
-        let member = fabric.member(member).expect("member");
-        member.routes.iter().any(|r| {
-            (r.prefix.to_string(), r.via.to_string(), r.link.as_str())
-                == (prefix.to_owned(), via.to_owned(), link)
-        })
-    };
-    assert!(has("vpcr", "172.30.16.0/20", "172.20.1.11", "zone-a"));
-    assert!(has("vpcr", "fd20:30::2:0/112", "fd20:2::c", "zone-b"));
-    assert!(has("vpcr", "10.200.0.0/16", "10.255.0.1", "line0"));
-    assert!(has("edge", "172.30.0.0/16", "10.255.0.2", "line0"));
-    assert!(has("edge", "fd20:2::/64", "fd10:255::2", "line0"));
+fn the_routes_between_nodes_are_not_the_labs() {
+    for member in lab().members {
+        let defaults = |r: &Route| r.protocol == routes::DHCP && r.prefix.prefix() == 0;
+        assert!(member.routes.iter().all(defaults), "{}", member.name);
+        assert_eq!(member.routes.is_empty(), member.role != Role::VpcNode);
+    }
 }
 
 #[test]
@@ -192,38 +184,16 @@ fn a_lost_namespace_comes_back_with_all_that_was_in_it() {
 }
 
 #[test]
-fn only_routes_with_the_labs_mark_are_taken_away() {
-    let fabric = lab();
-    let mut seen = done(&fabric);
-    let router = seen.members.get_mut("vpcr").expect("router");
-    for (prefix, protocol) in [("192.0.2.0/24", 197), ("198.51.100.0/24", 4)] {
-        router.routes.push(Route {
-            prefix: prefix.parse().expect("prefix"),
-            via: "10.255.0.1".parse().expect("address"),
-            link: "line0".into(),
-            protocol,
-        });
-    }
-    assert_eq!(
-        plan(&fabric, &seen),
-        [Op::RouteGone {
-            member: "vpcr".into(),
-            prefix: "192.0.2.0/24".parse().expect("prefix")
-        }]
-    );
-}
-
-#[test]
 fn what_one_lab_cannot_be_is_refused_with_the_reason() {
     let mut plan = generate(1, 1).expect("plan");
     plan.spec.hosts[0].name = "edge".parse().expect("name");
-    let text = desired(&plan, false).expect_err("taken").to_string();
+    let text = desired(&plan).expect_err("taken").to_string();
     assert!(text.contains("edge"), "{text}");
     plan.spec.hosts[0].name = "a-node-with-a-long-name".parse().expect("name");
-    let text = desired(&plan, false).expect_err("too long").to_string();
+    let text = desired(&plan).expect_err("too long").to_string();
     assert!(text.contains("15 bytes"), "{text}");
     plan.spec.hosts[0].name = "idc1".parse().expect("name");
     plan.spec.hosts[0].uplink.switch = None;
-    let text = desired(&plan, false).expect_err("no switch").to_string();
+    let text = desired(&plan).expect_err("no switch").to_string();
     assert!(text.contains("switch"), "{text}");
 }

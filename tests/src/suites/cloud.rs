@@ -1,5 +1,5 @@
-//! `cloud`: the VPC router and the VBR forward what the simulator's tables say, and nothing
-//! else.
+//! `cloud`: the VPC router and the VBR forward what the simulator's tables say and nothing else,
+//! and vpc-route makes the tables say what the plan does.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -11,16 +11,21 @@ use serde_json::{Value, json};
 
 use super::kit::container::Container;
 use super::{Check, Suite};
-use crate::cloud::{ask, line_interface};
-use crate::{Lab, LabGuard};
+use crate::cloud::{ask, line_interface, wait_converged};
+use crate::{Lab, LabGuard, Silent};
 
 /// How long the kernel may take to follow; the machine may be busy.
 const FOLLOWED: Duration = Duration::from_secs(5);
 
+/// vpc-route among the supervisor's units.
+const CONTROLLER: &str = "vpcr/vpc-route";
+/// The simulator there.
+const SIMULATOR: &str = "vpcr/aliyun-sim";
+
 /// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "cloud",
-    about: "the VPC router and the VBR forward what the simulator's tables say",
+    about: "the routers forward what their tables say, and vpc-route fills these by the plan",
     checks: &[
         Check {
             sentence: "while the tables are empty nothing crosses but what is connected",
@@ -35,7 +40,7 @@ pub(super) const SUITE: Suite = Suite {
             run: each_entry,
         },
         Check {
-            sentence: "the simulator dies: the router follows its world when it is back",
+            sentence: "the simulator dies and forgets its tables: vpc-route fills them again",
             run: simulator_dies,
         },
     ],
@@ -86,8 +91,21 @@ impl World {
     }
 }
 
-fn empty_tables(lab: &LabGuard) -> Result<()> {
+/// Does `work` on empty tables while vpc-route is away; afterwards it fills them again.
+fn by_hand(lab: &LabGuard, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let stopped = lab.stop_unit(CONTROLLER)?;
     clear(lab)?;
+    let outcome = work();
+    clear(lab)?;
+    drop(stopped);
+    outcome.and(Ok(wait_converged(lab.layout(), &Silent)?))
+}
+
+fn empty_tables(lab: &LabGuard) -> Result<()> {
+    by_hand(lab, || nothing_crosses(lab))
+}
+
+fn nothing_crosses(lab: &LabGuard) -> Result<()> {
     let world = World::attach(lab)?;
     for (from, to) in world.ways() {
         for ip in to.ips() {
@@ -106,7 +124,10 @@ fn empty_tables(lab: &LabGuard) -> Result<()> {
 }
 
 fn full_tables(lab: &LabGuard) -> Result<()> {
-    clear(lab)?;
+    by_hand(lab, || everyone_is_reached(lab))
+}
+
+fn everyone_is_reached(lab: &LabGuard) -> Result<()> {
     for wanted in wanted(lab)? {
         add(lab, &wanted)?;
     }
@@ -116,7 +137,10 @@ fn full_tables(lab: &LabGuard) -> Result<()> {
 }
 
 fn each_entry(lab: &LabGuard) -> Result<()> {
-    clear(lab)?;
+    by_hand(lab, || each_is_needed(lab))
+}
+
+fn each_is_needed(lab: &LabGuard) -> Result<()> {
     let all = wanted(lab)?;
     let mut ids = Vec::new();
     for wanted in &all {
@@ -156,24 +180,20 @@ fn each_entry(lab: &LabGuard) -> Result<()> {
 }
 
 fn simulator_dies(lab: &LabGuard) -> Result<()> {
-    clear(lab)?;
-    for wanted in wanted(lab)? {
-        add(lab, &wanted)?;
-    }
     let world = World::attach(lab)?;
     all_reached(&world)?;
-    let pid_file = lab.member("vpcr")?.paths.dir().join("aliyun-sim.pid");
-    let pid = std::fs::read_to_string(&pid_file).context("the simulator's PID")?;
-    let pid: i32 = pid.trim().parse().context("the simulator's PID")?;
-    let process = nix::unistd::Pid::from_raw(pid);
-    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL)?;
-    // Its world begins anew: the tables are empty, and the router follows.
-    let (from, to) = world.ways()[1];
-    lost(from, to.ips()[0])?;
-    for wanted in wanted(lab)? {
-        add(lab, &wanted)?;
-    }
+    let before = entries(lab)?;
+    let simulator = lab.process(SIMULATOR)?;
+    simulator.signal(nix::sys::signal::Signal::SIGKILL)?;
+    within(FOLLOWED, || {
+        ensure!(!simulator.alive(), "it lives");
+        Ok(())
+    })?;
+    // Its world begins anew, with empty tables.
+    wait_converged(lab.layout(), &Silent)?;
     all_reached(&world)?;
+    let after = entries(lab)?;
+    ensure!(before == after, "before: {before:?}, after: {after:?}");
     world.detach()
 }
 
@@ -301,11 +321,27 @@ fn remove(lab: &Lab, id: &str) -> Result<()> {
     steps(lab, &json!([{"removeEntry": {"id": id}}])).map(drop)
 }
 
+/// Every table's destinations.
+fn entries(lab: &Lab) -> Result<Vec<(String, Vec<String>)>> {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let of = |t: &Value| {
+        let entries = t["entries"].as_array().into_iter().flatten();
+        let mut all: Vec<String> = entries.map(|e| text(&e["destination"])).collect();
+        all.sort_unstable();
+        (text(&t["id"]), all)
+    };
+    Ok(tables(lab)?.iter().map(of).collect())
+}
+
+fn tables(lab: &Lab) -> Result<Vec<Value>> {
+    let (_, body) = ask(lab, "GET", "/_sim/tables", "")?;
+    Ok(serde_json::from_str(&body)?)
+}
+
 /// Takes every custom entry away.
 fn clear(lab: &Lab) -> Result<()> {
     within(FOLLOWED, || {
-        let (_, body) = ask(lab, "GET", "/_sim/tables", "")?;
-        let tables: Vec<Value> = serde_json::from_str(&body)?;
+        let tables = tables(lab)?;
         let entries = tables
             .iter()
             .filter_map(|t| t["entries"].as_array())

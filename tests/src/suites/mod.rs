@@ -54,11 +54,9 @@ const SUITES: &[Suite] = &[
     data_path::SUITE,
     restart::SUITE,
     faults::SUITE,
+    cloud::SUITE,
     chaos::SUITE,
 ];
-
-/// The suites of a lab whose VPC router follows the simulator's tables.
-const CLOUD_SUITES: &[Suite] = &[cloud::SUITE];
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -77,7 +75,7 @@ pub struct Options {
 /// status.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let screen = Screen::stdout();
-    let chosen = choose(&[SUITES, CLOUD_SUITES], &options.name)?;
+    let chosen = choose(SUITES, &options.name)?;
     if options.name == "list" {
         for suite in chosen {
             screen.line(&format!("{:<16} {}", suite.name, suite.about));
@@ -85,18 +83,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut count = Count::default();
-    for cloud in [false, true] {
-        let of_lab = |suite: &&&Suite| CLOUD_SUITES.iter().any(|s| s.name == suite.name) == cloud;
-        let mut suites = chosen.iter().filter(of_lab).peekable();
-        if suites.peek().is_some() {
-            let up = UpOptions {
-                cloud,
-                ..UpOptions::default()
-            };
-            let lab = LabGuard::take_with(&up, &Terminal::default())?;
-            for suite in suites {
-                run_suite(suite, options.only.as_deref(), &lab, screen, &mut count);
-            }
+    {
+        let lab = LabGuard::take_with(&UpOptions::default(), &Terminal::default())?;
+        for suite in chosen {
+            run_suite(suite, options.only.as_deref(), &lab, screen, &mut count);
         }
     }
     screen.line(&format!("{} passed, {} failed", count.passed, count.failed));
@@ -112,13 +102,12 @@ struct Count {
     failed: usize,
 }
 
-fn choose<'s>(groups: &[&'s [Suite]], name: &str) -> Result<Vec<&'s Suite>> {
-    let suites = || groups.iter().copied().flatten();
+fn choose<'s>(suites: &'s [Suite], name: &str) -> Result<Vec<&'s Suite>> {
     if matches!(name, "all" | "list") {
-        return Ok(suites().collect());
+        return Ok(suites.iter().collect());
     }
-    let known: Vec<&str> = suites().map(|s| s.name).collect();
-    let found = suites().find(|s| s.name == name);
+    let known: Vec<&str> = suites.iter().map(|s| s.name).collect();
+    let found = suites.iter().find(|s| s.name == name);
     let Some(suite) = found else {
         bail!("there is no suite {name}; there are: {}", known.join(", "));
     };
@@ -166,7 +155,7 @@ mod tests {
     #[test]
     fn a_suite_is_chosen_by_name_and_all_are_chosen_by_all() {
         let names = |name: &str| -> Vec<&str> {
-            let chosen = choose(&[TWO], name).expect("a choice");
+            let chosen = choose(TWO, name).expect("a choice");
             chosen.iter().map(|s| s.name).collect()
         };
         assert_eq!(names("isolation"), ["isolation"]);
@@ -175,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_unknown_suite_is_answered_with_the_known_ones() {
-        let error = choose(&[TWO], "x").expect_err("there is none");
+        let error = choose(TWO, "x").expect_err("there is none");
         assert!(error.to_string().ends_with("cni, isolation"), "{error}");
     }
 }
