@@ -14,6 +14,9 @@ use crate::model::{ClusterName, TableId};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
+    /// Where it was read from.
+    #[serde(skip)]
+    pub path: PathBuf,
     /// Whose entries are ours.
     pub cluster: ClusterName,
     /// The plan.
@@ -36,6 +39,9 @@ pub struct Config {
     /// Where metrics are served, such as `127.0.0.1:9470`.
     #[serde(default)]
     pub metrics: Option<std::net::SocketAddr>,
+    /// Where `run` serves root of this machine what the tables hold; `null`: nowhere.
+    #[serde(default = "socket")]
+    pub socket: Option<PathBuf>,
     /// Aliyun's API.
     #[serde(default)]
     pub aliyun: Option<AliyunConfig>,
@@ -162,10 +168,12 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let config: Self = serde_norway::from_str(&text).map_err(|source| ConfigError::Form {
-            path: path.to_owned(),
-            source,
-        })?;
+        let mut config: Self =
+            serde_norway::from_str(&text).map_err(|source| ConfigError::Form {
+                path: path.to_owned(),
+                source,
+            })?;
+        config.path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         for (field, value, least) in [
             ("intervalSeconds", config.interval_seconds, 1),
             ("leaseSeconds", config.lease_seconds, 3),
@@ -179,6 +187,11 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// Who leads is written here.
+    pub fn lease_file(&self) -> PathBuf {
+        self.state_dir.join("lease.json")
     }
 
     /// How long a leader is one without renewing.
@@ -215,6 +228,11 @@ impl AliyunConfig {
 
 fn state_dir() -> PathBuf {
     PathBuf::from("/var/lib/flatnet/vpc-route")
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "serde asks for the field's type")]
+fn socket() -> Option<PathBuf> {
+    Some(PathBuf::from("/run/flatnet/vpc-route.sock"))
 }
 
 fn endpoint() -> String {

@@ -57,6 +57,17 @@ pub struct Outcome {
     pub result: Result<(Plan, Option<Report>), RoundError>,
     /// The quota, and how many custom entries the table held when it was listed.
     pub usage: Option<Usage>,
+    /// What the plan was made from; none where the table could not be listed.
+    pub looked: Option<Looked>,
+}
+
+/// A table as it should be, and as it was listed.
+#[derive(Debug)]
+pub struct Looked {
+    /// As it should be.
+    pub target: Target,
+    /// As it was listed, before anything was changed.
+    pub listed: Table,
 }
 
 /// How full a table is.
@@ -262,8 +273,12 @@ impl Controller {
             title: title.to_owned(),
             result: Err(error),
             usage: None,
+            looked: None,
         };
-        let target = target.map_err(|e| failed("a table of the plan", e.into()))?;
+        let target = target.map_err(|e| {
+            let title = e.title().to_owned();
+            failed(&title, e.into())
+        })?;
         let table = &target.desired.table;
         let listed = self.fleet.list(table).await.map_err(|source| {
             let table = table.clone();
@@ -287,9 +302,8 @@ impl Controller {
             self.ambient.timestamp(),
         );
         Ok(Planned {
-            title: target.title,
-            quota: target.quota,
             ours: self.ours(&listed),
+            looked: Looked { target, listed },
             plan,
         })
     }
@@ -359,8 +373,7 @@ impl Controller {
 
 /// A table's plan before it is carried out.
 struct Planned {
-    title: String,
-    quota: Option<usize>,
+    looked: Looked,
     ours: DesiredTable,
     plan: Plan,
 }
@@ -368,13 +381,14 @@ struct Planned {
 impl Planned {
     fn outcome(self, done: Result<Option<Report>, ApplyError>) -> Outcome {
         Outcome {
-            title: self.title,
+            title: self.looked.target.title.clone(),
             usage: Some(Usage {
-                quota: self.quota,
+                quota: self.looked.target.quota,
                 ours: self.ours.entries.len(),
                 foreign: self.plan.foreign,
             }),
             result: done.map(|report| (self.plan, report)).map_err(Into::into),
+            looked: Some(self.looked),
         }
     }
 }

@@ -24,6 +24,10 @@ pub struct Target {
     pub title: String,
     /// What kind of table it is, which says who its provider is.
     pub kind: TableKind,
+    /// The plan's site that it is in.
+    pub site: String,
+    /// Its name in the plan; a VBR's is that of its line.
+    pub name: String,
     /// How many custom entries it may hold.
     pub quota: Option<usize>,
     /// What a destination may not be, nor lie in.
@@ -68,6 +72,17 @@ pub enum TargetError {
         #[source]
         source: NextHopsError,
     },
+}
+
+impl TargetError {
+    /// The table, for people.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::NoTableId { title }
+            | Self::NoHopId { title, .. }
+            | Self::NextHops { title, .. } => title,
+        }
+    }
 }
 
 /// 100.64.0.0/10: the cloud's own services live there.
@@ -137,6 +152,8 @@ fn target(
             Vec::new()
         },
         kind: table.kind,
+        site: table.site.clone(),
+        name: table.name.clone(),
         quota: table.quota.map(|q| q as usize),
         equal_cost,
         in_place,

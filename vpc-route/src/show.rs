@@ -1,11 +1,17 @@
 //! What a round did or would do, for people and for programs. Pure: text comes out.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::controller::Outcome;
-use crate::diff::Op;
+use crate::apply::Report;
+use crate::controller::{Looked, Outcome};
+use crate::diff::{Op, Plan};
+use crate::model::{ClusterName, Timestamp};
+
+/// The version of the document that [`json`] makes.
+pub const DOCUMENT: u32 = 1;
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +84,11 @@ fn one(out: &mut String, outcome: &Outcome, paint: Paint) -> std::fmt::Result {
     let (plan, report) = match &outcome.result {
         Ok(found) => found,
         Err(error) => {
-            let chain = paint.red(&chain(error));
-            return writeln!(out, "{title}: {chain}");
+            let chain = chain(error);
+            // Some errors name their table by themselves.
+            let own = format!("{}: ", outcome.title);
+            let said = paint.red(chain.strip_prefix(&own).unwrap_or(&chain));
+            return writeln!(out, "{title}: {said}");
         }
     };
     let usage = outcome.usage.map(|u| {
@@ -176,23 +185,96 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// The same for programs: a list of tables.
-pub fn json(outcomes: &[Outcome]) -> Value {
-    let tables = outcomes.iter().map(|outcome| match &outcome.result {
-        Ok((plan, report)) => json!({
-            "title": outcome.title,
-            "plan": plan,
-            "report": report.as_ref().map(|r| json!({
-                "done": r.done,
-                "writes": r.writes,
-                "lists": r.lists,
-                "undone": r.undone.iter().map(|u| json!({
-                    "op": u.op,
-                    "why": u.why.to_string(),
-                })).collect::<Vec<_>>(),
-            })),
-        }),
-        Err(error) => json!({ "title": outcome.title, "error": chain(error) }),
+/// Whose tables a document tells of, and when they were looked at.
+#[derive(Debug, Clone)]
+pub struct Head<'a> {
+    /// Whose entries are ours.
+    pub cluster: &'a ClusterName,
+    /// The configuration, for commands that mend.
+    pub config: &'a Path,
+    /// Who keeps the tables right now; none: nobody does.
+    pub leader: Option<String>,
+    /// When they were listed.
+    pub at: Timestamp,
+}
+
+/// The same for programs: `-o json`, and what the socket serves at `/v1/tables`.
+pub fn json(head: &Head<'_>, outcomes: &[Outcome]) -> Value {
+    let tables = outcomes.iter().map(|outcome| {
+        let mut table = match &outcome.result {
+            Ok((plan, report)) => json!({
+                "title": outcome.title,
+                "plan": plan,
+                "events": events(plan),
+                "report": report.as_ref().map(done),
+            }),
+            Err(error) => json!({ "title": outcome.title, "error": chain(error) }),
+        };
+        if let (Some(looked), Some(table)) = (&outcome.looked, table.as_object_mut()) {
+            table.extend(looked_at(looked, head.cluster));
+        }
+        table
     });
-    json!({ "tables": tables.collect::<Vec<_>>() })
+    json!({
+        "version": DOCUMENT,
+        "cluster": head.cluster,
+        "config": head.config,
+        "leader": head.leader,
+        "at": head.at,
+        "tables": tables.collect::<Vec<_>>(),
+    })
+}
+
+/// What a person has to know of a table, a sentence each.
+fn events(plan: &Plan) -> Vec<String> {
+    let conflicts = plan.conflicts.iter().map(|c| format!("conflict: {c}"));
+    let orphans = plan.orphans.iter().map(|o| {
+        let (at, hops, name) = (o.destination, &o.next_hops, &o.name);
+        format!("orphan: nothing asks for {at} via {hops}, named `{name}`")
+    });
+    let unsettled = plan.unsettled.iter();
+    let unsettled = unsettled.map(|p| format!("waits: {p} is in transition"));
+    let refused = plan.refused.iter().map(|r| format!("refused: {r}"));
+    conflicts
+        .chain(orphans)
+        .chain(unsettled)
+        .chain(refused)
+        .collect()
+}
+
+fn done(report: &Report) -> Value {
+    let undone = report.undone.iter().map(|u| {
+        json!({
+            "op": u.op,
+            "why": u.why.to_string(),
+        })
+    });
+    json!({
+        "done": report.done,
+        "writes": report.writes,
+        "lists": report.lists,
+        "undone": undone.collect::<Vec<_>>(),
+    })
+}
+
+/// A table as it should be and as it is, with each entry's owner.
+fn looked_at(looked: &Looked, cluster: &ClusterName) -> Map<String, Value> {
+    let target = &looked.target;
+    let entries = looked.listed.entries.iter().map(|entry| {
+        let mut value = json!(entry);
+        if let (Some(owner), Some(value)) = (entry.owner_in(cluster), value.as_object_mut()) {
+            value.insert("owner".to_owned(), json!(owner));
+        }
+        value
+    });
+    let mut all = Map::new();
+    let mut put = |key: &str, value: Value| all.insert(key.to_owned(), value);
+    put("kind", json!(target.kind));
+    put("site", json!(target.site));
+    put("name", json!(target.name));
+    put("table", json!(target.desired.table));
+    put("quota", json!(target.quota));
+    put("desired", json!(target.desired.entries));
+    put("entries", entries.collect());
+    all
 }

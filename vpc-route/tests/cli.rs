@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use flatnet_trace::tables::{Fault, Kind, Tables};
 use kit::Cloud;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,6 +44,7 @@ impl Site {
             "cluster": "lab",
             "plan": self.path("plan.yml"),
             "stateDir": self.path("state"),
+            "socket": self.path("vpc-route.sock"),
             "intervalSeconds": 1,
             "graceSeconds": 1,
             "leaseSeconds": 3,
@@ -248,4 +250,50 @@ async fn a_daemon_mends_drift_and_a_standby_takes_over() {
     let took = site.settled(Duration::from_secs(15)).await;
     assert!(took < Duration::from_secs(15), "{took:?}");
     drop(standby);
+}
+
+/// What the daemon of this site says of its tables; none: it does not answer yet.
+async fn asked(site: &Site) -> Option<Tables> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let socket = site.path("vpc-route.sock");
+    let mut stream = tokio::net::UnixStream::connect(socket).await.ok()?;
+    let request = b"GET /v1/tables HTTP/1.1\r\nhost: vpc-route\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{text}");
+    Some(serde_json::from_str(body).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_tables_hold_is_told_by_plan_and_by_the_daemon() {
+    let site = Site::new().await;
+    let (status, said) = site.run(&["plan", "-o", "json"]).await;
+    let told: Tables = serde_json::from_str(&said).unwrap();
+    assert_eq!((status, told.leader.as_deref()), (2, None));
+    assert_eq!(told.config, site.path("config.yml").display().to_string());
+    let address = "172.30.16.9".parse().unwrap();
+    let table = told.get(Kind::VpcRouteTable, "vpc", "main").unwrap();
+    assert_eq!(table.judge(address).fault, Some(Fault::Missing));
+
+    let daemon = site.daemon();
+    site.settled(Duration::from_secs(20)).await;
+    let told = asked(&site).await.unwrap();
+    assert!(told.leader.is_some());
+    let kinds = [Kind::VpcRouteTable, Kind::Vbr, Kind::EdgeRouter];
+    let names = ["main", "line1", "edge"];
+    for ((kind, name), site) in kinds.into_iter().zip(names).zip(["vpc", "vpc", "idc"]) {
+        let table = told.get(kind, site, name).unwrap();
+        assert_eq!((table.error.as_deref(), table.events.len()), (None, 0));
+        assert!(table.plan.as_ref().unwrap().ops.is_empty());
+        for desired in &table.desired {
+            let judged = table.judge(desired.destination.ip());
+            assert_eq!(judged.fault, None, "{}", table.title);
+            let owner = judged.takes.unwrap().owner.unwrap();
+            assert!(!owner.label.is_empty(), "{}", table.title);
+        }
+    }
+    drop(daemon);
 }

@@ -65,6 +65,15 @@ pub enum Command {
         #[command(subcommand)]
         command: RangeCommand,
     },
+    /// Show what the route tables hold, how it differs from the plan, where an address goes
+    Routes {
+        /// Where the tables are told of
+        #[command(flatten)]
+        tables: TablesArgs,
+        /// What to do
+        #[command(subcommand)]
+        command: RoutesCommand,
+    },
     /// Ask the node daemon of this machine
     #[command(subcommand)]
     Node(NodeCommand),
@@ -127,6 +136,52 @@ pub enum NodeCommand {
         /// netd's socket
         #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
         netd: PathBuf,
+    },
+}
+
+/// Where the route tables are told of.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TablesArgs {
+    /// vpc-route's socket
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        global = true,
+        env = "FLATNET_VPC_ROUTE",
+        default_value = "/run/flatnet/vpc-route.sock",
+        value_hint = ValueHint::FilePath
+    )]
+    pub vpc_route: PathBuf,
+    /// What `vpc-route plan -o json` said, instead of asking; `-` reads standard input
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
+    pub tables: Option<PathBuf>,
+}
+
+/// The commands on route tables.
+#[derive(Debug, Subcommand)]
+pub enum RoutesCommand {
+    /// Show every entry: where it leads, whose it is, its state, and the quota
+    Show {
+        /// Only the tables of this name, ID or site
+        table: Option<String>,
+    },
+    /// Show what vpc-route would change, and what it cannot
+    #[command(
+        after_help = "Exits with 0 if every table is as the plan wants it, with 1 if not, \
+                            and with 2 if a table cannot be looked at."
+    )]
+    Diff {
+        /// Only the tables of this name, ID or site
+        table: Option<String>,
+    },
+    /// Show which entry of which table an address takes
+    #[command(
+        after_help = "Exits with 0 if every table leads it where the plan wants it, with 1 \
+                            if not, and with 2 if a table cannot be looked at."
+    )]
+    Trace {
+        /// The address
+        address: IpAddr,
     },
 }
 

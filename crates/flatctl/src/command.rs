@@ -5,6 +5,7 @@ mod ip;
 mod node;
 mod plan;
 mod range;
+mod routes;
 mod shell;
 
 use crate::CliError;
@@ -34,6 +35,7 @@ pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliErro
             output,
         ),
         Command::Range { ipamd, command } => range::run(command, &ipamd, output),
+        Command::Routes { tables, command } => routes::run(command, &tables, output),
         Command::Node(NodeCommand::Status { netd }) => node::status(&netd, output),
         Command::Attachments { netd, network } => {
             node::attachments(&netd, network.as_ref(), output)

@@ -161,6 +161,15 @@ impl Daemon {
         }
     }
 
+    /// vpc-route behind its socket.
+    pub fn vpc_route(socket: &Path) -> Self {
+        Self {
+            name: "vpc-route",
+            endpoint: Endpoint::Unix(socket.to_owned()),
+            token: None,
+        }
+    }
+
     /// ipamd; the token is for TCP.
     pub fn ipamd(endpoint: Endpoint, token: Option<String>) -> Self {
         Self {

@@ -14,6 +14,8 @@ pub mod exit {
     pub const FOUND: u8 = 1;
     /// Not done: the input cannot be read, or the call is wrong.
     pub const UNREADABLE: u8 = 2;
+    /// Done, nothing wrong was found, and not everything could be looked at.
+    pub const UNKNOWN: u8 = 2;
     /// Not done: a daemon does not answer, or refuses.
     pub const UNREACHABLE: u8 = 3;
 }
@@ -65,6 +67,23 @@ pub enum CliError {
     /// A daemon gave no answer, or refused.
     #[error(transparent)]
     Daemon(#[from] crate::daemon::DaemonError),
+    /// A file is not what vpc-route tells of its tables.
+    #[error("{path} is not what `vpc-route plan -o json` says")]
+    NotTables {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// There is no table of that name.
+    #[error("there is no table {name:?}")]
+    NoTable {
+        /// What was looked for.
+        name: String,
+        /// Names that there are.
+        known: Vec<String>,
+    },
     /// There is no diagnostic of that code.
     #[error("no diagnostic has the code {code}")]
     UnknownCode {
@@ -118,6 +137,10 @@ impl CliError {
             Self::Routes(_) => Some(
                 "run `flatctl plan check` on the plan: it shows both lines and what to do".into(),
             ),
+            Self::NotTables { .. } => {
+                Some("save it anew: `vpc-route plan -o json > FILE`".to_owned())
+            }
+            Self::NoTable { known, .. } => Some(format!("there is {}", shortened(known))),
             Self::Unknown { known, .. } if known.is_empty() => None,
             Self::Unknown { known, .. } => Some(format!("there is {}", shortened(known))),
         }
@@ -129,6 +152,8 @@ impl CliError {
             Self::Daemon(_) => exit::UNREACHABLE,
             Self::Read { .. }
             | Self::NotAPlan { .. }
+            | Self::NotTables { .. }
+            | Self::NoTable { .. }
             | Self::UnknownCode { .. }
             | Self::Grow { .. }
             | Self::Routes(_)

@@ -6,6 +6,7 @@ use super::*;
 
 mod daemons;
 mod plan;
+mod routes;
 
 /// A plan of two racks and two zones.
 const TWO_SITES: &str = "fixtures/two-sites.yaml";

@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::routing::get;
 use tokio::sync::watch;
 
-use super::holder;
+use super::{holder, serve};
 use crate::cli::Change;
 use crate::config::Config;
 use crate::controller::{Controller, Outcome, Round};
@@ -31,11 +31,12 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
     let metrics = Arc::new(Metrics::default());
     if let Some(address) = config.metrics {
-        serve(address, Arc::clone(&metrics)).await?;
+        serve_metrics(address, Arc::clone(&metrics)).await?;
     }
     let observer = Arc::clone(&metrics);
-    let controller = Controller::new(config, Some(observer))?;
-    let path = controller.config.state_dir.join("lease.json");
+    let controller = Arc::new(Controller::new(config, Some(observer))?);
+    serve::tables(&controller);
+    let path = controller.config.lease_file();
     let file = LeaseFile::new(path, holder(), controller.config.lease());
     let leadership = Leadership {
         until: Arc::default(),
@@ -204,7 +205,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
-async fn serve(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Result<()> {
+async fn serve_metrics(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Result<()> {
     let listener = tokio::net::TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("listen on {address} for metrics"))?;
     let app = Router::new()

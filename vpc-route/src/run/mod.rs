@@ -2,15 +2,18 @@
 
 mod daemon;
 mod once;
+mod serve;
 
 use std::io::{IsTerminal, Write};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
 use crate::cli::{Cli, Colour, Command, Output, Show};
 use crate::config::Config;
-use crate::controller::Outcome;
-use crate::show::{self, Paint};
+use crate::controller::{Controller, Outcome};
+use crate::lease::{Lease, LeaseFile, millis};
+use crate::show::{self, Head, Paint};
 
 /// Runs a command; its exit status.
 ///
@@ -41,9 +44,9 @@ fn print(text: &str) -> Result<()> {
     out.flush().context("write the output")
 }
 
-fn print_outcomes(outcomes: &[Outcome], show: Show) -> Result<()> {
+fn print_outcomes(controller: &Controller, outcomes: &[Outcome], show: Show) -> Result<()> {
     match show.output {
-        Output::Json => print(&format!("{:#}\n", show::json(outcomes))),
+        Output::Json => print(&format!("{:#}\n", document(controller, outcomes))),
         Output::Text => {
             let paint = Paint(match show.color {
                 Colour::Always => true,
@@ -55,6 +58,22 @@ fn print_outcomes(outcomes: &[Outcome], show: Show) -> Result<()> {
             print(&show::text(outcomes, paint))
         }
     }
+}
+
+/// What the tables are, for programs.
+fn document(controller: &Controller, outcomes: &[Outcome]) -> serde_json::Value {
+    let config = &controller.config;
+    let lease = LeaseFile::new(config.lease_file(), holder(), config.lease());
+    let living = |lease: &Lease| lease.expires > millis(SystemTime::now());
+    // A lease that cannot be read is told of by who wants to take it.
+    let lease = lease.read().ok().flatten().filter(living);
+    let head = Head {
+        cluster: &config.cluster,
+        config: &config.path,
+        leader: lease.map(|lease| lease.holder),
+        at: controller.now(),
+    };
+    show::json(&head, outcomes)
 }
 
 /// Who this process is in a lease: the host and the process.

@@ -25,7 +25,7 @@ pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
             allow_mass_delete: show.change.allow_mass_delete,
         })
         .await?;
-    print_outcomes(&outcomes, show)?;
+    print_outcomes(&controller, &outcomes, show)?;
     Ok(plan_status(&outcomes))
 }
 
@@ -156,7 +156,7 @@ impl Lead {
     async fn take(controller: &Controller) -> Result<Self> {
         let targets = controller.targets()?;
         let highest = controller.highest_generation(&targets).await;
-        let path = controller.config.state_dir.join("lease.json");
+        let path = controller.config.lease_file();
         let file = LeaseFile::new(path, holder(), controller.config.lease());
         match file.try_take(SystemTime::now(), highest.0)? {
             Decision::Take(lease) => Ok(Self {
@@ -183,7 +183,7 @@ impl Lead {
             outcomes = controller.round(&round) => outcomes?,
             never = self.renew(controller.config.lease() / 3) => never?,
         };
-        print_outcomes(&outcomes, show)?;
+        print_outcomes(controller, &outcomes, show)?;
         Ok(apply_status(&outcomes))
     }
 
