@@ -23,7 +23,7 @@ impl Lab {
     /// The process that runs a unit now.
     ///
     /// # Errors
-    /// [`Error::NotRunning`]; what [`read_units`] says.
+    /// [`Error::NotRunning`]; [`Error::Io`] for the list of units.
     pub fn process(&self, unit: &str) -> Result<ProcessId> {
         let units = read_units(&self.layout().units())?;
         let found = units.into_iter().find(|u| u.name == unit);
