@@ -284,8 +284,18 @@ pub struct RoutesError {
 /// [`RoutesError`] where one address would have to lead to two places; a plan without
 /// errors gives no cause.
 pub fn routes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
+    filled(plan, |_| true)
+}
+
+/// The tables of [`routes`] that are no node's.
+pub(crate) fn without_nodes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
+    filled(plan, |t| t.kind != TableKind::Node)
+}
+
+fn filled(plan: &NetworkPlan, wanted: impl Fn(&Table) -> bool) -> Result<Vec<Table>, RoutesError> {
     let mut tables = wants::wants(plan)
         .into_iter()
+        .filter(|w| wanted(&w.table))
         .map(fill)
         .collect::<Result<Vec<_>, _>>()?;
     tables.sort_by(|a, b| (a.kind, &a.site, &a.name).cmp(&(b.kind, &b.site, &b.name)));
@@ -307,67 +317,67 @@ pub fn quotas(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
 /// Aggregates what a table wants: exactly if that fits, else with what is lent.
 fn fill(wants: Wants) -> Result<Table, RoutesError> {
     let mut table = wants.table;
-    let entries: Vec<(IpNetwork, NextHop)> = wants
+    let entries: Vec<(IpNetwork, &NextHop)> = wants
         .wanted
         .iter()
-        .map(|(prefix, next_hop, _)| (*prefix, next_hop.clone()))
+        .map(|(prefix, next_hop, _)| (*prefix, next_hop))
         .collect();
     let exact = Input {
         entries: &entries,
         foreign: &wants.foreign,
         free: &[],
     };
-    let run = |input: &Input<'_, NextHop>| {
-        aggregate(input).map_err(|source| RoutesError {
-            table: table.title(),
-            source,
-        })
+    let title = table.title();
+    let failed = |source| RoutesError {
+        table: title.clone(),
+        source,
     };
-    let mut found = run(&exact)?;
+    let mut found = aggregate(&exact).map_err(failed)?;
     if !wants.aggregate {
         found = found.into_iter().flat_map(taken_apart).collect();
     } else if table.quota.is_some_and(|q| found.len() > q as usize) && !wants.lendable.is_empty() {
-        let fewer = run(&Input {
+        let fewer = aggregate(&Input {
             free: &wants.lendable,
             ..exact
-        })?;
+        })
+        .map_err(failed)?;
         if fewer.len() < found.len() {
             table.lent = true;
             found = fewer;
         }
     }
     table.wanted = entries.len();
-    let mut what: BTreeMap<IpNetwork, Destination> = BTreeMap::new();
-    for (prefix, _, destination) in wants.wanted {
-        what.entry(prefix).or_insert(destination);
+    let mut what: BTreeMap<IpNetwork, &Destination> = BTreeMap::new();
+    for (prefix, _, destination) in &wants.wanted {
+        what.entry(*prefix).or_insert(destination);
     }
     table.entries = found.into_iter().map(|a| entry(a, &what)).collect();
     Ok(table)
 }
 
 /// An exact aggregate as what it covers: for a table whose entries may not be joined.
-fn taken_apart(a: Aggregate<NextHop>) -> impl Iterator<Item = Aggregate<NextHop>> {
+fn taken_apart(a: Aggregate<&NextHop>) -> impl Iterator<Item = Aggregate<&NextHop>> {
     let next_hop = a.next_hop;
     a.covers.into_iter().map(move |prefix| Aggregate {
         prefix,
-        next_hop: next_hop.clone(),
+        next_hop,
         covers: vec![prefix],
         also: Vec::new(),
     })
 }
 
-fn entry(a: Aggregate<NextHop>, what: &BTreeMap<IpNetwork, Destination>) -> Entry {
+fn entry(a: Aggregate<&NextHop>, what: &BTreeMap<IpNetwork, &Destination>) -> Entry {
     let covers: Vec<Covered> = a
         .covers
         .into_iter()
         .filter_map(|prefix| {
-            let what = what.get(&prefix)?.clone();
+            let what = Destination::clone(what.get(&prefix)?);
             Some(Covered { prefix, what })
         })
         .collect();
     Entry {
         prefix: a.prefix,
-        next_hop: a.next_hop,
+        next_hop: a.next_hop.clone(),
         why: summary(&covers),
         covers,
         also: a.also,

@@ -1,12 +1,13 @@
 //! Changes of hosts.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::IpNetwork;
 
 use super::{Disruption, Found, Phase, paired};
 use crate::model::{Host, NetworkPlan, Range};
-use crate::prefix::{bounds, covers, overlap};
+use crate::prefix::{Position, bounds, covers, overlap};
 
 const LEAVES: (Phase, Disruption, &str) = (
     Phase::Drain,
@@ -61,29 +62,47 @@ struct Both<'p> {
     after: Owners<'p>,
 }
 
-/// Who has which range.
-struct Owners<'p>(Vec<(IpNetwork, &'p Host)>);
+/// Who has which range; sorted when it is first asked.
+struct Owners<'p> {
+    plan: &'p NetworkPlan,
+    sorted: OnceCell<Vec<(Position, IpNetwork, &'p Host)>>,
+}
 
 impl<'p> Owners<'p> {
     fn of(plan: &'p NetworkPlan) -> Self {
-        let hosts = plan.spec.hosts.iter();
-        let mut all: Vec<(IpNetwork, &Host)> = hosts
-            .flat_map(|h| h.ranges.iter().map(move |r| (r.prefix, h)))
-            .collect();
-        all.sort_by_key(|(p, _)| bounds(*p));
-        Self(all)
+        Self {
+            plan,
+            sorted: OnceCell::new(),
+        }
+    }
+
+    /// Every range by its first address.
+    fn sorted(&self) -> &[(Position, IpNetwork, &'p Host)] {
+        self.sorted.get_or_init(|| {
+            let hosts = self.plan.spec.hosts.iter();
+            let mut all: Vec<_> = hosts
+                .flat_map(|h| {
+                    h.ranges
+                        .iter()
+                        .map(move |r| (bounds(r.prefix).0, r.prefix, h))
+                })
+                .collect();
+            all.sort_by_key(|(first, ..)| *first);
+            all
+        })
     }
 
     /// Hosts other than `host` that have part of `prefix`.
     fn others(&self, prefix: IpNetwork, host: &Host) -> BTreeSet<&'p str> {
         let (first, last) = bounds(prefix);
         // A range that begins before and reaches in is at most one to the left: they are apart.
-        let from = self.0.partition_point(|(p, _)| bounds(*p).0 < first);
-        self.0[from.saturating_sub(1)..]
+        let sorted = self.sorted();
+        let from = sorted.partition_point(|(begin, ..)| *begin < first);
+        sorted[from.saturating_sub(1)..]
             .iter()
-            .take_while(|(p, _)| bounds(*p).0 <= last)
-            .filter(|(p, h)| overlap(*p, prefix) && h.name != host.name)
-            .map(|(_, h)| h.name.as_str())
+            .take_while(|(begin, ..)| *begin <= last)
+            .filter(|(_, p, h)| overlap(*p, prefix) && h.name != host.name)
+            .map(|(.., h)| h.name.as_str())
             .collect()
     }
 }

@@ -1,13 +1,9 @@
 //! Changes of route tables.
 
-use std::collections::BTreeMap;
-
-use ipnetwork::IpNetwork;
-
 use super::{Disruption, Found, Phase};
 use crate::model::NetworkPlan;
 use crate::prefix::{Position, bounds, covers};
-use crate::routes::{NextHop, RoutesError, Table, TableKind, routes};
+use crate::routes::{Entry, RoutesError, Table, without_nodes};
 
 pub(super) fn compare(
     old: &NetworkPlan,
@@ -15,12 +11,7 @@ pub(super) fn compare(
     found: &mut Found,
 ) -> Result<(), RoutesError> {
     // A node's own routes follow its ranges without anybody's doing.
-    let kept = |all: Vec<Table>| -> Vec<Table> {
-        all.into_iter()
-            .filter(|t| t.kind != TableKind::Node)
-            .collect()
-    };
-    let (old, new) = (kept(routes(old)?), kept(routes(new)?));
+    let (old, new) = (without_nodes(old)?, without_nodes(new)?);
     for pair in super::paired(&old, &new, |t| (t.kind, &t.site, &t.name)) {
         let title = pair.1.or(pair.0).map(Table::title).unwrap_or_default();
         entries(&title, pair.0, pair.1, found);
@@ -42,17 +33,18 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// Entries in the order of addresses. Those of one table are apart, but where a default
-/// route is among them, and it begins before all others.
-type Entries<'t> = BTreeMap<(Position, Position), (IpNetwork, &'t NextHop)>;
-
 fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Found) {
     let (old, new) = (by_place(old), by_place(new));
-    for (place, (prefix, next_hop)) in &new {
-        let leads = format!("{prefix} → {next_hop}");
-        match old.get(place) {
-            Some((_, before)) if before == next_hop => {}
-            Some((_, before)) => found.add(
+    let mut at = 0;
+    for (place, entry) in &new {
+        while at < old.len() && old[at].0 < *place {
+            at += 1;
+        }
+        let (prefix, next_hop) = (entry.prefix, &entry.next_hop);
+        let same = old.get(at).filter(|(there, _)| there == place);
+        match same.map(|(_, before)| &before.next_hop) {
+            Some(before) if before == next_hop => {}
+            Some(before) => found.add(
                 (
                     Phase::HandOn,
                     Disruption::Brief,
@@ -62,20 +54,23 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
                 format!("{prefix}: {before} → {next_hop}"),
             ),
             None => {
-                let around = old.range(..place).next_back();
+                let around = at.checked_sub(1).map(|i| old[i].1);
                 let phase = match around {
-                    Some((_, (p, hop))) if covers(*p, *prefix) && hop != next_hop => Phase::HandOn,
+                    Some(e) if covers(e.prefix, prefix) && e.next_hop != *next_hop => Phase::HandOn,
                     _ => Phase::Reach,
                 };
                 found.add(
                     (phase, Disruption::None, ""),
                     &format!("add to {title}"),
-                    leads,
+                    format!("{prefix} → {next_hop}"),
                 );
             }
         }
     }
-    for (_, (prefix, next_hop)) in old.iter().filter(|(p, _)| !new.contains_key(p)) {
+    for (place, entry) in &old {
+        if new.binary_search_by_key(place, |(p, _)| *p).is_ok() {
+            continue;
+        }
         found.add(
             (
                 Phase::Forget,
@@ -83,14 +78,18 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
                 "by now other entries lead there, or nobody is there",
             ),
             &format!("delete from {title}"),
-            format!("{prefix} → {next_hop}"),
+            format!("{} → {}", entry.prefix, entry.next_hop),
         );
     }
 }
 
-fn by_place(table: Option<&Table>) -> Entries<'_> {
+type Place = (Position, Position);
+
+/// Entries in the order of addresses. Those of one table are apart, but where a default
+/// route is among them, and it begins before all others.
+fn by_place(table: Option<&Table>) -> Vec<(Place, &Entry)> {
     let entries = table.into_iter().flat_map(|t| &t.entries);
-    entries
-        .map(|e| (bounds(e.prefix), (e.prefix, &e.next_hop)))
-        .collect()
+    let mut all: Vec<_> = entries.map(|e| (bounds(e.prefix), e)).collect();
+    all.sort_by_key(|(place, _)| *place);
+    all
 }

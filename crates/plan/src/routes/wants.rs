@@ -121,10 +121,10 @@ fn vpc_tables(plan: &NetworkPlan, site: &Site, hosts: &[&Host]) -> Vec<Wants> {
         wanted.push((prefix, NextHop::Lines { lines }, what));
     }
     let foreign: Vec<IpNetwork> = v_switches(site).map(|(p, _)| p).collect();
-    declared
-        .iter()
-        .map(|t| Wants {
-            wanted: wanted.clone(),
+    std::iter::repeat_n(wanted, declared.len())
+        .zip(declared)
+        .map(|(wanted, t)| Wants {
+            wanted,
             foreign: foreign.clone(),
             lendable: lendable.clone(),
             aggregate: t.aggregate,
