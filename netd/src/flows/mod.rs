@@ -13,12 +13,16 @@
 //! Nothing uses the switch's own MAC learning but what is flooded on purpose, so the state
 //! of the data path is exactly these flows, and `ovs-ofctl dump-flows` shows all of it.
 //!
+//! In mode `vlan` each packet that the host forwards teaches tables 3 and 6 its way back.
+//!
 //! A flow's cookie says whose it is: [`COOKIE_MARK`] in the upper 16 bits, and below it the
-//! attachment's generation, or 0 for the node's own flows.
+//! attachment's generation, or 0 for the node's own flows; [`LEARNED_COOKIE`] for those that
+//! packets made.
 
 mod announce;
 mod node;
 mod pod;
+mod returns;
 mod trunk;
 
 use std::net::IpAddr;
@@ -30,6 +34,7 @@ use serde::Serialize;
 pub use announce::announcements;
 pub use node::node_flows;
 pub use pod::{meters, pod_flows};
+pub use returns::LEARNED_COOKIE;
 pub use trunk::trunk_flows;
 
 /// Marks a flow as ours: the upper 16 bits of its cookie, "FN".

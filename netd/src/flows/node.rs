@@ -10,6 +10,7 @@ use flatnet_types::{MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
 use super::pod::{advertise, arp_reply};
+use super::returns::ways_back;
 use super::table::{
     ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM,
 };
@@ -110,6 +111,7 @@ fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_vlan: Option<VlanId>, flow
             .actions([Action::set_reg(REG_VLAN, host_reg)])
             .goto(FROM_HOST),
     );
+    flows.extend(ways_back(spec, ports, host_reg));
 
     // 2, 3: what is not for this node goes out.
     flows.push(Flow::new(RESOLVE, 1).goto(UPSTREAM));

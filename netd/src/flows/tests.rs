@@ -168,6 +168,49 @@ fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
 }
 
 #[test]
+fn what_the_host_forwards_teaches_the_way_back_and_its_own_packets_do_not() {
+    let flows = node_flows(&spec("idc1"), &node_ports(true));
+    let classify = |priority| -> Vec<String> {
+        flows
+            .iter()
+            .filter(|f| f.table == table::CLASSIFY && f.priority == priority)
+            .map(ToString::to_string)
+            .collect()
+    };
+    let learning = classify(110);
+    assert_eq!(learning.len(), 4, "TCP and UDP, IPv4 and IPv6");
+    for flow in &learning {
+        assert_eq!(flow.matches("learn(").count(), 2, "{flow}");
+        for part in [
+            "in_port=2",
+            "output:in_port_oxm[]",
+            "cookie=0x464c000000000000",
+        ] {
+            assert!(flow.contains(part), "{flow}");
+        }
+    }
+    let tcp = learning.iter().find(|f| f.contains("priority=110,tcp,"));
+    let tcp = tcp.expect("IPv4's TCP");
+    let back = "nw_src[]=nw_dst[],nw_dst[]=nw_src[],tcp_src[]=tcp_dst[],tcp_dst[]=tcp_src[]";
+    assert!(tcp.contains(back), "{tcp}");
+
+    let own = classify(120);
+    for prefix in [
+        "nw_src=10.10.0.11",
+        "nw_src=10.96.0.0/255.255.0.0",
+        "ipv6_src=fd10:96::/",
+    ] {
+        assert!(
+            own.iter().any(|f| f.contains(prefix)),
+            "{prefix} in {own:#?}"
+        );
+    }
+    assert!(own.iter().all(|f| !f.contains("learn")), "{own:#?}");
+    let routed = node_flows(&spec("vpc1"), &node_ports(false));
+    assert!(routed.iter().all(|f| !f.to_string().contains("learn")));
+}
+
+#[test]
 fn a_container_gives_out_no_addresses() {
     let dropped: Vec<String> = node_flows(&spec("idc1"), &node_ports(true))
         .iter()

@@ -6,6 +6,7 @@ use flatnet_kernel::{ContainerView, RouteKind, SysctlKey, TABLE_MAIN};
 use flatnet_ovs::openflow::{Flow, FlowFilter, Meter};
 
 use super::{RealWorld, rows};
+use crate::flows::{COOKIE_MARK, COOKIE_MARK_MASK};
 use crate::marks::ROUTE_PROTOCOL;
 use crate::reconcile::{Actual, LinkActual, RouteActual};
 use crate::world::{ContainerActual, WorldError};
@@ -96,7 +97,13 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
 
 /// None where the switch does not answer.
 async fn flows_and_meters(world: &RealWorld) -> (Option<BTreeSet<Flow>>, Vec<Meter>) {
-    let Ok(stats) = world.switch.flows(FlowFilter::default()).await else {
+    // A busy node has ten thousands of learned flows, which are not netd's to compare.
+    let ours = FlowFilter {
+        cookie: COOKIE_MARK,
+        cookie_mask: COOKIE_MARK_MASK,
+        ..FlowFilter::default()
+    };
+    let Ok(stats) = world.switch.flows(ours).await else {
         return (None, Vec::new());
     };
     let meters = world.switch.meters().await.unwrap_or_default();

@@ -32,7 +32,7 @@ pub(super) const SUITE: Suite = Suite {
             run: portmap::maps,
         },
         Check {
-            sentence: "portmap maps for other hosts where the host is the gateway, and elsewhere by one rule",
+            sentence: "portmap maps for other hosts, in both modes, with their own addresses",
             run: portmap::maps_for_others,
         },
         Check {

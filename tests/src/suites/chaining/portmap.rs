@@ -2,9 +2,8 @@
 //!
 //! The plugin rewrites the destination on the host, so the answers have to pass the host
 //! again. They do where the host itself asks, where the plugin masquerades (callers of the
-//! container's own subnet), and where the host is the containers' gateway. In mode `vlan` an
-//! answer to anybody else goes straight to the router: there one rule of the admin masquerades
-//! all that the host has mapped.
+//! container's own subnet), where the host is the containers' gateway, and in mode `vlan`,
+//! because the bridge learns the way back of what the host forwards.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -15,9 +14,10 @@ use serde_json::{Value, json};
 
 use super::chain::{Chained, list, on_node, plugin};
 use crate::suites::kit::eventually;
+use crate::suites::kit::forwarding::Forwarding;
 use crate::suites::kit::tcp::{Greeter, ask};
 use crate::suites::rig::{PATIENCE, Rig, Snapshot};
-use crate::{LabGuard, Node, netns};
+use crate::{LabGuard, Node};
 
 const HOST_PORT: u16 = 18_080;
 const CONTAINER_PORT: u16 = 80;
@@ -67,57 +67,6 @@ fn reaches(who: &str, from: &Path, host: IpAddr, seen_as: Option<IpAddr>) -> Res
         "{who} is seen as {peer}, not {seen_as:?}"
     );
     Ok(())
-}
-
-/// Forwarding on a node, as every node of a cluster has it, for the time of a check.
-struct Forwarding<'n> {
-    node: &'n Node,
-    before: String,
-}
-
-const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
-
-impl<'n> Forwarding<'n> {
-    fn on(node: &'n Node) -> Result<Self> {
-        let netns = node.netns_path();
-        let before = netns::enter(&netns, || std::fs::read_to_string(FORWARD))??;
-        netns::enter(&netns, || std::fs::write(FORWARD, "1"))??;
-        Ok(Self { node, before })
-    }
-}
-
-impl Drop for Forwarding<'_> {
-    fn drop(&mut self) {
-        let back = || std::fs::write(FORWARD, self.before.trim());
-        // A lab that is taken down takes it along.
-        let _ = netns::enter(&self.node.netns_path(), back);
-    }
-}
-
-/// The documents' rule for mode `vlan`, for the time of a check.
-struct Masquerade<'n>(&'n Node);
-
-impl<'n> Masquerade<'n> {
-    fn rule(node: &Node, verb: &str) -> Result<String> {
-        let rule = "POSTROUTING -o flat0 -m conntrack --ctstate DNAT -j MASQUERADE";
-        let args: Vec<&str> = ["-t", "nat", verb]
-            .into_iter()
-            .chain(rule.split(' '))
-            .collect();
-        on_node(node, "iptables", &args)
-    }
-
-    fn on(node: &'n Node) -> Result<Self> {
-        Self::rule(node, "-A")?;
-        Ok(Self(node))
-    }
-}
-
-impl Drop for Masquerade<'_> {
-    fn drop(&mut self) {
-        // A lab that is taken down takes it along.
-        let _ = Self::rule(self.0, "-D");
-    }
 }
 
 pub(super) fn maps(lab: &LabGuard) -> Result<()> {
@@ -174,22 +123,12 @@ pub(super) fn maps_for_others(lab: &LabGuard) -> Result<()> {
     // Mode `vlan`.
     let (idc1, idc2) = (lab.node("idc1")?, lab.node("idc2")?);
     let _forwarding = Forwarding::on(&idc1)?;
-    let host = host_address(&idc1, false)?;
     let (mut container, greeter) = mapped(lab, &idc1, "web", "ch-pm-vlan")?;
-    let answered = ask(
-        &idc2.netns_path(),
-        SocketAddr::new(host, HOST_PORT),
-        NO_ANSWER,
-    );
-    ensure!(
-        answered.is_err(),
-        "in mode vlan another host is answered without help: the documents say otherwise"
-    );
-    let masquerade = Masquerade::on(&idc1)?;
-    // As the documents say: seen as the host.
-    reaches("idc2", &idc2.netns_path(), host, Some(host))?;
+    for other in [&idc2, &vpc1] {
+        let (host, caller) = (host_address(&idc1, false)?, host_address(other, false)?);
+        reaches(&other.name, &other.netns_path(), host, Some(caller))?;
+    }
     container.check_flatnet(lab).context("CHECK of flatnet")?;
-    drop(masquerade);
     container.detach()?;
     drop(greeter);
     let left = rules(&idc1)?;

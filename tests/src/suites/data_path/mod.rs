@@ -9,6 +9,7 @@ mod macs;
 mod reach;
 mod resolve;
 mod reuse;
+mod services;
 mod spoofing;
 mod trunk;
 
@@ -106,6 +107,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "in mode routed the host is the gateway, and answers once",
             run: host::routed,
+        },
+        Check {
+            sentence: "a service's answers pass the host that chose its container, in mode vlan too",
+            run: services::answers_pass_the_host,
         },
     ],
 };

@@ -7,6 +7,7 @@
 //! ```
 
 pub(super) mod container;
+pub(super) mod forwarding;
 pub(super) mod frame;
 pub(super) mod pings;
 pub(super) mod rate;
