@@ -1,5 +1,4 @@
-//! The static binaries: `flatnet`, `netd`, `flatctl`, `flatnet-lab` and `aliyun-sim` in `target/flatnet/`; and, for the
-//! suites alone, `netd-faults`.
+//! The static binaries in `target/flatnet/`; and, for the suites alone, `netd-faults`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,9 @@ struct Unit {
     packages: &'static [&'static str],
     programs: &'static [&'static str],
 }
+
+/// What a first build of the static binaries takes.
+const DISK_GIB: u64 = 2;
 
 const UNITS: &[Unit] = &[
     Unit {
@@ -79,6 +81,7 @@ impl Binaries {
     /// # Errors
     /// If cargo fails, or a binary turns out to need a dynamic linker.
     pub(crate) fn build() -> Result<Self> {
+        host::require_disk(DISK_GIB)?;
         let triple = host::triple()?;
         let dir = Self::directory();
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;

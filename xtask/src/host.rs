@@ -56,6 +56,42 @@ pub(crate) fn require_root(why: &str) -> Result<()> {
     bail!("this needs root: {why}. Run the same command as root (for example by sudo)")
 }
 
+/// Refuses to begin what would end in the middle for want of disk.
+///
+/// A first build of everything takes `first_gib` (GiB); once there are binaries, a later one
+/// takes little.
+///
+/// # Errors
+/// If less is free where cargo builds to. A disk that cannot be asked is no reason to stop.
+pub(crate) fn require_disk(first_gib: u64) -> Result<()> {
+    let target = target_dir();
+    let needed = if target.join("flatnet/flatnet-lab").is_file() {
+        1
+    } else {
+        first_gib
+    };
+    let there = target.ancestors().find(|dir| dir.is_dir());
+    let free = Command::new("df")
+        .args(["--block-size=1G", "--output=avail"])
+        .arg(there.unwrap_or_else(|| root()))
+        .output()
+        .ok()
+        .and_then(|out| avail(&String::from_utf8_lossy(&out.stdout)));
+    match free {
+        Some(free) if free < needed => bail!(
+            "this needs about {needed} GiB of disk in {}, and {free} GiB are free: make room \
+             (`cargo clean` takes older builds away), or set CARGO_TARGET_DIR to another disk",
+            target.display()
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The number below df's heading.
+fn avail(df: &str) -> Option<u64> {
+    df.lines().nth(1)?.trim().parse().ok()
+}
+
 /// The host triple that rustc builds for by default.
 ///
 /// # Errors
@@ -93,6 +129,12 @@ mod tests {
             Some(0)
         );
         assert_eq!(effective_uid("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn what_df_says_is_below_its_heading() {
+        assert_eq!(avail("Avail\n   42\n"), Some(42));
+        assert_eq!(avail("df: no such file\n"), None);
     }
 
     #[test]

@@ -37,6 +37,9 @@ const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The variable that leaves out what needs a network.
 const OFFLINE: &str = "FLATNET_OFFLINE";
 
+/// What a first build of everything takes.
+const DISK_GIB: u64 = 8;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What to test.
@@ -72,6 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         host::require_root("the end-to-end suites run in the lab; --fast does without")?;
         apt::install()?;
     }
+    host::require_disk(DISK_GIB)?;
     let mut outcomes = Vec::new();
     if options.suite.is_empty() {
         for step in static_steps(end_to_end) {
