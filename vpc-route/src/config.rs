@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::aliyun::{Credential, Http, HttpError, Metadata, Secret, SignatureVersion, Source};
 use crate::diff::MassDelete;
 use crate::model::{ClusterName, TableId};
+use crate::router::FrrConfig;
 
 /// The file, as it is written.
 #[derive(Debug, Deserialize)]
@@ -117,6 +118,8 @@ pub enum EdgeConfig {
         /// The file.
         path: PathBuf,
     },
+    /// The FRR of this machine.
+    Frr(FrrConfig),
     /// The kernel of this machine.
     Linux {
         /// Its network namespace, such as `/run/netns/edge`; none: this process's.

@@ -27,7 +27,7 @@ use crate::diff::{Plan, Rules, Sightings, diff};
 use crate::fleet::{Fleet, Router};
 use crate::model::{DesiredEntry, DesiredTable, Generation, Table, TableId, Timestamp};
 use crate::provider::{Provider, ProviderError};
-use crate::router::{FileRouter, LinuxRouter, RouterError};
+use crate::router::{FileRouter, FrrRouter, LinuxRouter, RouterError};
 use crate::store::{Seen, Store, StoreError};
 
 /// The longest time between two calls, however much the API throttles.
@@ -181,6 +181,9 @@ impl Controller {
         for (name, edge) in &config.edge_routers {
             let router = match edge {
                 EdgeConfig::File { path } => Router::File(FileRouter::new(path)),
+                EdgeConfig::Frr(frr) => {
+                    Router::Frr(FrrRouter::new(frr.clone(), config.cluster.clone()))
+                }
                 EdgeConfig::Linux { netns } => Router::Linux(LinuxRouter::start(
                     netns.as_deref(),
                     config.cluster.clone(),

@@ -6,7 +6,7 @@ use crate::aliyun::Client;
 use crate::diff::Op;
 use crate::model::{Entry, Table, TableId};
 use crate::provider::{Failure, Provider, ProviderError};
-use crate::router::{FileRouter, LinuxRouter};
+use crate::router::{FileRouter, FrrRouter, LinuxRouter};
 
 /// Finds a table's provider: an edge router by its name, everything else is Aliyun's.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub struct Fleet {
 pub enum Router {
     /// Its routes are in a file.
     File(FileRouter),
+    /// Its routes are FRR's.
+    Frr(FrrRouter),
     /// Its routes are a kernel's.
     Linux(LinuxRouter),
 }
@@ -28,6 +30,7 @@ pub enum Router {
 enum One<'a> {
     Aliyun(&'a Client),
     File(&'a FileRouter),
+    Frr(&'a FrrRouter),
     Linux(&'a LinuxRouter),
 }
 
@@ -35,6 +38,7 @@ impl Fleet {
     fn of(&self, table: &TableId) -> Result<One<'_>, ProviderError> {
         let router = self.routers.get(table).map(|router| match router {
             Router::File(router) => One::File(router),
+            Router::Frr(router) => One::Frr(router),
             Router::Linux(router) => One::Linux(router),
         });
         let found = router.or_else(|| self.aliyun.as_ref().map(One::Aliyun));
@@ -57,6 +61,7 @@ impl Provider for Fleet {
         match self.of(table)? {
             One::Aliyun(client) => Provider::list(client, table).await,
             One::File(router) => router.list(table).await,
+            One::Frr(router) => router.list(table).await,
             One::Linux(router) => router.list(table).await,
         }
     }
@@ -65,6 +70,7 @@ impl Provider for Fleet {
         match self.of(table)? {
             One::Aliyun(client) => Provider::write(client, table, ops).await,
             One::File(router) => router.write(table, ops).await,
+            One::Frr(router) => router.write(table, ops).await,
             One::Linux(router) => router.write(table, ops).await,
         }
     }
@@ -78,6 +84,7 @@ impl Provider for Fleet {
         match self.of(table)? {
             One::Aliyun(client) => Provider::rename(client, table, entry, name).await,
             One::File(router) => router.rename(table, entry, name).await,
+            One::Frr(router) => router.rename(table, entry, name).await,
             One::Linux(router) => router.rename(table, entry, name).await,
         }
     }

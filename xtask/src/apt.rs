@@ -1,12 +1,13 @@
 //! The Debian packages that the lab, the demo, the tests and the benchmarks use.
 //!
-//! What is missing is found first and only that is installed. Packages are installed as apt
-//! installs them: the maintainer scripts of `openvswitch-switch` start its service where an
-//! init system runs. The lab never uses that service: each of its nodes runs daemons of its
-//! own, inside its namespace.
+//! What is missing is found first and only that is installed, and no service of it is started:
+//! the lab's nodes run daemons of their own, inside their namespaces, and a zebra of the
+//! machine's would read and write the machine's routes. `frr.service` is also disabled, so that
+//! it does not start with the next boot either.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -50,10 +51,56 @@ const PACKAGES: &[Package] = &[
         purpose: "the reference portmap plugin, in namespaces only",
     },
     Package {
+        name: "frr",
+        purpose: "an edge router's zebra and staticd, in namespaces only",
+    },
+    Package {
         name: "python3-venv",
         purpose: "Alibaba's own SDK against the Aliyun simulator",
     },
 ];
+
+/// Where Debian's maintainer scripts ask whether a service may be started (invoke-rc.d(8)).
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// While it lasts, installing a package starts no service.
+#[derive(Debug)]
+struct NoServices {
+    /// The policy that was written; none: the machine has one of its own, which stays in force.
+    ours: Option<PathBuf>,
+}
+
+impl NoServices {
+    fn begin(policy: &Path) -> Result<Self> {
+        match std::fs::read_to_string(policy) {
+            Ok(text) if !text.contains(MARK) => return Ok(Self { ours: None }),
+            _ => {}
+        }
+        // It is void once this process is gone, however it went.
+        let text = format!(
+            "#!/bin/sh\n# {MARK}; may be deleted\n[ -d /proc/{} ] || exit 0\nexit 101\n",
+            std::process::id()
+        );
+        let written = std::fs::write(policy, text);
+        let allowed = written.and_then(|()| {
+            std::fs::set_permissions(policy, std::fs::Permissions::from_mode(0o755))
+        });
+        allowed.with_context(|| format!("cannot write {}", policy.display()))?;
+        Ok(Self {
+            ours: Some(policy.to_owned()),
+        })
+    }
+
+    fn end(self) -> Result<()> {
+        let Some(policy) = self.ours else {
+            return Ok(());
+        };
+        std::fs::remove_file(&policy).with_context(|| format!("cannot delete {}", policy.display()))
+    }
+}
+
+/// What tells our policy from the machine's.
+const MARK: &str = "written by `cargo xtask` while it installs packages";
 
 /// What is to be done about the packages.
 #[derive(Debug, PartialEq, Eq)]
@@ -137,12 +184,24 @@ fn apt(missing: &[&str]) -> Result<()> {
     for package in PACKAGES.iter().filter(|p| missing.contains(&p.name)) {
         report::line(&format!("  {:<28} {}", package.name, package.purpose));
     }
-    if missing.contains(&"openvswitch-switch") && Path::new("/run/systemd/system").exists() {
-        report::line(
-            "  note: the package starts openvswitch-switch.service; the lab does not use it,\n  \
-             and `systemctl disable --now openvswitch-switch` is safe afterwards",
-        );
+    let quiet = NoServices::begin(Path::new(POLICY))?;
+    let installed = install_missing(missing);
+    quiet.end()?;
+    installed?;
+    if missing.contains(&"frr") && host::has_program("systemctl") {
+        report::line("packages: frr.service is disabled; the lab runs zebra in its namespaces");
+        let disabled = Command::new("systemctl")
+            .args(["disable", "--quiet", "frr.service"])
+            .stdin(Stdio::null())
+            .status();
+        if !disabled.is_ok_and(|status| status.success()) {
+            report::line("  that failed: `systemctl disable frr` keeps it from starting at boot");
+        }
     }
+    Ok(())
+}
+
+fn install_missing(missing: &[&str]) -> Result<()> {
     if apt_get(&["install", "--yes", "--no-install-recommends"], missing).is_ok() {
         return Ok(());
     }
@@ -197,6 +256,27 @@ mod tests {
                 other => panic!("debian={debian} root={root} gave {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn no_service_starts_while_packages_are_installed_and_the_machines_policy_stays() {
+        let directory = std::env::temp_dir().join(format!("xtask-policy-{}", std::process::id()));
+        std::fs::create_dir(&directory).expect("a directory");
+        let policy = directory.join("policy-rc.d");
+        let asked = || Command::new(&policy).status().expect("it runs").code();
+        let quiet = NoServices::begin(&policy).expect("written");
+        assert_eq!(asked(), Some(101));
+        // One that was left behind is taken over.
+        let again = NoServices::begin(&policy).expect("written");
+        again.end().expect("deleted");
+        assert!(!policy.exists());
+        drop(quiet);
+        let own = "#!/bin/sh\nexit 0\n";
+        std::fs::write(&policy, own).expect("written");
+        let kept = NoServices::begin(&policy).expect("it is the machine's");
+        kept.end().expect("nothing to do");
+        assert_eq!(std::fs::read_to_string(&policy).expect("there"), own);
+        std::fs::remove_dir_all(&directory).expect("gone");
     }
 
     #[test]

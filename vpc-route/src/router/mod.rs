@@ -1,6 +1,7 @@
 //! Routers that are not in a cloud: their tables have no API, no states and no quota.
 
 mod file;
+mod frr;
 mod linux;
 mod statics;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 pub use file::FileRouter;
 pub(crate) use file::replace;
+pub use frr::{Daemon as FrrDaemon, FrrConfig, FrrError, FrrRouter, RunningError, Save};
 pub use linux::{LinuxRouter, PROTOCOL};
 pub use statics::{Statics, StaticsError};
 
@@ -47,6 +49,9 @@ pub enum RouterError {
         /// Whether it may fare better later.
         retryable: bool,
     },
+    /// FRR's routes cannot be read or written.
+    #[error(transparent)]
+    Frr(#[from] FrrError),
     /// A kernel's routes have a protocol and no names.
     #[error("{destination}: a kernel's route cannot be taken over: delete it, and it is made anew")]
     NoNames {
@@ -60,6 +65,7 @@ impl RouterError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Netlink { retryable, .. } => *retryable,
+            Self::Frr(error) => error.is_retryable(),
             Self::Io { .. } | Self::Statics { .. } | Self::NoNames { .. } => false,
         }
     }
@@ -67,6 +73,7 @@ impl RouterError {
     /// Whether a write may have had its effect all the same.
     pub fn is_ambiguous(&self) -> bool {
         match self {
+            Self::Frr(error) => error.is_ambiguous(),
             // A file is replaced whole or not at all; a kernel answers each route.
             Self::Io { .. }
             | Self::Statics { .. }

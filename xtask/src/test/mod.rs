@@ -27,6 +27,7 @@ const ROOT_PACKAGES: &[&str] = &[
     "flatnet-ovs",
     "flatnet-kernel",
     "flatnet-netd",
+    "flatnet-vpc-route",
     "flatnet-lab",
 ];
 /// The variable that lets those tests run.

@@ -1,0 +1,221 @@
+//! A router whose static routes FRR holds, by FRR's own management interface.
+//!
+//! ```text
+//!              ┌─▶ staticd.vty: show running-config ─▶ [running] ─┐
+//!   list ──────┤                                                  ├─▶ Table
+//!              └─▶ zebra.vty: show ip route static json ─▶ [rib] ─┘   (what is not in force: a warning)
+//!
+//!   write ─▶ [change] ─▶ staticd.vty: ip route … tag N ─▶ [rib]: in force? ─▶ no ip route …
+//! ```
+//!
+//! A static route of FRR has no name. It has a tag, and the routes with our tag are ours; they
+//! are shown as generation 0. Why so: docs/adr/0012.
+
+mod change;
+mod error;
+mod rib;
+mod running;
+mod save;
+mod vty;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use serde::Deserialize;
+
+pub use error::{Daemon, FrrError};
+pub use running::RunningError;
+
+use super::RouterError;
+use crate::diff::Op;
+use crate::model::{
+    ClusterName, Entry, EntryKind, Generation, NextHop, NextHopKind, NextHops, Owner, Prefix,
+    Status, Table, TableId,
+};
+use crate::provider::{Failure, Provider, ProviderError};
+use rib::{QUESTIONS, Rib};
+use running::StaticRoute;
+use vty::Vty;
+
+/// Where Debian's FRR has its sockets.
+const DEFAULT_SOCKETS: &str = "/run/frr";
+/// The tag of our routes, unless configured: the number that is our route protocol elsewhere.
+const DEFAULT_TAG: NonZeroU32 = NonZeroU32::new(95).unwrap();
+
+/// How FRR is reached, and what is ours in it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct FrrConfig {
+    /// The directory of `zebra.vty` and `staticd.vty`; with a pathspace (`zebra -N edge`),
+    /// `/run/frr/edge`.
+    pub sockets: PathBuf,
+    /// The tag of our routes. Two clusters at one router need two.
+    pub tag: NonZeroU32,
+    /// Who keeps the routes over a restart of FRR.
+    pub save: Save,
+    /// Where FRR's configuration is; for [`Save::Integrated`].
+    pub config_dir: PathBuf,
+}
+
+impl Default for FrrConfig {
+    fn default() -> Self {
+        Self {
+            sockets: PathBuf::from(DEFAULT_SOCKETS),
+            tag: DEFAULT_TAG,
+            save: Save::default(),
+            config_dir: PathBuf::from("/etc/frr"),
+        }
+    }
+}
+
+/// Whether FRR's configuration is saved after a change, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Save {
+    /// Not: after a restart of FRR the next round writes the routes anew.
+    #[default]
+    Never,
+    /// By staticd, into its own file (`write memory` on its socket).
+    Daemon,
+    /// By `vtysh --writeconfig`, into `frr.conf`, with all that is configured then.
+    Integrated,
+}
+
+/// The static routes of one FRR.
+#[derive(Debug)]
+pub struct FrrRouter {
+    config: FrrConfig,
+    cluster: ClusterName,
+    /// What of ours was not in force when it was last listed.
+    asleep: Mutex<BTreeSet<(Prefix, String)>>,
+}
+
+impl FrrRouter {
+    /// The router behind a configuration; FRR need not run yet.
+    pub fn new(config: FrrConfig, cluster: ClusterName) -> Self {
+        Self {
+            config,
+            cluster,
+            asleep: Mutex::default(),
+        }
+    }
+
+    fn tag(&self) -> u32 {
+        self.config.tag.get()
+    }
+
+    async fn connect(&self, daemon: Daemon) -> Result<Vty, FrrError> {
+        Vty::connect(&self.config.sockets, daemon).await
+    }
+
+    async fn rib(&self, zebra: &mut Vty) -> Result<Rib, FrrError> {
+        let mut rib = Rib::default();
+        for command in QUESTIONS {
+            let json = zebra.run(command).await?;
+            let added = rib.add(&json);
+            added.map_err(|source| FrrError::Rib { command, source })?;
+        }
+        Ok(rib)
+    }
+
+    async fn look(&self) -> Result<(Vec<StaticRoute>, Rib), FrrError> {
+        let mut zebra = self.connect(Daemon::Zebra).await?;
+        let mut staticd = self.connect(Daemon::Staticd).await?;
+        let routes = running::parse(&staticd.run("show running-config").await?)?;
+        Ok((routes, self.rib(&mut zebra).await?))
+    }
+
+    /// The routes as a table: of several with one destination, ours count, and then the one
+    /// with the best distance.
+    fn table(&self, table: &TableId, routes: &[StaticRoute]) -> Table {
+        let mut by_destination: BTreeMap<Prefix, Vec<&StaticRoute>> = BTreeMap::new();
+        for route in routes {
+            by_destination
+                .entry(route.destination)
+                .or_default()
+                .push(route);
+        }
+        let ours = Owner {
+            cluster: self.cluster.clone(),
+            generation: Generation(0),
+            label: "frr".to_owned(),
+        };
+        let entries = by_destination.into_iter().filter_map(|(destination, all)| {
+            let rank = |r: &StaticRoute| (r.tag != self.tag(), r.distance);
+            let first = all.iter().map(|r| rank(r)).min()?;
+            let chosen = all.iter().filter(|r| first.0 || r.tag == self.tag());
+            let chosen = chosen.filter(|r| !first.0 || rank(r) == first);
+            let hops = chosen.map(|r| NextHop {
+                kind: NextHopKind::Gateway,
+                id: r.hop.clone(),
+                weight: 0,
+            });
+            Some(Entry {
+                destination,
+                next_hops: NextHops::new(hops.collect()).ok()?,
+                name: match all.iter().find(|r| rank(r) == first).map(|r| r.tag) {
+                    Some(tag) if tag == self.tag() => ours.name(),
+                    Some(0) | None => "static".to_owned(),
+                    Some(tag) => format!("static, tag {tag}"),
+                },
+                id: None,
+                status: Status::Available,
+                kind: EntryKind::Custom,
+            })
+        });
+        Table {
+            table: table.clone(),
+            entries: entries.collect(),
+        }
+    }
+
+    /// Tells of routes of ours that FRR has and does not use, and of those that it uses again.
+    fn tell(&self, routes: &[StaticRoute], rib: &Rib) {
+        let ours = routes.iter().filter(|r| r.tag == self.tag());
+        let asleep = ours.filter(|r| !rib.carries(r.destination, &r.hop));
+        let now: BTreeSet<_> = asleep.map(|r| (r.destination, r.hop.clone())).collect();
+        let Ok(mut before) = self.asleep.lock() else {
+            return;
+        };
+        for (destination, hop) in now.difference(&before) {
+            tracing::warn!(%destination, hop, "configured and not in force: zebra cannot reach \
+                the next hop, or prefers another protocol's route (`show ip route`)");
+        }
+        for (destination, hop) in before.difference(&now) {
+            tracing::info!(%destination, hop, "in force, or gone");
+        }
+        *before = now;
+    }
+}
+
+impl Provider for FrrRouter {
+    fn batch(&self) -> usize {
+        usize::MAX
+    }
+
+    fn shares(&self, _op: &Op) -> bool {
+        true
+    }
+
+    async fn list(&self, table: &TableId) -> Result<Table, ProviderError> {
+        let (routes, rib) = self.look().await.map_err(RouterError::from)?;
+        self.tell(&routes, &rib);
+        Ok(self.table(table, &routes))
+    }
+
+    async fn write(&self, _table: &TableId, ops: &[Op]) -> Result<Vec<Failure>, ProviderError> {
+        Ok(self.change(ops).await.map_err(RouterError::from)?)
+    }
+
+    /// Gives a hand-made route our tag; what it leads to is not touched.
+    async fn rename(&self, _: &TableId, entry: &Entry, _name: &str) -> Result<(), ProviderError> {
+        let taken = self.take_over(entry.destination).await;
+        Ok(taken.map_err(RouterError::from)?)
+    }
+}
