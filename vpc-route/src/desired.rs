@@ -38,6 +38,16 @@ pub struct Target {
     pub in_place: InPlace,
 }
 
+impl Target {
+    /// Tables of one writer are written one after the other: a VPC's all, any other alone.
+    pub fn writer(&self) -> String {
+        match self.kind {
+            TableKind::VpcRouteTable => format!("VPC {}", self.site),
+            TableKind::Vbr | TableKind::EdgeRouter | TableKind::Node => self.title.clone(),
+        }
+    }
+}
+
 /// Why a table cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
@@ -61,6 +71,17 @@ pub enum TargetError {
         /// What to write into the plan or the configuration.
         missing: &'static str,
     },
+    /// A rollback is held to, and its state does not know the table.
+    #[error(
+        "{title}: left alone, for the recorded state {number} that is held to does not know it; \
+         `vpc-route rollback --release` goes back to the plan"
+    )]
+    NotRecorded {
+        /// The table.
+        title: String,
+        /// The state's number.
+        number: u64,
+    },
     /// The next hops make no sense.
     #[error("{title}: {prefix}: {source}")]
     NextHops {
@@ -80,6 +101,7 @@ impl TargetError {
         match self {
             Self::NoTableId { title }
             | Self::NoHopId { title, .. }
+            | Self::NotRecorded { title, .. }
             | Self::NextHops { title, .. } => title,
         }
     }

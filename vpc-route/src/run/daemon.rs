@@ -25,6 +25,8 @@ use crate::metrics::Metrics;
 use crate::model::Generation;
 use crate::show::chain;
 
+/// The least time that a table gets in a round, while others wait for the next.
+const LEAST: Duration = Duration::from_secs(10);
 /// How often the plan's file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -143,6 +145,7 @@ async fn rounds(
                 leads: Some(&leads),
                 generation,
                 allow_mass_delete: change.allow_mass_delete,
+                limit: Some(interval.max(LEAST)),
             };
             let started = Instant::now();
             match controller.round(&round).await {

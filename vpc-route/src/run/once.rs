@@ -23,6 +23,7 @@ pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
             leads: None,
             generation,
             allow_mass_delete: show.change.allow_mass_delete,
+            limit: None,
         })
         .await?;
     print_outcomes(&controller, &outcomes, show)?;
@@ -49,6 +50,7 @@ pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
         leads: None,
         generation: lead.as_ref().map_or(generation, |l| l.generation),
         allow_mass_delete: false,
+        limit: None,
     };
     let mut adopted = 0;
     for outcome in controller.round(&round).await? {
@@ -178,6 +180,7 @@ impl Lead {
             leads: Some(&leads),
             generation: self.generation,
             allow_mass_delete: show.change.allow_mass_delete,
+            limit: None,
         };
         let outcomes = tokio::select! {
             outcomes = controller.round(&round) => outcomes?,

@@ -62,12 +62,14 @@ async fn listed(State(app): State<App>) -> Response {
             leads: None,
             generation: controller.highest_generation(&targets).await,
             allow_mass_delete: false,
+            limit: None,
         },
         // The round says what is wrong with the plan.
         Err(_) => Round {
             leads: None,
             generation: Generation::default(),
             allow_mass_delete: false,
+            limit: None,
         },
     };
     match controller.round(&round).await {

@@ -6,8 +6,12 @@
 //!   pin ───────┘
 //! ```
 //!
-//! Tables are taken one after the other: the API refuses a second writer in a VPC, and whatever
-//! goes wrong in one table leaves the others alone.
+//! A VPC's tables are taken one after the other, since the API refuses a second write in a VPC;
+//! the VPCs and routers side by side. Whatever goes wrong in one leaves the others alone, and
+//! one that takes long keeps them waiting for [`Round::limit`] at most.
+
+mod error;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,17 +22,20 @@ use flatnet_plan::NetworkPlan;
 use tokio::sync::Mutex;
 
 use crate::aliyun::client::Observer;
-use crate::aliyun::{Client, ClientConfig, Credentials, Http, HttpError};
+use crate::aliyun::{Client, ClientConfig, Credentials, Http};
 use crate::ambient::{Ambient, System};
 use crate::apply::{Applier, ApplyError, Pace, Patience, Report};
 use crate::config::{Config, EdgeConfig};
 use crate::desired::{Target, TargetError, targets};
 use crate::diff::{Plan, Rules, Sightings, diff};
 use crate::fleet::{Fleet, Router};
-use crate::model::{DesiredEntry, DesiredTable, Generation, Table, TableId, Timestamp};
-use crate::provider::{Provider, ProviderError};
-use crate::router::{FileRouter, FrrRouter, LinuxRouter, RouterError};
+use crate::model::{DesiredEntry, DesiredTable, Generation, Table, Timestamp};
+use crate::provider::Provider;
+use crate::router::{FileRouter, FrrRouter, LinuxRouter};
 use crate::store::{Seen, Store, StoreError};
+use writers::by_writer;
+
+pub use error::{ControllerError, RoundError};
 
 /// The longest time between two calls, however much the API throttles.
 const SLOWEST: Duration = Duration::from_secs(5);
@@ -81,61 +88,6 @@ pub struct Usage {
     pub foreign: usize,
 }
 
-/// Why a table was left alone, or left half-way.
-#[derive(Debug, thiserror::Error)]
-pub enum RoundError {
-    /// The plan does not say enough of it.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// It cannot be listed.
-    #[error("cannot list {table}")]
-    List {
-        /// The table.
-        table: TableId,
-        /// Why.
-        #[source]
-        source: ProviderError,
-    },
-    /// Its plan was not carried out to the end.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
-}
-
-/// Why there was no round at all. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ControllerError {
-    /// The plan's file.
-    #[error("cannot read the plan {}", path.display())]
-    Plan {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The plan itself.
-    #[error("{}", path.display())]
-    Load {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: flatnet_plan::LoadError,
-    },
-    /// The plan contradicts itself.
-    #[error(transparent)]
-    Routes(#[from] flatnet_plan::routes::RoutesError),
-    /// The state directory.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// TLS.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// An edge router.
-    #[error(transparent)]
-    Router(#[from] RouterError),
-}
-
 /// How a round is to be.
 pub struct Round<'a> {
     /// Under which leadership; none: a dry run.
@@ -144,6 +96,8 @@ pub struct Round<'a> {
     pub generation: Generation,
     /// Somebody said that much may be deleted.
     pub allow_mass_delete: bool,
+    /// How long a table may take where there are several writers; none: as long as it takes.
+    pub limit: Option<Duration>,
 }
 
 type Targets = Vec<Result<Target, TargetError>>;
@@ -212,12 +166,18 @@ impl Controller {
         let lines = aliyun.map_or(&none, |a| &a.line_interfaces);
         let mut found = targets(&plan, lines)?;
         if let Some(record) = self.store.pinned()? {
-            for target in found.iter_mut().flatten() {
-                let pinned = record
-                    .tables
-                    .iter()
-                    .find(|t| t.table == target.desired.table);
-                target.desired.entries = pinned.map(|t| t.entries.clone()).unwrap_or_default();
+            for slot in &mut found {
+                let Ok(target) = slot else { continue };
+                let of = |t: &&DesiredTable| t.table == target.desired.table;
+                match record.tables.iter().find(of) {
+                    Some(pinned) => target.desired.entries.clone_from(&pinned.entries),
+                    // It could not be listed then: nothing says that it was empty.
+                    None => {
+                        let title = target.title.clone();
+                        let number = record.number;
+                        *slot = Err(TargetError::NotRecorded { title, number });
+                    }
+                }
             }
         }
         Ok(found)
@@ -225,18 +185,13 @@ impl Controller {
 
     /// The highest generation in any table: no leader's may be lower.
     pub async fn highest_generation(&self, targets: &Targets) -> Generation {
-        let mut highest = Generation::default();
-        for target in targets.iter().flatten() {
-            // One that cannot be listed is told of by the round itself.
-            if let Ok(table) = self.fleet.list(&target.desired.table).await {
-                let owners = table
-                    .entries
-                    .iter()
-                    .filter_map(|e| e.owner_in(&self.config.cluster));
-                highest = owners.map(|o| o.generation).fold(highest, Ord::max);
-            }
-        }
-        highest
+        let tables = targets.iter().flatten();
+        let tables = tables.map(|t| (t.writer(), &t.desired.table));
+        let listed = by_writer(tables.collect(), |table| self.fleet.list(table)).await;
+        // One that cannot be listed is told of by the round itself.
+        let entries = listed.iter().flatten().flat_map(|t| &t.entries);
+        let owners = entries.filter_map(|e| e.owner_in(&self.config.cluster));
+        owners.map(|o| o.generation).max().unwrap_or_default()
     }
 
     /// One round over every table.
@@ -246,24 +201,38 @@ impl Controller {
     pub async fn round(&self, round: &Round<'_>) -> Result<Vec<Outcome>, ControllerError> {
         let targets = self.targets()?;
         let mut seen = self.store.seen()?;
-        let mut outcomes = Vec::new();
-        let mut planned = Vec::new();
-        for target in targets {
-            match self.plan(target, round, &seen).await {
-                Ok(found) => planned.push(found),
-                Err(outcome) => outcomes.push(outcome),
-            }
-        }
+        let queued = targets.into_iter().map(|target| {
+            let writer = target.as_ref().map_or(String::new(), Target::writer);
+            (writer, target)
+        });
+        let plans = by_writer(queued.collect(), |t| self.plan(t, round, &seen)).await;
         let Some(leads) = round.leads else {
-            outcomes.extend(planned.into_iter().map(|p| p.outcome(Ok(None))));
-            return Ok(outcomes);
+            let shown = plans.into_iter().map(|plan| match plan {
+                Ok(planned) => planned.outcome(Ok(None)),
+                Err(outcome) => outcome,
+            });
+            return Ok(shown.collect());
         };
-        self.remember(&mut seen, &planned)?;
-        for plan in planned {
-            let done = self.carry_out(&plan, leads).await;
-            outcomes.push(plan.outcome(done));
-        }
-        Ok(outcomes)
+        self.remember(&mut seen, plans.iter().flatten())?;
+        let queued = plans.into_iter().map(|plan| {
+            let writer = plan
+                .as_ref()
+                .map_or(String::new(), |p| p.looked.target.writer());
+            (writer, plan)
+        });
+        let queued: Vec<_> = queued.collect();
+        let alone = queued.iter().all(|(writer, _)| *writer == queued[0].0);
+        let limit = round.limit.filter(|_| !alone);
+        let outcomes = by_writer(queued, |plan| async move {
+            match plan {
+                Ok(plan) => {
+                    let done = self.in_time(&plan, leads, limit).await;
+                    plan.outcome(done)
+                }
+                Err(outcome) => outcome,
+            }
+        });
+        Ok(outcomes.await)
     }
 
     async fn plan(
@@ -328,20 +297,44 @@ impl Controller {
     }
 
     /// Keeps what this round saw, and the state before its changes.
-    fn remember(&self, seen: &mut Seen, planned: &[Planned]) -> Result<(), StoreError> {
+    fn remember<'p>(
+        &self,
+        seen: &mut Seen,
+        planned: impl Iterator<Item = &'p Planned> + Clone,
+    ) -> Result<(), StoreError> {
         let before = seen.clone();
-        for p in planned {
+        for p in planned.clone() {
             seen.insert(p.plan.table.clone(), p.plan.sightings());
         }
         if *seen != before {
             self.store.remember(seen)?;
         }
-        if planned.iter().any(|p| !p.plan.ops.is_empty()) {
-            let tables = planned.iter().map(|p| p.ours.clone()).collect();
+        if planned.clone().any(|p| !p.plan.ops.is_empty()) {
+            let tables = planned.map(|p| p.ours.clone()).collect();
             let number = self.store.record(self.ambient.timestamp(), tables)?;
             tracing::info!(number, "the state before the change is recorded");
         }
         Ok(())
+    }
+
+    async fn in_time(
+        &self,
+        planned: &Planned,
+        leads: &(dyn Fn() -> bool + Send + Sync),
+        limit: Option<Duration>,
+    ) -> Result<Option<Report>, RoundError> {
+        let work = self.carry_out(planned, leads);
+        let Some(after) = limit else {
+            return Ok(work.await?);
+        };
+        match tokio::time::timeout(after, work).await {
+            Ok(done) => Ok(done?),
+            // As if the process had ended here: the next round begins with what is listed.
+            Err(_) => Err(RoundError::Late {
+                table: planned.plan.table.clone(),
+                after,
+            }),
+        }
     }
 
     async fn carry_out(
@@ -382,7 +375,7 @@ struct Planned {
 }
 
 impl Planned {
-    fn outcome(self, done: Result<Option<Report>, ApplyError>) -> Outcome {
+    fn outcome(self, done: Result<Option<Report>, RoundError>) -> Outcome {
         Outcome {
             title: self.looked.target.title.clone(),
             usage: Some(Usage {
@@ -390,7 +383,7 @@ impl Planned {
                 ours: self.ours.entries.len(),
                 foreign: self.plan.foreign,
             }),
-            result: done.map(|report| (self.plan, report)).map_err(Into::into),
+            result: done.map(|report| (self.plan, report)),
             looked: Some(self.looked),
         }
     }

@@ -1,0 +1,74 @@
+//! Why a round, or one table's part of it, did not come about.
+
+use std::time::Duration;
+
+use crate::aliyun::HttpError;
+use crate::apply::ApplyError;
+use crate::desired::TargetError;
+use crate::model::TableId;
+use crate::provider::ProviderError;
+use crate::router::RouterError;
+use crate::store::StoreError;
+
+/// Why a table was left alone, or left half-way.
+#[derive(Debug, thiserror::Error)]
+pub enum RoundError {
+    /// The plan does not say enough of it.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// It cannot be listed.
+    #[error("cannot list {table}")]
+    List {
+        /// The table.
+        table: TableId,
+        /// Why.
+        #[source]
+        source: ProviderError,
+    },
+    /// Its plan was not carried out to the end.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// It takes long, and others wait for the next round.
+    #[error("{table}: not done in {} s; the others do not wait: it goes on in the next round", after.as_secs())]
+    Late {
+        /// The table.
+        table: TableId,
+        /// How long it was given.
+        after: Duration,
+    },
+}
+
+/// Why there was no round at all. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// The plan's file.
+    #[error("cannot read the plan {}", path.display())]
+    Plan {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The plan itself.
+    #[error("{}", path.display())]
+    Load {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: flatnet_plan::LoadError,
+    },
+    /// The plan contradicts itself.
+    #[error(transparent)]
+    Routes(#[from] flatnet_plan::routes::RoutesError),
+    /// The state directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// TLS.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// An edge router.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+}
