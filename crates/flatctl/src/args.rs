@@ -320,6 +320,9 @@ pub enum PlanCommand {
         /// Write the new plan in the place of the old
         #[arg(long, global = true, conflicts_with = "file")]
         write: bool,
+        /// Write nothing: show the change as a unified diff
+        #[arg(short = 'n', long, global = true)]
+        dry_run: bool,
         /// What to add
         #[command(subcommand)]
         what: Growth,

@@ -64,6 +64,12 @@ pub enum CliError {
         #[source]
         source: flatnet_plan::grow::GrowError,
     },
+    /// The file was written by somebody else meanwhile.
+    #[error("{path} has changed since it was read, and is left as it is")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A daemon gave no answer, or refused.
     #[error(transparent)]
     Daemon(#[from] crate::daemon::DaemonError),
@@ -131,6 +137,7 @@ impl CliError {
             }
             Self::Daemon(e) => e.hint(),
             Self::Grow { source, .. } => grow_hint(source),
+            Self::Changed { .. } => Some("run the command again".to_owned()),
             Self::UnknownCode { .. } => {
                 Some("`flatctl explain` without a code lists them".to_owned())
             }
@@ -141,6 +148,15 @@ impl CliError {
                 Some("save it anew: `vpc-route plan -o json > FILE`".to_owned())
             }
             Self::NoTable { known, .. } => Some(format!("there is {}", shortened(known))),
+            Self::Unknown {
+                kind: "host group",
+                known,
+                ..
+            } if known.is_empty() => Some(
+                "the plan writes its hosts out one by one: add a host by hand, or a group \
+                 (docs/plan.md); `flatctl plan ranges --free` shows where its range can be"
+                    .to_owned(),
+            ),
             Self::Unknown { known, .. } if known.is_empty() => None,
             Self::Unknown { known, .. } => Some(format!("there is {}", shortened(known))),
         }
@@ -156,6 +172,7 @@ impl CliError {
             | Self::NoTable { .. }
             | Self::UnknownCode { .. }
             | Self::Grow { .. }
+            | Self::Changed { .. }
             | Self::Routes(_)
             | Self::Unknown { .. }
             | Self::Write { .. }
@@ -192,7 +209,16 @@ fn grow_hint(e: &flatnet_plan::grow::GrowError) -> Option<String> {
         G::InstanceIds { .. } => {
             "write the new instances' IDs into the group's instanceIds first".to_owned()
         }
+        G::Broken(_) => {
+            "mend the errors above: only a plan that would work is made larger".to_owned()
+        }
         G::Form { .. } => "edit that line by hand, and run `flatctl plan check`".to_owned(),
+        G::NoList { key, .. } => {
+            format!("write `{key}: []` there, and run the command again: it takes the first item")
+        }
+        G::Shared { .. } => "write the value out in the place of the alias (`*…`), and run the \
+                             command again"
+            .to_owned(),
         G::Count(_) => "name how many hosts to add, at least 1".to_owned(),
         G::WouldMove { .. } => "this is a fault of flatctl: please report it with the plan".into(),
         G::Unreadable(_) | G::Unknown { .. } => return None,

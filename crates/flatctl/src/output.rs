@@ -151,7 +151,7 @@ impl<'a> Output<'a> {
         let report = match error {
             CliError::NotAPlan { report, .. } => Some(report),
             CliError::Grow {
-                source: GrowError::WouldBreak(report),
+                source: GrowError::WouldBreak(report) | GrowError::Broken(report),
                 ..
             } => Some(report),
             _ => None,

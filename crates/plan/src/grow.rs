@@ -5,14 +5,14 @@
 //!   text ─▶ tree with places ─▶ edits ─▶ text' ─▶ read again ─▶ every host as it was?
 //! ```
 //!
-//! Comments, order and quoting stay as they are: only what has to change is written. The
-//! answer is not trusted but verified: both texts are written out, and every host that was
-//! there must be there with everything it had. A growth that would make an error is refused
-//! with that error.
+//! Comments, order, quoting and line ends stay as they are: only what has to change is
+//! written. The answer is not trusted but verified: read again, the document must be the old
+//! one with what was asked for and nothing else, every host that was there must be there
+//! with everything it had, and there must be no error. A plan that has errors does not grow.
 
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use flatnet_types::{NodeName, VlanId};
@@ -20,9 +20,9 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::diagnostics::{Report, Severity, diagnose};
-use crate::model::{Host, NetworkPlan, VlanRole};
-use crate::source::{self, Node};
+use crate::diagnostics::{Report, diagnose};
+use crate::model::{Host, MacMode, Network, NetworkPlan, Pool, SiteType, Subnet, Vlan, VlanRole};
+use crate::source::{self, Node, Value};
 
 use text::Edits;
 
@@ -36,6 +36,8 @@ pub struct Grown {
     pub hosts: Vec<NewHost>,
     /// How many hosts were there before, each of which is as it was.
     pub kept: usize,
+    /// How many warnings the plan has that it had not.
+    pub warnings: usize,
 }
 
 /// A host that is new.
@@ -70,10 +72,13 @@ pub enum GrowError {
     /// The text is no plan.
     #[error("the plan cannot be read")]
     Unreadable(Box<Report>),
+    /// The text is a plan with errors: what would come of it is anybody's guess.
+    #[error("the plan has errors as it is")]
+    Broken(Box<Report>),
     /// There is no such group or site.
     #[error("the plan has no {kind} {name:?}")]
     Unknown {
-        /// `host group` or `site`.
+        /// `host group` or `data centre`.
         kind: &'static str,
         /// What was asked for.
         name: String,
@@ -96,10 +101,26 @@ pub enum GrowError {
         /// What stands there.
         what: &'static str,
     },
+    /// The list that is to have one more item is not there.
+    #[error("line {line}: there is no list `{key}` here")]
+    NoList {
+        /// The line of what should have it, from 1.
+        line: u32,
+        /// The list's key.
+        key: &'static str,
+    },
+    /// What stands there is used in other places too, by an alias.
+    #[error("line {line}: {what} stands for other places too, which would change with it")]
+    Shared {
+        /// The line, from 1.
+        line: u32,
+        /// What stands there.
+        what: &'static str,
+    },
     /// The number is 0, or too large.
     #[error("{0} is no number of hosts to add")]
     Count(u32),
-    /// The grown plan would have errors that the present one has not.
+    /// The grown plan would have errors.
     #[error("the plan would have errors")]
     WouldBreak(Box<Report>),
     /// Something would move. A fault of ours: the text is left alone.
@@ -140,19 +161,19 @@ pub fn add_hosts(text: &str, group: &str, count: u32) -> Result<Grown, GrowError
         .and_then(|g| g.items().get(index))
         .and_then(|g| g.get("count"));
     let mut edits = Edits::of(text);
+    let (line, what) = (node.map_or(1, |n| n.span.line), "the group's count");
     // An aliased group stands elsewhere: the place must show the number that was read.
-    let place = node.filter(|n| edits.at(n.span) == Some(of.count.to_string().as_str()));
-    let place = place.ok_or(GrowError::Form {
-        line: node.map_or(1, |n| n.span.line),
-        what: "the group's count",
-    })?;
-    edits.replace(place.span, &wanted.to_string());
-    let grown = verified(&before, edits.apply())?;
-    let added = usize::try_from(count).unwrap_or(usize::MAX);
-    match grown.hosts.len() == added {
-        true => Ok(grown),
-        false => Err(GrowError::Count(count)),
-    }
+    let shown = node.and_then(|n| Some((n.span, edits.at(n.span)?)));
+    let place = shown.and_then(|(span, shown)| {
+        let before = shown.strip_suffix(&of.count.to_string())?;
+        let property = before.starts_with(['&', '!']) && before.ends_with([' ', '\t']);
+        (before.is_empty() || property).then(|| (span, format!("{before}{wanted}")))
+    });
+    let (span, number) = place.ok_or(GrowError::Form { line, what })?;
+    edits.replace(span, &number);
+    let mut expected = before.plan.clone();
+    expected.spec.host_groups[index].count = wanted;
+    verified(&before, &expected, (line, what), edits.apply())
 }
 
 /// Adds a VLAN to a site, and for containers a network with its subnets as pools.
@@ -163,60 +184,99 @@ pub fn add_vlan(text: &str, vlan: &NewVlan) -> Result<Grown, GrowError> {
     let before = readable(text)?;
     let tree = tree(text)?;
     let sites = &before.plan.spec.sites;
-    let index = sites.iter().position(|s| s.name == vlan.site);
-    let index = index.ok_or_else(|| GrowError::Unknown {
-        kind: "site",
+    let idcs = || sites.iter().filter(|s| s.site_type == SiteType::Idc);
+    let index = idcs()
+        .any(|s| s.name == vlan.site)
+        .then(|| sites.iter().position(|s| s.name == vlan.site));
+    let index = index.flatten().ok_or_else(|| GrowError::Unknown {
+        kind: "data centre",
         name: vlan.site.clone(),
-        known: sites.iter().map(|s| s.name.clone()).collect(),
+        known: idcs().map(|s| s.name.clone()).collect(),
     })?;
     let mut edits = Edits::of(text);
     let spec = tree.get("spec");
     let site = spec
         .and_then(|s| s.get("sites"))
         .and_then(|s| s.items().get(index));
-    let list = site.and_then(|s| s.get("vlans"));
-    append(
-        &mut edits,
-        list,
-        site,
-        "the site's list of VLANs",
-        &vlan_item(vlan),
-    )?;
+    let what = "the site's list of VLANs";
+    let line = append(&mut edits, site, ("vlans", what), &vlan_item(vlan))?;
+    let mut expected = before.plan.clone();
+    expected.spec.sites[index].vlans.push(vlan.vlan());
     if vlan.role == VlanRole::Pod {
-        let networks = spec.and_then(|s| s.get("networks"));
-        append(
-            &mut edits,
-            networks,
-            spec,
-            "the list of networks",
-            &network_item(vlan),
-        )?;
+        let what = "the list of networks";
+        append(&mut edits, spec, ("networks", what), &network_item(vlan))?;
+        expected.spec.networks.extend(vlan.network());
     }
-    verified(&before, edits.apply())
+    verified(&before, &expected, (line, what), edits.apply())
 }
 
+/// Adds an item to the list under `key`, which is called `what`; its line.
 fn append(
     edits: &mut Edits<'_>,
-    list: Option<&Node<'_>>,
-    around: Option<&Node<'_>>,
-    what: &'static str,
+    of: Option<&Node<'_>>,
+    (key, what): (&'static str, &'static str),
     item: &str,
-) -> Result<(), GrowError> {
-    let form = |node: Option<&Node<'_>>| GrowError::Form {
-        line: node.map_or(1, |n| n.span.line),
-        what,
-    };
-    let list = list.ok_or_else(|| form(around))?;
-    edits.append(list, item).ok_or_else(|| form(Some(list)))
+) -> Result<u32, GrowError> {
+    let around = of.map_or(1, |n| n.headline().line);
+    let entry = of.and_then(|n| n.entry(key));
+    let (name, list) = entry.ok_or(GrowError::NoList { line: around, key })?;
+    let line = name.span.line;
+    if !matches!(list.value, Value::Sequence(_)) {
+        return Err(GrowError::NoList { line, key });
+    }
+    let appended = edits.append(list, item);
+    appended.ok_or(GrowError::Form { line, what })?;
+    Ok(line)
+}
+
+impl NewVlan {
+    /// Its subnets, each with its router.
+    fn routed(&self) -> impl Iterator<Item = (IpNetwork, IpAddr)> {
+        self.subnets.iter().map(|(prefix, gateway)| {
+            let first = || crate::prefix::first_address(*prefix);
+            (*prefix, gateway.unwrap_or_else(first))
+        })
+    }
+
+    /// The VLAN as the plan has it then.
+    fn vlan(&self) -> Vlan {
+        let subnets = self.routed();
+        Vlan {
+            id: self.id,
+            name: self.name.clone(),
+            role: self.role,
+            subnets: subnets
+                .map(|(prefix, gateway)| Subnet { prefix, gateway })
+                .collect(),
+            mtu: None,
+        }
+    }
+
+    /// Its network; none where its name can be no network's, which the check says.
+    fn network(&self) -> Option<Network> {
+        let pools = self.subnets.iter().map(|(prefix, _)| Pool {
+            prefix: *prefix,
+            exclude: Vec::new(),
+            reservations: Vec::new(),
+            slice_length: None,
+        });
+        Some(Network {
+            name: self.name.parse().ok()?,
+            site: self.site.clone(),
+            vlan: Some(self.id),
+            pools: pools.collect(),
+            mac: MacMode::default(),
+            mtu: None,
+            density: None,
+        })
+    }
 }
 
 fn vlan_item(vlan: &NewVlan) -> String {
     let subnets: Vec<String> = vlan
-        .subnets
-        .iter()
+        .routed()
         .map(|(prefix, gateway)| {
-            let gateway = gateway.unwrap_or_else(|| crate::prefix::first_address(*prefix));
-            let (prefix, gateway) = (text::scalar(prefix), text::scalar(&gateway));
+            let (prefix, gateway) = (text::scalar(&prefix), text::scalar(&gateway));
             format!("{{prefix: {prefix}, gateway: {gateway}}}")
         })
         .collect();
@@ -248,16 +308,19 @@ fn network_item(vlan: &NewVlan) -> String {
 struct Before {
     plan: NetworkPlan,
     hosts: Vec<Host>,
-    errors: BTreeSet<(&'static str, String)>,
+    warnings: usize,
 }
 
 fn readable(text: &str) -> Result<Before, GrowError> {
     let mut report = diagnose(text, "plan");
+    if report.is_readable() && report.errors() > 0 {
+        return Err(GrowError::Broken(Box::new(report)));
+    }
     match report.take_document() {
         Some(document) => Ok(Before {
             plan: document.written,
             hosts: document.expanded.plan.spec.hosts,
-            errors: errors(&report),
+            warnings: report.diagnostics.len(),
         }),
         None => Err(GrowError::Unreadable(Box::new(report))),
     }
@@ -267,19 +330,27 @@ fn tree(text: &str) -> Result<Node<'_>, GrowError> {
     source::read(text).map_err(|_| GrowError::Unreadable(Box::new(diagnose(text, "plan"))))
 }
 
-fn errors(report: &Report) -> BTreeSet<(&'static str, String)> {
-    let all = report.diagnostics.iter();
-    all.filter(|d| d.rule.severity == Severity::Error)
-        .map(|d| (d.rule.code, d.message.clone()))
-        .collect()
-}
-
-/// Reads the grown text and compares every host with what it was.
-fn verified(before: &Before, text: String) -> Result<Grown, GrowError> {
+/// Reads the grown text and compares it with what was expected of it, and every host with
+/// what it was. `edited`: the line that was edited, and what stands there.
+fn verified(
+    before: &Before,
+    expected: &NetworkPlan,
+    edited: (u32, &'static str),
+    text: String,
+) -> Result<Grown, GrowError> {
     let mut report = diagnose(&text, "plan");
-    if report.document().is_none() || !errors(&report).is_subset(&before.errors) {
+    if let Some(document) = report.document().filter(|d| d.written != *expected) {
+        let (line, what) = edited;
+        // More than one place has changed, or the text did not mean what it seemed to.
+        return Err(match document.written == before.plan {
+            true => GrowError::Form { line, what },
+            false => GrowError::Shared { line, what },
+        });
+    }
+    if report.document().is_none() || report.errors() > 0 {
         return Err(GrowError::WouldBreak(Box::new(report)));
     }
+    let warnings = report.diagnostics.len().saturating_sub(before.warnings);
     let hosts = report
         .take_document()
         .map(|d| d.expanded.plan.spec.hosts)
@@ -307,6 +378,7 @@ fn verified(before: &Before, text: String) -> Result<Grown, GrowError> {
             })
             .collect(),
         kept: old.len(),
+        warnings,
         text,
     })
 }

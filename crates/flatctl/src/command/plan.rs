@@ -51,11 +51,13 @@ pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<
             plan,
             file,
             write,
+            dry_run,
             what,
         } => {
             let target = match (file, write) {
+                _ if dry_run => grow::Target::Difference,
                 (Some(file), _) => grow::Target::File(file),
-                (None, true) if plan.as_os_str() != "-" => grow::Target::File(plan.clone()),
+                (None, true) if plan.as_os_str() != "-" => grow::Target::InPlace,
                 _ => grow::Target::Print,
             };
             grow::run(&Source::read(&plan)?, what, &target, output)

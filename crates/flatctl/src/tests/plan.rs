@@ -247,6 +247,77 @@ fn grow_writes_a_plan_in_which_nothing_moved() {
 }
 
 #[test]
+fn a_dry_run_of_growth_is_a_patch_and_writes_nothing() {
+    let file = changed("hostsPerRack: 3", "hostsPerRack: 4");
+    let before = std::fs::read_to_string(path(&file)).expect("the plan");
+    let grow = [
+        "plan",
+        "grow",
+        path(&file),
+        "hosts",
+        "compute",
+        "2",
+        "--write",
+        "--dry-run",
+    ];
+    let ran = flatctl(&grow);
+    assert_eq!(ran.code, error::exit::OK, "{}", ran.err);
+    let shown = ran.out.replace(path(&file), "plan.yaml");
+    assert!(
+        shown.starts_with("--- plan.yaml\n+++ plan.yaml\n@@ "),
+        "{shown}"
+    );
+    let changes = |sign: char| -> Vec<&str> {
+        let lines = shown.lines().skip(2);
+        lines
+            .filter_map(|l| l.strip_prefix(sign))
+            .map(str::trim)
+            .collect()
+    };
+    assert_eq!(changes('-'), ["count: 6   # three a rack"], "{shown}");
+    assert_eq!(changes('+'), ["count: 8   # three a rack"], "{shown}");
+    let after = std::fs::read_to_string(path(&file)).expect("the plan");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_plan_that_is_written_keeps_its_link_and_its_permissions() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (real, link) = (dir.path().join("real.yaml"), dir.path().join("plan.yaml"));
+    std::fs::copy(TWO_SITES, &real).expect("a copy");
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).expect("allowed");
+    std::os::unix::fs::symlink("real.yaml", &link).expect("a link");
+    let link_text = link.to_str().expect("text");
+    let ran = flatctl(&[
+        "plan", "grow", link_text, "hosts", "cloud-a", "1", "--write",
+    ]);
+    assert_eq!(ran.code, error::exit::OK, "{}", ran.err);
+    assert!(link.symlink_metadata().expect("there").is_symlink());
+    let mode = real.metadata().expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    let names = std::fs::read_dir(dir.path()).expect("files").count();
+    assert_eq!(names, 2, "nothing is left beside it");
+    let nowhere = dir.path().join("no/plan.yaml");
+    let nowhere = nowhere.to_str().expect("text");
+    let said = refusal(&[
+        "plan", "grow", TWO_SITES, "hosts", "cloud-a", "1", "-f", nowhere,
+    ]);
+    assert!(said.starts_with("exit 2\nerror: cannot write "), "{said}");
+}
+
+#[test]
+fn a_plan_with_errors_does_not_grow() {
+    let broken = changed("from: 172.30.64.0", "from: 172.30.0.0");
+    let said = refusal(&["plan", "grow", path(&broken), "hosts", "compute", "1"]);
+    assert!(said.contains("FN0101"), "{said}");
+    assert!(said.contains("next: mend the errors above"), "{said}");
+    let lab = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/lab.yaml");
+    let said = refusal(&["plan", "grow", lab, "hosts", "idc", "1"]);
+    assert!(said.contains("writes its hosts out one by one"), "{said}");
+}
+
+#[test]
 fn growth_that_breaks_the_plan_is_refused_with_what_to_do() {
     // The next range of the group in zone-a is the first of the group in zone-b.
     let close = changed("from: 172.30.64.0", "from: 172.30.0.192");

@@ -142,11 +142,20 @@ fn growth_that_would_break_is_refused_with_the_diagnostics() {
 
 #[test]
 fn what_cannot_be_edited_is_said_with_its_line() {
-    let flow = SMALL.replace("      switches", "      vlans: []\n      switches");
-    assert!(
-        add_vlan(&flow, &vlan(200, "db", "10.200.0.0/16")).is_err(),
-        "a key twice"
+    let far = SMALL.replace("count: 4 ", "count:\n        !!int &four\n        4 ");
+    let err = add_hosts(&far, "compute", 2).expect_err("on another line");
+    assert_eq!(
+        err.to_string(),
+        "line 27: the group's count is not written in a form that can be edited"
     );
+    let bare = "apiVersion: flatnet.io/v1alpha1\nkind: NetworkPlan\nmetadata: {name: new}\nspec:\n  sites:\n    \
+                - {name: idc, type: IDC}\n  networks: []\n";
+    let err = add_vlan(bare, &vlan(200, "db", "10.200.0.0/16")).expect_err("nowhere to put it");
+    assert_eq!(err.to_string(), "line 6: there is no list `vlans` here");
+    let mut cloud = vlan(200, "db", "10.200.0.0/16");
+    cloud.site = "vpc".into();
+    let err = add_vlan(HYBRID, &cloud).expect_err("VLANs are of data centres");
+    assert_eq!(err.to_string(), "the plan has no data centre \"vpc\"");
     let listed = SMALL.replace(
         "      count: 4",
         "      instanceIds: [a, b, c, d]\n      count: 4",
@@ -162,6 +171,189 @@ fn what_cannot_be_edited_is_said_with_its_line() {
         add_hosts(SMALL, "compute", 0),
         Err(GrowError::Count(0))
     ));
+}
+
+#[test]
+fn a_plan_with_errors_or_of_two_documents_does_not_grow() {
+    let broken = SMALL.replace("from: 10.100.1.0", "from: 10.101.1.0");
+    let err = add_vlan(&broken, &vlan(200, "db", "10.200.0.0/16")).expect_err("has errors");
+    let GrowError::Broken(report) = &err else {
+        panic!("{err}")
+    };
+    assert!(report.errors() > 0);
+    let two = format!("{SMALL}---\n{SMALL}");
+    let err = add_hosts(&two, "compute", 1).expect_err("two documents");
+    let GrowError::Unreadable(report) = &err else {
+        panic!("{err}")
+    };
+    assert_eq!(report.diagnostics[0].span.line, 30);
+}
+
+#[test]
+fn a_number_that_stands_for_others_too_is_not_changed() {
+    let second = SMALL[SMALL.find("    - name: compute").expect("the group")..]
+        .replace("name: compute", "name: other")
+        .replace("idc-{n:02}", "other-{n}")
+        .replace("count: 4 ", "count: *n ")
+        .replace("10.10.0.11", "10.10.0.111")
+        .replace("10.100.1.0", "10.100.100.0");
+    let both = format!("{}{second}", SMALL.replace("count: 4 ", "count: &n 4 "));
+    for group in ["compute", "other"] {
+        let err = add_hosts(&both, group, 1).expect_err("both would grow");
+        assert!(matches!(err, GrowError::Shared { line: 26, .. }), "{err}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_where_the_other_stands() {
+    let taken = add_vlan(SMALL, &vlan(200, "web", "10.200.0.0/16")).expect_err("taken");
+    let GrowError::WouldBreak(report) = taken else {
+        panic!("{taken}")
+    };
+    let found = report.diagnostics.iter().find(|d| d.rule.code == "FN0005");
+    let related = found.and_then(|d| d.related.as_ref()).expect("the other");
+    assert_eq!(related.0.line, 13);
+    let host = format!(
+        "{SMALL}  hosts:\n    - {{name: idc-05, site: idc, addresses: [10.10.0.200/24], \
+         uplink: {{interface: eth0, switch: tor1}}, ranges: [{{network: web, prefix: 10.100.200.0/24}}]}}\n"
+    );
+    let taken = add_hosts(&host, "compute", 1).expect_err("taken");
+    let GrowError::WouldBreak(report) = taken else {
+        panic!("{taken}")
+    };
+    assert!(report.diagnostics.iter().any(|d| d.rule.code == "FN0005"));
+}
+
+/// [`SMALL`], and its lists of VLANs and networks written in another way.
+fn forms() -> Vec<(&'static str, String)> {
+    let from = SMALL.find("      vlans:").expect("the VLANs");
+    let to = SMALL.find("  hostGroups:").expect("the groups");
+    let with = |lists: &str| format!("{}{lists}{}", &SMALL[..from], &SMALL[to..]);
+    const HOSTS: &str =
+        "{id: 10, name: hosts, role: host, subnets: [{prefix: 10.10.0.0/24, gateway: 10.10.0.1}]}";
+    const WEB: &str =
+        "{id: 100, name: web, role: pod, subnets: [{prefix: 10.100.0.0/16, gateway: 10.100.0.1}]}";
+    const NET: &str = "{name: web, site: idc, vlan: 100, pools: [{prefix: 10.100.0.0/16}]}";
+    vec![
+        ("block", SMALL.to_owned()),
+        (
+            "one line",
+            with(&format!(
+                "      vlans: [{HOSTS}, {WEB}] # all\n  networks: [{NET}]\n"
+            )),
+        ),
+        (
+            "a comma too many",
+            with(&format!(
+                "      vlans: [{HOSTS}, {WEB}, ]\n  networks: [{NET},]\n"
+            )),
+        ),
+        (
+            "a line each",
+            with(&format!(
+                "      vlans: [\n        {HOSTS},   # the first, it is\n        {WEB}   # the, last\n        # none\n      ]   # end\n  networks:\n    [\n      {NET},  # one\n    ]\n"
+            )),
+        ),
+        (
+            "the first on the bracket's line",
+            with(&format!(
+                "      vlans: [{HOSTS},\n              {WEB}\n      ]\n  networks: [\n    {NET}]\n"
+            )),
+        ),
+        (
+            "dashes under the key",
+            with(&format!(
+                "      vlans:\n      - {HOSTS}\n      -   {WEB}   # web\n      # - retired\n\n  # of CNI\n  networks:\n  - name: web\n    site: idc\n    vlan: 100\n    pools:\n    - prefix: 10.100.0.0/16 # all of it\n\n\n"
+            )),
+        ),
+        (
+            "tabs behind dashes and before comments",
+            with(&format!(
+                "      vlans:\n        - {HOSTS}\t# one\n        - {WEB}\t\n  networks:\n    -\t{NET}\n"
+            )),
+        ),
+        (
+            "a long name",
+            with(&format!(
+                "      vlans:\n        - {HOSTS}\n        - id: 100\n          role: pod\n          subnets: [{{prefix: 10.100.0.0/16, gateway: 10.100.0.1}}]\n          name: |-\n            web\n      # behind it\n  networks:\n    - {NET}\n"
+            )),
+        ),
+        (
+            "anchors",
+            with(&format!(
+                "      vlans: &all\n        - &one {HOSTS}\n        - &two {WEB}\n  networks: &nets [&net {NET}]\n"
+            )),
+        ),
+    ]
+}
+
+/// All of `old`'s characters are in `new`, in their order.
+fn kept(old: &str, new: &str) -> bool {
+    let mut rest = new.chars();
+    old.chars().all(|c| rest.any(|n| n == c))
+}
+
+#[test]
+fn lists_grow_however_they_are_written_and_nothing_else_is_touched() {
+    type Ending = (&'static str, fn(String) -> String);
+    let ends: [Ending; 6] = [
+        ("as it is", |t| t),
+        ("CR LF", |t| t.replace('\n', "\r\n")),
+        ("CR", |t| t.replace('\n', "\r")),
+        ("no last break", |t| t.trim_end().to_owned()),
+        ("marks", |t| {
+            format!("%YAML 1.2\n--- # the plan\n{t}...\n# end\n")
+        }),
+        ("lists last", |t| {
+            let from = t.find("  networks:").expect("the networks");
+            let to = t.find("  hostGroups:").expect("the groups");
+            let (head, networks, groups) = (&t[..from], &t[from..to], &t[to..]);
+            format!("{head}{groups}{}", networks.trim_end())
+        }),
+    ];
+    for (form, text) in forms() {
+        for (end, as_written) in ends {
+            let old = as_written(text.clone());
+            let case = format!("{form}, {end}");
+            let one = add_vlan(&old, &vlan(200, "db", "10.200.0.0/16"))
+                .unwrap_or_else(|e| panic!("{case}: {e}\n{old}"));
+            assert!(kept(&old, &one.text), "{case}:\n{}", one.text);
+            let two = add_vlan(&one.text, &vlan(300, "six", "fd10:300::/64"))
+                .unwrap_or_else(|e| panic!("{case}: {e}\n{}", one.text));
+            assert!(kept(&one.text, &two.text), "{case}:\n{}", two.text);
+            let three = add_hosts(&two.text, "compute", 3)
+                .unwrap_or_else(|e| panic!("{case}: {e}\n{}", two.text));
+            let lone_breaks = |t: &str| t.replace("\r\n", "").matches(['\r', '\n']).count();
+            if end == "CR LF" {
+                assert_eq!(lone_breaks(&three.text), 0, "{case}");
+            }
+            assert_eq!(
+                old.ends_with(['\r', '\n']),
+                three.text.ends_with(['\r', '\n']),
+                "{case}"
+            );
+            assert_eq!((three.kept, three.hosts.len()), (4, 3), "{case}");
+            // No comment was lost, none swallowed what is new.
+            let comments = |t: &str| t.matches('#').count();
+            assert_eq!(comments(&old), comments(&three.text), "{case}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_list_takes_its_first_item() {
+    let plan = "apiVersion: flatnet.io/v1alpha1\nkind: NetworkPlan\nmetadata: {name: new}\nspec:\n  sites:\n    \
+                - {name: idc, type: IDC, switches: [{name: tor1}], vlans: [ ]}\n  networks: [] # none yet\n";
+    let grown = add_vlan(plan, &vlan(200, "db", "10.200.0.0/16")).expect("grows");
+    assert_eq!(
+        changed(plan, &grown.text),
+        [
+            "- - {name: idc, type: IDC, switches: [{name: tor1}], vlans: [ ]}",
+            "- networks: [] # none yet",
+            "+ - {name: idc, type: IDC, switches: [{name: tor1}], vlans: [{id: 200, name: db, role: pod, subnets: [{prefix: 10.200.0.0/16, gateway: 10.200.0.1}]} ]}",
+            "+ networks: [{name: db, site: idc, vlan: 200, pools: [{prefix: 10.200.0.0/16}]}] # none yet",
+        ]
+    );
 }
 
 #[test]

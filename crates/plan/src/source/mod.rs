@@ -364,7 +364,7 @@ impl<'t> Node<'t> {
     }
 
     /// What stands for an item of a list: its `name`, or the item.
-    fn headline(&self) -> Span {
+    pub(crate) fn headline(&self) -> Span {
         self.get("name").map_or(self.span, |name| name.span)
     }
 }

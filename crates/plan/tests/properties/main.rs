@@ -4,8 +4,14 @@
 mod mutations;
 mod shape;
 
+use std::collections::BTreeSet;
+
 use flatnet_plan::diagnostics::RULES;
-use flatnet_plan::{NetworkPlan, Report, Style, diagnose, parse, to_yaml};
+use flatnet_plan::grow::{NewVlan, add_hosts, add_vlan};
+use flatnet_plan::model::VlanRole;
+use flatnet_plan::{NetworkPlan, Report, Style, diagnose, load, parse, to_yaml};
+use flatnet_types::VlanId;
+use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
 use mutations::MUTATIONS;
@@ -57,6 +63,63 @@ proptest! {
         plan.spec.hosts.reverse();
         plan.spec.host_groups.reverse();
         prop_assert_eq!(forward, codes(&plan), "{}", mutation.what);
+    }
+}
+
+/// Every range: its host, its network, its prefix.
+fn ranges(text: &str) -> BTreeSet<(String, String, IpNetwork)> {
+    let plan = load(text).expect("a plan without errors");
+    let hosts = plan.spec.hosts.into_iter();
+    hosts
+        .flat_map(|h| {
+            let name = h.name.to_string();
+            h.ranges
+                .into_iter()
+                .map(move |r| (name.clone(), r.network.to_string(), r.prefix))
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn growth_moves_no_range_and_takes_no_character_away(
+        shape in shapes(),
+        steps in prop::collection::vec((0_u32..4, 1_u32..9), 1..4),
+        windows: bool,
+        last_break: bool,
+    ) {
+        let mut text = shape.text();
+        if !last_break {
+            text.truncate(text.trim_end().len());
+        }
+        if windows {
+            text = text.replace('\n', "\r\n");
+        }
+        for (step, (group, count)) in steps.into_iter().enumerate() {
+            let groups = plan_of(&shape).spec.host_groups.len();
+            let grown = if (group as usize) < groups {
+                add_hosts(&text, &format!("group{group}"), count)
+            } else {
+                let id = 400 + u32::try_from(step).expect("small");
+                add_vlan(&text, &NewVlan {
+                    site: "idc".into(),
+                    id: VlanId::new(id).expect("an ID"),
+                    name: format!("new{id}"),
+                    role: VlanRole::Pod,
+                    subnets: vec![(format!("10.{}.0.0/16", id - 200).parse().expect("a prefix"), None)],
+                })
+            };
+            let grown = grown.map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert!(ranges(&text).is_subset(&ranges(&grown.text)), "{}", grown.text);
+            let lines: Vec<&str> = grown.text.lines().collect();
+            let gone = text.lines().filter(|l| !lines.contains(l)).count();
+            prop_assert!(gone <= 1, "a count, and nothing else: {}", grown.text);
+            prop_assert_eq!(windows, grown.text.contains("\r\n"));
+            prop_assert_eq!(last_break, grown.text.ends_with('\n'));
+            text = grown.text;
+        }
     }
 }
 

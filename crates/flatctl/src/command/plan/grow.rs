@@ -1,6 +1,8 @@
 //! `flatctl plan grow`.
 
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use flatnet_plan::grow::{GrowError, Grown, NewVlan, add_hosts, add_vlan};
 
@@ -14,8 +16,12 @@ use crate::source::Source;
 pub(super) enum Target {
     /// Standard output.
     Print,
+    /// Standard output, what changes only.
+    Difference,
     /// A file.
     File(PathBuf),
+    /// The plan's own file.
+    InPlace,
 }
 
 pub(super) fn run(
@@ -46,50 +52,108 @@ pub(super) fn run(
         }
     };
     let grown = grown.map_err(|e| refused(source, e))?;
-    match target {
-        Target::Print => output.text(&grown.text)?,
-        Target::File(path) => {
-            replace(path, &grown.text)?;
-            output.show(&grown, |g| vec![table(g)])?;
-            output.note(&format!("wrote {}", path.display()));
+    let written = match target {
+        Target::Print => {
+            output.text(&grown.text)?;
+            None
         }
+        Target::Difference => {
+            output.text(&difference(source, &grown))?;
+            None
+        }
+        Target::File(path) => Some(path),
+        Target::InPlace => {
+            // What somebody else wrote since then would be lost.
+            if Source::read(&source.path)?.text != source.text {
+                return Err(CliError::Changed {
+                    path: source.path.clone(),
+                });
+            }
+            Some(&source.path)
+        }
+    };
+    if let Some(path) = written {
+        replace(path, &grown.text).map_err(|source| CliError::Write {
+            path: path.clone(),
+            source,
+        })?;
+        output.show(&grown, |g| vec![table(g)])?;
+        output.note(&format!("wrote {}", path.display()));
     }
     output.note(&format!(
         "{} new; {} before, each as it was",
         counted(grown.hosts.len(), "host"),
         counted(grown.kept, "host")
     ));
+    if grown.warnings > 0 {
+        let path = written.map_or_else(String::new, |p| format!(" {}", p.display()));
+        output.warning(&format!(
+            "the new plan has {} that the old had not: run `flatctl plan check{path}`",
+            counted(grown.warnings, "warning"),
+        ));
+    }
     Ok(exit::OK)
 }
 
-/// Writes beside the file and renames: a plan is never half there.
-fn replace(path: &PathBuf, text: &str) -> Result<(), CliError> {
-    let failed = |source| CliError::Write {
-        path: path.clone(),
-        source,
+/// What changes, as `diff -u` tells it and `patch` reads it.
+fn difference(source: &Source, grown: &Grown) -> String {
+    let name = source.path.display().to_string();
+    similar::TextDiff::from_lines(&source.text, &grown.text)
+        .unified_diff()
+        .header(&name, &name)
+        .to_string()
+}
+
+/// Writes beside the file and renames: a plan is never half there, whoever reads or however
+/// the machine stops. A link stays one, and the file keeps its permissions.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (file, mode) = match path.canonicalize() {
+        Ok(file) => {
+            let mode = file.metadata()?.permissions();
+            (file, mode)
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            (path.to_owned(), std::fs::Permissions::from_mode(0o666))
+        }
+        Err(e) => return Err(e),
     };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let fresh = path.with_file_name(name);
-    std::fs::write(&fresh, text).map_err(failed)?;
-    if let Ok(of) = std::fs::metadata(path) {
-        std::fs::set_permissions(&fresh, of.permissions()).map_err(failed)?;
+    let beside = match file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let mut fresh = tempfile::Builder::new()
+        .prefix(".flatctl-")
+        .permissions(mode.clone())
+        .tempfile_in(beside)?;
+    fresh.write_all(text.as_bytes())?;
+    if file.exists() {
+        // At its making the umask took from them.
+        fresh.as_file().set_permissions(mode)?;
     }
-    std::fs::rename(&fresh, path).map_err(failed)
+    fresh.as_file().sync_all()?;
+    fresh.persist(&file)?;
+    Ok(())
 }
 
 fn refused(source: &Source, e: GrowError) -> CliError {
-    match e {
-        GrowError::Unreadable(report) => CliError::NotAPlan {
-            path: source.path.clone(),
-            report,
-        },
-        GrowError::Unknown { kind, name, known } => CliError::Unknown { kind, name, known },
-        other => CliError::Grow {
-            path: source.path.clone(),
-            source: other,
-        },
-    }
+    let named = |mut report: Box<flatnet_plan::Report>| {
+        report.file = source.path.display().to_string();
+        report
+    };
+    let path = source.path.clone();
+    let source = match e {
+        GrowError::Unreadable(report) => {
+            let report = named(report);
+            return CliError::NotAPlan { path, report };
+        }
+        GrowError::Unknown { kind, name, known } => {
+            return CliError::Unknown { kind, name, known };
+        }
+        GrowError::Broken(report) => GrowError::Broken(named(report)),
+        GrowError::WouldBreak(report) => GrowError::WouldBreak(named(report)),
+        other => other,
+    };
+    CliError::Grow { path, source }
 }
 
 fn table(grown: &Grown) -> Table {
