@@ -14,7 +14,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flatnet_ipam::client::{Client, Endpoint};
+use flatnet_client::{Client, Endpoint};
 use flatnet_types::NodeName;
 use flatnet_types::ipamd::{Held, HostRanges, Report};
 

@@ -18,8 +18,6 @@
 
 mod allocator;
 pub mod assign;
-#[cfg(feature = "client")]
-pub mod client;
 mod config;
 #[cfg(feature = "daemon")]
 pub mod daemon;

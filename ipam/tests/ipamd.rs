@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flatnet_ipam::client::{Client, ClientError, Session};
+use flatnet_client::{Client, ClientError, Session};
 use flatnet_types::NodeName;
 use flatnet_types::ipamd::{Drain, GrantState, Held, HostRanges, Report, WaitReason};
 
@@ -226,6 +226,16 @@ async fn a_changed_plan_is_taken_over_and_a_wrong_one_is_not() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
+    // Those who route hear what is held; a is in no vSwitch, and has no peers there.
+    let mut session = ipamd.session().await;
+    let all = session.grants(None, Duration::ZERO).await.expect("answers");
+    let held: Vec<_> = all.ranges.iter().map(|g| g.prefix.to_string()).collect();
+    assert_eq!(
+        (held.as_slice(), all.settling),
+        (["10.100.16.0/23".to_owned()].as_slice(), false)
+    );
+    let peers = session.peers(&host("a"), None, Duration::ZERO).await;
+    assert_eq!(peers.expect("answers").ranges, []);
     // A start with the wrong plan goes on with the one that was in force.
     drop(ipamd);
     let ipamd = Ipamd::start(dir.path(), &[]).await;

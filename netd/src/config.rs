@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use flatnet_client::Endpoint;
 use flatnet_daemon::LogFormat;
 use flatnet_daemon::args::seconds;
-use flatnet_ipam::client::Endpoint;
 use flatnet_types::NodeName;
 
 /// The node daemon of Flatnet.

@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use flatnet_client::Client;
 use flatnet_cni::spool::{Entry, Spool};
 use flatnet_daemon::{socket, stop};
-use flatnet_ipam::client::Client;
 use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span};
 use flatnet_kernel::{Kernel, LinkEvent};
 use flatnet_ovs::openflow::SwitchState;
 use flatnet_ovs::ovsdb::ConnState;
-use flatnet_plan::node::NodeNetwork;
+use flatnet_plan::node::{Mode, NodeNetwork};
 use flatnet_plan::{NetworkPlan, NodeSpec};
 use flatnet_types::NodeName;
 use flatnet_types::Timestamp;
@@ -25,7 +25,7 @@ use crate::attach::Engine;
 use crate::config::{Cli, Command, Datapath, PlanArgs, RunArgs};
 use crate::live::{self, Live};
 use crate::metrics::{Metrics, OpLabel};
-use crate::ranges::{Follower, FollowerStart};
+use crate::ranges::{Follower, FollowerStart, Peers, PeersStart};
 use crate::real::RealWorld;
 use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler, Report};
 use crate::scrape::Scraper;
@@ -94,8 +94,15 @@ fn read_plan(args: &PlanArgs) -> Result<(NetworkPlan, NodeName)> {
     Ok((plan, node))
 }
 
-/// This node's part of the plan, and who keeps its ranges up to date where they are ipamd's.
-async fn node_spec(args: &RunArgs) -> Result<(NodeSpec, Option<Follower>)> {
+/// Who keeps the node's part of the plan up to date where ranges are ipamd's.
+struct Followers {
+    own: Follower,
+    /// In mode `routed`.
+    peers: Option<Peers>,
+}
+
+/// This node's part of the plan, and who keeps it up to date where ranges are ipamd's.
+async fn node_spec(args: &RunArgs) -> Result<(NodeSpec, Option<Followers>)> {
     let Some(endpoint) = args.ipamd.clone() else {
         return Ok((derive(&args.plan)?, None));
     };
@@ -104,16 +111,32 @@ async fn node_spec(args: &RunArgs) -> Result<(NodeSpec, Option<Follower>)> {
             .with_context(|| format!("read the token file {}", path.display()))?;
         Ok::<_, anyhow::Error>(text.trim().to_owned())
     });
+    let client = Client::new(endpoint, token.transpose()?);
     let (plan, node) = read_plan(&args.plan)?;
+    let peers = PeersStart {
+        client: client.clone(),
+        node: node.clone(),
+        plan_file: args.plan.plan.clone(),
+        plan: plan.clone(),
+        state: args.state.clone(),
+    };
     let start = FollowerStart {
-        client: Client::new(endpoint, token.transpose()?),
+        client,
         node,
         plan_file: args.plan.plan.clone(),
         plan,
         state: args.state.clone(),
     };
-    let (follower, spec) = Follower::begin(start).await?;
-    Ok((spec, Some(follower)))
+    let (own, mut spec) = Follower::begin(start).await?;
+    let peers = match spec.mode {
+        Mode::Vlan { .. } => None,
+        Mode::Routed => {
+            let (peers, routes) = Peers::begin(peers)?;
+            spec.peers = routes;
+            Some(peers)
+        }
+    };
+    Ok((spec, Some(Followers { own, peers })))
 }
 
 /// The ranges of a node, as the allocator wants them.
@@ -184,7 +207,7 @@ async fn run(args: RunArgs) -> Result<()> {
         bail!("netd changes the host's network: run it as root");
     }
     make_state_directory(&args.state)?;
-    let (spec, follower) = node_spec(&args).await?;
+    let (spec, followers) = node_spec(&args).await?;
     let (ipam, recovery) = open_store(&args.state, &spec, args.rest)?;
     info!(
         node = %spec.node,
@@ -242,8 +265,11 @@ async fn run(args: RunArgs) -> Result<()> {
         args.resync,
     ));
     tasks.spawn(replay_loop(engine.clone(), spool));
-    if let Some(follower) = follower {
-        tasks.spawn(follower.follow(engine.clone()));
+    if let Some(followers) = followers {
+        tasks.spawn(followers.own.follow(engine.clone()));
+        if let Some(peers) = followers.peers {
+            tasks.spawn(peers.follow(engine.clone()));
+        }
     }
 
     let app = App {

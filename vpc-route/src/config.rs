@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flatnet_client::{Client, Endpoint};
 use serde::Deserialize;
 
 use crate::aliyun::{Credential, Http, HttpError, Metadata, Secret, SignatureVersion, Source};
@@ -22,7 +23,10 @@ pub struct Config {
     pub cluster: ClusterName,
     /// The plan.
     pub plan: PathBuf,
-    /// Where the lease, what was seen, and recorded states are.
+    /// Where ranges come from that the plan does not declare; none: it declares them all.
+    #[serde(default)]
+    pub ipamd: Option<IpamdConfig>,
+    /// Where the lease, what was seen, ranges and recorded states are.
     #[serde(default = "state_dir")]
     pub state_dir: PathBuf,
     /// The time between two looks at the tables, in seconds.
@@ -49,6 +53,17 @@ pub struct Config {
     /// Edge routers by name, each with the way to its static routes.
     #[serde(default)]
     pub edge_routers: BTreeMap<TableId, EdgeConfig>,
+}
+
+/// How to reach ipamd.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct IpamdConfig {
+    /// `unix:PATH` or `http://HOST:PORT`.
+    pub endpoint: Endpoint,
+    /// The file with the token that it wants over TCP.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
 }
 
 /// How to reach Aliyun.
@@ -149,6 +164,15 @@ pub enum ConfigError {
         #[source]
         source: serde_norway::Error,
     },
+    /// The token of ipamd.
+    #[error("cannot read the token file {}", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A number that cannot be.
     #[error("{}: {field} must be at least {least}", path.display())]
     TooSmall {
@@ -200,6 +224,24 @@ impl Config {
     /// How long a leader is one without renewing.
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+}
+
+impl IpamdConfig {
+    /// A client of it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Token`].
+    pub fn client(&self) -> Result<Client, ConfigError> {
+        let token = self.token_file.as_ref().map(|path| {
+            let text = std::fs::read_to_string(path);
+            text.map_err(|source| ConfigError::Token {
+                path: path.clone(),
+                source,
+            })
+        });
+        let token = token.transpose()?.map(|text| text.trim().to_owned());
+        Ok(Client::new(self.endpoint.clone(), token))
     }
 }
 

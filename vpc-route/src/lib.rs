@@ -24,6 +24,7 @@ pub mod lease;
 pub mod metrics;
 pub mod model;
 pub mod provider;
+pub mod ranges;
 pub mod router;
 pub mod run;
 pub mod show;

@@ -21,6 +21,7 @@ pub mod diagnostics;
 pub mod diff;
 pub mod draw;
 pub mod expand;
+pub mod grants;
 pub mod grow;
 pub mod model;
 pub mod node;

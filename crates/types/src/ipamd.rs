@@ -9,6 +9,10 @@
 //! | `POST /v1/ranges/release` | [`Release`] | [`HostRanges`] |
 //! | `POST /v1/ranges/grow` | [`Grow`] | [`HostRanges`] |
 //! | `GET /v1/owner?address=A` | | [`OwnerView`] |
+//! | `GET /v1/grants` | | [`Grants`] of all hosts, for who keeps route tables |
+//! | `GET /v1/hosts/{host}/peers` | | [`Grants`] of the hosts in its segment, for its routes |
+//!
+//! `/ranges`, `/grants` and `/peers` are watched with `?after=REVISION&wait=30s`.
 //!
 //! Success is 2xx; every other status bears an [`ErrorBody`].
 
@@ -69,6 +73,34 @@ pub struct Waiting {
     pub reason: WaitReason,
     /// The same for a person, with what to do.
     pub message: String,
+}
+
+/// What hosts hold, for whoever routes to them: the answer to `GET /v1/grants` and to
+/// `GET /v1/hosts/{host}/peers`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grants {
+    /// Changes whenever the answer does. Opaque: to be compared for equality only.
+    pub revision: String,
+    /// Whether ipamd has just started and still hears what hosts hold: what is not in here
+    /// may be held all the same.
+    pub settling: bool,
+    /// Every range in a host's hands, IPv4 first, by address. No two overlap.
+    pub ranges: Vec<HostGrant>,
+}
+
+/// A range and the host that holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostGrant {
+    /// The host.
+    pub host: NodeName,
+    /// The plan's network.
+    pub network: NetworkName,
+    /// The range.
+    pub prefix: IpNetwork,
+    /// A range that drains is routed as one that is active: it is in use.
+    pub state: GrantState,
 }
 
 /// Why a range is not granted yet.

@@ -20,6 +20,7 @@ pub struct Declared {
     hosts: BTreeMap<NodeName, DeclaredHost>,
     /// Every declared range by its beginning: its end and whose it is.
     taken: BTreeMap<Key, (u128, NodeName)>,
+    segments: BTreeMap<Segment, Vec<NodeName>>,
 }
 
 /// A network and its pools, in the order in which slices are cut from them.
@@ -43,11 +44,22 @@ pub struct DeclaredPool {
     pub blocked: Vec<IpNetwork>,
 }
 
+/// A link that hosts share, and on which they route to each other: a VPC's site and vSwitch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Segment {
+    /// The site.
+    pub site: String,
+    /// The vSwitch.
+    pub name: String,
+}
+
 /// A host and the ranges that the plan gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredHost {
     /// Its site: slices are cut of this site's networks.
     pub site: String,
+    /// The segment whose hosts it routes to; none in an IDC.
+    pub segment: Option<Segment>,
     /// Its ranges.
     pub ranges: Vec<DeclaredRange>,
 }
@@ -130,10 +142,20 @@ impl Declared {
                 taken.insert(key_of(range.prefix), (ends(range.prefix).1, name.clone()));
             }
         }
+        let mut segments: BTreeMap<Segment, Vec<NodeName>> = BTreeMap::new();
+        for (name, host) in &hosts {
+            if let Some(segment) = &host.segment {
+                segments
+                    .entry(segment.clone())
+                    .or_default()
+                    .push(name.clone());
+            }
+        }
         Ok(Self {
             networks,
             hosts,
             taken,
+            segments,
         })
     }
 
@@ -145,6 +167,11 @@ impl Declared {
     /// The hosts.
     pub fn hosts(&self) -> &BTreeMap<NodeName, DeclaredHost> {
         &self.hosts
+    }
+
+    /// The hosts of a segment.
+    pub fn members(&self, segment: &Segment) -> &[NodeName] {
+        self.segments.get(segment).map_or(&[], Vec::as_slice)
     }
 
     /// Every declared range with its host.

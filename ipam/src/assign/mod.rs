@@ -23,11 +23,11 @@ mod service;
 mod store;
 
 pub use declared::{
-    Declared, DeclaredError, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange,
+    Declared, DeclaredError, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange, Segment,
 };
 pub use forecast::Forecast;
 pub use ledger::{AssignError, Ledger, LedgerConfig, LedgerStart, PlanOutcome, PoolUsage};
-pub use service::{Clock, Service, ServiceError, ServiceStart};
+pub use service::{Clock, Service, ServiceError, ServiceStart, Wait};
 pub use store::{
     Entry, LedgerMemory, LedgerSaved, LedgerStore, RedbLedger, Start, Trust, read_mark,
 };

@@ -20,8 +20,15 @@ use flatnet_types::Timestamp;
 use flatnet_types::ipamd::Incarnation;
 use flatnet_types::ipamd::{Drain, Grow, Held, HostRanges, Release};
 
+mod routes;
+#[cfg(test)]
+mod routes_tests;
 #[cfg(test)]
 mod tests;
+mod topics;
+
+pub use routes::Wait;
+use topics::{Topic, Topics};
 
 /// Calls that wait for the thread. With more, callers wait before they are queued: every
 /// host of a large cluster may ask at once.
@@ -99,6 +106,7 @@ type Hosts = RwLock<HashMap<NodeName, watch::Sender<Arc<HostRanges>>>>;
 pub struct Service {
     calls: mpsc::Sender<Call>,
     hosts: Arc<Hosts>,
+    topics: Arc<Topics>,
 }
 
 impl Service {
@@ -117,14 +125,18 @@ impl Service {
         };
         let mut ledger = Ledger::restore(store.load()?, life, start.config, now);
         let outcome = ledger.declare(start.declared, now);
+        let ledger_settles = ledger.is_settling(now);
         // A life that is not on record could not be recognised in what hosts show later.
         store.apply(&ledger.take_entries())?;
         let hosts = Arc::new(Hosts::default());
+        let topics = Arc::new(Topics::default());
         let (calls, queue) = mpsc::channel(QUEUE);
         let mut worker = Worker {
             ledger,
             store,
             hosts: Arc::clone(&hosts),
+            topics: Arc::clone(&topics),
+            settling: ledger_settles,
             clock: start.clock,
             broken: None,
         };
@@ -137,7 +149,14 @@ impl Service {
                 doing: "start the thread of",
                 source: source.into(),
             })?;
-        Ok((Self { calls, hosts }, outcome))
+        Ok((
+            Self {
+                calls,
+                hosts,
+                topics,
+            },
+            outcome,
+        ))
     }
 
     /// The ranges of `host`, which gets them with this if it had none.
@@ -234,6 +253,8 @@ impl Service {
             Ok(())
         })
         .await?;
+        // Hosts may be in other segments than before.
+        self.topics.tell(|_| true);
         told.await.map_err(|_| ServiceError::Stopped)
     }
 
@@ -293,6 +314,9 @@ struct Worker {
     ledger: Ledger,
     store: Box<dyn LedgerStore>,
     hosts: Arc<Hosts>,
+    topics: Arc<Topics>,
+    /// Whether it settled at the last batch.
+    settling: bool,
     clock: Clock,
     /// Why the disk does not take writes.
     broken: Option<Arc<StoreError>>,
@@ -344,6 +368,11 @@ impl Worker {
         }
         if self.broken.is_none() {
             self.tell();
+            let settling = self.ledger.is_settling(now);
+            if settling != self.settling {
+                self.settling = settling;
+                self.topics.tell(|_| true);
+            }
         }
         for (done, outcome) in decided {
             // A caller that no longer waits does not mind.
@@ -368,7 +397,9 @@ impl Worker {
 
     /// Tells every watcher of a host whose answer changed.
     fn tell(&mut self) {
-        for host in self.ledger.take_changed() {
+        let changed = self.ledger.take_changed();
+        self.tell_routes(&changed);
+        for host in changed {
             let Some(ranges) = self.ledger.ranges_of(&host).map(Arc::new) else {
                 continue;
             };

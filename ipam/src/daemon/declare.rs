@@ -5,7 +5,7 @@ use flatnet_plan::model::{Network, Pool, Site};
 use ipnetwork::IpNetwork;
 
 use crate::assign::{
-    Declared, DeclaredError, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange,
+    Declared, DeclaredError, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange, Segment,
 };
 use crate::range::Span;
 
@@ -34,6 +34,10 @@ pub fn declare(plan: &NetworkPlan) -> Result<Declared, DeclaredError> {
         });
         let declared = DeclaredHost {
             site: host.site.clone(),
+            segment: host.v_switch.as_ref().map(|name| Segment {
+                site: host.site.clone(),
+                name: name.clone(),
+            }),
             ranges: ranges.collect(),
         };
         (host.name.clone(), declared)

@@ -12,17 +12,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use flatnet_daemon::socket::Peer;
-use flatnet_types::ipamd::{Drain, ErrorBody, Grow, HostRanges, Release, Report};
+use flatnet_types::ipamd::{Drain, ErrorBody, Grants, Grow, HostRanges, Release, Report};
 use flatnet_types::{NodeName, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Token;
 use super::metrics::{Metrics, RunsOut};
-use crate::assign::{PoolUsage, Service, ServiceError};
+use crate::assign::{PoolUsage, Service, ServiceError, Wait};
 
 /// The largest request body in bytes: a report of a few thousand ranges.
 const BODY_MAX: usize = 1 << 20;
+/// How long a watch waits that does not say.
+const WAIT: &str = "30s";
 /// The longest that a watch waits.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -103,6 +105,8 @@ fn router(app: App) -> Router {
     Router::new()
         .route("/v1/hosts/{host}/ranges", get(ranges))
         .route("/v1/hosts/{host}/use", post(report))
+        .route("/v1/hosts/{host}/peers", get(peers))
+        .route("/v1/grants", get(grants))
         .route("/v1/ranges", get(list))
         .route("/v1/ranges/drain", post(drain))
         .route("/v1/ranges/release", post(release))
@@ -201,14 +205,42 @@ async fn ranges(
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
     let host = host_of(&host)?;
     let mut ranges = app.service.watch(&host).await?;
-    if let Some(after) = watch.after {
-        let wait = wait_of(watch.wait.as_deref().unwrap_or("30s"))?;
-        let changed = ranges.wait_for(|r| r.revision != after);
+    if let Some(wait) = watch.wait()? {
+        let changed = ranges.wait_for(|r| r.revision != wait.after);
         // A timeout is no error: the answer is what it was.
-        let _ = tokio::time::timeout(wait, changed).await;
+        let _ = tokio::time::timeout(wait.at_most, changed).await;
     }
     let ranges = Arc::clone(&ranges.borrow());
     Ok(Json(ranges))
+}
+
+impl Watch {
+    /// What to wait for; none: nothing.
+    fn wait(self) -> Result<Option<Wait>, Failure> {
+        let Some(after) = self.after else {
+            return Ok(None);
+        };
+        let at_most = wait_of(self.wait.as_deref().unwrap_or(WAIT))?;
+        Ok(Some(Wait { after, at_most }))
+    }
+}
+
+/// What all hosts hold. Cancel safe: it holds nothing.
+async fn grants(
+    State(app): State<App>,
+    Query(watch): Query<Watch>,
+) -> Result<Json<Grants>, Failure> {
+    Ok(Json(app.service.grants(watch.wait()?).await?))
+}
+
+/// What those hold that the host routes to. Cancel safe: it holds nothing.
+async fn peers(
+    State(app): State<App>,
+    Path(host): Path<String>,
+    Query(watch): Query<Watch>,
+) -> Result<Json<Grants>, Failure> {
+    let host = host_of(&host)?;
+    Ok(Json(app.service.peers(&host, watch.wait()?).await?))
 }
 
 async fn report(

@@ -98,14 +98,16 @@ impl<W: World> Engine<W> {
         )
     }
 
-    /// Goes over to another part of the plan: attachments that are made from now on go by it,
-    /// and the node is reconciled.
-    pub fn set_spec(&self, spec: NodeSpec) {
-        *self
+    /// Changes the node's part of the plan: attachments that are made from now on go by it,
+    /// and the node is reconciled. Of two changes at once neither is lost.
+    pub fn update_spec(&self, change: impl FnOnce(&mut NodeSpec)) {
+        let mut spec = self
             .inner
             .spec
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(spec);
+            .unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut spec));
+        drop(spec);
         self.mend_soon();
     }
 

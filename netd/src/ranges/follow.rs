@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use flatnet_ipam::client::{Client, ClientError, Session};
+use flatnet_client::{Client, ClientError, Session};
 use flatnet_plan::{NetworkPlan, NodeSpec};
 use flatnet_types::NodeName;
 use flatnet_types::ipamd::HostRanges;
@@ -17,6 +17,8 @@ use crate::attach::Engine;
 use crate::run::networks;
 use crate::world::World;
 
+/// The file in the state directory.
+const FILE: &str = "ranges.json";
 /// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
 const WATCH: Duration = Duration::from_secs(20);
 /// Between two attempts to reach it, at first and at most.
@@ -54,7 +56,7 @@ impl Follower {
     /// # Errors
     /// What is kept cannot be read, or the plan does not have the node.
     pub async fn begin(start: FollowerStart) -> Result<(Self, NodeSpec)> {
-        let kept = disk::load(&start.state)
+        let kept = disk::load(&start.state, FILE)
             .with_context(|| format!("read the ranges kept in {}", start.state.display()))?;
         let mut follower = Self {
             start,
@@ -197,7 +199,7 @@ impl Follower {
     }
 
     fn keep(&mut self, next: Holdings) -> Result<()> {
-        disk::save(&self.start.state, &next)
+        disk::save(&self.start.state, FILE, &next)
             .with_context(|| format!("keep the ranges in {}", self.start.state.display()))?;
         self.holdings = next;
         Ok(())
@@ -214,9 +216,7 @@ impl Follower {
             warn!(error = %misfit, "left out: the plan file on this node is older than ipamd's?");
         }
         let ranges = networks(&fresh.networks)?;
-        let mut spec = NodeSpec::clone(&engine.spec());
-        spec.networks = fresh.networks;
-        engine.set_spec(spec);
+        engine.update_spec(|spec| spec.networks = fresh.networks);
         for record in engine.ipam().reconfigure(ranges) {
             warn!(key = %record.key, "its address is in none of this node's ranges any more: kept until its DEL");
         }
@@ -228,7 +228,7 @@ impl Follower {
     }
 }
 
-fn read_plan(path: &Path) -> Option<NetworkPlan> {
+pub(super) fn read_plan(path: &Path) -> Option<NetworkPlan> {
     let text = std::fs::read_to_string(path).ok()?;
     match flatnet_plan::load(&text) {
         Ok(plan) => Some(plan),

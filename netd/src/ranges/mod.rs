@@ -4,8 +4,10 @@
 //! ```text
 //!            report what is held, watch                ranges.json (fsync)
 //!   ipamd ◀────────────────────────── [follow] ──▶ [holdings] ──▶ [disk]
-//!                                         │
-//!              plan + ranges = NodeSpec ◀─┴─▶ allocator, flows, routes
+//!     ▲                                   │                         ▲
+//!     │        plan + ranges = NodeSpec ◀─┴─▶ allocator, flows      │ peers.json
+//!     │                          ▲                                  │
+//!     └── watch, mode `routed` ──┴─ [peers]: host-gw routes ────────┘
 //! ```
 //!
 //! A range that ipamd drains, or no longer names, is given out no more and kept until
@@ -14,9 +16,11 @@
 mod disk;
 mod follow;
 mod holdings;
+mod peers;
 mod spec;
 #[cfg(test)]
 mod tests;
 
 pub use follow::{Follower, FollowerStart};
 pub use holdings::{Holding, Holdings};
+pub use peers::{Peers, PeersStart};

@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use flatnet_client::{Client, Endpoint};
 use flatnet_ipam::assign::{
     Declared, DeclaredHost, DeclaredNetwork, DeclaredPool, DeclaredRange, LedgerConfig,
-    LedgerMemory, Service, ServiceStart, Trust,
+    LedgerMemory, Segment, Service, ServiceStart, Trust, Wait,
 };
-use flatnet_ipam::client::{Client, Endpoint};
 use flatnet_ipam::{Config, Ipam, MemoryBackend, ReserveRequest};
 use flatnet_types::Timestamp;
-use flatnet_types::ipamd::{Drain, HostRanges, Incarnation, Release, Report};
+use flatnet_types::ipamd::{Drain, Grants, HostRanges, Incarnation, Release, Report};
 use flatnet_types::{AttachmentKey, NodeName};
 use tokio::net::UnixListener;
 
-use super::{Follower, FollowerStart};
+use super::{Follower, FollowerStart, Peers, PeersStart};
 use crate::attach::Engine;
 use crate::model::ModelWorld;
 use crate::run::networks;
@@ -44,6 +44,7 @@ fn declared(range: &str) -> Arc<Declared> {
     };
     let host = DeclaredHost {
         site: "idc".to_owned(),
+        segment: None,
         ranges: vec![DeclaredRange {
             network: web(),
             prefix: range.parse().expect("a prefix"),
@@ -54,6 +55,10 @@ fn declared(range: &str) -> Arc<Declared> {
 }
 
 fn service(store: &LedgerMemory, range: &str, life: u64) -> Service {
+    service_of(store, declared(range), life)
+}
+
+fn service_of(store: &LedgerMemory, declared: Arc<Declared>, life: u64) -> Service {
     let ticks = AtomicU64::new(life * 1_000_000);
     let start = ServiceStart {
         incarnation: Incarnation(life),
@@ -62,7 +67,7 @@ fn service(store: &LedgerMemory, range: &str, life: u64) -> Service {
             rest: Duration::from_secs(1),
             settle: Duration::ZERO,
         },
-        declared: declared(range),
+        declared,
         clock: Arc::new(move || Timestamp::from_millis(ticks.fetch_add(1, Ordering::Relaxed))),
     };
     Service::start(Box::new(store.clone()), start)
@@ -93,6 +98,18 @@ async fn report(
     Json(HostRanges::clone(&*answer.expect("a known host")))
 }
 
+async fn peers(
+    State(service): State<Service>,
+    UrlPath(host): UrlPath<NodeName>,
+    Query(watch): Query<BTreeMap<String, String>>,
+) -> Json<Grants> {
+    let wait = watch.get("after").map(|after| Wait {
+        after: after.clone(),
+        at_most: Duration::from_secs(20),
+    });
+    Json(service.peers(&host, wait).await.expect("a known host"))
+}
+
 async fn release(State(service): State<Service>, Json(release): Json<Release>) -> Json<HostRanges> {
     let host = release.host.clone();
     service.release(release).await.expect("is empty");
@@ -108,6 +125,7 @@ fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
     let router = Router::new()
         .route("/v1/hosts/{host}/ranges", get(ranges))
         .route("/v1/hosts/{host}/use", post(report))
+        .route("/v1/hosts/{host}/peers", get(peers))
         .route("/v1/ranges/release", post(release))
         .with_state(service.clone());
     tokio::spawn(async move {
@@ -258,5 +276,119 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
     })
     .await;
     assert!(engine.ipam().get(&key("c3")).is_some());
+    following.abort();
+}
+
+/// The lab with both VPC nodes on one vSwitch, and their ranges cut.
+fn cut_lab() -> String {
+    let shared = LAB.replace("vSwitch: zone-b", "vSwitch: zone-a");
+    let shared = shared.replace(
+        "172.20.2.12/24, \"fd20:2::c/64\"",
+        "172.20.1.12/24, \"fd20:1::c/64\"",
+    );
+    let shared = shared.replace(
+        "{prefix: 172.30.0.0/16}",
+        "{prefix: 172.30.0.0/16, sliceLength: 26}",
+    );
+    let mut lines: Vec<&str> = shared.lines().collect();
+    lines.retain(|line| !line.contains("network: cloud, prefix: 172.30."));
+    lines.join("\n")
+}
+
+/// Two nodes of one vSwitch, whose ranges are cut from the lab's cloud pool.
+fn segment() -> Arc<Declared> {
+    let cloud = || "cloud".parse().expect("a name");
+    let network = DeclaredNetwork {
+        site: "vpc".to_owned(),
+        pools: vec![DeclaredPool {
+            prefix: "172.30.0.0/16".parse().expect("a prefix"),
+            slice: Some(26),
+            blocked: Vec::new(),
+        }],
+    };
+    let host = || DeclaredHost {
+        site: "vpc".to_owned(),
+        segment: Some(Segment {
+            site: "vpc".to_owned(),
+            name: "zone-a".to_owned(),
+        }),
+        ranges: Vec::new(),
+    };
+    let hosts = ["vpc1", "vpc2"].map(|name| (name.parse().expect("a name"), host()));
+    let plan = Declared::new([(cloud(), network)].into(), hosts.into());
+    Arc::new(plan.expect("a sound plan"))
+}
+
+fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelWorld>) {
+    let plan_file = dir.join("plan.yaml");
+    std::fs::write(&plan_file, plan).expect("writes");
+    let node: NodeName = "vpc1".parse().expect("a name");
+    let plan = flatnet_plan::load(plan).expect("a sound plan");
+    let mut spec = flatnet_plan::node::derive(&plan, &node).expect("derives");
+    let start = PeersStart {
+        client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
+        node,
+        plan_file,
+        plan,
+        state: dir.to_owned(),
+    };
+    let (peers, routes) = Peers::begin(start).expect("begins");
+    spec.peers = routes;
+    let config = Config::new(networks(&spec.networks).expect("ranges"));
+    let clock = Arc::new(|| Timestamp::from_millis(1));
+    let store = Box::new(MemoryBackend::default());
+    let (ipam, _) = Ipam::open_with(store, config, "boot", clock()).expect("opens");
+    (peers, Engine::new(ModelWorld::default(), ipam, spec, clock))
+}
+
+fn routed(engine: &Engine<ModelWorld>) -> Vec<String> {
+    let spec = engine.spec();
+    let v4 = spec.peers.iter().filter(|p| p.prefix.is_ipv4());
+    v4.map(|p| format!("{} via {}", p.prefix, p.via)).collect()
+}
+
+#[tokio::test]
+async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("ipamd.sock");
+    let store = LedgerMemory::default();
+    let ledger = service_of(&store, segment(), 1);
+    let door = open(&ledger, &socket);
+    let (peers, engine) = begin_peers(dir.path(), &cut_lab());
+    assert_eq!(routed(&engine), [] as [String; 0]);
+    let following = tokio::spawn(peers.follow(engine.clone()));
+    let other: NodeName = "vpc2".parse().expect("a name");
+    let prefix = ledger.ranges(&other).await.expect("ranges").ranges[0].prefix;
+    let route = [format!("{prefix} via 172.20.1.12")];
+    until("the peer's range is routed", || routed(&engine) == route).await;
+    following.abort();
+
+    // ipamd is away, and netd starts.
+    door.abort();
+    drop(ledger);
+    let _ = std::fs::remove_file(&socket);
+    let (peers, engine) = begin_peers(dir.path(), &cut_lab());
+    assert_eq!(routed(&engine), route);
+    let following = tokio::spawn(peers.follow(engine.clone()));
+
+    // It is back. What drains is in use; what is released is nobody's.
+    let ledger = service_of(&store, segment(), 2);
+    let _door = open(&ledger, &socket);
+    let drain = Drain {
+        host: other.clone(),
+        prefix,
+        cancel: false,
+    };
+    ledger.drain(drain).await.expect("drains");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(routed(&engine), route);
+    let release = Release {
+        host: other,
+        prefix,
+        lease: None,
+        force: true,
+    };
+    ledger.release(release).await.expect("releases");
+    until("it is routed no more", || routed(&engine).is_empty()).await;
     following.abort();
 }

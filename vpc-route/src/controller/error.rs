@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::aliyun::HttpError;
 use crate::apply::ApplyError;
+use crate::config::ConfigError;
 use crate::desired::TargetError;
 use crate::model::TableId;
 use crate::provider::ProviderError;
+use crate::ranges::RangesError;
 use crate::router::RouterError;
 use crate::store::StoreError;
 
@@ -65,6 +67,12 @@ pub enum ControllerError {
     /// The state directory.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The configuration of ipamd.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It is not known what hosts hold.
+    #[error(transparent)]
+    Ranges(#[from] RangesError),
     /// TLS.
     #[error(transparent)]
     Http(#[from] HttpError),

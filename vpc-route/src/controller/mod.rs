@@ -1,7 +1,8 @@
 //! One round: what should be, what is, the ops between the two, done and verified.
 //!
 //! ```text
-//!   plan file ─┐                    ┌─▶ Outcome (for the CLI, the log, the metrics)
+//!   ipamd ─────┐
+//!   plan file ─┤                    ┌─▶ Outcome (for the CLI, the log, the metrics)
 //!              ├▶ targets ─▶ list ─▶ diff ─▶ record ─▶ apply ─▶ list again
 //!   pin ───────┘
 //! ```
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flatnet_plan::NetworkPlan;
+use flatnet_plan::grants::with_grants;
 use tokio::sync::Mutex;
 
 use crate::aliyun::client::Observer;
@@ -31,7 +33,9 @@ use crate::diff::{Plan, Rules, Sightings, diff};
 use crate::fleet::{Fleet, Router};
 use crate::model::{DesiredEntry, DesiredTable, Generation, Table, Timestamp};
 use crate::provider::Provider;
+use crate::ranges::Ranges;
 use crate::router::{FileRouter, FrrRouter, LinuxRouter};
+use crate::show::chain;
 use crate::store::{Seen, Store, StoreError};
 use writers::by_writer;
 
@@ -48,6 +52,8 @@ pub struct Controller {
     pub fleet: Fleet,
     /// What is kept between rounds.
     pub store: Store,
+    /// What hosts hold, where that is not all in the plan.
+    pub ranges: Option<Ranges>,
     /// Clock and dice.
     pub ambient: Arc<dyn Ambient>,
     /// How patient applies are.
@@ -145,8 +151,14 @@ impl Controller {
             };
             fleet.routers.insert(name.clone(), router);
         }
+        let store = Store::open(&config.state_dir)?;
+        let ranges = match &config.ipamd {
+            Some(ipamd) => Some(Ranges::open(ipamd.client()?, &config.state_dir)?),
+            None => None,
+        };
         Ok(Self {
-            store: Store::open(&config.state_dir)?,
+            store,
+            ranges,
             fleet,
             ambient,
             patience: Patience::default(),
@@ -155,12 +167,40 @@ impl Controller {
         })
     }
 
-    /// The tables as the plan wants them, or as the state wants them that is pinned.
+    /// Asks ipamd once, for a command that ends. Where it is away, what it said last stands.
+    pub async fn hear(&self) {
+        if let Some(ranges) = &self.ranges
+            && let Err(error) = ranges.ask().await
+        {
+            tracing::warn!(
+                error = chain(&error),
+                "ipamd does not answer; going by what it said last"
+            );
+        }
+    }
+
+    /// Follows ipamd for ever. Cancel safe, as [`Ranges::follow`] is.
+    pub async fn follow(&self) {
+        match &self.ranges {
+            Some(ranges) => ranges.follow().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The tables as the plan and what hosts hold want them, or as the state wants them that
+    /// is pinned.
     ///
     /// # Errors
-    /// The plan or the state cannot be read.
+    /// The plan, the ranges or the state cannot be read.
     pub fn targets(&self) -> Result<Targets, ControllerError> {
-        let plan = load(&self.config.plan)?;
+        let mut plan = load(&self.config.plan)?;
+        if let Some(ranges) = &self.ranges {
+            let (joined, misfits) = with_grants(&plan, &ranges.current()?.ranges);
+            for misfit in misfits {
+                tracing::warn!(%misfit, "left out");
+            }
+            plan = joined;
+        }
         let none = BTreeMap::new();
         let aliyun = self.config.aliyun.as_ref();
         let lines = aliyun.map_or(&none, |a| &a.line_interfaces);

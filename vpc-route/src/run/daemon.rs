@@ -1,8 +1,8 @@
 //! `run`: leads or stands by, and keeps the tables right while it leads.
 //!
 //! ```text
-//!   lease task ── Leading { epoch } / Standby ──▶ watch ──▶ rounds: at once, when the plan
-//!      ▲ renews every third of the lease                    changes, every interval
+//!   lease task ── Leading { epoch } / Standby ──▶ watch ──▶ rounds: at once, when the plan or
+//!      ▲ renews every third of the lease                    the ranges change, every interval
 //! ```
 
 use std::path::Path;
@@ -23,6 +23,7 @@ use crate::controller::{Controller, Outcome, Round};
 use crate::lease::{Decision, LeaseError, LeaseFile, millis};
 use crate::metrics::Metrics;
 use crate::model::Generation;
+use crate::ranges::Ranges;
 use crate::show::chain;
 
 /// The least time that a table gets in a round, while others wait for the next.
@@ -51,6 +52,7 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
         // next leader's listing resolves.
         () = rounds(&controller, &metrics, &leadership, told, change) => {}
         () = leadership.keep(&controller, tell) => {}
+        () = controller.follow() => {}
         signal = flatnet_daemon::stop::wanted() => { signal.context("listen to signals")?; }
     }
     tracing::info!("ending; the tables stay as they are");
@@ -134,7 +136,11 @@ async fn rounds(
     change: Change,
 ) {
     let interval = Duration::from_secs(controller.config.interval_seconds);
+    let mut ranges = controller.ranges.as_ref().map(Ranges::changes);
     loop {
+        if let Some(ranges) = &mut ranges {
+            ranges.mark_unchanged();
+        }
         let generation = *told.borrow_and_update();
         metrics.leads(generation.is_some());
         let mut wait = interval;
@@ -161,7 +167,14 @@ async fn rounds(
         loop {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             let changed = tokio::time::timeout(left.min(LOOK), told.changed()).await;
-            if changed.is_ok() || left.is_zero() || modified(&controller.config.plan) != plan {
+            // The sender lives as long as the controller.
+            let others = |r: &watch::Receiver<_>| r.has_changed().unwrap_or(false);
+            let heard = ranges.as_ref().is_some_and(others);
+            if changed.is_ok()
+                || heard
+                || left.is_zero()
+                || modified(&controller.config.plan) != plan
+            {
                 break;
             }
         }

@@ -17,6 +17,7 @@ use crate::show::{apply_status, plan_status};
 
 pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
     let controller = Controller::new(config, None)?;
+    controller.hear().await;
     let generation = controller.highest_generation(&controller.targets()?).await;
     let outcomes = controller
         .round(&Round {
@@ -32,6 +33,7 @@ pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
 
 pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
     let controller = Controller::new(config, None)?;
+    controller.hear().await;
     let lead = Lead::take(&controller).await?;
     let status = lead.round(&controller, show).await;
     lead.end()?;
@@ -40,6 +42,7 @@ pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
 
 pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
     let controller = Controller::new(config, None)?;
+    controller.hear().await;
     let lead = if args.yes {
         Some(Lead::take(&controller).await?)
     } else {
@@ -134,6 +137,7 @@ pub(super) async fn rollback(config: Config, args: &RollbackArgs) -> Result<u8> 
     } else {
         store.pin(Some(&store.load(args.to)?))?;
     }
+    controller.hear().await;
     let lead = match Lead::take(&controller).await {
         Ok(lead) => lead,
         // The one that leads reads the pin in its next round.

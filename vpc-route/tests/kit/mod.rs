@@ -126,6 +126,23 @@ impl Cloud {
         events.as_array().unwrap().clone()
     }
 
+    /// What a table holds: each destination, and its next hops by ID.
+    pub(crate) async fn entries(&self, table: &str) -> Vec<(String, String)> {
+        let tables = self.ask("GET", "/_sim/tables", "", &Value::Null).await;
+        let mut tables = tables.as_array().unwrap().iter();
+        let found = tables.find(|t| t["id"] == table).unwrap();
+        let entries = found["entries"].as_array().unwrap().iter();
+        let ids = |entry: &Value| {
+            let hops = entry["nextHops"].as_array().unwrap().iter();
+            hops.map(|h| h["id"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        entries
+            .map(|e| (e["destination"].as_str().unwrap().to_owned(), ids(e)))
+            .collect()
+    }
+
     /// Every call.
     pub(crate) async fn log(&self) -> Vec<Value> {
         let log = self.ask("GET", "/_sim/log", "", &Value::Null).await;

@@ -50,6 +50,7 @@ fn plan(
         });
         let of_plan = DeclaredHost {
             site: "idc".to_owned(),
+            segment: None,
             ranges: ranges.collect(),
         };
         (host(name), of_plan)

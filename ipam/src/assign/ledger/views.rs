@@ -1,7 +1,26 @@
 //! What the ledger shows.
 
 use super::*;
-use flatnet_types::ipamd::LeaseView;
+use crate::assign::declared::Segment;
+use flatnet_types::ipamd::{HostGrant, LeaseView};
+
+/// A lease as those who route to its host see it; none: nobody holds it.
+fn granted(lease: &Lease) -> Option<HostGrant> {
+    Some(HostGrant {
+        host: lease.host.clone(),
+        network: lease.network.clone(),
+        prefix: lease.prefix,
+        state: grant_state(lease)?,
+    })
+}
+
+fn grant_state(lease: &Lease) -> Option<GrantState> {
+    match lease.state {
+        LeaseState::Active => Some(GrantState::Active),
+        LeaseState::Draining { .. } => Some(GrantState::Draining),
+        LeaseState::Resting { .. } => None,
+    }
+}
 
 impl Ledger {
     /// The answer to `host`; `None` for a host that never asked.
@@ -15,17 +34,12 @@ impl Ledger {
             .of_host(host)
             .filter(|lease| !hidden(lease))
             .filter_map(|lease| {
-                let state = match lease.state {
-                    LeaseState::Active => GrantState::Active,
-                    LeaseState::Draining { .. } => GrantState::Draining,
-                    LeaseState::Resting { .. } => return None,
-                };
                 Some(RangeGrant {
                     lease: lease.id,
                     ledger: lease.ledger,
                     network: lease.network.clone(),
                     prefix: lease.prefix,
-                    state,
+                    state: grant_state(lease)?,
                 })
             })
             .collect();
@@ -45,6 +59,22 @@ impl Ledger {
             ranges,
             waiting,
         })
+    }
+
+    /// What every host holds, whether it has shown that since the start or not.
+    pub fn grants(&self) -> Vec<HostGrant> {
+        self.leases.values().filter_map(granted).collect()
+    }
+
+    /// What the other hosts of the segment of `host` hold.
+    pub fn peers_of(&self, host: &NodeName, segment: &Segment) -> Vec<HostGrant> {
+        let members = self.declared.members(segment).iter();
+        let others = members.filter(|member| *member != host);
+        let mut found: Vec<HostGrant> = others
+            .flat_map(|member| self.of_host(member).filter_map(granted))
+            .collect();
+        found.sort_by_key(|grant| key_of(grant.prefix));
+        found
     }
 
     /// Every lease, and what hosts wait for.

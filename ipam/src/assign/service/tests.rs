@@ -18,6 +18,7 @@ fn declared(hosts: usize) -> Arc<Declared> {
     };
     let host = || DeclaredHost {
         site: "idc".to_owned(),
+        segment: None,
         ranges: Vec::new(),
     };
     let hosts = (0..hosts).map(|n| (name(n), host())).collect();
@@ -25,11 +26,20 @@ fn declared(hosts: usize) -> Arc<Declared> {
     Arc::new(Declared::new([(web, network)].into(), hosts).expect("a sound plan"))
 }
 
-fn name(n: usize) -> NodeName {
+pub(super) fn name(n: usize) -> NodeName {
     format!("h{n}").parse().expect("a name")
 }
 
 fn begin(store: impl LedgerStore + 'static, trust: Trust, life: u64, hosts: usize) -> Service {
+    begin_on(store, trust, life, declared(hosts))
+}
+
+pub(super) fn begin_on(
+    store: impl LedgerStore + 'static,
+    trust: Trust,
+    life: u64,
+    declared: Arc<Declared>,
+) -> Service {
     let now = Arc::new(AtomicU64::new(1_000 * life));
     let start = ServiceStart {
         incarnation: Incarnation(life),
@@ -38,7 +48,7 @@ fn begin(store: impl LedgerStore + 'static, trust: Trust, life: u64, hosts: usiz
             settle: Duration::ZERO,
             ..LedgerConfig::default()
         },
-        declared: declared(hosts),
+        declared,
         clock: Arc::new(move || Timestamp::from_millis(now.fetch_add(1, Ordering::Relaxed))),
     };
     let (service, _) = Service::start(Box::new(store), start).expect("starts");

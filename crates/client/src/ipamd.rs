@@ -4,13 +4,11 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use flatnet_types::NodeName;
 use flatnet_types::ipamd::{
-    Drain, ErrorBody, Grow, HostRanges, Listing, OwnerView, Release, Report,
+    Drain, ErrorBody, Grants, Grow, HostRanges, Listing, OwnerView, Release, Report,
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -25,56 +23,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::Endpoint;
+
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take, beside what a watch waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read, in bytes: a listing of 100,000 leases.
 const ANSWER_MAX: usize = 64 << 20;
-
-/// Where ipamd is: `unix:/run/flatnet/ipamd.sock` or `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A unix socket.
-    Unix(PathBuf),
-    /// `host:port`.
-    Tcp(String),
-}
-
-/// Why a text is no [`Endpoint`].
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no address of ipamd: unix:PATH or http://HOST:PORT is wanted")]
-pub struct EndpointError(String);
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let bad = || EndpointError(text.to_owned());
-        if let Some(path) = text.strip_prefix("unix:") {
-            return match path.starts_with('/') {
-                true => Ok(Self::Unix(path.into())),
-                false => Err(bad()),
-            };
-        }
-        let authority = text.strip_prefix("http://").ok_or_else(bad)?;
-        let authority = authority.trim_end_matches('/');
-        let port = authority.rsplit_once(':').map(|(_, port)| port);
-        match port.map(u16::from_str) {
-            Some(Ok(_)) if !authority.contains('/') => Ok(Self::Tcp(authority.to_owned())),
-            _ => Err(bad()),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp(authority) => write!(f, "http://{authority}"),
-        }
-    }
-}
 
 /// Why a call did not succeed.
 #[derive(Debug, Error)]
@@ -216,12 +172,45 @@ impl Session {
         after: Option<&str>,
         wait: Duration,
     ) -> Result<HostRanges, ClientError> {
+        self.watch(&format!("/v1/hosts/{host}/ranges"), after, wait)
+            .await
+    }
+
+    /// What the other hosts of the segment of `host` hold. Waits as [`Session::ranges`] does.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn peers(
+        &mut self,
+        host: &NodeName,
+        after: Option<&str>,
+        wait: Duration,
+    ) -> Result<Grants, ClientError> {
+        self.watch(&format!("/v1/hosts/{host}/peers"), after, wait)
+            .await
+    }
+
+    /// What all hosts hold. Waits as [`Session::ranges`] does.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn grants(
+        &mut self,
+        after: Option<&str>,
+        wait: Duration,
+    ) -> Result<Grants, ClientError> {
+        self.watch("/v1/grants", after, wait).await
+    }
+
+    async fn watch<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        after: Option<&str>,
+        wait: Duration,
+    ) -> Result<T, ClientError> {
         let path = match after {
-            Some(after) => format!(
-                "/v1/hosts/{host}/ranges?after={after}&wait={}s",
-                wait.as_secs_f64()
-            ),
-            None => format!("/v1/hosts/{host}/ranges"),
+            Some(after) => format!("{path}?after={after}&wait={}s", wait.as_secs_f64()),
+            None => path.to_owned(),
         };
         self.call(Method::GET, &path, None::<&()>, ANSWER_TIMEOUT + wait)
             .await
@@ -341,32 +330,5 @@ impl Session {
         let body = Limited::new(response.into_body(), ANSWER_MAX);
         let body = body.collect().await.map_err(|e| foreign(e.to_string()))?;
         Ok((status, body.to_bytes()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_is_a_socket_or_a_host_with_its_port() {
-        let parse = |text: &str| text.parse::<Endpoint>();
-        assert_eq!(
-            parse("unix:/run/ipamd.sock"),
-            Ok(Endpoint::Unix("/run/ipamd.sock".into()))
-        );
-        assert_eq!(
-            parse("http://ipamd.example:7080/"),
-            Ok(Endpoint::Tcp("ipamd.example:7080".into()))
-        );
-        assert!(parse("http://[fd00::1]:7080").is_ok());
-        for bad in [
-            "unix:ipamd.sock",
-            "ipamd:7080",
-            "http://ipamd",
-            "http://a:1/b",
-        ] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -1,0 +1,111 @@
+//! What hosts hold, for whoever routes to them.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use flatnet_types::NodeName;
+use flatnet_types::ipamd::Grants;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Service, ServiceError, Topic, Worker};
+use crate::assign::AssignError;
+
+/// How long a watch waits, and for another revision than which.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    /// What the caller knows.
+    pub after: String,
+    /// The longest.
+    pub at_most: Duration,
+}
+
+impl Service {
+    /// What every host holds. With `wait`, not before it is another than what the caller
+    /// knows, or the time is over. Cancel safe: it holds nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`].
+    pub async fn grants(&self, wait: Option<Wait>) -> Result<Grants, ServiceError> {
+        self.routes(None, wait).await
+    }
+
+    /// What the other hosts of the segment of `host` hold; nothing where it is in none.
+    /// Waits as [`Service::grants`] does.
+    ///
+    /// # Errors
+    /// [`ServiceError::Assign`] for a host that the plan does not have.
+    pub async fn peers(&self, host: &NodeName, wait: Option<Wait>) -> Result<Grants, ServiceError> {
+        self.routes(Some(host), wait).await
+    }
+
+    async fn routes(
+        &self,
+        host: Option<&NodeName>,
+        wait: Option<Wait>,
+    ) -> Result<Grants, ServiceError> {
+        let until = wait.as_ref().map(|w| Instant::now() + w.at_most);
+        loop {
+            let topic = match host {
+                None => Topic::All,
+                Some(host) => self.topic_of(host).await?,
+            };
+            let mut versions = self.topics.watch(topic.clone());
+            // Read before what it stands for: what is newer than its version is told again.
+            let version = *versions.borrow_and_update();
+            let host = host.cloned();
+            let look = self.look(move |ledger, now| Grants {
+                revision: format!("{}-{version}", ledger.incarnation()),
+                settling: ledger.is_settling(now),
+                ranges: match (&topic, &host) {
+                    (Topic::Segment(segment), Some(host)) => ledger.peers_of(host, segment),
+                    (Topic::All, None) => ledger.grants(),
+                    (Topic::All | Topic::Nowhere, _) | (Topic::Segment(_), None) => Vec::new(),
+                },
+            });
+            let found = look.await?;
+            let (Some(wait), Some(until)) = (&wait, until) else {
+                return Ok(found);
+            };
+            if found.revision != wait.after || timeout_at(until, versions.changed()).await.is_err()
+            {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The topic of a host's segment. One in no segment waits for what never comes: the whole
+    /// cluster would wake it in vain, and it hears of a new plan by its own ranges.
+    async fn topic_of(&self, host: &NodeName) -> Result<Topic, ServiceError> {
+        let asks = host.clone();
+        let found = self
+            .look(move |ledger, _| {
+                let declared = ledger.declared().hosts().get(&asks);
+                declared.map(|h| h.segment.clone())
+            })
+            .await?;
+        let unknown = || AssignError::UnknownHost { host: host.clone() };
+        Ok(match found.ok_or_else(unknown)? {
+            Some(segment) => Topic::Segment(segment),
+            None => Topic::Nowhere,
+        })
+    }
+}
+
+impl Worker {
+    /// Tells those who route to the hosts that changed.
+    pub(super) fn tell_routes(&self, changed: &BTreeSet<NodeName>) {
+        if changed.is_empty() {
+            return;
+        }
+        let hosts = self.ledger.declared().hosts();
+        let segments: HashSet<_> = changed
+            .iter()
+            .filter_map(|host| hosts.get(host)?.segment.as_ref())
+            .collect();
+        self.topics.tell(|topic| match topic {
+            Topic::All => true,
+            Topic::Segment(segment) => segments.contains(segment),
+            Topic::Nowhere => false,
+        });
+    }
+}

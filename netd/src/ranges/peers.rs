@@ -1,0 +1,157 @@
+//! The ranges of the nodes that share this node's segment: they are routed to directly
+//! (host-gw), and ipamd says who holds what.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use flatnet_client::{Client, ClientError};
+use flatnet_plan::grants::{heard, with_grants};
+use flatnet_plan::node::{self, PeerRoute};
+use flatnet_plan::{NetworkPlan, NodeError};
+use flatnet_types::NodeName;
+use flatnet_types::ipamd::{Grants, HostGrant};
+use tracing::{info, warn};
+
+use super::{disk, follow};
+use crate::attach::Engine;
+use crate::world::World;
+
+/// The file in the state directory.
+const FILE: &str = "peers.json";
+/// How long ipamd holds an answer back for a change.
+const WATCH: Duration = Duration::from_secs(20);
+/// Between two answers: nodes that come at once are one change.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Between two attempts to reach it, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
+
+/// What the peers of a node are derived from.
+#[derive(Debug)]
+pub struct PeersStart {
+    /// ipamd.
+    pub client: Client,
+    /// This node.
+    pub node: NodeName,
+    /// The plan file: who shares the segment, and by which address.
+    pub plan_file: PathBuf,
+    /// The plan as it was read at the start.
+    pub plan: NetworkPlan,
+    /// Where what was heard is kept.
+    pub state: PathBuf,
+}
+
+/// Keeps a node's routes to its peers what ipamd says they hold.
+#[derive(Debug)]
+pub struct Peers {
+    start: PeersStart,
+    known: Option<Grants>,
+}
+
+impl Peers {
+    /// Reads what is kept on disk. Returns the routes by it; by the plan alone where ipamd
+    /// was never heard.
+    ///
+    /// # Errors
+    /// What is kept cannot be read, or the plan does not have the node.
+    pub fn begin(start: PeersStart) -> Result<(Self, Vec<PeerRoute>)> {
+        let known = disk::load(&start.state, FILE)
+            .with_context(|| format!("read the peers' ranges kept in {}", start.state.display()))?;
+        let peers = Self { start, known };
+        let routes = peers.routes()?;
+        Ok((peers, routes))
+    }
+
+    fn routes(&self) -> Result<Vec<PeerRoute>, NodeError> {
+        let known = self.known.as_ref();
+        let grants = known.map_or(&[][..], |k| k.ranges.as_slice());
+        routes(&self.start.plan, &self.start.node, grants)
+    }
+
+    /// Follows for ever. Cancel safe: what is on disk is always whole, and nothing is gone by
+    /// that is not there.
+    pub async fn follow<W: World>(mut self, engine: Engine<W>) {
+        let mut retry = RETRY.0;
+        let mut away = false;
+        loop {
+            match self.converse(&engine, &mut away, &mut retry).await {
+                Ok(never) => match never {},
+                // An ipamd of before this message: the plan's ranges are routed.
+                Err(e) if is_older(&e) => {
+                    warn!("this ipamd does not say what peers hold: routing by the plan");
+                    return;
+                }
+                Err(e) if !away => {
+                    warn!(error = %e, "ipamd is away; routes to peers stay as they are");
+                    away = true;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(retry).await;
+            retry = (retry * 2).min(RETRY.1);
+        }
+    }
+
+    /// One connection, until it breaks.
+    async fn converse<W: World>(
+        &mut self,
+        engine: &Engine<W>,
+        away: &mut bool,
+        retry: &mut Duration,
+    ) -> Result<std::convert::Infallible> {
+        let mut session = self.start.client.connect().await?;
+        let node = self.start.node.clone();
+        let mut revision = None;
+        loop {
+            let answer = session.peers(&node, revision.as_deref(), WATCH).await?;
+            (*away, *retry) = (false, RETRY.0);
+            revision = Some(answer.revision.clone());
+            self.take_over(answer, engine)?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn take_over<W: World>(&mut self, answer: Grants, engine: &Engine<W>) -> Result<()> {
+        let now = heard(self.known.as_ref(), answer);
+        let other = self.known.as_ref().map(|k| &k.ranges) != Some(&now.ranges);
+        if self.known.as_ref() != Some(&now) {
+            disk::save(&self.start.state, FILE, &now).with_context(|| {
+                format!("keep the peers' ranges in {}", self.start.state.display())
+            })?;
+            self.known = Some(now);
+        }
+        if !other {
+            return Ok(());
+        }
+        if let Some(plan) = follow::read_plan(&self.start.plan_file) {
+            self.start.plan = plan;
+        }
+        let routes = self.routes()?;
+        info!(routes = routes.len(), "routes to peers");
+        engine.update_spec(|spec| spec.peers = routes);
+        Ok(())
+    }
+}
+
+fn is_older(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(ClientError::Refused { body, .. }) if body.code == "noRoute"
+    )
+}
+
+/// The routes to the peers of `node`: by the plan, and by what they hold beside it.
+///
+/// # Errors
+/// [`NodeError`] where the plan does not have the node.
+fn routes(
+    plan: &NetworkPlan,
+    node: &NodeName,
+    grants: &[HostGrant],
+) -> Result<Vec<PeerRoute>, NodeError> {
+    let (joined, misfits) = with_grants(plan, grants);
+    for misfit in misfits {
+        warn!(%misfit, "left out: the plan file on this node is older than ipamd's?");
+    }
+    Ok(node::derive(&joined, node)?.peers)
+}

@@ -1,0 +1,164 @@
+//! The ranges that hosts hold, from ipamd: heard, kept on disk, and gone on with while ipamd
+//! is away.
+//!
+//! ```text
+//!   ipamd ── grants, watched ──▶ [Ranges] ──▶ ranges.json
+//!                                   │ current()
+//!                 plan ─────────────┴──▶ plan with grants ──▶ targets
+//! ```
+//!
+//! # Guarantees
+//! What was never heard is never taken for nothing: without an answer and without a saved one
+//! there are no ranges to go by, and so no round.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_client::{Client, ClientError};
+use flatnet_plan::grants::heard;
+use flatnet_types::ipamd::Grants;
+use tokio::sync::watch;
+
+use crate::show::chain;
+use crate::store::{StoreError, read, write};
+
+/// The file in the state directory.
+const FILE: &str = "ranges.json";
+/// How long ipamd holds an answer back for a change.
+const WATCH: Duration = Duration::from_secs(20);
+/// Between two answers: hosts that come at once are one change.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Between two attempts to reach it, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+
+/// Why it is not known what hosts hold.
+#[derive(Debug, thiserror::Error)]
+pub enum RangesError {
+    /// Nobody ever said.
+    #[error(
+        "ipamd at {endpoint} has not said yet what hosts hold, and {} has no earlier answer: nothing is changed; start ipamd, or correct `ipamd` in the configuration", path.display()
+    )]
+    NeverHeard {
+        /// Where it should be.
+        endpoint: String,
+        /// Where its answers are kept.
+        path: PathBuf,
+    },
+    /// It did not answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What ipamd said last.
+#[derive(Debug)]
+pub struct Ranges {
+    client: Client,
+    path: PathBuf,
+    known: watch::Sender<Option<Arc<Grants>>>,
+}
+
+impl Ranges {
+    /// What was kept in the state directory.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it cannot be read: it is not begun anew then.
+    pub fn open(client: Client, state: &Path) -> Result<Self, StoreError> {
+        let path = state.join(FILE);
+        let kept: Option<Grants> = read(&path)?;
+        Ok(Self {
+            client,
+            path,
+            known: watch::Sender::new(kept.map(Arc::new)),
+        })
+    }
+
+    /// What hosts hold, as far as it was heard.
+    ///
+    /// # Errors
+    /// [`RangesError::NeverHeard`].
+    pub fn current(&self) -> Result<Arc<Grants>, RangesError> {
+        self.known
+            .borrow()
+            .clone()
+            .ok_or_else(|| RangesError::NeverHeard {
+                endpoint: self.client.endpoint().to_string(),
+                path: self.path.clone(),
+            })
+    }
+
+    /// Rings when it is another.
+    pub fn changes(&self) -> watch::Receiver<Option<Arc<Grants>>> {
+        self.known.subscribe()
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// [`RangesError`]; what was heard before stands.
+    pub async fn ask(&self) -> Result<(), RangesError> {
+        let mut session = self.client.connect().await?;
+        let answer = session.grants(None, Duration::ZERO).await?;
+        Ok(self.take_over(answer)?)
+    }
+
+    /// Follows for ever. Cancel safe: what is on disk is always whole, and nothing is gone by
+    /// that is not there.
+    pub async fn follow(&self) {
+        let mut retry = RETRY.0;
+        let mut away = false;
+        loop {
+            if let Err(error) = self.converse(&mut away, &mut retry).await
+                && !away
+            {
+                tracing::warn!(
+                    error = chain(&error),
+                    "ipamd is away; the tables are kept by what it said last"
+                );
+                away = true;
+            }
+            tokio::time::sleep(retry).await;
+            retry = (retry * 2).min(RETRY.1);
+        }
+    }
+
+    /// One connection, until it breaks.
+    async fn converse(&self, away: &mut bool, retry: &mut Duration) -> Result<(), RangesError> {
+        let mut session = self.client.connect().await?;
+        // The first answer is wanted whatever it is: another ipamd may have another.
+        let mut revision = None;
+        loop {
+            let answer = session.grants(revision.as_deref(), WATCH).await?;
+            if *away {
+                tracing::info!("ipamd is back");
+            }
+            (*away, *retry) = (false, RETRY.0);
+            revision = Some(answer.revision.clone());
+            self.take_over(answer)?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn take_over(&self, answer: Grants) -> Result<(), StoreError> {
+        let before = self.known.borrow().clone();
+        if before.is_none() && answer.settling {
+            tracing::info!("ipamd has just started and hears what hosts hold: waiting for it");
+            return Ok(());
+        }
+        let now = heard(before.as_deref(), answer);
+        if before.is_some_and(|b| *b == now) {
+            return Ok(());
+        }
+        write(&self.path, &now)?;
+        tracing::info!(
+            ranges = now.ranges.len(),
+            settling = now.settling,
+            "ranges from ipamd"
+        );
+        self.known.send_replace(Some(Arc::new(now)));
+        Ok(())
+    }
+}
