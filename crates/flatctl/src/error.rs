@@ -202,9 +202,10 @@ fn shortened(names: &[String]) -> String {
 fn grow_hint(e: &flatnet_plan::grow::GrowError) -> Option<String> {
     use flatnet_plan::grow::GrowError as G;
     Some(match e {
-        G::WouldBreak(_) => "the lines above are of the plan as it would be: where a group runs \
+        G::WouldBreak(_) => "the lines above are of the plan as it would be. Where a group runs \
                              into another one, add a new group that begins at a free address and a \
-                             free range (`flatctl plan ranges --free` shows them)"
+                             free range (`flatctl plan ranges --free` shows them); give a VLAN \
+                             another name, ID or prefix"
             .to_owned(),
         G::InstanceIds { .. } => {
             "write the new instances' IDs into the group's instanceIds first".to_owned()

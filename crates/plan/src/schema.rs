@@ -48,7 +48,7 @@ stands_for!(
     json_schema!({
         "type": "string",
         "description": "An IPv4 or IPv6 prefix: an address, a slash, a length.",
-        "pattern": "^[0-9a-fA-F:.]+/[0-9]{1,3}$",
+        "pattern": "^(([0-9]{1,3}\\.){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F]*:[0-9a-fA-F:.]*/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$",
         "examples": ["10.100.0.0/16", "fd10:100::/64"]
     })
 );
@@ -58,8 +58,37 @@ stands_for!(
     json_schema!({
         "type": "string",
         "description": "An IPv4 or IPv6 address.",
-        "pattern": "^[0-9a-fA-F:.]+$",
+        "pattern": "^(([0-9]{1,3}\\.){3}[0-9]{1,3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*)$",
         "examples": ["10.100.0.1", "fd10:100::1"]
+    })
+);
+stands_for!(
+    /// A name of the plan's own.
+    Name,
+    json_schema!({
+        "type": "string",
+        "description": "A name, without spaces at its ends.",
+        "pattern": "^\\S(.*\\S)?$"
+    })
+);
+stands_for!(
+    /// A node's or a network's name ([`flatnet_types::NodeName`]).
+    PlainName,
+    json_schema!({
+        "type": "string",
+        "description": "Letters, digits, '_', '.' and '-', a letter or digit first.",
+        "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        "maxLength": 253
+    })
+);
+stands_for!(
+    /// An interface's name ([`flatnet_types::IfName`]).
+    Interface,
+    json_schema!({
+        "type": "string",
+        "description": "A network interface, at most 15 bytes.",
+        "pattern": "^[^/:\\s]+$",
+        "maxLength": 15
     })
 );
 stands_for!(

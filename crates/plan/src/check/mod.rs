@@ -37,6 +37,7 @@ pub fn check_expanded(expanded: &Expanded) -> Vec<Finding> {
     let context = Context::new(expanded);
     let mut found = Findings::default();
     groups(expanded, &mut found);
+    names::groups(&expanded.groups, &mut found);
     names::check(&context, &mut found);
     space::check(&context, &mut found);
     ranges::check(&context, &mut found);

@@ -64,8 +64,8 @@ fn shrinks(
     of: &(Mtu, String),
 ) {
     let message = format!(
-        "{what} has MTU {has}, but {} puts {} bytes on VLAN {vlan}",
-        of.1, of.0
+        "{what} has MTU {has}, but VLAN {vlan} carries {} bytes of {}",
+        of.0, of.1
     );
     found.add(&MTU_SHRINKS, place, message);
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Context, Findings};
-use crate::diagnostics::{DANGLING, DUPLICATE_NAME};
+use crate::diagnostics::{BAD_NAME, DANGLING, DUPLICATE_NAME};
 use crate::model::{Site, SiteType};
 use crate::source::Path;
 
@@ -42,6 +42,12 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     links(c, found);
 }
 
+/// The groups' own names, which no host bears.
+pub(super) fn groups(names: &[String], found: &mut Findings) {
+    let place = |i| Path::spec().at("hostGroups").at(i);
+    twice("host group", names.iter().map(String::as_str), place, found);
+}
+
 fn twice<'p>(
     what: &str,
     names: impl Iterator<Item = &'p str>,
@@ -50,6 +56,10 @@ fn twice<'p>(
 ) {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (i, name) in names.enumerate() {
+        if name.is_empty() || name.trim() != name {
+            let message = format!("{name:?} is no name of a {what}");
+            found.add(&BAD_NAME, place(i).at("name"), message);
+        }
         match seen.get(name) {
             Some(first) => found.add_with(
                 &DUPLICATE_NAME,

@@ -6,10 +6,11 @@ use ipnetwork::IpNetwork;
 use super::{Context, Findings};
 use crate::diagnostics::{
     EXCLUDE_OUTSIDE, Finding, HOST_BITS, IN_SHARED, IN_VSWITCH, LINK_OVERLAP, POOL_FOREIGN,
-    POOL_OUTSIDE, POOLS_OVERLAP, Rule, SERVICE_OVERLAP, SUBNETS_OVERLAP, VSWITCH_OUTSIDE,
+    POOL_OUTSIDE, POOLS_OVERLAP, Rule, SERVICE_OVERLAP, SLICE_LENGTH, SUBNETS_OVERLAP,
+    VSWITCH_OUTSIDE,
 };
 use crate::model::{Network, SiteType, Subnet};
-use crate::prefix::{bounds, covers, overlap};
+use crate::prefix::{bits, bounds, covers, overlap};
 use crate::source::Path;
 
 /// A prefix that takes up a part of the address space.
@@ -194,6 +195,12 @@ fn nested(c: &Context<'_>, found: &mut Findings) {
             {
                 let message = format!("{} is a destination in {shared}", pool.prefix);
                 found.add(&IN_SHARED, at.clone().at("prefix"), message);
+            }
+            if let Some(length) = pool.slice_length
+                && !(pool.prefix.prefix()..=bits(pool.prefix)).contains(&length)
+            {
+                let message = format!("a /{length} is no part of the pool {}", pool.prefix);
+                found.add(&SLICE_LENGTH, at.clone().at("sliceLength"), message);
             }
             let parts = pool.exclude.iter().copied().enumerate();
             let parts = parts.map(|(k, p)| (p, at.clone().at("exclude").at(k)));

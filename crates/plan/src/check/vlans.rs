@@ -205,7 +205,7 @@ fn lists<'p>(c: &Context<'p>, index: usize, host: &'p Host) -> Vec<Trunk<'p>> {
             (None, Some(vlans)) => lists.push(Trunk {
                 vlans,
                 place: at.at("trunk"),
-                name: format!("the trunks of {}", switch.name),
+                name: format!("the trunk of {}", switch.name),
             }),
             (None, None) => {}
         }

@@ -98,6 +98,11 @@ rules! {
             length is wrong."
         help "Write the prefix's first address, or correct its length."
         example "prefix: 10.100.33.0/20   # 10.100.32.0/20";
+    BAD_NAME "FN0009" Error "a name is empty, or has spaces at an end"
+        why "It is written into route entries, messages and metrics: nobody finds it there, or \
+            two names look alike."
+        help "Give it a name."
+        example "switches: [{name: \"\"}]";
     RANGES_OVERLAP "FN0101" Error "the ranges of two hosts overlap"
         why "Two hosts would give the same address to two containers, and both would be \
             reachable at times."
@@ -196,6 +201,12 @@ rules! {
         help "Correct the vSwitch's subnet, or add a prefix to the VPC."
         example "prefixes: [172.20.0.0/16]\n\
             vSwitches: [{name: zone-a, subnets: [{prefix: 172.21.1.0/24, …}]}]";
+    SLICE_LENGTH "FN0118" Error "a pool cannot be cut into slices of that length"
+        why "ipamd cuts a slice of the pool for each host that the plan gives no range; if \
+            there is none, such a host has no addresses."
+        help "Write a prefix length that is longer than the pool's and no longer than its \
+            family's: 32, or 128."
+        example "pools: [{prefix: 10.100.0.0/16, sliceLength: 8}]   # 26";
     NO_RANGE "FN0201" Error "a host has no range"
         why "Every attach on it fails: there is no address to give."
         help "Give it a range, or take it out of the plan if it runs no containers."

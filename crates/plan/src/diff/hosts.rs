@@ -51,6 +51,15 @@ pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     }
 }
 
+/// A few names, and how many more.
+fn few(names: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    match names.len() {
+        n if n > SHOWN + 1 => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+        _ => names.join(", "),
+    }
+}
+
 fn list(prefixes: &[IpNetwork]) -> String {
     let all: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
     all.join(" ")
@@ -259,7 +268,7 @@ fn ranges(old: &[Range], host: &Host, owners: &Both<'_>, found: &mut Found) {
             let had = owners.before.others(*prefix, host);
             let of_others: Vec<&str> = had.into_iter().collect();
             if !of_others.is_empty() {
-                let detail = format!("{prefix}, from {}", of_others.join(", "));
+                let detail = format!("{prefix}, from {}", few(&of_others));
                 found.of_host(
                     RESTED,
                     &format!("hand on a range of {network}"),

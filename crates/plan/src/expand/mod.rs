@@ -30,6 +30,8 @@ pub struct Expanded {
     pub origins: Vec<Origin>,
     /// Members that could not be made, and why.
     pub faults: Vec<Fault>,
+    /// The names of the document's groups.
+    pub groups: Vec<String>,
 }
 
 /// Where a host of an expanded plan comes from.
@@ -122,6 +124,12 @@ pub fn expand(plan: &NetworkPlan) -> Expanded {
         plan: out,
         origins,
         faults,
+        groups: plan
+            .spec
+            .host_groups
+            .iter()
+            .map(|g| g.name.clone())
+            .collect(),
     }
 }
 

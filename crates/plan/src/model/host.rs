@@ -15,7 +15,7 @@ use crate::schema;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Host {
     /// Its name.
-    #[schemars(with = "String")]
+    #[schemars(with = "schema::PlainName")]
     pub name: NodeName,
     /// Its site.
     pub site: String,
@@ -65,7 +65,7 @@ pub struct Location {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Uplink {
     /// The NIC or the bond that netd uses.
-    #[schemars(with = "String")]
+    #[schemars(with = "schema::Interface")]
     pub interface: IfName,
     /// In an IDC: the switch at the other end of a single NIC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ pub struct Uplink {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Nic {
     /// The NIC.
-    #[schemars(with = "String")]
+    #[schemars(with = "schema::Interface")]
     pub interface: IfName,
     /// The switch at the other end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ pub enum BondMode {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Range {
     /// The network whose pool it is of.
-    #[schemars(with = "String")]
+    #[schemars(with = "schema::PlainName")]
     pub network: NetworkName,
     /// The prefix.
     #[schemars(with = "schema::Prefix")]
@@ -145,6 +145,7 @@ pub struct Range {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct HostGroup {
     /// The group's name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// The members' site.
     pub site: String,
@@ -210,7 +211,7 @@ impl HostGroup {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Carve {
     /// The network whose pool is cut.
-    #[schemars(with = "String")]
+    #[schemars(with = "schema::PlainName")]
     pub network: NetworkName,
     /// The prefix length of each member's range.
     #[schemars(range(min = 1, max = 128))]

@@ -14,6 +14,7 @@ use crate::schema;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LeasedLine {
     /// Its name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// The IDC.
     pub idc: String,

@@ -12,7 +12,7 @@ use crate::schema;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Network {
     /// Its name, as a CNI configuration gives it.
-    #[schemars(with = "String")]
+    #[schemars(with = "schema::PlainName")]
     pub name: NetworkName,
     /// The site it is in.
     pub site: String,

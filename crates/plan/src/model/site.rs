@@ -14,6 +14,7 @@ use crate::schema;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Site {
     /// Its name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// What it is, which decides how containers are reached there.
     #[serde(rename = "type")]
@@ -60,6 +61,7 @@ pub enum SiteType {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Switch {
     /// Its name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// How many MAC addresses it can learn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +94,7 @@ pub struct Switch {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Port {
     /// Its name on the switch.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// The VLANs on its trunk.
     #[schemars(with = "Vec<schema::VlanId>")]
@@ -110,6 +113,7 @@ pub struct Vlan {
     #[schemars(with = "schema::VlanId")]
     pub id: VlanId,
     /// Its name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// What it is for.
     pub role: VlanRole,
@@ -167,6 +171,7 @@ pub struct Subnet {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct EdgeRouter {
     /// Its name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// How many static routes it may hold for us; none: not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -178,6 +183,7 @@ pub struct EdgeRouter {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VSwitch {
     /// Its name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// The cloud's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +200,7 @@ pub struct VSwitch {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RouteTable {
     /// Its name.
+    #[schemars(with = "schema::Name")]
     pub name: String,
     /// The cloud's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]

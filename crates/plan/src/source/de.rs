@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::de::{
-    self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    Visitor, value::StrDeserializer,
+    self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    value::StrDeserializer,
 };
 
 use super::{Node, Span, Value};
@@ -61,23 +61,37 @@ impl<'de> In<'de, '_> {
             if matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    fn unexpected(self) -> Unexpected<'de> {
-        match &self.0.value {
-            Value::Sequence(_) => Unexpected::Seq,
-            Value::Mapping(_) => Unexpected::Map,
-            Value::Scalar { .. } if self.is_null() => Unexpected::Unit,
-            Value::Scalar { text, .. } => Unexpected::Str(text),
-        }
-    }
-
     fn wrong(self, wanted: &dyn de::Expected) -> ShapeError {
-        <ShapeError as de::Error>::invalid_type(self.unexpected(), wanted).at(self.0.span)
+        // Serde's words for types are not those of people who write YAML.
+        let wanted = match wanted.to_string() {
+            list if list == "a sequence" => "a list".to_owned(),
+            word if word == "a string" || word.starts_with("enum ") => "a word".to_owned(),
+            parts if parts == "a map" || parts.starts_with("struct ") => "a mapping".to_owned(),
+            other => other,
+        };
+        self.not(&wanted)
     }
 
-    fn number<T: std::str::FromStr>(self, wanted: &dyn de::Expected) -> Result<T, ShapeError> {
+    fn not(self, wanted: &str) -> ShapeError {
+        let found = match &self.0.value {
+            Value::Sequence(_) => "a list".to_owned(),
+            Value::Mapping(_) => "a mapping".to_owned(),
+            Value::Scalar { .. } if self.is_null() => "nothing".to_owned(),
+            Value::Scalar { text, .. } => format!("`{text}`"),
+        };
+        <ShapeError as de::Error>::custom(format!("{wanted} is wanted here, not {found}"))
+            .at(self.0.span)
+    }
+
+    /// A number from `least` to `most`, without quotes.
+    fn number<T>(self, least: T, most: T) -> Result<T, ShapeError>
+    where
+        T: std::str::FromStr + fmt::Display + Copy,
+    {
+        let wanted = || format!("a number from {least} to {most}");
         match &self.0.value {
-            Value::Scalar { text, plain: true } => text.parse().map_err(|_| self.wrong(wanted)),
-            _ => Err(self.wrong(wanted)),
+            Value::Scalar { text, plain: true } => text.parse().map_err(|_| self.not(&wanted())),
+            _ => Err(self.not(&wanted())),
         }
     }
 }
@@ -85,7 +99,7 @@ impl<'de> In<'de, '_> {
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeError> {
-            let number: $type = self.number(&visitor)?;
+            let number: $type = self.number(<$type>::MIN, <$type>::MAX)?;
             visitor.$visit(number).map_err(|e: ShapeError| e.at(self.0.span))
         }
     )*};

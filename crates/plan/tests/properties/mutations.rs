@@ -3,7 +3,8 @@
 
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::model::{
-    Accept, BondMode, EdgeRouter, Host, Nic, Pool, Range, Reservation, SiteType, Subnet, VlanRole,
+    Accept, BondMode, EdgeRouter, Host, HostGroup, Nic, Pool, Range, Reservation, SiteType, Subnet,
+    VlanRole,
 };
 use flatnet_types::{Mtu, VlanId};
 use ipnetwork::IpNetwork;
@@ -84,11 +85,73 @@ fn bond(plan: &mut NetworkPlan, pick: usize, mode: Option<BondMode>) {
     host.uplink.nics = nics("tor1", "lone");
 }
 
+/// A group of no hosts yet.
+fn group(host_name: &str) -> HostGroup {
+    let uplink = serde_json::json!({"interface": "eth0"});
+    let group = serde_json::json!({
+        "name": "fresh", "site": "vpc", "hostName": host_name, "count": 1,
+        "addresses": ["172.20.1.200/24"], "uplink": uplink, "ranges": [],
+    });
+    serde_json::from_value(group).expect("a group")
+}
+
+/// Single changes to the text, which no model can have, each with its code.
+pub(crate) const EDITS: &[(&str, &str, &str, &str)] = &[
+    (
+        "FN0001",
+        "a bracket that is not closed",
+        "servicePrefixes: [",
+        "servicePrefixes: [[",
+    ),
+    ("FN0001", "a second document", "kind: ", "---\nkind: "),
+    (
+        "FN0001",
+        "a tab for indentation",
+        "    - name: idc\n",
+        "\t- name: idc\n",
+    ),
+    (
+        "FN0002",
+        "a field that is not known",
+        "  budgets:",
+        "  budget:",
+    ),
+    (
+        "FN0002",
+        "a field that is missing",
+        "  networks:",
+        "  x-networks:",
+    ),
+    (
+        "FN0002",
+        "a word for a number",
+        "macTableSize: 65536",
+        "macTableSize: large",
+    ),
+    (
+        "FN0002",
+        "a prefix that is none",
+        "172.30.0.0/16",
+        "172.30.0.0/33",
+    ),
+    (
+        "FN0004",
+        "a key given twice",
+        "kind: ",
+        "kind: NetworkPlan\nkind: ",
+    ),
+    ("FN0301", "a VLAN ID out of bounds", "id: 300", "id: 4095"),
+];
+
 mutations! {
     "FN0003" "a version of tomorrow" |p, _| p.api_version = "flatnet.io/v9".into();
     "FN0005" "a host's name given twice" |p, k| {
         let name = idc(p, k).name.clone();
         idc(p, k.wrapping_add(1)).name = name;
+    };
+    "FN0005" "a group's name given twice" |p, _| {
+        p.spec.host_groups.push(group("one-{n}"));
+        p.spec.host_groups.push(group("two-{n}"));
     };
     "FN0005" "a site's name given twice" |p, _| {
         let again = p.spec.sites[0].clone();
@@ -105,6 +168,15 @@ mutations! {
     };
     "FN0006" "a line that ends at a VPC twice" |p, _| p.spec.links[0].idc = "vpc".into();
     "FN0008" "host bits in a range" |p, k| idc(p, k).ranges[0].prefix = net("10.100.250.3/26");
+    "FN0007" "a pattern that is not known" |p, _| p.spec.host_groups.push(group("{number}"));
+    "FN0007" "more hosts than there are addresses" |p, _| {
+        let mut group = group("many-{n}");
+        group.count = 100;
+        group.addresses = vec![net("255.255.255.200/24")];
+        p.spec.host_groups.push(group);
+    };
+    "FN0009" "a switch without a name" |p, _| p.spec.sites[0].switches[2].name = String::new();
+    "FN0009" "a line whose name ends with a space" |p, _| p.spec.links[0].name.push(' ');
     "FN0101" "another host's range" |p, k| {
         let prefix = idc(p, k).ranges[0].prefix;
         idc(p, k.wrapping_add(1)).ranges[0].prefix = prefix;
@@ -168,6 +240,12 @@ mutations! {
         p.spec.networks[0].pools[0].exclude.push(net("10.101.0.0/24"));
     };
     "FN0117" "a vSwitch outside its VPC" |p, _| p.spec.sites[1].prefixes = vec![net("172.21.0.0/16")];
+    "FN0118" "slices larger than the pool" |p, _| {
+        p.spec.networks[0].pools[0].slice_length = Some(15);
+    };
+    "FN0118" "slices smaller than an address" |p, _| {
+        p.spec.networks[0].pools[0].slice_length = Some(33);
+    };
     "FN0201" "a host without a range" |p, k| idc(p, k).ranges.clear();
     "FN0202" "another host's instance" |p, k| {
         let id = vpc(p, k).instance_id.clone();
@@ -203,7 +281,7 @@ mutations! {
     "FN0404" "a small uplink" |p, k| idc(p, k).uplink.mtu = mtu(1400);
     "FN0404" "a small switch" |p, _| p.spec.sites[0].switches[0].mtu = mtu(1400);
     "FN0404" "a small VLAN" |p, _| p.spec.sites[0].vlans[1].mtu = mtu(1400);
-    "FN0404" "a large network" |p, _| p.spec.networks[0].mtu = mtu(9000);
+    "FN0404" "a large network" |p, _| p.spec.networks[0].mtu = mtu(9100);
     "FN0405" "a small line" |p, _| p.spec.links[0].mtu = mtu(1400);
     "FN0406" "two cables in one port" |p, k| {
         let nics = idc(p, k).uplink.clone();
@@ -216,7 +294,7 @@ mutations! {
     "FN0501" "a tiny switch" |p, _| p.spec.sites[0].switches[0].mac_table_size = Some(3);
     "FN0502" "a tiny broadcast domain" |p, _| p.spec.budgets.neighbours = 1;
     "FN0503" "tiny neighbour tables" |p, _| p.spec.budgets.gc_thresh3 = 1;
-    "FN0504" "more containers than addresses" |p, k| idc(p, k).density = Some(65);
+    "FN0504" "more containers than addresses" |p, k| idc(p, k).density = Some(300);
     "FN0601" "a tiny route table" |p, _| p.spec.sites[1].route_tables[0].quota = 1;
     "FN0602" "a tiny route table without aggregation" |p, _| {
         p.spec.sites[1].route_tables[0].quota = 1;

@@ -7,7 +7,7 @@ use flatnet_plan::{Report, Style};
 use crate::CliError;
 use crate::args::Diagnostics;
 use crate::error::exit;
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, counted};
 use crate::source::Source;
 
 pub(super) fn run(
@@ -28,6 +28,11 @@ pub(super) fn run(
             let color = output.colour;
             for report in &reports {
                 output.text(&report.render(Style::Text { color }))?;
+                if let Some(document) = report.document().filter(|_| report.diagnostics.is_empty())
+                {
+                    let hosts = counted(document.expanded.plan.spec.hosts.len(), "host");
+                    output.note(&format!("{}: nothing is wrong with {hosts}", report.file));
+                }
             }
         }
         Diagnostics::Github => {

@@ -4,7 +4,7 @@ use flatnet_plan::diff::{Diff, Disruption, Phase, diff};
 
 use crate::CliError;
 use crate::error::exit;
-use crate::output::{Cell, Column, Output, Style, Table, counted};
+use crate::output::{Cell, Column, Format, Output, Style, Table, counted};
 use crate::source::Source;
 
 pub(super) fn run(
@@ -16,7 +16,8 @@ pub(super) fn run(
 ) -> Result<u8, CliError> {
     let (old, new) = (old.plans(output)?, new.plans(output)?);
     let found = diff(&old.whole, &new.whole)?;
-    output.show(&found, |d| tables(d, details))?;
+    let whole = output.format == Format::Wide;
+    output.show(&found, |d| tables(d, details, whole))?;
     Ok(if exit_code && !found.is_empty() {
         exit::FOUND
     } else {
@@ -24,7 +25,8 @@ pub(super) fn run(
     })
 }
 
-fn tables(found: &Diff, details: bool) -> Vec<Table> {
+/// `details`: a line for each thing that a change is made of; `whole`: all of them in its cell.
+fn tables(found: &Diff, details: bool, whole: bool) -> Vec<Table> {
     if found.is_empty() {
         return vec![Table::new([]).title("Nothing changes.")];
     }
@@ -58,7 +60,7 @@ fn tables(found: &Diff, details: bool) -> Vec<Table> {
                 change.hosts.len()
             };
             let which = if change.hosts.is_empty() || many == 1 {
-                change.details.join("; ")
+                few(&change.details, whole)
             } else {
                 spans(&change.hosts)
             };
@@ -88,6 +90,17 @@ fn tables(found: &Diff, details: bool) -> Vec<Table> {
         ));
     }
     shown
+}
+
+/// The first few of many; `--details` and `-o wide` show them all.
+fn few(details: &[String], whole: bool) -> String {
+    const SHOWN: usize = 3;
+    match details.len() {
+        n if !whole && n > SHOWN + 1 => {
+            format!("{}; and {} more", details[..SHOWN].join("; "), n - SHOWN)
+        }
+        _ => details.join("; "),
+    }
 }
 
 fn capitalized(text: &str) -> String {
@@ -155,6 +168,15 @@ fn number_of(name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_things_a_few_are_shown_and_the_rest_is_counted() {
+        let of = |n: u32| few(&(1..=n).map(|i| i.to_string()).collect::<Vec<_>>(), false);
+        assert_eq!(of(4), "1; 2; 3; 4");
+        assert_eq!(of(5), "1; 2; 3; and 2 more");
+        let all: Vec<String> = (1..=5).map(|i| i.to_string()).collect();
+        assert_eq!(few(&all, true), "1; 2; 3; 4; 5");
+    }
 
     #[test]
     fn names_that_count_up_are_one_span() {
