@@ -30,7 +30,7 @@ use crate::capacity::{Capacity, capacity};
 use crate::model::{LeasedLine, NetworkPlan, SiteType};
 
 use palette::Palette;
-use svg::{Anchor, Svg, Weight};
+use svg::{DARK, GREY, Ink, RUST, Svg};
 
 /// The space around everything, in pixels.
 const MARGIN: i32 = 40;
@@ -124,10 +124,7 @@ fn title(out: &mut Svg, plan: &NetworkPlan) {
     let spec = &plan.spec;
     out.text(
         (MARGIN, MARGIN + 28),
-        30,
-        Weight::Bold,
-        Anchor::Start,
-        "#1d2733",
+        Ink::new(30, DARK).bold(),
         &plan.metadata.name,
     );
     let networks: Vec<&str> = spec.networks.iter().map(|n| n.name.as_str()).collect();
@@ -145,14 +142,7 @@ fn title(out: &mut Svg, plan: &NetworkPlan) {
         counted(ranges, "host range"),
         counted(spec.links.len(), "leased line"),
     );
-    out.text(
-        (MARGIN, MARGIN + 56),
-        15,
-        Weight::Normal,
-        Anchor::Start,
-        "#5b6b7b",
-        &counts,
-    );
+    out.text((MARGIN, MARGIN + 56), Ink::new(15, GREY), &counts);
 }
 
 /// The leased lines, each from the edge router to its VBR.
@@ -172,7 +162,7 @@ fn lines(
         out.path(&path, "#b4552d", 3, Some("9 5"));
         let (x, y) = (from.0 + 34, from.1);
         let transfer: Vec<String> = link.transfer.iter().map(|t| t.prefix.to_string()).collect();
-        out.halo_text((x, y - 8), 13, Weight::Bold, "#8a3f20", &link.name);
+        out.halo_text((x, y - 8), Ink::new(13, RUST).bold(), &link.name);
         let mut small = transfer.first().cloned().unwrap_or_default();
         if transfer.len() > 1 {
             small.push_str(" +v6");
@@ -180,7 +170,7 @@ fn lines(
         if let Some(mtu) = link.mtu {
             small = format!("{small} · MTU {mtu}");
         }
-        out.halo_text((x, y + 17), 11, Weight::Normal, "#8a3f20", &small);
+        out.halo_text((x, y + 17), Ink::new(11, RUST), &small);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flatnet_types::VlanId;
 
 use super::Scene;
-use super::svg::{Anchor, Area, Svg, Weight, fit, px};
+use super::svg::{Area, DARK, GREY, Ink, Svg, TEXT, fit, px};
 use crate::model::{BondMode, Host, Site};
 
 /// The height of a card.
@@ -118,14 +118,7 @@ pub(super) fn draw(out: &mut Svg, scene: &Scene<'_>, site: &Site, cards: &[Card]
         let hosts: usize = cards[shown..].iter().map(|c| c.names.len()).sum();
         let text = format!("and {hosts} hosts of {} more kinds", cards.len() - shown);
         let y = at.y + px(shown) * (HEIGHT + 6) + 20;
-        out.text(
-            (at.x + 8, y),
-            12,
-            Weight::Normal,
-            Anchor::Start,
-            "#5b6b7b",
-            &text,
-        );
+        out.text((at.x + 8, y), Ink::new(12, GREY), &text);
     }
 }
 
@@ -161,31 +154,10 @@ fn one(out: &mut Svg, scene: &Scene<'_>, site: &Site, card: &Card, at: Area) {
         [only] => only.clone(),
         [] => String::new(),
     };
-    out.text(
-        (x, y + 17),
-        12,
-        Weight::Bold,
-        Anchor::Start,
-        "#1d2733",
-        &fit(&name, 12, inner),
-    );
-    out.text(
-        (x, y + 33),
-        11,
-        Weight::Normal,
-        Anchor::Start,
-        "#3c4a57",
-        &fit(&card.how, 11, inner),
-    );
+    out.fitted((x, y + 17), Ink::new(12, DARK).bold(), inner, &name);
+    out.fitted((x, y + 33), Ink::new(11, TEXT), inner, &card.how);
     let ranges = fit(&card.ranges, 11, inner);
-    out.text(
-        (x, y + 49),
-        11,
-        Weight::Normal,
-        Anchor::Start,
-        "#5b6b7b",
-        &ranges,
-    );
+    out.text((x, y + 49), Ink::new(11, GREY), &ranges);
     // The VLANs as stripes on the card's left edge.
     let count = px(card.vlans.len()).max(1);
     for (i, vlan) in card.vlans.iter().enumerate() {

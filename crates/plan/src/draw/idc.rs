@@ -6,7 +6,7 @@ use flatnet_types::VlanId;
 
 use super::blocks::{Block, blocks};
 use super::cards;
-use super::svg::{Anchor, Area, Svg, Weight, fit, px};
+use super::svg::{Area, DARK, GREY, Ink, RUST, Svg, WHITE, px};
 use super::{Panel, Scene};
 use crate::model::{Site, Switch};
 
@@ -89,40 +89,14 @@ pub(super) fn panel(scene: &Scene<'_>, site: &Site) -> Panel {
         height: y + 4,
         ends: BTreeMap::new(),
     };
-    frame(&mut out, site, width, panel.height);
+    let look = ("#f7f9fb", "#c3ccd4");
+    out.panel((width, panel.height), look, &site.name, "data centre");
     let core = Block { vlans: all, ..core };
     core_block(&mut body, scene, site, &core, core_area);
     edge(&mut body, scene, site, core_area, &mut panel);
     out.group_at(0, 0, &body);
     panel.svg = out;
     panel
-}
-
-fn frame(out: &mut Svg, site: &Site, width: i32, height: i32) {
-    let all = Area {
-        x: 0,
-        y: 0,
-        width,
-        height,
-    };
-    out.rect(all, "#f7f9fb", "#c3ccd4", 10);
-    out.text(
-        (20, 34),
-        20,
-        Weight::Bold,
-        Anchor::Start,
-        "#1d2733",
-        &site.name,
-    );
-    let x = 20 + px(site.name.chars().count()) * 13 + 14;
-    out.text(
-        (x, 33),
-        13,
-        Weight::Normal,
-        Anchor::Start,
-        "#5b6b7b",
-        "data centre",
-    );
 }
 
 /// The VLANs on a row, in the order of their IDs.
@@ -154,81 +128,93 @@ fn names(switches: &[&Switch]) -> String {
     names.join(" ⇄ ")
 }
 
+/// How a block of switches looks.
+struct Plate {
+    fill: &'static str,
+    radius: i32,
+    inset: i32,
+    /// How much narrower what is in it is.
+    narrower: i32,
+    /// Its name's ink and line, from the top.
+    name: (Ink, i32),
+    /// The same of what stands below the name.
+    about: (Ink, i32),
+    /// The bar's line, from the bottom.
+    bar: i32,
+}
+
+const PLAIN: &str = "#cfd8e0";
+
+const TOR: Plate = Plate {
+    fill: "#2f3e4d",
+    radius: 5,
+    inset: 10,
+    narrower: 16,
+    name: (Ink::new(13, WHITE).bold(), 20),
+    about: (Ink::new(11, PLAIN), 37),
+    bar: 12,
+};
+
+const CORE: Plate = Plate {
+    fill: DARK,
+    radius: 6,
+    inset: 14,
+    narrower: 28,
+    name: (Ink::new(16, WHITE).bold(), 24),
+    about: (Ink::new(12, PLAIN), 43),
+    bar: 13,
+};
+
+impl Plate {
+    /// Draws switches that are one block, with how full the fullest of them is.
+    fn draw(
+        &self,
+        out: &mut Svg,
+        at: Area,
+        (name, about): (&str, &str),
+        full: Option<(u64, String)>,
+    ) {
+        out.rect(at, self.fill, DARK, self.radius);
+        let (x, width) = (at.x + self.inset, at.width - self.narrower);
+        let (ink, y) = self.name;
+        out.fitted((x, at.y + y), ink, width, name);
+        let mut about = about.to_owned();
+        if let Some((percent, text)) = full {
+            about = format!("{about} · {text}");
+            let bar = Area {
+                x,
+                y: at.y + at.height - self.bar,
+                width,
+                height: 5,
+            };
+            out.bar(bar, percent);
+        }
+        let (ink, y) = self.about;
+        out.fitted((x, at.y + y), ink, width, &about);
+    }
+}
+
 fn switch_block(out: &mut Svg, scene: &Scene<'_>, site: &Site, block: &Block<'_>, at: Area) {
-    out.rect(at, "#2f3e4d", "#1d2733", 5);
-    let name = if block.switches.is_empty() {
-        "no switch in the plan".to_owned()
-    } else {
-        names(&block.switches)
+    let name = match block.switches.as_slice() {
+        [] => "no switch in the plan".to_owned(),
+        some => names(some),
     };
-    let inner = at.width - 16;
-    out.text(
-        (at.x + 10, at.y + 20),
-        13,
-        Weight::Bold,
-        Anchor::Start,
-        "#ffffff",
-        &fit(&name, 13, inner),
-    );
-    let full = fullest(scene, site, &block.switches);
-    let mut below = match block.hosts {
+    let about = match block.hosts {
         1 => "1 host".to_owned(),
         n => format!("{n} hosts"),
     };
-    if let Some((percent, text)) = full {
-        below = format!("{below} · {text}");
-        let bar = Area {
-            x: at.x + 10,
-            y: at.y + at.height - 12,
-            width: inner,
-            height: 5,
-        };
-        out.bar(bar, percent);
-    }
-    out.text(
-        (at.x + 10, at.y + 37),
-        11,
-        Weight::Normal,
-        Anchor::Start,
-        "#cfd8e0",
-        &fit(&below, 11, inner),
-    );
+    let full = fullest(scene, site, &block.switches);
+    TOR.draw(out, at, (&name, &about), full);
 }
 
 fn core_block(out: &mut Svg, scene: &Scene<'_>, site: &Site, core: &Block<'_>, at: Area) {
-    out.rect(at, "#1d2733", "#1d2733", 6);
-    let name = if core.switches.is_empty() {
-        "layer 2".to_owned()
-    } else {
-        names(&core.switches)
+    let name = match core.switches.as_slice() {
+        [] => "layer 2".to_owned(),
+        some => names(some),
     };
-    out.text(
-        (at.x + 14, at.y + 24),
-        16,
-        Weight::Bold,
-        Anchor::Start,
-        "#ffffff",
-        &name,
-    );
-    let mut below = format!("core · {} VLANs", core.vlans.len());
-    if let Some((percent, text)) = fullest(scene, site, &core.switches) {
-        below = format!("{below} · {text}");
-        let bar = Area {
-            x: at.x + 14,
-            y: at.y + at.height - 13,
-            width: at.width - 28,
-            height: 5,
-        };
-        out.bar(bar, percent);
-    }
-    out.text(
-        (at.x + 14, at.y + 43),
-        12,
-        Weight::Normal,
-        Anchor::Start,
-        "#cfd8e0",
-        &below,
-    );
+    let about = format!("core · {} VLANs", core.vlans.len());
+    let full = fullest(scene, site, &core.switches);
+    CORE.draw(out, at, (&name, &about), full);
 }
 
 fn has_edge(scene: &Scene<'_>, site: &Site) -> bool {
@@ -265,14 +251,7 @@ fn edge(out: &mut Svg, scene: &Scene<'_>, site: &Site, core: Area, panel: &mut P
     out.rect(at, "#ffffff", "#b4552d", 6);
     let declared = site.edge_router.as_ref();
     let name = declared.map_or("edge router", |r| r.name.as_str());
-    out.text(
-        (at.x + 10, at.y + 22),
-        13,
-        Weight::Bold,
-        Anchor::Start,
-        "#8a3f20",
-        &fit(name, 13, 120),
-    );
+    out.fitted((at.x + 10, at.y + 22), Ink::new(13, RUST).bold(), 120, name);
     let table = scene
         .capacity
         .iter()
@@ -280,14 +259,7 @@ fn edge(out: &mut Svg, scene: &Scene<'_>, site: &Site, core: Area, panel: &mut P
         .find(|t| t.kind == crate::routes::TableKind::EdgeRouter && t.site == site.name);
     if let Some(table) = table {
         let text = format!("{} of {} routes", table.used, table.quota);
-        out.text(
-            (at.x + 10, at.y + 40),
-            11,
-            Weight::Normal,
-            Anchor::Start,
-            "#5b6b7b",
-            &text,
-        );
+        out.text((at.x + 10, at.y + 40), Ink::new(11, GREY), &text);
     }
     for (i, line) in lines.iter().enumerate() {
         let y = at.y + px(i) * super::LINE_STEP + super::LINE_MIDDLE;

@@ -1,7 +1,7 @@
 //! What the colours and signs mean, and how full the pools are.
 
 use super::Scene;
-use super::svg::{Anchor, Area, Svg, Weight, fit, px};
+use super::svg::{Area, DARK, GREY, Ink, Svg, TEXT, fit, px};
 
 const ROW: i32 = 24;
 
@@ -19,7 +19,7 @@ pub(super) fn draw(out: &mut Svg, scene: &Scene<'_>, at: (i32, i32), width: i32)
 }
 
 fn heading(out: &mut Svg, at: (i32, i32), text: &str) {
-    out.text(at, 14, Weight::Bold, Anchor::Start, "#1d2733", text);
+    out.text(at, Ink::new(14, DARK).bold(), text);
 }
 
 fn vlans(out: &mut Svg, scene: &Scene<'_>, (x, mut y): (i32, i32)) -> i32 {
@@ -43,28 +43,14 @@ fn vlans(out: &mut Svg, scene: &Scene<'_>, (x, mut y): (i32, i32)) -> i32 {
         };
         out.rect(chip, scene.palette.colour(&site.name, vlan.id), "none", 3);
         let id = vlan.id.to_string();
-        out.text((x + 66, y), 13, Weight::Bold, Anchor::End, "#1d2733", &id);
+        out.text((x + 66, y), Ink::new(13, DARK).bold().end(), &id);
         let name = if several {
             format!("{} ({})", vlan.name, site.name)
         } else {
             vlan.name.clone()
         };
-        out.text(
-            (x + 78, y),
-            13,
-            Weight::Normal,
-            Anchor::Start,
-            "#1d2733",
-            &fit(&name, 13, 130),
-        );
-        out.text(
-            (x + 212, y),
-            12,
-            Weight::Normal,
-            Anchor::Start,
-            "#5b6b7b",
-            vlan.role.as_str(),
-        );
+        out.fitted((x + 78, y), Ink::new(13, DARK), 130, &name);
+        out.text((x + 212, y), Ink::new(12, GREY), vlan.role.as_str());
         let found = scene.capacity.iter().flat_map(|c| &c.vlans);
         let here = |v: &&crate::capacity::VlanCapacity| v.site == site.name && v.id == vlan.id;
         if let Some(v) = found.into_iter().find(here) {
@@ -72,25 +58,11 @@ fn vlans(out: &mut Svg, scene: &Scene<'_>, (x, mut y): (i32, i32)) -> i32 {
                 0 => format!("{} hosts", v.hosts),
                 n => format!("{} hosts, {n} containers planned", v.hosts),
             };
-            out.text(
-                (x + 560, y),
-                12,
-                Weight::Normal,
-                Anchor::Start,
-                "#5b6b7b",
-                &text,
-            );
+            out.text((x + 560, y), Ink::new(12, GREY), &text);
         }
         let subnets: Vec<String> = vlan.subnets.iter().map(|s| s.prefix.to_string()).collect();
         let text = fit(&subnets.join(" · "), 12, 260);
-        out.text(
-            (x + 290, y),
-            12,
-            Weight::Normal,
-            Anchor::Start,
-            "#3c4a57",
-            &text,
-        );
+        out.text((x + 290, y), Ink::new(12, TEXT), &text);
     }
     y + ROW
 }
@@ -105,23 +77,9 @@ fn pools(out: &mut Svg, scene: &Scene<'_>, (x, mut y): (i32, i32), width: i32) -
     heading(out, (x, y), "Pools");
     for pool in &capacity.pools {
         y += ROW;
-        out.text(
-            (x, y),
-            13,
-            Weight::Normal,
-            Anchor::Start,
-            "#1d2733",
-            &fit(&pool.network, 13, 110),
-        );
+        out.fitted((x, y), Ink::new(13, DARK), 110, &pool.network);
         let prefix = pool.prefix.to_string();
-        out.text(
-            (x + 118, y),
-            12,
-            Weight::Normal,
-            Anchor::Start,
-            "#3c4a57",
-            &fit(&prefix, 12, 150),
-        );
+        out.fitted((x + 118, y), Ink::new(12, TEXT), 150, &prefix);
         let percent = pool.percent();
         let bar = Area {
             x: x + 280,
@@ -139,42 +97,20 @@ fn pools(out: &mut Svg, scene: &Scene<'_>, (x, mut y): (i32, i32), width: i32) -
         });
         let text = format!("{percent} % given, {} hosts{more}", pool.hosts);
         let text = fit(&text, 12, (width - 412).max(120));
-        out.text(
-            (x + 412, y),
-            12,
-            Weight::Normal,
-            Anchor::Start,
-            "#5b6b7b",
-            &text,
-        );
+        out.text((x + 412, y), Ink::new(12, GREY), &text);
     }
     y + ROW
 }
 
 fn signs(out: &mut Svg, (x, y): (i32, i32)) {
     let mut at = x;
-    let grey = "#5b6b7b";
     for (i, colour) in ["#8795a3", "#0072b2", "#d55e00"].iter().enumerate() {
         let line = y - 8 + px(i) * 4;
         out.path(&format!("M{at} {line}H{}", at + 28), colour, 3, None);
     }
-    out.text(
-        (at + 36, y),
-        12,
-        Weight::Normal,
-        Anchor::Start,
-        grey,
-        "trunk: a stripe a VLAN",
-    );
+    out.text((at + 36, y), Ink::new(12, GREY), "trunk: a stripe a VLAN");
     at += 200;
-    out.text(
-        (at, y),
-        12,
-        Weight::Normal,
-        Anchor::Start,
-        grey,
-        "a ⇄ b  peers towards a bond",
-    );
+    out.text((at, y), Ink::new(12, GREY), "a ⇄ b  peers towards a bond");
     at += 210;
     out.path(
         &format!("M{at} {}H{}", y - 4, at + 32),
@@ -182,14 +118,7 @@ fn signs(out: &mut Svg, (x, y): (i32, i32)) {
         3,
         Some("9 5"),
     );
-    out.text(
-        (at + 40, y),
-        12,
-        Weight::Normal,
-        Anchor::Start,
-        grey,
-        "leased line",
-    );
+    out.text((at + 40, y), Ink::new(12, GREY), "leased line");
     at += 140;
     out.bar(
         Area {
@@ -202,10 +131,7 @@ fn signs(out: &mut Svg, (x, y): (i32, i32)) {
     );
     out.text(
         (at + 52, y),
-        12,
-        Weight::Normal,
-        Anchor::Start,
-        grey,
+        Ink::new(12, GREY),
         "how full: MAC table, route table, pool",
     );
 }

@@ -6,18 +6,39 @@ use std::fmt::Write as _;
 #[derive(Debug, Default)]
 pub(super) struct Svg(String);
 
-/// The weight of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
-    Normal,
-    Bold,
+pub(super) const DARK: &str = "#1d2733";
+pub(super) const TEXT: &str = "#3c4a57";
+pub(super) const GREY: &str = "#5b6b7b";
+pub(super) const WHITE: &str = "#ffffff";
+pub(super) const RUST: &str = "#8a3f20";
+
+/// How a text looks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ink {
+    size: i32,
+    fill: &'static str,
+    bold: bool,
+    /// Whether its end stands at its point, not its beginning.
+    end: bool,
 }
 
-/// Which part of a text stands at its point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
-    Start,
-    End,
+impl Ink {
+    pub(super) const fn new(size: i32, fill: &'static str) -> Self {
+        Self {
+            size,
+            fill,
+            bold: false,
+            end: false,
+        }
+    }
+
+    pub(super) const fn bold(self) -> Self {
+        Self { bold: true, ..self }
+    }
+
+    pub(super) const fn end(self) -> Self {
+        Self { end: true, ..self }
+    }
 }
 
 /// A rectangle.
@@ -63,39 +84,29 @@ impl Svg {
     }
 
     /// A text on one line.
-    pub(super) fn text(
-        &mut self,
-        (x, y): (i32, i32),
-        size: i32,
-        weight: Weight,
-        anchor: Anchor,
-        fill: &str,
-        text: &str,
-    ) {
-        let weight = match weight {
-            Weight::Normal => "",
-            Weight::Bold => r#" font-weight="600""#,
+    pub(super) fn text(&mut self, (x, y): (i32, i32), ink: Ink, text: &str) {
+        let Ink { size, fill, .. } = ink;
+        let weight = if ink.bold {
+            r#" font-weight="600""#
+        } else {
+            ""
         };
-        let anchor = match anchor {
-            Anchor::Start => "",
-            Anchor::End => r#" text-anchor="end""#,
-        };
+        let anchor = if ink.end { r#" text-anchor="end""# } else { "" };
         let text = escaped(text);
         self.line(format_args!(
             r#"<text x="{x}" y="{y}" font-size="{size}"{weight}{anchor} fill="{fill}">{text}</text>"#
         ));
     }
 
+    /// A text cut to `width` pixels.
+    pub(super) fn fitted(&mut self, at: (i32, i32), ink: Ink, width: i32, text: &str) {
+        self.text(at, ink, &fit(text, ink.size, width));
+    }
+
     /// A text that stays readable over lines.
-    pub(super) fn halo_text(
-        &mut self,
-        (x, y): (i32, i32),
-        size: i32,
-        weight: Weight,
-        fill: &str,
-        text: &str,
-    ) {
-        let weight = if weight == Weight::Bold { "600" } else { "400" };
+    pub(super) fn halo_text(&mut self, (x, y): (i32, i32), ink: Ink, text: &str) {
+        let Ink { size, fill, .. } = ink;
+        let weight = if ink.bold { "600" } else { "400" };
         let text = escaped(text);
         self.line(format_args!(
             r##"<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" fill="{fill}" stroke="#ffffff" stroke-width="4" paint-order="stroke">{text}</text>"##
@@ -113,6 +124,26 @@ impl Svg {
         let part = i32::try_from(percent.min(100)).unwrap_or(100);
         let width = (at.width * part / 100).max(2);
         self.rect(Area { width, ..at }, fill, "none", 2);
+    }
+
+    /// A site's ground, in its fill and stroke, with its name and what it is.
+    pub(super) fn panel(
+        &mut self,
+        (width, height): (i32, i32),
+        (fill, stroke): (&str, &str),
+        name: &str,
+        about: &str,
+    ) {
+        let all = Area {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        };
+        self.rect(all, fill, stroke, 10);
+        self.text((20, 34), Ink::new(20, DARK).bold(), name);
+        let x = 20 + px(name.chars().count()) * 13 + 14;
+        self.text((x, 33), Ink::new(13, GREY), about);
     }
 
     /// Other shapes, moved.

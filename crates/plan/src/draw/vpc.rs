@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cards::{self, Card};
-use super::svg::{Anchor, Area, Svg, Weight, fit, px};
+use super::svg::{Area, GREY, Ink, RUST, Svg, WHITE, fit, px};
 use super::{Panel, Scene};
 use crate::model::{Host, Site, VSwitch};
 use crate::routes::TableKind;
@@ -62,27 +62,13 @@ pub(super) fn panel(scene: &Scene<'_>, site: &Site) -> Panel {
         body.path(&path, "#3d6ea5", 3, None);
         body.rect(at, "#ffffff", "#b4552d", 6);
         let name = link.vbr.as_ref().map_or("VBR", |v| v.id.as_str());
-        body.text(
-            (at.x + 10, at.y + 20),
-            13,
-            Weight::Bold,
-            Anchor::Start,
-            "#8a3f20",
-            &fit(name, 13, 122),
-        );
+        body.fitted((at.x + 10, at.y + 20), Ink::new(13, RUST).bold(), 122, name);
         let table = tables
             .iter()
             .find(|t| t.kind == TableKind::Vbr && t.name == link.name);
         if let Some(t) = table {
             let text = format!("{} of {} entries", t.used, t.quota);
-            body.text(
-                (at.x + 10, at.y + 36),
-                11,
-                Weight::Normal,
-                Anchor::Start,
-                "#5b6b7b",
-                &text,
-            );
+            body.text((at.x + 10, at.y + 36), Ink::new(11, GREY), &text);
             let bar = Area {
                 x: at.x + 10,
                 y: at.y + 43,
@@ -95,22 +81,17 @@ pub(super) fn panel(scene: &Scene<'_>, site: &Site) -> Panel {
     body.rect(router, "#27598f", "#1b4570", 6);
     body.text(
         (router.x + 14, router.y + 24),
-        15,
-        Weight::Bold,
-        Anchor::Start,
-        "#ffffff",
+        Ink::new(15, WHITE).bold(),
         "VPC router",
     );
     for (i, t) in routers.iter().enumerate() {
         let y = router.y + 44 + px(i) * 26;
         let text = format!("{}: {} of {} entries", t.name, t.used, t.quota);
-        body.text(
+        body.fitted(
             (router.x + 14, y),
-            12,
-            Weight::Normal,
-            Anchor::Start,
-            "#dbe6f2",
-            &fit(&text, 12, router.width - 28),
+            Ink::new(12, "#dbe6f2"),
+            router.width - 28,
+            &text,
         );
         let bar = Area {
             x: router.x + 14,
@@ -124,39 +105,13 @@ pub(super) fn panel(scene: &Scene<'_>, site: &Site) -> Panel {
     let top = (router.y + router.height).max(HEAD + 16 + px(links.len()) * super::LINE_STEP) + 30;
     let bottom = v_switches(&mut body, scene, site, router, top);
     let height = bottom + 14;
-    out.rect(
-        Area {
-            x: 0,
-            y: 0,
-            width,
-            height,
-        },
-        "#f3f7fc",
-        "#b9cbe0",
-        10,
-    );
-    out.text(
-        (20, 34),
-        20,
-        Weight::Bold,
-        Anchor::Start,
-        "#1d2733",
-        &site.name,
-    );
-    let x = 20 + px(site.name.chars().count()) * 13 + 14;
     let about: Vec<&str> = ["VPC"]
         .into_iter()
         .chain(site.vpc_id.as_deref())
         .chain(site.region.as_deref())
         .collect();
-    out.text(
-        (x, 33),
-        13,
-        Weight::Normal,
-        Anchor::Start,
-        "#5b6b7b",
-        &about.join(" · "),
-    );
+    let look = ("#f3f7fc", "#b9cbe0");
+    out.panel((width, height), look, &site.name, &about.join(" · "));
     out.group_at(0, 0, &body);
     Panel {
         svg: out,
@@ -221,36 +176,20 @@ fn v_switches(out: &mut Svg, scene: &Scene<'_>, site: &Site, router: Area, top: 
             }
             out.rect(at, "#ffffff", "#8fb0d3", 6);
             let name = v_switch.map_or("no vSwitch in the plan", |v| v.name.as_str());
-            out.text(
+            out.fitted(
                 (at.x + 10, y + 20),
-                13,
-                Weight::Bold,
-                Anchor::Start,
-                "#1b4570",
-                &fit(name, 13, WIDTH - 20),
+                Ink::new(13, "#1b4570").bold(),
+                WIDTH - 20,
+                name,
             );
             let prefixes: Vec<String> = v_switch
                 .iter()
                 .flat_map(|v| v.subnets.iter().map(|s| s.prefix.to_string()))
                 .collect();
             let text = fit(&prefixes.join(" · "), 11, WIDTH - 20);
-            out.text(
-                (at.x + 10, y + 36),
-                11,
-                Weight::Normal,
-                Anchor::Start,
-                "#5b6b7b",
-                &text,
-            );
+            out.text((at.x + 10, y + 36), Ink::new(11, GREY), &text);
             if let Some(zone) = v_switch.and_then(|v| v.zone.as_deref()) {
-                out.text(
-                    (at.x + 10, y + 51),
-                    11,
-                    Weight::Normal,
-                    Anchor::Start,
-                    "#5b6b7b",
-                    &fit(zone, 11, WIDTH - 20),
-                );
+                out.fitted((at.x + 10, y + 51), Ink::new(11, GREY), WIDTH - 20, zone);
             }
             let inner = Area {
                 x: at.x + 10,

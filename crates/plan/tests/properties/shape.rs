@@ -58,22 +58,6 @@ pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
     let kind = any::<[bool; 14]>();
     (size, bonds, kind, prop::option::of(1_u32..40)).prop_map(|(size, bond, kind, density)| {
         let (idc_hosts, groups, vpc_hosts) = size;
-        let [
-            v6,
-            trunked,
-            pod_macs,
-            accept,
-            vpc_v6,
-            second_pool,
-            second_vlan,
-            second_vpc,
-            reservation,
-            racks,
-            vpc_group,
-            sliced,
-            jumbo,
-            ports,
-        ] = kind;
         Shape {
             idc_hosts,
             groups,
@@ -81,21 +65,21 @@ pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
             bond,
             density,
             has: Has {
-                v6,
-                trunked,
-                pod_macs,
-                accept,
+                v6: kind[0],
+                trunked: kind[1],
+                pod_macs: kind[2],
+                accept: kind[3],
                 // What the IDC has not, it has no way back for.
-                vpc_v6: vpc_v6 && v6,
-                second_pool,
-                second_vlan,
-                second_vpc,
-                reservation,
-                racks,
-                vpc_group,
-                sliced,
-                jumbo,
-                ports,
+                vpc_v6: kind[4] && kind[0],
+                second_pool: kind[5],
+                second_vlan: kind[6],
+                second_vpc: kind[7],
+                reservation: kind[8],
+                racks: kind[9],
+                vpc_group: kind[10],
+                sliced: kind[11],
+                jumbo: kind[12],
+                ports: kind[13],
             },
         }
     })
