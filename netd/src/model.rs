@@ -432,6 +432,9 @@ impl NodeWorld for ModelWorld {
                 Op::AddAddress { dev, address } => {
                     state.addresses.insert((dev, address));
                 }
+                Op::DeleteAddress { dev, address } => {
+                    state.addresses.remove(&(dev, address));
+                }
                 Op::AddRoute(route) => {
                     state.routes.insert(route);
                 }

@@ -11,6 +11,7 @@ use crate::exec::exec;
 use crate::lab::Lab;
 use crate::paths::Layout;
 use crate::progress::Terminal;
+use crate::replan::replan;
 use crate::status::status;
 use crate::supervise::{launch::Launch, supervise};
 use crate::up::{UpOptions, UpReport, mend, up};
@@ -29,6 +30,14 @@ pub struct Cli {
 enum Action {
     /// Raise the lab; where it is up, look at everything and mend what is missing
     Up(Up),
+    /// Go over to another plan while it runs: nodes come, hand ranges on, and go
+    Replan {
+        /// The plan
+        plan: PathBuf,
+        /// Where netd, flatnet and flatnet-lab are [default: where this program is]
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
+    },
     /// Show how it is
     Status {
         /// How to print it
@@ -115,6 +124,21 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 up(&options, &progress)?
             };
             print(&said(&report))?;
+        }
+        Action::Replan { plan, bin_dir } => {
+            let text = std::fs::read_to_string(&plan).map_err(Error::io("read", &plan))?;
+            let usual = UpOptions::default();
+            let options = UpOptions {
+                bin_dir: bin_dir.unwrap_or_else(|| usual.bin_dir.clone()),
+                ..usual
+            };
+            let plan = flatnet_plan::load_named(&text, &plan.display().to_string())
+                .map_err(Error::from)?;
+            let lab = replan(&options, plan, &Terminal::default())?;
+            print(&format!(
+                "The lab runs the plan: {} nodes.\n",
+                lab.nodes()?.len()
+            ))?;
         }
         Action::Status { output } => {
             let status = status(&Lab::open()?)?;

@@ -27,7 +27,7 @@ pub enum Error {
     #[error(transparent)]
     Node(#[from] flatnet_plan::NodeError),
     /// Another plan is running.
-    #[error("the lab runs another plan ({0}); `flatnet-lab down` first")]
+    #[error("the lab runs another plan ({0}); `flatnet-lab down` first, or `flatnet-lab replan`")]
     AnotherPlan(PathBuf),
     /// No lab is up.
     #[error("the lab is not up ({0} is missing); `flatnet-lab up` raises it")]

@@ -26,6 +26,9 @@ pub(crate) fn unit(layout: &Layout, build: String) -> Unit {
         show(&layout.ipamd_sock()),
         "--settle".into(),
         "2".into(),
+        // What a node let go of may go to another one in the same check.
+        "--rest".into(),
+        "1".into(),
         "--log-format".into(),
         "json".into(),
     ];

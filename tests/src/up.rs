@@ -19,7 +19,7 @@ use crate::supervise::{self, Unit};
 use crate::{checks, cloud, files, ipamd, netd, netns, ovs, run};
 
 /// How long another `up` or `down` may take.
-const OTHERS: Duration = Duration::from_secs(90);
+pub(crate) const OTHERS: Duration = Duration::from_secs(90);
 /// How long daemons may take to answer, on a busy machine.
 const DAEMONS: Duration = Duration::from_secs(30);
 /// Where Debian and others keep CNI's reference plugins.
@@ -109,6 +109,21 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
     let created = !layout.plan().exists();
     let plan = choose_plan(options, &layout)?;
     check_plan(&plan, &layout, progress)?;
+    let mended = raise(layout, plan, options, progress)?;
+    Ok(UpReport {
+        created,
+        mended: if created { Vec::new() } else { mended },
+        took: begun.elapsed(),
+    })
+}
+
+/// Makes everything that the plan asks for and that is not there; says what that was.
+pub(crate) fn raise(
+    layout: Layout,
+    plan: NetworkPlan,
+    options: &UpOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<String>> {
     let raise = Raise {
         fabric: fabric::desired(&plan)?,
         layout,
@@ -119,12 +134,7 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
         fresh: Mutex::default(),
     };
     raise.run()?;
-    let mended = raise.mended.into_inner().unwrap_or_default();
-    Ok(UpReport {
-        created,
-        mended: if created { Vec::new() } else { mended },
-        took: begun.elapsed(),
-    })
+    Ok(raise.mended.into_inner().unwrap_or_default())
 }
 
 /// Puts right what a restart of a member's switch undoes. The supervisor calls for this;
@@ -181,7 +191,11 @@ fn choose_plan(options: &UpOptions, layout: &Layout) -> Result<NetworkPlan> {
 }
 
 /// What `flatctl plan check` says of the plan, before anything is made.
-fn check_plan(plan: &NetworkPlan, layout: &Layout, progress: &dyn Progress) -> Result<()> {
+pub(crate) fn check_plan(
+    plan: &NetworkPlan,
+    layout: &Layout,
+    progress: &dyn Progress,
+) -> Result<()> {
     let text = flatnet_plan::to_yaml(plan)
         .map_err(|e| Error::Unsupported(format!("a plan that cannot be written: {e}")))?;
     let file = layout.plan().display().to_string();
@@ -255,7 +269,7 @@ impl Raise<'_> {
             files::write_if_changed(&layout.plan(), yaml.as_bytes())?;
         }
         if self.has_cloud() {
-            self.world()?;
+            cloud::write_world(&self.plan, layout)?;
             cloud::write_config(&self.plan, layout)?;
         }
         // The last one is for the suites that order failures: it may be absent.
@@ -285,19 +299,6 @@ impl Raise<'_> {
             }
             Ok(())
         })
-    }
-
-    /// The simulator's world, once: what was changed in it by hand stays.
-    fn world(&self) -> Result<()> {
-        let path = self.layout.world();
-        if path.exists() {
-            return Ok(());
-        }
-        files::make_dir(self.layout.member(VPC_ROUTER).dir())?;
-        let world = cloud::world(&self.plan)?;
-        let yaml = serde_norway::to_string(&world).map_err(|e| Error::Yaml(e.to_string()))?;
-        files::write_if_changed(&path, yaml.as_bytes())?;
-        Ok(())
     }
 
     /// Makes `bin/` serve as `CNI_PATH`: chains need the reference plugins. A machine

@@ -685,3 +685,21 @@ async fn a_foreign_bridge_is_not_touched() {
     );
     assert!(report.applied.is_empty());
 }
+
+#[tokio::test]
+async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_stays() {
+    let node = TestNode::new("vpc1").await;
+    let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
+    let has = |address: &str| node.world.state().addresses.contains(&on_port(address));
+    assert!(has("172.30.16.1/20"));
+    node.world.state().addresses.insert(on_port("192.0.2.1/24"));
+    node.engine.update_spec(|spec| {
+        for network in &mut spec.networks {
+            network.ranges.retain(|r| r.prefix.is_ipv6());
+        }
+    });
+    let report = node.reconcile().await;
+    assert_eq!(report.applied[0], "delete address 172.30.16.1/20 dev flat0");
+    assert!(!has("172.30.16.1/20") && has("192.0.2.1/24"));
+    assert!(node.reconcile().await.applied.is_empty());
+}

@@ -333,6 +333,12 @@ impl NodeWorld for RealWorld {
                 }
                 Ok(())
             }
+            Op::DeleteAddress { dev, address } => {
+                if let Ok(name) = IfName::new(dev.as_str()) {
+                    self.kernel.delete_address(&name, *address).await?;
+                }
+                Ok(())
+            }
             Op::AddRoute(route) => {
                 self.kernel.ensure_route(&self.route(route).await?).await?;
                 Ok(())

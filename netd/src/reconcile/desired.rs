@@ -42,6 +42,10 @@ pub struct Desired {
     /// The generations of all records with their slots, also of those that an ADD is making
     /// right now.
     pub living: BTreeMap<u64, u16>,
+    /// Addresses of the host's port that this netd had in its plan and has no more: the gateways
+    /// of ranges that it let go of. An address bears no mark; what netd did not ask for is not
+    /// here, and stays.
+    pub gone: BTreeSet<IpNetwork>,
 }
 
 impl Desired {

@@ -74,6 +74,13 @@ pub enum Op {
         /// The address.
         address: IpNetwork,
     },
+    /// Take an address from a link.
+    DeleteAddress {
+        /// The link.
+        dev: String,
+        /// The address.
+        address: IpNetwork,
+    },
     /// Add a route.
     AddRoute(RouteActual),
     /// Delete a route of ours.
@@ -112,6 +119,7 @@ impl Op {
             Self::DeleteLink { .. } => "delete_link",
             Self::SetLink { .. } => "set_link",
             Self::AddAddress { .. } => "add_address",
+            Self::DeleteAddress { .. } => "delete_address",
             Self::AddRoute(_) => "add_route",
             Self::DeleteRoute(_) => "delete_route",
             Self::SetSysctl { .. } => "set_sysctl",
@@ -162,6 +170,9 @@ impl fmt::Display for Op {
                 mtu.map_or(Ok(()), |m| write!(f, " mtu {m}"))
             }
             Self::AddAddress { dev, address } => write!(f, "add address {address} dev {dev}"),
+            Self::DeleteAddress { dev, address } => {
+                write!(f, "delete address {address} dev {dev}")
+            }
             Self::AddRoute(r) => write!(f, "add route {r}"),
             Self::DeleteRoute(r) => write!(f, "delete route {r}"),
             Self::SetSysctl { key, value } => write!(f, "set sysctl net.{key} = {value}"),

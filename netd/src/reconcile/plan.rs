@@ -168,6 +168,15 @@ fn node_side(desired: &Desired, actual: &Actual, plan: &mut Plan) {
             });
         }
     }
+    // Else what goes to a range that another node has now would end here.
+    for address in desired.gone.difference(&desired.addresses()) {
+        if actual.addresses.contains(&(HOST_PORT.to_owned(), *address)) {
+            plan.ops.push(Op::DeleteAddress {
+                dev: HOST_PORT.to_owned(),
+                address: *address,
+            });
+        }
+    }
     let wanted = desired.routes();
     // Additions before deletions: a prefix that moves is never without a route.
     plan.ops

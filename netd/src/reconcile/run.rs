@@ -1,11 +1,13 @@
 //! The loop: observe, plan, apply, and look again.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Mutex;
 
 use flatnet_ipam::RecordState;
 use flatnet_types::AttachmentKey;
 use flatnet_types::api::view::ReconcileView;
+use ipnetwork::IpNetwork;
 use tracing::{debug, info, warn};
 
 use super::actual::Actual;
@@ -48,6 +50,8 @@ pub struct Reconciler<W: NodeWorld> {
     /// One reconcile at a time.
     running: tokio::sync::Mutex<()>,
     last: Mutex<ReconcileView>,
+    /// The addresses that the host's port was to have so far.
+    given: Mutex<BTreeSet<IpNetwork>>,
 }
 
 impl<W: NodeWorld> Reconciler<W> {
@@ -58,6 +62,7 @@ impl<W: NodeWorld> Reconciler<W> {
             options,
             running: tokio::sync::Mutex::default(),
             last: Mutex::default(),
+            given: Mutex::default(),
         }
     }
 
@@ -176,12 +181,21 @@ impl<W: NodeWorld> Reconciler<W> {
                 Err(e) => warn!(error = %e, "left alone"),
             }
         }
-        Desired {
+        let mut desired = Desired {
             spec: self.engine.spec(),
             options: self.options.clone(),
             holdings,
             living: records.iter().map(|r| (r.generation, r.slot)).collect(),
-        }
+            gone: BTreeSet::new(),
+        };
+        let now = desired.addresses();
+        let mut given = self
+            .given
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        desired.gone = given.difference(&now).copied().collect();
+        given.extend(now);
+        desired
     }
 
     fn sysctl_keys(&self) -> Vec<String> {
@@ -190,6 +204,7 @@ impl<W: NodeWorld> Reconciler<W> {
             options: self.options.clone(),
             holdings: Vec::new(),
             living: std::collections::BTreeMap::new(),
+            gone: BTreeSet::new(),
         };
         let mut keys: Vec<String> = desired.sysctls().into_keys().collect();
         keys.push(format!("ipv6/conf/{}/accept_ra", desired.spec.uplink));

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::config::{AccessKey, Entry, Throttling, Timings};
+use crate::config::{AccessKey, Entry, Instance, Throttling, Timings};
 use crate::faults::Fault;
 use crate::gateway::{Key, Request};
 use crate::sim::{Reply, Sim};
@@ -51,6 +51,13 @@ pub enum WorldStep {
         id: String,
         /// The new state.
         health: Health,
+    },
+    /// A machine is there from now on, or has other addresses.
+    PutInstance {
+        /// The VPC.
+        vpc: String,
+        /// The machine.
+        instance: Instance,
     },
     /// A table's quota changes.
     SetQuota {
@@ -163,6 +170,9 @@ impl Sim {
                 return Ok(json!({ "id": id }));
             }
             WorldStep::RemoveEntry { id } => world.remove(now, &id).map_err(said)?,
+            WorldStep::PutInstance { vpc, instance } => world
+                .put_instance(&vpc, &instance)
+                .map_err(|e| e.to_string())?,
             WorldStep::SetHealth { id, health } => world.set_health(&id, health).map_err(said)?,
             WorldStep::SetQuota { table, quota } => world.set_quota(&table, quota).map_err(said)?,
             WorldStep::SetTimings { timings } => world.set_timings(timings),

@@ -58,10 +58,14 @@ pub fn config(plan: &NetworkPlan, layout: &Layout) -> Value {
     let mut config = json!({
         "cluster": CLUSTER,
         "plan": layout.plan(),
+        "ipamd": {"endpoint": format!("unix:{}", layout.ipamd_sock().display())},
         "stateDir": state_dir(layout),
         "intervalSeconds": 2,
         "graceSeconds": 3,
         "leaseSeconds": 5,
+        // Two nodes of four are not much of a lab.
+        "massDelete": {"share": 30, "always": 12},
+        "socket": layout.member(VPC_ROUTER).dir().join("vpc-route.sock"),
         "aliyun": {
             "endpoint": simulator,
             "metadata": simulator,

@@ -16,6 +16,7 @@
 mod controller;
 mod desired;
 mod follow;
+mod hand;
 mod http;
 mod ids;
 mod kernel;
@@ -25,10 +26,12 @@ mod world;
 pub use controller::{CLUSTER, VPC_ROUTE, config, config_path, state_dir};
 pub(crate) use controller::{wait_converged, write_config};
 pub(crate) use follow::{Follow, follow};
+pub use hand::{HAND_KEY, by_hand};
 pub use http::ask;
 pub use ids::{identified, line_interface};
 pub(crate) use units::{SIMULATOR, pid_file, unit_names, units};
 pub use world::world;
+pub(crate) use world::{grow_world, write_world};
 
 /// The port of the simulator, on every address of the VPC router.
 pub const PORT: u16 = 8800;

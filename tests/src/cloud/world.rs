@@ -7,11 +7,18 @@ use flatnet_plan::NetworkPlan;
 use flatnet_plan::model::{LeasedLine, Site, SiteType};
 use ipnetwork::IpNetwork;
 
+use serde_json::{Value, json};
+
+use super::http::ask_here;
 use super::ids::line_interface;
 use crate::error::{Error, Result};
+use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
+use crate::{files, netns};
 
 /// The key of whoever owns the lab's cloud.
 pub(super) const KEY: (&str, &str) = ("flatnet-lab", "flatnet-lab-secret");
+/// The key of somebody else who works in the same cloud.
+pub(super) const HAND: (&str, &str) = ("flatnet-hand", "flatnet-hand-secret");
 
 /// The world of a plan that went through [`super::identified`]: all tables are empty.
 ///
@@ -37,14 +44,7 @@ pub fn world(plan: &NetworkPlan) -> Result<WorldFile> {
         region: region(plan),
         account: "1000000000000001".to_owned(),
         seed: 0,
-        access_keys: vec![AccessKey {
-            id: KEY.0.to_owned(),
-            secret: KEY.1.to_owned(),
-            token: None,
-            expires_after_seconds: None,
-            allow: vec!["*".to_owned()],
-            inactive: false,
-        }],
+        access_keys: vec![key(KEY), key(HAND)],
         timings: Timings {
             create_ms: 200,
             delete_ms: 200,
@@ -60,10 +60,78 @@ pub fn world(plan: &NetworkPlan) -> Result<WorldFile> {
     })
 }
 
+/// Writes the simulator's world, once: what was changed in it by hand stays.
+///
+/// # Errors
+/// As [`world`]; [`Error::Io`], [`Error::Yaml`].
+pub(crate) fn write_world(plan: &NetworkPlan, layout: &Layout) -> Result<()> {
+    let path = layout.world();
+    if path.exists() {
+        return Ok(());
+    }
+    files::make_dir(layout.member(VPC_ROUTER).dir())?;
+    write(&world(plan)?, layout)
+}
+
+/// Adds a plan's new instances to the world: to its file, and to the simulator that runs.
+///
+/// # Errors
+/// As [`write_world`]; [`Error::Http`] and [`Error::Io`] for a simulator that does not take them.
+pub(crate) fn grow_world(plan: &NetworkPlan, layout: &Layout) -> Result<()> {
+    let path = layout.world();
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return Ok(());
+    };
+    let mut had = config::WorldFile::parse(&text).map_err(|e| Error::Yaml(e.to_string()))?;
+    let mut steps = Vec::new();
+    for vpc in world(plan)?.vpcs {
+        let Some(known) = had.vpcs.iter_mut().find(|v| v.id == vpc.id) else {
+            continue;
+        };
+        for instance in vpc.instances {
+            if known.instances.iter().all(|i| i.id != instance.id) {
+                steps.push(json!({"putInstance": {"vpc": vpc.id, "instance": instance}}));
+                known.instances.push(instance);
+            }
+        }
+    }
+    if steps.is_empty() {
+        return Ok(());
+    }
+    write(&had, layout)?;
+    let router = netns_path(&namespace(VPC_ROUTER));
+    let body = Value::from(steps).to_string();
+    let (status, answer) = netns::enter(&router, || ask_here("POST", "/_sim/world", &body))??;
+    if status == 200 {
+        return Ok(());
+    }
+    Err(Error::Http {
+        socket: path,
+        reason: format!("the simulator says {status}: {answer}"),
+    })
+}
+
+fn write(world: &WorldFile, layout: &Layout) -> Result<()> {
+    let yaml = serde_norway::to_string(world).map_err(|e| Error::Yaml(e.to_string()))?;
+    files::write_if_changed(&layout.world(), yaml.as_bytes())?;
+    Ok(())
+}
+
 /// The region of the lab's cloud.
 pub(super) fn region(plan: &NetworkPlan) -> String {
     let region = plan.spec.sites.iter().find_map(|s| s.region.clone());
     region.unwrap_or_else(|| "cn-hangzhou".to_owned())
+}
+
+fn key((id, secret): (&str, &str)) -> AccessKey {
+    AccessKey {
+        id: id.to_owned(),
+        secret: secret.to_owned(),
+        token: None,
+        expires_after_seconds: None,
+        allow: vec!["*".to_owned()],
+        inactive: false,
+    }
 }
 
 fn vpc(plan: &NetworkPlan, site: &Site) -> Result<config::Vpc> {

@@ -18,7 +18,9 @@ use std::time::Duration;
 pub use keys::{Key, Keys};
 pub use request::{Params, Request, decode_query};
 pub use throttle::Throttler;
-pub use v1::{signature as v1_signature, string_to_sign as v1_string_to_sign};
+pub use v1::{
+    signature as v1_signature, signed_query as v1_signed_query, string_to_sign as v1_string_to_sign,
+};
 pub use v3::{
     Canonical as V3Canonical, signature as v3_signature, string_to_sign as v3_string_to_sign,
 };

@@ -25,6 +25,13 @@ pub fn signature(secret: &str, string_to_sign: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
+/// The query of a call that is signed with the secret: its parameters and `Signature`.
+pub fn signed_query(secret: &str, method: &str, mut params: Params) -> String {
+    let signature = signature(secret, &string_to_sign(method, &params));
+    params.0.insert("Signature".to_owned(), signature);
+    canonical_query(params.0.iter())
+}
+
 pub(super) fn read<'r>(method: &str, params: &'r Params) -> Result<Signed<'r>, ApiError> {
     let missing = ApiError::IncompleteSignature;
     let key = params

@@ -116,17 +116,7 @@ fn hops_of(
     let mut hops = BTreeMap::new();
     for (n, instance) in vpc.instances.iter().enumerate() {
         let at = format!("{at}.instances[{n}]");
-        if !v_switches.contains_key(&instance.v_switch) {
-            let what = format!("{} has no vSwitch {}", vpc.id, instance.v_switch);
-            return Err(ConfigError::wrong(format!("{at}.vSwitch"), what));
-        }
-        let hop = LocalHop {
-            hop_type: "Instance".to_owned(),
-            v_switch: Some(instance.v_switch.clone()),
-            addresses: instance.addresses.clone(),
-            mac: instance.mac.clone(),
-            health: Health::Available,
-        };
+        let hop = machine(&vpc.id, v_switches, instance, &at)?;
         unique(&mut hops, &instance.id, hop, &at)?;
     }
     for (n, gateway) in vpc.gateways.iter().enumerate() {
@@ -140,6 +130,35 @@ fn hops_of(
         unique(&mut hops, &gateway.id, hop, &format!("{at}.gateways[{n}]"))?;
     }
     Ok(hops)
+}
+
+/// An instance as a next hop.
+fn machine(
+    vpc: &str,
+    v_switches: &BTreeMap<String, VSwitch>,
+    instance: &config::Instance,
+    at: &str,
+) -> Built<LocalHop> {
+    if !v_switches.contains_key(&instance.v_switch) {
+        let what = format!("{vpc} has no vSwitch {}", instance.v_switch);
+        return Err(ConfigError::wrong(format!("{at}.vSwitch"), what));
+    }
+    Ok(LocalHop {
+        hop_type: "Instance".to_owned(),
+        v_switch: Some(instance.v_switch.clone()),
+        addresses: instance.addresses.clone(),
+        mac: instance.mac.clone(),
+        health: Health::Available,
+    })
+}
+
+/// Adds an instance to a VPC, or replaces the one of that ID.
+pub(super) fn put_instance(world: &mut World, vpc: &str, instance: &config::Instance) -> Built<()> {
+    let found = world.vpcs.get_mut(vpc);
+    let found = found.ok_or_else(|| ConfigError::wrong("vpc", format!("there is no VPC {vpc}")))?;
+    let hop = machine(vpc, &found.v_switches, instance, "instance")?;
+    found.hops.insert(instance.id.clone(), hop);
+    Ok(())
 }
 
 fn add_vbr(world: &mut World, vbr: &config::Vbr, at: &str) -> Built<()> {

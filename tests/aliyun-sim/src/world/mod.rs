@@ -69,6 +69,18 @@ impl World {
         build::build(file, now)
     }
 
+    /// Adds an instance to a VPC, or replaces the one of that ID.
+    ///
+    /// # Errors
+    /// [`ConfigError::Wrong`] for a VPC or a vSwitch that is not there.
+    pub fn put_instance(
+        &mut self,
+        vpc: &str,
+        instance: &crate::config::Instance,
+    ) -> Result<(), ConfigError> {
+        build::put_instance(self, vpc, instance)
+    }
+
     /// Lets time pass: finishes what was due until `now`, each at its own time. A time
     /// before the last one changes nothing.
     pub fn advance(&mut self, now: Timestamp) {

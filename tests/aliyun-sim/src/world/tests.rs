@@ -297,6 +297,31 @@ fn a_busy_part_refuses_writes_with_its_own_code() {
 }
 
 #[test]
+fn a_machine_that_is_new_can_be_led_to() {
+    let mut world = world();
+    let new = |v_switch: &str| crate::config::Instance {
+        id: "i-new".to_owned(),
+        v_switch: v_switch.to_owned(),
+        addresses: vec!["172.20.2.77".parse().expect("an address")],
+        mac: None,
+    };
+    let entry = entry("172.30.99.0/24", instance("i-new"));
+    let refused = world.create(by(0), &entry).expect_err("not there yet");
+    assert_eq!(refused.code(), "InvalidNextHopId.NotFound");
+    let wrong = world.put_instance("vpc-lab", &new("vsw-none"));
+    assert!(
+        wrong
+            .expect_err("no vSwitch")
+            .to_string()
+            .contains("vsw-none")
+    );
+    world
+        .put_instance("vpc-lab", &new("vsw-zone-b"))
+        .expect("it comes");
+    world.create(by(0), &entry).expect("it is there");
+}
+
+#[test]
 fn what_a_world_file_has_wrong_is_named() {
     for (from, to, says) in [
         (

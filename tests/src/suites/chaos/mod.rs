@@ -12,7 +12,7 @@
 //! done and how long is waited, and not how threads and processes meet.
 
 mod containers;
-mod dice;
+pub(super) mod dice;
 mod kills;
 mod leaks;
 mod ledger;

@@ -16,6 +16,9 @@ use super::container::Container;
 /// So many of the last pings may be under way when a stream is ended.
 const UNDER_WAY: u32 = 3;
 
+/// How long a stream goes on by itself.
+const LASTS: Duration = Duration::from_secs(120);
+
 /// A ping that runs until it is finished.
 #[derive(Debug)]
 pub(in crate::suites) struct Stream {
@@ -42,14 +45,18 @@ pub(in crate::suites) struct Outcome {
 }
 
 impl Stream {
-    /// Starts one, at an interval that ping takes: `0.01`. It ends by itself after two minutes.
+    /// Starts one, at an interval that ping takes: `0.01`. It ends by itself after two minutes,
+    /// or somewhat more.
     ///
     /// # Errors
     /// If ping does not start.
     pub(in crate::suites) fn start(from: &Container, to: IpAddr, interval: &str) -> Result<Self> {
         let mut command = from.command("ping");
+        // With `-w`, a router's "unreachable" would end it.
+        let seconds: f64 = interval.parse().context("ping's interval")?;
+        let count = format!("{:.0}", LASTS.as_secs_f64() / seconds);
         command
-            .args(["-n", "-D", "-w", "120", "-i", interval, &to.to_string()])
+            .args(["-n", "-D", "-c", &count, "-i", interval, &to.to_string()])
             .env("LC_ALL", "C")
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

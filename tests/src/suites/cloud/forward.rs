@@ -1,50 +1,16 @@
-//! `cloud`: the VPC router and the VBR forward what the simulator's tables say and nothing else,
-//! and vpc-route makes the tables say what the plan does.
+//! Entries by hand: what they let through, and what is lost without them.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use flatnet_plan::model::SiteType;
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
 
-use super::kit::container::Container;
-use super::{Check, Suite};
-use crate::cloud::{ask, line_interface, wait_converged};
-use crate::{Lab, LabGuard, Silent};
-
-/// How long the kernel may take to follow; the machine may be busy.
-const FOLLOWED: Duration = Duration::from_secs(5);
-
-/// vpc-route among the supervisor's units.
-const CONTROLLER: &str = "vpcr/vpc-route";
-/// The simulator there.
-const SIMULATOR: &str = "vpcr/aliyun-sim";
-
-/// The suite.
-pub(super) const SUITE: Suite = Suite {
-    name: "cloud",
-    about: "the routers forward what their tables say, and vpc-route fills these by the plan",
-    checks: &[
-        Check {
-            sentence: "while the tables are empty nothing crosses but what is connected",
-            run: empty_tables,
-        },
-        Check {
-            sentence: "with an entry for each range and each end of the line everyone is reached",
-            run: full_tables,
-        },
-        Check {
-            sentence: "each of the entries is needed: without it the packet is lost",
-            run: each_entry,
-        },
-        Check {
-            sentence: "the simulator dies and forgets its tables: vpc-route fills them again",
-            run: simulator_dies,
-        },
-    ],
-};
+use super::rig::{CONTROLLER, FOLLOWED, SIMULATOR, World, all_reached, converged, tables, within};
+use crate::cloud::{ask, line_interface};
+use crate::suites::kit::container::{Container, ping};
+use crate::{Lab, LabGuard};
 
 /// An entry that is wanted, as `/_sim/world` takes it.
 #[derive(Debug, Clone)]
@@ -55,42 +21,6 @@ struct Wanted {
     hop: String,
 }
 
-struct World {
-    idc: Container,
-    vpc1: Container,
-    vpc2: Container,
-}
-
-impl World {
-    /// One container in the IDC, one in each zone of the VPC.
-    fn attach(lab: &Lab) -> Result<Self> {
-        let one = |node: &str, network: &str| {
-            Container::attach(lab, &lab.node(node)?, network, &format!("cloud-{node}"))
-        };
-        Ok(Self {
-            idc: one("idc1", "web")?,
-            vpc1: one("vpc1", "cloud")?,
-            vpc2: one("vpc2", "cloud")?,
-        })
-    }
-
-    fn detach(self) -> Result<()> {
-        for container in [self.idc, self.vpc1, self.vpc2] {
-            container.detach()?;
-        }
-        Ok(())
-    }
-
-    /// The ways that cross the VPC router.
-    fn ways(&self) -> [(&Container, &Container); 3] {
-        [
-            (&self.idc, &self.vpc1),
-            (&self.vpc1, &self.vpc2),
-            (&self.vpc2, &self.idc),
-        ]
-    }
-}
-
 /// Does `work` on empty tables while vpc-route is away; afterwards it fills them again.
 fn by_hand(lab: &LabGuard, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let stopped = lab.stop_unit(CONTROLLER)?;
@@ -98,10 +28,10 @@ fn by_hand(lab: &LabGuard, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let outcome = work();
     clear(lab)?;
     drop(stopped);
-    outcome.and(Ok(wait_converged(lab.layout(), &Silent)?))
+    outcome.and(converged(lab))
 }
 
-fn empty_tables(lab: &LabGuard) -> Result<()> {
+pub(super) fn empty_tables(lab: &LabGuard) -> Result<()> {
     by_hand(lab, || nothing_crosses(lab))
 }
 
@@ -117,13 +47,12 @@ fn nothing_crosses(lab: &LabGuard) -> Result<()> {
     let other = hosts.find(|h| h.name.as_str() == "vpc2").context("vpc2")?;
     for address in &other.addresses {
         let to = address.ip().to_string();
-        super::kit::container::ping(&mut node.command("ping"), &to)
-            .context("from vSwitch to vSwitch")?;
+        ping(&mut node.command("ping"), &to).context("from vSwitch to vSwitch")?;
     }
     world.detach()
 }
 
-fn full_tables(lab: &LabGuard) -> Result<()> {
+pub(super) fn full_tables(lab: &LabGuard) -> Result<()> {
     by_hand(lab, || everyone_is_reached(lab))
 }
 
@@ -136,7 +65,7 @@ fn everyone_is_reached(lab: &LabGuard) -> Result<()> {
     world.detach()
 }
 
-fn each_entry(lab: &LabGuard) -> Result<()> {
+pub(super) fn each_entry(lab: &LabGuard) -> Result<()> {
     by_hand(lab, || each_is_needed(lab))
 }
 
@@ -179,7 +108,7 @@ fn each_is_needed(lab: &LabGuard) -> Result<()> {
     world.detach()
 }
 
-fn simulator_dies(lab: &LabGuard) -> Result<()> {
+pub(super) fn simulator_dies(lab: &LabGuard) -> Result<()> {
     let world = World::attach(lab)?;
     all_reached(&world)?;
     let before = entries(lab)?;
@@ -190,7 +119,7 @@ fn simulator_dies(lab: &LabGuard) -> Result<()> {
         Ok(())
     })?;
     // Its world begins anew, with empty tables.
-    wait_converged(lab.layout(), &Silent)?;
+    converged(lab)?;
     all_reached(&world)?;
     let after = entries(lab)?;
     ensure!(before == after, "before: {before:?}, after: {after:?}");
@@ -264,15 +193,6 @@ fn wanted(lab: &Lab) -> Result<Vec<Wanted>> {
     Ok(all)
 }
 
-fn all_reached(world: &World) -> Result<()> {
-    for (from, to) in world.ways() {
-        for ip in to.ips() {
-            within(FOLLOWED, || from.reaches(ip))?;
-        }
-    }
-    Ok(())
-}
-
 /// Pings are lost, as soon as the kernel has followed.
 fn lost(from: &Container, to: IpAddr) -> Result<()> {
     within(FOLLOWED, || {
@@ -285,17 +205,7 @@ fn lost(from: &Container, to: IpAddr) -> Result<()> {
     })
 }
 
-fn within(limit: Duration, check: impl Fn() -> Result<()>) -> Result<()> {
-    let begun = Instant::now();
-    loop {
-        match check() {
-            Err(_) if begun.elapsed() < limit => std::thread::sleep(Duration::from_millis(50)),
-            outcome => return outcome,
-        }
-    }
-}
-
-fn steps(lab: &Lab, steps: &Value) -> Result<Value> {
+pub(super) fn steps(lab: &Lab, steps: &Value) -> Result<Value> {
     // The simulator may be on its way back.
     within(FOLLOWED, || {
         ask(lab, "GET", "/_sim/faults", "")?;
@@ -331,11 +241,6 @@ fn entries(lab: &Lab) -> Result<Vec<(String, Vec<String>)>> {
         (text(&t["id"]), all)
     };
     Ok(tables(lab)?.iter().map(of).collect())
-}
-
-fn tables(lab: &Lab) -> Result<Vec<Value>> {
-    let (_, body) = ask(lab, "GET", "/_sim/tables", "")?;
-    Ok(serde_json::from_str(&body)?)
 }
 
 /// Takes every custom entry away.
