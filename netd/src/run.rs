@@ -30,6 +30,7 @@ use crate::real::RealWorld;
 use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler, Report};
 use crate::scrape::Scraper;
 use crate::server::{self, App};
+use crate::view::trace::NodeTracer;
 
 /// The store's file in the state directory.
 const STORE_FILE: &str = "netd.redb";
@@ -272,7 +273,15 @@ async fn run(args: RunArgs) -> Result<()> {
         }
     }
 
+    let tracer = NodeTracer {
+        engine: engine.clone(),
+        reconciler: Arc::clone(&reconciler),
+        kernel: world.kernel().clone(),
+        rundir: args.ovs_rundir.clone(),
+        bridge: args.bridge.clone(),
+    };
     let app = App {
+        tracer: Arc::new(tracer),
         engine: engine.clone(),
         reconciler,
         metrics: Arc::clone(&metrics),

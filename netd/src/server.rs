@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use flatnet_daemon::socket::Peer;
 use flatnet_plan::NodeSpec;
+use flatnet_types::api::trace::Packet;
 use flatnet_types::api::view::{AttachmentView, NodeView, ReconcileView};
 use flatnet_types::api::{
     self, AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VersionReply,
@@ -44,6 +45,8 @@ pub struct App<W: NodeWorld> {
     pub metrics: Arc<Metrics>,
     /// Refreshes the metrics that are read and not counted.
     pub scrape: Arc<dyn view::Scrape>,
+    /// Answers for packets.
+    pub tracer: Arc<dyn view::trace::Tracer>,
 }
 
 impl<W: NodeWorld> Clone for App<W> {
@@ -53,6 +56,7 @@ impl<W: NodeWorld> Clone for App<W> {
             reconciler: Arc::clone(&self.reconciler),
             metrics: Arc::clone(&self.metrics),
             scrape: Arc::clone(&self.scrape),
+            tracer: Arc::clone(&self.tracer),
         }
     }
 }
@@ -84,6 +88,7 @@ fn router<W: NodeWorld>(app: App<W>) -> Router {
         .route("/v1/attachments", get(attachments::<W>))
         .route("/v1/node", get(node::<W>))
         .route("/v1/plan", get(plan::<W>))
+        .route("/v1/trace", get(trace::<W>))
         .route("/v1/reconcile", post(reconcile::<W>))
         .route("/v1/cni/add", post(add::<W>))
         .route("/v1/cni/del", post(del::<W>))
@@ -322,6 +327,26 @@ async fn plan<W: NodeWorld>(State(app): State<App<W>>) -> Response {
         Ok((actual, plan)) => Json(view::plan(&plan, actual)).into_response(),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, e.to_string()).into_response(),
     }
+}
+
+async fn trace<W: NodeWorld>(State(app): State<App<W>>, request: Request) -> Response {
+    let packet = match Packet::from_query(request.uri().query().unwrap_or_default()) {
+        Ok(packet) => packet,
+        Err(e) => return unusable(StatusCode::BAD_REQUEST, code::DECODE, &e),
+    };
+    match app.tracer.trace(packet).await {
+        Ok(facts) => Json(facts).into_response(),
+        Err(e) => unusable(StatusCode::SERVICE_UNAVAILABLE, code::TRY_AGAIN_LATER, &e),
+    }
+}
+
+fn unusable(status: StatusCode, code: u32, error: &dyn std::error::Error) -> Response {
+    let error = ErrorReply {
+        code,
+        msg: error.to_string(),
+        details: String::new(),
+    };
+    refusal(status, error)
 }
 
 async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<ReconcileView> {

@@ -1,5 +1,7 @@
 //! What netd shows of itself, in the words of [`flatnet_types::api::view`].
 
+pub mod trace;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The command line as it is written.
 
+mod live;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -8,6 +10,7 @@ use flatnet_plan::model::VlanRole;
 use flatnet_types::{NetworkName, NodeName, VlanId};
 use ipnetwork::IpNetwork;
 
+pub use self::live::{LinkCommand, RoutesCommand, TablesArgs, TraceArgs};
 use crate::daemon::Endpoint;
 use crate::output::{Colour, Format};
 
@@ -74,6 +77,15 @@ pub enum Command {
         #[command(subcommand)]
         command: RoutesCommand,
     },
+    /// Tell why A cannot reach B: hop by hop, there and back, and what mends the first wrong one
+    #[command(
+        after_help = "Exits with 0 if nothing is wrong, with 1 if something is, and with 2 if not \
+                      everything could be looked at."
+    )]
+    Trace(TraceArgs),
+    /// Check leased lines from both ends
+    #[command(subcommand)]
+    Link(LinkCommand),
     /// Ask the node daemon of this machine
     #[command(subcommand)]
     Node(NodeCommand),
@@ -137,51 +149,12 @@ pub enum NodeCommand {
         #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
         netd: PathBuf,
     },
-}
-
-/// Where the route tables are told of.
-#[derive(Debug, Clone, clap::Args)]
-pub struct TablesArgs {
-    /// vpc-route's socket
-    #[arg(
-        long,
-        value_name = "SOCKET",
-        global = true,
-        env = "FLATNET_VPC_ROUTE",
-        default_value = "/run/flatnet/vpc-route.sock",
-        value_hint = ValueHint::FilePath
-    )]
-    pub vpc_route: PathBuf,
-    /// What `vpc-route plan -o json` said, instead of asking; `-` reads standard input
-    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
-    pub tables: Option<PathBuf>,
-}
-
-/// The commands on route tables.
-#[derive(Debug, Subcommand)]
-pub enum RoutesCommand {
-    /// Show every entry: where it leads, whose it is, its state, and the quota
-    Show {
-        /// Only the tables of this name, ID or site
-        table: Option<String>,
-    },
-    /// Show what vpc-route would change, and what it cannot
-    #[command(
-        after_help = "Exits with 0 if every table is as the plan wants it, with 1 if not, \
-                            and with 2 if a table cannot be looked at."
-    )]
-    Diff {
-        /// Only the tables of this name, ID or site
-        table: Option<String>,
-    },
-    /// Show which entry of which table an address takes
-    #[command(
-        after_help = "Exits with 0 if every table leads it where the plan wants it, with 1 \
-                            if not, and with 2 if a table cannot be looked at."
-    )]
-    Trace {
-        /// The address
-        address: IpAddr,
+    /// Let netd look at its node now, and mend what it can
+    #[command(after_help = "Exits with 0 if nothing is left to do, with 1 if something is.")]
+    Reconcile {
+        /// netd's socket
+        #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
+        netd: PathBuf,
     },
 }
 

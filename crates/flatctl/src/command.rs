@@ -2,14 +2,16 @@
 
 mod explain;
 mod ip;
+mod link;
 mod node;
 mod plan;
 mod range;
 mod routes;
 mod shell;
+mod trace;
 
 use crate::CliError;
-use crate::args::{Command, IpCommand, NodeCommand};
+use crate::args::{Command, IpCommand, LinkCommand, NodeCommand};
 use crate::output::Output;
 use crate::source::Source;
 
@@ -36,7 +38,12 @@ pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliErro
         ),
         Command::Range { ipamd, command } => range::run(command, &ipamd, output),
         Command::Routes { tables, command } => routes::run(command, &tables, output),
+        Command::Trace(args) => trace::run(&args, output),
+        Command::Link(LinkCommand::Check { line, plan, tables }) => {
+            link::check(line.as_deref(), &Source::read(&plan)?, &tables, output)
+        }
         Command::Node(NodeCommand::Status { netd }) => node::status(&netd, output),
+        Command::Node(NodeCommand::Reconcile { netd }) => node::reconcile(&netd, output),
         Command::Attachments { netd, network } => {
             node::attachments(&netd, network.as_ref(), output)
         }

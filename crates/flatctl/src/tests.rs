@@ -7,6 +7,7 @@ use super::*;
 mod daemons;
 mod plan;
 mod routes;
+mod trace;
 
 /// A plan of two racks and two zones.
 const TWO_SITES: &str = "fixtures/two-sites.yaml";

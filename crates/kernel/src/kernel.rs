@@ -1,5 +1,6 @@
 //! The handle.
 
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +19,11 @@ use crate::netns::{Netns, NetnsId, THREAD_NETNS};
 use crate::pool::{Pool, Worker};
 use crate::spec::{AddressSpec, ContainerSpec, LinkChange, RouteSpec, VethMade, VethSpec};
 use crate::sysctl::SysctlKey;
-use crate::view::{Address, ContainerView, Deleted, Link, NeighbourCount, NeighbourLimits, Route};
-use crate::{configure, delete, host, observe, sysctl, veth};
+use crate::view::{
+    Address, ContainerView, Deleted, Link, Neighbour, NeighbourCount, NeighbourLimits, Route,
+    RouteLookup,
+};
+use crate::{configure, delete, host, lookup, observe, sysctl, veth};
 
 /// Threads for requests. The kernel does most of them one after another (the rtnl lock);
 /// eight at once is what a node sees when a batch of pods starts.
@@ -203,6 +207,37 @@ impl Kernel {
     /// [`ObserveError`].
     pub async fn neighbour_count(&self) -> Result<NeighbourCount, ObserveError> {
         self.run("counting neighbours", observe::neighbours).await
+    }
+
+    /// Where home sends a packet to `dst`: one of its own, or, with `from`, one from `src` that
+    /// came in by that link.
+    ///
+    /// # Errors
+    /// [`ObserveError`]. That the packet is dropped is none.
+    pub async fn route_to(
+        &self,
+        dst: IpAddr,
+        src: Option<IpAddr>,
+        from: Option<&IfName>,
+    ) -> Result<RouteLookup, ObserveError> {
+        let from = from.cloned();
+        self.run("looking up a route", move |worker| {
+            lookup::route(worker, dst, src, from.as_ref())
+        })
+        .await
+    }
+
+    /// The neighbours of home, or of a container.
+    ///
+    /// # Errors
+    /// [`ObserveError`].
+    pub async fn neighbours(&self, netns: Option<&Netns>) -> Result<Vec<Neighbour>, ObserveError> {
+        let netns = netns.cloned();
+        self.run("listing neighbours", move |worker| match &netns {
+            Some(netns) => lookup::neighbours_in(worker, netns),
+            None => lookup::neighbours(worker),
+        })
+        .await
     }
 
     /// The interface `ifname` of a container, or `None` if there is none.

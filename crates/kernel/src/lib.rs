@@ -34,6 +34,7 @@ mod error;
 mod host;
 mod ioctl;
 mod kernel;
+mod lookup;
 pub mod memory;
 mod message;
 mod monitor;
@@ -59,6 +60,6 @@ pub use spec::{
 };
 pub use sysctl::SysctlKey;
 pub use view::{
-    Address, ContainerView, Deleted, Link, LinkEvent, NeighbourCount, NeighbourLimits, NextHop,
-    OperState, Route, RouteKind, RouteScope,
+    Address, ContainerView, Deleted, Link, LinkEvent, Neighbour, NeighbourCount, NeighbourLimits,
+    NextHop, OperState, Route, RouteKind, RouteLookup, RouteScope,
 };

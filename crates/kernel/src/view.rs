@@ -295,6 +295,31 @@ pub struct ContainerView {
     pub routes: Vec<Route>,
 }
 
+/// What the kernel does with one packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteLookup {
+    /// It follows this route.
+    Found(Box<Route>),
+    /// It drops it.
+    Refused {
+        /// Why, in the kernel's words.
+        reason: String,
+    },
+}
+
+/// An entry of a neighbour table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The neighbour.
+    pub address: IpAddr,
+    /// The link that it is on.
+    pub ifindex: u32,
+    /// Its MAC; none: nobody has answered for it.
+    pub mac: Option<MacAddr>,
+    /// Whether it is, or was, asked for in vain (`NUD_INCOMPLETE`, `NUD_FAILED`).
+    pub failed: bool,
+}
+
 /// Entries in the neighbour tables, of all states.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NeighbourCount {

@@ -13,6 +13,7 @@
 //! themselves, and neither repeats a request: who made it learns whether it may have been
 //! done, and decides.
 
+pub mod appctl;
 mod link;
 pub mod openflow;
 mod outbox;

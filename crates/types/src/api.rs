@@ -27,6 +27,7 @@ use crate::{
     AttachmentKey, Bandwidth, ContainerId, IfName, MacAddr, Mtu, NetnsPath, NetworkName, VlanId,
 };
 
+pub mod trace;
 pub mod view;
 
 /// The version of these messages.

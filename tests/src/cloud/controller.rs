@@ -37,6 +37,11 @@ pub fn state_dir(layout: &Layout) -> PathBuf {
     layout.member(VPC_ROUTER).dir().join(VPC_ROUTE)
 }
 
+/// Where `flatctl` asks it.
+pub fn socket(layout: &Layout) -> PathBuf {
+    state_dir(layout).join("vpc-route.sock")
+}
+
 /// How it reaches the edge router. Which provider that is, the whole lab reads here.
 fn edge_router() -> Value {
     json!({"provider": "linux", "netns": netns_path(&namespace(EDGE))})
@@ -60,6 +65,7 @@ pub fn config(plan: &NetworkPlan, layout: &Layout) -> Value {
         "plan": layout.plan(),
         "ipamd": {"endpoint": format!("unix:{}", layout.ipamd_sock().display())},
         "stateDir": state_dir(layout),
+        "socket": socket(layout),
         "intervalSeconds": 2,
         "graceSeconds": 3,
         "leaseSeconds": 5,

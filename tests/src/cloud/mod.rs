@@ -23,7 +23,7 @@ mod kernel;
 mod units;
 mod world;
 
-pub use controller::{CLUSTER, VPC_ROUTE, config, config_path, state_dir};
+pub use controller::{CLUSTER, VPC_ROUTE, config, config_path, socket, state_dir};
 pub(crate) use controller::{wait_converged, write_config};
 pub(crate) use follow::{Follow, follow};
 pub use hand::{HAND_KEY, by_hand};

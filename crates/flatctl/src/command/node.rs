@@ -89,6 +89,31 @@ pub(super) fn status(socket: &Path, output: &mut Output<'_>) -> Result<u8, CliEr
     Ok(if well { exit::OK } else { exit::FOUND })
 }
 
+pub(super) fn reconcile(socket: &Path, output: &mut Output<'_>) -> Result<u8, CliError> {
+    let nothing = serde_json::Value::Null;
+    let done: ReconcileView = Daemon::netd(socket).post("/v1/reconcile", &nothing)?;
+    output.show(&done, |done| vec![reconciled(done)])?;
+    let well = done.converged && done.problems.is_empty();
+    Ok(if well { exit::OK } else { exit::FOUND })
+}
+
+fn reconciled(done: &ReconcileView) -> Table {
+    let mut table = Table::new([Column::text("OUTCOME"), Column::text("WHAT").wrapped()])
+        .without_heads()
+        .or_empty("nothing was to be done");
+    let groups = [
+        ("done", Style::Good, &done.applied),
+        ("failed", Style::Bad, &done.failed),
+        ("problem", Style::Bad, &done.problems),
+    ];
+    for (word, style, all) in groups {
+        for what in all {
+            table.row([Cell::styled(word, style), what.as_str().into()]);
+        }
+    }
+    table
+}
+
 /// netd's own words for why it serves no ADD.
 fn why_not(netd: &Daemon, ready: bool) -> Option<String> {
     if ready {

@@ -1,0 +1,33 @@
+//! `GET /v1/trace`: what this node knows of one packet.
+//!
+//! ```text
+//!   spec, attachments, packet ──▶ [ask] ──▶ Questions ──(kernel, ofproto/trace)──▶ Answers ─┐
+//!   dry run: Actual, Plan ──────────────────────────────────────────────────────▶ [facts] ─▶ NodeFacts
+//! ```
+//!
+//! Nothing is changed, and no packet is sent.
+
+mod ask;
+mod facts;
+mod live;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use flatnet_types::api::trace::{NodeFacts, Packet};
+
+use crate::world::WorldError;
+
+pub use live::NodeTracer;
+
+/// Answers for one packet.
+pub trait Tracer: Send + Sync {
+    /// Looks at the node.
+    fn trace(
+        &self,
+        packet: Packet,
+    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, WorldError>> + Send + '_>>;
+}

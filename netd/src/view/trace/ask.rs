@@ -1,0 +1,160 @@
+//! What there is to ask about a packet. Pure.
+
+use std::net::IpAddr;
+
+use flatnet_plan::node::{Mode, NodeSpec};
+use flatnet_types::api::trace::{Packet, Proto, Side};
+use flatnet_types::api::view::AttachmentView;
+use flatnet_types::{MacAddr, VlanId};
+
+use crate::flows::NodePorts;
+use crate::reconcile::Actual;
+
+/// A router's MAC, for frames from the physical network: no flow looks at it.
+const ROUTER: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0xfe]);
+
+/// One end of the packet, if it is of this node.
+#[derive(Debug, Clone)]
+pub(super) enum Here {
+    /// The host has the address.
+    Host,
+    /// A container has it.
+    Container(Box<AttachmentView>),
+}
+
+/// Who has an address on this node.
+pub(super) fn here(
+    spec: &NodeSpec,
+    attachments: &[AttachmentView],
+    address: IpAddr,
+) -> Option<Here> {
+    let own = spec.host_addresses.iter().any(|a| a.ip() == address);
+    let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
+    let gateway = spec.mode == Mode::Routed && ranges.any(|r| r.gateway == address);
+    if own || gateway {
+        return Some(Here::Host);
+    }
+    let has = |a: &&AttachmentView| a.addresses.iter().any(|x| x.ip() == address);
+    let found = attachments.iter().find(has)?;
+    Some(Here::Container(Box::new(found.clone())))
+}
+
+/// A packet to send through the flows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AskFlows {
+    /// Where it comes in.
+    pub(super) from: Side,
+    /// The tag that it comes with.
+    pub(super) vlan: Option<VlanId>,
+    /// The packet in Open vSwitch's words; or why there is none.
+    pub(super) packet: Result<String, String>,
+}
+
+/// All that is to be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Questions {
+    /// Look-ups in the kernel's routes, by whose packet it is.
+    pub(super) routes: Vec<Side>,
+    pub(super) flows: Vec<AskFlows>,
+}
+
+/// What to ask about a packet between these ends.
+pub(super) fn questions(
+    spec: &NodeSpec,
+    actual: &Actual,
+    ports: Option<&NodePorts>,
+    packet: Packet,
+    (src, dst): (Option<&Here>, Option<&Here>),
+) -> Questions {
+    let mut asked = Questions::default();
+    let routed = spec.mode == Mode::Routed;
+    let from_host = || {
+        let ports = ports.ok_or_else(|| "the host's port has no number".to_owned())?;
+        Ok(text(packet, ports.host, None, ports.mac))
+    };
+    match src {
+        Some(Here::Container(c)) => {
+            if routed {
+                asked.routes.push(Side::Container);
+            }
+            let port = actual.ports.get(c.host_ifname.as_str());
+            let number = port.and_then(|p| p.ofport);
+            let number = number.ok_or_else(|| format!("port {} has no number", c.host_ifname));
+            let mac = c.detail.as_ref().map(|d| d.mac);
+            let mac = mac.ok_or_else(|| "its ADD is not done yet".to_owned());
+            let text = number.and_then(|n| Ok(text(packet, n, None, mac?)));
+            asked.flows(Side::Container, None, text);
+        }
+        Some(Here::Host) => {
+            asked.routes.push(Side::Host);
+            if !routed || dst.is_some() {
+                asked.flows(Side::Host, None, from_host());
+            }
+        }
+        None => {}
+    }
+    match dst {
+        Some(_) if !routed => {
+            let vlan = vlan_of(spec, dst);
+            let uplink = ports.and_then(|p| p.uplink);
+            let uplink = uplink.ok_or_else(|| "the uplink has no number".to_owned());
+            let text = uplink.map(|n| text(packet, n, vlan, ROUTER));
+            asked.flows(Side::Uplink, vlan, text);
+        }
+        Some(end) => {
+            if src.is_none() {
+                asked.routes.push(Side::Uplink);
+            }
+            let known = asked.flows.iter().any(|f| f.from == Side::Host);
+            if matches!(end, Here::Container(_)) && !known {
+                asked.flows(Side::Host, None, from_host());
+            }
+        }
+        None => {}
+    }
+    asked
+}
+
+impl Questions {
+    fn flows(&mut self, from: Side, vlan: Option<VlanId>, packet: Result<String, String>) {
+        self.flows.push(AskFlows { from, vlan, packet });
+    }
+}
+
+/// The VLAN in which a packet comes to an end.
+fn vlan_of(spec: &NodeSpec, end: Option<&Here>) -> Option<VlanId> {
+    match (end?, spec.mode) {
+        (Here::Container(c), _) => {
+            let mut networks = spec.networks.iter();
+            networks.find(|n| n.name == c.plan_network)?.vlan
+        }
+        (Here::Host, Mode::Vlan { host_vlan }) => host_vlan,
+        (Here::Host, Mode::Routed) => None,
+    }
+}
+
+/// A packet in the words of ovs-ofctl(8).
+fn text(packet: Packet, in_port: u32, vlan: Option<VlanId>, mac: MacAddr) -> String {
+    let v6 = packet.dst.is_ipv6();
+    let six = if v6 { "6" } else { "" };
+    let kind = match packet.proto {
+        Proto::Icmp => "icmp",
+        Proto::Tcp { .. } => "tcp",
+        Proto::Udp { .. } => "udp",
+    };
+    let mut text = format!("in_port={in_port},{kind}{six},dl_src={mac}");
+    if let Some(vlan) = vlan {
+        text.push_str(&format!(",dl_vlan={vlan}"));
+    }
+    let net = if v6 { "ipv6" } else { "nw" };
+    let (src, dst) = (packet.src, packet.dst);
+    text.push_str(&format!(",{net}_src={src},{net}_dst={dst},nw_ttl=64"));
+    match (packet.ports(), v6, packet.back) {
+        (Some((from, to)), ..) => text.push_str(&format!(",tp_src={from},tp_dst={to}")),
+        (None, false, false) => text.push_str(",icmp_type=8,icmp_code=0"),
+        (None, false, true) => text.push_str(",icmp_type=0,icmp_code=0"),
+        (None, true, false) => text.push_str(",icmpv6_type=128,icmpv6_code=0"),
+        (None, true, true) => text.push_str(",icmpv6_type=129,icmpv6_code=0"),
+    }
+    text
+}

@@ -1,0 +1,132 @@
+//! The answer, from what was asked and what a dry run saw. Pure.
+
+use std::collections::BTreeMap;
+
+use flatnet_plan::node::NodeSpec;
+use flatnet_types::api::trace::{
+    Container, End, FlowTrace, Inside, Link, Lookup, NodeFacts, Pending, Port, Row, VERSION,
+};
+use flatnet_types::api::view::{AttachmentState, AttachmentView};
+
+use super::ask::Here;
+use crate::reconcile::{Actual, HOST_PORT, Op, Plan, Subject};
+
+/// What the node answered.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) lookups: Vec<Lookup>,
+    pub(super) traces: Vec<FlowTrace>,
+    /// Whether there is somebody at the other end of a link, by its name.
+    pub(super) carriers: BTreeMap<String, bool>,
+    /// The source's and the destination's interface, where they are containers'.
+    pub(super) insides: [Option<Inside>; 2],
+    pub(super) forwards: Option<bool>,
+}
+
+/// The node, as a dry run saw it.
+pub(super) struct Seen<'a> {
+    pub(super) spec: &'a NodeSpec,
+    pub(super) bridge: &'a str,
+    pub(super) actual: &'a Actual,
+    pub(super) plan: &'a Plan,
+}
+
+/// Everything put together.
+pub(super) fn facts(
+    seen: &Seen<'_>,
+    (src, dst): (Option<&Here>, Option<&Here>),
+    answers: Answers,
+) -> NodeFacts {
+    let [inside_src, inside_dst] = answers.insides;
+    let port = |name: &str, number: u32| port(seen.actual, &answers.carriers, name, number);
+    let end = |here: Option<&Here>, inside: Option<Inside>| match here? {
+        Here::Host => Some(End::Host),
+        Here::Container(view) => {
+            let port = port(view.host_ifname.as_str(), view.ofport);
+            Some(End::Container(Box::new(container(view, port, inside))))
+        }
+    };
+    NodeFacts {
+        version: VERSION,
+        node: seen.spec.node.to_string(),
+        source: end(src, inside_src),
+        destination: end(dst, inside_dst),
+        bridge: seen.bridge.to_owned(),
+        uplink: port(seen.spec.uplink.as_str(), 0),
+        host: port(HOST_PORT, 0),
+        forwards: answers.forwards,
+        lookups: answers.lookups,
+        traces: answers.traces,
+        pending: seen.plan.ops.iter().map(pending).collect(),
+        problems: seen.plan.problems.clone(),
+    }
+}
+
+fn container(view: &AttachmentView, port: Port, inside: Option<Inside>) -> Container {
+    let detail = view.detail.as_ref();
+    let pod = detail.map(|d| &d.pod).filter(|p| !p.name.is_empty());
+    let mtu = detail.map(|d| d.mtu.get());
+    Container {
+        id: view.container_id.to_string(),
+        pod: pod.map(|p| format!("{}/{}", p.namespace, p.name)),
+        ifname: view.ifname.to_string(),
+        netns: detail.map_or(String::new(), |d| d.netns.to_string()),
+        network: view.plan_network.to_string(),
+        committed: view.state == AttachmentState::Committed,
+        generation: view.generation,
+        mtu: mtu.or(port.link.as_ref().map(|l| l.mtu)).unwrap_or(0),
+        port,
+        inside: inside.unwrap_or(Inside::Unknown {
+            because: "its ADD is not done yet".to_owned(),
+        }),
+    }
+}
+
+/// A port and its link; `number`: what its flows name, 0: what its row asks for.
+fn port(actual: &Actual, carriers: &BTreeMap<String, bool>, name: &str, number: u32) -> Port {
+    let link = actual.link(name).map(|l| Link {
+        up: l.up,
+        carrier: carriers.get(name).copied(),
+        mtu: l.mtu,
+    });
+    let row = actual.ports.get(name).map(|p| Row {
+        number: match number {
+            0 => p.row.number,
+            number => number,
+        },
+        ofport: p.ofport,
+        tag: p.row.tag.map(|v| v.get()),
+        trunks: p.row.trunks.iter().map(|v| v.get()).collect(),
+        error: p.error.clone(),
+    });
+    Port {
+        name: name.to_owned(),
+        link,
+        port: row,
+    }
+}
+
+/// One op of a dry run.
+fn pending(op: &Op) -> Pending {
+    let (mut port, mut prefix, mut adds) = (None, None, 0);
+    match op {
+        Op::CreateBridge { host, .. } => port = Some(host.name.clone()),
+        Op::AddPort { row, .. } | Op::SetPort { row, .. } => port = Some(row.name.clone()),
+        Op::SetLink { name, .. } | Op::DeleteLink { name, .. } => port = Some(name.clone()),
+        Op::AddAddress { dev, .. } => port = Some(dev.clone()),
+        Op::AddRoute(route) | Op::DeleteRoute(route) => prefix = Some(route.dst),
+        Op::ChangeFlows { adds: flows, .. } => adds = flows.len(),
+        Op::SetBridge(_) | Op::DeletePorts(_) | Op::SetSysctl { .. } | Op::DeleteMeters(_) => {}
+    }
+    Pending {
+        what: op.to_string(),
+        kind: op.kind().to_owned(),
+        port,
+        prefix,
+        generation: match op.subject() {
+            Subject::Node => None,
+            Subject::Attachment { generation, .. } => Some(*generation),
+        },
+        adds,
+    }
+}
