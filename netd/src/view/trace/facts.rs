@@ -113,7 +113,7 @@ fn pending(op: &Op) -> Pending {
         Op::CreateBridge { host, .. } => port = Some(host.name.clone()),
         Op::AddPort { row, .. } | Op::SetPort { row, .. } => port = Some(row.name.clone()),
         Op::SetLink { name, .. } | Op::DeleteLink { name, .. } => port = Some(name.clone()),
-        Op::AddAddress { dev, .. } => port = Some(dev.clone()),
+        Op::AddAddress { dev, .. } | Op::DeleteAddress { dev, .. } => port = Some(dev.clone()),
         Op::AddRoute(route) | Op::DeleteRoute(route) => prefix = Some(route.dst),
         Op::ChangeFlows { adds: flows, .. } => adds = flows.len(),
         Op::SetBridge(_) | Op::DeletePorts(_) | Op::SetSysctl { .. } | Op::DeleteMeters(_) => {}
