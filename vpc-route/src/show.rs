@@ -10,7 +10,7 @@ use crate::controller::{Looked, Outcome};
 use crate::diff::{Op, Plan};
 use crate::model::{ClusterName, Timestamp};
 
-/// The version of the document that [`json`] makes.
+/// The version of the document that [`json()`] makes.
 pub const DOCUMENT: u32 = 1;
 
 /// Colours, or none.

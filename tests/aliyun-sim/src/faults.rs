@@ -17,6 +17,10 @@ pub struct Fault {
     /// service. Empty: every call of the API.
     #[serde(default)]
     pub actions: Vec<String>,
+    /// Only calls that name one of these route tables, or an entry of a batch that does. Empty:
+    /// whichever they name.
+    #[serde(default)]
+    pub tables: Vec<String>,
     /// So many matching calls go by first.
     #[serde(default)]
     pub skip: u64,
@@ -148,11 +152,11 @@ impl Faults {
         &self.list
     }
 
-    /// What they make of a call.
-    pub fn draw(&mut self, action: &str) -> Effect {
+    /// What they make of a call, by its name and the route tables that it names.
+    pub fn draw(&mut self, action: &str, tables: &[&str]) -> Effect {
         let mut effect = Effect::default();
         for fault in &mut self.list {
-            if fault.strikes(action, &mut self.chance) {
+            if fault.strikes(action, tables, &mut self.chance) {
                 effect.add(&fault.kind);
             }
         }
@@ -161,7 +165,10 @@ impl Faults {
 }
 
 impl Fault {
-    fn matches(&self, action: &str) -> bool {
+    fn matches(&self, action: &str, tables: &[&str]) -> bool {
+        if !self.tables.is_empty() && !tables.iter().any(|t| self.tables.iter().any(|n| n == t)) {
+            return false;
+        }
         if self.actions.is_empty() {
             return action != METADATA;
         }
@@ -173,8 +180,8 @@ impl Fault {
             })
     }
 
-    fn strikes(&mut self, action: &str, chance: &mut Ids) -> bool {
-        if !self.matches(action) || self.times.is_some_and(|times| self.hit >= times) {
+    fn strikes(&mut self, action: &str, tables: &[&str], chance: &mut Ids) -> bool {
+        if !self.matches(action, tables) || self.times.is_some_and(|times| self.hit >= times) {
             return false;
         }
         if self.skip > 0 {

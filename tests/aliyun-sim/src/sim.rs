@@ -125,8 +125,12 @@ impl Sim {
     pub fn draw(&mut self, request: &Request) -> Effect {
         match kind_of(request) {
             Kind::Control => Effect::default(),
-            Kind::Metadata => self.faults.draw(faults::METADATA),
-            Kind::Api => self.faults.draw(&action_of(request)),
+            Kind::Metadata => self.faults.draw(faults::METADATA, &[]),
+            Kind::Api => {
+                let params = request.params();
+                let tables: Vec<&str> = params.values_of("RouteTableId").collect();
+                self.faults.draw(&action_of(request), &tables)
+            }
         }
     }
 

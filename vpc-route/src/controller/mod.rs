@@ -102,7 +102,7 @@ pub struct Round<'a> {
     pub generation: Generation,
     /// Somebody said that much may be deleted.
     pub allow_mass_delete: bool,
-    /// How long a table may take where there are several writers; none: as long as it takes.
+    /// How long writing may take where there are several writers; none: as long as it takes.
     pub limit: Option<Duration>,
 }
 
@@ -263,6 +263,7 @@ impl Controller {
         let queued: Vec<_> = queued.collect();
         let alone = queued.iter().all(|(writer, _)| *writer == queued[0].0);
         let limit = round.limit.filter(|_| !alone);
+        let limit = limit.map(|limit| (tokio::time::Instant::now() + limit, limit));
         let outcomes = by_writer(queued, |plan| async move {
             match plan {
                 Ok(plan) => {
@@ -361,13 +362,13 @@ impl Controller {
         &self,
         planned: &Planned,
         leads: &(dyn Fn() -> bool + Send + Sync),
-        limit: Option<Duration>,
+        limit: Option<(tokio::time::Instant, Duration)>,
     ) -> Result<Option<Report>, RoundError> {
         let work = self.carry_out(planned, leads);
-        let Some(after) = limit else {
+        let Some((deadline, after)) = limit else {
             return Ok(work.await?);
         };
-        match tokio::time::timeout(after, work).await {
+        match tokio::time::timeout_at(deadline, work).await {
             Ok(done) => Ok(done?),
             // As if the process had ended here: the next round begins with what is listed.
             Err(_) => Err(RoundError::Late {

@@ -26,7 +26,7 @@ use crate::model::Generation;
 use crate::ranges::Ranges;
 use crate::show::chain;
 
-/// The least time that a table gets in a round, while others wait for the next.
+/// The least time that writing gets in a round, while others wait for the next.
 const LEAST: Duration = Duration::from_secs(10);
 /// How often the plan's file is looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -112,6 +112,16 @@ impl Params {
         members.into_values().collect()
     }
 
+    /// Every value of a parameter, and of a field of that name in the members of any list.
+    pub fn values_of<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        let named = move |key: &str| {
+            let before = key.strip_suffix(name);
+            before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        let values = self.0.iter().filter(move |(key, _)| named(key));
+        values.map(|(_, value)| value.as_str())
+    }
+
     /// What may be in a log.
     #[must_use]
     pub fn without_secrets(mut self) -> Self {
