@@ -2,13 +2,17 @@
 //!
 //! Checked beside "no panic": a diagnosis is a function of the text; every place that it
 //! names is in the text; its exit code and its list agree; a plan survives being written;
-//! a plan without errors can be derived, routed and counted; no host range overlaps another.
+//! a plan without errors can be derived, routed, counted, drawn and compared, and grows into
+//! one without errors; no host range overlaps another.
 
 #![no_main]
 
+use flatnet_plan::model::VlanRole;
 use flatnet_plan::{
-    NetworkPlan, Report, Style, capacity, diagnose, node, parse, prefix, routes, to_yaml,
+    NetworkPlan, Report, Style, capacity, diagnose, diff, draw, grow, node, parse, prefix, routes,
+    to_yaml,
 };
+use flatnet_types::VlanId;
 use libfuzzer_sys::fuzz_target;
 
 /// Groups may stand for very many hosts; what is quadratic in here looks at small plans.
@@ -31,6 +35,9 @@ fn sound(plan: &NetworkPlan) {
         let _ = node::derive(plan, &host.name);
     }
     let _ = routes::routes(plan);
+    let changes = diff::diff(plan, plan);
+    assert!(changes.is_err() || changes.is_ok_and(|d| d.is_empty()));
+    assert!(draw::draw(plan).ends_with("</svg>\n"));
     let _ = capacity::capacity(plan);
     let ranges: Vec<_> = plan
         .spec
@@ -43,6 +50,30 @@ fn sound(plan: &NetworkPlan) {
         for b in &ranges[i + 1..] {
             assert!(!prefix::overlap(*a, *b), "{a} {b}");
         }
+    }
+}
+
+/// A plan without errors grows into one without errors, or is left alone.
+fn grows(text: &str, plan: &NetworkPlan) {
+    let group = plan.spec.host_groups.first();
+    if let Some(Ok(grown)) = group.map(|g| grow::add_hosts(text, &g.name, 1)) {
+        assert_eq!(grown.hosts.len(), 1);
+        assert_eq!(diagnose(&grown.text, "plan.yaml").errors(), 0);
+    }
+    let Some(site) = plan.spec.sites.first() else {
+        return;
+    };
+    let vlan = grow::NewVlan {
+        site: site.name.clone(),
+        id: VlanId::new(3333).expect("an ID"),
+        name: "fresh-vlan".to_owned(),
+        role: VlanRole::Pod,
+        subnets: vec![("10.250.0.0/16".parse().expect("a prefix"), None)],
+    };
+    if let Ok(grown) = grow::add_vlan(text, &vlan) {
+        let mut kept = grown.text.chars();
+        assert!(text.chars().all(|c| kept.any(|k| k == c)), "{}", grown.text);
+        assert_eq!(diagnose(&grown.text, "plan.yaml").errors(), 0);
     }
 }
 
@@ -74,5 +105,6 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(parse(&written).expect("and read again"), document.written);
     if clean {
         sound(&document.expanded.plan);
+        grows(text, &document.written);
     }
 });

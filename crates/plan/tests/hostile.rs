@@ -1,7 +1,10 @@
 //! Documents that somebody broke: whatever they are, they are diagnosed. The fuzz target
 //! `plan_document` looks further; this runs with every test.
 
-use flatnet_plan::{Style, diagnose, parse, to_yaml};
+use flatnet_plan::grow::{NewVlan, add_hosts, add_vlan};
+use flatnet_plan::model::VlanRole;
+use flatnet_plan::{Style, diagnose, load, parse, to_yaml};
+use flatnet_types::VlanId;
 use proptest::prelude::*;
 
 const SEEDS: [&str; 4] = [
@@ -10,6 +13,9 @@ const SEEDS: [&str; 4] = [
     include_str!("fixtures/FN0602/bad.yaml"),
     include_str!("fixtures/FN0609/good.yaml"),
 ];
+
+/// A plan with a group, comments and lists of both kinds.
+const GROWING: &str = include_str!("../../flatctl/fixtures/two-sites.yaml");
 
 /// Words that mean something at the edge of their type.
 const WORDS: [&str; 24] = [
@@ -127,6 +133,47 @@ proptest! {
         if let Some(document) = report.take_document() {
             let again = parse(&to_yaml(&document.written).expect("yaml")).expect("parses");
             prop_assert_eq!(again, document.written);
+        }
+    }
+}
+
+proptest! {
+    // Each case reads a plan about ten times.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(64)
+    })]
+
+    #[test]
+    fn a_document_that_somebody_mangled_grows_whole_or_not_at_all(edits in edits(), windows: bool) {
+        let mut text = GROWING.to_owned();
+        // Mangled, but not too much: a plan that does not work does not grow.
+        for edit in &edits {
+            let next = apply(&text, edit);
+            if load(&next).is_ok() {
+                text = next;
+            }
+        }
+        if windows {
+            text = text.replace('\n', "\r\n");
+        }
+        let vlan = NewVlan {
+            site: "idc".into(),
+            id: VlanId::new(3000).expect("an ID"),
+            name: "fresh".into(),
+            role: VlanRole::Pod,
+            subnets: vec![("10.66.0.0/16".parse().expect("a prefix"), None)],
+        };
+        for grown in [add_vlan(&text, &vlan), add_hosts(&text, "compute", 2)] {
+            let Ok(grown) = grown else { continue };
+            let hosts = |text: &str| load(text).expect("a plan without errors").spec.hosts;
+            let (old, new) = (hosts(&text), hosts(&grown.text));
+            prop_assert!(old.iter().all(|h| new.contains(h)), "{}", grown.text);
+            prop_assert_eq!(new.len(), old.len() + grown.hosts.len());
+            let before: Vec<&str> = text.split_inclusive('\n').collect();
+            let after: Vec<&str> = grown.text.split_inclusive('\n').collect();
+            let lost = before.iter().filter(|l| !after.contains(l)).count();
+            prop_assert!(lost <= 2, "{lost} lines are not as they were:\n{}", grown.text);
         }
     }
 }
