@@ -1,6 +1,7 @@
-//! `cargo run --release -p flatnet-ipam --features client --example ipamd_load [HOSTS]`
+//! `cargo run --release -p flatnet-ipam --example ipamd_load [HOSTS] [mtls]`
 //!
-//! Ten thousand hosts against a real ipamd over TCP with a token and fsync:
+//! Ten thousand hosts against a real ipamd over TCP with fsync, each by a token or, with `mtls`,
+//! by a certificate:
 //!
 //! 1. all ask for the first time at once, a connection each;
 //! 2. a power cut: ipamd is killed, started again, and all come at once with what they hold;
@@ -8,33 +9,41 @@
 //!
 //! Prints the figures against what is promised (5 s, 1 ms), and ends with 1 if one is missed.
 
+#[path = "../tests/kit/mod.rs"]
+mod kit;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flatnet_client::{Client, Endpoint};
+use flatnet_client::Client;
 use flatnet_types::NodeName;
 use flatnet_types::ipamd::{Held, HostRanges, Report};
+use kit::certs::{Authority, Pair};
+use kit::{Process, held};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const HOSTS_EACH_SITE: usize = 1_000;
-const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 const ALL_WITHIN: Duration = Duration::from_secs(5);
 const MEDIAN_WITHIN: Duration = Duration::from_millis(1);
 
 fn main() -> Result<ExitCode, Failure> {
-    let hosts = match std::env::args().nth(1) {
-        Some(text) => text.parse()?,
-        None => 10_000,
-    };
+    let mut hosts = 10_000;
+    let mut mtls = false;
+    for word in std::env::args().skip(1) {
+        match word.as_str() {
+            "mtls" => mtls = true,
+            number => hosts = number.parse()?,
+        }
+    }
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(run(hosts))
+    runtime.block_on(run(hosts, mtls))
 }
 
 fn raise_file_limit() {
@@ -78,53 +87,60 @@ fn names(hosts: usize) -> Result<Vec<NodeName>, Failure> {
     (0..hosts).map(|i| Ok(name(i).parse()?)).collect()
 }
 
-struct Daemon(Child);
+/// How callers are known.
+enum Known {
+    Token,
+    /// By a certificate. All bring the same: 10,000 authorities would be files, not handshakes.
+    Certificate {
+        ca: Box<Authority>,
+        server: Pair,
+        own: Pair,
+    },
+}
 
-impl Daemon {
-    fn start(dir: &Path, port: u16) -> Result<Self, Failure> {
+impl Known {
+    fn by_certificate(dir: &Path) -> Result<Self, Failure> {
+        let ca = Authority::new(dir, "ca")?;
+        Ok(Self::Certificate {
+            server: ca.sign(dir, "server", &["127.0.0.1"])?,
+            own: ca.sign(dir, "own", &["URI:flatnet:admin"])?,
+            ca: Box::new(ca),
+        })
+    }
+
+    fn client(&self, port: u16) -> Result<Client, Failure> {
+        Ok(match self {
+            Self::Token => {
+                let endpoint = format!("http://127.0.0.1:{port}").parse()?;
+                Client::new(endpoint, Some(kit::TOKEN.to_owned()))
+            }
+            Self::Certificate { ca, own, .. } => {
+                let endpoint = format!("https://127.0.0.1:{port}").parse()?;
+                Client::open(endpoint, ca.access(Some(own)))?
+            }
+        })
+    }
+
+    fn daemon(&self, dir: &Path, port: u16) -> Result<Process, Failure> {
         let mut program = std::env::current_exe()?;
         program.pop();
         program.pop();
-        let program: PathBuf = program.join("ipamd");
-        let child = Command::new(&program)
-            .arg("run")
-            .arg("--init")
-            .arg("--plan")
-            .arg(dir.join("plan.yaml"))
-            .arg("--state")
-            .arg(dir.join("state"))
-            .arg("--socket")
-            .arg(dir.join("ipamd.sock"))
-            .arg("--token-file")
-            .arg(dir.join("token"))
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{port}"))
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .spawn()
-            .map_err(|e| format!("{}: {e}", program.display()))?;
-        Ok(Self(child))
+        let program = program.join("ipamd");
+        let mut command = kit::command(&program, dir, port);
+        command.arg("--init");
+        match self {
+            Self::Token => command.arg("--token-file").arg(dir.join("token")),
+            Self::Certificate { ca, server, .. } => command
+                .arg("--tls-client-ca")
+                .arg(&ca.file)
+                .arg("--tls-cert")
+                .arg(&server.cert)
+                .arg("--tls-key")
+                .arg(&server.key),
+        };
+        let started = Process::spawn(&mut command);
+        Ok(started.map_err(|e| format!("{}: {e}", program.display()))?)
     }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // SIGKILL: this is the power cut.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn held(ranges: &HostRanges) -> Vec<Held> {
-    let held = ranges.ranges.iter().map(|grant| Held {
-        lease: grant.lease,
-        ledger: grant.ledger,
-        network: grant.network.clone(),
-        prefix: grant.prefix,
-        used: 15,
-        capacity: 64,
-    });
-    held.collect()
 }
 
 /// Asks until it is answered: hosts try again as long as ipamd is away.
@@ -182,21 +198,22 @@ fn quantile(sorted: &[Duration], percent: usize) -> Duration {
         .unwrap_or_default()
 }
 
-async fn run(hosts: usize) -> Result<ExitCode, Failure> {
+async fn run(hosts: usize, mtls: bool) -> Result<ExitCode, Failure> {
     let dir = tempfile::tempdir()?;
     std::fs::write(dir.path().join("plan.yaml"), plan(hosts))?;
-    std::fs::write(dir.path().join("token"), TOKEN)?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port();
-    let endpoint: Endpoint = format!("http://127.0.0.1:{port}").parse()?;
-    let client = Arc::new(Client::new(endpoint, Some(TOKEN.to_owned())));
+    std::fs::write(dir.path().join("token"), kit::TOKEN)?;
+    let port = kit::port()?;
+    let known = match mtls {
+        true => Known::by_certificate(dir.path())?,
+        false => Known::Token,
+    };
+    let client = Arc::new(known.client(port)?);
     let names = names(hosts)?;
     let mut out = std::io::stdout();
 
-    let daemon = Daemon::start(dir.path(), port)?;
-    while client.connect().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let daemon = known.daemon(dir.path(), port)?;
+    if !kit::serves(&client).await {
+        return Err("ipamd does not serve".into());
     }
     let begun = Instant::now();
     let first = all(&client, &names, &vec![Vec::new(); hosts]).await?;
@@ -214,9 +231,9 @@ async fn run(hosts: usize) -> Result<ExitCode, Failure> {
     )?;
 
     drop(daemon);
-    let holds: Vec<Vec<Held>> = first.iter().map(held).collect();
+    let holds: Vec<Vec<Held>> = first.iter().map(|r| held(r, 15, 64)).collect();
     let begun = Instant::now();
-    let _daemon = Daemon::start(dir.path(), port)?;
+    let _daemon = known.daemon(dir.path(), port)?;
     let again = all(&client, &names, &holds).await?;
     let served = begun.elapsed();
     for (before, after) in first.iter().zip(&again) {

@@ -1,81 +1,31 @@
 //! The daemon as a process: its ledger, its plan file, its doors.
 
+mod kit;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flatnet_client::{Client, ClientError, Session};
 use flatnet_types::NodeName;
-use flatnet_types::ipamd::{Drain, GrantState, Held, HostRanges, Report, WaitReason};
+use flatnet_types::ipamd::{Drain, GrantState, HostRanges, Report, WaitReason};
+use kit::{Process, TOKEN, held};
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-const PLAN: &str = r#"
-apiVersion: flatnet.io/v1alpha1
-kind: NetworkPlan
-metadata: {name: test}
-spec:
-  sites:
-    - name: idc
-      type: IDC
-      switches: [{name: tor1}]
-      vlans:
-        - {id: 10, name: hosts, role: host, subnets: [{prefix: 10.10.0.0/24, gateway: 10.10.0.1}]}
-        - {id: 100, name: web, role: pod, subnets: [{prefix: 10.100.0.0/16, gateway: 10.100.0.1}]}
-  networks:
-    - name: web
-      site: idc
-      vlan: 100
-      pools: [{prefix: 10.100.0.0/16, sliceLength: 24, exclude: [10.100.0.0/24]}]
-  hosts:
-    - name: a
-      site: idc
-      addresses: [10.10.0.11/24]
-      uplink: {interface: eth0, switch: tor1}
-      ranges: [{network: web, prefix: 10.100.16.0/24}]
-    - name: b
-      site: idc
-      addresses: [10.10.0.12/24]
-      uplink: {interface: eth0, switch: tor1}
-      ranges: []
-"#;
+const PLAN: &str = include_str!("data/plan.yaml");
 
 struct Ipamd {
-    child: Child,
     client: Client,
-}
-
-impl Drop for Ipamd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    _process: Process,
 }
 
 fn command(dir: &Path, port: u16) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipamd"));
+    let mut command = kit::command(Path::new(env!("CARGO_BIN_EXE_ipamd")), dir, port);
     command
-        .arg("run")
-        .arg("--plan")
-        .arg(dir.join("plan.yaml"))
-        .arg("--state")
-        .arg(dir.join("state"))
-        .arg("--socket")
-        .arg(dir.join("ipamd.sock"))
         .arg("--token-file")
         .arg(dir.join("token"))
-        .arg("--listen")
-        .arg(format!("127.0.0.1:{port}"))
-        .arg("--settle")
-        .arg("0")
-        .env("RUST_LOG", "warn")
-        .stdin(Stdio::null());
+        .args(["--settle", "0"]);
     command
-}
-
-fn port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
-    listener.local_addr().expect("an address").port()
 }
 
 fn directory() -> tempfile::TempDir {
@@ -92,18 +42,14 @@ fn client(port: u16, token: Option<&str>) -> Client {
 
 impl Ipamd {
     async fn start(dir: &Path, arguments: &[&str]) -> Self {
-        let port = port();
-        let child = command(dir, port).args(arguments).spawn().expect("starts");
+        let port = kit::port().expect("a port");
+        let process = Process::spawn(command(dir, port).args(arguments)).expect("starts");
         let client = client(port, Some(TOKEN));
-        let begun = Instant::now();
-        while client.connect().await.is_err() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "it does not serve"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(kit::serves(&client).await, "it does not serve");
+        Self {
+            client,
+            _process: process,
         }
-        Self { child, client }
     }
 
     async fn session(&self) -> Session {
@@ -152,7 +98,9 @@ fn replace_plan(dir: &Path, from: &str, to: &str) {
 #[tokio::test]
 async fn a_ledger_is_made_only_on_demand_and_outlives_a_kill() {
     let dir = directory();
-    let refused = command(dir.path(), port()).output().expect("runs");
+    let refused = command(dir.path(), kit::port().expect("a port"))
+        .output()
+        .expect("runs");
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
         !refused.status.success() && words.contains("ipamd init"),
@@ -178,18 +126,7 @@ async fn a_ledger_is_made_only_on_demand_and_outlives_a_kill() {
     assert_eq!(waits.ranges, []);
     assert_eq!(waits.waiting[0].reason, WaitReason::Settling);
     let report = Report {
-        held: first
-            .ranges
-            .iter()
-            .map(|grant| Held {
-                lease: grant.lease,
-                ledger: grant.ledger,
-                network: grant.network.clone(),
-                prefix: grant.prefix,
-                used: 1,
-                capacity: 254,
-            })
-            .collect(),
+        held: held(&first, 1, 254),
     };
     let shown = ipamd.session().await.report(&host("b"), &report).await;
     assert_eq!(shown.expect("reports").ranges, first.ranges);

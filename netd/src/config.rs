@@ -44,13 +44,22 @@ pub struct RunArgs {
     /// The plan.
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// Take this node's ranges from ipamd, at unix:PATH or http://HOST:PORT, and not from the
-    /// plan. They are kept in the state directory, so that ipamd may be away.
+    /// Take this node's ranges from ipamd, at unix:PATH, https://HOST:PORT or http://HOST:PORT, and
+    /// not from the plan. They are kept in the state directory, so that ipamd may be away.
     #[arg(long, value_name = "ENDPOINT")]
     pub ipamd: Option<Endpoint>,
     /// The file with the token that ipamd wants over TCP.
     #[arg(long, value_name = "FILE", requires = "ipamd")]
     pub ipamd_token_file: Option<PathBuf>,
+    /// The authority of ipamd's certificate, for https://.
+    #[arg(long, value_name = "FILE", requires = "ipamd")]
+    pub ipamd_ca: Option<PathBuf>,
+    /// This node's certificate for ipamd; its name is the node's.
+    #[arg(long, value_name = "FILE", requires = "ipamd_key")]
+    pub ipamd_cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "ipamd_cert")]
+    pub ipamd_key: Option<PathBuf>,
     /// Where to serve. Only root may connect.
     #[arg(long, value_name = "PATH", default_value = "/run/flatnet/netd.sock")]
     pub socket: PathBuf,

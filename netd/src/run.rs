@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use flatnet_client::Client;
+use flatnet_client::{Access, Client};
 use flatnet_cni::spool::{Entry, Spool};
 use flatnet_daemon::{socket, stop};
 use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span};
@@ -107,12 +107,13 @@ async fn node_spec(args: &RunArgs) -> Result<(NodeSpec, Option<Followers>)> {
     let Some(endpoint) = args.ipamd.clone() else {
         return Ok((derive(&args.plan)?, None));
     };
-    let token = args.ipamd_token_file.as_deref().map(|path| {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("read the token file {}", path.display()))?;
-        Ok::<_, anyhow::Error>(text.trim().to_owned())
-    });
-    let client = Client::new(endpoint, token.transpose()?);
+    let access = Access {
+        token_file: args.ipamd_token_file.clone(),
+        ca: args.ipamd_ca.clone(),
+        cert: args.ipamd_cert.clone(),
+        key: args.ipamd_key.clone(),
+    };
+    let client = Client::open(endpoint, access).context("the way to ipamd")?;
     let (plan, node) = read_plan(&args.plan)?;
     let peers = PeersStart {
         client: client.clone(),

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::paths::Layout;
 use crate::supervise::{Stage, Unit};
 
 /// The program, and its name among the supervisor's units.
 pub(crate) const NAME: &str = "ipamd";
+
+/// How long a released range rests: what a node let go of may go to another one in the same
+/// check.
+pub(crate) const REST: Duration = Duration::from_secs(1);
 
 /// The daemon. It needs no network: all nodes share the file system, and so its socket.
 pub(crate) fn unit(layout: &Layout, build: String) -> Unit {
@@ -26,9 +31,8 @@ pub(crate) fn unit(layout: &Layout, build: String) -> Unit {
         show(&layout.ipamd_sock()),
         "--settle".into(),
         "2".into(),
-        // What a node let go of may go to another one in the same check.
         "--rest".into(),
-        "1".into(),
+        REST.as_secs().to_string(),
         "--log-format".into(),
         "json".into(),
     ];

@@ -26,10 +26,11 @@ const DAEMONS: Duration = Duration::from_secs(30);
 const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
 /// The programs of this project that run in the lab; the first is all that a bare fabric needs.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     "flatnet-lab",
     "flatnet",
     "netd",
+    "flatctl",
     ipamd::NAME,
     cloud::VPC_ROUTE,
     cloud::SIMULATOR,

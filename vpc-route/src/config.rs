@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flatnet_client::{Client, Endpoint};
+use flatnet_client::{Access, AccessError, Client, Endpoint};
 use serde::Deserialize;
 
 use crate::aliyun::{Credential, Http, HttpError, Metadata, Secret, SignatureVersion, Source};
@@ -59,11 +59,20 @@ pub struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct IpamdConfig {
-    /// `unix:PATH` or `http://HOST:PORT`.
+    /// `unix:PATH`, `https://HOST:PORT` or `http://HOST:PORT`.
     pub endpoint: Endpoint,
     /// The file with the token that it wants over TCP.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
+    /// The authority of its certificate.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The certificate that says who this is.
+    #[serde(default)]
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
 }
 
 /// How to reach Aliyun.
@@ -164,15 +173,6 @@ pub enum ConfigError {
         #[source]
         source: serde_norway::Error,
     },
-    /// The token of ipamd.
-    #[error("cannot read the token file {}", path.display())]
-    Token {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
     /// A number that cannot be.
     #[error("{}: {field} must be at least {least}", path.display())]
     TooSmall {
@@ -231,17 +231,15 @@ impl IpamdConfig {
     /// A client of it.
     ///
     /// # Errors
-    /// [`ConfigError::Token`].
-    pub fn client(&self) -> Result<Client, ConfigError> {
-        let token = self.token_file.as_ref().map(|path| {
-            let text = std::fs::read_to_string(path);
-            text.map_err(|source| ConfigError::Token {
-                path: path.clone(),
-                source,
-            })
-        });
-        let token = token.transpose()?.map(|text| text.trim().to_owned());
-        Ok(Client::new(self.endpoint.clone(), token))
+    /// [`AccessError`].
+    pub fn client(&self) -> Result<Client, AccessError> {
+        let access = Access {
+            token_file: self.token_file.clone(),
+            ca: self.ca.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+        };
+        Client::open(self.endpoint.clone(), access)
     }
 }
 

@@ -29,7 +29,7 @@ const BENCHES: &[Bench] = &[
             "run",
             "--release",
             "--features",
-            "client,daemon",
+            "daemon",
             "--example",
             "ipamd_load",
         ],

@@ -7,19 +7,21 @@ use std::str::FromStr;
 use serde::Deserialize;
 use thiserror::Error;
 
-/// Where ipamd is: `unix:/run/flatnet/ipamd.sock` or `http://host:port`.
+/// Where a daemon is: `unix:/run/flatnet/ipamd.sock` (or the path alone), `https://host:port` or `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Endpoint {
     /// A unix socket.
     Unix(PathBuf),
-    /// `host:port`.
+    /// `host:port`, in the clear.
     Tcp(String),
+    /// `host:port`, with TLS.
+    Tls(String),
 }
 
 /// Why a text is no [`Endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no address of ipamd: unix:PATH or http://HOST:PORT is wanted")]
+#[error("{0:?} is no address of ipamd: unix:PATH, https://HOST:PORT or http://HOST:PORT is wanted")]
 pub struct EndpointError(String);
 
 impl FromStr for Endpoint {
@@ -27,17 +29,19 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         let bad = || EndpointError(text.to_owned());
-        if let Some(path) = text.strip_prefix("unix:") {
-            return match path.starts_with('/') {
-                true => Ok(Self::Unix(path.into())),
-                false => Err(bad()),
-            };
+        let path = text.strip_prefix("unix:").unwrap_or(text);
+        if path.starts_with('/') {
+            return Ok(Self::Unix(path.into()));
         }
-        let authority = text.strip_prefix("http://").ok_or_else(bad)?;
+        let (make, authority): (fn(String) -> Self, _) = match text.split_once("://") {
+            Some(("https", authority)) => (Self::Tls, authority),
+            Some(("http", authority)) => (Self::Tcp, authority),
+            _ => return Err(bad()),
+        };
         let authority = authority.trim_end_matches('/');
         let port = authority.rsplit_once(':').map(|(_, port)| port);
         match port.map(u16::from_str) {
-            Some(Ok(_)) if !authority.contains('/') => Ok(Self::Tcp(authority.to_owned())),
+            Some(Ok(_)) if !authority.contains('/') => Ok(make(authority.to_owned())),
             _ => Err(bad()),
         }
     }
@@ -56,6 +60,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Tcp(authority) => write!(f, "http://{authority}"),
+            Self::Tls(authority) => write!(f, "https://{authority}"),
         }
     }
 }
@@ -71,11 +76,15 @@ mod tests {
             parse("unix:/run/ipamd.sock"),
             Ok(Endpoint::Unix("/run/ipamd.sock".into()))
         );
+        assert_eq!(parse("/run/ipamd.sock"), parse("unix:/run/ipamd.sock"));
         assert_eq!(
             parse("http://ipamd.example:7080/"),
             Ok(Endpoint::Tcp("ipamd.example:7080".into()))
         );
-        assert!(parse("http://[fd00::1]:7080").is_ok());
+        assert_eq!(
+            parse("https://[fd00::1]:7080"),
+            Ok(Endpoint::Tls("[fd00::1]:7080".into()))
+        );
         for bad in [
             "unix:ipamd.sock",
             "ipamd:7080",

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_types::NodeName;
@@ -12,21 +13,18 @@ use flatnet_types::ipamd::{
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::SendRequest;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::Endpoint;
+use crate::dial::dial;
+use crate::tls::Tls;
 
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take, beside what a watch waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read, in bytes: a listing of 100,000 leases.
@@ -45,7 +43,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The connection broke.
-    #[error("the connection to ipamd broke: {0}")]
+    #[error("the connection to ipamd broke: {}", causes(.0))]
     Broken(#[from] hyper::Error),
     /// The answer took too long.
     #[error("ipamd has not answered for {} s", after.as_secs())]
@@ -69,6 +67,17 @@ pub enum ClientError {
     },
 }
 
+/// An error of hyper's says little; its causes, such as an alert of TLS, say what it was.
+pub fn causes(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
 impl ClientError {
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
@@ -83,8 +92,9 @@ impl ClientError {
 /// Where ipamd is, and what lets one in.
 #[derive(Clone)]
 pub struct Client {
-    endpoint: Endpoint,
-    token: Option<String>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) token: Option<String>,
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl fmt::Debug for Client {
@@ -94,9 +104,13 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client. The token is needed over TCP.
+    /// A client of a unix socket, or over TCP with the token. For TLS: [`Client::open`].
     pub fn new(endpoint: Endpoint, token: Option<String>) -> Self {
-        Self { endpoint, token }
+        Self {
+            endpoint,
+            token,
+            tls: None,
+        }
     }
 
     /// Where it connects to.
@@ -104,53 +118,38 @@ impl Client {
         &self.endpoint
     }
 
+    /// What is brought over TCP.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Connects, for requests that are one's own.
+    ///
+    /// # Errors
+    /// What the network or TLS says.
+    pub async fn dial(&self) -> io::Result<SendRequest<Full<Bytes>>> {
+        dial(&self.endpoint, self.tls.as_deref()).await
+    }
+
     /// Connects.
     ///
     /// # Errors
-    /// [`ClientError::Connect`], [`ClientError::Broken`].
+    /// [`ClientError::Connect`].
     pub async fn connect(&self) -> Result<Session, ClientError> {
-        let failed = |source| ClientError::Connect {
+        let sender = self.dial().await;
+        let sender = sender.map_err(|source| ClientError::Connect {
             endpoint: self.endpoint.clone(),
             source,
-        };
-        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let sender = match &self.endpoint {
-            Endpoint::Unix(path) => {
-                let connecting = timeout(CONNECT_TIMEOUT, UnixStream::connect(path));
-                let stream = connecting.await.map_err(late).and_then(|r| r);
-                converse(stream.map_err(failed)?).await?
-            }
-            Endpoint::Tcp(authority) => {
-                let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(authority));
-                let stream = connecting.await.map_err(late).and_then(|r| r);
-                let stream = stream.map_err(failed)?;
-                stream.set_nodelay(true).map_err(failed)?;
-                converse(stream).await?
-            }
-        };
+        })?;
         Ok(Session {
             sender,
             host: match &self.endpoint {
                 Endpoint::Unix(_) => "ipamd".to_owned(),
-                Endpoint::Tcp(authority) => authority.clone(),
+                Endpoint::Tcp(authority) | Endpoint::Tls(authority) => authority.clone(),
             },
             token: self.token.clone(),
         })
     }
-}
-
-async fn converse<S>(stream: S) -> Result<SendRequest<Full<Bytes>>, ClientError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-    // It ends with the sender, or when the other side ends it, which the sender tells.
-    tokio::spawn(async move {
-        if let Err(e) = connection.await {
-            tracing::debug!(error = %e, "the connection to ipamd ended");
-        }
-    });
-    Ok(sender)
 }
 
 /// One connection.

@@ -11,8 +11,8 @@ use flatnet_types::{NetworkName, NodeName, VlanId};
 use ipnetwork::IpNetwork;
 
 pub use self::live::{LinkCommand, RoutesCommand, TablesArgs, TraceArgs};
-use crate::daemon::Endpoint;
 use crate::output::{Colour, Format};
+use flatnet_client::Endpoint;
 
 /// Check, show, compare and grow a Flatnet plan; ask the daemons what is.
 #[derive(Debug, Parser)]
@@ -161,7 +161,7 @@ pub enum NodeCommand {
 /// Where ipamd is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct IpamdArgs {
-    /// ipamd: unix:/PATH or http://HOST:PORT
+    /// ipamd: unix:/PATH, https://HOST:PORT or http://HOST:PORT
     #[arg(
         long,
         value_name = "WHERE",
@@ -170,9 +170,18 @@ pub struct IpamdArgs {
         default_value = "unix:/run/flatnet/ipamd.sock"
     )]
     pub ipamd: Endpoint,
-    /// The file with the token, for HTTP
+    /// The file with the token, over TCP
     #[arg(long, value_name = "FILE", global = true, env = "FLATNET_IPAMD_TOKEN_FILE", value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
+    /// The authority of ipamd's certificate, for https://
+    #[arg(long, value_name = "FILE", global = true, env = "FLATNET_IPAMD_CA", value_hint = ValueHint::FilePath)]
+    pub ipamd_ca: Option<PathBuf>,
+    /// Your certificate: a reader's to list, an admin's to drain and release
+    #[arg(long, value_name = "FILE", global = true, env = "FLATNET_IPAMD_CERT", value_hint = ValueHint::FilePath)]
+    pub ipamd_cert: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", global = true, env = "FLATNET_IPAMD_KEY", value_hint = ValueHint::FilePath)]
+    pub ipamd_key: Option<PathBuf>,
 }
 
 /// The commands on ranges.

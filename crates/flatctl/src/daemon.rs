@@ -1,67 +1,26 @@
 //! One request to a daemon, and its answer.
 //!
 //! netd serves root of its machine on a unix socket; ipamd does, and over TCP whoever brings
-//! the token. The answers are read leniently: a field that a newer daemon adds is no error.
+//! a certificate or the token. The answers are read leniently: a field that a newer daemon adds is no error.
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::time::Duration;
 
+use flatnet_client::ipamd::causes;
+use flatnet_client::{Client, Endpoint};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 
 /// How long a daemon may take, connection and answer together.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The largest answer in bytes: a listing of 100,000 ranges, a node's every flow.
 const ANSWER_MAX: usize = 64 << 20;
-
-/// Where a daemon is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A unix socket: `unix:/run/flatnet/ipamd.sock`, or the path alone.
-    Unix(PathBuf),
-    /// `http://host:port`.
-    Tcp(String),
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let path = text.strip_prefix("unix:").unwrap_or(text);
-        if path.starts_with('/') {
-            return Ok(Self::Unix(path.into()));
-        }
-        let authority = text
-            .strip_prefix("http://")
-            .map(|a| a.trim_end_matches('/'));
-        match authority.and_then(|a| a.rsplit_once(':').map(|(_, port)| (a, port))) {
-            Some((authority, port)) if port.parse::<u16>().is_ok() && !authority.contains('/') => {
-                Ok(Self::Tcp(authority.to_owned()))
-            }
-            _ => Err("unix:/PATH or http://HOST:PORT is wanted".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "{}", path.display()),
-            Self::Tcp(authority) => write!(f, "http://{authority}"),
-        }
-    }
-}
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -129,7 +88,9 @@ impl DaemonError {
                 format!("check the address, and that {daemon} listens there (--listen)")
             }
             Self::Refused { status: 401, .. } => {
-                "bring the token: --token-file, or FLATNET_IPAMD_TOKEN_FILE".to_owned()
+                "bring a certificate (--ipamd-cert, --ipamd-key) or the token (--token-file), or ask on \
+                 ipamd's machine as root"
+                    .to_owned()
             }
             Self::Refused { details, .. } if !details.is_empty() => details.clone(),
             Self::Refused { status: 0..500, .. } => return None,
@@ -147,8 +108,7 @@ impl DaemonError {
 #[derive(Clone)]
 pub struct Daemon {
     name: &'static str,
-    endpoint: Endpoint,
-    token: Option<String>,
+    client: Client,
 }
 
 impl Daemon {
@@ -156,8 +116,7 @@ impl Daemon {
     pub fn netd(socket: &Path) -> Self {
         Self {
             name: "netd",
-            endpoint: Endpoint::Unix(socket.to_owned()),
-            token: None,
+            client: Client::new(Endpoint::Unix(socket.to_owned()), None),
         }
     }
 
@@ -165,17 +124,15 @@ impl Daemon {
     pub fn vpc_route(socket: &Path) -> Self {
         Self {
             name: "vpc-route",
-            endpoint: Endpoint::Unix(socket.to_owned()),
-            token: None,
+            client: Client::new(Endpoint::Unix(socket.to_owned()), None),
         }
     }
 
-    /// ipamd; the token is for TCP.
-    pub fn ipamd(endpoint: Endpoint, token: Option<String>) -> Self {
+    /// ipamd.
+    pub fn ipamd(client: Client) -> Self {
         Self {
             name: "ipamd",
-            endpoint,
-            token,
+            client,
         }
     }
 
@@ -247,58 +204,32 @@ impl Daemon {
     ) -> Result<(u16, Bytes), DaemonError> {
         let connect = |source| DaemonError::Connect {
             daemon: self.name,
-            endpoint: self.endpoint.clone(),
+            endpoint: self.client.endpoint().clone(),
             source,
         };
-        match &self.endpoint {
-            Endpoint::Unix(at) => {
-                let stream = UnixStream::connect(at).await.map_err(connect)?;
-                self.converse(stream, self.name, method, path, body).await
-            }
-            Endpoint::Tcp(at) => {
-                let stream = TcpStream::connect(at).await.map_err(connect)?;
-                self.converse(stream, at, method, path, body).await
-            }
-        }
-    }
-
-    async fn converse<S>(
-        &self,
-        stream: S,
-        host: &str,
-        method: &str,
-        path: &str,
-        body: Vec<u8>,
-    ) -> Result<(u16, Bytes), DaemonError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|e| self.broken(&e))?;
-        // It ends with the sender, which tells of its errors.
-        let driver = tokio::spawn(connection);
+        let mut sender = self.client.dial().await.map_err(connect)?;
+        let host = match self.client.endpoint() {
+            Endpoint::Unix(_) => self.name,
+            Endpoint::Tcp(at) | Endpoint::Tls(at) => at,
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", host)
             .header("content-type", "application/json");
-        if let Some(token) = &self.token {
+        if let Some(token) = self.client.token() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| self.broken(&e))?;
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|e| self.broken(&e))?;
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|e| self.broken(&causes(&e)))?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), ANSWER_MAX)
             .collect()
             .await;
         let text = body.map_err(|e| self.broken(&e))?.to_bytes();
-        driver.abort();
         Ok((status, text))
     }
 }
@@ -310,29 +241,4 @@ struct Said {
     message: String,
     #[serde(default)]
     details: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_is_a_path_or_a_host_with_its_port() {
-        let of = |t: &str| t.parse::<Endpoint>();
-        assert_eq!(
-            of("unix:/run/a.sock"),
-            Ok(Endpoint::Unix("/run/a.sock".into()))
-        );
-        assert_eq!(of("/run/a.sock"), Ok(Endpoint::Unix("/run/a.sock".into())));
-        assert_eq!(of("http://a:7080/"), Ok(Endpoint::Tcp("a:7080".into())));
-        for bad in [
-            "a.sock",
-            "http://a",
-            "http://a:x",
-            "http://a:1/b",
-            "https://a:1",
-        ] {
-            assert!(of(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -73,6 +73,9 @@ pub enum CliError {
     /// A daemon gave no answer, or refused.
     #[error(transparent)]
     Daemon(#[from] crate::daemon::DaemonError),
+    /// The way to ipamd.
+    #[error(transparent)]
+    Access(#[from] flatnet_client::AccessError),
     /// A file is not what vpc-route tells of its tables.
     #[error("{path} is not what `vpc-route plan -o json` says")]
     NotTables {
@@ -136,6 +139,11 @@ impl CliError {
                 Some("mend it; editors help with the schema that is shipped".to_owned())
             }
             Self::Daemon(e) => e.hint(),
+            Self::Access(_) => Some(
+                "see --ipamd, --token-file, --ipamd-ca, --ipamd-cert and --ipamd-key in `flatctl range \
+                 --help`"
+                    .to_owned(),
+            ),
             Self::Grow { source, .. } => grow_hint(source),
             Self::Changed { .. } => Some("run the command again".to_owned()),
             Self::UnknownCode { .. } => {
@@ -173,6 +181,7 @@ impl CliError {
             | Self::UnknownCode { .. }
             | Self::Grow { .. }
             | Self::Changed { .. }
+            | Self::Access(_)
             | Self::Routes(_)
             | Self::Unknown { .. }
             | Self::Write { .. }

@@ -21,7 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve until SIGTERM. Hosts go on with the ranges they have without ipamd.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Make the ledger of a new cluster, and exit.
     Init(InitArgs),
 }
@@ -54,12 +54,27 @@ pub struct RunArgs {
     /// Where to serve root of this machine.
     #[arg(long, value_name = "PATH", default_value = "/run/flatnet/ipamd.sock")]
     pub socket: PathBuf,
-    /// Where to serve hosts over TCP; needs --token-file.
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "token_file")]
+    /// Where to serve hosts over TCP; needs --tls-client-ca, --token-file or both.
+    #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// The file with the token that callers over TCP must bring. It is read at the start.
-    #[arg(long, value_name = "FILE")]
+    /// The file with the token that callers over TCP bring who bring no certificate. It may
+    /// everything. It is read at the start.
+    #[arg(long, value_name = "FILE", requires = "listen")]
     pub token_file: Option<PathBuf>,
+    /// This daemon's certificate, and those between it and its authority: TCP is TLS then.
+    /// Read again when it changes, as the other files of TLS are.
+    #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// The authority of callers' certificates. A certificate says whose ranges its bearer may
+    /// ask for. Without --token-file nobody comes without one.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Serve other machines without TLS: whoever is on the way reads the token.
+    #[arg(long, requires = "token_file", conflicts_with = "tls_cert")]
+    pub insecure_plain: bool,
     /// How long a released range rests before another host may have it, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub rest: Duration,

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Token;
 use super::metrics::{Metrics, RunsOut};
+use super::rights::Rights;
+use super::tls::Caller;
 use crate::assign::{PoolUsage, Service, ServiceError, Wait};
 
 /// The largest request body in bytes: a report of a few thousand ranges.
@@ -48,13 +50,13 @@ pub(crate) struct App {
 }
 
 /// A typed error.
-struct Failure {
+pub(crate) struct Failure {
     status: StatusCode,
     body: ErrorBody,
 }
 
 impl Failure {
-    fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self {
             status,
             body: ErrorBody {
@@ -96,9 +98,9 @@ pub(crate) fn unix_router(app: App) -> Router {
     router(app).layer(middleware::from_fn(root_only))
 }
 
-/// The routes, for who brings the token.
-pub(crate) fn tcp_router(app: App, token: Token) -> Router {
-    router(app).layer(middleware::from_fn_with_state(Arc::new(token), with_token))
+/// The routes, for who brings a certificate, or the token where there is one.
+pub(crate) fn tcp_router(app: App, token: Option<Token>) -> Router {
+    router(app).layer(middleware::from_fn_with_state(Arc::new(token), known))
 }
 
 fn router(app: App) -> Router {
@@ -144,8 +146,13 @@ async fn measured(State(app): State<App>, request: Request, next: Next) -> Respo
     response
 }
 
-async fn root_only(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+async fn root_only(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if peer.is_root() {
+        request.extensions_mut().insert(Rights::everything());
         return next.run(request).await;
     }
     Failure::new(
@@ -156,19 +163,57 @@ async fn root_only(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next:
     .into_response()
 }
 
-async fn with_token(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
-    // A load balancer has no token, and learns nothing here.
-    if request.uri().path() == "/healthz" || token.admits(request.headers()) {
+/// A certificate says more than a token, which everybody has alike: it goes first, and what it
+/// does not give, the token beside it does not give either.
+async fn known(
+    State(token): State<Arc<Option<Token>>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // A load balancer is nobody, and learns nothing here.
+    if request.uri().path() == "/healthz" {
         return next.run(request).await;
     }
-    let message = "bring the token of ipamd's --token-file: `Authorization: Bearer …`";
-    let refused = Failure::new(StatusCode::UNAUTHORIZED, "token", message);
-    let mut response = refused.into_response();
-    let challenge = axum::http::HeaderValue::from_static("Bearer");
-    response
-        .headers_mut()
-        .insert(axum::http::header::WWW_AUTHENTICATE, challenge);
-    response
+    // In the clear nobody has a certificate.
+    let caller = request.extensions().get::<ConnectInfo<Caller>>();
+    let identity = caller.and_then(|ConnectInfo(caller)| caller.identity.as_ref());
+    let rights = match (identity, &*token) {
+        (Some(identity), _) => Rights::of(identity).ok_or_else(|| {
+            let message = "this certificate names no node (a DNS name, URI:flatnet:node:NAME), no \
+                           reader (URI:flatnet:reader) and no admin (URI:flatnet:admin)";
+            Failure::new(StatusCode::FORBIDDEN, "nobody", message)
+        }),
+        (None, Some(token)) if token.admits(request.headers()) => Ok(Rights::everything()),
+        (None, Some(_)) => {
+            let message = "bring the token of ipamd's --token-file: `Authorization: Bearer …`";
+            Err(Failure::new(StatusCode::UNAUTHORIZED, "token", message))
+        }
+        (None, None) => {
+            let message = "bring a certificate of ipamd's --tls-client-ca";
+            Err(Failure::new(
+                StatusCode::UNAUTHORIZED,
+                "certificate",
+                message,
+            ))
+        }
+    };
+    match rights {
+        Ok(rights) => {
+            request.extensions_mut().insert(rights);
+            next.run(request).await
+        }
+        Err(refused) => {
+            let challenge = refused.status == StatusCode::UNAUTHORIZED && token.is_some();
+            let mut response = refused.into_response();
+            if challenge {
+                let bearer = axum::http::HeaderValue::from_static("Bearer");
+                response
+                    .headers_mut()
+                    .insert(axum::http::header::WWW_AUTHENTICATE, bearer);
+            }
+            response
+        }
+    }
 }
 
 fn host_of(name: &str) -> Result<NodeName, Failure> {
@@ -199,11 +244,13 @@ fn wait_of(text: &str) -> Result<Duration, Failure> {
 
 /// With `after`, waits until the revision is another. Cancel safe: it holds nothing.
 async fn ranges(
+    rights: Rights,
     State(app): State<App>,
     Path(host): Path<String>,
     Query(watch): Query<Watch>,
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
     let host = host_of(&host)?;
+    rights.as_host(&host)?;
     let mut ranges = app.service.watch(&host).await?;
     if let Some(wait) = watch.wait()? {
         let changed = ranges.wait_for(|r| r.revision != wait.after);
@@ -227,38 +274,50 @@ impl Watch {
 
 /// What all hosts hold. Cancel safe: it holds nothing.
 async fn grants(
+    rights: Rights,
     State(app): State<App>,
     Query(watch): Query<Watch>,
 ) -> Result<Json<Grants>, Failure> {
+    rights.reading()?;
     Ok(Json(app.service.grants(watch.wait()?).await?))
 }
 
 /// What those hold that the host routes to. Cancel safe: it holds nothing.
 async fn peers(
+    rights: Rights,
     State(app): State<App>,
     Path(host): Path<String>,
     Query(watch): Query<Watch>,
 ) -> Result<Json<Grants>, Failure> {
     let host = host_of(&host)?;
+    rights.as_host(&host)?;
     Ok(Json(app.service.peers(&host, watch.wait()?).await?))
 }
 
 async fn report(
+    rights: Rights,
     State(app): State<App>,
     Path(host): Path<String>,
     body: Bytes,
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
-    let report: Report = body_of(&body)?;
     let host = host_of(&host)?;
+    rights.as_host(&host)?;
+    let report: Report = body_of(&body)?;
     Ok(Json(app.service.report(&host, report.held).await?))
 }
 
-async fn list(State(app): State<App>) -> Result<Response, Failure> {
+async fn list(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
+    rights.reading()?;
     let listing = app.service.look(|ledger, now| ledger.list(now)).await?;
     Ok(Json(listing).into_response())
 }
 
-async fn drain(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRanges>>, Failure> {
+async fn drain(
+    rights: Rights,
+    State(app): State<App>,
+    body: Bytes,
+) -> Result<Json<Arc<HostRanges>>, Failure> {
+    rights.administering()?;
     let drain: Drain = body_of(&body)?;
     let host = drain.host.clone();
     tracing::info!(%host, range = %drain.prefix, cancel = drain.cancel, "drain");
@@ -266,8 +325,17 @@ async fn drain(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRange
     Ok(Json(app.service.ranges(&host).await?))
 }
 
-async fn release(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRanges>>, Failure> {
+async fn release(
+    rights: Rights,
+    State(app): State<App>,
+    body: Bytes,
+) -> Result<Json<Arc<HostRanges>>, Failure> {
     let release: Release = body_of(&body)?;
+    if release.force {
+        rights.administering()?;
+    }
+    // A host lets go of what is its own.
+    rights.as_host(&release.host)?;
     let host = release.host.clone();
     tracing::info!(%host, range = %release.prefix, force = release.force, "release");
     app.service.release(release).await?;
@@ -276,7 +344,12 @@ async fn release(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRan
     Ok(Json(after))
 }
 
-async fn grow(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRanges>>, Failure> {
+async fn grow(
+    rights: Rights,
+    State(app): State<App>,
+    body: Bytes,
+) -> Result<Json<Arc<HostRanges>>, Failure> {
+    rights.administering()?;
     let grow: Grow = body_of(&body)?;
     let host = grow.host.clone();
     tracing::info!(%host, network = %grow.network, "grow");
@@ -284,7 +357,8 @@ async fn grow(State(app): State<App>, body: Bytes) -> Result<Json<Arc<HostRanges
     Ok(Json(app.service.ranges(&host).await?))
 }
 
-async fn trust(State(app): State<App>) -> Result<StatusCode, Failure> {
+async fn trust(rights: Rights, State(app): State<App>) -> Result<StatusCode, Failure> {
+    rights.administering()?;
     tracing::warn!("an admin says that the ledger is right");
     app.service.trust().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -295,7 +369,12 @@ struct OwnerOf {
     address: String,
 }
 
-async fn owner(State(app): State<App>, Query(of): Query<OwnerOf>) -> Result<Response, Failure> {
+async fn owner(
+    rights: Rights,
+    State(app): State<App>,
+    Query(of): Query<OwnerOf>,
+) -> Result<Response, Failure> {
+    rights.reading()?;
     let address: IpAddr = of.address.parse().map_err(|_| {
         let message = format!("{:?} is no address", of.address);
         Failure::new(StatusCode::BAD_REQUEST, "badAddress", message)
@@ -348,7 +427,8 @@ impl PoolView {
     }
 }
 
-async fn pools(State(app): State<App>) -> Result<Response, Failure> {
+async fn pools(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
+    rights.reading()?;
     let (pools, runs_out) = sample(&app).await?;
     let views = pools.iter().zip(&runs_out);
     let views: Vec<PoolView> = views.map(|(p, r)| PoolView::of(p, r)).collect();
@@ -373,12 +453,14 @@ pub(crate) async fn sample(app: &App) -> Result<(Vec<PoolUsage>, Vec<RunsOut>), 
     Ok((pools, runs_out))
 }
 
-async fn plan(State(app): State<App>) -> Json<PlanStatus> {
+async fn plan(rights: Rights, State(app): State<App>) -> Result<Json<PlanStatus>, Failure> {
+    rights.reading()?;
     let status = app.plan.read().unwrap_or_else(PoisonError::into_inner);
-    Json(status.clone())
+    Ok(Json(status.clone()))
 }
 
-async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
+async fn metrics(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
+    rights.reading()?;
     sample(&app).await?;
     let text = app
         .metrics

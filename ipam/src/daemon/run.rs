@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use axum::serve::ListenerExt;
 use flatnet_daemon::socket::Peer;
 use flatnet_daemon::{socket, stop};
 use flatnet_types::Timestamp;
@@ -15,8 +14,8 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::auth::Token;
 use super::cli::{Cli, Command, InitArgs, RunArgs};
+use super::door::{self, Door};
 use super::http::{self, App, PlanStatus};
 use super::listen;
 use super::metrics::Metrics;
@@ -46,7 +45,7 @@ pub fn main(cli: Cli) -> Result<()> {
                 .enable_all()
                 .build()
                 .context("start the runtime")?;
-            runtime.block_on(run(args))
+            runtime.block_on(run(*args))
         }
     }
 }
@@ -158,13 +157,13 @@ async fn run(args: RunArgs) -> Result<()> {
     let (stop, stopping) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(serve_unix(unix, app.clone(), stopping.clone()));
-    if let (Some(address), Some(file)) = (args.listen, &args.token_file) {
-        let token =
-            Token::read(file).with_context(|| format!("the token file {}", file.display()))?;
-        let tcp = listen::tcp(address).with_context(|| format!("listen on {address}"))?;
-        tasks.spawn(serve_tcp(tcp, app.clone(), token, stopping.clone()));
+    let door = Door::open(&args)?;
+    let tls = door.as_ref().and_then(|d| d.tls.clone());
+    if let Some(door) = door {
+        tasks.spawn(door.serve(app.clone(), stopping.clone()));
     }
     let background = [
+        tokio::spawn(door::keep_tls(tls)),
         tokio::spawn(keep_plan(
             app.clone(),
             args.clone(),
@@ -210,23 +209,6 @@ async fn serve_unix(
 ) -> std::io::Result<()> {
     let service = http::unix_router(app).into_make_service_with_connect_info::<Peer>();
     axum::serve(listener, service)
-        .with_graceful_shutdown(stop::told(stopping))
-        .await
-}
-
-async fn serve_tcp(
-    listener: tokio::net::TcpListener,
-    app: App,
-    token: Token,
-    stopping: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Answers are small and one at a time: nothing is to wait for more.
-        if let Err(e) = stream.set_nodelay(true) {
-            tracing::debug!(error = %e, "TCP_NODELAY");
-        }
-    });
-    axum::serve(listener, http::tcp_router(app, token))
         .with_graceful_shutdown(stop::told(stopping))
         .await
 }

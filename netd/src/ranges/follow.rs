@@ -21,6 +21,8 @@ use crate::world::World;
 const FILE: &str = "ranges.json";
 /// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
 const WATCH: Duration = Duration::from_secs(20);
+/// The same while a range drains: when it is empty, somebody may wait for it.
+const DRAINING: Duration = Duration::from_secs(2);
 /// Between two attempts to reach it, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
 /// How long a start without any range waits for ipamd.
@@ -147,7 +149,11 @@ impl Follower {
                 continue;
             }
             let revision = self.holdings.revision.clone();
-            let changed = session.ranges(&node, Some(&revision), WATCH).await?;
+            let wait = match self.holdings.drains() {
+                true => DRAINING,
+                false => WATCH,
+            };
+            let changed = session.ranges(&node, Some(&revision), wait).await?;
             self.take_over(&changed, engine)?;
         }
     }

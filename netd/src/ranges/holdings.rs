@@ -76,6 +76,12 @@ impl Holdings {
         }
     }
 
+    /// Whether a range is to be let go of when it is empty.
+    pub fn drains(&self) -> bool {
+        let draining = |h: &Holding| h.grant.state == GrantState::Draining;
+        self.ranges.iter().any(draining)
+    }
+
     /// What is shown to ipamd.
     pub fn report(&self, fill: impl Fn(IpNetwork) -> Fill) -> Report {
         let held = self.ranges.iter().map(|holding| {

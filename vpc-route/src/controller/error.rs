@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::aliyun::HttpError;
 use crate::apply::ApplyError;
-use crate::config::ConfigError;
 use crate::desired::TargetError;
 use crate::model::TableId;
 use crate::provider::ProviderError;
@@ -67,9 +66,9 @@ pub enum ControllerError {
     /// The state directory.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The configuration of ipamd.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
+    /// The way to ipamd.
+    #[error("ipamd: {0}")]
+    Access(#[from] flatnet_client::AccessError),
     /// It is not known what hosts hold.
     #[error(transparent)]
     Ranges(#[from] RangesError),

@@ -1,5 +1,6 @@
 //! `flatctl range …`: what ipamd has given to whom.
 
+use flatnet_client::{Access, Client};
 use flatnet_types::ipamd::{Drain, HostRanges, LeaseId, LeaseState, Listing, Release};
 use flatnet_types::{NetworkName, NodeName, Timestamp};
 
@@ -11,17 +12,13 @@ use crate::error::exit;
 use crate::output::{Cell, Column, Output, Style, Table, counted};
 
 fn ipamd(args: &IpamdArgs) -> Result<Daemon, CliError> {
-    let token = match &args.token_file {
-        None => None,
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| CliError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            Some(text.trim().to_owned())
-        }
+    let access = Access {
+        token_file: args.token_file.clone(),
+        ca: args.ipamd_ca.clone(),
+        cert: args.ipamd_cert.clone(),
+        key: args.ipamd_key.clone(),
     };
-    Ok(Daemon::ipamd(args.ipamd.clone(), token))
+    Ok(Daemon::ipamd(Client::open(args.ipamd.clone(), access)?))
 }
 
 pub(super) fn run(

@@ -1,0 +1,107 @@
+//! The way in for other machines: who is let in, and how.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::serve::ListenerExt;
+use flatnet_daemon::stop;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use super::auth::Token;
+use super::cli::RunArgs;
+use super::http::{self, App};
+use super::listen;
+use super::tls::{Caller, Tls, TlsFiles, TlsListener};
+
+/// How often the files of TLS are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A socket on which others are served.
+pub(crate) struct Door {
+    listener: tokio::net::TcpListener,
+    token: Option<Token>,
+    pub(crate) tls: Option<Tls>,
+}
+
+impl Door {
+    /// Opens it, where the command line wants one and says how callers are known.
+    pub(crate) fn open(args: &RunArgs) -> Result<Option<Self>> {
+        let Some(address) = args.listen else {
+            return Ok(None);
+        };
+        if args.token_file.is_none() && args.tls_client_ca.is_none() {
+            bail!(
+                "--listen {address} would serve anybody: give --tls-cert, --tls-key and --tls-client-ca (callers bring certificates), or --token-file"
+            );
+        }
+        if args.tls_cert.is_none() && !address.ip().is_loopback() && !args.insecure_plain {
+            bail!(
+                "--listen {address} without TLS shows the token to whoever is on the way: give --tls-cert and --tls-key, or say --insecure-plain"
+            );
+        }
+        let token = args.token_file.as_deref().map(|file| {
+            Token::read(file).with_context(|| format!("the token file {}", file.display()))
+        });
+        let token = token.transpose()?;
+        let tls = match (&args.tls_cert, &args.tls_key) {
+            (Some(cert), Some(key)) => {
+                let files = TlsFiles {
+                    cert: cert.clone(),
+                    key: key.clone(),
+                    client_ca: args.tls_client_ca.clone(),
+                    strangers: token.is_some(),
+                };
+                Some(Tls::new(files).context("TLS")?)
+            }
+            _ => None,
+        };
+        let listener = listen::tcp(address).with_context(|| format!("listen on {address}"))?;
+        Ok(Some(Self {
+            listener,
+            token,
+            tls,
+        }))
+    }
+
+    /// Serves until it is told to stop.
+    pub(crate) async fn serve(
+        self,
+        app: App,
+        stopping: watch::Receiver<bool>,
+    ) -> std::io::Result<()> {
+        let router = http::tcp_router(app, self.token);
+        if let Some(tls) = self.tls {
+            let service = router.into_make_service_with_connect_info::<Caller>();
+            return axum::serve(TlsListener::start(self.listener, tls), service)
+                .with_graceful_shutdown(stop::told(stopping))
+                .await;
+        }
+        let listener = self.listener.tap_io(|stream| {
+            // Answers are small and one at a time: nothing is to wait for more.
+            if let Err(e) = stream.set_nodelay(true) {
+                tracing::debug!(error = %e, "TCP_NODELAY");
+            }
+        });
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stop::told(stopping))
+            .await
+    }
+}
+
+/// Takes certificates over when their files change. Cancel safe: they are taken over whole.
+pub(crate) async fn keep_tls(tls: Option<Tls>) {
+    let Some(tls) = tls else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match tls.look() {
+            Ok(false) => {}
+            Ok(true) => info!("the changed certificates are in force"),
+            Err(e) => {
+                error!(error = %e, "the changed certificates are refused; the old ones stay in force");
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Who asks, and what it may (docs/adr/0014).
+//!
+//! ```text
+//!   certificate ─▶ [Identity] ─┐
+//!   token ─────────────────────┼─▶ [Rights] ─▶ each handler asks for what it needs
+//!   root on the unix socket ───┘
+//! ```
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use flatnet_types::NodeName;
+use rustls::pki_types::CertificateDer;
+
+use super::http::Failure;
+
+/// What a URI among a certificate's alternative names begins with that is ours.
+const SCHEME: &str = "flatnet:";
+
+/// Who a certificate says that its bearer is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// `URI:flatnet:admin`.
+    admin: bool,
+    /// `URI:flatnet:reader`.
+    reader: bool,
+    /// `URI:flatnet:node:NAME`, and each DNS name.
+    nodes: Vec<NodeName>,
+}
+
+impl Identity {
+    /// The alternative names of a certificate that was verified. The subject's common name is
+    /// not looked at (RFC 9525 §2).
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
+        let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else {
+            return Self::default();
+        };
+        Self::named(certificate.valid_dns_names(), certificate.valid_uri_names())
+    }
+
+    fn named<'n>(dns: impl Iterator<Item = &'n str>, uris: impl Iterator<Item = &'n str>) -> Self {
+        let mut identity = Self::default();
+        let mut names: Vec<&str> = dns.collect();
+        for uri in uris {
+            match uri.strip_prefix(SCHEME) {
+                Some("admin") => identity.admin = true,
+                Some("reader") => identity.reader = true,
+                Some(other) => names.extend(other.strip_prefix("node:")),
+                None => {}
+            }
+        }
+        // A wildcard is no node.
+        identity.nodes = names.iter().filter_map(|n| n.parse().ok()).collect();
+        identity
+    }
+}
+
+/// What a caller may.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rights {
+    admin: bool,
+    reads: bool,
+    nodes: Vec<NodeName>,
+}
+
+impl Rights {
+    /// Everything: root of this machine, and who brings the token.
+    pub(crate) fn everything() -> Self {
+        Self {
+            admin: true,
+            reads: true,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// What a certificate gives; none: nothing at all.
+    pub(crate) fn of(identity: &Identity) -> Option<Self> {
+        let rights = Self {
+            admin: identity.admin,
+            reads: identity.admin || identity.reader,
+            nodes: identity.nodes.clone(),
+        };
+        (rights != Self::default()).then_some(rights)
+    }
+
+    /// For a host's own: its ranges, its use, its peers, its releases.
+    pub(super) fn as_host(&self, host: &NodeName) -> Result<(), Failure> {
+        if self.admin || self.nodes.contains(host) {
+            return Ok(());
+        }
+        let message = format!(
+            "this certificate is {}: what is {host}'s is for {host} (a DNS name, or URI:flatnet:node:{host}) and for admins",
+            self.who()
+        );
+        Err(forbidden("notYours", message))
+    }
+
+    /// For what concerns all hosts and changes nothing.
+    pub(super) fn reading(&self) -> Result<(), Failure> {
+        if self.reads {
+            return Ok(());
+        }
+        let message = format!(
+            "this certificate is {}: this is for readers (URI:flatnet:reader) and admins",
+            self.who()
+        );
+        Err(forbidden("notReader", message))
+    }
+
+    /// For what changes other hosts' ranges.
+    pub(super) fn administering(&self) -> Result<(), Failure> {
+        if self.admin {
+            return Ok(());
+        }
+        let message = format!(
+            "this certificate is {}: this is for admins (URI:flatnet:admin)",
+            self.who()
+        );
+        Err(forbidden("notAdmin", message))
+    }
+
+    fn who(&self) -> String {
+        let nodes = self.nodes.iter().map(|n| format!("node {n}"));
+        let reader = self.reads.then(|| "a reader's".to_owned());
+        nodes.chain(reader).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn forbidden(code: &str, message: String) -> Failure {
+    Failure::new(StatusCode::FORBIDDEN, code, message)
+}
+
+impl<S: Sync> FromRequestParts<S> for Rights {
+    type Rejection = Failure;
+
+    /// What the door put there; without a door, nothing is allowed.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let rights = parts.extensions.get::<Self>().cloned();
+        rights.ok_or_else(|| forbidden("nobody", "it is not known who asks".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights(dns: &[&str], uris: &[&str]) -> Option<Rights> {
+        let identity = Identity::named(dns.iter().copied(), uris.iter().copied());
+        Rights::of(&identity)
+    }
+
+    #[test]
+    fn a_node_may_what_is_its_own_and_nothing_else() {
+        let a = "a".parse().expect("a name");
+        let b = "b.example".parse().expect("a name");
+        for mine in [rights(&["a"], &[]), rights(&[], &["flatnet:node:a"])] {
+            let mine = mine.expect("rights");
+            assert!(mine.as_host(&a).is_ok());
+            assert!(mine.as_host(&b).is_err());
+            assert!(mine.reading().is_err() && mine.administering().is_err());
+        }
+        let both = rights(&["a", "b.example"], &[]).expect("rights");
+        assert!(both.as_host(&a).is_ok() && both.as_host(&b).is_ok());
+    }
+
+    #[test]
+    fn a_reader_reads_an_admin_may_all_and_other_names_may_nothing() {
+        let a = "a".parse().expect("a name");
+        let reader = rights(&[], &["flatnet:reader"]).expect("rights");
+        assert!(reader.reading().is_ok());
+        assert!(reader.as_host(&a).is_err() && reader.administering().is_err());
+        let admin = rights(&[], &["flatnet:admin"]).expect("rights");
+        assert!(admin.reading().is_ok() && admin.administering().is_ok());
+        assert!(admin.as_host(&a).is_ok());
+        for (dns, uri) in [
+            ("*", "https://a"),
+            ("*.example", "flatnet:"),
+            ("", "flatnet:root"),
+        ] {
+            assert_eq!(rights(&[dns], &[uri]), None, "{dns} {uri}");
+        }
+    }
+}
