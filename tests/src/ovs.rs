@@ -168,6 +168,25 @@ pub(crate) fn ports(paths: &MemberPaths, bridge: &str) -> Result<Option<BTreeSet
     Ok(Some(ports.lines().map(str::to_owned).collect()))
 }
 
+/// Takes ports out of a switch whose interfaces were made anew: it holds on to the ones of before.
+///
+/// # Errors
+/// [`Error::Command`].
+pub(crate) fn forget<'p>(
+    paths: &MemberPaths,
+    switch: &Switch,
+    ports: impl Iterator<Item = &'p str>,
+) -> Result<()> {
+    let Some(have) = self::ports(paths, &switch.bridge)? else {
+        return Ok(());
+    };
+    let gone: Vec<&str> = ports.filter(|p| have.iter().any(|h| h == p)).collect();
+    for port in gone {
+        run::output(vsctl(paths).args(["--if-exists", "del-port", port]))?;
+    }
+    Ok(())
+}
+
 /// Gives a switch its bridge and ports, and says which ports it lacked.
 ///
 /// # Errors

@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 use crate::fabric::{self, Fabric};
 use crate::lab::Lab;
 use crate::lock::{self, Lock};
-use crate::paths::{Layout, namespace};
+use crate::paths::{Layout, MEMBER_PREFIX};
 use crate::process;
 use crate::progress::Progress;
-use crate::up::{OTHERS, UpOptions, check_plan, raise, read_plan};
+use crate::up::{OTHERS, UpOptions, check_plan, raise};
 use crate::{cloud, files, netns};
 
 /// Goes over to another plan, and gives the lab that it makes.
@@ -28,14 +28,16 @@ pub fn replan(options: &UpOptions, plan: NetworkPlan, progress: &dyn Progress) -
         progress.note(&format!("waiting for {holder}"));
     })?;
     let layout = Layout::default();
-    let before = fabric::desired(&read_plan(&layout)?)?;
+    if !layout.plan().exists() {
+        return Err(Error::NotUp(layout.plan()));
+    }
     let plan = cloud::identified(plan);
     check_plan(&plan, &layout, progress)?;
-    let after = fabric::desired(&plan)?;
+    let fabric = fabric::desired(&plan)?;
     cloud::grow_world(&plan, &layout)?;
     write_plan(&plan, &layout)?;
     raise(layout.clone(), plan, options, progress)?;
-    retire(&before, &after, &layout)?;
+    retire(&fabric, &layout)?;
     Lab::open()
 }
 
@@ -49,23 +51,31 @@ pub fn write_plan(plan: &NetworkPlan, layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Switches machines off that are in no plan any more. Their daemons have ended: they are in
-/// the supervisor's list no more.
-fn retire(before: &Fabric, after: &Fabric, layout: &Layout) -> Result<()> {
-    for member in &before.members {
-        if after.member(&member.name).is_some() {
+/// Switches machines off that are in no plan any more, whoever wrote it. Their daemons have
+/// ended: they are in the supervisor's list no more.
+fn retire(fabric: &Fabric, layout: &Layout) -> Result<()> {
+    for (home, _) in netns::names() {
+        let Some(name) = home.strip_prefix(MEMBER_PREFIX) else {
+            continue;
+        };
+        if fabric.member(name).is_some() {
             continue;
         }
-        let home = namespace(&member.name);
         let inside: Vec<_> = netns::inhabitants()
             .into_iter()
-            .filter(|(name, _)| *name == home)
+            .filter(|(where_, _)| *where_ == home)
             .map(|(_, process)| process)
             .collect();
         process::end(&inside, std::time::Duration::from_secs(2));
         netns::remove(&home)?;
-        let dir = layout.member(&member.name);
-        fs::remove_dir_all(dir.dir()).map_err(Error::io("remove", dir.dir()))?;
+        let paths = layout.member(name);
+        let dir = paths.dir();
+        match fs::remove_dir_all(dir) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", dir)(e));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -133,6 +133,7 @@ pub(crate) fn raise(
         progress,
         mended: Mutex::default(),
         fresh: Mutex::default(),
+        laid: Mutex::default(),
     };
     raise.run()?;
     Ok(raise.mended.into_inner().unwrap_or_default())
@@ -217,6 +218,8 @@ struct Raise<'o> {
     mended: Mutex<Vec<String>>,
     /// Members whose namespaces this `up` made.
     fresh: Mutex<Vec<String>>,
+    /// The ends of the cables that it laid.
+    laid: Mutex<Vec<fabric::End>>,
 }
 
 impl Raise<'_> {
@@ -329,6 +332,12 @@ impl Raise<'_> {
                 _ => None,
             }));
         }
+        if let Ok(mut laid) = self.laid.lock() {
+            laid.extend(ops.iter().flat_map(|op| match op {
+                fabric::Op::Cable(cable) => vec![cable.a.clone(), cable.b.clone()],
+                _ => Vec::new(),
+            }));
+        }
         fabric::apply::apply(&self.fabric, &ops)
     }
 
@@ -418,6 +427,9 @@ impl Raise<'_> {
             let Some(switch) = &member.switch else {
                 return Ok(());
             };
+            let laid = self.laid.lock().map(|l| l.clone()).unwrap_or_default();
+            let anew = laid.iter().filter(|end| end.member == member.name);
+            ovs::forget(&paths, switch, anew.map(|end| end.link.as_str()))?;
             for port in ovs::configure(&paths, switch)? {
                 self.mended(format!("{}: port {port}", member.name));
             }

@@ -198,7 +198,15 @@ impl Builder<'_> {
                 "host {name} is in a VPC: it needs a vSwitch"
             )));
         };
-        self.member(name, Role::VpcNode)?;
+        let member = self.member(name, Role::VpcNode)?;
+        // A NIC that is made anew comes up by netd's defaults, which are for containers' links.
+        for key in [
+            format!("ipv4/conf/{nic}/arp_ignore"),
+            format!("ipv4/conf/{nic}/rp_filter"),
+            format!("ipv6/conf/{nic}/disable_ipv6"),
+        ] {
+            member.sysctls.insert(key, "0".into());
+        }
         self.cable((name, nic), (VPC_ROUTER, name), mtu)?;
         if let Some(port) = self.link_of(VPC_ROUTER, name) {
             port.master = Some(v_switch.clone());

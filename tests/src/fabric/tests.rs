@@ -130,6 +130,25 @@ fn the_defaults_of_a_nodes_links_are_left_to_netd() {
 }
 
 #[test]
+fn a_nic_that_is_made_anew_does_not_keep_netds_defaults() {
+    let fabric = lab();
+    let mut seen = done(&fabric);
+    let vpc1 = seen.members.get_mut("vpc1").expect("a node");
+    vpc1.links.remove("eth0");
+    vpc1.sysctls.retain(|key, _| !key.contains("/eth0/"));
+    let text: Vec<_> = plan(&fabric, &seen)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    for setting in ["ipv4/conf/eth0/arp_ignore", "ipv6/conf/eth0/disable_ipv6"] {
+        assert!(
+            text.contains(&format!("vpc1: net/{setting} = 0")),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
 fn what_open_vswitch_has_yet_to_make_is_left_for_later() {
     let fabric = lab();
     let mut seen = done(&fabric);

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::judge::Judge;
 use super::rig::{CONTROLLER, TABLE, World, converged, entries, lossless, within};
 use crate::cloud::identified;
+use crate::paths::{namespace, netns_path};
 use crate::suites::kit::container::{Container, Wish};
 use crate::suites::kit::pings::Stream;
 use crate::suites::kit::{eventually, say};
@@ -30,6 +31,10 @@ pub(super) fn nodes_come_and_go(lab: &LabGuard) -> Result<()> {
     let back = replan(&UpOptions::default(), lab.plan().clone(), &Silent);
     outcome?;
     back?;
+    for node in ["vpc3", "vpc4"] {
+        let home = netns_path(&namespace(node));
+        ensure!(!home.exists(), "{node} is still there");
+    }
     Ok(())
 }
 
