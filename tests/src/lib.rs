@@ -29,6 +29,7 @@ pub mod cloud;
 mod daemons;
 pub mod demo;
 mod down;
+mod edge;
 mod error;
 mod exec;
 mod fabric;

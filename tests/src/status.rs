@@ -10,7 +10,7 @@ use crate::fabric::Role;
 use crate::lab::{Lab, Member, running};
 use crate::paths::VPC_ROUTER;
 use crate::process::ProcessId;
-use crate::{netd, ovs, run, supervise};
+use crate::{edge, netd, ovs, run, supervise};
 
 /// The lab at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,7 +22,7 @@ pub struct Status {
     pub supervisor: Option<i32>,
     /// Its members.
     pub members: Vec<MemberStatus>,
-    /// The daemons of the whole lab: ipamd, the simulator, vpc-route.
+    /// The daemons of the whole lab: ipamd, the simulator, vpc-route, the edge router's FRR.
     pub daemons: Vec<DaemonStatus>,
 }
 
@@ -115,10 +115,11 @@ pub fn status(lab: &Lab) -> Result<Status> {
     })
 }
 
-/// ipamd, and what runs in the VPC router; all others are a member's own.
+/// ipamd, what runs in the VPC router, and the edge router's FRR; all others are a member's own.
 fn is_of_the_lab(unit: &str) -> bool {
     unit.split_once('/')
         .is_none_or(|(member, _)| member == VPC_ROUTER)
+        || edge::is_unit(unit)
 }
 
 fn member_status(lab: &Lab, member: &Member, netd_wanted: bool) -> MemberStatus {

@@ -16,7 +16,7 @@ use crate::paths::{EDGE, Layout, VPC_ROUTER, namespace, netns_path};
 use crate::process::{ProcessId, poll};
 use crate::progress::Progress;
 use crate::supervise::{self, Unit};
-use crate::{checks, cloud, files, ipamd, netd, netns, ovs, run};
+use crate::{checks, cloud, edge, files, ipamd, netd, netns, ovs, run};
 
 /// How long another `up` or `down` may take.
 pub(crate) const OTHERS: Duration = Duration::from_secs(90);
@@ -253,6 +253,11 @@ impl Raise<'_> {
         self.options.netd && self.fabric.member(VPC_ROUTER).is_some()
     }
 
+    /// Whether the edge router runs FRR; else vpc-route writes to its kernel.
+    fn has_frr(&self) -> bool {
+        self.has_cloud() && self.fabric.member(EDGE).is_some() && edge::has_frr()
+    }
+
     fn nodes(&self) -> Vec<&str> {
         let nodes = self.fabric.members.iter().filter(|m| m.role.is_node());
         nodes.map(|m| m.name.as_str()).collect()
@@ -275,6 +280,12 @@ impl Raise<'_> {
         if self.has_cloud() {
             cloud::write_world(&self.plan, layout)?;
             cloud::write_config(&self.plan, layout)?;
+        }
+        if self.has_frr() {
+            edge::files(layout)?;
+        } else if self.has_cloud() {
+            self.progress
+                .note("no FRR (`apt-get install frr`): the edge router is its kernel alone");
         }
         // The last one is for the suites that order failures: it may be absent.
         for name in PROGRAMS.into_iter().chain([netd::FAULTS]) {
@@ -358,6 +369,9 @@ impl Raise<'_> {
                 };
                 units.extend(ovs::units(member, &paths, mend));
             }
+            if member.role == Role::Edge && self.has_frr() {
+                units.extend(edge::units(&self.layout));
+            }
             if member.role == Role::VpcRouter && self.has_cloud() {
                 units.extend(cloud::units(&self.layout));
             }
@@ -394,6 +408,10 @@ impl Raise<'_> {
                 Role::VpcRouter => cloud::unit_names()
                     .map(|name| cloud::pid_file(&self.layout, name))
                     .to_vec(),
+                Role::Edge => [paths.vswitchd_pid(), paths.ovsdb_pid()]
+                    .into_iter()
+                    .chain(edge::pid_files(&self.layout))
+                    .collect(),
                 _ => vec![paths.netd_pid(), paths.vswitchd_pid(), paths.ovsdb_pid()],
             };
             for file in files {

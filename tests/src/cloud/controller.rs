@@ -11,6 +11,7 @@ use super::PORT;
 use super::follow::follows;
 use super::ids::line_interface;
 use super::world::{KEY, region};
+use crate::edge;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::lab::inside;
@@ -42,13 +43,9 @@ pub fn socket(layout: &Layout) -> PathBuf {
     state_dir(layout).join("vpc-route.sock")
 }
 
-/// How it reaches the edge router. Which provider that is, the whole lab reads here.
-fn edge_router() -> Value {
-    json!({"provider": "linux", "netns": netns_path(&namespace(EDGE))})
-}
-
-/// Its configuration for a plan that went through [`super::identified`].
-pub fn config(plan: &NetworkPlan, layout: &Layout) -> Value {
+/// Its configuration for a plan that went through [`super::identified`]; with `frr`, the edge
+/// router runs FRR.
+pub fn config(plan: &NetworkPlan, layout: &Layout, frr: bool) -> Value {
     let simulator = format!("http://127.0.0.1:{PORT}");
     let has = |kind: SiteType| plan.spec.sites.iter().any(|s| s.site_type == kind);
     // A cloud without an instance has no metadata service either.
@@ -83,7 +80,7 @@ pub fn config(plan: &NetworkPlan, layout: &Layout) -> Value {
     if has(SiteType::Idc) {
         let name = plan.spec.sites.iter().find_map(|s| s.edge_router.as_ref());
         let name = name.map_or(EDGE, |r| r.name.as_str());
-        config["edgeRouters"] = json!({ name: edge_router() });
+        config["edgeRouters"] = json!({ name: edge::provider(layout, frr) });
     }
     config
 }
@@ -94,7 +91,7 @@ pub fn config(plan: &NetworkPlan, layout: &Layout) -> Value {
 /// [`Error::Io`], [`Error::Yaml`].
 pub(crate) fn write_config(plan: &NetworkPlan, layout: &Layout) -> Result<()> {
     files::make_dir(&state_dir(layout))?;
-    let yaml = serde_norway::to_string(&config(plan, layout));
+    let yaml = serde_norway::to_string(&config(plan, layout, edge::has_frr()));
     let yaml = yaml.map_err(|e| Error::Yaml(e.to_string()))?;
     files::write_if_changed(&config_path(layout), yaml.as_bytes())?;
     Ok(())
@@ -188,13 +185,13 @@ mod tests {
     #[test]
     fn the_configuration_names_every_table_of_the_plan() {
         let plan = super::super::identified(crate::plan::generate(2, 2).expect("a plan"));
-        let found = config(&plan, &Layout::default());
-        assert_eq!(found["edgeRouters"]["edge"]["netns"], "/run/netns/fn-edge");
+        let found = config(&plan, &Layout::default(), true);
+        assert_eq!(found["edgeRouters"]["edge"]["provider"], "frr");
         assert_eq!(found["aliyun"]["lineInterfaces"]["line1"], "ri-line1-idc");
         assert_eq!(found["aliyun"]["credentials"]["source"], "instance");
         assert_eq!(found["plan"], "/run/flatnet-lab/plan.yaml");
         let alone = super::super::identified(crate::plan::generate(2, 0).expect("a plan"));
-        let found = config(&alone, &Layout::default());
+        let found = config(&alone, &Layout::default(), false);
         assert_eq!(found["aliyun"]["credentials"]["source"], "static");
     }
 }

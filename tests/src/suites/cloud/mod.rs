@@ -4,12 +4,13 @@
 //! ```text
 //!   [forward] entries by hand ──▶ who reaches whom      [bad] what it is given is wrong
 //!   [plan] nodes come, move, go    [line] cut and back    [leader] killed, and a standby takes over
-//!   [chaos] 100 changes, faults, SIGKILL
+//!   [chaos] 100 changes, faults, SIGKILL    [edge] the edge router's FRR
 //!                     └──▶ [judge] the simulator's log and history, [rig] pings meanwhile
 //! ```
 
 mod bad;
 mod chaos;
+mod edge;
 mod forward;
 mod judge;
 mod leader;
@@ -39,6 +40,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "the simulator dies and forgets its tables: vpc-route fills them again",
             run: forward::simulator_dies,
+        },
+        Check {
+            sentence: "the edge router's FRR: a person's route stays, ours come back, also after a death",
+            run: edge::frr,
         },
         Check {
             sentence: "nodes come, hand a range on and go: others lose nothing, orphans go after their grace",

@@ -13,7 +13,7 @@ use crate::lab::inside;
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::suites::kit::container::Container;
 use crate::suites::kit::pings::{Outcome, Stream};
-use crate::{Lab, ProcessId, Silent};
+use crate::{Lab, ProcessId, Silent, edge};
 
 /// vpc-route among the supervisor's units.
 pub(super) const CONTROLLER: &str = "vpcr/vpc-route";
@@ -192,7 +192,7 @@ impl Config {
     /// # Errors
     /// If it cannot be written.
     pub(super) fn write(lab: &Lab, name: &str, change: impl FnOnce(&mut Value)) -> Result<Self> {
-        let mut config = cloud::config(lab.plan(), lab.layout());
+        let mut config = cloud::config(lab.plan(), lab.layout(), edge::has_frr());
         let dir = lab.layout().member(VPC_ROUTER);
         config["socket"] = dir
             .dir()
