@@ -310,11 +310,24 @@ fn fake_binaries() -> tempfile::TempDir {
         ("examples/fake-netd", "netd"),
         ("examples/fake-netd", "flatnet"),
         ("examples/fake-netd", "ipamd"),
+        ("examples/fake-netd", "flatctl"),
+        ("examples/fake-netd", "vpc-route"),
+        ("examples/fake-netd", "aliyun-sim"),
     ] {
         fs::copy(built.join(from), dir.path().join(to))
             .expect("`cargo build -p flatnet-lab --examples` makes it");
     }
     dir
+}
+
+/// A plan without a VPC: its lab has no route tables that a vpc-route would have to fill.
+fn idc_alone() -> String {
+    let mut plan = flatnet_lab::plan::generate(2, 0).expect("a plan");
+    let spec = &mut plan.spec;
+    spec.sites.retain(|s| s.name == "idc");
+    spec.networks.retain(|n| n.site == "idc");
+    spec.links.clear();
+    flatnet_plan::to_yaml(&plan).expect("YAML")
 }
 
 #[test]
@@ -323,19 +336,22 @@ fn a_netd_that_is_killed_changed_or_rebuilt_is_the_one_that_is_wanted() {
         return;
     }
     let binaries = fake_binaries();
+    let plan = binaries.path().join("plan.yaml");
+    fs::write(&plan, idc_alone()).expect("written");
     let options = UpOptions {
         bin_dir: binaries.path().to_owned(),
+        plan: Some(plan),
         ..UpOptions::default()
     };
     let lab = LabGuard::take(&options).expect("the lab is up");
     let patience = Duration::from_secs(10);
     for _ in 0..20 {
         let killed = Instant::now();
-        let before = lab.kill_netd("vpc1").expect("it lived");
-        let after = wait("netd", || lab.netd_pid("vpc1").ok());
+        let before = lab.kill_netd("idc1").expect("it lived");
+        let after = wait("netd", || lab.netd_pid("idc1").ok());
         assert!(killed.elapsed() < Duration::from_millis(200));
         assert_ne!(before, after);
-        lab.wait_ready("vpc1", patience).expect("ready");
+        lab.wait_ready("idc1", patience).expect("ready");
     }
 
     let environment = |node: &str| {
@@ -346,7 +362,7 @@ fn a_netd_that_is_killed_changed_or_rebuilt_is_the_one_that_is_wanted() {
     let other = lab.netd_pid("idc2").expect("it lives");
     lab.set_netd_env("idc1", &[("FAIL_AT", "3")]).expect("set");
     lab.wait_ready("idc1", patience).expect("ready");
-    assert!(has("idc1", "FAIL_AT=3") && !has("vpc1", "FAIL_AT=3"));
+    assert!(has("idc1", "FAIL_AT=3") && !has("idc2", "FAIL_AT=3"));
     lab.set_netd_args("idc1", &["--rest", "1"]).expect("set");
     lab.wait_ready("idc1", patience).expect("ready");
     assert_eq!(lab.netd_pid("idc2").expect("it lives"), other, "left alone");
@@ -367,11 +383,11 @@ fn a_netd_that_is_killed_changed_or_rebuilt_is_the_one_that_is_wanted() {
         lab.netd_pid("idc2").ok().filter(|p| *p != other)
     });
     let status = flatnet_lab::status(&lab).expect("status");
-    let vpc1 = status
+    let idc1 = status
         .members
         .iter()
-        .find(|m| m.name == "vpc1")
+        .find(|m| m.name == "idc1")
         .expect("node");
-    let attachments = vpc1.netd.as_ref().expect("netd").attachments;
-    assert_eq!((vpc1.ovs, attachments), (Some(true), Some(0)));
+    let attachments = idc1.netd.as_ref().expect("netd").attachments;
+    assert_eq!((idc1.ovs, attachments), (Some(true), Some(0)));
 }
