@@ -13,7 +13,7 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     let domains: Vec<Vec<usize>> = (0..c.sites().len()).map(|s| domains(c, s)).collect();
     let mut ports: HashMap<(usize, usize, &str), (usize, Cable<'_>)> = HashMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
-        let Some((site_index, site)) = c.site(&host.site) else {
+        let Some((site_index, site)) = c.site_of(i) else {
             continue;
         };
         let nics = host.uplink.nics.len();

@@ -19,14 +19,20 @@ pub(crate) struct Context<'p> {
     vlans: Vec<HashMap<VlanId, usize>>,
     /// For each site its switches, by name.
     switches: Vec<HashMap<&'p str, usize>>,
-    /// For each host what several checks ask for.
+    /// For each host what several checks ask for: looking a name up reads it, and the names
+    /// of many hosts are in no cache.
     looks: Vec<Look<'p>>,
+    /// For each range of each host its network.
+    range_networks: Vec<Option<usize>>,
 }
 
 /// What several checks ask of a host.
 struct Look<'p> {
+    site: Option<usize>,
     cables: Vec<Cable<'p>>,
     vlans: Vec<VlanId>,
+    /// Where its ranges' networks begin in [`Context::range_networks`].
+    first_range: usize,
 }
 
 /// One cable of a host, whose switch is known.
@@ -54,6 +60,7 @@ impl<'p> Context<'p> {
         let mut context = Self {
             plan,
             looks: Vec::with_capacity(plan.spec.hosts.len()),
+            range_networks: Vec::new(),
             origins: &expanded.origins,
             sites: first(plan.spec.sites.iter().map(|s| s.name.as_str())),
             networks: first(plan.spec.networks.iter().map(|n| n.name.as_str())),
@@ -71,19 +78,26 @@ impl<'p> Context<'p> {
                 .collect(),
         };
         for host in &plan.spec.hosts {
-            let look = Look {
-                cables: context.look_for_cables(host),
-                vlans: context.look_for_vlans(host),
-            };
-            context.looks.push(look);
+            let site = context.site(&host.site).map(|(index, _)| index);
+            let first_range = context.range_networks.len();
+            for range in &host.ranges {
+                let network = context.networks.get(range.network.as_str()).copied();
+                context.range_networks.push(network);
+            }
+            let cables = site.map_or_else(Vec::new, |s| context.look_for_cables(s, host));
+            let networks = &context.range_networks[first_range..];
+            let vlans = site.map_or_else(Vec::new, |s| context.look_for_vlans(s, networks));
+            context.looks.push(Look {
+                site,
+                cables,
+                vlans,
+                first_range,
+            });
         }
         context
     }
 
-    fn look_for_cables(&self, host: &'p Host) -> Vec<Cable<'p>> {
-        let Some((site, _)) = self.site(&host.site) else {
-            return Vec::new();
-        };
+    fn look_for_cables(&self, site: usize, host: &'p Host) -> Vec<Cable<'p>> {
         let of = |nic: Option<usize>, switch: &'p Option<String>, port: &'p Option<String>| {
             Some(Cable {
                 nic,
@@ -109,6 +123,19 @@ impl<'p> Context<'p> {
     /// The VLANs that a host in an IDC uses: its own, and those of its ranges' networks.
     pub(crate) fn vlans_of(&self, host: usize) -> &[VlanId] {
         self.looks.get(host).map_or(&[], |l| &l.vlans)
+    }
+
+    /// A host's site.
+    pub(crate) fn site_of(&self, host: usize) -> Option<(usize, &'p Site)> {
+        let index = self.looks.get(host)?.site?;
+        Some((index, &self.sites()[index]))
+    }
+
+    /// The network of a host's range.
+    pub(crate) fn network_of(&self, host: usize, range: usize) -> Option<(usize, &'p Network)> {
+        let place = self.looks.get(host)?.first_range + range;
+        let index = (*self.range_networks.get(place)?)?;
+        Some((index, &self.networks()[index]))
     }
 
     pub(crate) fn sites(&self) -> &'p [Site] {
@@ -169,19 +196,16 @@ impl<'p> Context<'p> {
         })
     }
 
-    fn look_for_vlans(&self, host: &Host) -> Vec<VlanId> {
-        let Some((_, site)) = self.site(&host.site) else {
-            return Vec::new();
-        };
+    fn look_for_vlans(&self, site: usize, networks: &[Option<usize>]) -> Vec<VlanId> {
+        let site = &self.sites()[site];
         if site.site_type != SiteType::Idc {
             return Vec::new();
         }
-        let networks = host
-            .ranges
+        let networks = networks
             .iter()
-            .filter_map(|r| self.network(r.network.as_str()))
-            .filter(|(_, n)| n.site == host.site)
-            .filter_map(|(_, n)| n.vlan);
+            .filter_map(|index| self.networks().get((*index)?))
+            .filter(|n| n.site == site.name)
+            .filter_map(|n| n.vlan);
         let mut used: Vec<VlanId> = networks.chain(site.host_vlan().map(|v| v.id)).collect();
         used.sort_unstable();
         used.dedup();

@@ -17,7 +17,7 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
             found.add(&NO_RANGE, c.host_at(i), message);
         }
         let table = c
-            .site(&host.site)
+            .site_of(i)
             .is_some_and(|(_, s)| s.site_type == SiteType::Vpc && !s.route_tables.is_empty());
         match &host.instance_id {
             Some(id) => {

@@ -110,15 +110,13 @@ fn segments(c: &Context<'_>, largest: &Largest, found: &mut Findings) {
 /// The hosts' own links, and the ports that they are in.
 fn uplinks(c: &Context<'_>, largest: &Largest, found: &mut Findings) {
     for (i, host) in c.hosts().iter().enumerate() {
-        let Some((index, site)) = c.site(&host.site) else {
+        let Some((index, site)) = c.site_of(i) else {
             continue;
         };
         if site.site_type == SiteType::Vpc {
             if let Some(mtu) = host.uplink.mtu
-                && let Some(network) = host
-                    .ranges
-                    .iter()
-                    .filter_map(|r| c.network(r.network.as_str()))
+                && let Some(network) = (0..host.ranges.len())
+                    .filter_map(|r| c.network_of(i, r))
                     .find(|(_, n)| c.mtu_of(n) > mtu)
             {
                 let message = format!(

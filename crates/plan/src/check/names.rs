@@ -193,7 +193,7 @@ fn hosts(c: &Context<'_>, found: &mut Findings) {
         .map(|s| known(s.v_switches.iter().map(|x| x.name.as_str())))
         .collect();
     for (i, host) in c.hosts().iter().enumerate() {
-        let Some((index, site)) = c.site(&host.site) else {
+        let Some((index, site)) = c.site_of(i) else {
             found.add(&DANGLING, c.host_at(i).at("site"), no_site(c, &host.site));
             continue;
         };
@@ -218,7 +218,7 @@ fn hosts(c: &Context<'_>, found: &mut Findings) {
             }
         }
         for (j, range) in host.ranges.iter().enumerate() {
-            if c.network(range.network.as_str()).is_none() {
+            if c.network_of(i, j).is_none() {
                 let names: Vec<&str> = c.networks().iter().map(|n| n.name.as_str()).collect();
                 let message = format!(
                     "there is no network {}; there are {}",

@@ -112,7 +112,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
 
 fn hosts(c: &Context<'_>, points: &mut Vec<Point>, found: &mut Findings) {
     for (i, host) in c.hosts().iter().enumerate() {
-        let Some((_, site)) = c.site(&host.site) else {
+        let Some((_, site)) = c.site_of(i) else {
             continue;
         };
         let subnets = host_subnets(site, host);
@@ -226,7 +226,7 @@ fn in_no_range(c: &Context<'_>, points: &[Point], found: &mut Findings) {
 }
 
 fn excluded(c: &Context<'_>, r: RangeOf<'_>, address: IpAddr) -> bool {
-    c.network(r.range.network.as_str()).is_some_and(|(_, n)| {
+    c.network_of(r.host, r.index).is_some_and(|(_, n)| {
         n.pools
             .iter()
             .flat_map(|p| &p.exclude)

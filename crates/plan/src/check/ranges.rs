@@ -48,7 +48,7 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     let v_switches = v_switches(c);
     for r in c.ranges() {
         canonical(r.range.prefix, c.range_at(r.host, r.index), found);
-        let Some((index, network)) = c.network(r.range.network.as_str()) else {
+        let Some((index, network)) = c.network_of(r.host, r.index) else {
             continue;
         };
         let host = &c.hosts()[r.host];
@@ -113,7 +113,7 @@ fn v_switches(c: &Context<'_>) -> Sorted<(usize, usize, usize)> {
 }
 
 fn outside(c: &Context<'_>, r: RangeOf<'_>, found: &mut Findings) {
-    let Some((index, network)) = c.network(r.range.network.as_str()) else {
+    let Some((index, network)) = c.network_of(r.host, r.index) else {
         return;
     };
     let pools: Vec<String> = network

@@ -20,8 +20,8 @@ impl Carried {
         let switches = &c.sites()[site].switches;
         let mut carried = vec![BTreeSet::new(); switches.len()];
         let mut new: Vec<(usize, VlanId)> = Vec::new();
-        for (i, host) in c.hosts().iter().enumerate() {
-            if c.site(&host.site).is_none_or(|(index, _)| index != site) {
+        for i in 0..c.hosts().len() {
+            if c.site_of(i).is_none_or(|(index, _)| index != site) {
                 continue;
             }
             for cable in c.cables(i) {
@@ -83,7 +83,7 @@ fn domains(c: &Context<'_>) -> Domains {
         }
     }
     for (i, host) in c.hosts().iter().enumerate() {
-        let Some((index, site)) = c.site(&host.site) else {
+        let Some((index, site)) = c.site_of(i) else {
             continue;
         };
         if site.site_type != SiteType::Idc {
@@ -210,7 +210,7 @@ fn neighbour_tables(c: &Context<'_>, domains: &Domains, found: &mut Findings) {
         .iter()
         .enumerate()
         .filter_map(|(i, host)| {
-            let (index, _) = c.site(&host.site)?;
+            let (index, _) = c.site_of(i)?;
             let known = c
                 .vlans_of(i)
                 .iter()

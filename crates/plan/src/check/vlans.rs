@@ -185,7 +185,7 @@ fn lists<'p>(c: &Context<'p>, index: usize, host: &'p Host) -> Vec<Trunk<'p>> {
             name: format!("the uplink of {}", host.name),
         });
     }
-    let Some((site_index, site)) = c.site(&host.site) else {
+    let Some((site_index, site)) = c.site_of(index) else {
         return lists;
     };
     for cable in c.cables(index) {
@@ -253,8 +253,8 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
 
 /// What makes a host use a VLAN: the range of a network on it, or the host's own addresses.
 fn user(c: &Context<'_>, index: usize, host: &Host, id: VlanId) -> Path {
-    let range = host.ranges.iter().position(|r| {
-        c.network(r.network.as_str())
+    let range = (0..host.ranges.len()).find(|r| {
+        c.network_of(index, *r)
             .is_some_and(|(_, n)| n.vlan == Some(id))
     });
     match range {
