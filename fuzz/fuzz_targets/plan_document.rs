@@ -10,7 +10,7 @@
 use flatnet_plan::model::VlanRole;
 use flatnet_plan::{
     NetworkPlan, Report, Style, capacity, diagnose, diff, draw, grow, node, parse, prefix, routes,
-    to_yaml,
+    source, to_yaml,
 };
 use flatnet_types::VlanId;
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ use libfuzzer_sys::fuzz_target;
 const FEW: usize = 64;
 
 fn places(report: &Report, text: &str) {
-    let lines = text.lines().count().max(1);
+    let lines = source::lines(text).count().max(1);
     for d in &report.diagnostics {
         assert!(d.span.line >= 1 && d.span.column >= 1 && d.span.length >= 1);
         assert!(d.span.line as usize <= lines + 1, "{:?}", d);

@@ -38,7 +38,7 @@ impl Report {
     }
 
     fn text(&self, paint: Paint) -> String {
-        let lines: Vec<&str> = self.text.lines().collect();
+        let lines: Vec<&str> = crate::source::lines(&self.text).collect();
         let mut out = String::new();
         for diagnostic in &self.diagnostics {
             self.one(diagnostic, &lines, paint, &mut out);

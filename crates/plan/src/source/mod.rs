@@ -140,6 +140,22 @@ pub fn read(text: &str) -> Result<Node<'_>, SyntaxError> {
     builder.root.ok_or(SyntaxError::Empty)
 }
 
+/// The lines of a text as YAML counts them, without their ends: LF, CR LF, or CR alone
+/// (YAML 1.2 §5.4).
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(['\r', '\n']).unwrap_or(rest.len());
+        let (line, next) = rest.split_at(end);
+        let broken = next.strip_prefix("\r\n");
+        rest = broken.unwrap_or_else(|| next.get(1..).unwrap_or_default());
+        Some(line)
+    })
+}
+
 fn scan_error(error: &ScanError) -> SyntaxError {
     let at = error.marker();
     SyntaxError::Yaml {

@@ -95,3 +95,16 @@ fn a_misfit_knows_its_place() {
     let (_, message) = of("      type: IDC\n", "");
     assert!(message.contains("missing field `type`"), "{message}");
 }
+
+#[test]
+fn a_lone_carriage_return_ends_a_line_as_yaml_has_it() {
+    let of = |text: &'static str| lines(text).collect::<Vec<_>>();
+    assert_eq!(of("a\r\nb\rc\n\nd"), ["a", "b", "c", "", "d"]);
+    assert_eq!(of("a\n"), ["a"]);
+    assert_eq!(of("\r\r"), ["", ""]);
+    assert!(of("").is_empty());
+    let text = "apiVersion: flatnet.io/v1alpha1\rkind: NetworkPlan\r\r\rmetadate: {name: x}\r";
+    let report = crate::diagnose(text, "plan.yaml");
+    let shown = report.render(crate::Style::Text { color: false });
+    assert!(shown.contains("5 | metadate: {name: x}"), "{shown}");
+}
