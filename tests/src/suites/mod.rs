@@ -10,6 +10,7 @@ mod cloud;
 mod conformance;
 mod data_path;
 mod kit;
+mod ranges;
 mod restart;
 mod rig;
 
@@ -55,6 +56,7 @@ const SUITES: &[Suite] = &[
     restart::SUITE,
     faults::SUITE,
     cloud::SUITE,
+    ranges::SUITE,
     chaos::SUITE,
 ];
 

@@ -14,6 +14,7 @@ mod points;
 mod ranges;
 mod routes;
 mod scale;
+mod slices;
 mod space;
 mod vlans;
 
@@ -47,6 +48,7 @@ pub fn check_expanded(expanded: &Expanded) -> Vec<Finding> {
     cabling::check(&context, &mut found);
     mtu::check(&context, &mut found);
     scale::check(&context, &mut found);
+    slices::check(&context, &mut found);
     routes::check(&context, &mut found);
     lines::check(&context, &mut found);
     found.finish()

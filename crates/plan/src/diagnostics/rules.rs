@@ -337,6 +337,18 @@ rules! {
             containers (`density`)."
         example "density: 100\n\
             ranges: [{network: web, prefix: 10.100.16.0/26}]   # 64 addresses";
+    SLICES_FEW "FN0505" Error "pools do not have a slice for each host that is to get one"
+        why "ipamd cuts one slice for each host of the site that the plan gives no range: the last \
+            ones to come get none, and nothing can be attached there."
+        help "Take a longer `sliceLength`, a larger pool or a further one, exclude less, or give \
+            hosts ranges by name."
+        example "pools: [{prefix: 10.100.0.0/24, sliceLength: 26}]   # 5 hosts";
+    SLICE_SMALL "FN0506" Error "a slice is exhausted at the planned density"
+        why "Attaching fails on each host that got a slice before the planned number of \
+            containers runs there."
+        help "Take a shorter `sliceLength`, or plan fewer containers (`density`)."
+        example "density: 100\n\
+            pools: [{prefix: 10.100.0.0/16, sliceLength: 26}]   # 64 addresses";
     TABLE_FULL "FN0601" Error "a VPC's route table is over its quota, even aggregated"
         why "The cloud refuses entries beyond the quota: the last hosts' containers are \
             unreachable from the VPC."

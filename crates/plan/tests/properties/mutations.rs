@@ -295,6 +295,16 @@ mutations! {
     "FN0502" "a tiny broadcast domain" |p, _| p.spec.budgets.neighbours = 1;
     "FN0503" "tiny neighbour tables" |p, _| p.spec.budgets.gc_thresh3 = 1;
     "FN0504" "more containers than addresses" |p, k| idc(p, k).density = Some(300);
+    "FN0505" "slices for fewer hosts than there are" |p, k| {
+        let pool = p.spec.networks[0].pools[0].prefix;
+        p.spec.networks[0].pools[0].slice_length = Some(pool.prefix());
+        idc(p, k).ranges.clear();
+    };
+    "FN0506" "slices smaller than the density" |p, k| {
+        p.spec.networks[0].pools[0].slice_length = Some(31);
+        idc(p, k).ranges.clear();
+        idc(p, k).density = Some(3);
+    };
     "FN0601" "a tiny route table" |p, _| p.spec.sites[1].route_tables[0].quota = 1;
     "FN0602" "a tiny route table without aggregation" |p, _| {
         p.spec.sites[1].route_tables[0].quota = 1;
