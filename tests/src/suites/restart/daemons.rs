@@ -199,7 +199,7 @@ fn last_reconcile(node: &Node) -> Result<Value> {
 }
 
 /// What the reconciler has done since netd started.
-fn ops_since_start(node: &Node) -> Result<Vec<String>> {
+pub(super) fn ops_since_start(node: &Node) -> Result<Vec<String>> {
     let (_, text) = netd::get(&node.paths.netd_sock(), "/metrics")?;
     let ops = text
         .lines()
