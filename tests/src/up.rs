@@ -287,8 +287,8 @@ impl Raise<'_> {
             self.progress
                 .note("no FRR (`apt-get install frr`): the edge router is its kernel alone");
         }
-        // The last one is for the suites that order failures: it may be absent.
-        for name in PROGRAMS.into_iter().chain([netd::FAULTS]) {
+        // The last two are for suites, and for whoever looks around: they may be absent.
+        for name in PROGRAMS.into_iter().chain([netd::FAULTS, "flatctl"]) {
             let from = self.options.bin_dir.join(name);
             if from.is_file() && files::copy_if_changed(&from, &layout.bin(name))? {
                 self.mended(format!("bin/{name} is of a newer build"));

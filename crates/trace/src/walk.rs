@@ -255,7 +255,8 @@ impl<'a> Walker<'a> {
                         Mend::on(on, format!("switchport trunk allowed vlan add {}", vlan.id))
                             .noting(format!(
                                 "in your switch's own words: let the port of {port} and the trunks \
-                                 carry VLAN {}; then look at the other end",
+                                 carry VLAN {}, and look at the other end; then ping once, so that it is \
+                                 asked for again",
                                 vlan.id
                             )),
                     ),

@@ -40,7 +40,7 @@ pub fn state_dir(layout: &Layout) -> PathBuf {
 
 /// Where `flatctl` asks it.
 pub fn socket(layout: &Layout) -> PathBuf {
-    state_dir(layout).join("vpc-route.sock")
+    layout.member(VPC_ROUTER).dir().join("vpc-route.sock")
 }
 
 /// Its configuration for a plan that went through [`super::identified`]; with `frr`, the edge
@@ -62,13 +62,12 @@ pub fn config(plan: &NetworkPlan, layout: &Layout, frr: bool) -> Value {
         "plan": layout.plan(),
         "ipamd": {"endpoint": format!("unix:{}", layout.ipamd_sock().display())},
         "stateDir": state_dir(layout),
-        "socket": socket(layout),
         "intervalSeconds": 2,
         "graceSeconds": 3,
         "leaseSeconds": 5,
         // Two nodes of four are not much of a lab.
         "massDelete": {"share": 30, "always": 12},
-        "socket": layout.member(VPC_ROUTER).dir().join("vpc-route.sock"),
+        "socket": socket(layout),
         "aliyun": {
             "endpoint": simulator,
             "metadata": simulator,

@@ -16,6 +16,7 @@ mod rig;
 
 mod chaos;
 mod faults;
+mod trace;
 mod traces;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ const SUITES: &[Suite] = &[
     faults::SUITE,
     cloud::SUITE,
     ranges::SUITE,
+    trace::SUITE,
     chaos::SUITE,
 ];
 

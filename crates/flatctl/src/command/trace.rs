@@ -24,23 +24,42 @@ use crate::source::Source;
 struct View {
     /// The worst of both directions.
     verdict: Verdict,
+    /// The first thing that is wrong, or else unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<Fault>,
     there: Walk,
     back: Walk,
 }
 
+/// A hop that is not well, and in which direction.
+#[derive(Debug, Clone, Serialize)]
+struct Fault {
+    direction: &'static str,
+    #[serde(flatten)]
+    hop: Hop,
+}
+
 impl View {
-    /// The first thing that is wrong, or else unknown, and in which direction.
-    fn fault(&self) -> Option<(&'static str, &Hop)> {
-        let both = [("there", &self.there), ("back", &self.back)];
-        let with = |verdict| {
-            let mut found = both.iter().filter_map(move |(name, walk)| {
-                walk.first_fault()
-                    .filter(|h| h.verdict == verdict)
-                    .map(|h| (*name, h))
-            });
-            found.next()
+    fn of(there: Walk, back: Walk) -> Self {
+        let fault = {
+            let both = [("there", &there), ("back", &back)];
+            let first = |verdict| {
+                both.iter().find_map(|(direction, walk)| {
+                    let hop = walk.first_fault().filter(|h| h.verdict == verdict)?;
+                    Some(Fault {
+                        direction,
+                        hop: hop.clone(),
+                    })
+                })
+            };
+            first(Verdict::Wrong).or_else(|| first(Verdict::Unknown))
         };
-        with(Verdict::Wrong).or_else(|| with(Verdict::Unknown))
+        Self {
+            verdict: fault.as_ref().map_or(Verdict::Ok, |f| f.hop.verdict),
+            fault,
+            there,
+            back,
+        }
     }
 }
 
@@ -64,12 +83,7 @@ pub(super) fn run(args: &TraceArgs, output: &mut Output<'_>) -> Result<u8, CliEr
         };
         walk(&plan, packet, &observed)
     };
-    let mut view = View {
-        verdict: Verdict::Ok,
-        there: one_way(there),
-        back: one_way(there.answer()),
-    };
-    view.verdict = view.fault().map_or(Verdict::Ok, |(_, h)| h.verdict);
+    let view = View::of(one_way(there), one_way(there.answer()));
     output.show(&view, shown)?;
     Ok(status(view.verdict))
 }
@@ -172,8 +186,8 @@ fn socket_of(name: &str, args: &TraceArgs) -> Result<(PathBuf, bool), String> {
 
 fn shown(view: &View) -> Vec<Table> {
     let mut tables = vec![way("there", &view.there), way("back", &view.back)];
-    let verdict = match view.fault() {
-        Some((direction, hop)) => fault(hop, Some(direction)),
+    let verdict = match &view.fault {
+        Some(Fault { direction, hop }) => fault(hop, Some(direction)),
         None => {
             let mut table = Table::new([Column::text("")]).without_heads();
             table.row([Cell::styled("nothing is wrong", Style::Good)]);

@@ -100,17 +100,17 @@ impl<'a> Walker<'a> {
         let Some(from) = self.source(&seen, src) else {
             return;
         };
-        if local {
-            self.deliver(&seen, dst, from);
-            return;
-        }
         if !src.container {
             let dev = seen.facts.host.name.clone();
-            let via = match src.shares_vlan(dst) {
+            let via = match local || src.shares_vlan(dst) {
                 true => None,
                 false => self.gateway(&seen),
             };
             self.route(&seen, Side::Host, &Way::Out { dev, via });
+        }
+        if local {
+            self.deliver(&seen, dst, from);
+            return;
         }
         let vlan = src.vlan();
         self.uplink(&seen, vlan);

@@ -376,7 +376,13 @@ impl Walker<'_> {
                 let note = "the host's own routes are its administrator's or DHCP's, not netd's";
                 (why, Some(Mend::on(seen.name, command).noting(note)))
             }
-            (None, _, _) => {
+            (None, _, Way::Out { dev, via: None }) => {
+                let why =
+                    format!("the node's route to its own link is not there; it should go {wanted}");
+                let command = format!("ip route replace {} dev {dev}", on_link(seen, dst));
+                (why, Some(Mend::on(seen.name, command)))
+            }
+            (None, _, Way::Local) => {
                 let why = format!("it should go to {wanted}");
                 (why, Some(reconcile(seen.node)))
             }
@@ -471,6 +477,16 @@ fn astray(at: &At<'_>, seen: &Seen<'_>, trace: &FlowTrace, wanted: &str) -> Hop 
         (None, None) => (format!("it should go to {wanted}"), reconcile(seen.node)),
     };
     at.wrong(found, why, Some(mend))
+}
+
+/// The prefix of the node's link that has an address.
+fn on_link(seen: &Seen<'_>, address: IpAddr) -> IpNetwork {
+    let ranges = seen.spec.networks.iter().flat_map(|n| &n.ranges);
+    let own = seen.spec.host_addresses.iter();
+    let own = own.filter_map(|a| IpNetwork::new(a.network(), a.prefix()).ok());
+    let mut all = ranges.map(|r| r.prefix).chain(own);
+    all.find(|p| p.contains(address))
+        .unwrap_or_else(|| IpNetwork::from(address))
 }
 
 fn nobody(seen: &Seen<'_>, dev: &str, next: IpAddr) -> Hop {
