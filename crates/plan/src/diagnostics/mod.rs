@@ -131,6 +131,25 @@ pub fn diagnose(text: &str, file: &str) -> Report {
     report
 }
 
+/// The plan of a text with no error in it, its groups written out; none where there is one.
+///
+/// A daemon has no use for lines: the tree, which is most of what a diagnosis holds, is gone
+/// before the groups are written out.
+pub(crate) fn sound(text: &str) -> Option<NetworkPlan> {
+    let expanded = expand(&shaped(text)?);
+    let findings = check::check_expanded(&expanded);
+    let wrong = |f: &Finding| f.rule.severity == Severity::Error;
+    (!findings.iter().any(wrong)).then_some(expanded.plan)
+}
+
+/// The plan as it is written, where its text has the shape of one.
+fn shaped(text: &str) -> Option<NetworkPlan> {
+    let tree = source::read(text).ok()?;
+    let as_it_should =
+        wrong_header(&tree).is_none() && check::vlan_ids_out_of_bounds(&tree).is_empty();
+    source::de::from_node(&tree).ok().filter(|_| as_it_should)
+}
+
 impl Report {
     fn unreadable(&mut self, rule: &'static Rule, span: Span, message: &str) {
         self.readable = false;

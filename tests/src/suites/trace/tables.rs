@@ -10,7 +10,7 @@ use super::rig::{
     mended, trace,
 };
 use crate::cloud::ask;
-use crate::suites::kit::{eventually, output, say};
+use crate::suites::kit::{eventually, output};
 use crate::{Lab, LabGuard, edge};
 
 const VPC: &str = "vtb-vpc-system";
@@ -156,23 +156,6 @@ pub(super) fn line_down(lab: &LabGuard) -> Result<()> {
     let link = |state| output(router.command("ip").args(["link", "set", "line0", state]));
     link("down")?;
     lost(&web, to)?;
-    if edge::has_frr() {
-        // FRR tells of its static routes alone: the line is taken from the plan, and said so.
-        let said = trace(lab, web.v4.into(), to, Tables::Asked)?;
-        let hops = said.view["there"]["hops"].as_array();
-        let line = hops.into_iter().flatten().find(|h| h["check"] == "line");
-        let verdict = line.map(|h| h["verdict"].clone());
-        link("up")?;
-        ensure!(
-            verdict == Some("assumed".into()),
-            "{:#}",
-            said.view["there"]
-        );
-        say("not looked at: the edge router is FRR, which does not tell of its line's end");
-        mended(lab, &web, to, Tables::Asked)?;
-        web.detach()?;
-        return cloud.detach();
-    }
     let (mend, _) = eventually(MENDED, || {
         let said = trace(lab, web.v4.into(), to, Tables::Asked)?;
         first_fault(&said, "line", "line line1 at edge")

@@ -4,6 +4,7 @@
 //!              ┌─▶ staticd.vty: show running-config ─▶ [running] ─┐
 //!   list ──────┤                                                  ├─▶ Table
 //!              └─▶ zebra.vty: show ip route static json ─▶ [rib] ─┘   (what is not in force: a warning)
+//!                             show ip route connected json ─▶ [rib] ─▶ entries of the system
 //!
 //!   write ─▶ [change] ─▶ staticd.vty: ip route … tag N ─▶ [rib]: in force? ─▶ no ip route …
 //! ```
@@ -39,7 +40,7 @@ use crate::model::{
     Status, Table, TableId,
 };
 use crate::provider::{Failure, Provider, ProviderError};
-use rib::{QUESTIONS, Rib};
+use rib::{CONNECTED, QUESTIONS, Rib};
 use running::StaticRoute;
 use vty::Vty;
 
@@ -124,6 +125,34 @@ impl FrrRouter {
         Ok(rib)
     }
 
+    /// The networks that the router is connected to, as entries of its system: a line that is
+    /// down is not among them.
+    async fn connected(&self) -> Result<Vec<Entry>, FrrError> {
+        let mut zebra = self.connect(Daemon::Zebra).await?;
+        let mut entries = Vec::new();
+        for command in CONNECTED {
+            let json = zebra.run(command).await?;
+            let networks =
+                rib::connected(&json).map_err(|source| FrrError::Rib { command, source })?;
+            entries.extend(networks.into_iter().filter_map(|(destination, interface)| {
+                let hop = NextHop {
+                    kind: NextHopKind::Gateway,
+                    id: format!("link {interface}"),
+                    weight: 0,
+                };
+                Some(Entry {
+                    destination,
+                    next_hops: NextHops::new(vec![hop]).ok()?,
+                    name: "connected".to_owned(),
+                    id: None,
+                    status: Status::Available,
+                    kind: EntryKind::System,
+                })
+            }));
+        }
+        Ok(entries)
+    }
+
     async fn look(&self) -> Result<(Vec<StaticRoute>, Rib), FrrError> {
         let mut zebra = self.connect(Daemon::Zebra).await?;
         let mut staticd = self.connect(Daemon::Staticd).await?;
@@ -206,7 +235,14 @@ impl Provider for FrrRouter {
     async fn list(&self, table: &TableId) -> Result<Table, ProviderError> {
         let (routes, rib) = self.look().await.map_err(RouterError::from)?;
         self.tell(&routes, &rib);
-        Ok(self.table(table, &routes))
+        let mut table = self.table(table, &routes);
+        // A static route to a network that is connected, too, is beaten by it.
+        let connected = self.connected().await.map_err(RouterError::from)?;
+        let here: BTreeSet<Prefix> = table.entries.iter().map(|e| e.destination).collect();
+        let connected = connected.into_iter();
+        let connected = connected.filter(|e| !here.contains(&e.destination));
+        table.entries.extend(connected);
+        Ok(table)
     }
 
     async fn write(&self, _table: &TableId, ops: &[Op]) -> Result<Vec<Failure>, ProviderError> {

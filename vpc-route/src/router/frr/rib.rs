@@ -1,4 +1,5 @@
-//! Which static routes are in force, by zebra's `show ip route static json`.
+//! What zebra says: which static routes are in force (`show ip route static json`), and which
+//! networks the router is connected to (`show ip route connected json`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,6 +11,12 @@ use crate::model::Prefix;
 /// What to ask zebra, by family.
 pub(super) const QUESTIONS: [&str; 2] =
     ["show ip route static json", "show ipv6 route static json"];
+
+/// What to ask zebra for connected networks, by family.
+pub(super) const CONNECTED: [&str; 2] = [
+    "show ip route connected json",
+    "show ipv6 route connected json",
+];
 
 /// The static routes that zebra chose and the kernel has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,12 +36,37 @@ struct Route {
 #[derive(Deserialize)]
 struct Hop {
     ip: Option<IpAddr>,
+    #[serde(default, rename = "interfaceName")]
+    interface: Option<String>,
     #[serde(default)]
     active: bool,
     #[serde(default)]
     fib: bool,
     #[serde(default)]
     recursive: bool,
+}
+
+/// The networks of one answer that the router is connected to, each with its interface; a
+/// link's own addresses are no destination of packets that pass through.
+///
+/// # Errors
+/// It is not JSON of that form.
+pub(super) fn connected(json: &str) -> Result<BTreeMap<Prefix, String>, serde_json::Error> {
+    let routes: BTreeMap<Prefix, Vec<Route>> = serde_json::from_str(json)?;
+    let passing = routes.into_iter().filter(|(p, _)| !is_link_local(*p));
+    let found = passing.filter_map(|(destination, routes)| {
+        let route = routes.into_iter().find(|r| r.selected && r.installed)?;
+        let interface = route.nexthops.into_iter().find_map(|h| h.interface)?;
+        Some((destination, interface))
+    });
+    Ok(found.collect())
+}
+
+fn is_link_local(prefix: Prefix) -> bool {
+    match prefix.network().ip() {
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        IpAddr::V4(ip) => ip.is_link_local(),
+    }
 }
 
 impl Rib {

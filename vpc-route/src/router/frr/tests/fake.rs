@@ -228,6 +228,7 @@ fn obey(command: &str, enabled: bool, state: &Mutex<State>) -> Option<(String, u
         "show running-config" if enabled => state.running(),
         "show ip route static json" => state.json(false),
         "show ipv6 route static json" => state.json(true),
+        "show ip route connected json" | "show ipv6 route connected json" => "{}".to_owned(),
         line if enabled && line.contains(" route ") => {
             state.lines.push(line.to_owned());
             let fault = match &mut state.fault {

@@ -1,7 +1,7 @@
 //! What FRR 8.4.4 said, captured, and what is told to it.
 
 use super::super::change::{Change, Taken, change};
-use super::super::rib::Rib;
+use super::super::rib::{Rib, connected};
 use super::super::running::{StaticRoute, parse};
 use super::fake::Fake;
 use crate::diff::{CreateReason, DeleteReason, Op};
@@ -121,6 +121,29 @@ fn a_captured_table_tells_what_is_in_force() {
     assert!(!carries("10.71.0.0/16", "198.51.100.7") && !rib.has(prefix("10.71.0.0/16")));
     assert!(!carries("10.70.0.0/16", "192.0.2.1") && !rib.has(prefix("10.70.0.0/16")));
     assert!(Rib::default().add("<html>").is_err());
+}
+
+#[test]
+fn connected_networks_are_told_with_their_interface_and_links_own_addresses_are_not() {
+    let told = |interface: &str, installed: bool| {
+        serde_json::json!([{"protocol": "connected", "selected": installed,
+            "installed": installed, "nexthops": [{"flags": 3, "fib": true,
+            "directlyConnected": true, "interfaceIndex": 2, "interfaceName": interface,
+            "active": true}]}])
+    };
+    let json = serde_json::json!({
+        "192.0.2.0/30": told("line0", true),
+        "198.51.100.0/24": told("old0", false),
+        "fd00:99::/64": told("line0", true),
+        "fe80::/64": told("line0", true),
+    });
+    let found = connected(&json.to_string()).unwrap();
+    let expected = [prefix("192.0.2.0/30"), prefix("fd00:99::/64")];
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        expected.map(|p| (p, "line0".to_owned()))
+    );
+    assert!(connected("{}").unwrap().is_empty() && connected("<html>").is_err());
 }
 
 #[test]
