@@ -14,7 +14,7 @@ use crate::{NODES, Verdict, plan_text};
 const LIMIT: f64 = 50.0;
 /// The same with a plan of 10,000 nodes. Reading such a plan takes most of it: its text, the
 /// tree with its lines, and the hosts are in memory at once (`cargo xtask bench plan`).
-const LARGE: f64 = 120.0;
+const LARGE: f64 = 90.0;
 /// Entries of one page of a listing.
 const PAGE: usize = 100;
 const WRITES: &[&str] = &[

@@ -23,7 +23,7 @@ pub(crate) use rules::*;
 pub use rules::{RULES, Rule, rule};
 
 use crate::check;
-use crate::expand::{Expanded, expand};
+use crate::expand::{Expanded, expand, expand_owned};
 use crate::model::{API_VERSION, KIND, NetworkPlan};
 use crate::source::{self, Node, Path, Span};
 
@@ -136,7 +136,7 @@ pub fn diagnose(text: &str, file: &str) -> Report {
 /// A daemon has no use for lines: the tree, which is most of what a diagnosis holds, is gone
 /// before the groups are written out.
 pub(crate) fn sound(text: &str) -> Option<NetworkPlan> {
-    let expanded = expand(&shaped(text)?);
+    let expanded = expand_owned(shaped(text)?);
     let findings = check::check_expanded(&expanded);
     let wrong = |f: &Finding| f.rule.severity == Severity::Error;
     (!findings.iter().any(wrong)).then_some(expanded.plan)

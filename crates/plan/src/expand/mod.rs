@@ -94,14 +94,18 @@ pub enum Field {
 /// Guarantees: the same plan gives the same hosts; a host keeps all it has when a group's
 /// `count` grows, when a number is added to `except`, and whatever becomes of other groups.
 pub fn expand(plan: &NetworkPlan) -> Expanded {
-    let mut out = plan.clone();
-    out.spec.host_groups.clear();
+    expand_owned(plan.clone())
+}
+
+/// [`expand`] for who has no more use for the groups: hosts that are written out are not copied.
+pub fn expand_owned(mut out: NetworkPlan) -> Expanded {
+    let groups = std::mem::take(&mut out.spec.host_groups);
     let mut origins: Vec<Origin> = (0..out.spec.hosts.len())
         .map(|index| Origin::Written { index })
         .collect();
     let mut faults = Vec::new();
     let mut left = MAX_MEMBERS;
-    for (index, group) in plan.spec.host_groups.iter().enumerate() {
+    for (index, group) in groups.iter().enumerate() {
         let mut made = Members {
             group,
             index,
@@ -124,12 +128,7 @@ pub fn expand(plan: &NetworkPlan) -> Expanded {
         plan: out,
         origins,
         faults,
-        groups: plan
-            .spec
-            .host_groups
-            .iter()
-            .map(|g| g.name.clone())
-            .collect(),
+        groups: groups.into_iter().map(|g| g.name).collect(),
     }
 }
 

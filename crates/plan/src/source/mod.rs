@@ -229,12 +229,16 @@ impl<'t> Builder<'t> {
                 self.enter(anchor, span, Open::Mapping(span, Vec::new(), None))
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some((anchor, Open::Sequence(span, items))) => {
+                // A plan of ten thousand hosts has hundreds of thousands of these, none of which
+                // grows any more.
+                Some((anchor, Open::Sequence(span, mut items))) => {
+                    items.shrink_to_fit();
                     let value = Value::Sequence(items);
                     self.finish(Node { span, value }, anchor)
                 }
-                Some((anchor, Open::Mapping(span, entries, _))) => {
+                Some((anchor, Open::Mapping(span, mut entries, _))) => {
                     unique(&entries)?;
+                    entries.shrink_to_fit();
                     let value = Value::Mapping(entries);
                     self.finish(Node { span, value }, anchor)
                 }
