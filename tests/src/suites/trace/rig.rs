@@ -167,12 +167,7 @@ pub(super) fn lost(from: &Container, to: IpAddr) -> Result<()> {
 
 /// Deletes an entry of a table of the cloud with somebody's own key.
 pub(super) fn delete_entry(lab: &Lab, table: &str, destination: &str) -> Result<()> {
-    let (_, body) = ask(lab, "GET", "/_sim/tables", "")?;
-    let tables: Vec<Value> = serde_json::from_str(&body)?;
-    let found = tables.iter().find(|t| t["id"] == table);
-    let entries = found.and_then(|t| t["entries"].as_array());
-    let mut entries = entries.with_context(|| format!("a table {table}"))?.iter();
-    let entry = entries.find(|e| e["destination"] == destination);
+    let entry = entry_of(lab, table, destination)?;
     let entry = entry.with_context(|| format!("an entry {destination} in {table}"))?;
     let id = entry["id"].as_str().context("an ID")?.to_owned();
     eventually(MENDED, || {
@@ -180,5 +175,21 @@ pub(super) fn delete_entry(lab: &Lab, table: &str, destination: &str) -> Result<
         ensure!(status == 200, "{status}: {answer}");
         Ok(())
     })?;
+    // It goes in its own time, and until then nobody may write there.
+    eventually(MENDED, || {
+        let left = entry_of(lab, table, destination)?;
+        ensure!(left.is_none(), "{destination} is still in {table}");
+        Ok(())
+    })?;
     Ok(())
+}
+
+fn entry_of(lab: &Lab, table: &str, destination: &str) -> Result<Option<Value>> {
+    let (_, body) = ask(lab, "GET", "/_sim/tables", "")?;
+    let tables: Vec<Value> = serde_json::from_str(&body)?;
+    let found = tables.iter().find(|t| t["id"] == table);
+    let entries = found.and_then(|t| t["entries"].as_array());
+    let entries = entries.with_context(|| format!("a table {table}"))?;
+    let mut of = entries.iter().filter(|e| e["destination"] == destination);
+    Ok(of.next().cloned())
 }
