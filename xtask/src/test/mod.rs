@@ -39,7 +39,7 @@ const SIMULATOR_SUITE: &str = "aliyun-sim";
 const OFFLINE: &str = "FLATNET_OFFLINE";
 
 /// What a first build of everything takes.
-const DISK_GIB: u64 = 8;
+const DISK_GIB: u64 = 6;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
