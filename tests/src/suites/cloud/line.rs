@@ -24,7 +24,14 @@ pub(super) fn cut_and_back(lab: &LabGuard) -> Result<()> {
     let edge = lab.member("edge")?;
     let link = |state: &str| output(edge.command("ip").args(["link", "set", "line0", state]));
     let streams = world.streams()?;
-    let before = tables(lab)?;
+    // What the check before this one changed has come to rest in the cloud, too.
+    converged(lab)?;
+    let (before, _) = eventually(MENDED, || {
+        let now = tables(lab)?;
+        std::thread::sleep(Duration::from_millis(500));
+        ensure!(tables(lab)? == now, "the tables still change");
+        Ok(now)
+    })?;
     let judge = Judge::begin(lab)?;
     link("down")?;
     std::thread::sleep(CUT);
