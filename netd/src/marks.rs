@@ -4,11 +4,6 @@ use flatnet_types::AttachmentKey;
 
 use crate::attach::plan::Holding;
 
-/// The protocol number of the routes that netd makes (`ip route show proto 94`). The numbers
-/// of 4 and above are user space's to give (`linux/rtnetlink.h`); this one no routing daemon
-/// in `rt_protos` uses.
-pub const ROUTE_PROTOCOL: u8 = 94;
-
 /// The first characters of the names of the links that netd makes for containers.
 pub const LINK_PREFIX: &str = "fn";
 

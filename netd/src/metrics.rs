@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::reconcile::Report;
+
 /// The label of a CNI command and how it ended: the CNI error code, 0 for success.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
@@ -69,12 +71,9 @@ pub struct Metrics {
     pub attachments: Gauge<i64, AtomicI64>,
     /// Reconnects to Open vSwitch.
     pub reconnects: Family<PeerLabel, Gauge<i64, AtomicI64>>,
-    /// Ops that the reconciler applied.
-    pub ops: Family<OpLabel, Counter>,
-    /// Ops that failed.
-    pub failures: Counter,
-    /// What netd cannot mend by itself.
-    pub problems: Gauge<i64, AtomicI64>,
+    ops: Family<OpLabel, Counter>,
+    failures: Counter,
+    problems: Gauge<i64, AtomicI64>,
     drops: Counter,
     /// The last reading of each drop flow, by cookie, so that the sum only grows.
     seen: Mutex<BTreeMap<u64, u64>>,
@@ -179,6 +178,16 @@ impl Metrics {
         self.latency
             .get_or_create(&CommandLabel { command })
             .observe(took.as_secs_f64());
+    }
+
+    /// Counts what a reconcile did, asked for or not.
+    pub fn reconciled(&self, report: &Report) {
+        for op in &report.kinds {
+            self.ops.get_or_create(&OpLabel { op }).inc();
+        }
+        self.failures.inc_by(report.view.failed.len() as u64);
+        self.problems
+            .set(i64::try_from(report.view.problems.len()).unwrap_or(i64::MAX));
     }
 
     /// Takes the readings of the drop flows, by cookie. A flow that was made anew counts from

@@ -24,10 +24,10 @@ use tracing::{info, warn};
 use crate::attach::Engine;
 use crate::config::{Cli, Command, Datapath, PlanArgs, RunArgs};
 use crate::live::{self, Live};
-use crate::metrics::{Metrics, OpLabel};
-use crate::ranges::{Follower, FollowerStart, Peers, PeersStart};
+use crate::metrics::Metrics;
+use crate::ranges::{Follower, Peers, Start};
 use crate::real::RealWorld;
-use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler, Report};
+use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler};
 use crate::scrape::Scraper;
 use crate::server::{self, App};
 use crate::view::trace::NodeTracer;
@@ -115,25 +115,18 @@ async fn node_spec(args: &RunArgs) -> Result<(NodeSpec, Option<Followers>)> {
     };
     let client = Client::open(endpoint, access).context("the way to ipamd")?;
     let (plan, node) = read_plan(&args.plan)?;
-    let peers = PeersStart {
-        client: client.clone(),
-        node: node.clone(),
-        plan_file: args.plan.plan.clone(),
-        plan: plan.clone(),
-        state: args.state.clone(),
-    };
-    let start = FollowerStart {
+    let start = Start {
         client,
         node,
         plan_file: args.plan.plan.clone(),
         plan,
         state: args.state.clone(),
     };
-    let (own, mut spec) = Follower::begin(start).await?;
+    let (own, mut spec) = Follower::begin(start.clone()).await?;
     let peers = match spec.mode {
         Mode::Vlan { .. } => None,
         Mode::Routed => {
-            let (peers, routes) = Peers::begin(peers)?;
+            let (peers, routes) = Peers::begin(start)?;
             spec.peers = routes;
             Some(peers)
         }
@@ -319,10 +312,11 @@ async fn reconcile_loop(
     let mut retry = FIRST_RETRY;
     let mut pause = resync;
     loop {
+        // Woken or not: it is time.
         let _ = tokio::time::timeout(pause, dirty.notified()).await;
         tokio::time::sleep(SETTLE).await;
         let report = reconciler.reconcile().await;
-        count(&metrics, &report);
+        metrics.reconciled(&report);
         // A reconcile has every flow of the bridge in memory for a moment.
         flatnet_kernel::memory::give_back();
         // An undoing that failed again is among what failed, in a report that converged.
@@ -335,16 +329,6 @@ async fn reconcile_loop(
             (retry * 2).min(LAST_RETRY)
         };
     }
-}
-
-fn count(metrics: &Metrics, report: &Report) {
-    for op in &report.kinds {
-        metrics.ops.get_or_create(&OpLabel { op }).inc();
-    }
-    metrics.failures.inc_by(report.view.failed.len() as u64);
-    metrics
-        .problems
-        .set(i64::try_from(report.view.problems.len()).unwrap_or(i64::MAX));
 }
 
 /// Turns what happens on the node into reconciles. Cancel safe: it holds nothing.

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use flatnet_ovs::openflow::{FlowFilter, Instructions};
+use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 
 use crate::attach::Engine;
-use crate::flows::{COOKIE_MARK, COOKIE_MARK_MASK, table};
+use crate::flows::table;
 use crate::live::Live;
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
 use crate::view::Scrape;

@@ -350,5 +350,7 @@ fn unusable(status: StatusCode, code: u32, error: &dyn std::error::Error) -> Res
 }
 
 async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<ReconcileView> {
-    Json(app.reconciler.reconcile().await.view)
+    let report = app.reconciler.reconcile().await;
+    app.metrics.reconciled(&report);
+    Json(report.view)
 }

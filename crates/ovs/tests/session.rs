@@ -282,6 +282,7 @@ async fn play(mut stream: UnixStream, after: &'static [u8], chunk: usize) {
     const MONITOR: &[u8] = br#"{"id":"monitor","error":null,"result":{"T":{"00000000-0000-0000-0000-000000000001":{"initial":{"n":"a\"}{"}}}}}"#;
     let mut buffer = [0; 4096];
     let script = [SCHEMA, MONITOR, after].concat();
+    // Whatever is asked first: the script does not depend on it.
     let _ = stream.read(&mut buffer).await;
     for piece in script.chunks(chunk) {
         if stream.write_all(piece).await.is_err() {

@@ -60,6 +60,20 @@ pub struct RangeGrant {
     pub state: GrantState,
 }
 
+impl RangeGrant {
+    /// What its host says of it: so many addresses in use of so many.
+    pub fn held(&self, used: u64, capacity: u64) -> Held {
+        Held {
+            lease: self.lease,
+            ledger: self.ledger,
+            network: self.network.clone(),
+            prefix: self.prefix,
+            used,
+            capacity,
+        }
+    }
+}
+
 /// A range that a host should own and does not yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

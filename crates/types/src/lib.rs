@@ -14,6 +14,7 @@
 pub mod api;
 pub mod cni;
 pub mod ipamd;
+pub mod marks;
 pub mod name;
 pub mod net;
 pub mod spool;

@@ -196,6 +196,7 @@ async fn run(args: RunArgs) -> Result<()> {
         task.abort();
     }
     let ended = async { while tasks.join_next().await.is_some() {} };
+    // What runs longer is cut: its caller asks again.
     let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
     tasks.shutdown().await;
     let _ = std::fs::remove_file(&args.socket);

@@ -70,13 +70,6 @@ pub(crate) async fn serves(client: &Client) -> bool {
 
 /// What a host shows of its ranges.
 pub(crate) fn held(ranges: &HostRanges, used: u64, capacity: u64) -> Vec<Held> {
-    let held = ranges.ranges.iter().map(|grant| Held {
-        lease: grant.lease,
-        ledger: grant.ledger,
-        network: grant.network.clone(),
-        prefix: grant.prefix,
-        used,
-        capacity,
-    });
+    let held = ranges.ranges.iter().map(|grant| grant.held(used, capacity));
     held.collect()
 }

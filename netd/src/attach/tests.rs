@@ -12,10 +12,11 @@ use flatnet_types::api::{
     AddReply, AddRequest, CheckRequest, GcAttachment, GcRequest, PodRef, StatusReply,
     StatusRequest, VERSION, code,
 };
+use flatnet_types::marks::COOKIE_MARK_MASK;
 use flatnet_types::{AttachmentKey, Bandwidth, NetnsPath, Rate, Timestamp};
 
 use super::*;
-use crate::flows::{COOKIE_MARK_MASK, cookie};
+use crate::flows::cookie;
 use crate::model::{Fault, ModelWorld};
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::run::networks;

@@ -45,6 +45,7 @@ async fn done<T>(
         }
         Action::Kill => super::die(),
         Action::KillAfter => {
+            // Nobody is left to hear whether it failed.
             let _ = run.await;
             super::die()
         }

@@ -16,8 +16,8 @@
 //! In mode `vlan` each packet that the host forwards teaches tables 3 and 6 its way back.
 //!
 //! A flow's cookie says whose it is: [`COOKIE_MARK`] in the upper 16 bits, and below it the
-//! attachment's generation, or 0 for the node's own flows; [`LEARNED_COOKIE`] for those that
-//! packets made.
+//! attachment's generation, or 0 for the node's own flows;
+//! [`flatnet_types::marks::LEARNED_COOKIE`] for those that packets made.
 
 mod announce;
 mod node;
@@ -28,19 +28,14 @@ mod trunk;
 use std::net::IpAddr;
 
 use flatnet_ovs::openflow::{Action, Match};
+use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 use flatnet_types::{MacAddr, VlanId};
 use serde::Serialize;
 
 pub use announce::announcements;
 pub use node::node_flows;
 pub use pod::{meters, pod_flows};
-pub use returns::LEARNED_COOKIE;
 pub use trunk::trunk_flows;
-
-/// Marks a flow as ours: the upper 16 bits of its cookie, "FN".
-pub const COOKIE_MARK: u64 = 0x464e << 48;
-/// The bits of a cookie that hold [`COOKIE_MARK`].
-pub const COOKIE_MARK_MASK: u64 = 0xffff << 48;
 
 /// The tables of the pipeline. A frame only goes on to a table with a higher number
 /// (OpenFlow 1.4.1 §7.2.4).

@@ -8,14 +8,11 @@
 
 use flatnet_ovs::openflow::{Action, Field, Flow, Learn, LearnPart, Match};
 use flatnet_plan::node::NodeSpec;
+use flatnet_types::marks::LEARNED_COOKIE;
 use ipnetwork::IpNetwork;
 
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK};
 use super::{NodePorts, REG_VLAN};
-
-/// The cookie of a learned flow, "FL" in its upper 16 bits: no flow of an attachment, and none
-/// that a reconcile would miss or take away.
-pub const LEARNED_COOKIE: u64 = 0x464c << 48;
 
 /// As long as a NAT is to remember an established connection (RFC 5382 §5, REQ-5): 2 h 4 min.
 const TCP_IDLE_S: u16 = 7440;

@@ -1,54 +1,34 @@
 //! Following ipamd: what it says is kept, then taken over, then used.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use flatnet_client::{Client, ClientError, Session};
+use flatnet_client::{ClientError, Session};
 use flatnet_plan::{NetworkPlan, NodeSpec};
-use flatnet_types::NodeName;
 use flatnet_types::ipamd::HostRanges;
 use ipnetwork::IpNetwork;
 use tracing::{info, warn};
 
 use super::holdings::{Fill, Holdings};
-use super::{disk, spec};
+use super::{RETRY, Start, WATCH, disk, spec};
 use crate::attach::Engine;
 use crate::run::networks;
 use crate::world::World;
 
 /// The file in the state directory.
 const FILE: &str = "ranges.json";
-/// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
-const WATCH: Duration = Duration::from_secs(20);
-/// The same while a range drains: when it is empty, somebody may wait for it.
+/// As [`WATCH`], while a range drains: when it is empty, somebody may wait for it.
 const DRAINING: Duration = Duration::from_secs(2);
-/// Between two attempts to reach it, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
 /// How long a start without any range waits for ipamd.
 const FIRST: Duration = Duration::from_secs(10);
 /// Between two looks at what drains and was empty.
 const LET_GO_EVERY: Duration = Duration::from_secs(1);
 
-/// How a follower is started.
-#[derive(Debug)]
-pub struct FollowerStart {
-    /// ipamd.
-    pub client: Client,
-    /// This node.
-    pub node: NodeName,
-    /// The plan file: ranges come from ipamd, everything else from it.
-    pub plan_file: PathBuf,
-    /// The plan as it was read at the start.
-    pub plan: NetworkPlan,
-    /// Where the ranges are kept.
-    pub state: PathBuf,
-}
-
 /// Keeps the node's ranges what ipamd says they are.
 #[derive(Debug)]
 pub struct Follower {
-    start: FollowerStart,
+    start: Start,
     holdings: Holdings,
 }
 
@@ -57,7 +37,7 @@ impl Follower {
     ///
     /// # Errors
     /// What is kept cannot be read, or the plan does not have the node.
-    pub async fn begin(start: FollowerStart) -> Result<(Self, NodeSpec)> {
+    pub async fn begin(start: Start) -> Result<(Self, NodeSpec)> {
         let kept = disk::load(&start.state, FILE)
             .with_context(|| format!("read the ranges kept in {}", start.state.display()))?;
         let mut follower = Self {

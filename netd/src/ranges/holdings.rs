@@ -3,7 +3,7 @@
 use flatnet_ipam::Span;
 use flatnet_types::NodeName;
 use flatnet_types::ipamd::{
-    GrantState, Held, HostRanges, Incarnation, RangeGrant, Release, Report, WaitReason,
+    GrantState, HostRanges, Incarnation, RangeGrant, Release, Report, WaitReason,
 };
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
@@ -87,14 +87,7 @@ impl Holdings {
         let held = self.ranges.iter().map(|holding| {
             let grant = &holding.grant;
             let Fill { used, capacity } = fill(grant.prefix);
-            Held {
-                lease: grant.lease,
-                ledger: grant.ledger,
-                network: grant.network.clone(),
-                prefix: grant.prefix,
-                used,
-                capacity,
-            }
+            grant.held(used, capacity)
         });
         Report {
             held: held.collect(),

@@ -21,6 +21,33 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use follow::{Follower, FollowerStart};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flatnet_client::Client;
+use flatnet_plan::NetworkPlan;
+use flatnet_types::NodeName;
+
+pub use follow::Follower;
 pub use holdings::{Holding, Holdings};
-pub use peers::{Peers, PeersStart};
+pub use peers::Peers;
+
+/// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
+const WATCH: Duration = Duration::from_secs(20);
+/// Between two attempts to reach it, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
+
+/// What following ipamd begins with.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// ipamd.
+    pub client: Client,
+    /// This node.
+    pub node: NodeName,
+    /// The plan file: who holds what comes from ipamd, everything else from it.
+    pub plan_file: PathBuf,
+    /// The plan as it was read at the start.
+    pub plan: NetworkPlan,
+    /// Where what was heard is kept.
+    pub state: PathBuf,
+}

@@ -1,11 +1,10 @@
 //! The ranges of the nodes that share this node's segment: they are routed to directly
 //! (host-gw), and ipamd says who holds what.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use flatnet_client::{Client, ClientError};
+use flatnet_client::ClientError;
 use flatnet_plan::grants::{heard, with_grants};
 use flatnet_plan::node::{self, PeerRoute};
 use flatnet_plan::{NetworkPlan, NodeError};
@@ -13,38 +12,19 @@ use flatnet_types::NodeName;
 use flatnet_types::ipamd::{Grants, HostGrant};
 use tracing::{info, warn};
 
-use super::{disk, follow};
+use super::{RETRY, Start, WATCH, disk, follow};
 use crate::attach::Engine;
 use crate::world::World;
 
 /// The file in the state directory.
 const FILE: &str = "peers.json";
-/// How long ipamd holds an answer back for a change.
-const WATCH: Duration = Duration::from_secs(20);
 /// Between two answers: nodes that come at once are one change.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Between two attempts to reach it, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
-
-/// What the peers of a node are derived from.
-#[derive(Debug)]
-pub struct PeersStart {
-    /// ipamd.
-    pub client: Client,
-    /// This node.
-    pub node: NodeName,
-    /// The plan file: who shares the segment, and by which address.
-    pub plan_file: PathBuf,
-    /// The plan as it was read at the start.
-    pub plan: NetworkPlan,
-    /// Where what was heard is kept.
-    pub state: PathBuf,
-}
 
 /// Keeps a node's routes to its peers what ipamd says they hold.
 #[derive(Debug)]
 pub struct Peers {
-    start: PeersStart,
+    start: Start,
     known: Option<Grants>,
 }
 
@@ -54,7 +34,7 @@ impl Peers {
     ///
     /// # Errors
     /// What is kept cannot be read, or the plan does not have the node.
-    pub fn begin(start: PeersStart) -> Result<(Self, Vec<PeerRoute>)> {
+    pub fn begin(start: Start) -> Result<(Self, Vec<PeerRoute>)> {
         let known = disk::load(&start.state, FILE)
             .with_context(|| format!("read the peers' ranges kept in {}", start.state.display()))?;
         let peers = Self { start, known };

@@ -20,7 +20,7 @@ use flatnet_types::ipamd::{Drain, Grants, HostRanges, Incarnation, Release, Repo
 use flatnet_types::{AttachmentKey, NodeName};
 use tokio::net::UnixListener;
 
-use super::{Follower, FollowerStart, Peers, PeersStart};
+use super::{Follower, Peers, Start};
 use crate::attach::Engine;
 use crate::model::ModelWorld;
 use crate::run::networks;
@@ -83,6 +83,7 @@ async fn ranges(
     let mut ranges = service.watch(&host).await.expect("a known host");
     if let Some(after) = watch.get("after") {
         let changed = ranges.wait_for(|r| &r.revision != after);
+        // A watch that ends without a change answers, too.
         let _ = tokio::time::timeout(Duration::from_secs(20), changed).await;
     }
     let now = HostRanges::clone(&ranges.borrow());
@@ -136,7 +137,7 @@ fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
 async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
     let plan_file = dir.join("plan.yaml");
     std::fs::write(&plan_file, LAB).expect("writes");
-    let start = FollowerStart {
+    let start = Start {
         client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
         node: node(),
         plan_file,
@@ -325,7 +326,7 @@ fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelWorld>) {
     let node: NodeName = "vpc1".parse().expect("a name");
     let plan = flatnet_plan::load(plan).expect("a sound plan");
     let mut spec = flatnet_plan::node::derive(&plan, &node).expect("derives");
-    let start = PeersStart {
+    let start = Start {
         client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
         node,
         plan_file,

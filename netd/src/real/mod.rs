@@ -14,10 +14,10 @@ use flatnet_ovs::openflow::{
     Batch, Flow, FlowFilter, Meter, OpenFlowError, PacketOut, PortSelector, Switch, SwitchConfig,
 };
 use flatnet_ovs::ovsdb::{Session, SessionConfig};
+use flatnet_types::marks::ROUTE_PROTOCOL;
 use flatnet_types::{IfName, Mtu, NetnsPath};
 use ipnetwork::IpNetwork;
 
-use crate::marks::ROUTE_PROTOCOL;
 use crate::reconcile::{Actual, NodeWorld, Op, RouteActual};
 use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 

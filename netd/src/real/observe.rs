@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_kernel::{ContainerView, RouteKind, SysctlKey, TABLE_MAIN};
 use flatnet_ovs::openflow::{Flow, FlowFilter, Meter};
+use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK, ROUTE_PROTOCOL};
 
 use super::{RealWorld, rows};
-use crate::flows::{COOKIE_MARK, COOKIE_MARK_MASK};
-use crate::marks::ROUTE_PROTOCOL;
 use crate::reconcile::{Actual, LinkActual, RouteActual};
 use crate::world::{ContainerActual, WorldError};
 

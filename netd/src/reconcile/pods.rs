@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_ovs::openflow::{Flow, FlowKey, Meter};
 use flatnet_types::VlanId;
+use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 
 use super::actual::Actual;
 use super::desired::Desired;
 use super::op::{Op, Subject};
 use super::plan::differs;
 use crate::attach::plan::{self as attach, AttachPlan, Holding};
-use crate::flows::{self, COOKIE_MARK, COOKIE_MARK_MASK, NodePorts};
+use crate::flows::{self, NodePorts};
 
 #[derive(Default)]
 struct Change {

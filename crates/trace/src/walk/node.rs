@@ -1,6 +1,7 @@
 //! Hops on a node: the container, its port, the bridge, the kernel, the uplink.
 
 mod parts;
+mod ways;
 
 use std::net::IpAddr;
 

@@ -111,14 +111,7 @@ fn shown(ledger: &Ledger, name: &str, used: u64) -> Vec<Held> {
 }
 
 fn held(grant: &RangeGrant, used: u64) -> Held {
-    Held {
-        lease: grant.lease,
-        ledger: grant.ledger,
-        network: grant.network.clone(),
-        prefix: grant.prefix,
-        used,
-        capacity: 8,
-    }
+    grant.held(used, 8)
 }
 
 fn drain(name: &str, range: &str, cancel: bool) -> Drain {
