@@ -5,11 +5,12 @@
 //!   [healthy] pairs of all kinds ──▶ clean both ways, as ping says
 //!   [tables]  entries, the line ───┐
 //!   [nodes]   routes, flows, ports ┴─▶ broken ─▶ first fault ─▶ its command ─▶ clean again
-//!                                       [rig] flatctl's answer, and its command carried out
+//!             [pair] two containers     [rig] flatctl's answer, and its command carried out
 //! ```
 
 mod healthy;
 mod nodes;
+mod pair;
 mod rig;
 mod tables;
 

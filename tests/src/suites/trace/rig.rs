@@ -150,21 +150,6 @@ pub(super) fn carry_out(lab: &Lab, mend: &Value) -> Result<()> {
     Ok(())
 }
 
-/// That all is well again, within a while.
-pub(super) fn mended(lab: &Lab, from: &Container, to: IpAddr, tables: Tables) -> Result<()> {
-    eventually(MENDED, || clean(lab, from, to, tables))?;
-    Ok(())
-}
-
-/// That a packet does not get through: what is broken is really broken.
-pub(super) fn lost(from: &Container, to: IpAddr) -> Result<()> {
-    eventually(MENDED, || {
-        ensure!(from.reaches(to).is_err(), "{to} is still reached");
-        Ok(())
-    })?;
-    Ok(())
-}
-
 /// Deletes an entry of a table of the cloud with somebody's own key.
 pub(super) fn delete_entry(lab: &Lab, table: &str, destination: &str) -> Result<()> {
     let entry = entry_of(lab, table, destination)?;

@@ -5,10 +5,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::rig::{
-    CONTROLLER, MENDED, Tables, attach, carry_out, delete_entry, first_fault, link_check, lost,
-    mended, trace,
-};
+use super::pair::Pair;
+use super::rig::{CONTROLLER, MENDED, Tables, carry_out, delete_entry, first_fault, link_check};
 use crate::cloud::ask;
 use crate::suites::kit::{eventually, output};
 use crate::{Lab, LabGuard, edge};
@@ -17,35 +15,23 @@ const VPC: &str = "vtb-vpc-system";
 const VBR: &str = "vtb-line1";
 
 pub(super) fn vpc_entry(lab: &LabGuard) -> Result<()> {
-    let (web, cloud) = (
-        attach(lab, "idc1", "web", "web")?,
-        attach(lab, "vpc2", "cloud", "cloud")?,
-    );
-    let to = cloud.v4.into();
-    mended(lab, &web, to, Tables::Asked)?;
+    let pair = Pair::attach(lab, ("idc1", "web"), ("vpc2", "cloud"))?;
     let stopped = lab.stop_unit(CONTROLLER)?;
     delete_entry(lab, VPC, "172.30.32.0/20")?;
-    lost(&web, to)?;
-    let said = trace(lab, web.v4.into(), to, Tables::Planned)?;
-    let mend = first_fault(&said, "vpcTable", "route table")?;
+    pair.lost()?;
+    let mend = pair.fault(Tables::Planned, "vpcTable", "route table")?;
     carry_out(lab, &mend)?;
-    mended(lab, &web, to, Tables::Planned)?;
+    pair.mended(Tables::Planned)?;
     drop(stopped);
-    web.detach()?;
-    cloud.detach()
+    pair.detach()
 }
 
 pub(super) fn vbr_way_back(lab: &LabGuard) -> Result<()> {
-    let (web, cloud) = (
-        attach(lab, "idc1", "web", "web")?,
-        attach(lab, "vpc1", "cloud", "cloud")?,
-    );
-    let to = cloud.v4.into();
-    mended(lab, &web, to, Tables::Asked)?;
+    let pair = Pair::attach(lab, ("idc1", "web"), ("vpc1", "cloud"))?;
     let stopped = lab.stop_unit(CONTROLLER)?;
     delete_entry(lab, VBR, "10.100.0.0/16")?;
-    lost(&web, to)?;
-    let said = trace(lab, web.v4.into(), to, Tables::Planned)?;
+    pair.lost()?;
+    let said = pair.trace(Tables::Planned)?;
     let mend = first_fault(&said, "vbr", "VBR of line line1")?;
     ensure!(
         said.view["fault"]["direction"] == "back",
@@ -67,23 +53,17 @@ pub(super) fn vbr_way_back(lab: &LabGuard) -> Result<()> {
         line.code
     );
     carry_out(lab, &mend)?;
-    mended(lab, &web, to, Tables::Planned)?;
+    pair.mended(Tables::Planned)?;
     ensure!(
         link_check(lab, Tables::Planned)?.code == 0,
         "the line is still lame"
     );
     drop(stopped);
-    web.detach()?;
-    cloud.detach()
+    pair.detach()
 }
 
 pub(super) fn edge_route(lab: &LabGuard) -> Result<()> {
-    let (web, cloud) = (
-        attach(lab, "idc1", "web", "web")?,
-        attach(lab, "vpc1", "cloud", "cloud")?,
-    );
-    let to = cloud.v4.into();
-    mended(lab, &web, to, Tables::Asked)?;
+    let pair = Pair::attach(lab, ("idc1", "web"), ("vpc1", "cloud"))?;
     let stopped = lab.stop_unit(CONTROLLER)?;
     if edge::has_frr() {
         forget(lab, "172.30.0.0/16")?;
@@ -91,14 +71,12 @@ pub(super) fn edge_route(lab: &LabGuard) -> Result<()> {
         let edge = lab.member("edge")?;
         output(edge.command("ip").args(["route", "del", "172.30.0.0/16"]))?;
     }
-    lost(&web, to)?;
-    let said = trace(lab, web.v4.into(), to, Tables::Planned)?;
-    let mend = first_fault(&said, "edgeRouter", "edge router")?;
+    pair.lost()?;
+    let mend = pair.fault(Tables::Planned, "edgeRouter", "edge router")?;
     carry_out(lab, &mend)?;
-    mended(lab, &web, to, Tables::Planned)?;
+    pair.mended(Tables::Planned)?;
     drop(stopped);
-    web.detach()?;
-    cloud.detach()
+    pair.detach()
 }
 
 /// Takes a static route out of the FRR of the edge router, as a person does.
@@ -117,21 +95,15 @@ fn forget(lab: &Lab, destination: &str) -> Result<()> {
 }
 
 pub(super) fn shadow(lab: &LabGuard) -> Result<()> {
-    let (web, cloud) = (
-        attach(lab, "idc1", "web", "web")?,
-        attach(lab, "vpc2", "cloud", "cloud")?,
-    );
-    let to = cloud.v4.into();
-    mended(lab, &web, to, Tables::Asked)?;
+    let pair = Pair::attach(lab, ("idc1", "web"), ("vpc2", "cloud"))?;
     let theirs = json!([{"addEntry": {"table": VPC, "entry": {
         "destination": "172.30.32.0/24", "name": "made by hand",
         "nextHops": [{"type": "Instance", "id": "i-vpc1"}],
     }}}]);
     let (status, answer) = ask(lab, "POST", "/_sim/world", &theirs.to_string())?;
     ensure!(status == 200, "{status}: {answer}");
-    lost(&web, to)?;
-    let said = trace(lab, web.v4.into(), to, Tables::Asked)?;
-    let mend = first_fault(&said, "vpcTable", "route table")?;
+    pair.lost()?;
+    let mend = pair.fault(Tables::Asked, "vpcTable", "route table")?;
     let command = mend["command"].as_str().unwrap_or_default();
     let note = mend["note"].as_str().unwrap_or_default();
     ensure!(
@@ -140,30 +112,22 @@ pub(super) fn shadow(lab: &LabGuard) -> Result<()> {
     );
     // The cloud's own command line is not here: its call is.
     delete_entry(lab, VPC, "172.30.32.0/24")?;
-    mended(lab, &web, to, Tables::Asked)?;
-    web.detach()?;
-    cloud.detach()
+    pair.mended(Tables::Asked)?;
+    pair.detach()
 }
 
 pub(super) fn line_down(lab: &LabGuard) -> Result<()> {
-    let (web, cloud) = (
-        attach(lab, "idc1", "web", "web")?,
-        attach(lab, "vpc1", "cloud", "cloud")?,
-    );
-    let to = cloud.v4.into();
-    mended(lab, &web, to, Tables::Asked)?;
+    let pair = Pair::attach(lab, ("idc1", "web"), ("vpc1", "cloud"))?;
     let router = lab.member("edge")?;
     let link = |state| output(router.command("ip").args(["link", "set", "line0", state]));
     link("down")?;
-    lost(&web, to)?;
+    pair.lost()?;
     let (mend, _) = eventually(MENDED, || {
-        let said = trace(lab, web.v4.into(), to, Tables::Asked)?;
-        first_fault(&said, "line", "line line1 at edge")
+        pair.fault(Tables::Asked, "line", "line line1 at edge")
     })?;
     let line = link_check(lab, Tables::Asked)?;
     ensure!(line.code == 1, "{:#}", line.view);
     carry_out(lab, &mend)?;
-    mended(lab, &web, to, Tables::Asked)?;
-    web.detach()?;
-    cloud.detach()
+    pair.mended(Tables::Asked)?;
+    pair.detach()
 }
