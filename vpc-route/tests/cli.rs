@@ -3,114 +3,42 @@
 
 mod kit;
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use flatnet_trace::tables::{Fault, Kind, Tables};
-use kit::Cloud;
+use kit::site::{PLAN, Site, WORLD};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-const WORLD: &str = include_str!("../../tests/aliyun-sim/examples/world.yaml");
-const PLAN: &str = include_str!("data/plan.yml");
-
-/// A configuration, a plan and a state directory, with a simulator behind them.
-struct Site {
-    cloud: Cloud,
-    directory: TempDir,
+async fn new() -> Site {
+    let site = Site::new(&WORLD.replace("200", "20")).await;
+    site.write("plan.yml", PLAN);
+    configure(&site, "testsecret");
+    site
 }
 
-impl Site {
-    async fn new() -> Self {
-        let cloud = Cloud::start(&WORLD.replace("200", "20")).await;
-        let directory = tempfile::tempdir().unwrap();
-        let site = Self { cloud, directory };
-        site.write("plan.yml", PLAN);
-        site.configure("testsecret");
-        site
-    }
+fn configure(site: &Site, secret: &str) {
+    site.configure("cn-hangzhou", |config| {
+        config["aliyun"]["credentials"]["accessKeySecret"] = secret.into();
+        site.edge(config);
+    });
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    fn configure(&self, secret: &str) {
-        let config = json!({
-            "cluster": "lab",
-            "plan": self.path("plan.yml"),
-            "stateDir": self.path("state"),
-            "socket": self.path("vpc-route.sock"),
-            "intervalSeconds": 1,
-            "graceSeconds": 1,
-            "leaseSeconds": 3,
-            "aliyun": {
-                "endpoint": self.cloud.address,
-                "region": "cn-hangzhou",
-                "credentials": {
-                    "source": "static", "accessKeyId": "testid", "accessKeySecret": secret,
-                },
-                "lineInterfaces": {"line1": "ri-line1"},
-            },
-            "edgeRouters": {"edge": {"provider": "file", "path": self.path("edge.conf")}},
-        });
-        self.write("config.yml", &config.to_string());
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vpc-route"));
-        command
-            .arg("--config")
-            .arg(self.path("config.yml"))
-            .args(arguments);
-        command
-    }
-
-    /// Runs a command to its end: its status, and what it said on stdout.
-    async fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = self.command(arguments);
-        let done = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let Output { status, stdout, .. } = done.await.unwrap();
-        (status.code().unwrap(), String::from_utf8(stdout).unwrap())
-    }
-
-    fn daemon(&self) -> Daemon {
-        let mut command = self.command(&["run"]);
-        Daemon(command.stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    /// Until a plan says that nothing is to be done.
-    async fn settled(&self, within: Duration) -> Duration {
-        let started = Instant::now();
-        loop {
-            let (status, said) = self.run(&["plan"]).await;
-            if status == 0 {
-                return started.elapsed();
-            }
-            assert!(started.elapsed() < within, "{said}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
+/// Until a plan says that nothing is to be done.
+async fn settled(site: &Site, within: Duration) -> Duration {
+    let started = Instant::now();
+    loop {
+        let (status, said) = site.run(&["plan"]).await;
+        if status == 0 {
+            return started.elapsed();
         }
-    }
-}
-
-/// A daemon that dies with its test.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may be dead already: that is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        assert!(started.elapsed() < within, "{said}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_says_2_for_changes_an_apply_makes_them_and_a_plan_says_0() {
-    let site = Site::new().await;
+    let site = new().await;
     let (status, said) = site.run(&["plan"]).await;
     assert_eq!(status, 2, "{said}");
     assert!(
@@ -140,13 +68,13 @@ async fn a_plan_says_2_for_changes_an_apply_makes_them_and_a_plan_says_0() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_is_a_clear_error_and_changes_nothing() {
-    let site = Site::new().await;
-    site.configure("wrong");
+    let site = new().await;
+    configure(&site, "wrong");
     let (status, said) = site.run(&["apply"]).await;
     assert_eq!(status, 1);
     assert!(said.contains("AccessKeySecret does not belong"), "{said}");
     assert!(!said.contains("wrong"), "{said}");
-    site.configure("testsecret");
+    configure(&site, "testsecret");
     site.write("plan.yml", &PLAN.replace("vtb-lab", "vtb-none"));
     let (status, said) = site.run(&["plan"]).await;
     assert!(
@@ -174,7 +102,7 @@ async fn bad_input_is_a_clear_error_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_made_by_hand_are_adopted_and_then_kept() {
-    let site = Site::new().await;
+    let site = new().await;
     let entry = json!({"destination": "172.30.16.0/20", "name": "by hand",
         "nextHops": [{"type": "Instance", "id": "i-vpc1"}]});
     site.cloud
@@ -197,7 +125,7 @@ async fn entries_made_by_hand_are_adopted_and_then_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollback_goes_back_holds_and_lets_go() {
-    let site = Site::new().await;
+    let site = new().await;
     assert_eq!(site.run(&["apply"]).await.0, 0);
     site.write(
         "plan.yml",
@@ -222,9 +150,9 @@ async fn a_rollback_goes_back_holds_and_lets_go() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_mends_drift_and_a_standby_takes_over() {
-    let site = Site::new().await;
+    let site = new().await;
     let first = site.daemon();
-    site.settled(Duration::from_secs(20)).await;
+    settled(&site, Duration::from_secs(20)).await;
     let standby = site.daemon();
     let (status, said) = site.run(&["apply"]).await;
     assert!(
@@ -241,13 +169,13 @@ async fn a_daemon_mends_drift_and_a_standby_takes_over() {
         .change(json!([{"removeEntry": {"id": ours["entry"]}}]))
         .await;
     assert_eq!(site.run(&["plan"]).await.0, 2);
-    site.settled(Duration::from_secs(10)).await;
+    settled(&site, Duration::from_secs(10)).await;
     drop(first);
     site.write(
         "plan.yml",
         &PLAN.replace("172.30.32.0/20", "172.30.48.0/20"),
     );
-    let took = site.settled(Duration::from_secs(15)).await;
+    let took = settled(&site, Duration::from_secs(15)).await;
     assert!(took < Duration::from_secs(15), "{took:?}");
     drop(standby);
 }
@@ -269,7 +197,7 @@ async fn asked(site: &Site) -> Option<Tables> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_tables_hold_is_told_by_plan_and_by_the_daemon() {
-    let site = Site::new().await;
+    let site = new().await;
     let (status, said) = site.run(&["plan", "-o", "json"]).await;
     let told: Tables = serde_json::from_str(&said).unwrap();
     assert_eq!((status, told.leader.as_deref()), (2, None));
@@ -279,7 +207,7 @@ async fn what_the_tables_hold_is_told_by_plan_and_by_the_daemon() {
     assert_eq!(table.judge(address).fault, Some(Fault::Missing));
 
     let daemon = site.daemon();
-    site.settled(Duration::from_secs(20)).await;
+    settled(&site, Duration::from_secs(20)).await;
     let told = asked(&site).await.unwrap();
     assert!(told.leader.is_some());
     let kinds = [Kind::VpcRouteTable, Kind::Vbr, Kind::EdgeRouter];

@@ -2,17 +2,17 @@
 //! in a directory of its own; only with `FLATNET_ROOT_TESTS=1`, as root, with the package `frr`.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+mod kit;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flatnet_vpc_route::diff::{ConflictKind, InPlace, Op, Plan, Rules, Sightings, diff};
-use flatnet_vpc_route::model::{
-    DesiredEntry, DesiredTable, Generation, NextHop, NextHopKind, NextHops, TableId, Timestamp,
-};
+use flatnet_vpc_route::diff::ConflictKind;
 use flatnet_vpc_route::provider::{Failure, Provider};
 use flatnet_vpc_route::router::{FrrConfig, FrrRouter, Save};
+use kit::router::{self, Wanted, lines, plan, table};
 use tempfile::TempDir;
 
 const DAEMONS: &str = "/usr/lib/frr";
@@ -156,46 +156,10 @@ fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
-type Wanted<'a> = &'a [(&'a str, &'a [&'a str])];
-
-fn table() -> TableId {
-    TableId("edge".into())
-}
-
-async fn plan(router: &FrrRouter, wanted: Wanted<'_>) -> Plan {
-    let entries = wanted.iter().map(|(destination, gateways)| {
-        let hops = gateways.iter().map(|id| NextHop {
-            kind: NextHopKind::Gateway,
-            id: (*id).into(),
-            weight: 0,
-        });
-        DesiredEntry {
-            destination: destination.parse().unwrap(),
-            next_hops: NextHops::new(hops.collect()).unwrap(),
-            label: "line1".into(),
-        }
-    });
-    let desired = DesiredTable {
-        table: table(),
-        entries: entries.collect(),
-    };
-    let mut rules = Rules::new("lab".parse().unwrap(), Generation(1));
-    rules.in_place = InPlace::Always;
-    let found = router.list(&table()).await.unwrap();
-    diff(&desired, &found, &rules, &Sightings::new(), Timestamp(0))
-}
-
 /// One round; its ops, and what failed of them.
 async fn bring(router: &FrrRouter, wanted: Wanted<'_>) -> (Vec<String>, Vec<Failure>) {
-    let plan = plan(router, wanted).await;
-    assert_eq!(plan.refused, []);
-    let mut failures = Vec::new();
-    for op in &plan.ops {
-        let failed = router.write(&table(), std::slice::from_ref(op)).await;
-        failures.extend(failed.unwrap());
-    }
-    let line = |op: &Op| format!("{} {}", op.kind(), op.destination());
-    (plan.ops.iter().map(line).collect(), failures)
+    let (plan, failures) = router::bring(router, wanted).await;
+    (lines(&plan), failures)
 }
 
 /// The kernel's changes of routes while something is done.

@@ -2,15 +2,14 @@
 //! `FLATNET_ROOT_TESTS=1`, as root.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+mod kit;
+
 use std::path::PathBuf;
 use std::process::Command;
 
-use flatnet_vpc_route::diff::{ConflictKind, InPlace, Op, Rules, Sightings, diff};
-use flatnet_vpc_route::model::{
-    DesiredEntry, DesiredTable, Generation, NextHop, NextHopKind, NextHops, TableId, Timestamp,
-};
-use flatnet_vpc_route::provider::Provider;
+use flatnet_vpc_route::diff::ConflictKind;
 use flatnet_vpc_route::router::LinuxRouter;
+use kit::router::{self, Wanted, lines};
 
 /// A namespace with two neighbours on a link, gone with its test.
 struct Netns(String);
@@ -58,47 +57,16 @@ impl Drop for Netns {
     }
 }
 
-fn desired(entries: &[(&str, &[&str])]) -> DesiredTable {
-    let entries = entries.iter().map(|(destination, gateways)| {
-        let hops = gateways.iter().map(|id| NextHop {
-            kind: NextHopKind::Gateway,
-            id: (*id).into(),
-            weight: 0,
-        });
-        DesiredEntry {
-            destination: destination.parse().unwrap(),
-            next_hops: NextHops::new(hops.collect()).unwrap(),
-            label: "linux".into(),
-        }
-    });
-    DesiredTable {
-        table: TableId("edge".into()),
-        entries: entries.collect(),
-    }
-}
-
-async fn bring(router: &LinuxRouter, want: &DesiredTable) -> Vec<String> {
-    let mut rules = Rules::new("lab".parse().unwrap(), Generation(1));
-    rules.in_place = InPlace::Always;
-    let found = router.list(&want.table).await.unwrap();
-    let plan = diff(want, &found, &rules, &Sightings::new(), Timestamp(0));
-    assert_eq!(plan.refused, []);
-    for op in &plan.ops {
-        let failed = router
-            .write(&want.table, std::slice::from_ref(op))
-            .await
-            .unwrap();
-        assert_eq!(failed, []);
-    }
-    let found = router.list(&want.table).await.unwrap();
-    let left = diff(want, &found, &rules, &Sightings::new(), Timestamp(0));
-    assert_eq!(left.ops, []);
+/// One round whose ops all succeed: a line each, and the conflicts.
+async fn bring(router: &LinuxRouter, wanted: Wanted<'_>) -> Vec<String> {
+    let (plan, failed) = router::bring(router, wanted).await;
+    assert_eq!(failed, []);
+    assert_eq!(router::plan(router, wanted).await.ops, []);
     let conflicts = plan.conflicts.iter().map(|c| {
         assert_eq!(c.kind, ConflictKind::Diverts);
         format!("! {}", c.destination)
     });
-    let line = |op: &Op| format!("{} {}", op.kind(), op.destination());
-    plan.ops.iter().map(line).chain(conflicts).collect()
+    lines(&plan).into_iter().chain(conflicts).collect()
 }
 
 #[tokio::test]
@@ -107,21 +75,21 @@ async fn a_linux_router_is_brought_to_what_is_desired_and_others_routes_stay() {
     netns.ip("route add 10.9.0.0/16 via 192.0.2.1 proto static");
     let path = PathBuf::from("/run/netns").join(&netns.0);
     let router = LinuxRouter::start(Some(&path), "lab".parse().unwrap()).unwrap();
-    let first: &[(&str, &[&str])] = &[
+    let first: Wanted<'_> = &[
         ("10.8.0.0/16", &["192.0.2.1"]),
         ("10.9.0.0/16", &["192.0.2.2"]),
         ("fd08::/48", &["2001:db8::1"]),
     ];
-    let ops = bring(&router, &desired(first)).await;
+    let ops = bring(&router, first).await;
     assert_eq!(
         ops,
         ["create fd08::/48", "create 10.8.0.0/16", "! 10.9.0.0/16"]
     );
-    let second: &[(&str, &[&str])] = &[
+    let second: Wanted<'_> = &[
         ("10.8.0.0/16", &["192.0.2.1", "192.0.2.2"]),
         ("fd08::/48", &["2001:db8::2"]),
     ];
-    let ops = bring(&router, &desired(second)).await;
+    let ops = bring(&router, second).await;
     assert_eq!(ops, ["modify 10.8.0.0/16", "modify fd08::/48"]);
     let routes = netns.ip("route show proto 95");
     assert!(
@@ -130,9 +98,9 @@ async fn a_linux_router_is_brought_to_what_is_desired_and_others_routes_stay() {
     );
     let routes = netns.ip("-6 route show proto 95");
     assert!(routes.contains("fd08::/48 via 2001:db8::2"), "{routes}");
-    let ops = bring(&router, &desired(&[("10.8.0.0/16", &["192.0.2.2"])])).await;
+    let ops = bring(&router, &[("10.8.0.0/16", &["192.0.2.2"])]).await;
     assert_eq!(ops, ["modify 10.8.0.0/16", "delete fd08::/48"]);
-    bring(&router, &desired(&[])).await;
+    bring(&router, &[]).await;
     assert_eq!(netns.ip("route show proto 95"), "");
     assert!(
         netns

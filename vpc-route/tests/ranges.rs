@@ -4,7 +4,6 @@
 mod kit;
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,14 +11,10 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use flatnet_types::ipamd::{GrantState, Grants, HostGrant};
-use kit::Cloud;
+use kit::site::{PLAN, Site, WORLD};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-const WORLD: &str = include_str!("../../tests/aliyun-sim/examples/world.yaml");
-const PLAN: &str = include_str!("data/plan.yml");
 
 /// The plan, with the IPv4 ranges of the VPC's nodes cut from the pool.
 fn cut() -> String {
@@ -97,124 +92,75 @@ fn both(revision: &str) -> Grants {
     grants(revision, false, &[("vpc1", A, active), ("vpc2", B, active)])
 }
 
-/// A configuration, a plan and a state directory, with a simulator behind them.
-struct Site {
-    cloud: Cloud,
-    directory: TempDir,
+async fn new() -> Site {
+    let site = Site::new(WORLD).await;
+    site.write("plan.yml", &cut());
+    site.configure("cn-hangzhou", |config| {
+        config["ipamd"] = json!({"endpoint": format!("unix:{}", socket(&site).display())});
+        config["intervalSeconds"] = 60.into();
+        config["graceSeconds"] = 0.into();
+        site.edge(config);
+    });
+    site
 }
 
-impl Site {
-    async fn new() -> Self {
-        let site = Self {
-            cloud: Cloud::start(WORLD).await,
-            directory: tempfile::tempdir().unwrap(),
-        };
-        std::fs::write(site.path("plan.yml"), cut()).unwrap();
-        let config = json!({
-            "cluster": "lab",
-            "plan": site.path("plan.yml"),
-            "stateDir": site.path("state"),
-            "ipamd": {"endpoint": format!("unix:{}", site.socket().display())},
-            "intervalSeconds": 60,
-            "graceSeconds": 0,
-            "leaseSeconds": 3,
-            "aliyun": {
-                "endpoint": site.cloud.address,
-                "region": "cn-hangzhou",
-                "credentials": {
-                    "source": "static", "accessKeyId": "testid", "accessKeySecret": "testsecret",
-                },
-                "lineInterfaces": {"line1": "ri-line1"},
-            },
-            "edgeRouters": {"edge": {"provider": "file", "path": site.path("edge.conf")}},
-        });
-        std::fs::write(site.path("config.yml"), config.to_string()).unwrap();
-        site
-    }
+fn socket(site: &Site) -> PathBuf {
+    site.path("ipamd.sock")
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
+/// Runs a command to its end: its status, and all that it said.
+async fn run(site: &Site, command: &str) -> (i32, String) {
+    let done = site.output(&[command]).await;
+    let said = [done.stdout, done.stderr].concat();
+    (
+        done.status.code().unwrap(),
+        String::from_utf8(said).unwrap(),
+    )
+}
 
-    fn socket(&self) -> PathBuf {
-        self.path("ipamd.sock")
-    }
+/// Where the VPC's table leads for the pool, as the simulator has it.
+async fn table(site: &Site) -> Vec<String> {
+    let entries = site.cloud.entries("vtb-lab").await;
+    let mut ours: Vec<String> = entries
+        .into_iter()
+        .filter(|(destination, _)| destination.starts_with("172.30."))
+        .map(|(destination, hop)| format!("{destination} {hop}"))
+        .collect();
+    ours.sort();
+    ours
+}
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vpc-route"));
-        command.arg("--config").arg(self.path("config.yml"));
-        command.args(arguments);
-        command
-    }
-
-    /// Runs a command to its end: its status, and what it said.
-    async fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = self.command(arguments);
-        let done = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = done.await.unwrap();
-        let said = [stdout, stderr].concat();
-        (status.code().unwrap(), String::from_utf8(said).unwrap())
-    }
-
-    /// Where the VPC's table leads for the pool, as the simulator has it.
-    async fn table(&self) -> Vec<String> {
-        let entries = self.cloud.entries("vtb-lab").await;
-        let mut ours: Vec<String> = entries
-            .into_iter()
-            .filter(|(destination, _)| destination.starts_with("172.30."))
-            .map(|(destination, hop)| format!("{destination} {hop}"))
-            .collect();
-        ours.sort();
-        ours
-    }
-
-    /// Until nothing has happened in any table for a second: what had happened by then.
-    async fn quiet(&self) -> usize {
-        let begun = Instant::now();
-        let mut before = self.cloud.events().await.len();
-        loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let now = self.cloud.events().await.len();
-            if now == before {
-                return now;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(30), "never quiet");
-            before = now;
+/// Until nothing has happened in any table for a second: what had happened by then.
+async fn quiet(site: &Site) -> usize {
+    let begun = Instant::now();
+    let mut before = site.cloud.events().await.len();
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = site.cloud.events().await.len();
+        if now == before {
+            return now;
         }
-    }
-
-    async fn until(&self, wanted: &[String]) {
-        let begun = Instant::now();
-        loop {
-            let table = self.table().await;
-            if table == wanted {
-                return;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{table:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "never quiet");
+        before = now;
     }
 }
 
-/// A daemon that dies with its test.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may be dead already: that is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+async fn until(site: &Site, wanted: &[String]) {
+    let begun = Instant::now();
+    loop {
+        let table = table(site).await;
+        if table == wanted {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{table:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ipamd_that_was_never_heard_refuses_the_round_and_a_saved_answer_stands_for_it() {
-    let site = Site::new().await;
-    let (status, said) = site.run(&["apply"]).await;
+    let site = new().await;
+    let (status, said) = run(&site, "apply").await;
     assert_eq!(status, 1, "{said}");
     assert!(
         said.contains("has not said yet what hosts hold") && said.contains("start ipamd"),
@@ -224,47 +170,46 @@ async fn an_ipamd_that_was_never_heard_refuses_the_round_and_a_saved_answer_stan
 
     // One that has just started does not know everything yet: nothing to go by either.
     let settling = grants("1-1", true, &[("vpc1", A, GrantState::Active)]);
-    let mut ipamd = Ipamd::start(site.socket(), settling);
-    assert_eq!(site.run(&["apply"]).await.0, 1);
+    let mut ipamd = Ipamd::start(socket(&site), settling);
+    assert_eq!(run(&site, "apply").await.0, 1);
     assert_eq!(site.cloud.events().await.len(), 0);
 
     ipamd.says.send_replace(both("1-2"));
-    let (status, said) = site.run(&["apply"]).await;
+    let (status, said) = run(&site, "apply").await;
     assert_eq!(status, 0, "{said}");
     let led = [format!("{A} i-vpc1"), format!("{B} i-vpc2")];
-    assert_eq!(site.table().await, led);
+    assert_eq!(table(&site).await, led);
 
     ipamd.go_away();
-    let (status, said) = site.run(&["plan"]).await;
+    let (status, said) = run(&site, "plan").await;
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("going by what it said last"), "{said}");
 
     // Back from an old copy: what it does not know any more stays while it settles.
     ipamd.come_back(grants("2-1", true, &[("vpc1", A, GrantState::Active)]));
-    let (status, said) = site.run(&["plan"]).await;
+    let (status, said) = run(&site, "plan").await;
     assert_eq!(status, 0, "{said}");
 
-    std::fs::write(site.path("state/ranges.json"), "{").unwrap();
-    let (status, said) = site.run(&["plan"]).await;
+    site.write("state/ranges.json", "{");
+    let (status, said) = run(&site, "plan").await;
     assert!(status == 1 && said.contains("ranges.json"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_leads_to_what_was_cut_and_goes_on_while_a_range_drains() {
-    let site = Site::new().await;
-    let ipamd = Ipamd::start(site.socket(), both("1-1"));
-    let mut command = site.command(&["run"]);
-    let _daemon = Daemon(command.stderr(Stdio::null()).spawn().unwrap());
+    let site = new().await;
+    let ipamd = Ipamd::start(socket(&site), both("1-1"));
+    let _daemon = site.daemon();
     let led = [format!("{A} i-vpc1"), format!("{B} i-vpc2")];
-    site.until(&led).await;
-    let changed = site.quiet().await;
+    until(&site, &led).await;
+    let changed = quiet(&site).await;
     let draining = [
         ("vpc1", A, GrantState::Active),
         ("vpc2", B, GrantState::Draining),
     ];
     ipamd.says.send_replace(grants("1-2", false, &draining));
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(site.table().await, led);
+    assert_eq!(table(&site).await, led);
     assert_eq!(site.cloud.events().await.len(), changed);
 
     // Released, rested, and the other host's: no restart, and no interval was waited for.
@@ -273,5 +218,5 @@ async fn a_daemon_leads_to_what_was_cut_and_goes_on_while_a_range_drains() {
         ("vpc1", B, GrantState::Active),
     ];
     ipamd.says.send_replace(grants("1-3", false, &moved));
-    site.until(&["172.30.0.0/25 i-vpc1".to_owned()]).await;
+    until(&site, &["172.30.0.0/25 i-vpc1".to_owned()]).await;
 }

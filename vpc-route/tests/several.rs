@@ -3,13 +3,10 @@
 
 mod kit;
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kit::Cloud;
+use kit::site::Site;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// The VPCs, each with the second byte of its addresses.
 const VPCS: [(&str, u8); 2] = [("east", 1), ("west", 2)];
@@ -78,129 +75,68 @@ fn plan(base: u8) -> String {
     plan.to_string()
 }
 
-/// A simulator, and a controller's files.
-struct Place {
-    cloud: Cloud,
-    directory: TempDir,
+async fn new() -> Site {
+    let site = Site::new(&world()).await;
+    site.configure("cn-test", |config| {
+        config["massDelete"] = json!({"share": 100, "always": 5});
+        config["aliyun"]["timeoutSeconds"] = 1.into();
+    });
+    site.write("plan.yml", &plan(0));
+    site
 }
 
-/// A daemon that dies with its test.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may be dead already: that is what is wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Where an address leads in a table, now.
+async fn leads(site: &Site, table: &str, address: &str) -> Vec<String> {
+    let (spans, _) = site.cloud.path(table, address).await;
+    spans.last().cloned().unwrap_or_default()
 }
 
-impl Place {
-    async fn new() -> Self {
-        let place = Self {
-            cloud: Cloud::start(&world()).await,
-            directory: tempfile::tempdir().unwrap(),
-        };
-        let config = json!({
-            "cluster": "lab",
-            "plan": place.path("plan.yml"),
-            "stateDir": place.path("state"),
-            "socket": place.path("vpc-route.sock"),
-            "intervalSeconds": 1,
-            "graceSeconds": 1,
-            "leaseSeconds": 3,
-            "massDelete": {"share": 100, "always": 5},
-            "aliyun": {
-                "endpoint": place.cloud.address,
-                "region": "cn-test",
-                "timeoutSeconds": 1,
-                "credentials": {"source": "static", "accessKeyId": "testid",
-                    "accessKeySecret": "testsecret"},
-            },
-        });
-        std::fs::write(place.path("config.yml"), config.to_string()).unwrap();
-        place.plan(0);
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn plan(&self, base: u8) {
-        std::fs::write(self.path("plan.yml"), plan(base)).unwrap();
-    }
-
-    fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vpc-route"));
-        command
-            .arg("--config")
-            .arg(self.path("config.yml"))
-            .arg(name);
-        command
-    }
-
-    async fn run(&self, name: &str) -> (i32, String) {
-        let mut command = self.command(name);
-        let done = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let done = done.await.unwrap();
-        let said = String::from_utf8(done.stdout).unwrap();
-        (done.status.code().unwrap(), said)
-    }
-
-    /// Where an address leads in a table, now.
-    async fn leads(&self, table: &str, address: &str) -> Vec<String> {
-        let (spans, _) = self.cloud.path(table, address).await;
-        spans.last().cloned().unwrap_or_default()
-    }
-
-    /// Until every host of a VPC has its range in both tables; how long it took.
-    async fn settled(&self, (name, n): (&str, u8), base: u8, within: Duration) -> Duration {
-        let started = Instant::now();
-        loop {
-            let mut left = Vec::new();
-            for table in [format!("vtb-{name}"), format!("vtb-{name}-more")] {
-                for i in 0..HOSTS {
-                    let address = format!("172.{}.{}.7", 29 + n, base + 2 * i);
-                    if self.leads(&table, &address).await != [format!("i-{name}-{i}")] {
-                        left.push(format!("{table} {address}"));
-                    }
+/// Until every host of a VPC has its range in both tables; how long it took.
+async fn settled(site: &Site, (name, n): (&str, u8), base: u8, within: Duration) -> Duration {
+    let started = Instant::now();
+    loop {
+        let mut left = Vec::new();
+        for table in [format!("vtb-{name}"), format!("vtb-{name}-more")] {
+            for i in 0..HOSTS {
+                let address = format!("172.{}.{}.7", 29 + n, base + 2 * i);
+                if leads(site, &table, &address).await != [format!("i-{name}-{i}")] {
+                    left.push(format!("{table} {address}"));
                 }
             }
-            if left.is_empty() {
-                return started.elapsed();
-            }
-            assert!(started.elapsed() < within, "{left:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        if left.is_empty() {
+            return started.elapsed();
+        }
+        assert!(started.elapsed() < within, "{left:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
 
-    async fn conflicts(&self) -> usize {
-        let log = self.cloud.log().await;
-        let refused = |c: &&Value| {
-            c["code"]
-                .as_str()
-                .is_some_and(|c| c.contains("TaskConflict"))
-        };
-        log.iter().filter(refused).count()
-    }
+async fn conflicts(site: &Site) -> usize {
+    let log = site.cloud.log().await;
+    let refused = |c: &&Value| {
+        c["code"]
+            .as_str()
+            .is_some_and(|c| c.contains("TaskConflict"))
+    };
+    log.iter().filter(refused).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_vpc_has_one_writer_and_they_work_side_by_side() {
-    let place = Place::new().await;
-    let (status, said) = place.run("plan").await;
+    let site = new().await;
+    let (status, said) = site.run(&["plan"]).await;
     assert_eq!(
         (status, said.matches("4 changes").count()),
         (2, 4),
         "{said}"
     );
-    let (status, said) = place.run("apply").await;
+    let (status, said) = site.run(&["apply"]).await;
     assert_eq!(status, 0, "{said}");
-    assert_eq!(place.run("plan").await.0, 0);
+    assert_eq!(site.run(&["plan"]).await.0, 0);
     // No write came while an entry of its VPC was unstable: the service would have refused it.
-    assert_eq!(place.conflicts().await, 0);
-    let log = place.cloud.log().await;
+    assert_eq!(conflicts(&site).await, 0);
+    let log = site.cloud.log().await;
     let writes: Vec<&str> = log
         .iter()
         .filter(|c| c["action"] == "CreateRouteEntries")
@@ -215,7 +151,7 @@ async fn each_vpc_has_one_writer_and_they_work_side_by_side() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vpc_that_cannot_be_written_does_not_hold_up_the_other() {
     let [east, west] = VPCS;
-    let place = Place::new().await;
+    let site = new().await;
     // Longer than the client waits: each write of the west is in doubt, again and again.
     let west_tables = ["vtb-west", "vtb-west-more"];
     let faults = json!([
@@ -223,17 +159,16 @@ async fn a_vpc_that_cannot_be_written_does_not_hold_up_the_other() {
          "actions": ["Create*", "Delete*"]},
         {"kind": "cutBefore", "tables": west_tables, "actions": ["Create*", "Delete*"]},
     ]);
-    place.cloud.faults(faults).await;
-    let mut command = place.command("run");
-    let daemon = Daemon(command.stderr(Stdio::null()).spawn().unwrap());
-    place.settled(east, 0, Duration::from_secs(8)).await;
-    assert!(place.leads("vtb-west", "172.31.0.7").await.is_empty());
+    site.cloud.faults(faults).await;
+    let daemon = site.daemon();
+    settled(&site, east, 0, Duration::from_secs(8)).await;
+    assert!(leads(&site, "vtb-west", "172.31.0.7").await.is_empty());
     // The next round does not wait for the west either.
-    place.plan(1);
-    place.settled(east, 1, Duration::from_secs(20)).await;
-    assert!(place.leads("vtb-west", "172.31.1.7").await.is_empty());
-    place.cloud.faults(json!([])).await;
-    place.settled(west, 1, Duration::from_secs(40)).await;
+    site.write("plan.yml", &plan(1));
+    settled(&site, east, 1, Duration::from_secs(20)).await;
+    assert!(leads(&site, "vtb-west", "172.31.1.7").await.is_empty());
+    site.cloud.faults(json!([])).await;
+    settled(&site, west, 1, Duration::from_secs(40)).await;
     drop(daemon);
-    assert_eq!(place.conflicts().await, 0);
+    assert_eq!(conflicts(&site).await, 0);
 }

@@ -7,6 +7,7 @@ mod kit;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use flatnet_aliyun_sim::faults::Fault;
 use flatnet_vpc_route::aliyun::Client;
 use flatnet_vpc_route::ambient::System;
 use flatnet_vpc_route::apply::{Applier, ApplyError, Backoff, Pace, Patience, Report};
@@ -314,23 +315,7 @@ async fn a_hundred_changes_with_every_fault_and_the_controller_killed_at_random(
             .change(json!([{"addEntry": {"table": "vtb-1", "entry": entry}}]))
             .await;
     }
-    let fault = |kind: serde_json::Value, p: f64| json!({"kind": kind, "probability": p});
-    cloud
-        .faults(json!([
-            fault(json!({"throttle": {"code": "Throttling.User"}}), 0.05),
-            fault(
-                json!({"error": {"status": 500, "code": "InternalError"}}),
-                0.04
-            ),
-            fault(json!("errorAfter"), 0.04),
-            fault(json!("cutBefore"), 0.04),
-            fault(json!("cutAfter"), 0.04),
-            fault(json!("halfBatch"), 0.15),
-            fault(json!({"delayAfter": {"ms": 400}}), 0.02),
-            fault(json!({"delayBefore": {"ms": 400}}), 0.01),
-            fault(json!({"html": {"status": 502}}), 0.02),
-        ]))
-        .await;
+    cloud.faults(json!(Fault::every(400))).await;
     let mut dice = Dice(42);
     let mut always = vec![(vec![0], None); 12];
     let mut coming = Wanted::new();

@@ -35,6 +35,42 @@ pub struct Fault {
     pub hit: u64,
 }
 
+impl Fault {
+    /// Every kind at once, each seldom enough that work goes on. A delay in milliseconds that is
+    /// longer than the client waits leaves it in doubt whether the call was done.
+    pub fn every(delay: u64) -> Vec<Self> {
+        let throttle = Kind::Throttle {
+            code: "Throttling.User".to_owned(),
+        };
+        let error = Kind::Error {
+            status: 500,
+            code: "InternalError".to_owned(),
+            message: String::new(),
+        };
+        let kinds = [
+            (throttle, 0.05),
+            (error, 0.04),
+            (Kind::ErrorAfter, 0.04),
+            (Kind::CutBefore, 0.04),
+            (Kind::CutAfter, 0.04),
+            (Kind::HalfBatch, 0.15),
+            (Kind::DelayAfter { ms: delay }, 0.02),
+            (Kind::DelayBefore { ms: delay }, 0.01),
+            (Kind::Html { status: 502 }, 0.02),
+        ];
+        let fault = |(kind, probability)| Self {
+            kind,
+            actions: Vec::new(),
+            tables: Vec::new(),
+            skip: 0,
+            times: None,
+            probability,
+            hit: 0,
+        };
+        kinds.map(fault).into()
+    }
+}
+
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(

@@ -1,6 +1,9 @@
 //! The Aliyun simulator in this process, and what a test asks of it.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod router;
+pub(crate) mod site;
+
 use std::sync::Arc;
 use std::time::Duration;
 

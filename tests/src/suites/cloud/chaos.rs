@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use flatnet_aliyun_sim::faults::Fault;
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::model::{Host, Range, Site, SiteType};
 use ipnetwork::IpNetwork;
@@ -69,7 +70,8 @@ fn changes(lab: &Lab) -> Result<()> {
 
     let streams = world.streams()?;
     let judge = Judge::begin(lab)?;
-    faults(lab, &every_fault(), seed)?;
+    // A delay longer than vpc-route waits for an answer: did it happen or not?
+    faults(lab, &json!(Fault::every(1500)), seed)?;
     let (mut kills, mut memory) = (0, 0);
     let begun = Instant::now();
     for _ in 0..CHANGES {
@@ -260,26 +262,6 @@ fn prepare(lab: &Lab, base: &NetworkPlan) -> Result<()> {
         all.push(json!({"addEntry": {"table": TABLE, "entry": entry}}));
     }
     steps(lab, &Value::from(all)).map(drop)
-}
-
-/// Everything that the simulator can do wrong, each seldom enough that work goes on.
-fn every_fault() -> Value {
-    let fault = |kind: Value, probability: f64| json!({"kind": kind, "probability": probability});
-    json!([
-        fault(json!({"throttle": {"code": "Throttling.User"}}), 0.05),
-        fault(
-            json!({"error": {"status": 500, "code": "InternalError"}}),
-            0.04
-        ),
-        fault(json!("errorAfter"), 0.04),
-        fault(json!("cutBefore"), 0.04),
-        fault(json!("cutAfter"), 0.04),
-        fault(json!("halfBatch"), 0.15),
-        // Longer than vpc-route waits for an answer: did it happen or not?
-        fault(json!({"delayAfter": {"ms": 1500}}), 0.02),
-        fault(json!({"delayBefore": {"ms": 1500}}), 0.01),
-        fault(json!({"html": {"status": 502}}), 0.02),
-    ])
 }
 
 fn faults(lab: &Lab, faults: &Value, seed: u64) -> Result<()> {
