@@ -2,12 +2,18 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::model::Timestamp;
 
 /// What the world outside gives: the clock and the dice. Tests bring their own.
 pub trait Ambient: Send + Sync {
     /// The time of day.
     fn now(&self) -> SystemTime;
+
+    /// The time since the machine's start, its sleep included: it never stands still or goes
+    /// back.
+    fn since_boot(&self) -> Duration;
 
     /// 128 bits that nobody can guess.
     fn random(&self) -> u128;
@@ -33,6 +39,11 @@ pub struct System;
 impl Ambient for System {
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    fn since_boot(&self) -> Duration {
+        // Every Linux that there is has this clock (2.6.39): it cannot fail.
+        clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
     }
 
     fn random(&self) -> u128 {

@@ -163,6 +163,10 @@ impl Ambient for Loaded {
         UNIX_EPOCH
     }
 
+    fn since_boot(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn random(&self) -> u128 {
         self.0
     }

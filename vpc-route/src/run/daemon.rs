@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   lease task ── Leading { epoch } / Standby ──▶ watch ──▶ rounds: at once, when the plan or
-//!      ▲ renews every third of the lease                    the ranges change, every interval
+//!      ▲ renews in time, or is told off                     the ranges change, every interval
 //! ```
 
 use std::path::Path;
@@ -14,13 +14,13 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::{holder, serve};
+use super::serve;
 use crate::cli::Change;
 use crate::config::Config;
 use crate::controller::{Controller, Outcome, Round};
-use crate::lease::{Decision, LeaseError, LeaseFile, millis};
+use crate::lease::{Election, Verdict};
 use crate::metrics::Metrics;
 use crate::model::Generation;
 use crate::ranges::Ranges;
@@ -38,92 +38,135 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
     }
     let observer = Arc::clone(&metrics);
     let controller = Arc::new(Controller::new(config, Some(observer))?);
-    serve::tables(&controller);
-    let path = controller.config.lease_file();
-    let file = LeaseFile::new(path, holder(), controller.config.lease());
+    let election = Arc::new(Election::open(&controller.config).await?);
+    serve::tables(&controller, &election);
     let leadership = Leadership {
-        until: Arc::default(),
-        file: file.clone(),
-        every: controller.config.lease() / 3,
+        election: Arc::clone(&election),
+        metrics: Arc::clone(&metrics),
+        tell: watch::Sender::new(None),
+        at_least: AtomicU64::new(0),
+        raised: Notify::new(),
     };
-    let (tell, told) = watch::channel(None);
-    tokio::select! {
+    let told = leadership.tell.subscribe();
+    let status = tokio::select! {
         // A round that is cut here stops between two writes or leaves one in doubt, which the
         // next leader's listing resolves.
-        () = rounds(&controller, &metrics, &leadership, told, change) => {}
-        () = leadership.keep(&controller, tell) => {}
-        () = controller.follow() => {}
-        signal = flatnet_daemon::stop::wanted() => { signal.context("listen to signals")?; }
-    }
+        () = rounds(&controller, &metrics, &leadership, told, change) => Ok(()),
+        () = leadership.keep() => Ok(()),
+        () = leadership.expire() => Ok(()),
+        () = leadership.floor(&controller) => Ok(()),
+        () = controller.follow() => Ok(()),
+        signal = flatnet_daemon::stop::wanted() => signal.map(drop).context("listen to signals"),
+    };
     tracing::info!("ending; the tables stay as they are");
-    file.give_up(SystemTime::now())?;
+    status?;
+    election.give_up().await?;
     Ok(0)
 }
 
-/// The lease, and until when it is ours.
+/// The lease, and who is told of it.
 struct Leadership {
-    until: Arc<AtomicU64>,
-    file: LeaseFile,
-    every: Duration,
+    election: Arc<Election>,
+    metrics: Arc<Metrics>,
+    tell: watch::Sender<Option<Generation>>,
+    /// The lowest epoch to take.
+    at_least: AtomicU64,
+    /// That one has grown.
+    raised: Notify,
 }
 
 impl Leadership {
-    /// Whether it is ours now: asked before each write.
-    fn leads(&self) -> bool {
-        millis(SystemTime::now()) < self.until.load(Ordering::Relaxed)
-    }
-
-    /// Takes the lease when it can be had, and keeps it.
-    async fn keep(&self, controller: &Controller, tell: watch::Sender<Option<Generation>>) {
-        let mut at_least = 0;
+    /// Takes the lease when it can be had, and keeps it. Cancel safe.
+    async fn keep(&self) {
+        let mut trouble = None;
         loop {
-            let wait = match self.step(at_least, &tell) {
-                Ok(wait) => wait,
+            let at_least = self.at_least.load(Ordering::Relaxed);
+            let wait = match self.election.try_take(at_least).await {
+                Ok(verdict) => {
+                    if trouble.take().is_some() {
+                        tracing::info!("the lease can be had again");
+                    }
+                    self.heard(verdict)
+                }
                 Err(error) => {
-                    tracing::error!(error = chain(&error), "the lease");
-                    tell.send_replace(None);
-                    self.every
+                    let words = chain(&error);
+                    // Once, however long it lasts.
+                    if trouble.as_ref() != Some(&words) {
+                        tracing::error!(error = words, "the lease");
+                        trouble = Some(words);
+                    }
+                    self.election.soon()
                 }
             };
-            if at_least == 0 && tell.borrow().is_some() {
-                // A lease that was lost must not lead to a generation that was there before.
-                if let Ok(targets) = controller.targets() {
-                    at_least = controller.highest_generation(&targets).await.0.max(1);
-                    continue;
-                }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.raised.notified() => {}
             }
-            tokio::time::sleep(wait).await;
         }
     }
 
-    fn step(
-        &self,
-        at_least: u64,
-        tell: &watch::Sender<Option<Generation>>,
-    ) -> Result<Duration, LeaseError> {
-        let before = *tell.borrow();
-        match self.file.try_take(SystemTime::now(), at_least)? {
-            Decision::Take(lease) => {
-                self.until.store(lease.expires, Ordering::Relaxed);
-                let now = Some(Generation(lease.epoch));
-                if before != now {
-                    tracing::info!(generation = lease.epoch, "leads");
-                    tell.send_replace(now);
+    /// The time until the next look.
+    fn heard(&self, verdict: Verdict) -> Duration {
+        let every = self.election.every();
+        match verdict {
+            Verdict::Leads { epoch } => {
+                let now = Some(Generation(epoch));
+                if *self.tell.borrow() != now {
+                    tracing::info!(generation = epoch, "leads");
+                    self.say(now);
                 }
-                Ok(self.every)
+                every
             }
-            Decision::Wait {
-                holder,
-                millis: left,
-            } => {
-                if before.is_some() {
-                    tracing::warn!(leader = holder, "does not lead any more");
-                    tell.send_replace(None);
+            Verdict::Waits { holder, left, .. } => {
+                if self.tell.borrow().is_some() {
+                    let leader = holder.as_deref().unwrap_or("nobody");
+                    tracing::warn!(leader, "does not lead any more");
+                    self.say(None);
                 }
                 // Soon after it may expire, and not much later than a renewal would show.
-                let left = Duration::from_millis(left + 50);
-                Ok(left.min(self.every))
+                every.min(left + Duration::from_millis(50))
             }
+        }
+    }
+
+    /// Tells when the time is up of a lease that cannot be renewed. Cancel safe.
+    async fn expire(&self) {
+        let mut told = self.tell.subscribe();
+        loop {
+            if told.borrow_and_update().is_none() {
+                // The sender is this one's own.
+                let _ = told.changed().await;
+                continue;
+            }
+            let left = self.election.left();
+            if left.is_zero() {
+                tracing::error!("does not lead any more: the lease could not be renewed in time");
+                self.say(None);
+            } else {
+                tokio::time::sleep(left).await;
+            }
+        }
+    }
+
+    fn say(&self, generation: Option<Generation>) {
+        self.metrics.leads(generation.is_some());
+        self.tell.send_replace(generation);
+    }
+
+    /// A lease that was lost must not lead to a generation that was there before: once it leads,
+    /// the highest in the tables is the least to take. Cancel safe.
+    async fn floor(&self, controller: &Controller) {
+        let mut told = self.tell.subscribe();
+        loop {
+            // The sender is this one's own.
+            let _ = told.wait_for(Option::is_some).await;
+            if let Ok(targets) = controller.targets() {
+                let highest = controller.highest_generation(&targets).await.0.max(1);
+                self.at_least.store(highest, Ordering::Relaxed);
+                self.raised.notify_one();
+                return std::future::pending().await;
+            }
+            tokio::time::sleep(self.election.every()).await;
         }
     }
 }
@@ -142,11 +185,10 @@ async fn rounds(
             ranges.mark_unchanged();
         }
         let generation = *told.borrow_and_update();
-        metrics.leads(generation.is_some());
         let mut wait = interval;
         let plan = modified(&controller.config.plan);
         if let Some(generation) = generation {
-            let leads = || leadership.leads();
+            let leads = || leadership.election.leads();
             let round = Round {
                 leads: Some(&leads),
                 generation,

@@ -4,15 +4,13 @@ mod daemon;
 mod once;
 mod serve;
 
-use std::io::{IsTerminal, Write};
-use std::time::SystemTime;
-
 use anyhow::{Context, Result};
+use std::io::{IsTerminal, Write};
 
 use crate::cli::{Cli, Colour, Command, Output, Show};
 use crate::config::Config;
 use crate::controller::{Controller, Outcome};
-use crate::lease::{Lease, LeaseFile, millis};
+use crate::lease::Election;
 use crate::show::{self, Head, Paint};
 
 /// Runs a command; its exit status.
@@ -44,9 +42,18 @@ fn print(text: &str) -> Result<()> {
     out.flush().context("write the output")
 }
 
-fn print_outcomes(controller: &Controller, outcomes: &[Outcome], show: Show) -> Result<()> {
+/// The lease is read where it is shown.
+async fn print_outcomes(
+    controller: &Controller,
+    election: Option<&Election>,
+    outcomes: &[Outcome],
+    show: Show,
+) -> Result<()> {
     match show.output {
-        Output::Json => print(&format!("{:#}\n", document(controller, outcomes))),
+        Output::Json => {
+            let document = document(controller, election, outcomes).await;
+            print(&format!("{document:#}\n"))
+        }
         Output::Text => {
             let paint = Paint(match show.color {
                 Colour::Always => true,
@@ -61,23 +68,22 @@ fn print_outcomes(controller: &Controller, outcomes: &[Outcome], show: Show) -> 
 }
 
 /// What the tables are, for programs.
-fn document(controller: &Controller, outcomes: &[Outcome]) -> serde_json::Value {
+async fn document(
+    controller: &Controller,
+    election: Option<&Election>,
+    outcomes: &[Outcome],
+) -> serde_json::Value {
     let config = &controller.config;
-    let lease = LeaseFile::new(config.lease_file(), holder(), config.lease());
-    let living = |lease: &Lease| lease.expires > millis(SystemTime::now());
     // A lease that cannot be read is told of by who wants to take it.
-    let lease = lease.read().ok().flatten().filter(living);
+    let leader = match election {
+        Some(election) => election.leader().await,
+        None => None,
+    };
     let head = Head {
         cluster: &config.cluster,
         config: &config.path,
-        leader: lease.map(|lease| lease.holder),
+        leader,
         at: controller.now(),
     };
     show::json(&head, outcomes)
-}
-
-/// Who this process is in a lease: the host and the process.
-fn holder() -> String {
-    let host = nix::unistd::gethostname().unwrap_or_default();
-    format!("{}/{}", host.to_string_lossy(), std::process::id())
 }

@@ -1,19 +1,18 @@
 //! The commands that end: `plan`, `apply`, `adopt`, `rollback`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use super::{holder, print, print_outcomes};
+use super::{print, print_outcomes};
 use crate::cli::{AdoptArgs, RollbackArgs, Show};
 use crate::config::Config;
 use crate::controller::{Controller, Round};
 use crate::diff::{Conflict, ConflictKind};
-use crate::lease::{Decision, LeaseFile, millis};
+use crate::lease::{Election, Verdict};
 use crate::model::{Entry, EntryKind, Generation, Owner, Status};
 use crate::provider::Provider;
-use crate::show::{apply_status, plan_status};
+use crate::show::{apply_status, chain, plan_status};
 
 pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
     let controller = Controller::new(config, None)?;
@@ -27,7 +26,14 @@ pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
             limit: None,
         })
         .await?;
-    print_outcomes(&controller, &outcomes, show)?;
+    let election = match Election::open(&controller.config).await {
+        Ok(election) => Some(election),
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "who leads is not known");
+            None
+        }
+    };
+    print_outcomes(&controller, election.as_ref(), &outcomes, show).await?;
     Ok(plan_status(&outcomes))
 }
 
@@ -36,7 +42,7 @@ pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
     controller.hear().await;
     let lead = Lead::take(&controller).await?;
     let status = lead.round(&controller, show).await;
-    lead.end()?;
+    lead.end().await?;
     status
 }
 
@@ -94,7 +100,7 @@ pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
     };
     print(&format!("{adopted} entries {verb}\n"))?;
     if let Some(lead) = lead {
-        lead.end()?;
+        lead.end().await?;
         return Ok(0);
     }
     Ok(if adopted == 0 { 0 } else { 2 })
@@ -147,39 +153,50 @@ pub(super) async fn rollback(config: Config, args: &RollbackArgs) -> Result<u8> 
         }
     };
     let status = lead.round(&controller, args.show).await;
-    lead.end()?;
+    lead.end().await?;
     status
 }
 
 /// Leadership for one command.
 struct Lead {
-    file: LeaseFile,
+    election: Election,
     generation: Generation,
-    until: AtomicU64,
 }
 
 impl Lead {
     async fn take(controller: &Controller) -> Result<Self> {
         let targets = controller.targets()?;
         let highest = controller.highest_generation(&targets).await;
-        let path = controller.config.lease_file();
-        let file = LeaseFile::new(path, holder(), controller.config.lease());
-        match file.try_take(SystemTime::now(), highest.0)? {
-            Decision::Take(lease) => Ok(Self {
-                file,
-                generation: Generation(lease.epoch),
-                until: AtomicU64::new(lease.expires),
-            }),
-            Decision::Wait { holder, millis } => bail!(
-                "{holder} leads for at least {} s more: it makes the changes by itself",
-                millis.div_ceil(1000)
-            ),
+        let election = Election::open(&controller.config).await?;
+        loop {
+            match election.try_take(highest.0).await? {
+                Verdict::Leads { epoch } => {
+                    return Ok(Self {
+                        election,
+                        generation: Generation(epoch),
+                    });
+                }
+                Verdict::Waits {
+                    holder: Some(holder),
+                    left,
+                    alive: true,
+                } => bail!(
+                    "{holder} leads for at least {} s more: it makes the changes by itself",
+                    left.as_millis().div_ceil(1000)
+                ),
+                // Whether there is one shows in whether it renews.
+                Verdict::Waits { holder, left, .. } => {
+                    let holder = holder.as_deref().unwrap_or("somebody");
+                    tracing::info!(?left, "looking whether {holder} leads");
+                    tokio::time::sleep(left.min(election.every())).await;
+                }
+            }
         }
     }
 
     /// One round, renewing the lease meanwhile.
     async fn round(&self, controller: &Controller, show: Show) -> Result<u8> {
-        let leads = || millis(SystemTime::now()) < self.until.load(Ordering::Relaxed);
+        let leads = || self.election.leads();
         let round = Round {
             leads: Some(&leads),
             generation: self.generation,
@@ -188,23 +205,31 @@ impl Lead {
         };
         let outcomes = tokio::select! {
             outcomes = controller.round(&round) => outcomes?,
-            never = self.renew(controller.config.lease() / 3) => never?,
+            never = self.renew() => never?,
         };
-        print_outcomes(controller, &outcomes, show)?;
+        print_outcomes(controller, Some(&self.election), &outcomes, show).await?;
         Ok(apply_status(&outcomes))
     }
 
-    async fn renew<T>(&self, every: Duration) -> Result<T> {
+    async fn renew<T>(&self) -> Result<T> {
+        let mut wait = self.election.every();
         loop {
-            tokio::time::sleep(every).await;
-            match self.file.try_take(SystemTime::now(), self.generation.0)? {
-                Decision::Take(lease) => self.until.store(lease.expires, Ordering::Relaxed),
-                Decision::Wait { holder, .. } => bail!("{holder} leads now"),
-            }
+            tokio::time::sleep(wait).await;
+            wait = match self.election.try_take(self.generation.0).await {
+                Ok(Verdict::Leads { .. }) => self.election.every(),
+                Ok(Verdict::Waits { holder, .. }) => {
+                    bail!("{} leads now", holder.as_deref().unwrap_or("another"))
+                }
+                Err(error) if self.election.leads() => {
+                    tracing::warn!(error = chain(&error), "the lease is not renewed");
+                    self.election.soon()
+                }
+                Err(error) => return Err(error.into()),
+            };
         }
     }
 
-    fn end(&self) -> Result<()> {
-        Ok(self.file.give_up(SystemTime::now())?)
+    async fn end(&self) -> Result<()> {
+        Ok(self.election.give_up().await?)
     }
 }

@@ -18,18 +18,20 @@ use tokio::sync::Mutex;
 
 use super::document;
 use crate::controller::{Controller, Round};
+use crate::lease::Election;
 use crate::model::Generation;
 use crate::show::chain;
 
 #[derive(Clone)]
 struct App {
     controller: Arc<Controller>,
+    election: Arc<Election>,
     alone: Arc<Mutex<()>>,
 }
 
 /// Serves in the background, where the configuration says so. That it cannot is no reason to
 /// leave the tables alone: it is logged.
-pub(super) fn tables(controller: &Arc<Controller>) {
+pub(super) fn tables(controller: &Arc<Controller>, election: &Arc<Election>) {
     let Some(path) = &controller.config.socket else {
         return;
     };
@@ -42,6 +44,7 @@ pub(super) fn tables(controller: &Arc<Controller>) {
     };
     let app = App {
         controller: Arc::clone(controller),
+        election: Arc::clone(election),
         alone: Arc::default(),
     };
     let router = Router::new()
@@ -73,7 +76,9 @@ async fn listed(State(app): State<App>) -> Response {
         },
     };
     match controller.round(&round).await {
-        Ok(outcomes) => Json(document(controller, &outcomes)).into_response(),
+        Ok(outcomes) => {
+            Json(document(controller, Some(&app.election), &outcomes).await).into_response()
+        }
         Err(error) => refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             &chain(&error),

@@ -1,4 +1,4 @@
-//! Who leads: a lease in a file, for daemons that share a directory.
+//! A lease in a file, for daemons that share a directory.
 //!
 //! The decision is pure ([`decide`]); the file is read, decided on and replaced under a lock,
 //! so that two never take it at once. Each new holder counts the epoch up: it becomes the
@@ -62,18 +62,15 @@ pub fn decide(found: Option<&Lease>, me: &str, now: u64, ttl: u64, at_least: u64
 
 /// Why a lease cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
+#[error("cannot {doing} the lease {}", path.display())]
+pub struct FileError {
+    /// `open`, `lock`, `read` or `write`.
+    doing: &'static str,
     /// The file.
-    #[error("cannot {doing} the lease {}", path.display())]
-    Io {
-        /// `open`, `lock`, `read` or `write`.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    path: PathBuf,
+    /// Why.
+    #[source]
+    source: std::io::Error,
 }
 
 /// The file.
@@ -97,8 +94,8 @@ impl LeaseFile {
     /// Takes or renews it.
     ///
     /// # Errors
-    /// [`LeaseError`]; an unreadable lease counts as none that is ours, so it is one too.
-    pub fn try_take(&self, now: SystemTime, at_least: u64) -> Result<Decision, LeaseError> {
+    /// [`FileError`]; an unreadable lease counts as none that is ours, so it is one too.
+    pub fn try_take(&self, now: SystemTime, at_least: u64) -> Result<Decision, FileError> {
         let _guard = self.lock()?;
         let found = self.read()?;
         let decision = decide(found.as_ref(), &self.me, millis(now), self.ttl, at_least);
@@ -111,8 +108,8 @@ impl LeaseFile {
     /// Gives it back, so that a standby need not wait.
     ///
     /// # Errors
-    /// [`LeaseError`].
-    pub fn give_up(&self, now: SystemTime) -> Result<(), LeaseError> {
+    /// [`FileError`].
+    pub fn give_up(&self, now: SystemTime) -> Result<(), FileError> {
         let _guard = self.lock()?;
         match self.read()? {
             Some(lease) if lease.holder == self.me => self.write(&Lease {
@@ -127,8 +124,8 @@ impl LeaseFile {
     /// The lease as it is.
     ///
     /// # Errors
-    /// [`LeaseError`].
-    pub fn read(&self) -> Result<Option<Lease>, LeaseError> {
+    /// [`FileError`].
+    pub fn read(&self) -> Result<Option<Lease>, FileError> {
         let text = match std::fs::read(&self.path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -138,13 +135,13 @@ impl LeaseFile {
         lease.map(Some).map_err(|e| self.error("read", e.into()))
     }
 
-    fn write(&self, lease: &Lease) -> Result<(), LeaseError> {
+    fn write(&self, lease: &Lease) -> Result<(), FileError> {
         let text = serde_json::to_vec(lease).map_err(|e| self.error("write", e.into()))?;
         replace(&self.path, &text).map_err(|e| self.error("write", e))
     }
 
     /// The file itself is replaced, so the lock is on one beside it.
-    fn lock(&self) -> Result<Flock<File>, LeaseError> {
+    fn lock(&self) -> Result<Flock<File>, FileError> {
         let path: &Path = &self.path.with_extension("lock");
         let file = OpenOptions::new()
             .create(true)
@@ -155,13 +152,19 @@ impl LeaseFile {
         Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| self.error("lock", e.into()))
     }
 
-    fn error(&self, doing: &'static str, source: std::io::Error) -> LeaseError {
-        LeaseError::Io {
+    fn error(&self, doing: &'static str, source: std::io::Error) -> FileError {
+        FileError {
             doing,
             path: self.path.clone(),
             source,
         }
     }
+}
+
+/// Who this process is in a lease's file: the host and the process.
+pub fn holder() -> String {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    format!("{}/{}", host.to_string_lossy(), std::process::id())
 }
 
 /// Milliseconds since 1970.

@@ -1,5 +1,7 @@
 //! The configuration file, in two layers: as it is written, then checked.
 
+mod lease;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use crate::aliyun::{Credential, Http, HttpError, Metadata, Secret, SignatureVers
 use crate::diff::MassDelete;
 use crate::model::{ClusterName, TableId};
 use crate::router::FrrConfig;
+
+pub use lease::{KubernetesLease, LeaseKind, ObjectName, ObjectNameError};
 
 /// The file, as it is written.
 #[derive(Debug, Deserialize)]
@@ -35,7 +39,13 @@ pub struct Config {
     /// How long an orphan stays, in seconds.
     #[serde(default = "sixty")]
     pub grace_seconds: u64,
-    /// How long a leader is one without renewing, in seconds.
+    /// Where the lease is.
+    #[serde(default)]
+    pub lease: LeaseKind,
+    /// The line of `lease`, for messages.
+    #[serde(skip)]
+    pub lease_line: Option<usize>,
+    /// How long a standby waits for a leader that does not renew, in seconds.
     #[serde(default = "ten")]
     pub lease_seconds: u64,
     /// When to stop and ask.
@@ -165,7 +175,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is not what it should be.
-    #[error("{}", path.display())]
+    #[error("{}{}", path.display(), place(source))]
     Form {
         /// The file.
         path: PathBuf,
@@ -200,6 +210,7 @@ impl Config {
                 path: path.to_owned(),
                 source,
             })?;
+        config.lease_line = lease::line(&text);
         config.path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         for (field, value, least) in [
             ("intervalSeconds", config.interval_seconds, 1),
@@ -216,15 +227,26 @@ impl Config {
         Ok(config)
     }
 
-    /// Who leads is written here.
-    pub fn lease_file(&self) -> PathBuf {
-        self.state_dir.join("lease.json")
-    }
-
-    /// How long a leader is one without renewing.
-    pub fn lease(&self) -> Duration {
+    /// How long a standby waits for a leader that does not renew.
+    pub fn lease_duration(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
     }
+
+    /// Where the lease is asked for, for messages: the file, and the line if there is one.
+    pub fn lease_place(&self) -> String {
+        match self.lease_line {
+            Some(line) => format!("{}:{line}", self.path.display()),
+            None => self.path.display().to_string(),
+        }
+    }
+}
+
+/// `:LINE:COLUMN`, where an error has one.
+fn place(error: &serde_norway::Error) -> String {
+    let at = error.location();
+    at.map_or(String::new(), |at| {
+        format!(":{}:{}", at.line(), at.column())
+    })
 }
 
 impl IpamdConfig {

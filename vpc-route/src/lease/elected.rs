@@ -1,0 +1,177 @@
+//! A [`Candidate`] and the record it reads and writes, over a network that may lose or delay
+//! every call.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Verdict;
+use super::candidate::{Candidate, Record, Step, Stored, Timing};
+use super::kubernetes::KubernetesError;
+use crate::ambient::Ambient;
+
+/// How often a record that others change meanwhile is read again.
+const TRIES: usize = 3;
+
+/// Where the record is.
+pub trait LeaseApi: Send + Sync {
+    /// The record; none: there is none.
+    fn read(&self) -> impl Future<Output = Result<Option<Stored>, KubernetesError>> + Send;
+
+    /// Replaces the version `over`, or makes the record where there was none.
+    fn write(
+        &self,
+        record: &Record,
+        over: Option<&str>,
+    ) -> impl Future<Output = Result<Written, KubernetesError>> + Send;
+}
+
+/// What came of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It is in force.
+    Done(Stored),
+    /// Another was first: nothing was written.
+    Conflict,
+}
+
+/// A candidate at work.
+pub struct Elected<A> {
+    api: A,
+    ambient: Arc<dyn Ambient>,
+    timing: Timing,
+    state: Mutex<Candidate>,
+}
+
+impl<A: LeaseApi> Elected<A> {
+    /// A candidate of that name, which no other may have; nothing is asked yet.
+    pub fn new(api: A, me: impl Into<String>, timing: Timing, ambient: Arc<dyn Ambient>) -> Self {
+        Self {
+            api,
+            ambient,
+            timing,
+            state: Mutex::new(Candidate::new(me, timing)),
+        }
+    }
+
+    /// Where the record is.
+    pub fn api(&self) -> &A {
+        &self.api
+    }
+
+    /// Takes or renews it. Cancel safe: what was written in doubt is read by the next call.
+    ///
+    /// # Errors
+    /// [`KubernetesError`].
+    pub async fn try_take(&self, at_least: u64) -> Result<Verdict, KubernetesError> {
+        let known = self.state().known().cloned();
+        let mut found = match known {
+            Some(stored) => Some(stored),
+            None => self.read().await?,
+        };
+        for _ in 0..TRIES {
+            let (now, wall) = (self.ambient.since_boot(), self.ambient.now());
+            let step = self.state().step(found.as_ref(), now, wall, at_least);
+            let (record, over) = match step {
+                Step::Wait {
+                    holder,
+                    left,
+                    alive,
+                } => {
+                    return Ok(Verdict::Waits {
+                        holder,
+                        left,
+                        alive,
+                    });
+                }
+                Step::Make(record) => {
+                    found = match self.write(&record, None).await? {
+                        Written::Done(stored) => Some(stored),
+                        Written::Conflict => self.read().await?,
+                    };
+                    continue;
+                }
+                Step::Write { record, over } => (record, over),
+            };
+            self.state().sends();
+            let sent = self.ambient.since_boot();
+            match self.write(&record, Some(&over)).await? {
+                Written::Done(stored) => {
+                    let epoch = stored.record.transitions;
+                    self.state().won(stored, sent);
+                    return Ok(Verdict::Leads { epoch });
+                }
+                Written::Conflict => found = self.read().await?,
+            }
+        }
+        Err(KubernetesError::Contended { times: TRIES })
+    }
+
+    /// For how long this one leads still, if it does not renew.
+    pub fn left(&self) -> Duration {
+        self.state().left(self.ambient.since_boot())
+    }
+
+    /// Leads no more, and says so in the record.
+    ///
+    /// # Errors
+    /// [`KubernetesError`]; this one leads no more all the same.
+    pub async fn give_up(&self) -> Result<(), KubernetesError> {
+        self.state().resigns();
+        for _ in 0..TRIES {
+            let Some(found) = self.read().await? else {
+                return Ok(());
+            };
+            let free = self.state().release(&found, self.ambient.now());
+            let Some(free) = free else { return Ok(()) };
+            match self.write(&free, Some(&found.version)).await? {
+                Written::Done(_) => return Ok(()),
+                Written::Conflict => {}
+            }
+        }
+        Err(KubernetesError::Contended { times: TRIES })
+    }
+
+    /// Who leads, for people: by what was seen while standing by, else by what the record says.
+    pub async fn leader(&self) -> Option<String> {
+        let seen = {
+            let state = self.state();
+            let leader = state.leader(self.ambient.since_boot());
+            state.has_looked().then(|| leader.map(str::to_owned))
+        };
+        match seen {
+            Some(leader) => leader,
+            None => {
+                let found = self.read().await.ok().flatten()?;
+                Some(found.record.holder).filter(|holder| !holder.is_empty())
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Option<Stored>, KubernetesError> {
+        self.timed("read", self.api.read()).await
+    }
+
+    async fn write(&self, record: &Record, over: Option<&str>) -> Result<Written, KubernetesError> {
+        let doing = if over.is_some() { "update" } else { "create" };
+        self.timed(doing, self.api.write(record, over)).await
+    }
+
+    async fn timed<T>(
+        &self,
+        doing: &'static str,
+        call: impl Future<Output = Result<T, KubernetesError>>,
+    ) -> Result<T, KubernetesError> {
+        let after = self.timing.call;
+        let outcome = tokio::time::timeout(after, call).await;
+        outcome.unwrap_or(Err(KubernetesError::Silent { doing, after }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, Candidate> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Who leads: by a lease in a file, for daemons that share a directory, or by Kubernetes' Lease.
+//!
+//! ```text
+//!   [file]  read, decide, replace under a lock            ┐
+//!   [elected] read, decide ([candidate]), replace that    ├─▶ Election: try_take, leads, give_up
+//!             version only, through [kubernetes]          ┘
+//! ```
+//!
+//! Each new holder counts the epoch up: it becomes the generation in the entries' names, by which
+//! one that was superseded finds out even if its clock stood still.
+
+pub mod candidate;
+pub mod elected;
+pub mod file;
+pub mod kubernetes;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::ambient::{Ambient, System};
+use crate::config::{Config, LeaseKind};
+use candidate::Timing;
+use elected::Elected;
+use file::{Decision, FileError, LeaseFile, millis};
+use kubernetes::{KubeApi, KubernetesError};
+
+/// What came of asking for a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is ours.
+    Leads {
+        /// Counts the holders.
+        epoch: u64,
+    },
+    /// It is another's.
+    Waits {
+        /// Who; none: nobody knows yet.
+        holder: Option<String>,
+        /// For so long at least.
+        left: Duration,
+        /// Whether the holder is known to be alive.
+        alive: bool,
+    },
+}
+
+/// Why a lease cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// The one in a file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Kubernetes'.
+    #[error("{place}: the Lease {lease} of Kubernetes")]
+    Kubernetes {
+        /// The configuration's file, and the line that asks for it.
+        place: String,
+        /// `namespace/name`.
+        lease: String,
+        /// Why.
+        #[source]
+        source: KubernetesError,
+    },
+}
+
+/// The lease that the configuration names, and what this process knows of it.
+pub struct Election {
+    kind: Kind,
+    ambient: Arc<dyn Ambient>,
+    place: String,
+    every: Duration,
+    soon: Duration,
+}
+
+enum Kind {
+    File { file: LeaseFile, until: AtomicU64 },
+    Kubernetes(Box<Elected<KubeApi>>),
+}
+
+impl Election {
+    /// The configuration's; nothing is asked yet.
+    ///
+    /// Assumptions: a tokio runtime runs.
+    ///
+    /// # Errors
+    /// [`LeaseError::Kubernetes`] where the way there is not known.
+    pub async fn open(config: &Config) -> Result<Self, LeaseError> {
+        let ambient: Arc<dyn Ambient> = Arc::new(System);
+        let place = config.lease_place();
+        let path = match &config.lease {
+            LeaseKind::Kubernetes(wanted) => {
+                let timing = Timing::of(config.lease_duration());
+                let api = KubeApi::open(wanted, timing.call).await;
+                let api = api.map_err(|source| LeaseError::Kubernetes {
+                    place: place.clone(),
+                    lease: wanted.to_string(),
+                    source,
+                })?;
+                let me = kubernetes::identity(wanted, &*ambient);
+                let elected = Elected::new(api, me, timing, Arc::clone(&ambient));
+                return Ok(Self {
+                    kind: Kind::Kubernetes(Box::new(elected)),
+                    ambient,
+                    place,
+                    every: timing.retry,
+                    soon: timing.retry / 2,
+                });
+            }
+            LeaseKind::File(Some(path)) => path.clone(),
+            LeaseKind::File(None) => config.state_dir.join("lease.json"),
+        };
+        let every = config.lease_duration() / 3;
+        Ok(Self {
+            kind: Kind::File {
+                file: LeaseFile::new(path, file::holder(), config.lease_duration()),
+                until: AtomicU64::new(0),
+            },
+            ambient,
+            place,
+            every,
+            soon: every,
+        })
+    }
+
+    /// Takes the lease, or renews it, if nobody else has it. No epoch below `at_least` is taken.
+    /// Cancel safe: a write that was cut is looked up by the next call.
+    ///
+    /// # Errors
+    /// [`LeaseError`]. One that leads does so until its time is up ([`Self::leads`]).
+    pub async fn try_take(&self, at_least: u64) -> Result<Verdict, LeaseError> {
+        match &self.kind {
+            Kind::File { file, until } => match file.try_take(self.ambient.now(), at_least)? {
+                Decision::Take(lease) => {
+                    until.store(lease.expires, Ordering::Relaxed);
+                    Ok(Verdict::Leads { epoch: lease.epoch })
+                }
+                Decision::Wait { holder, millis } => {
+                    until.store(0, Ordering::Relaxed);
+                    Ok(Verdict::Waits {
+                        holder: Some(holder),
+                        left: Duration::from_millis(millis),
+                        alive: true,
+                    })
+                }
+            },
+            Kind::Kubernetes(elected) => {
+                let verdict = elected.try_take(at_least).await;
+                verdict.map_err(|source| self.error(elected, source))
+            }
+        }
+    }
+
+    /// For how long the lease is ours still, if it is not renewed; 0: it is not.
+    pub fn left(&self) -> Duration {
+        match &self.kind {
+            Kind::File { until, .. } => {
+                let until = until.load(Ordering::Relaxed);
+                Duration::from_millis(until.saturating_sub(millis(self.ambient.now())))
+            }
+            Kind::Kubernetes(elected) => elected.left(),
+        }
+    }
+
+    /// Whether the lease is ours now: asked before each write to a table.
+    pub fn leads(&self) -> bool {
+        !self.left().is_zero()
+    }
+
+    /// Gives it back, so that a standby need not wait.
+    ///
+    /// Assumptions: nothing is written to a table any more, and no [`Self::try_take`] is under
+    /// way.
+    ///
+    /// # Errors
+    /// [`LeaseError`]; a standby waits for its time then.
+    pub async fn give_up(&self) -> Result<(), LeaseError> {
+        match &self.kind {
+            Kind::File { file, until } => {
+                until.store(0, Ordering::Relaxed);
+                Ok(file.give_up(self.ambient.now())?)
+            }
+            Kind::Kubernetes(elected) => {
+                let given = elected.give_up().await;
+                given.map_err(|source| self.error(elected, source))
+            }
+        }
+    }
+
+    /// Who leads, for people; none: nobody does, or it cannot be read.
+    pub async fn leader(&self) -> Option<String> {
+        match &self.kind {
+            Kind::File { file, .. } => {
+                let lease = file.read().ok().flatten()?;
+                (lease.expires > millis(self.ambient.now())).then_some(lease.holder)
+            }
+            Kind::Kubernetes(elected) => elected.leader().await,
+        }
+    }
+
+    /// The time between two renewals, or looks; of many standbys not all look at once.
+    pub fn every(&self) -> Duration {
+        self.every + self.ambient.share_of(self.every / 5)
+    }
+
+    /// The time after which what failed is tried again.
+    pub fn soon(&self) -> Duration {
+        self.soon
+    }
+
+    fn error(&self, elected: &Elected<KubeApi>, source: KubernetesError) -> LeaseError {
+        LeaseError::Kubernetes {
+            place: self.place.clone(),
+            lease: elected.api().to_string(),
+            source,
+        }
+    }
+}
