@@ -7,8 +7,8 @@ use flatnet_daemon::LogFormat;
 
 /// Keeps VPC route tables, leased lines and edge routers equal to the plan
 ///
-/// Exit status: 0 nothing to do or all done, 1 an error or something refused, 2 (of `plan`)
-/// there are changes to make.
+/// Exit status: 0 nothing to do or all done; 1 an error, or something refused or in transition;
+/// 2 (of `plan`) there are changes to make.
 #[derive(Debug, Parser)]
 #[command(name = "vpc-route", version)]
 pub struct Cli {

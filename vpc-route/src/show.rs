@@ -43,8 +43,8 @@ impl Paint {
     }
 }
 
-/// The exit status of a dry run: 1 where something cannot be known or done, 2 where there are
-/// changes to make, 0 where all is right.
+/// The exit status of a dry run: 1 where something cannot be known or done, or is in transition, 2
+/// where there are changes to make, 0 where all is right.
 pub fn plan_status(outcomes: &[Outcome]) -> u8 {
     let plans = || outcomes.iter().filter_map(|o| o.result.as_ref().ok());
     if outcomes.iter().any(|o| o.result.is_err()) {
@@ -52,7 +52,8 @@ pub fn plan_status(outcomes: &[Outcome]) -> u8 {
     } else if plans().any(|(plan, _)| !plan.ops.is_empty()) {
         2
     } else {
-        u8::from(plans().any(|(plan, _)| !plan.refused.is_empty()))
+        let open = |plan: &Plan| !plan.refused.is_empty() || !plan.unsettled.is_empty();
+        u8::from(plans().any(|(plan, _)| open(plan)))
     }
 }
 

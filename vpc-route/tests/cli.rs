@@ -6,6 +6,9 @@ mod kit;
 use std::time::{Duration, Instant};
 
 use flatnet_trace::tables::{Fault, Kind, Tables};
+use flatnet_vpc_route::diff::{DeleteReason, Op};
+use flatnet_vpc_route::model::TableId;
+use kit::Cloud;
 use kit::site::{PLAN, Site, WORLD};
 use serde_json::{Value, json};
 
@@ -178,6 +181,44 @@ async fn a_daemon_mends_drift_and_a_standby_takes_over() {
     let took = settled(&site, Duration::from_secs(15)).await;
     assert!(took < Duration::from_secs(15), "{took:?}");
     drop(standby);
+}
+
+/// Deletes an entry of the VPC's table as a person with a key does: it goes in its own time.
+async fn delete_by_hand(site: &Site, destination: &str) {
+    let client = site.cloud.client(Cloud::key(), Duration::from_secs(5));
+    let table = TableId("vtb-lab".into());
+    let listed = client.list(&table).await.unwrap();
+    let mut entries = listed.entries.into_iter();
+    let entry = entries.find(|e| e.destination.to_string() == destination);
+    let entry = entry.unwrap();
+    let op = Op::Delete {
+        destination: entry.destination,
+        next_hops: entry.next_hops,
+        id: entry.id,
+        why: DeleteReason::Orphan,
+    };
+    assert_eq!(client.write(&table, &[op]).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_apply_waits_for_what_is_in_transition_and_a_plan_tells_of_it() {
+    let slow = WORLD.replace("deleteMs: 200", "deleteMs: 2500");
+    let site = Site::new(&slow.replace("cn-hangzhou", "cn-test")).await;
+    site.write("plan.yml", PLAN);
+    site.configure("cn-test", |config| site.edge(config));
+    assert_eq!(site.run(&["apply"]).await.0, 0);
+    delete_by_hand(&site, "172.30.16.0/20").await;
+    let (status, said) = site.run(&["plan"]).await;
+    assert!(
+        status == 1 && said.contains("in transition, such as 172.30.16.0/20"),
+        "{status}: {said}"
+    );
+    let (status, said) = site.run(&["apply", "--color", "never"]).await;
+    assert!(
+        status == 0 && said.contains("+ 172.30.16.0/20") && !said.contains("waits"),
+        "{status}: {said}"
+    );
+    assert_eq!(site.run(&["plan"]).await.0, 0);
 }
 
 /// What the daemon of this site says of its tables; none: it does not answer yet.

@@ -102,7 +102,8 @@ pub struct Round<'a> {
     pub generation: Generation,
     /// Somebody said that much may be deleted.
     pub allow_mass_delete: bool,
-    /// How long writing may take where there are several writers; none: as long as it takes.
+    /// How long writing may take where there are several writers; none: as long as it takes,
+    /// and what is in transition at the start is waited for ([`Patience::settle`]).
     pub limit: Option<Duration>,
 }
 
@@ -292,11 +293,6 @@ impl Controller {
             let title = e.title().to_owned();
             failed(&title, e.into())
         })?;
-        let table = &target.desired.table;
-        let listed = self.fleet.list(table).await.map_err(|source| {
-            let table = table.clone();
-            failed(&target.title, RoundError::List { table, source })
-        })?;
         let mut rules = Rules::new(self.config.cluster.clone(), round.generation);
         rules.quota = target.quota;
         rules.reserved.clone_from(&target.reserved);
@@ -306,19 +302,29 @@ impl Controller {
         rules.mass_delete = self.config.mass_delete;
         rules.mass_delete.allowed |= round.allow_mass_delete;
         let none = Sightings::new();
-        let sightings = seen.get(table).unwrap_or(&none);
-        let plan = diff(
-            &target.desired,
-            &listed,
-            &rules,
-            sightings,
-            self.ambient.timestamp(),
-        );
-        Ok(Planned {
-            ours: self.ours(&listed),
-            looked: Looked { target, listed },
-            plan,
-        })
+        let sightings = seen.get(&target.desired.table).unwrap_or(&none);
+        let patient = round.leads.is_some() && round.limit.is_none();
+        let deadline = tokio::time::Instant::now() + self.patience.settle;
+        loop {
+            let table = &target.desired.table;
+            let listed = self.fleet.list(table).await.map_err(|source| {
+                let table = table.clone();
+                failed(&target.title, RoundError::List { table, source })
+            })?;
+            let now = self.ambient.timestamp();
+            let plan = diff(&target.desired, &listed, &rules, sightings, now);
+            let waits = patient && !plan.unsettled.is_empty();
+            if waits && tokio::time::Instant::now() < deadline {
+                tracing::info!(%table, entries = plan.unsettled.len(), "waits for what is in transition");
+                tokio::time::sleep(self.patience.poll).await;
+                continue;
+            }
+            return Ok(Planned {
+                ours: self.ours(&listed),
+                looked: Looked { target, listed },
+                plan,
+            });
+        }
     }
 
     /// What is ours in a table, as it could be desired again.
