@@ -134,6 +134,9 @@ pub enum IpCommand {
         /// A directory with the sockets of many netds: HOST.sock or HOST/netd.sock
         #[arg(long, value_name = "DIR", conflicts_with = "netd", value_hint = ValueHint::DirPath)]
         netd_dir: Option<PathBuf>,
+        /// Who knows of ranges that are not in the plan
+        #[command(flatten)]
+        ipamd: IpamdArgs,
     },
 }
 
@@ -158,6 +161,9 @@ pub enum NodeCommand {
     },
 }
 
+/// ipamd's usual endpoint.
+pub const IPAMD: &str = "unix:/run/flatnet/ipamd.sock";
+
 /// Where ipamd is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct IpamdArgs {
@@ -167,7 +173,7 @@ pub struct IpamdArgs {
         value_name = "WHERE",
         global = true,
         env = "FLATNET_IPAMD",
-        default_value = "unix:/run/flatnet/ipamd.sock"
+        default_value = IPAMD
     )]
     pub ipamd: Endpoint,
     /// The file with the token, over TCP

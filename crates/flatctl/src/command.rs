@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod explain;
+mod held;
 mod ip;
 mod link;
 mod node;
@@ -30,12 +31,15 @@ pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliErro
             plan,
             netd,
             netd_dir,
-        }) => ip::run(
-            address,
-            &Source::read(&plan)?,
-            &ip::Where { netd, netd_dir },
-            output,
-        ),
+            ipamd,
+        }) => {
+            let at = ip::Where {
+                netd,
+                netd_dir,
+                ipamd,
+            };
+            ip::run(address, &Source::read(&plan)?, &at, output)
+        }
         Command::Range { ipamd, command } => range::run(command, &ipamd, output),
         Command::Routes { tables, command } => routes::run(command, &tables, output),
         Command::Trace(args) => trace::run(&args, output),

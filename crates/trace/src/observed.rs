@@ -37,6 +37,8 @@ pub struct Observed {
     pub tables: Fact<Tables>,
     /// The nodes that the packet meets, by name.
     pub nodes: BTreeMap<String, Fact<Node>>,
+    /// Whether the plan has every range that hosts hold.
+    pub ranges: Fact<()>,
 }
 
 /// A node that answered.

@@ -117,7 +117,7 @@ fn an_address_that_the_plan_does_not_know_is_the_first_fault() {
     let plan = plan();
     for (src, dst, why) in [
         ("192.0.2.1", "10.100.16.5", "does not know this address"),
-        ("10.100.16.5", "172.30.200.1", "no host a range with it"),
+        ("10.100.16.5", "172.30.200.1", "no host has a range with it"),
         ("10.100.16.5", "10.96.0.10", "service's address"),
         ("10.100.16.5", "fd20:30::2:7", "nothing joins the two"),
     ] {

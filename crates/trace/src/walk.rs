@@ -17,11 +17,11 @@ pub(crate) mod tables;
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::model::Host;
 use flatnet_plan::routes::{Table, routes};
+use flatnet_types::api::trace::Packet;
 
 use crate::hop::{At, Check, Hop, Mend, Walk};
-use crate::observed::Observed;
+use crate::observed::{Fact, Observed};
 use crate::place::{NoPlace, Place, Segment, place};
-use flatnet_types::api::trace::Packet;
 
 /// Walks a packet through what was observed. `plan` has its groups written out.
 pub fn walk(plan: &NetworkPlan, packet: Packet, observed: &Observed) -> Walk {
@@ -97,11 +97,19 @@ impl<'a> Walker<'a> {
                 "the plan does not know this address: no subnet, range or pool has it".to_owned(),
                 Mend::here(format!("flatctl ip who {address}")),
             ),
-            Err(NoPlace::Unowned { network }) => (
-                format!("it is of network {network}, and the plan gives no host a range with it"),
-                Mend::here(format!("flatctl range list --network {network}"))
-                    .noting("a range that ipamd cut by itself is not in the plan"),
-            ),
+            Err(NoPlace::Unowned { network }) => {
+                if let Fact::Unknown { because, ask } = &self.observed.ranges {
+                    let why = format!("it is of network {network}; who holds it: {because}");
+                    let found = format!("{what} {address}");
+                    self.hops.push(at.unknown(found, why, Some(ask.clone())));
+                    return None;
+                }
+                (
+                    format!("it is of network {network}, and no host has a range with it"),
+                    Mend::here(format!("flatctl range list --network {network}"))
+                        .noting("a host gets a range by the plan, or from ipamd when it needs one"),
+                )
+            }
             Err(NoPlace::Service) => (
                 "it is a service's address: the source's own node turns it into a pod's".to_owned(),
                 Mend::here("kubectl get services -A -o wide").noting("trace to the pod instead"),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
+use super::IpamdArgs;
+
 /// Where the route tables are told of.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TablesArgs {
@@ -78,6 +80,9 @@ pub struct TraceArgs {
     /// Where the tables are told of
     #[command(flatten)]
     pub tables: TablesArgs,
+    /// Who knows of ranges that are not in the plan
+    #[command(flatten)]
+    pub ipamd: IpamdArgs,
 }
 
 /// The commands on leased lines.

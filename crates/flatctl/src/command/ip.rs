@@ -8,8 +8,10 @@ use flatnet_types::Timestamp;
 use flatnet_types::api::view::AttachmentView;
 use serde::Serialize;
 
+use super::held::held;
 use super::node::{age, attachments_of, name_of, pod};
 use crate::CliError;
+use crate::args::IpamdArgs;
 use crate::daemon::Daemon;
 use crate::error::exit;
 use crate::output::{Cell, Column, Output, Style, Table};
@@ -21,6 +23,8 @@ pub(super) struct Where {
     pub(super) netd: Option<PathBuf>,
     /// A directory of sockets, `HOST.sock` or `HOST/netd.sock`.
     pub(super) netd_dir: Option<PathBuf>,
+    /// Who knows of ranges that are not in the plan.
+    pub(super) ipamd: IpamdArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,9 +43,10 @@ pub(super) fn run(
     at: &Where,
     output: &mut Output<'_>,
 ) -> Result<u8, CliError> {
-    let found = who(&source.plans(output)?.whole, address);
+    let plan = source.plans(output)?.whole;
+    let held = held(plan, &at.ipamd, output)?;
     let mut view = View {
-        plan: found,
+        plan: who(&held.plan, address),
         asked: false,
         container: None,
     };

@@ -1,25 +1,14 @@
 //! `flatctl range …`: what ipamd has given to whom.
 
-use flatnet_client::{Access, Client};
 use flatnet_types::ipamd::{Drain, HostRanges, LeaseId, LeaseState, Listing, Release};
 use flatnet_types::{NetworkName, NodeName, Timestamp};
 
+use super::held::ipamd;
 use super::node::age;
 use crate::CliError;
 use crate::args::{IpamdArgs, RangeCommand};
-use crate::daemon::Daemon;
 use crate::error::exit;
 use crate::output::{Cell, Column, Output, Style, Table, counted};
-
-fn ipamd(args: &IpamdArgs) -> Result<Daemon, CliError> {
-    let access = Access {
-        token_file: args.token_file.clone(),
-        ca: args.ipamd_ca.clone(),
-        cert: args.ipamd_cert.clone(),
-        key: args.ipamd_key.clone(),
-    };
-    Ok(Daemon::ipamd(Client::open(args.ipamd.clone(), access)?))
-}
 
 pub(super) fn run(
     command: RangeCommand,

@@ -12,6 +12,7 @@ use flatnet_trace::tables::Tables;
 use flatnet_trace::{Packet, Proto, nodes_of, walk};
 use serde::Serialize;
 
+use super::held::{Held, held};
 use super::node::name_of;
 use crate::CliError;
 use crate::args::{TablesArgs, TraceArgs};
@@ -65,6 +66,11 @@ impl View {
 
 pub(super) fn run(args: &TraceArgs, output: &mut Output<'_>) -> Result<u8, CliError> {
     let plan = Source::read(&args.plan)?.plans(output)?.whole;
+    let Held { plan, unheard } = held(plan, &args.ipamd, output)?;
+    let ranges = unheard.map_or(Fact::Known(()), |because| Fact::Unknown {
+        because,
+        ask: Mend::here("flatctl range list").noting("where ipamd runs, or with --ipamd"),
+    });
     let there = Packet {
         src: args.from,
         dst: args.to,
@@ -80,6 +86,7 @@ pub(super) fn run(args: &TraceArgs, output: &mut Output<'_>) -> Result<u8, CliEr
         let observed = Observed {
             tables: tables.clone(),
             nodes: nodes(&plan, packet, args),
+            ranges: ranges.clone(),
         };
         walk(&plan, packet, &observed)
     };

@@ -286,3 +286,73 @@ fn a_daemon_that_is_away_is_told_with_what_to_do() {
     ]));
     assert_snapshot!(said);
 }
+
+const HELD: &[(&str, u16, &str)] = &[(
+    "GET /v1/grants",
+    200,
+    r#"{"revision":"1-1","settling":false,"ranges":[
+      {"host":"idc-001","network":"web","prefix":"10.100.64.0/26","state":"active"},
+      {"host":"gone","network":"web","prefix":"10.100.65.0/26","state":"active"}]}"#,
+)];
+
+/// The plan of two sites whose web pool is cut by ipamd, in a directory.
+fn cut(dir: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(TWO_SITES).expect("the fixture");
+    let declared = "      ranges:\n        - {network: web, length: 26, from: 10.100.1.0}\n";
+    let pool = "{prefix: 10.100.0.0/17, exclude";
+    assert!(text.contains(declared) && text.contains(pool));
+    let text = text.replace(declared, "");
+    let text = text.replace(pool, "{prefix: 10.100.0.0/17, sliceLength: 26, exclude");
+    let path = dir.join("plan.yaml");
+    std::fs::write(&path, text).expect("a plan");
+    path.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_range_that_ipamd_cut_is_its_hosts_for_who_and_for_trace() {
+    let ipamd = Fake::answering("ipamd.sock", HELD);
+    let at = format!("unix:{}", ipamd.path("ipamd.sock"));
+    let plan = cut(ipamd.dir.path());
+    let asked = ["--plan", &plan, "--ipamd", &at];
+    let who = at_noon(&[&["ip", "who", "10.100.64.5"][..], &asked].concat());
+    assert_eq!(who.code, 0, "{}", who.err);
+    assert!(
+        who.out.contains("idc-001") && who.out.contains("10.100.64.0/26"),
+        "{}",
+        who.out
+    );
+    assert!(
+        who.err
+            .contains("gone holds 10.100.65.0/26 of web, and the plan has no such host"),
+        "{}",
+        who.err
+    );
+    let tables = ["--tables", "fixtures/tables.json", "-o", "json"];
+    let words = ["trace", "10.100.64.5", "10.10.0.12"];
+    let trace = at_noon(&[&words[..], &asked, &tables].concat());
+    let view: serde_json::Value = serde_json::from_str(&trace.out).expect("JSON");
+    assert_eq!(
+        view["there"]["hops"][0]["found"],
+        "container of idc-001 → host idc-002"
+    );
+}
+
+#[test]
+fn an_ipamd_that_is_silent_makes_an_address_unknown_and_not_wrong() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let plan = cut(dir.path());
+    let at = format!("unix:{}", dir.path().join("ipamd.sock").display());
+    let asked = ["--plan", &plan, "--ipamd", &at];
+    let words = ["trace", "10.100.64.5", "10.10.0.12", "-o", "json"];
+    let tables = ["--tables", "fixtures/tables.json"];
+    let trace = at_noon(&[&words[..], &asked, &tables].concat());
+    assert_eq!(trace.code, error::exit::UNKNOWN);
+    assert!(
+        trace.err.contains("are not known: ipamd does not answer"),
+        "{}",
+        trace.err
+    );
+    let view: serde_json::Value = serde_json::from_str(&trace.out).expect("JSON");
+    assert_eq!(view["verdict"], "unknown");
+    assert_eq!(view["fault"]["mend"]["command"], "flatctl range list");
+}

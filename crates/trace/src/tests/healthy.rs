@@ -59,6 +59,7 @@ pub(super) fn observed(plan: &NetworkPlan, packet: Packet) -> Observed {
     Observed {
         tables: Fact::Known(tables(plan)),
         nodes: nodes.collect(),
+        ranges: Fact::Known(()),
     }
 }
 

@@ -14,7 +14,7 @@ use self::ledger::{Planned, flatctl, holds, lease_at, listing, ranges_of, refuse
 use super::kit::container::Container;
 use super::kit::{eventually, say};
 use super::{Check, Suite};
-use crate::cloud::wait_converged;
+use crate::cloud::{socket, wait_converged};
 use crate::ipamd::REST;
 use crate::{LabGuard, Node, Silent};
 
@@ -109,6 +109,8 @@ fn cut_ranges_are_routed(lab: &LabGuard) -> Result<()> {
         took.as_secs_f64()
     ));
     ensure!(pid(&vpc2)? == netd, "netd of vpc2 was restarted");
+    who(lab, &cut, &range.prefix)?;
+    traced(lab, &there[0], &cut)?;
     for container in there.into_iter().chain([cut]) {
         container.detach()?;
     }
@@ -216,6 +218,18 @@ fn halves(whole: IpNetwork) -> Result<[IpNetwork; 2]> {
     Ok([first, second])
 }
 
+/// That `flatctl trace` knows both ends, and finds nothing wrong.
+fn traced(lab: &LabGuard, from: &Container, to: &Container) -> Result<()> {
+    let (from, to) = (from.v4.to_string(), to.v4.to_string());
+    let plan = lab.layout().plan().display().to_string();
+    let sockets = lab.layout().root().display().to_string();
+    let tables = socket(lab.layout()).display().to_string();
+    let words = ["trace", &from, &to, "--plan", &plan, "--netd-dir", &sockets];
+    let said = flatctl(lab, &[&words[..], &["--vpc-route", &tables]].concat())?;
+    ensure!(said.contains("nothing is wrong"), "{said}");
+    Ok(())
+}
+
 /// What `flatctl ip who` says of a container's address.
 fn who(lab: &LabGuard, container: &Container, range: &IpNetwork) -> Result<()> {
     let (plan, sockets) = (lab.layout().plan(), lab.layout().root().to_owned());
@@ -231,9 +245,12 @@ fn who(lab: &LabGuard, container: &Container, range: &IpNetwork) -> Result<()> {
         &sockets,
     ];
     let said = flatctl(lab, &words)?;
+    let mut hosts = lab.plan().spec.hosts.iter();
+    let host = hosts.find(|h| h.name.as_str() == container.node.name);
+    let host = host.context("the container's host")?;
     let range = range.to_string();
     for (what, wanted) in [
-        ("the site", "idc"),
+        ("the site", host.site.as_str()),
         ("the pool", "pool"),
         ("the range", range.as_str()),
         ("the host", container.node.name.as_str()),
