@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) flows: BTreeSet<Flow>,
     pub(crate) meters: Vec<Meter>,
     pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
+    /// Those that netd made, as the kernel keeps it.
+    pub(crate) marked: BTreeSet<(String, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) calls: Vec<&'static str>,
@@ -404,6 +406,11 @@ impl NodeWorld for ModelWorld {
             ports: state.ports.clone(),
             links: state.links.values().cloned().collect(),
             addresses: state.addresses.clone(),
+            marked: state
+                .marked
+                .intersection(&state.addresses)
+                .cloned()
+                .collect(),
             routes: state.routes.clone(),
             sysctls: sysctls.iter().filter_map(value).collect(),
             flows: state.bridge.is_some().then(|| state.flows.clone()),
@@ -430,10 +437,13 @@ impl NodeWorld for ModelWorld {
                     }
                 }
                 Op::AddAddress { dev, address } => {
+                    state.marked.insert((dev.clone(), address));
                     state.addresses.insert((dev, address));
                 }
                 Op::DeleteAddress { dev, address } => {
-                    state.addresses.remove(&(dev, address));
+                    let at = (dev, address);
+                    state.addresses.remove(&at);
+                    state.marked.remove(&at);
                 }
                 Op::AddRoute(route) => {
                     state.routes.insert(route);

@@ -133,6 +133,9 @@ pub struct AddressSpec {
     pub nodad: bool,
     /// Add no route to the prefix.
     pub noprefixroute: bool,
+    /// Whose it is (`IFA_PROTO`, linux/if_addr.h); 0: nobody says. A kernel before 5.18 does not
+    /// keep it.
+    pub protocol: u8,
 }
 
 impl AddressSpec {
@@ -142,6 +145,7 @@ impl AddressSpec {
             address,
             nodad: true,
             noprefixroute: false,
+            protocol: 0,
         }
     }
 }

@@ -81,6 +81,8 @@ pub struct Address {
     pub scope: RouteScope,
     /// `IFA_F_*` (linux/if_addr.h).
     pub flags: u32,
+    /// Whose it is (`IFA_PROTO`); 0: nobody says, or the kernel is older than 5.18.
+    pub protocol: u8,
 }
 
 impl Address {

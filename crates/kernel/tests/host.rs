@@ -80,6 +80,15 @@ fn a_link_is_changed_once() {
     });
 }
 
+/// Whether this kernel keeps an address's protocol: since 5.18.
+fn keeps_marks() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|n| n.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(18))
+}
+
 #[test]
 fn an_address_is_added_once_and_deleted_once() {
     if !wanted() {
@@ -119,9 +128,14 @@ fn an_address_is_added_once_and_deleted_once() {
 
         let bare = AddressSpec {
             noprefixroute: true,
+            protocol: 94,
             ..AddressSpec::new(net("198.51.100.1/24"))
         };
         assert!(kernel.ensure_address(&name, &bare).await.expect("added"));
+        let seen = kernel.addresses().await.expect("listed");
+        let found = seen.iter().find(|a| a.address == bare.address);
+        let marked = if keeps_marks() { 94 } else { 0 };
+        assert_eq!(found.map(|a| a.protocol), Some(marked));
         let routes = host.ip(&["route", "show", "198.51.100.0/24"]);
         assert_eq!(routes.as_array().map(Vec::len), Some(0), "{routes}");
 

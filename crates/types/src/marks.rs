@@ -1,6 +1,7 @@
 //! The numbers by which netd knows its own work, and others know it as netd's.
 
-/// The protocol number of the routes that netd makes (`ip route show proto 94`). The numbers
+/// The protocol number of the routes that netd makes (`ip route show proto 94`), and of the
+/// addresses of the host's port (`ip address show proto 94`, since Linux 5.18). The numbers
 /// of 4 and above are user space's to give (`linux/rtnetlink.h`); this one no routing daemon
 /// in `rt_protos` uses.
 pub const ROUTE_PROTOCOL: u8 = 94;

@@ -327,6 +327,7 @@ impl NodeWorld for RealWorld {
                 if let Ok(name) = IfName::new(dev.as_str()) {
                     let spec = AddressSpec {
                         nodad: true,
+                        protocol: ROUTE_PROTOCOL,
                         ..AddressSpec::new(*address)
                     };
                     self.kernel.ensure_address(&name, &spec).await?;

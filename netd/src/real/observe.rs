@@ -32,7 +32,13 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
     let names: BTreeMap<u32, &str> = links.iter().map(|l| (l.ifindex, l.name.as_str())).collect();
     let dev = |ifindex: u32| names.get(&ifindex).map(|n| (*n).to_owned());
 
-    let addresses = addresses?
+    let addresses = addresses?;
+    let marked = addresses
+        .iter()
+        .filter(|a| a.protocol == ROUTE_PROTOCOL)
+        .filter_map(|a| Some((dev(a.ifindex)?, a.address)))
+        .collect();
+    let addresses = addresses
         .iter()
         .filter_map(|a| Some((dev(a.ifindex)?, a.address)))
         .collect();
@@ -87,6 +93,7 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
             })
             .collect(),
         addresses,
+        marked,
         routes,
         sysctls: values,
         flows,

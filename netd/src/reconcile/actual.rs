@@ -25,6 +25,8 @@ pub struct Actual {
     pub links: Vec<LinkActual>,
     /// Addresses by the name of their link.
     pub addresses: BTreeSet<(String, IpNetwork)>,
+    /// Those of them that bear our protocol number. Before Linux 5.18 none does.
+    pub marked: BTreeSet<(String, IpNetwork)>,
     /// The routes that bear our protocol number.
     pub routes: BTreeSet<RouteActual>,
     /// The sysctls that were asked for and exist.

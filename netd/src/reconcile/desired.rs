@@ -43,8 +43,8 @@ pub struct Desired {
     /// right now.
     pub living: BTreeMap<u64, u16>,
     /// Addresses of the host's port that this netd had in its plan and has no more: the gateways
-    /// of ranges that it let go of. An address bears no mark; what netd did not ask for is not
-    /// here, and stays.
+    /// of ranges that it let go of. Where the kernel keeps no mark of an address
+    /// ([`Actual::marked`]), this is how netd knows its own.
     pub gone: BTreeSet<IpNetwork>,
 }
 

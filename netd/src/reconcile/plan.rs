@@ -169,11 +169,14 @@ fn node_side(desired: &Desired, actual: &Actual, plan: &mut Plan) {
         }
     }
     // Else what goes to a range that another node has now would end here.
-    for address in desired.gone.difference(&desired.addresses()) {
-        if actual.addresses.contains(&(HOST_PORT.to_owned(), *address)) {
+    let wanted = desired.addresses();
+    for (dev, address) in &actual.addresses {
+        let at = (dev.clone(), *address);
+        let ours = actual.marked.contains(&at) || desired.gone.contains(address);
+        if dev == HOST_PORT && ours && !wanted.contains(address) {
             plan.ops.push(Op::DeleteAddress {
-                dev: HOST_PORT.to_owned(),
-                address: *address,
+                dev: at.0,
+                address: at.1,
             });
         }
     }

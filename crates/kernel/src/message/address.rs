@@ -7,6 +7,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NlasIterator};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeader, AddressHeaderFlags, AddressMessage,
+    AddressProtocol,
 };
 use nix::libc;
 use rtnetlink::AddressMessageBuilder;
@@ -19,6 +20,8 @@ use crate::view::{Address, RouteScope};
 
 /// Bytes of `struct ifaddrmsg`.
 const HEADER_LEN: usize = 8;
+/// linux/if_addr.h, since 5.18; libc has no name for it.
+const IFA_PROTO: u16 = 11;
 
 fn message(ifindex: u32, address: IpNetwork) -> AddressMessage {
     match address {
@@ -47,6 +50,12 @@ pub(crate) fn add(ifindex: u32, spec: &AddressSpec) -> Request {
     }
     if !flags.is_empty() {
         message.attributes.push(AddressAttribute::Flags(flags));
+    }
+    if spec.protocol != 0 {
+        let protocol = AddressProtocol::from(spec.protocol);
+        message
+            .attributes
+            .push(AddressAttribute::Protocol(protocol));
     }
     Request::new(
         RouteNetlinkMessage::NewAddress(message),
@@ -82,6 +91,7 @@ pub(crate) fn read(payload: &[u8]) -> Result<Option<Address>, Fault> {
     let mut local = None;
     let mut prefix = None;
     let mut flags = u32::from(header.flags.bits());
+    let mut protocol = 0;
     for attribute in NlasIterator::new(payload.get(HEADER_LEN..).unwrap_or_default()) {
         let attribute = attribute.map_err(|e| bad(format!("an address: {e}")))?;
         match attribute.kind() {
@@ -89,6 +99,7 @@ pub(crate) fn read(payload: &[u8]) -> Result<Option<Address>, Fault> {
             // links; IPv6 has no IFA_LOCAL otherwise.
             libc::IFA_LOCAL => local = ip(attribute.value()),
             libc::IFA_ADDRESS => prefix = ip(attribute.value()),
+            IFA_PROTO => protocol = attribute.value().first().copied().unwrap_or(0),
             libc::IFA_FLAGS => flags = number(attribute.value()).unwrap_or(flags),
             _ => {}
         }
@@ -102,6 +113,7 @@ pub(crate) fn read(payload: &[u8]) -> Result<Option<Address>, Fault> {
         address,
         scope: RouteScope::from(u8::from(header.scope)),
         flags,
+        protocol,
     }))
 }
 

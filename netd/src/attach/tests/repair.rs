@@ -134,3 +134,30 @@ async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_
     assert!(!has("172.30.16.1/20") && has("192.0.2.1/24"));
     assert!(node.reconcile().await.applied.is_empty());
 }
+
+#[tokio::test]
+async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_leaves_too() {
+    let node = TestNode::new("vpc1").await;
+    let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
+    node.world.state().addresses.insert(on_port("192.0.2.1/24"));
+    // Another part of the plan, for the same machine, and a netd that remembers nothing.
+    let node = node.restart("vpc2").await;
+    node.reconcile().await;
+    let left: Vec<_> = node.world.state().addresses.iter().cloned().collect();
+    let v4 = |a: &&(String, ipnetwork::IpNetwork)| a.0 == "flat0" && a.1.is_ipv4();
+    let left: Vec<_> = left.iter().filter(v4).collect();
+    assert_eq!(left, [&on_port("172.30.32.1/20"), &on_port("192.0.2.1/24")]);
+}
+
+#[tokio::test]
+async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to_remove() {
+    let node = TestNode::new("vpc1").await;
+    node.world.state().marked.clear();
+    node.engine.update_spec(|spec| {
+        for network in &mut spec.networks {
+            network.ranges.retain(|r| r.prefix.is_ipv6());
+        }
+    });
+    let report = node.reconcile().await;
+    assert_eq!(report.applied[0], "delete address 172.30.16.1/20 dev flat0");
+}
