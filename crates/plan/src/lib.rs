@@ -2,7 +2,7 @@
 //! from it. Everything in here is pure.
 //!
 //! ```text
-//!   plan.yaml ─▶ [source] tree ─▶ [model] NetworkPlan ─▶ [expand] groups written out ─┐
+//!   plan.yaml ─▶ [source] ─▶ [model] NetworkPlan ─▶ [expand] groups written out ──────┐
 //!                   │ lines                                                           │
 //!                   ▼                                                                 │
 //!   [diagnostics] Report ◀── findings, a path each ── [check] ◀───────────────────────┤

@@ -2,9 +2,9 @@
 //! the culprit underlined, why it matters, what to do.
 //!
 //! ```text
-//!   text ─▶ source tree ─▶ model ─▶ written out ─▶ checks ─▶ [Finding] (a path each)
-//!              │                                                  │
-//!              └──────────── lines and columns ───────────────────┴─▶ [Report] ─▶ text, JSON, GitHub
+//!   text ─▶ model ─▶ written out ─▶ checks ─▶ [Finding] (a path each)
+//!     │                                           │
+//!     └──────── lines and columns ────────────────┴─▶ [Report] ─▶ text, JSON, GitHub
 //! ```
 
 mod explain;
@@ -25,7 +25,8 @@ pub use rules::{RULES, Rule, rule};
 use crate::check;
 use crate::expand::{Expanded, expand, expand_owned};
 use crate::model::{API_VERSION, KIND, NetworkPlan};
-use crate::source::{self, Node, Path, Span};
+use crate::source::de::{ReadError, ShapeError};
+use crate::source::{self, Node, Path, Span, SyntaxError};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -115,15 +116,11 @@ pub fn diagnose(text: &str, file: &str) -> Report {
         document: None,
         readable: true,
     };
-    match source::read(text) {
-        Err(e) => {
-            let rule = match e {
-                source::SyntaxError::DuplicateKey { .. } => &DUPLICATE_KEY,
-                _ => &SYNTAX,
-            };
-            report.unreadable(rule, e.span(), &e.to_string());
-        }
-        Ok(tree) => report.of_tree(&tree),
+    match source::de::from_text::<NetworkPlan>(text) {
+        Ok(written) if has_header(&written) => report.of_plan(written),
+        Ok(_) => report.of_misfit(None),
+        Err(ReadError::Shape(e)) => report.of_misfit(Some(e)),
+        Err(ReadError::Syntax(e)) => report.no_yaml(&e),
     }
     report
         .diagnostics
@@ -132,22 +129,13 @@ pub fn diagnose(text: &str, file: &str) -> Report {
 }
 
 /// The plan of a text with no error in it, its groups written out; none where there is one.
-///
-/// A daemon has no use for lines: the tree, which is most of what a diagnosis holds, is gone
-/// before the groups are written out.
+/// A daemon has no use for lines.
 pub(crate) fn sound(text: &str) -> Option<NetworkPlan> {
-    let expanded = expand_owned(shaped(text)?);
+    let written = source::de::from_text(text).ok().filter(has_header)?;
+    let expanded = expand_owned(written);
     let findings = check::check_expanded(&expanded);
     let wrong = |f: &Finding| f.rule.severity == Severity::Error;
     (!findings.iter().any(wrong)).then_some(expanded.plan)
-}
-
-/// The plan as it is written, where its text has the shape of one.
-fn shaped(text: &str) -> Option<NetworkPlan> {
-    let tree = source::read(text).ok()?;
-    let as_it_should =
-        wrong_header(&tree).is_none() && check::vlan_ids_out_of_bounds(&tree).is_empty();
-    source::de::from_node(&tree).ok().filter(|_| as_it_should)
 }
 
 impl Report {
@@ -162,13 +150,30 @@ impl Report {
         });
     }
 
-    fn of_tree(&mut self, tree: &Node<'_>) {
+    fn no_yaml(&mut self, error: &SyntaxError) {
+        let rule = match error {
+            SyntaxError::DuplicateKey { .. } => &DUPLICATE_KEY,
+            _ => &SYNTAX,
+        };
+        self.unreadable(rule, error.span(), &error.to_string());
+    }
+
+    /// A text that gives no plan of ours. `shape`: what does not fit in it; none: all does.
+    fn of_misfit(&mut self, shape: Option<ShapeError>) {
+        let text = std::mem::take(&mut self.text);
+        match source::read(&text) {
+            Err(e) => self.no_yaml(&e),
+            Ok(tree) => self.of_tree(&tree, shape),
+        }
+        self.text = text;
+    }
+
+    fn of_tree(&mut self, tree: &Node<'_>, shape: Option<ShapeError>) {
         if let Some((span, message)) = wrong_header(tree) {
             self.unreadable(&HEADER, span, &message);
             return;
         }
-        // An ID that no VLAN can have is no VLAN ID for the model. It is found beforehand, so
-        // that it is told as what it is.
+        // An ID that no VLAN can have is no VLAN ID for the model, and is told as what it is.
         let ids = check::vlan_ids_out_of_bounds(tree);
         for (span, id) in &ids {
             self.diagnostics.push(Diagnostic {
@@ -179,26 +184,40 @@ impl Report {
                 related: None,
             });
         }
-        let written: NetworkPlan = match source::de::from_node(tree) {
-            Ok(plan) => plan,
-            Err(e) => {
-                let span = e.span.unwrap_or(tree.span);
-                if !ids.iter().any(|(at, _)| *at == span) {
-                    self.unreadable(&SHAPE, span, &e.message);
-                }
-                return;
+        if let Some(e) = shape {
+            let span = e.span.unwrap_or(tree.span);
+            if !ids.iter().any(|(at, _)| *at == span) {
+                self.unreadable(&SHAPE, span, &e.message);
             }
-        };
+        }
+    }
+
+    fn of_plan(&mut self, written: NetworkPlan) {
         let expanded = expand(&written);
-        for finding in check::check_expanded(&expanded) {
+        let findings = check::check_expanded(&expanded);
+        let related = findings.iter().filter_map(|f| f.related.as_ref());
+        let places = findings.iter().map(|f| &f.place);
+        let places: Vec<&Path> = places.chain(related.map(|(place, _)| place)).collect();
+        let spans = match places.is_empty() {
+            true => Vec::new(),
+            false => match source::locate(&self.text, &places) {
+                Ok(spans) => spans,
+                Err(e) => return self.no_yaml(&e),
+            },
+        };
+        let (spans, others) = spans.split_at(findings.len());
+        let mut others = others.iter();
+        for (finding, span) in findings.into_iter().zip(spans) {
+            let related = finding.related.and_then(|(_, label)| {
+                let span = others.next()?;
+                Some((*span, plain(&label)))
+            });
             self.diagnostics.push(Diagnostic {
                 rule: finding.rule,
-                span: tree.locate(&finding.place),
                 message: plain(&finding.message),
+                span: *span,
                 help: plain(&finding.help),
-                related: finding
-                    .related
-                    .map(|(place, label)| (tree.locate(&place), plain(&label))),
+                related,
             });
         }
         self.document = Some(Document { written, expanded });
@@ -251,6 +270,10 @@ fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
+}
+
+fn has_header(plan: &NetworkPlan) -> bool {
+    plan.api_version == API_VERSION && plan.kind == KIND
 }
 
 /// A document of another version or kind is told so before anything in it is judged.

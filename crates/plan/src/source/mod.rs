@@ -1,18 +1,26 @@
-//! The document's text as a tree that remembers where everything stands.
+//! The document's text, and where in it everything stands.
 //!
-//! One pass over the text gives the tree; the model is deserialized from the tree ([`de`]),
-//! so an error of the model knows its line, and so does every finding of a check, by its
-//! [`Path`].
+//! ```text
+//!             ┌─▶ [de] the model, or what does not fit and its place
+//!   text ─▶ events ─▶ [locate] the places of findings, by their [Path]s
+//!             └─▶ [read] a tree with every place: for edits, and to explain a misfit
+//! ```
+//!
+//! A text that fits is never in memory as a tree, which takes ten times its room: who keeps
+//! a plan of ten thousand hosts reads it again and again.
 
 pub mod de;
+mod events;
+mod locate;
 mod path;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 use thiserror::Error;
 
+use events::{Begin, Events, What};
+
+pub use locate::locate;
 pub use path::{Path, Step};
 
 /// A place in the text. Lines and columns count from 1, columns in characters.
@@ -131,13 +139,42 @@ pub const MAX_NODES: usize = 2_000_000;
 /// # Errors
 /// [`SyntaxError`] with its place.
 pub fn read(text: &str) -> Result<Node<'_>, SyntaxError> {
-    let mut parser = Parser::new_from_str(text);
-    let mut builder = Builder::default();
-    while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|e| scan_error(&e))?;
-        builder.take(event, span)?;
-    }
-    builder.root.ok_or(SyntaxError::Empty)
+    let mut events = Events::of(text);
+    let first = events.next()?.ok_or(SyntaxError::Empty)?;
+    let root = node(first, &mut events)?;
+    events.finish()?;
+    Ok(root)
+}
+
+/// The rest of a node that has begun. It goes no deeper than [`MAX_DEPTH`].
+fn node<'t>(begun: Begin<'t>, events: &mut Events<'t>) -> Result<Node<'t>, SyntaxError> {
+    let value = match begun.what {
+        What::Scalar { text, plain } => Value::Scalar { text, plain },
+        What::Sequence => {
+            let mut items = Vec::new();
+            while let Some(item) = events.next()? {
+                items.push(node(item, events)?);
+            }
+            // A large plan has hundreds of thousands of these, none of which grows any more.
+            items.shrink_to_fit();
+            Value::Sequence(items)
+        }
+        What::Mapping => {
+            let mut entries = Vec::new();
+            while let Some(key) = events.next()? {
+                let key = node(key, events)?;
+                // A key without a value has an empty one: YAML 1.2 §7.5.
+                let Some(value) = events.next()? else { break };
+                entries.push((key, node(value, events)?));
+            }
+            entries.shrink_to_fit();
+            Value::Mapping(entries)
+        }
+    };
+    Ok(Node {
+        span: begun.span,
+        value,
+    })
 }
 
 /// The lines of a text as YAML counts them, without their ends: LF, CR LF, or CR alone
@@ -154,174 +191,6 @@ pub fn lines(text: &str) -> impl Iterator<Item = &str> {
         rest = broken.unwrap_or_else(|| next.get(1..).unwrap_or_default());
         Some(line)
     })
-}
-
-fn scan_error(error: &ScanError) -> SyntaxError {
-    let at = error.marker();
-    SyntaxError::Yaml {
-        span: Span {
-            line: narrow(at.line()),
-            column: narrow(at.col()).saturating_add(1),
-            length: 1,
-        },
-        message: error.info().to_owned(),
-    }
-}
-
-fn narrow(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX).max(u32::from(n != 0))
-}
-
-fn span_of(span: saphyr_parser::Span) -> Span {
-    let (start, end) = (span.start, span.end);
-    let length = if start.line() == end.line() {
-        narrow(end.col().saturating_sub(start.col()))
-    } else {
-        1
-    };
-    Span {
-        line: narrow(start.line()).max(1),
-        column: narrow(start.col()).saturating_add(1),
-        length: length.max(1),
-    }
-}
-
-#[derive(Default)]
-struct Builder<'t> {
-    /// The containers that are open, outermost first, each with its anchor.
-    open: Vec<(usize, Open<'t>)>,
-    anchors: BTreeMap<usize, (Node<'t>, usize)>,
-    root: Option<Node<'t>>,
-    documents: usize,
-    nodes: usize,
-}
-
-enum Open<'t> {
-    Sequence(Span, Vec<Node<'t>>),
-    Mapping(Span, Vec<(Node<'t>, Node<'t>)>, Option<Node<'t>>),
-}
-
-impl<'t> Builder<'t> {
-    fn take(&mut self, event: Event<'t>, at: saphyr_parser::Span) -> Result<(), SyntaxError> {
-        let span = span_of(at);
-        match event {
-            Event::DocumentStart(_) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    return Err(SyntaxError::SecondDocument { span });
-                }
-                Ok(())
-            }
-            Event::Scalar(text, style, anchor, _) => {
-                let node = Node {
-                    span,
-                    value: Value::Scalar {
-                        text,
-                        plain: style == ScalarStyle::Plain,
-                    },
-                };
-                self.finish(node, anchor)
-            }
-            Event::SequenceStart(anchor, _) => {
-                self.enter(anchor, span, Open::Sequence(span, Vec::new()))
-            }
-            Event::MappingStart(anchor, _) => {
-                self.enter(anchor, span, Open::Mapping(span, Vec::new(), None))
-            }
-            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                // A plan of ten thousand hosts has hundreds of thousands of these, none of which
-                // grows any more.
-                Some((anchor, Open::Sequence(span, mut items))) => {
-                    items.shrink_to_fit();
-                    let value = Value::Sequence(items);
-                    self.finish(Node { span, value }, anchor)
-                }
-                Some((anchor, Open::Mapping(span, mut entries, _))) => {
-                    unique(&entries)?;
-                    entries.shrink_to_fit();
-                    let value = Value::Mapping(entries);
-                    self.finish(Node { span, value }, anchor)
-                }
-                None => Ok(()),
-            },
-            Event::Alias(anchor) => {
-                let Some((node, weight)) = self.anchors.get(&anchor) else {
-                    return Err(SyntaxError::BadAlias { span });
-                };
-                self.nodes = self.nodes.saturating_add(*weight);
-                if self.nodes > MAX_NODES {
-                    return Err(SyntaxError::TooLarge { span });
-                }
-                let node = node.clone();
-                self.finish(node, 0)
-            }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
-        }
-    }
-
-    fn enter(&mut self, anchor: usize, span: Span, open: Open<'t>) -> Result<(), SyntaxError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(SyntaxError::TooLarge { span });
-        }
-        self.open.push((anchor, open));
-        Ok(())
-    }
-
-    /// Puts a node that is complete where it belongs.
-    fn finish(&mut self, node: Node<'t>, anchor: usize) -> Result<(), SyntaxError> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(SyntaxError::TooLarge { span: node.span });
-        }
-        if anchor != 0 {
-            let weight = weight(&node);
-            self.nodes = self.nodes.saturating_add(weight);
-            self.anchors.insert(anchor, (node.clone(), weight));
-        }
-        match self.open.last_mut() {
-            None => self.root = Some(node),
-            Some((_, Open::Sequence(_, items))) => items.push(node),
-            Some((_, Open::Mapping(_, entries, key))) => match key.take() {
-                Some(key) => entries.push((key, node)),
-                None if matches!(node.value, Value::Scalar { .. }) => *key = Some(node),
-                None => return Err(SyntaxError::ComplexKey { span: node.span }),
-            },
-        }
-        Ok(())
-    }
-}
-
-fn weight(node: &Node<'_>) -> usize {
-    1 + match &node.value {
-        Value::Scalar { .. } => 0,
-        Value::Sequence(items) => items.iter().map(weight).sum(),
-        Value::Mapping(entries) => entries.iter().map(|(_, v)| 1 + weight(v)).sum(),
-    }
-}
-
-/// A mapping of the model has a dozen keys; labels may have more.
-fn unique(entries: &[(Node<'_>, Node<'_>)]) -> Result<(), SyntaxError> {
-    let duplicate = |key: &Node<'_>, first: &Node<'_>| SyntaxError::DuplicateKey {
-        span: key.span,
-        key: key.text().unwrap_or_default().to_owned(),
-        first: first.span.line,
-    };
-    const FEW: usize = 16;
-    if entries.len() <= FEW {
-        for (i, (key, _)) in entries.iter().enumerate() {
-            if let Some((first, _)) = entries[..i].iter().find(|(k, _)| k.text() == key.text()) {
-                return Err(duplicate(key, first));
-            }
-        }
-        return Ok(());
-    }
-    let mut seen: BTreeMap<Option<&str>, &Node<'_>> = BTreeMap::new();
-    for (key, _) in entries {
-        if let Some(first) = seen.insert(key.text(), key) {
-            return Err(duplicate(key, first));
-        }
-    }
-    Ok(())
 }
 
 impl<'t> Node<'t> {
@@ -352,35 +221,6 @@ impl<'t> Node<'t> {
             Value::Sequence(items) => items,
             _ => &[],
         }
-    }
-
-    /// Where `path` leads, or the deepest part of it that is there.
-    pub fn locate(&self, path: &Path) -> Span {
-        let mut node = self;
-        let mut span = self.span;
-        for step in path.steps() {
-            match step {
-                Step::Key(key) => match node.entry(key) {
-                    Some((key, value)) => {
-                        // What is under a key may begin lines below it; the key tells more.
-                        span = match value.value {
-                            Value::Scalar { .. } => value.span,
-                            _ => key.span,
-                        };
-                        node = value;
-                    }
-                    None => return span,
-                },
-                Step::Index(index) => match node.items().get(*index) {
-                    Some(item) => {
-                        span = item.headline();
-                        node = item;
-                    }
-                    None => return span,
-                },
-            }
-        }
-        span
     }
 
     /// What stands for an item of a list: its `name`, or the item.

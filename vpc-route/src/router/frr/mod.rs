@@ -97,6 +97,16 @@ pub struct FrrRouter {
     asleep: Mutex<BTreeSet<(Prefix, String)>>,
 }
 
+/// What the daemons hold, asked by one connection each.
+struct Looked {
+    /// The static routes, as configured.
+    routes: Vec<StaticRoute>,
+    /// Those in force.
+    rib: Rib,
+    /// The networks that the router is connected to.
+    connected: Vec<Entry>,
+}
+
 impl FrrRouter {
     /// The router behind a configuration; FRR need not run yet.
     pub fn new(config: FrrConfig, cluster: ClusterName) -> Self {
@@ -127,8 +137,7 @@ impl FrrRouter {
 
     /// The networks that the router is connected to, as entries of its system: a line that is
     /// down is not among them.
-    async fn connected(&self) -> Result<Vec<Entry>, FrrError> {
-        let mut zebra = self.connect(Daemon::Zebra).await?;
+    async fn connected(&self, zebra: &mut Vty) -> Result<Vec<Entry>, FrrError> {
         let mut entries = Vec::new();
         for command in CONNECTED {
             let json = zebra.run(command).await?;
@@ -153,11 +162,14 @@ impl FrrRouter {
         Ok(entries)
     }
 
-    async fn look(&self) -> Result<(Vec<StaticRoute>, Rib), FrrError> {
+    async fn look(&self) -> Result<Looked, FrrError> {
         let mut zebra = self.connect(Daemon::Zebra).await?;
         let mut staticd = self.connect(Daemon::Staticd).await?;
-        let routes = running::parse(&staticd.run("show running-config").await?)?;
-        Ok((routes, self.rib(&mut zebra).await?))
+        Ok(Looked {
+            routes: running::parse(&staticd.run("show running-config").await?)?,
+            rib: self.rib(&mut zebra).await?,
+            connected: self.connected(&mut zebra).await?,
+        })
     }
 
     /// The routes as a table: of several with one destination, ours count, and then the one
@@ -233,13 +245,12 @@ impl Provider for FrrRouter {
     }
 
     async fn list(&self, table: &TableId) -> Result<Table, ProviderError> {
-        let (routes, rib) = self.look().await.map_err(RouterError::from)?;
-        self.tell(&routes, &rib);
-        let mut table = self.table(table, &routes);
+        let looked = self.look().await.map_err(RouterError::from)?;
+        self.tell(&looked.routes, &looked.rib);
+        let mut table = self.table(table, &looked.routes);
         // A static route to a network that is connected, too, is beaten by it.
-        let connected = self.connected().await.map_err(RouterError::from)?;
         let here: BTreeSet<Prefix> = table.entries.iter().map(|e| e.destination).collect();
-        let connected = connected.into_iter();
+        let connected = looked.connected.into_iter();
         let connected = connected.filter(|e| !here.contains(&e.destination));
         table.entries.extend(connected);
         Ok(table)

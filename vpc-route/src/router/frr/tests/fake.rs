@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) lines: Vec<String>,
     /// Fails at the n-th of them from now, from 0.
     pub(super) fault: Option<(usize, Fault)>,
+    /// The daemons that were connected to, one entry a connection.
+    pub(super) connections: Vec<&'static str>,
 }
 
 impl State {
@@ -174,6 +176,7 @@ impl Fake {
             let state = Arc::clone(&fake.state);
             tokio::spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
+                    state.lock().unwrap().connections.push(daemon);
                     tokio::spawn(serve(stream, Arc::clone(&state)));
                 }
             });

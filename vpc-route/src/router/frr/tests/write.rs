@@ -192,3 +192,13 @@ async fn an_frr_that_does_not_run_says_which_daemon_and_what_to_do() {
     assert!(told.starts_with("staticd is not running") && told.contains("systemctl start frr"));
     assert!(told.contains("staticd.vty"), "{told}");
 }
+
+#[tokio::test]
+async fn a_listing_asks_each_daemon_by_one_connection() {
+    let fake = Fake::start(&["ip route 10.1.0.0/16 192.0.2.1 tag 95"]);
+    let listed = fake.router().list(&table()).await.unwrap();
+    assert_eq!(listed.entries.len(), 1);
+    let mut connections = fake.state.lock().unwrap().connections.clone();
+    connections.sort_unstable();
+    assert_eq!(connections, ["staticd", "zebra"]);
+}

@@ -1,0 +1,255 @@
+//! A round's steps: each table's plan, the record of what was, and the plans carried out.
+
+use std::time::{Duration, Instant};
+
+use super::writers::by_writer;
+use super::{Controller, ControllerError, RoundError};
+use crate::apply::{Applier, ApplyError, Report};
+use crate::desired::{Target, TargetError};
+use crate::diff::{Plan, Rules, Sightings, diff};
+use crate::model::{DesiredEntry, DesiredTable, Generation, Table};
+use crate::provider::Provider;
+use crate::store::{Seen, StoreError};
+
+/// How a round went in one table.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The table, for people.
+    pub title: String,
+    /// The plan, and what came of it if it was carried out.
+    pub result: Result<(Plan, Option<Report>), RoundError>,
+    /// The quota, and how many custom entries the table held when it was listed.
+    pub usage: Option<Usage>,
+    /// What the plan was made from; none where the table could not be listed.
+    pub looked: Option<Looked>,
+}
+
+/// A table as it should be, and as it was listed.
+#[derive(Debug)]
+pub struct Looked {
+    /// As it should be.
+    pub target: Target,
+    /// As it was listed, before anything was changed.
+    pub listed: Table,
+}
+
+/// How full a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Custom entries that it may hold.
+    pub quota: Option<usize>,
+    /// Entries of ours.
+    pub ours: usize,
+    /// Custom entries of others.
+    pub foreign: usize,
+}
+
+/// How a round is to be.
+pub struct Round<'a> {
+    /// Under which leadership; none: a dry run.
+    pub leads: Option<&'a (dyn Fn() -> bool + Send + Sync)>,
+    /// What new entries bear.
+    pub generation: Generation,
+    /// Somebody said that much may be deleted.
+    pub allow_mass_delete: bool,
+    /// How long writing may take where there are several writers; none: as long as it takes,
+    /// and what is in transition at the start is waited for ([`Patience::settle`](crate::apply::Patience::settle)).
+    pub limit: Option<Duration>,
+}
+
+impl Controller {
+    /// One round over every table.
+    ///
+    /// # Errors
+    /// What concerns all tables; what concerns one is in its [`Outcome`].
+    pub async fn round(&self, round: &Round<'_>) -> Result<Vec<Outcome>, ControllerError> {
+        let targets = self.targets()?;
+        let mut seen = self.store.seen()?;
+        let queued = targets.into_iter().map(|target| {
+            let writer = target.as_ref().map_or(String::new(), Target::writer);
+            (writer, target)
+        });
+        let plans = by_writer(queued.collect(), |t| self.plan(t, round, &seen)).await;
+        let Some(leads) = round.leads else {
+            let shown = plans.into_iter().map(|plan| match plan {
+                Ok(planned) => planned.outcome(Ok(None)),
+                Err(outcome) => outcome,
+            });
+            return Ok(shown.collect());
+        };
+        self.remember(&mut seen, plans.iter().flatten())?;
+        let queued = plans.into_iter().map(|plan| {
+            let writer = plan
+                .as_ref()
+                .map_or(String::new(), |p| p.looked.target.writer());
+            (writer, plan)
+        });
+        let queued: Vec<_> = queued.collect();
+        let alone = queued.iter().all(|(writer, _)| *writer == queued[0].0);
+        let limit = round.limit.filter(|_| !alone);
+        let limit = limit.map(|limit| (tokio::time::Instant::now() + limit, limit));
+        let outcomes = by_writer(queued, |plan| async move {
+            match plan {
+                Ok(plan) => {
+                    let done = self.in_time(&plan, leads, limit).await;
+                    plan.outcome(done)
+                }
+                Err(outcome) => outcome,
+            }
+        });
+        Ok(outcomes.await)
+    }
+
+    async fn plan(
+        &self,
+        target: Result<Target, TargetError>,
+        round: &Round<'_>,
+        seen: &Seen,
+    ) -> Result<Planned, Outcome> {
+        let failed = |title: &str, error: RoundError| Outcome {
+            title: title.to_owned(),
+            result: Err(error),
+            usage: None,
+            looked: None,
+        };
+        let target = target.map_err(|e| {
+            let title = e.title().to_owned();
+            failed(&title, e.into())
+        })?;
+        let mut rules = Rules::new(self.config.cluster.clone(), round.generation);
+        rules.quota = target.quota;
+        rules.reserved.clone_from(&target.reserved);
+        rules.equal_cost = target.equal_cost;
+        rules.in_place = target.in_place;
+        rules.grace = self.config.grace_seconds;
+        rules.mass_delete = self.config.mass_delete;
+        rules.mass_delete.allowed |= round.allow_mass_delete;
+        let none = Sightings::new();
+        let sightings = seen.get(&target.desired.table).unwrap_or(&none);
+        let patient = round.leads.is_some() && round.limit.is_none();
+        let deadline = tokio::time::Instant::now() + self.patience.settle;
+        loop {
+            let table = &target.desired.table;
+            let listed = self.fleet.list(table).await.map_err(|source| {
+                let table = table.clone();
+                failed(&target.title, RoundError::List { table, source })
+            })?;
+            let now = self.ambient.timestamp();
+            let plan = diff(&target.desired, &listed, &rules, sightings, now);
+            let waits = patient && !plan.unsettled.is_empty();
+            if waits && tokio::time::Instant::now() < deadline {
+                tracing::info!(%table, entries = plan.unsettled.len(), "waits for what is in transition");
+                tokio::time::sleep(self.patience.poll).await;
+                continue;
+            }
+            return Ok(Planned {
+                ours: self.ours(&listed),
+                looked: Looked { target, listed },
+                plan,
+            });
+        }
+    }
+
+    /// What is ours in a table, as it could be desired again.
+    fn ours(&self, table: &Table) -> DesiredTable {
+        let entries = table.entries.iter().filter_map(|entry| {
+            let owner = entry.owner_in(&self.config.cluster)?;
+            Some(DesiredEntry {
+                destination: entry.destination,
+                next_hops: entry.next_hops.clone(),
+                label: owner.label,
+            })
+        });
+        DesiredTable {
+            table: table.table.clone(),
+            entries: entries.collect(),
+        }
+    }
+
+    /// Keeps what this round saw, and the state before its changes.
+    fn remember<'p>(
+        &self,
+        seen: &mut Seen,
+        planned: impl Iterator<Item = &'p Planned> + Clone,
+    ) -> Result<(), StoreError> {
+        let before = seen.clone();
+        for p in planned.clone() {
+            seen.insert(p.plan.table.clone(), p.plan.sightings());
+        }
+        if *seen != before {
+            self.store.remember(seen)?;
+        }
+        if planned.clone().any(|p| !p.plan.ops.is_empty()) {
+            let tables = planned.map(|p| p.ours.clone()).collect();
+            let number = self.store.record(self.ambient.timestamp(), tables)?;
+            tracing::info!(number, "the state before the change is recorded");
+        }
+        Ok(())
+    }
+
+    async fn in_time(
+        &self,
+        planned: &Planned,
+        leads: &(dyn Fn() -> bool + Send + Sync),
+        limit: Option<(tokio::time::Instant, Duration)>,
+    ) -> Result<Option<Report>, RoundError> {
+        let work = self.carry_out(planned, leads);
+        let Some((deadline, after)) = limit else {
+            return Ok(work.await?);
+        };
+        match tokio::time::timeout_at(deadline, work).await {
+            Ok(done) => Ok(done?),
+            // As if the process had ended here: the next round begins with what is listed.
+            Err(_) => Err(RoundError::Late {
+                table: planned.plan.table.clone(),
+                after,
+            }),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        planned: &Planned,
+        leads: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<Option<Report>, ApplyError> {
+        if planned.plan.ops.is_empty() {
+            return Ok(None);
+        }
+        let applier = Applier {
+            provider: &self.fleet,
+            cluster: &self.config.cluster,
+            ambient: &*self.ambient,
+            patience: self.patience,
+            pace: &self.pace,
+            leads,
+        };
+        let started = Instant::now();
+        let report = applier.apply(&planned.plan).await?;
+        tracing::info!(table = %planned.plan.table, ops = planned.plan.ops.len(), done = report.done,
+            undone = report.undone.len(), writes = report.writes, lists = report.lists,
+            took = ?started.elapsed(), "applied");
+        Ok(Some(report))
+    }
+}
+
+/// A table's plan before it is carried out.
+struct Planned {
+    looked: Looked,
+    ours: DesiredTable,
+    plan: Plan,
+}
+
+impl Planned {
+    fn outcome(self, done: Result<Option<Report>, RoundError>) -> Outcome {
+        Outcome {
+            title: self.looked.target.title.clone(),
+            usage: Some(Usage {
+                quota: self.looked.target.quota,
+                ours: self.ours.entries.len(),
+                foreign: self.plan.foreign,
+            }),
+            result: done.map(|report| (self.plan, report)),
+            looked: Some(self.looked),
+        }
+    }
+}
