@@ -2,8 +2,8 @@
 //!
 //! What is missing is found first and only that is installed, and no service of it is started:
 //! the lab's nodes run daemons of their own, inside their namespaces, and a zebra of the
-//! machine's would read and write the machine's routes. `frr.service` is also disabled, so that
-//! it does not start with the next boot either.
+//! machine's would read and write the machine's routes. Those that would start with the next boot
+//! are also disabled.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -53,6 +53,14 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "frr",
         purpose: "an edge router's zebra and staticd, in namespaces only",
+    },
+    Package {
+        name: "etcd-server",
+        purpose: "the store behind a real API server, in a namespace only",
+    },
+    Package {
+        name: "openssl",
+        purpose: "the API server's certificates",
     },
     Package {
         name: "python3-venv",
@@ -188,17 +196,28 @@ fn apt(missing: &[&str]) -> Result<()> {
     let installed = install_missing(missing);
     quiet.end()?;
     installed?;
-    if missing.contains(&"frr") && host::has_program("systemctl") {
-        report::line("packages: frr.service is disabled; the lab runs zebra in its namespaces");
-        let disabled = Command::new("systemctl")
-            .args(["disable", "--quiet", "frr.service"])
-            .stdin(Stdio::null())
-            .status();
-        if !disabled.is_ok_and(|status| status.success()) {
-            report::line("  that failed: `systemctl disable frr` keeps it from starting at boot");
+    for (package, service) in [("frr", "frr"), ("etcd-server", "etcd")] {
+        if missing.contains(&package) && host::has_program("systemctl") {
+            disable(service);
         }
     }
     Ok(())
+}
+
+/// Keeps a service from starting with the next boot.
+fn disable(service: &str) {
+    report::line(&format!(
+        "packages: {service}.service is disabled; the lab runs its own, in its namespaces"
+    ));
+    let disabled = Command::new("systemctl")
+        .args(["disable", "--quiet", &format!("{service}.service")])
+        .stdin(Stdio::null())
+        .status();
+    if !disabled.is_ok_and(|status| status.success()) {
+        report::line(&format!(
+            "  that failed: `systemctl disable {service}` keeps it from starting at boot"
+        ));
+    }
 }
 
 fn install_missing(missing: &[&str]) -> Result<()> {

@@ -70,13 +70,7 @@ pub(crate) fn require_disk(first_gib: u64) -> Result<()> {
     } else {
         first_gib
     };
-    let there = target.ancestors().find(|dir| dir.is_dir());
-    let free = Command::new("df")
-        .args(["--block-size=1G", "--output=avail"])
-        .arg(there.unwrap_or_else(|| root()))
-        .output()
-        .ok()
-        .and_then(|out| avail(&String::from_utf8_lossy(&out.stdout)));
+    let free = free_gib(&target);
     match free {
         Some(free) if free < needed => bail!(
             "this needs about {needed} GiB of disk in {}, and {free} GiB are free: make room \
@@ -85,6 +79,29 @@ pub(crate) fn require_disk(first_gib: u64) -> Result<()> {
         ),
         _ => Ok(()),
     }
+}
+
+/// Refuses to begin what takes so much disk in a directory (GiB).
+///
+/// # Errors
+/// If less is free. A disk that cannot be asked is no reason to stop.
+pub(crate) fn require_free(dir: &Path, gib: u64) -> Result<()> {
+    match free_gib(dir) {
+        Some(free) if free < gib => bail!(
+            "this needs about {gib} GiB of disk in {} for a while, and {free} GiB are free",
+            dir.display()
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn free_gib(dir: &Path) -> Option<u64> {
+    let there = dir.ancestors().find(|dir| dir.is_dir());
+    let out = Command::new("df")
+        .args(["--block-size=1G", "--output=avail"])
+        .arg(there.unwrap_or_else(|| root()))
+        .output();
+    avail(&String::from_utf8_lossy(&out.ok()?.stdout))
 }
 
 /// The number below df's heading.

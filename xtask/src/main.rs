@@ -13,6 +13,7 @@ mod bench;
 mod binaries;
 mod elf;
 mod host;
+mod kubernetes;
 mod report;
 mod test;
 
@@ -50,6 +51,8 @@ enum Cmd {
     /// Benchmarks: attach (in the lab), plan, routes, ipam, ipamd
     #[command(disable_help_flag = true)]
     Bench(Handover),
+    /// Build Kubernetes' API server for the suite `kubernetes` (Go, the module proxy)
+    Kubernetes,
     /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
     Deny,
 }
@@ -81,6 +84,7 @@ fn main() -> Result<ExitCode> {
             return hand_over(&ready(&rest.args)?, "bench", &rest.args);
         }
         Cmd::Test(options) => return test::run(&options),
+        Cmd::Kubernetes => kubernetes::build()?,
         Cmd::Deny => return test::deny(),
     }
     Ok(ExitCode::SUCCESS)

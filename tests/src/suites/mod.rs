@@ -10,6 +10,7 @@ mod cloud;
 mod conformance;
 mod data_path;
 mod kit;
+mod kubernetes;
 mod ranges;
 mod restart;
 mod rig;
@@ -57,6 +58,7 @@ const SUITES: &[Suite] = &[
     restart::SUITE,
     faults::SUITE,
     cloud::SUITE,
+    kubernetes::SUITE,
     ranges::SUITE,
     trace::SUITE,
     chaos::SUITE,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{print, print_outcomes};
 use crate::cli::{AdoptArgs, RollbackArgs, Show};
@@ -61,8 +61,35 @@ pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
         allow_mass_delete: false,
         limit: None,
     };
+    let work = take_over(&controller, &round, lead.as_ref());
+    let adopted = match &lead {
+        Some(lead) => tokio::select! {
+            adopted = work => adopted?,
+            never = lead.renew() => never?,
+        },
+        None => work.await?,
+    };
+    let verb = if lead.is_some() {
+        "taken over"
+    } else {
+        "could be taken over (--yes)"
+    };
+    print(&format!("{adopted} entries {verb}\n"))?;
+    if let Some(lead) = lead {
+        lead.end().await?;
+        return Ok(0);
+    }
+    Ok(if adopted == 0 { 0 } else { 2 })
+}
+
+/// Renames what agrees, as the one that leads, or only shows it; how many there are.
+async fn take_over(
+    controller: &Controller,
+    round: &Round<'_>,
+    lead: Option<&Lead>,
+) -> Result<usize> {
     let mut adopted = 0;
-    for outcome in controller.round(&round).await? {
+    for outcome in controller.round(round).await? {
         let (plan, _) = outcome.result.with_context(|| outcome.title.clone())?;
         let agrees = |c: &&Conflict| c.kind == ConflictKind::Agrees;
         for conflict in plan.conflicts.iter().filter(agrees) {
@@ -79,7 +106,8 @@ pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
                 plan.table, foreign.name
             ))?;
             adopted += 1;
-            if lead.is_some() {
+            if let Some(lead) = lead {
+                ensure!(lead.election.leads(), "this process does not lead any more");
                 let entry = Entry {
                     destination: at,
                     next_hops: hops.clone(),
@@ -89,21 +117,11 @@ pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
                     kind: EntryKind::Custom,
                 };
                 controller.fleet.rename(&plan.table, &entry, &name).await?;
-                settle(&controller, &plan.table, &entry, &name).await?;
+                settle(controller, &plan.table, &entry, &name).await?;
             }
         }
     }
-    let verb = if lead.is_some() {
-        "taken over"
-    } else {
-        "could be taken over (--yes)"
-    };
-    print(&format!("{adopted} entries {verb}\n"))?;
-    if let Some(lead) = lead {
-        lead.end().await?;
-        return Ok(0);
-    }
-    Ok(if adopted == 0 { 0 } else { 2 })
+    Ok(adopted)
 }
 
 /// Waits until a listing has the new name and nothing is in transition.

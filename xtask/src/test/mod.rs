@@ -4,6 +4,8 @@
 //!   format ─ clippy ─ docs ─ unit and property tests            (--fast ends here)
 //!     ─ tests that need root ─ suite aliyun-sim                 (PyPI, unless FLATNET_OFFLINE)
 //!     ─ demo ─ suite … ─ suite                                  (root, packages, binaries)
+//!
+//!   suite kubernetes: the API server is built first, once      (Go, unless FLATNET_OFFLINE)
 //! ```
 //!
 //! A step that fails does not stop the others, so one run shows all there is to mend.
@@ -20,7 +22,7 @@ use clap::Args;
 use self::count::Count;
 use self::step::{Outcome, Step};
 use crate::binaries::Binaries;
-use crate::{apt, host, report};
+use crate::{apt, host, kubernetes, report};
 
 /// The packages with tests that need root; they do nothing unless [`ROOT_TESTS`] is set.
 const ROOT_PACKAGES: &[&str] = &[
@@ -35,6 +37,8 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
+/// The suite that wants an API server, which is built from its sources.
+const KUBERNETES_SUITE: &str = "kubernetes";
 /// The variable that leaves out what needs a network.
 const OFFLINE: &str = "FLATNET_OFFLINE";
 
@@ -60,6 +64,11 @@ impl Options {
         self.suite.iter().any(|name| name == suite)
     }
 
+    /// Whether an API server is wanted.
+    fn wants_kubernetes(&self) -> bool {
+        self.suite.is_empty() || self.names(KUBERNETES_SUITE)
+    }
+
     /// Whether anything is asked for that runs in the lab.
     fn wants_lab(&self) -> bool {
         self.suite.is_empty() || self.suite.iter().any(|name| name != SIMULATOR_SUITE)
@@ -78,6 +87,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     host::require_disk(DISK_GIB)?;
     let mut outcomes = Vec::new();
+    // First, for it needs much disk for a while, and so do the builds that follow.
+    let kubernetes = end_to_end && options.wants_kubernetes() && api_server(&mut outcomes)?;
     if options.suite.is_empty() {
         for step in static_steps(end_to_end) {
             outcomes.push(step.run()?);
@@ -87,7 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         outcomes.push(simulator_suite()?);
     }
     if end_to_end && options.wants_lab() {
-        lab_steps(options, &mut outcomes)?;
+        lab_steps(options, kubernetes, &mut outcomes)?;
     }
     Ok(summary(&outcomes))
 }
@@ -152,8 +163,37 @@ fn simulator_step(name: &str) -> Step {
     Step::cargo(name, &args)
 }
 
-/// The steps in the lab: the demo, then the suites.
-fn lab_steps(options: &Options, outcomes: &mut Vec<Outcome>) -> Result<()> {
+/// Builds the API server; whether it is there. Where the module proxy is out of reach, its suite
+/// is left out, loudly.
+fn api_server(outcomes: &mut Vec<Outcome>) -> Result<bool> {
+    let name = format!("suite {KUBERNETES_SUITE}");
+    if std::env::var_os(OFFLINE).is_some() && kubernetes::built()?.is_none() {
+        report::line(&format!(
+            "NOT RUN: {name}, for {OFFLINE} is set and no API server was built before; nothing \
+             has led by a real Lease"
+        ));
+        outcomes.push(Outcome::skipped(&name));
+        return Ok(false);
+    }
+    let started = Instant::now();
+    let built = kubernetes::build();
+    let took = started.elapsed();
+    match built {
+        Ok(()) => {
+            outcomes.push(Outcome::passed("API server", took));
+            Ok(true)
+        }
+        Err(error) => {
+            report::line(&format!("{error:#}"));
+            outcomes.push(Outcome::failed("API server", took));
+            outcomes.push(Outcome::skipped(&name));
+            Ok(false)
+        }
+    }
+}
+
+/// The steps in the lab: the demo, then the suites; that of Kubernetes if there is an API server.
+fn lab_steps(options: &Options, kubernetes: bool, outcomes: &mut Vec<Outcome>) -> Result<()> {
     let started = Instant::now();
     let binaries = match Binaries::build() {
         Ok(binaries) => binaries,
@@ -190,7 +230,8 @@ fn lab_steps(options: &Options, outcomes: &mut Vec<Outcome>) -> Result<()> {
         names.retain(|name| name != SIMULATOR_SUITE);
         names
     };
-    for name in &names {
+    let runs = |name: &&String| kubernetes || *name != KUBERNETES_SUITE;
+    for name in names.iter().filter(runs) {
         steps.push(in_lab(&format!("suite {name}"), &["suite", name]));
     }
     for step in steps {
@@ -298,6 +339,8 @@ mod tests {
         assert!(!options(&["aliyun-sim"]).wants_lab());
         assert!(options(&["aliyun-sim", "faults"]).wants_lab());
         assert!(options(&[]).wants_lab() && !options(&["faults"]).names(SIMULATOR_SUITE));
+        assert!(options(&[]).wants_kubernetes() && options(&["kubernetes"]).wants_kubernetes());
+        assert!(!options(&["faults"]).wants_kubernetes());
         let shown = simulator_step("suite aliyun-sim").shown();
         assert!(shown.ends_with("--test sdk"), "{shown}");
     }

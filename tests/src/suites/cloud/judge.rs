@@ -18,7 +18,7 @@ const WRITES: [&str; 5] = [
 ];
 
 /// A moment, and the lab whose simulator remembers what came after it.
-pub(super) struct Judge<'l> {
+pub(in crate::suites) struct Judge<'l> {
     lab: &'l Lab,
     /// The number of the last call and of the last event before it.
     calls: u64,
@@ -32,7 +32,7 @@ impl<'l> Judge<'l> {
     ///
     /// # Errors
     /// If the simulator does not answer.
-    pub(super) fn begin(lab: &'l Lab) -> Result<Self> {
+    pub(in crate::suites) fn begin(lab: &'l Lab) -> Result<Self> {
         let last = |list: Vec<Value>| list.last().and_then(|v| v["seq"].as_u64()).unwrap_or(0);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
         Ok(Self {
@@ -47,7 +47,7 @@ impl<'l> Judge<'l> {
     ///
     /// # Errors
     /// If the simulator does not answer.
-    pub(super) fn writes(&self) -> Result<Vec<Value>> {
+    pub(in crate::suites) fn writes(&self) -> Result<Vec<Value>> {
         let calls = list(self.lab, &format!("/_sim/log?since={}", self.calls))?;
         let ours = |call: &Value| {
             call["key"] != HAND_KEY && WRITES.iter().any(|action| call["action"] == *action)
@@ -59,7 +59,7 @@ impl<'l> Judge<'l> {
     ///
     /// # Errors
     /// If the simulator does not answer.
-    pub(super) fn faults(&self) -> Result<usize> {
+    pub(in crate::suites) fn faults(&self) -> Result<usize> {
         let calls = list(self.lab, &format!("/_sim/log?since={}", self.calls))?;
         let hit = |call: &&Value| call["faults"].as_array().is_some_and(|f| !f.is_empty());
         Ok(calls.iter().filter(hit).count())
@@ -69,7 +69,7 @@ impl<'l> Judge<'l> {
     ///
     /// # Errors
     /// If the simulator does not answer.
-    pub(super) fn events(&self) -> Result<Vec<Value>> {
+    pub(in crate::suites) fn events(&self) -> Result<Vec<Value>> {
         list(self.lab, &format!("/_sim/events?since={}", self.events))
     }
 
@@ -77,7 +77,7 @@ impl<'l> Judge<'l> {
     ///
     /// # Errors
     /// The first write.
-    pub(super) fn nothing_written(&self) -> Result<()> {
+    pub(in crate::suites) fn nothing_written(&self) -> Result<()> {
         let writes = self.writes()?;
         match writes.first() {
             None => Ok(()),
@@ -89,7 +89,7 @@ impl<'l> Judge<'l> {
     ///
     /// # Errors
     /// When it had none.
-    pub(super) fn always_routed(&self, table: &str, address: IpAddr) -> Result<()> {
+    pub(in crate::suites) fn always_routed(&self, table: &str, address: IpAddr) -> Result<()> {
         let path = self.path(table, address)?;
         let spans = path["spans"].as_array().context("spans")?;
         let gap = spans.iter().find(|span| {
@@ -108,7 +108,7 @@ impl<'l> Judge<'l> {
     ///
     /// # Errors
     /// If the simulator does not answer.
-    pub(super) fn peak(&self, table: &str) -> Result<u64> {
+    pub(in crate::suites) fn peak(&self, table: &str) -> Result<u64> {
         let nobody = IpAddr::from([192, 0, 2, 1]);
         self.path(table, nobody)?["peak"].as_u64().context("a peak")
     }

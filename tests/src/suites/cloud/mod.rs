@@ -12,11 +12,11 @@ mod bad;
 mod chaos;
 mod edge;
 mod forward;
-mod judge;
+pub(super) mod judge;
 mod leader;
 mod line;
 mod plan;
-mod rig;
+pub(super) mod rig;
 
 use super::{Check, Suite};
 

@@ -11,26 +11,27 @@ use serde_json::Value;
 use crate::cloud::{self, VPC_ROUTE, ask};
 use crate::lab::inside;
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
+use crate::suites::kit::bound;
 use crate::suites::kit::container::Container;
 use crate::suites::kit::pings::{Outcome, Stream};
 use crate::{Lab, ProcessId, Silent, edge};
 
 /// vpc-route among the supervisor's units.
-pub(super) const CONTROLLER: &str = "vpcr/vpc-route";
+pub(in crate::suites) const CONTROLLER: &str = "vpcr/vpc-route";
 /// The simulator there.
-pub(super) const SIMULATOR: &str = "vpcr/aliyun-sim";
+pub(in crate::suites) const SIMULATOR: &str = "vpcr/aliyun-sim";
 /// The VPC's route table.
-pub(super) const TABLE: &str = "vtb-vpc-system";
+pub(in crate::suites) const TABLE: &str = "vtb-vpc-system";
 /// How long the kernel may take to follow; the machine may be busy.
-pub(super) const FOLLOWED: Duration = Duration::from_secs(5);
+pub(in crate::suites) const FOLLOWED: Duration = Duration::from_secs(5);
 /// The time between two pings.
 const PING: &str = "0.02";
 
 /// One container in the IDC, one in each zone of the VPC.
-pub(super) struct World {
-    pub(super) idc: Container,
-    pub(super) vpc1: Container,
-    pub(super) vpc2: Container,
+pub(in crate::suites) struct World {
+    pub(in crate::suites) idc: Container,
+    pub(in crate::suites) vpc1: Container,
+    pub(in crate::suites) vpc2: Container,
 }
 
 impl World {
@@ -38,7 +39,7 @@ impl World {
     ///
     /// # Errors
     /// What ADD says.
-    pub(super) fn attach(lab: &Lab) -> Result<Self> {
+    pub(in crate::suites) fn attach(lab: &Lab) -> Result<Self> {
         let one = |node: &str, network: &str| {
             Container::attach(lab, &lab.node(node)?, network, &format!("cloud-{node}"))
         };
@@ -53,7 +54,7 @@ impl World {
     ///
     /// # Errors
     /// What DEL says.
-    pub(super) fn detach(self) -> Result<()> {
+    pub(in crate::suites) fn detach(self) -> Result<()> {
         for container in [self.idc, self.vpc1, self.vpc2] {
             container.detach()?;
         }
@@ -61,7 +62,7 @@ impl World {
     }
 
     /// The ways that cross the VPC router.
-    pub(super) fn ways(&self) -> [(&Container, &Container); 3] {
+    pub(in crate::suites) fn ways(&self) -> [(&Container, &Container); 3] {
         [
             (&self.idc, &self.vpc1),
             (&self.vpc1, &self.vpc2),
@@ -73,7 +74,7 @@ impl World {
     ///
     /// # Errors
     /// If one is not reached.
-    pub(super) fn streams(&self) -> Result<Vec<Stream>> {
+    pub(in crate::suites) fn streams(&self) -> Result<Vec<Stream>> {
         all_reached(self)?;
         let mut streams = Vec::new();
         for (from, to) in self.ways() {
@@ -89,7 +90,7 @@ impl World {
 ///
 /// # Errors
 /// Who lost what.
-pub(super) fn lossless(streams: Vec<Stream>) -> Result<usize> {
+pub(in crate::suites) fn lossless(streams: Vec<Stream>) -> Result<usize> {
     let outcomes = finish(streams)?;
     outcomes.iter().try_for_each(Outcome::lossless)?;
     Ok(outcomes.iter().map(|o| o.answered).sum())
@@ -99,7 +100,7 @@ pub(super) fn lossless(streams: Vec<Stream>) -> Result<usize> {
 ///
 /// # Errors
 /// If ping said nothing.
-pub(super) fn finish(streams: Vec<Stream>) -> Result<Vec<Outcome>> {
+pub(in crate::suites) fn finish(streams: Vec<Stream>) -> Result<Vec<Outcome>> {
     streams.into_iter().map(Stream::finish).collect()
 }
 
@@ -107,7 +108,7 @@ pub(super) fn finish(streams: Vec<Stream>) -> Result<Vec<Outcome>> {
 ///
 /// # Errors
 /// Who does not.
-pub(super) fn all_reached(world: &World) -> Result<()> {
+pub(in crate::suites) fn all_reached(world: &World) -> Result<()> {
     for (from, to) in world.ways() {
         for ip in to.ips() {
             within(FOLLOWED, || from.reaches(ip))?;
@@ -120,7 +121,7 @@ pub(super) fn all_reached(world: &World) -> Result<()> {
 ///
 /// # Errors
 /// The last failure.
-pub(super) fn within<T>(limit: Duration, check: impl Fn() -> Result<T>) -> Result<T> {
+pub(in crate::suites) fn within<T>(limit: Duration, check: impl Fn() -> Result<T>) -> Result<T> {
     let begun = Instant::now();
     loop {
         match check() {
@@ -134,7 +135,7 @@ pub(super) fn within<T>(limit: Duration, check: impl Fn() -> Result<T>) -> Resul
 ///
 /// # Errors
 /// What is still to be done.
-pub(super) fn converged(lab: &Lab) -> Result<()> {
+pub(in crate::suites) fn converged(lab: &Lab) -> Result<()> {
     Ok(cloud::wait_converged(lab.layout(), &Silent)?)
 }
 
@@ -142,7 +143,7 @@ pub(super) fn converged(lab: &Lab) -> Result<()> {
 ///
 /// # Errors
 /// If it does not answer.
-pub(super) fn tables(lab: &Lab) -> Result<Vec<Value>> {
+pub(in crate::suites) fn tables(lab: &Lab) -> Result<Vec<Value>> {
     let (_, body) = ask(lab, "GET", "/_sim/tables", "")?;
     Ok(serde_json::from_str(&body)?)
 }
@@ -151,7 +152,7 @@ pub(super) fn tables(lab: &Lab) -> Result<Vec<Value>> {
 ///
 /// # Errors
 /// If the simulator does not answer, or has no such table.
-pub(super) fn entries(lab: &Lab, table: &str) -> Result<Vec<Listed>> {
+pub(in crate::suites) fn entries(lab: &Lab, table: &str) -> Result<Vec<Listed>> {
     let tables = tables(lab)?;
     let found = tables.iter().find(|t| t["id"] == table);
     let entries = found.and_then(|t| t["entries"].as_array());
@@ -173,17 +174,17 @@ pub(super) fn entries(lab: &Lab, table: &str) -> Result<Vec<Listed>> {
 
 /// An entry that is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) id: String,
-    pub(super) destination: String,
-    pub(super) hops: Vec<String>,
-    pub(super) name: String,
+pub(in crate::suites) struct Listed {
+    pub(in crate::suites) id: String,
+    pub(in crate::suites) destination: String,
+    pub(in crate::suites) hops: Vec<String>,
+    pub(in crate::suites) name: String,
 }
 
 /// vpc-route with the lab's configuration, changed a little.
-pub(super) struct Config {
+pub(in crate::suites) struct Config {
     /// The file.
-    pub(super) path: PathBuf,
+    pub(in crate::suites) path: PathBuf,
 }
 
 impl Config {
@@ -191,7 +192,11 @@ impl Config {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(super) fn write(lab: &Lab, name: &str, change: impl FnOnce(&mut Value)) -> Result<Self> {
+    pub(in crate::suites) fn write(
+        lab: &Lab,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Self> {
         let mut config = cloud::config(lab.plan(), lab.layout(), edge::has_frr());
         let dir = lab.layout().member(VPC_ROUTER);
         config["socket"] = dir
@@ -207,7 +212,7 @@ impl Config {
     }
 
     /// The program with these arguments, in the VPC router.
-    pub(super) fn command(&self, lab: &Lab, what: &[&str]) -> Command {
+    pub(in crate::suites) fn command(&self, lab: &Lab, what: &[&str]) -> Command {
         let program = lab.layout().bin(VPC_ROUTE).display().to_string();
         let mut command = inside(&netns_path(&namespace(VPC_ROUTER)), &program);
         command.arg("--config").arg(&self.path).args(what);
@@ -219,11 +224,12 @@ impl Config {
     ///
     /// # Errors
     /// If it does not start.
-    pub(super) fn run(&self, lab: &Lab) -> Result<Running> {
-        let log = log_file(&self.path.with_extension("log"))?;
-        let mut command = self.command(lab, &["run", "--log-format", "json"]);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn();
-        Ok(Running(child.context("cannot run vpc-route")?))
+    pub(in crate::suites) fn run(&self, lab: &Lab) -> Result<Running> {
+        let program = lab.layout().bin(VPC_ROUTE);
+        let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &program)?;
+        command.arg("--config").arg(&self.path);
+        command.args(["run", "--log-format", "json"]);
+        Running::start(&mut command, &self.path.with_extension("log"))
     }
 }
 
@@ -233,21 +239,30 @@ fn log_file(path: &Path) -> Result<std::fs::File> {
 }
 
 /// Who holds the lease, as the file says: `host/pid`.
-pub(super) fn leader(lab: &Lab) -> Option<String> {
+pub(in crate::suites) fn leader(lab: &Lab) -> Option<String> {
     let text = std::fs::read(cloud::state_dir(lab.layout()).join("lease.json")).ok()?;
     let lease: Value = serde_json::from_slice(&text).ok()?;
     Some(lease["holder"].as_str()?.to_owned())
 }
 
 /// A vpc-route that runs; it is killed when dropped.
-pub(super) struct Running(Child);
+pub(in crate::suites) struct Running(Child);
 
 impl Running {
+    /// Starts a command that becomes vpc-route, its log appended to a file.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub(in crate::suites) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let child = command.stdout(Stdio::null()).stderr(log_file(log)?).spawn();
+        Ok(Self(child.context("cannot run vpc-route")?))
+    }
+
     /// Its process.
     ///
     /// # Errors
     /// If it has ended.
-    pub(super) fn process(&self) -> Result<ProcessId> {
+    pub(in crate::suites) fn process(&self) -> Result<ProcessId> {
         let pid = i32::try_from(self.0.id())?;
         ProcessId::of(pid).context("vpc-route has ended")
     }
@@ -256,14 +271,14 @@ impl Running {
     ///
     /// # Errors
     /// If it has ended by itself.
-    pub(super) fn kill(mut self) -> Result<()> {
+    pub(in crate::suites) fn kill(mut self) -> Result<()> {
         self.process()?.signal(Signal::SIGKILL)?;
         self.0.wait()?;
         Ok(())
     }
 
     /// Whether the lease is its own.
-    pub(super) fn leads(&self, lab: &Lab) -> bool {
+    pub(in crate::suites) fn leads(&self, lab: &Lab) -> bool {
         leader(lab).is_some_and(|holder| holder.ends_with(&format!("/{}", self.0.id())))
     }
 
@@ -271,7 +286,7 @@ impl Running {
     ///
     /// # Errors
     /// If it has ended by itself.
-    pub(super) fn end(mut self) -> Result<()> {
+    pub(in crate::suites) fn end(mut self) -> Result<()> {
         self.process()?.signal(Signal::SIGTERM)?;
         self.0.wait()?;
         Ok(())
@@ -281,7 +296,7 @@ impl Running {
     ///
     /// # Errors
     /// If it has ended.
-    pub(super) fn memory(&self) -> Result<u64> {
+    pub(in crate::suites) fn memory(&self) -> Result<u64> {
         memory(self.process()?)
     }
 }
@@ -298,7 +313,7 @@ impl Drop for Running {
 ///
 /// # Errors
 /// If it has ended.
-pub(super) fn memory(process: ProcessId) -> Result<u64> {
+pub(in crate::suites) fn memory(process: ProcessId) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{}/status", process.pid))?;
     let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     let number = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
@@ -309,7 +324,7 @@ pub(super) fn memory(process: ProcessId) -> Result<u64> {
 ///
 /// # Errors
 /// Which one was.
-pub(super) fn foreign_untouched(events: &[Value], name: &str) -> Result<()> {
+pub(in crate::suites) fn foreign_untouched(events: &[Value], name: &str) -> Result<()> {
     let touched = events.iter().find(|e| {
         let changed = e["status"] == "Modifying" || e["status"] == "Deleting";
         changed && e["name"] == name && e["cause"].get("call").is_some()

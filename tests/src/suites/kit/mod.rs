@@ -14,6 +14,8 @@ pub(super) mod rate;
 pub(super) mod tcp;
 pub(super) mod wire;
 
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -33,6 +35,20 @@ pub(super) const SETTLE: Duration = Duration::from_millis(400);
 /// If it fails, with its words.
 pub(super) fn output(command: &mut std::process::Command) -> Result<String> {
     Ok(crate::run::output(command)?)
+}
+
+/// A command in a namespace that dies with this process, however that ends.
+///
+/// Assumptions: it is started by the thread that lasts as long as the process.
+///
+/// # Errors
+/// If this program is not known.
+pub(super) fn bound(netns: &Path, program: &Path) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["launch", "--netns"]).arg(netns);
+    command.args(["--parent", &std::process::id().to_string(), "--"]);
+    command.arg(program).stdin(Stdio::null());
+    Ok(command)
 }
 
 /// Prints a measured figure under the check's line.

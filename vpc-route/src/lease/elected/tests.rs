@@ -343,7 +343,7 @@ async fn lives(lives: Vec<Life>, events: Vec<(u64, Event)>) -> Result<(), TestCa
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn never_do_two_lead_whatever_is_late_lost_killed_or_deleted_and_one_does_when_all_is_well(

@@ -1,0 +1,362 @@
+//! etcd and an API server, in the VPC router's namespace; they die with the suite.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::lab::inside;
+use crate::paths::{VPC_ROUTER, namespace, netns_path};
+use crate::suites::kit::{bound, eventually, output, say};
+use crate::{Lab, LabGuard, ProcessId};
+
+/// The namespace and the Lease that the manifest in `deploy` makes.
+pub(super) const NAMESPACE: &str = "flatnet";
+/// The Lease, and the service account that may have it.
+pub(super) const LEASE: &str = "vpc-route";
+/// What an administrator applies.
+const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/vpc-route-lease.yaml");
+/// Where the API server listens.
+pub(super) const PORT: u16 = 6443;
+/// A start takes about 4 s, on a busy machine much more.
+const STARTED: Duration = Duration::from_secs(90);
+/// The administrator's token.
+const TOKEN: &str = "the-suites-own-token";
+
+/// The one that runs, for all the checks of this process.
+static CLUSTER: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
+
+/// An API server and its etcd.
+pub(super) struct Cluster {
+    /// Its files.
+    pub(super) dir: PathBuf,
+    kube: PathBuf,
+    etcd: Mutex<Option<Child>>,
+    server: Mutex<Option<Child>>,
+}
+
+impl Cluster {
+    /// The one that runs, or a new one with what the manifest makes.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub(super) fn get(lab: &Lab) -> Result<Arc<Self>> {
+        let mut slot = locked(&CLUSTER);
+        if let Some(cluster) = &*slot {
+            return Ok(Arc::clone(cluster));
+        }
+        let cluster = Arc::new(Self::start(lab)?);
+        *slot = Some(Arc::clone(&cluster));
+        Ok(cluster)
+    }
+
+    fn start(lab: &Lab) -> Result<Self> {
+        let dir = lab.layout().member(VPC_ROUTER).dir().join("kubernetes");
+        // Of a suite that was killed; its processes died with it.
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir)?;
+        }
+        std::fs::create_dir(&dir)?;
+        let cluster = Self {
+            kube: kube()?,
+            etcd: Mutex::new(None),
+            server: Mutex::new(None),
+            dir,
+        };
+        cluster.keys()?;
+        let (_, took) = {
+            *locked(&cluster.etcd) = Some(cluster.etcd()?);
+            cluster.start_server()?
+        };
+        let resident = locked(&cluster.server)
+            .as_ref()
+            .and_then(|child| resident(child.id()));
+        say(&format!(
+            "the API server is ready after {took:.1?}, {} MiB",
+            resident.unwrap_or(0) >> 10
+        ));
+        let manifest = cluster.dir.join("manifest.yaml");
+        std::fs::write(&manifest, MANIFEST)?;
+        cluster.kubectl(&["apply", "-f", &manifest.display().to_string()])?;
+        Ok(cluster)
+    }
+
+    /// Certificates and keys, by openssl.
+    fn keys(&self) -> Result<()> {
+        let openssl = |args: &[&str]| {
+            let mut command = Command::new("openssl");
+            output(command.current_dir(&self.dir).args(args)).map(drop)
+        };
+        let ec = [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ];
+        let request = ["req", "-x509", "-days", "2"];
+        let ca = ["-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca"];
+        openssl(&[&request[..], &ec, &ca].concat())?;
+        let leaf = [
+            "-keyout",
+            "server.key",
+            "-out",
+            "server.crt",
+            "-subj",
+            "/CN=apiserver",
+            "-CA",
+            "ca.crt",
+            "-CAkey",
+            "ca.key",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ];
+        openssl(&[&request[..], &ec, &leaf].concat())?;
+        openssl(&["genrsa", "-out", "accounts.key", "2048"])?;
+        std::fs::write(
+            self.dir.join("tokens.csv"),
+            format!("{TOKEN},admin,1,\"system:masters\"\n"),
+        )?;
+        self.kubeconfig("admin", TOKEN)?;
+        Ok(())
+    }
+
+    fn etcd(&self) -> Result<Child> {
+        let data = self.dir.join("etcd").display().to_string();
+        self.spawn(
+            "etcd",
+            Path::new("etcd"),
+            &[
+                "--data-dir",
+                &data,
+                "--unsafe-no-fsync",
+                "--log-level",
+                "warn",
+            ],
+        )
+    }
+
+    /// Starts the API server, and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it is not in time, with the end of its log.
+    pub(super) fn start_server(&self) -> Result<((), Duration)> {
+        let file = |name: &str| self.dir.join(name).display().to_string();
+        let flags = [
+            "--etcd-servers=http://127.0.0.1:2379".to_owned(),
+            format!("--secure-port={PORT}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--advertise-address=192.0.2.1".to_owned(),
+            "--endpoint-reconciler-type=none".to_owned(),
+            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+            "--authorization-mode=RBAC".to_owned(),
+            format!("--token-auth-file={}", file("tokens.csv")),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-key-file={}", file("accounts.key")),
+            format!(
+                "--service-account-signing-key-file={}",
+                file("accounts.key")
+            ),
+            format!("--tls-cert-file={}", file("server.crt")),
+            format!("--tls-private-key-file={}", file("server.key")),
+            format!("--cert-dir={}", file("certificates")),
+        ];
+        let args: Vec<&str> = ["apiserver"]
+            .into_iter()
+            .chain(flags.iter().map(String::as_str))
+            .collect();
+        let child = self.spawn("apiserver", &self.kube, &args)?;
+        *locked(&self.server) = Some(child);
+        eventually(STARTED, || {
+            self.kubectl(&["get", "--raw", "/readyz"]).map(drop)
+        })
+        .with_context(|| tail(&self.dir.join("apiserver.log")))
+    }
+
+    /// A child in the VPC router's namespace that dies with this process, however that ends.
+    fn spawn(&self, name: &str, program: &Path, args: &[&str]) -> Result<Child> {
+        let log = std::fs::File::create(self.dir.join(format!("{name}.log")))?;
+        let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), program)?;
+        command.args(args);
+        command.stdout(log.try_clone()?).stderr(log);
+        let spawned = command.current_dir(&self.dir).spawn();
+        spawned.with_context(|| format!("cannot run {}", program.display()))
+    }
+
+    /// What kubectl prints, for the administrator.
+    ///
+    /// # Errors
+    /// If it fails, with its words.
+    pub(super) fn kubectl(&self, args: &[&str]) -> Result<String> {
+        output(&mut self.kubectl_command("admin", args))
+    }
+
+    /// kubectl for one of the [`Self::kubeconfig`]s.
+    pub(super) fn kubectl_command(&self, user: &str, args: &[&str]) -> Command {
+        let mut command = self.kube(&["kubectl", "--kubeconfig"]);
+        command
+            .arg(self.dir.join(format!("{user}.conf")))
+            .args(args);
+        command
+    }
+
+    /// One of Kubernetes' programs, for a short question.
+    fn kube(&self, args: &[&str]) -> Command {
+        let netns = netns_path(&namespace(VPC_ROUTER));
+        let mut command = inside(&netns, &self.kube.display().to_string());
+        command
+            .args(args)
+            .env("HOME", &self.dir)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// One of Kubernetes' programs that runs on, with the kubeconfig of a user; it dies with this
+    /// process.
+    ///
+    /// # Errors
+    /// If this program is not known.
+    pub(super) fn kube_lasting(&self, what: &str, user: &str) -> Result<Command> {
+        let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &self.kube)?;
+        command.args([what, "--kubeconfig"]);
+        command.arg(self.dir.join(format!("{user}.conf")));
+        command.env("HOME", &self.dir);
+        Ok(command)
+    }
+
+    /// Writes the kubeconfig of a user with a token.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf> {
+        let config = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "suite",
+            "clusters": [{"name": "suite", "cluster": {
+                "server": format!("https://127.0.0.1:{PORT}"),
+                "certificate-authority": self.dir.join("ca.crt"),
+            }}],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": "suite", "context": {"cluster": "suite", "user": user}}],
+        });
+        let path = self.dir.join(format!("{user}.conf"));
+        std::fs::write(&path, serde_json::to_vec(&config)?)?;
+        Ok(path)
+    }
+
+    /// A token of a service account, and the kubeconfig with it.
+    ///
+    /// # Errors
+    /// What kubectl says.
+    pub(super) fn account(&self, name: &str) -> Result<PathBuf> {
+        let token = self.token(name)?;
+        self.kubeconfig(name, &token)
+    }
+
+    /// A token of a service account.
+    ///
+    /// # Errors
+    /// What kubectl says.
+    pub(super) fn token(&self, name: &str) -> Result<String> {
+        let token = self.kubectl(&["-n", NAMESPACE, "create", "token", name])?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// The Lease's specification.
+    ///
+    /// # Errors
+    /// What kubectl says.
+    pub(super) fn lease(&self) -> Result<Value> {
+        let text = self.kubectl(&["-n", NAMESPACE, "get", "lease", LEASE, "-o", "json"])?;
+        let mut lease: Value = serde_json::from_str(&text)?;
+        Ok(lease["spec"].take())
+    }
+
+    /// Sends the API server a signal.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let server = locked(&self.server);
+        let server = server.as_ref().context("there is no API server")?;
+        let process = ProcessId::of(i32::try_from(server.id())?);
+        Ok(process
+            .context("the API server has ended")?
+            .signal(signal)?)
+    }
+
+    /// SIGKILL to the API server, and its end.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub(super) fn kill_server(&self) -> Result<()> {
+        let server = locked(&self.server).take();
+        let mut server = server.context("there is no API server")?;
+        server.kill()?;
+        server.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for slot in [&self.server, &self.etcd] {
+            if let Some(mut child) = locked(slot).take() {
+                // Both fail harmlessly on one that has ended.
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Takes it down, and looks.
+pub(super) fn nothing_left(lab: &LabGuard) -> Result<()> {
+    let cluster = Cluster::get(lab)?;
+    let dir = cluster.dir.clone();
+    let kube = cluster.kube.clone();
+    drop(cluster);
+    locked(&CLUSTER).take();
+    ensure!(!dir.exists(), "{} is left", dir.display());
+    for pid in crate::process::all_pids() {
+        let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
+        ensure!(!exe.is_ok_and(|exe| exe == kube), "process {pid} is left");
+    }
+    Ok(())
+}
+
+/// The program, beside this one.
+fn kube() -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let path = exe.with_file_name("kube");
+    if !path.is_file() {
+        bail!(
+            "there is no {}: `cargo xtask kubernetes` builds it (Go, the module proxy, some minutes)",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The resident memory of a process, in KiB.
+fn resident(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}

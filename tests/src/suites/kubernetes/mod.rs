@@ -1,0 +1,65 @@
+//! `kubernetes`: vpc-route leads by a Lease of a real API server, and never do two write.
+//!
+//! ```text
+//!   [cluster] etcd ◀── kube apiserver ◀── kubectl, vpc-route a, vpc-route b, client-go's elector
+//!        in the VPC router's namespace         [rig] └──▶ the simulator's tables
+//!   [lead] takes it, dies, stops, is cut off     [bad] what it is given is wrong
+//!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
+//!                                                   simulator's history and the Lease's judge
+//! ```
+//!
+//! `kube` is built from Kubernetes' own sources by `cargo xtask kubernetes`
+//! (`tests/kubernetes`); etcd is Debian's.
+
+mod bad;
+mod chaos;
+mod cluster;
+mod lead;
+mod pod;
+mod rig;
+
+use super::{Check, Suite};
+
+/// The suite.
+pub(super) const SUITE: Suite = Suite {
+    name: "kubernetes",
+    about: "vpc-route leads by a Lease of a real API server, and never do two write",
+    checks: &[
+        Check {
+            sentence: "a service account that may get, create and update one Lease is enough to lead",
+            run: lead::least_privilege,
+        },
+        Check {
+            sentence: "in a pod's place its service account's files are all that it needs",
+            run: pod::in_place,
+        },
+        Check {
+            sentence: "the leader gets SIGKILL: the standby leads in under 15 s",
+            run: lead::killed,
+        },
+        Check {
+            sentence: "the leader stops: the standby leads at its next look",
+            run: lead::stopped,
+        },
+        Check {
+            sentence: "client-go's own elector and vpc-route take the Lease from each other",
+            run: lead::client_go,
+        },
+        Check {
+            sentence: "the API server freezes: the leader writes no more before its lease ends, and goes on after",
+            run: lead::frozen,
+        },
+        Check {
+            sentence: "without the right, without the server, without the namespace: an error with its place and what to do",
+            run: bad::errors,
+        },
+        Check {
+            sentence: "two killed, stopped and frozen at random for 30 s: never two that write",
+            run: chaos::two_writers,
+        },
+        Check {
+            sentence: "the API server goes, and nothing of it is left",
+            run: cluster::nothing_left,
+        },
+    ],
+};
