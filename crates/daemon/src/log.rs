@@ -3,6 +3,10 @@
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
+/// What is logged where `RUST_LOG` is absent. `kube` logs every call that fails, as often as it is
+/// tried again; who called says it once.
+const DEFAULT: &str = "info,kube_client=off";
+
 /// The log's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -14,12 +18,23 @@ pub enum LogFormat {
 
 /// Begins to log. Once in a process.
 pub fn to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_understood() {
+        let filter = EnvFilter::builder().parse(DEFAULT).expect("directives");
+        assert!(filter.to_string().contains("kube_client=off"), "{filter}");
     }
 }
