@@ -73,16 +73,17 @@ fn compile() -> Result<PathBuf> {
         "go build of kube failed; it needs the module proxy (`go env GOPROXY`):\n{}",
         telling(&String::from_utf8_lossy(&done.stderr))
     );
+    fs::rename(&fresh, &program).with_context(|| format!("cannot write {}", program.display()))?;
     for left in ["cache", "mod"] {
         // What is left costs disk, no more.
         let _ = fs::remove_dir_all(dir.join(left));
     }
     for earlier in fs::read_dir(&dir)?.flatten() {
-        if earlier.file_name().to_string_lossy().starts_with("kube-") {
+        let old = earlier.path() != program;
+        if old && earlier.file_name().to_string_lossy().starts_with("kube-") {
             let _ = fs::remove_file(earlier.path());
         }
     }
-    fs::rename(&fresh, &program).with_context(|| format!("cannot write {}", program.display()))?;
     report::line(&format!(
         "kube: built in {:.0} s",
         started.elapsed().as_secs_f64()
