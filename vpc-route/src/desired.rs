@@ -119,10 +119,14 @@ pub fn targets(
     plan: &NetworkPlan,
     line_interfaces: &BTreeMap<String, String>,
 ) -> Result<Vec<Result<Target, TargetError>>, RoutesError> {
-    let kept = |t: &routes::Table| t.kind != TableKind::Node && !t.entries.is_empty();
-    let tables = routes::routes(plan)?;
-    let targets = tables.iter().filter(|t| kept(t));
-    Ok(targets.map(|t| target(plan, t, line_interfaces)).collect())
+    let mut targets = Vec::new();
+    // Each table goes when its target is made: there are never two of all.
+    for table in routes::without_nodes(plan)? {
+        if !table.entries.is_empty() {
+            targets.push(target(plan, &table, line_interfaces));
+        }
+    }
+    Ok(targets)
 }
 
 fn target(

@@ -68,21 +68,12 @@ impl fmt::Display for Misfit {
 /// The plan with each host's ranges as they are held: those that the plan declares, and those
 /// that ipamd granted. Where the two differ, addresses are with the host that holds them: a
 /// declared range that another host has a part of is not that host's yet.
-pub fn with_grants(plan: &NetworkPlan, grants: &[HostGrant]) -> (NetworkPlan, Vec<Misfit>) {
-    let mut plan = plan.clone();
+pub fn with_grants(mut plan: NetworkPlan, grants: &[HostGrant]) -> (NetworkPlan, Vec<Misfit>) {
     let mut misfits = Vec::new();
-    let networks: HashMap<_, _> = plan
-        .spec
-        .networks
-        .iter()
-        .map(|n| (n.name.clone(), n.site.clone()))
-        .collect();
-    let sites: HashMap<_, _> = plan
-        .spec
-        .hosts
-        .iter()
-        .map(|h| (h.name.clone(), h.site.clone()))
-        .collect();
+    let networks = plan.spec.networks.iter().map(|n| (&n.name, &n.site));
+    let networks: HashMap<_, _> = networks.collect();
+    let sites = plan.spec.hosts.iter().map(|h| (&h.name, &h.site));
+    let sites: HashMap<_, _> = sites.collect();
     let mut held = Prefixes::default();
     let mut of_host: BTreeMap<&NodeName, Vec<&HostGrant>> = BTreeMap::new();
     for grant in grants {

@@ -284,20 +284,22 @@ pub struct RoutesError {
 /// [`RoutesError`] where one address would have to lead to two places; a plan without
 /// errors gives no cause.
 pub fn routes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
-    filled(plan, |_| true)
+    let mut wants = wants::without_nodes(plan);
+    wants.extend(wants::of_nodes(plan));
+    filled(wants)
 }
 
-/// The tables of [`routes`] that are no node's.
-pub(crate) fn without_nodes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
-    filled(plan, |t| t.kind != TableKind::Node)
+/// The tables of [`routes`] that are no node's, which take half the work and the memory.
+///
+/// # Errors
+/// Those of [`routes`].
+pub fn without_nodes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
+    filled(wants::without_nodes(plan))
 }
 
-fn filled(plan: &NetworkPlan, wanted: impl Fn(&Table) -> bool) -> Result<Vec<Table>, RoutesError> {
-    let mut tables = wants::wants(plan)
-        .into_iter()
-        .filter(|w| wanted(&w.table))
-        .map(fill)
-        .collect::<Result<Vec<_>, _>>()?;
+fn filled(wants: Vec<Wants>) -> Result<Vec<Table>, RoutesError> {
+    let tables = wants.into_iter().map(fill);
+    let mut tables = tables.collect::<Result<Vec<_>, _>>()?;
     tables.sort_by(|a, b| (a.kind, &a.site, &a.name).cmp(&(b.kind, &b.site, &b.name)));
     Ok(tables)
 }
@@ -307,7 +309,7 @@ fn filled(plan: &NetworkPlan, wanted: impl Fn(&Table) -> bool) -> Result<Vec<Tab
 /// # Errors
 /// Those of [`routes`].
 pub fn quotas(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
-    wants::wants(plan)
+    wants::without_nodes(plan)
         .into_iter()
         .filter(|w| w.table.quota.is_some())
         .map(fill)
@@ -367,14 +369,12 @@ fn taken_apart(a: Aggregate<&NextHop>) -> impl Iterator<Item = Aggregate<&NextHo
 }
 
 fn entry(a: Aggregate<&NextHop>, what: &BTreeMap<IpNetwork, &Destination>) -> Entry {
-    let covers: Vec<Covered> = a
-        .covers
-        .into_iter()
-        .filter_map(|prefix| {
-            let what = Destination::clone(what.get(&prefix)?);
-            Some(Covered { prefix, what })
-        })
-        .collect();
+    // Of its own size: there is one covered destination as a rule, and a table has thousands.
+    let mut covers = Vec::with_capacity(a.covers.len());
+    covers.extend(a.covers.into_iter().filter_map(|prefix| {
+        let what = Destination::clone(what.get(&prefix)?);
+        Some(Covered { prefix, what })
+    }));
     Entry {
         prefix: a.prefix,
         next_hop: a.next_hop.clone(),

@@ -129,7 +129,7 @@ fn routes(
     node: &NodeName,
     grants: &[HostGrant],
 ) -> Result<Vec<PeerRoute>, NodeError> {
-    let (joined, misfits) = with_grants(plan, grants);
+    let (joined, misfits) = with_grants(plan.clone(), grants);
     for misfit in misfits {
         warn!(%misfit, "left out: the plan file on this node is older than ipamd's?");
     }

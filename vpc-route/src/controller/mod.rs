@@ -151,7 +151,7 @@ impl Controller {
     pub fn targets(&self) -> Result<Targets, ControllerError> {
         let mut plan = load(&self.config.plan)?;
         if let Some(ranges) = &self.ranges {
-            let (joined, misfits) = with_grants(&plan, &ranges.current()?.ranges);
+            let (joined, misfits) = with_grants(plan, &ranges.current()?.ranges);
             for misfit in misfits {
                 tracing::warn!(%misfit, "left out");
             }

@@ -53,7 +53,7 @@ pub(super) fn held(
     }
     let unheard = match ipamd(args)?.get::<Grants>("/v1/grants") {
         Ok(grants) => {
-            let (plan, misfits) = with_grants(&plan, &grants.ranges);
+            let (plan, misfits) = with_grants(plan, &grants.ranges);
             for misfit in misfits {
                 output.warning(&misfit.to_string());
             }

@@ -70,7 +70,7 @@ fn what_is_held_is_routed_to_its_holder_whatever_the_plan_says() {
         grant("gone", network, "10.251.0.0/26"),
         grant("idc-001", network, "10.252.0.0/26"),
     ];
-    let (joined, misfits) = with_grants(&plan, &grants);
+    let (joined, misfits) = with_grants(plan.clone(), &grants);
     let ranges = |name: &NodeName| {
         let host = joined.host(name).expect("the host");
         let of_network = host.ranges.iter().filter(|r| r.network.as_str() == network);

@@ -45,27 +45,44 @@ impl Wants {
 /// A destination and what it is.
 type Place = (IpNetwork, Destination);
 
-pub(super) fn wants(plan: &NetworkPlan) -> Vec<Wants> {
-    let mut hosts: BTreeMap<&str, Vec<&Host>> = BTreeMap::new();
-    for host in &plan.spec.hosts {
-        hosts.entry(host.site.as_str()).or_default().push(host);
-    }
+/// Of every table but the nodes'.
+pub(super) fn without_nodes(plan: &NetworkPlan) -> Vec<Wants> {
     let mut all = Vec::new();
-    for site in &plan.spec.sites {
-        let here = hosts.get(site.name.as_str()).map_or(&[][..], Vec::as_slice);
+    for (site, here) in with_hosts(plan) {
         match site.site_type {
-            SiteType::Vpc => {
-                all.extend(vpc_tables(plan, site, here));
-                all.extend(segments(site, here));
-            }
-            SiteType::Idc => {
-                all.extend(edge_router(plan, site));
-                all.extend(idc_nodes(site, here));
-            }
+            SiteType::Vpc => all.extend(vpc_tables(plan, site, &here)),
+            SiteType::Idc => all.extend(edge_router(plan, site)),
         }
     }
     all.extend(plan.spec.links.iter().filter_map(|l| vbr(plan, l)));
     all
+}
+
+/// Of the nodes' tables.
+pub(super) fn of_nodes(plan: &NetworkPlan) -> Vec<Wants> {
+    let mut all = Vec::new();
+    for (site, here) in with_hosts(plan) {
+        match site.site_type {
+            SiteType::Vpc => all.extend(segments(site, &here)),
+            SiteType::Idc => all.extend(idc_nodes(site, &here)),
+        }
+    }
+    all
+}
+
+/// Each site and the hosts in it.
+fn with_hosts(plan: &NetworkPlan) -> Vec<(&Site, Vec<&Host>)> {
+    let mut hosts: BTreeMap<&str, Vec<&Host>> = BTreeMap::new();
+    for host in &plan.spec.hosts {
+        hosts.entry(host.site.as_str()).or_default().push(host);
+    }
+    let sites = plan.spec.sites.iter();
+    sites
+        .map(|site| {
+            let here = hosts.get(site.name.as_str());
+            (site, here.cloned().unwrap_or_default())
+        })
+        .collect()
 }
 
 /// The tables of a VPC: each leads to every range and, by the lines, to the IDCs.

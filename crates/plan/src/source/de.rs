@@ -330,6 +330,12 @@ impl<'t> SeqAccess<'t> for Items<'_, 't> {
             .map(|begun| element(begun, self.0.events, seed))
             .transpose()
     }
+
+    /// How many follow is not known. A host's lists have one item as a rule; without a word
+    /// they would be made with room for four.
+    fn size_hint(&self) -> Option<usize> {
+        (!self.0.ended).then_some(1)
+    }
 }
 
 struct Entries<'e, 't> {
