@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) flows: BTreeSet<Flow>,
     pub(crate) meters: Vec<Meter>,
     pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
+    /// In so many looks the switch has not said yet which numbers ports have.
+    pub(crate) numberless: usize,
     /// Those that netd made, as the kernel keeps it.
     pub(crate) marked: BTreeSet<(String, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
@@ -381,7 +383,12 @@ impl State {
 
 impl NodeWorld for ModelWorld {
     async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
-        let state = self.state();
+        let mut state = self.state();
+        let mut ports = state.ports.clone();
+        if state.numberless > 0 {
+            state.numberless -= 1;
+            ports.values_mut().for_each(|p| p.ofport = None);
+        }
         let value = |key: &String| {
             // A setting of a link is there only while the link is.
             let dev = key
@@ -403,7 +410,7 @@ impl NodeWorld for ModelWorld {
         Ok(Actual {
             database: true,
             bridge: state.bridge.clone(),
-            ports: state.ports.clone(),
+            ports,
             links: state.links.values().cloned().collect(),
             addresses: state.addresses.clone(),
             marked: state

@@ -21,6 +21,10 @@ pub struct Plan {
     pub problems: Vec<String>,
     /// Where the bridge's own ports are; none: the node is not ready.
     pub ports: Option<NodePorts>,
+    /// What the switch is about to do by itself, with nothing left to do for netd: until then
+    /// the node is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<&'static str>,
 }
 
 /// Plans. Against a node that is as it should be, there is nothing to do.
@@ -39,6 +43,12 @@ pub fn plan(desired: &Desired, actual: &Actual) -> Plan {
     sysctls(desired, actual, &mut plan);
     plan.ports = node_ports(desired, actual);
     let Some(ports) = &plan.ports else {
+        if plan.ops.is_empty() && plan.problems.is_empty() {
+            plan.waits = Some(
+                "the switch has not said yet which numbers the bridge's own ports have: is \
+                 ovs-vswitchd running? its log says why a port cannot be opened",
+            );
+        }
         return plan;
     };
     match &actual.flows {

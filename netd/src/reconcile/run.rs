@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use flatnet_ipam::RecordState;
 use flatnet_types::AttachmentKey;
@@ -21,6 +22,12 @@ use crate::world::{World, WorldError};
 /// A bridge, its ports, their addresses and then the flows: each needs the one before. More
 /// rounds mean that something undoes what netd does.
 const MAX_ROUNDS: usize = 8;
+/// How long the switch may take to say in the database which number a port has: it tells of
+/// the port on its OpenFlow connection first. Nobody may tell of it again, and the next
+/// reconcile may be a resync away.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two looks meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The effects that the reconciler needs beside those of ADD and DEL.
 pub trait NodeWorld: World {
@@ -93,7 +100,9 @@ impl<W: NodeWorld> Reconciler<W> {
         for leftover in self.engine.finish_undoing().await {
             report.failed.push(leftover);
         }
-        for round in 0..MAX_ROUNDS {
+        let mut round = 0;
+        let mut waited = Duration::ZERO;
+        while round < MAX_ROUNDS {
             let (_, plan) = match self.dry_run().await {
                 Ok(seen) => seen,
                 Err(e) => {
@@ -102,12 +111,19 @@ impl<W: NodeWorld> Reconciler<W> {
                 }
             };
             report.problems = plan.problems;
+            if plan.waits.is_some() && waited < PATIENCE {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                waited += LOOK_AGAIN;
+                continue;
+            }
+            report.problems.extend(plan.waits.map(str::to_owned));
             if plan.ops.is_empty() {
                 self.engine.set_ports(plan.ports);
                 report.converged = true;
                 break;
             }
             debug!(round, ops = plan.ops.len(), "reconciling");
+            round += 1;
             let before = report.failed.len();
             for op in &plan.ops {
                 if self.apply(op, &mut report).await {

@@ -161,3 +161,28 @@ async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to
     let report = node.reconcile().await;
     assert_eq!(report.applied[0], "delete address 172.30.16.1/20 dev flat0");
 }
+
+#[tokio::test]
+async fn a_switch_that_tells_late_of_a_ports_number_is_waited_for_and_does_not_leave_netd_unready()
+{
+    let node = TestNode::new("idc1").await;
+    node.world.state().ports.remove("eth0");
+    node.world.state().numberless = 5;
+    let report = node.reconcile().await;
+    assert!(report.converged && report.problems.is_empty(), "{report:?}");
+    assert_eq!(node.world.state().numberless, 0);
+    assert!(node.engine.ports().is_ok());
+}
+
+#[tokio::test]
+async fn a_switch_that_never_tells_of_a_ports_number_is_told_of_and_looked_at_again() {
+    let node = TestNode::new("idc1").await;
+    node.world.state().numberless = usize::MAX;
+    let report = node.reconcile().await;
+    assert!(node.engine.ports().is_err());
+    // What has a problem is reconciled again soon.
+    assert!(report.problems[0].contains("which numbers"), "{report:?}");
+    node.world.state().numberless = 0;
+    assert!(node.reconcile().await.problems.is_empty());
+    assert!(node.engine.ports().is_ok());
+}

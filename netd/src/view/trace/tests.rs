@@ -177,7 +177,7 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
             },
         ],
         problems: vec!["the uplink is gone".to_owned()],
-        ports: None,
+        ..Plan::default()
     };
     let (actual, own) = (actual(), attachment("cloud", "172.30.16.5/20"));
     let seen = Seen {
