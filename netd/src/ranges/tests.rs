@@ -84,10 +84,17 @@ async fn ranges(
     if let Some(after) = watch.get("after") {
         let changed = ranges.wait_for(|r| &r.revision != after);
         // A watch that ends without a change answers, too.
-        let _ = tokio::time::timeout(Duration::from_secs(20), changed).await;
+        let _ = tokio::time::timeout(wait_of(&watch), changed).await;
     }
     let now = HostRanges::clone(&ranges.borrow());
     Json(now)
+}
+
+/// How long a watch asks to be held back, as ipamd reads it.
+fn wait_of(watch: &BTreeMap<String, String>) -> Duration {
+    let seconds = watch.get("wait").and_then(|w| w.strip_suffix('s'));
+    let seconds = seconds.and_then(|s| s.parse().ok());
+    Duration::from_secs(seconds.expect("a number of seconds"))
 }
 
 async fn report(
@@ -106,7 +113,7 @@ async fn peers(
 ) -> Json<Grants> {
     let wait = watch.get("after").map(|after| Wait {
         after: after.clone(),
-        at_most: Duration::from_secs(20),
+        at_most: wait_of(&watch),
     });
     Json(service.peers(&host, wait).await.expect("a known host"))
 }
