@@ -135,7 +135,8 @@ fn plans(which: usize) -> Arc<Declared> {
 struct Disk {
     /// Its ranges, how full they are, and whether it gives out of them.
     ranges: Vec<(RangeGrant, u64)>,
-    last_report: Vec<Held>,
+    /// Said to the ipamd that runs: connections end with it.
+    last_report: Option<Vec<Held>>,
 }
 
 impl Disk {
@@ -232,18 +233,25 @@ impl World {
         false
     }
 
-    fn sync(&mut self, host: usize, lost: bool) {
+    /// Whether the report was kept.
+    fn sync(&mut self, host: usize, lost: bool) -> bool {
         let report = self.disks.entry(host).or_default().report();
         let written = self.send(host, &report);
         let disk = self.disks.entry(host).or_default();
-        disk.last_report = report;
+        disk.last_report = Some(report);
         if lost || !written {
-            return;
+            return written;
         }
         let name = super::host(HOSTS[host]);
         if let Some(answer) = self.ledger.ranges_of(&name) {
             disk.take(&answer);
         }
+        true
+    }
+
+    /// A host is in touch: what could not be kept it says again.
+    fn in_touch(&mut self, host: usize) {
+        while !self.sync(host, false) {}
     }
 
     fn send(&mut self, host: usize, report: &[Held]) -> bool {
@@ -255,6 +263,9 @@ impl World {
 
     fn restart(&mut self, trust: Trust) {
         self.lives += 1;
+        for disk in self.disks.values_mut() {
+            disk.last_report = None;
+        }
         self.ledger = restart(&mut self.store, trust, self.lives, self.now);
         self.ledger.declare(plans(self.plan), at(self.now));
         assert!(self.written(), "the start is written");
@@ -263,17 +274,21 @@ impl World {
     /// Every host is in touch before time goes on, where only that can save an old copy.
     fn everybody_reports(&mut self) {
         for host in 0..HOSTS.len() {
-            self.sync(host, false);
+            self.in_touch(host);
         }
         self.blind = false;
     }
 
     fn run(&mut self, op: &Op) {
         match *op {
-            Op::Sync { host, lost } => self.sync(host, lost),
+            Op::Sync { host, lost } => {
+                self.sync(host, lost);
+            }
             Op::Replay { host } => {
                 let report = self.disks.entry(host).or_default().last_report.clone();
-                self.send(host, &report);
+                if let Some(report) = report {
+                    self.send(host, &report);
+                }
             }
             Op::Fill { host } => {
                 for (grant, used) in &mut self.disks.entry(host).or_default().ranges {
@@ -328,7 +343,7 @@ impl World {
                     let planned = plans(self.plan);
                     let name = super::host(name);
                     if self.store.is_distrusted() && !planned.hosts().contains_key(&name) {
-                        self.sync(host, false);
+                        self.in_touch(host);
                     }
                 }
                 self.now += seconds;
