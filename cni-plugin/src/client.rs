@@ -11,7 +11,7 @@ use flatnet_types::api::{
     GcRequest, StatusReply, StatusRequest,
 };
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use serde::Serialize;
@@ -121,7 +121,18 @@ fn open(path: &Path, patience: Duration) -> io::Result<UnixStream> {
         .max(1);
     setsockopt(&fd, sockopt::SendTimeout, &TimeVal::microseconds(micros))?;
     connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    trusted(getsockopt(&fd, sockopt::PeerCredentials)?.uid())?;
     Ok(UnixStream::from(fd))
+}
+
+/// Fails unless who listens is root, or whoever this process is. Anybody else who came by the
+/// socket's name could say that a container has an address, or that a DEL was done.
+fn trusted(listener: u32) -> io::Result<()> {
+    if listener == 0 || listener == nix::unistd::geteuid().as_raw() {
+        return Ok(());
+    }
+    let words = format!("a process of user {listener} listens there, and netd is root's");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
 }
 
 /// A stream whose every read and write ends by one instant.

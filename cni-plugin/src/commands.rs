@@ -7,7 +7,9 @@ use flatnet_types::api::{
 };
 use flatnet_types::cni::env::Target;
 use flatnet_types::cni::result::Made;
-use flatnet_types::cni::{CniArgs, CniVersion, Command, Document, InputError, NetConf, version};
+use flatnet_types::cni::{
+    AskedIp, CniArgs, CniVersion, Command, Document, InputError, NetConf, version,
+};
 use flatnet_types::spool::{FORMAT, SpooledDel};
 use flatnet_types::{AttachmentKey, NetnsPath};
 use serde::Serialize;
@@ -27,6 +29,8 @@ pub(crate) struct Context<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) text: String,
+    /// For people, on stderr; empty: nothing to say.
+    pub(crate) note: &'static str,
     undo: Option<(PathBuf, DelRequest)>,
 }
 
@@ -64,7 +68,8 @@ pub(crate) fn add(
         key: key(&conf, target),
         netns,
         plan_network: conf.network,
-        ips: attach.ips,
+        ips: attach.ips.iter().map(|asked| asked.ip).collect(),
+        ip_prefixes: attach.ips.iter().filter_map(AskedIp::prefix).collect(),
         mac: attach.mac,
         mtu: attach.mtu,
         trunk: attach.trunk,
@@ -90,8 +95,8 @@ pub(crate) fn add(
         netns: Some(netns),
     };
     let answer = Answer {
-        text: String::new(),
         undo: Some((conf.socket, undo)),
+        ..Answer::default()
     };
     match text {
         Ok(text) => Ok(Answer { text, ..answer }),
@@ -195,21 +200,35 @@ pub(crate) fn gc(document: &Document, context: Context<'_>) -> Result<Answer, Er
     document.require(Command::Gc, CniVersion::V1_1_0)?;
     let conf = document.net_conf()?;
     let Some(valid) = document.valid_attachments()? else {
-        return Ok(Answer::default());
+        return Ok(Answer {
+            note: "flatnet: GC names neither cni.dev/valid-attachments nor cni.dev/attachments: \
+                   nothing is released",
+            ..Answer::default()
+        });
     };
     let request = GcRequest {
         version: VERSION,
         network: conf.name,
         valid,
     };
-    context.netd.gc(&conf.socket, &request).map_err(|e| {
+    let reply = context.netd.gc(&conf.socket, &request).map_err(|e| {
         let mut error = failed(e, &conf.socket, code::TRY_AGAIN_LATER);
         if error.code == code::TRY_AGAIN_LATER {
             error.details = joined(&error.details, "nothing is lost: the runtime repeats a GC");
         }
         error
     })?;
-    Ok(Answer::default())
+    let note = match reply.kept.is_empty() {
+        true => "",
+        false => {
+            "flatnet: GC keeps attachments that it does not list, since processes live in their \
+             namespaces: does another runtime use this network's name? netd's log names them"
+        }
+    };
+    Ok(Answer {
+        note,
+        ..Answer::default()
+    })
 }
 
 /// STATUS: SPEC.md 1.1.0, errors 50 and 51.
@@ -246,7 +265,10 @@ pub(crate) fn version(input: &[u8]) -> Result<Answer, ErrorReply> {
         cni_version: asked.filter(|v| version::is_plausible(v)).unwrap_or(newest),
         supported_versions: CniVersion::ALL.map(CniVersion::as_str),
     });
-    Ok(Answer { text, undo: None })
+    Ok(Answer {
+        text,
+        ..Answer::default()
+    })
 }
 
 /// A failure in CNI's words: netd's own where it spoke, else `away`.

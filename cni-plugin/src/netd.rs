@@ -33,7 +33,7 @@ pub enum NetdError {
     /// Nobody listens: no socket, or a connection refused.
     #[error("netd does not answer on {}: {source}", .socket.display())]
     Unreachable {
-        /// The socket.
+        /// Path of netd's UNIX socket.
         socket: PathBuf,
         /// What connecting said.
         #[source]

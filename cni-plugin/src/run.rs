@@ -59,7 +59,13 @@ pub fn run(process: Process<'_>) -> u8 {
     };
     match answer {
         Ok(answer) => match say(stdout, &answer.text) {
-            Ok(()) => EXIT_OK,
+            Ok(()) => {
+                if !answer.note.is_empty() {
+                    // Nobody may be listening; that is no error.
+                    let _ = writeln!(stderr, "{}", answer.note);
+                }
+                EXIT_OK
+            }
             Err(_) => {
                 // The runtime will never know of what was made.
                 answer.take_back(netd);

@@ -88,6 +88,7 @@ fuzz_target!(|data: &[u8]| {
         Style::Text { color: true },
         Style::Text { color: false },
         Style::Json,
+        Style::Sarif,
         Style::Github,
     ] {
         assert_eq!(report.render(style), again.render(style));

@@ -75,7 +75,7 @@ pub struct Picked {
 pub struct Released {
     /// The place in the order of releases; ever rising.
     pub seq: u64,
-    /// The address.
+    /// The address that was released.
     pub ip: IpAddr,
     /// When, by the allocator's monotone clock.
     pub at: Timestamp,

@@ -25,25 +25,25 @@ pub enum RangeError {
     /// The range is not inside the subnet that it is said to belong to.
     #[error("the range {range} is not inside its subnet {subnet}")]
     OutsideSubnet {
-        /// The range.
+        /// First and last address of the range.
         range: Span,
-        /// Its subnet.
+        /// The subnet that it is said to be of.
         subnet: IpNetwork,
     },
     /// The gateway is not an address of the subnet.
     #[error("the gateway {gateway} is not inside the subnet {subnet} of the range {range}")]
     GatewayOutsideSubnet {
-        /// The range.
+        /// First and last address of the range.
         range: Span,
-        /// Its subnet.
+        /// The subnet that it is said to be of.
         subnet: IpNetwork,
-        /// The gateway.
+        /// The gateway's address.
         gateway: IpAddr,
     },
     /// The range reaches into addresses that no interface can have as its own.
     #[error("the range {range} reaches into {reserved}, which holds no container's address")]
     NotUnicast {
-        /// The range.
+        /// First and last address of the range.
         range: Span,
         /// The reserved block.
         reserved: Span,
@@ -51,15 +51,15 @@ pub enum RangeError {
     /// Two ranges of one host have addresses in common.
     #[error("{first} overlaps {second}")]
     Overlap {
-        /// The one.
+        /// The range that was given first.
         first: Box<NetworkRange>,
-        /// The other.
+        /// The range that was given after it.
         second: Box<NetworkRange>,
     },
     /// A network is given twice.
     #[error("the network {network} is given twice")]
     DuplicateNetwork {
-        /// Its name.
+        /// Name of the network in the plan.
         network: NetworkName,
     },
 }
@@ -69,7 +69,7 @@ pub enum RangeError {
 pub struct NetworkRange {
     /// The plan's network.
     pub network: NetworkName,
-    /// Its range.
+    /// First and last address that may be handed out.
     pub range: Span,
 }
 
@@ -133,7 +133,8 @@ impl fmt::Display for Withheld {
 /// A checked range that a host owns: an interval of a subnet, less what is withheld.
 ///
 /// # Guarantees
-/// - It lies inside its subnet, and so does its gateway.
+/// - It lies inside its subnet, and so does its gateway, but for a router's link-local
+///   address in IPv6 (RFC 4291 §2.5.6).
 /// - [`HostRange::is_usable`] is false for the gateway, for the IPv4 network and broadcast
 ///   addresses of the subnet (not in a /31 or /32: RFC 3021), for the IPv6 subnet-router
 ///   anycast address (not in a /127 or /128: RFC 6164 §6), and for every exclusion.
@@ -146,6 +147,11 @@ pub struct HostRange {
     withheld: Vec<(Span, Withheld)>,
     /// What is left of `span`: sorted, disjoint, not adjacent.
     gaps: Vec<(u128, u128)>,
+}
+
+/// Whether a gateway of an IPv6 subnet is known by its address on the link.
+fn is_link_local(subnet: IpNetwork, gateway: IpAddr) -> bool {
+    subnet.is_ipv6() && matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 impl HostRange {
@@ -177,6 +183,7 @@ impl HostRange {
         }
         if let Some(gateway) = gateway
             && !whole.contains(gateway)
+            && !is_link_local(subnet, gateway)
         {
             return Err(RangeError::GatewayOutsideSubnet {
                 range: span,

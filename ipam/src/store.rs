@@ -34,7 +34,7 @@ pub const SCHEMA: u64 = 1;
 pub struct ReleasedRow {
     /// The place in the order of releases.
     pub seq: u64,
-    /// The address.
+    /// The address that was released.
     pub ip: IpAddr,
     /// When it was released.
     pub at: Timestamp,
@@ -121,7 +121,7 @@ pub enum StoreError {
         holder(*pid)
     )]
     Held {
-        /// The store.
+        /// Path of the store's file.
         path: PathBuf,
         /// The process that holds it, where it left its number.
         pid: Option<u32>,
@@ -132,7 +132,7 @@ pub enum StoreError {
         path.display()
     )]
     NewerSchema {
-        /// The store.
+        /// Path of the store's file.
         path: PathBuf,
         /// The schema that it has.
         found: u64,
@@ -145,34 +145,46 @@ pub enum StoreError {
         path.display()
     )]
     Corrupt {
-        /// The store.
+        /// Path of the store's file.
         path: PathBuf,
         /// What is wrong with it.
         detail: String,
     },
+    /// There was a store in this boot, and there is none.
+    #[error(
+        "the store {} is gone, and was there in this boot: containers may live whose addresses only it knows, so no empty one takes its place. Put it back, or mount what it is on; or drain this node and reboot: after a reboot no attachment lives, and an empty store is right. Where no container of this node lives, removing {} says so",
+        path.display(),
+        lock.display()
+    )]
+    Lost {
+        /// Path of the store's file.
+        path: PathBuf,
+        /// The file that remembers it.
+        lock: PathBuf,
+    },
     /// A store is to be made where there is one.
     #[error("there is a store at {} already: it is left as it is", path.display())]
     Exists {
-        /// The store.
+        /// Path of the store's file.
         path: PathBuf,
     },
     /// It could not be opened, created or read.
     #[error("cannot {doing} the store {}", path.display())]
     Read {
-        /// The store.
+        /// Path of the store's file.
         path: PathBuf,
         /// What was being done.
         doing: &'static str,
-        /// Why not.
+        /// The error of the database or the file system.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A batch could not be written.
     #[error("cannot write to the store {}", path.display())]
     Write {
-        /// The store.
+        /// Path of the store's file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the database or the file system.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -185,7 +197,7 @@ impl StoreError {
     /// Whether it can pass by itself: disks get space again, holders end.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Held { .. } | Self::Read { .. } | Self::Write { .. } => true,
+            Self::Held { .. } | Self::Lost { .. } | Self::Read { .. } | Self::Write { .. } => true,
             Self::NewerSchema { .. }
             | Self::Corrupt { .. }
             | Self::Exists { .. }
@@ -201,6 +213,7 @@ impl StoreError {
             | Self::NewerSchema { .. }
             | Self::Corrupt { .. }
             | Self::Exists { .. }
+            | Self::Lost { .. }
             | Self::Stopped => code::NOT_AVAILABLE,
         }
     }

@@ -25,6 +25,9 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print what this node derives from the plan, and exit.
     Derive(PlanArgs),
+    /// Move an uplink that bears the host's own address into the bridge, and back.
+    #[command(subcommand)]
+    Uplink(crate::uplink::UplinkCommand),
 }
 
 /// Which plan, and whose part of it.
@@ -41,7 +44,7 @@ pub struct PlanArgs {
 /// How to run.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The plan.
+    /// Where the plan is, and whose part of it is this node's.
     #[command(flatten)]
     pub plan: PlanArgs,
     /// Take this node's ranges from ipamd, at unix:PATH, https://HOST:PORT or http://HOST:PORT, and
@@ -57,7 +60,7 @@ pub struct RunArgs {
     /// This node's certificate for ipamd; its name is the node's.
     #[arg(long, value_name = "FILE", requires = "ipamd_key")]
     pub ipamd_cert: Option<PathBuf>,
-    /// Its key.
+    /// The private key of --ipamd-cert, as PEM.
     #[arg(long, value_name = "FILE", requires = "ipamd_cert")]
     pub ipamd_key: Option<PathBuf>,
     /// Where to serve. Only root may connect.
@@ -75,18 +78,25 @@ pub struct RunArgs {
     /// Where Open vSwitch makes the bridge's OpenFlow socket.
     #[arg(long, value_name = "DIR", default_value = "/run/openvswitch")]
     pub ovs_rundir: PathBuf,
-    /// The bridge.
+    /// Name of the node's bridge.
     #[arg(long, value_name = "NAME", default_value = "br-flat")]
     pub bridge: String,
     /// Open vSwitch's datapath: `netdev` is its userspace, for hosts without the module.
     #[arg(long, value_enum, default_value_t = Datapath::System)]
     pub datapath: Datapath,
+    /// How many connections to services a container may have at once.
+    #[arg(long, value_name = "COUNT", default_value = "16384", value_parser = clap::value_parser!(u32).range(1..))]
+    pub service_connections: u32,
     /// How long a released address rests before it is given out again, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub rest: Duration,
     /// How often everything is compared, in seconds, beside whenever something changes.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub resync: Duration,
+    /// Only the sweep of `--resync` repairs, not what happens on the node: for tests of what
+    /// names a fault while it lasts.
+    #[arg(long, hide = true)]
+    pub no_events: bool,
     /// The log's form. Its level is set by `RUST_LOG` (`info` where absent).
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -15,19 +15,30 @@
 
 pub mod attach;
 pub mod config;
+mod failover;
 #[cfg(feature = "faults")]
 pub mod faults;
+pub mod features;
 pub mod flows;
+pub mod host;
 mod live;
 pub mod marks;
 pub mod metrics;
 #[cfg(test)]
 mod model;
+pub mod owned;
+pub mod plan_file;
+pub mod probe;
+pub mod problems;
 pub mod ranges;
 pub mod real;
 pub mod reconcile;
+mod replay;
 pub mod run;
 mod scrape;
 pub mod server;
+mod shares;
+pub mod uplink;
 pub mod view;
+mod watch;
 pub mod world;

@@ -13,8 +13,10 @@ pub const ALIAS_PREFIX: &str = "flatnet:";
 
 /// The key under `external_ids` that says that a row is ours.
 pub const OWNER: &str = "flatnet-owner";
-/// Its value.
+/// The value of [`OWNER`] on rows of ours.
 pub const OWNER_NETD: &str = "netd";
+/// The key under `external_ids` that says what a row of the node is for.
+pub const PURPOSE: &str = flatnet_types::marks::PURPOSE;
 /// The key under `external_ids` that holds the attachment's generation.
 pub const GENERATION: &str = "flatnet-generation";
 
@@ -26,6 +28,14 @@ pub fn alias(key: &AttachmentKey) -> String {
     let mut alias = format!("{ALIAS_PREFIX}{key}");
     alias.truncate(ALIAS_MAX);
     alias
+}
+
+/// Whether a link is the host's end of an attachment's: by its name, `fn` and hexadecimal digits,
+/// and its alias. netd's other links bear the alias, too.
+pub fn is_of_container(name: &str, alias: Option<&str>) -> bool {
+    let digits = name.strip_prefix(LINK_PREFIX);
+    digits.is_some_and(|digits| u64::from_str_radix(digits, 16).is_ok())
+        && alias.is_some_and(|alias| alias.starts_with(ALIAS_PREFIX))
 }
 
 /// What an attachment's port says of itself in the database.
@@ -56,6 +66,25 @@ pub fn port_ids(holding: &Holding) -> Vec<(String, String)> {
 pub fn node_ids(purpose: &str) -> Vec<(String, String)> {
     vec![
         (OWNER.to_owned(), OWNER_NETD.to_owned()),
-        ("flatnet-purpose".to_owned(), purpose.to_owned()),
+        (PURPOSE.to_owned(), purpose.to_owned()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_containers_link_is_told_from_others_by_name_and_alias() {
+        assert!(is_of_container("fn1f", Some("flatnet:web/c/eth0")));
+        for (name, alias) in [
+            ("fnprobe0", Some("flatnet:probe")),
+            ("fn1f", Some("somebody's")),
+            ("fn1f", None),
+            ("fn", Some("flatnet:")),
+            ("eth0", Some("flatnet:web/c/eth0")),
+        ] {
+            assert!(!is_of_container(name, alias), "{name} {alias:?}");
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! Prometheus metrics, with the field's names.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flatnet_plan_source::PlanMetrics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::flows::{Limit, Reason};
 use crate::reconcile::Report;
 
 /// The label of a CNI command and how it ended: the CNI error code, 0 for success.
@@ -42,15 +44,36 @@ pub struct OpLabel {
 pub struct RangeLabels {
     /// The plan's network.
     pub network: String,
-    /// The range.
+    /// The range as text: each has a series of its own.
     pub range: String,
 }
 
-/// The label of one table of the pipeline.
+/// The label of one problem.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProblemLabel {
+    /// [`crate::problems::Problem::code`].
+    pub code: &'static str,
+}
+
+/// The label of one connection to Open vSwitch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PeerLabel {
     /// `ovsdb` or `openflow`.
     pub connection: &'static str,
+}
+
+/// The label of one reason for which frames of containers are dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DropLabel {
+    /// [`Reason::label`].
+    pub reason: &'static str,
+}
+
+/// The label of one kind of limit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabel {
+    /// [`Limit::label`].
+    pub limit: &'static str,
 }
 
 /// A gauge of every range.
@@ -74,9 +97,17 @@ pub struct Metrics {
     ops: Family<OpLabel, Counter>,
     failures: Counter,
     problems: Gauge<i64, AtomicI64>,
-    drops: Counter,
-    /// The last reading of each drop flow, by cookie, so that the sum only grows.
-    seen: Mutex<BTreeMap<u64, u64>>,
+    problem: Family<ProblemLabel, Gauge<i64, AtomicI64>>,
+    /// Which plan was accepted.
+    pub plan: PlanMetrics,
+    drops: Family<DropLabel, Counter>,
+    metered: Family<LimitLabel, Counter>,
+    /// The meters, by number.
+    metered_seen: Mutex<Readings<u32>>,
+    /// The drop flows, by cookie and reason.
+    seen: Mutex<Readings<(u64, Reason)>>,
+    /// The codes of problems so far.
+    codes: Mutex<BTreeSet<&'static str>>,
 }
 
 /// 0.5 ms to 8 s.
@@ -101,8 +132,13 @@ impl Default for Metrics {
             ops: Family::default(),
             failures: Counter::default(),
             problems: Gauge::default(),
-            drops: Counter::default(),
+            problem: Family::default(),
+            plan: PlanMetrics::default(),
+            drops: Family::default(),
+            metered: Family::default(),
+            metered_seen: Mutex::default(),
             seen: Mutex::default(),
+            codes: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -160,14 +196,34 @@ impl Metrics {
         );
         r.register(
             "problems",
-            "What netd cannot mend by itself",
+            "What is wrong and netd cannot repair by itself",
             self.problems.clone(),
         );
         r.register(
+            "problem",
+            "What is wrong, by the problem's code; docs/operations.md lists them",
+            self.problem.clone(),
+        );
+        r.register(
             "port_security_drops",
-            "Frames of containers dropped because of what they are not allowed to send",
+            "Frames of containers dropped because of what they are not allowed to send, by the reason; \
+             docs/threat-model.md lists them",
             self.drops.clone(),
         );
+        r.register(
+            "metered_drops",
+            "Frames of and for containers dropped because they exceed a limit: of bandwidth, or of ARP \
+             and neighbour discovery",
+            self.metered.clone(),
+        );
+        self.plan.register(r);
+        for limit in Limit::ALL {
+            self.over(limit);
+        }
+        // Every reason is shown from the beginning, with 0.
+        for reason in Reason::ALL {
+            self.dropped(reason);
+        }
     }
 
     /// Counts one call.
@@ -185,31 +241,50 @@ impl Metrics {
         for op in &report.kinds {
             self.ops.get_or_create(&OpLabel { op }).inc();
         }
-        self.failures.inc_by(report.view.failed.len() as u64);
-        self.problems
-            .set(i64::try_from(report.view.problems.len()).unwrap_or(i64::MAX));
+        self.failures.inc_by(report.failures);
     }
 
-    /// Takes the readings of the drop flows, by cookie. A flow that was made anew counts from
-    /// zero again.
-    pub fn drops(&self, readings: impl IntoIterator<Item = (u64, u64)>) {
-        let mut seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// Takes the number of problems of each code. A code that was seen once stays, with 0.
+    pub fn problems(&self, counts: &BTreeMap<&'static str, i64>) {
+        self.problems.set(counts.values().sum());
+        let mut seen = locked(&self.codes);
+        seen.extend(counts.keys());
+        for code in seen.iter() {
+            self.problem
+                .get_or_create(&ProblemLabel { code })
+                .set(counts.get(code).copied().unwrap_or(0));
+        }
+    }
+
+    /// Takes the readings of the drop flows: cookie, reason, packets.
+    pub fn drops(&self, readings: impl IntoIterator<Item = (u64, Reason, u64)>) {
         let mut now = BTreeMap::new();
-        for (cookie, packets) in readings {
-            *now.entry(cookie).or_insert(0) += packets;
+        for (cookie, reason, packets) in readings {
+            *now.entry((cookie, reason)).or_insert(0) += packets;
         }
-        for (cookie, packets) in &now {
-            let before = seen.get(cookie).copied().unwrap_or(0);
-            self.drops.inc_by(if *packets >= before {
-                packets - before
-            } else {
-                *packets
-            });
+        for ((_, reason), packets) in locked(&self.seen).grown(now) {
+            self.dropped(reason).inc_by(packets);
         }
-        *seen = now;
+    }
+
+    /// Takes the readings of the meters: number, packets dropped.
+    pub fn metered(&self, readings: impl IntoIterator<Item = (u32, u64)>) {
+        let now = readings.into_iter().collect();
+        for (id, packets) in locked(&self.metered_seen).grown(now) {
+            if let Some((limit, _)) = Limit::of_meter(id) {
+                self.over(limit).inc_by(packets);
+            }
+        }
+    }
+
+    fn over(&self, limit: Limit) -> Counter {
+        let limit = limit.label();
+        self.metered.get_or_create(&LimitLabel { limit }).clone()
+    }
+
+    fn dropped(&self, reason: Reason) -> Counter {
+        let reason = reason.label();
+        self.drops.get_or_create(&DropLabel { reason }).clone()
     }
 
     /// In Prometheus' text format.
@@ -223,6 +298,35 @@ impl Metrics {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The last reading of counters that the switch keeps and begins anew.
+#[derive(Debug)]
+pub(crate) struct Readings<K>(BTreeMap<K, u64>);
+
+impl<K> Default for Readings<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Copy + Ord> Readings<K> {
+    /// By how much each has grown since the last reading. One that is less than it was was made anew
+    /// and counts from zero.
+    pub(crate) fn grown(&mut self, now: BTreeMap<K, u64>) -> BTreeMap<K, u64> {
+        let more = |(key, count): (&K, &u64)| {
+            let before = self.0.get(key).copied().unwrap_or(0);
+            let more = count.checked_sub(before).unwrap_or(*count);
+            (more > 0).then_some((*key, more))
+        };
+        let grown = now.iter().filter_map(more).collect();
+        self.0 = now;
+        grown
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,14 +334,37 @@ mod tests {
     #[test]
     fn drops_only_grow_also_when_a_flow_is_made_anew() {
         let metrics = Metrics::default();
-        metrics.drops([(1, 5), (2, 1)]);
-        metrics.drops([(1, 7)]);
-        metrics.drops([(1, 3)]);
+        let (spoofed, forged) = (Reason::SpoofedAddress, Reason::ForgedNd);
+        metrics.drops([(1, spoofed, 5), (2, spoofed, 1), (0, forged, 2)]);
+        metrics.drops([(1, spoofed, 7), (0, forged, 2)]);
+        metrics.drops([(1, spoofed, 3), (0, forged, 3)]);
         let text = metrics.encode().expect("text");
-        assert!(
-            text.contains("flatnet_port_security_drops_total 11"),
-            "{text}"
-        );
+        for (reason, packets) in [("spoofed_address", 11), ("forged_nd", 3), ("unparsed", 0)] {
+            let line =
+                format!("flatnet_port_security_drops_total{{reason=\"{reason}\"}} {packets}\n");
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_meters_drop_only_grows() {
+        let metrics = Metrics::default();
+        let [ingress, _, neighbours] = Limit::meters_of(9);
+        metrics.metered([(ingress, 5), (neighbours, 1), (u32::MAX, 7)]);
+        metrics.metered([(ingress, 2), (neighbours, 4)]);
+        let text = metrics.encode().expect("text");
+        for (limit, packets) in [("ingress", 7), ("egress", 0), ("neighbours", 4)] {
+            let line = format!("flatnet_metered_drops_total{{limit=\"{limit}\"}} {packets}\n");
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_grown_is_told_also_of_a_counter_that_was_made_anew() {
+        let mut readings = Readings::default();
+        readings.grown(BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
+        let now = BTreeMap::from([(1, 10), (2, 25), (3, 4), (4, 2), (5, 0)]);
+        assert_eq!(readings.grown(now), [(2, 15), (3, 4), (4, 2)].into());
     }
 
     #[test]

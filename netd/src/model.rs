@@ -1,15 +1,21 @@
 //! A node in memory, for tests: what the kernel and the switch would hold, and the faults
 //! that the real ones cannot be told to make.
 
+mod node;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use flatnet_ovs::openflow::{Flow, Meter, OpenFlowError, PacketOut};
+use flatnet_ovs::openflow::{Flow, FlowHead, Meter, OpenFlowError, PacketOut};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
-use crate::reconcile::{Actual, ActualPort, BridgeRow, LinkActual, NodeWorld, Op, RouteActual};
+use crate::reconcile::{
+    ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual, SwitchActual,
+    ZoneTimeouts,
+};
 use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 
 /// When a step goes wrong.
@@ -31,17 +37,37 @@ pub(crate) struct State {
     pub(crate) bridge: Option<BridgeRow>,
     pub(crate) flows: BTreeSet<Flow>,
     pub(crate) meters: Vec<Meter>,
+    pub(crate) switch: SwitchActual,
+    /// Conntrack zones with time-outs.
+    pub(crate) zones: BTreeMap<u16, ZoneTimeouts>,
+    /// The datapath has no time-outs by zone.
+    pub(crate) timeless: bool,
     pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
+    /// Packets that were sent to tell the neighbours.
+    pub(crate) announced: Vec<PacketOut>,
     /// In so many looks the switch has not said yet which numbers ports have.
     pub(crate) numberless: usize,
+    /// In so many looks one more container has gone that left a flow.
+    pub(crate) going: u16,
+    /// Interfaces that bonds of Open vSwitch, or other bridges, have.
+    pub(crate) elsewhere: BTreeMap<String, Elsewhere>,
+    /// OpenFlow numbers that ports of somebody else have.
+    pub(crate) taken: BTreeSet<u32>,
     /// Those that netd made, as the kernel keeps it.
     pub(crate) marked: BTreeSet<(String, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
+    pub(crate) foreign: BTreeSet<ForeignRoute>,
     pub(crate) sysctls: BTreeMap<String, String>,
+    /// What the host's kernel knows of its neighbours.
+    pub(crate) neighbours: BTreeMap<IpAddr, MacAddr>,
+    /// The namespaces in which a process runs.
+    pub(crate) inhabited: BTreeSet<String>,
     pub(crate) calls: Vec<&'static str>,
     /// The k-th call from now goes wrong, and with `every`, all after it too.
     pub(crate) fault: Option<(usize, Fault)>,
     pub(crate) broken: bool,
+    /// The op, as it is printed, that the node refuses.
+    pub(crate) refused: Option<String>,
 }
 
 /// A node in memory. Clones share it.
@@ -91,6 +117,7 @@ impl ModelWorld {
                 mtu: 1500,
                 up: false,
                 alias: None,
+                ..LinkActual::default()
             },
         );
         self
@@ -182,8 +209,22 @@ impl State {
             mtu: 1500,
             up: false,
             alias: None,
+            ..LinkActual::default()
         };
         self.links.insert(row.name.clone(), link);
+    }
+
+    fn add_link(&mut self, name: &str, mtu: u32) {
+        let link = LinkActual {
+            name: name.to_owned(),
+            ifindex: 30 + u32::try_from(self.links.len()).expect("few"),
+            mac: None,
+            mtu,
+            up: true,
+            alias: None,
+            ..LinkActual::default()
+        };
+        self.links.insert(name.to_owned(), link);
     }
 
     fn put_port(&mut self, row: &PortRow) {
@@ -193,13 +234,54 @@ impl State {
         if let (Some(mac), Some(link)) = (row.mac, self.links.get_mut(&row.name)) {
             link.mac = Some(mac);
         }
-        let ofport = self.links.contains_key(&row.name).then_some(row.number);
+        let ofport = self
+            .links
+            .contains_key(&row.name)
+            .then(|| self.number_for(row));
         let port = ActualPort {
             row: row.clone(),
             ofport,
             error: None,
+            strays: BTreeMap::new(),
         };
         self.ports.insert(row.name.clone(), port);
+    }
+
+    /// As Open vSwitch does it: where a controller came or went, or the fail mode changed, all
+    /// flows are thrown away.
+    fn set_bridge(&mut self, bridge: BridgeRow) {
+        let flushed = |b: &BridgeRow| (b.fail_mode.clone(), b.strays.contains_key("controller"));
+        if self.bridge.as_ref().map(flushed) != Some(flushed(&bridge)) {
+            self.flows.clear();
+        }
+        self.bridge = Some(bridge);
+    }
+
+    /// Takes the time-outs of zones away, but for those that are somebody else's.
+    fn take_zones(&mut self, gone: impl IntoIterator<Item = u16>) {
+        for zone in gone {
+            if self.zones.get(&zone) != Some(&ZoneTimeouts::Foreign) {
+                self.zones.remove(&zone);
+            }
+        }
+    }
+
+    /// As Open vSwitch chooses: the number that is asked for where it is free, also for a port
+    /// that has another one; else the port keeps its own, or gets the lowest that is free.
+    fn number_for(&self, row: &PortRow) -> u32 {
+        let others = |number: u32| {
+            self.taken.contains(&number)
+                || self
+                    .ports
+                    .values()
+                    .any(|p| p.row.name != row.name && p.ofport == Some(number))
+        };
+        let own = self.ports.get(&row.name).and_then(|p| p.ofport);
+        match own {
+            _ if row.number != 0 && !others(row.number) => row.number,
+            Some(own) => own,
+            None => (1..).find(|n| !others(*n)).expect("there are enough"),
+        }
     }
 
     fn put_flows(&mut self, meters: &[Meter], flows: &[Flow]) {
@@ -212,6 +294,15 @@ impl State {
             self.flows.insert(flow.clone());
         }
     }
+}
+
+/// Flows that are neither netd's nor learned.
+fn foreign(flows: &BTreeSet<Flow>) -> Vec<FlowHead> {
+    flows
+        .iter()
+        .filter(|f| !flatnet_types::marks::is_ours(f.cookie))
+        .map(Flow::head)
+        .collect()
 }
 
 impl World for ModelWorld {
@@ -260,8 +351,17 @@ impl World for ModelWorld {
                     mtu: link.mtu.get(),
                     up: true,
                     alias: Some(format!("{} @{netns}", link.alias)),
+                    ..LinkActual::default()
                 },
             );
+            // A switch that has the port already opens its link now.
+            let waiting = state.ports.get(link.host_name.as_str());
+            if let Some(row) = waiting
+                .filter(|p| p.ofport.is_none())
+                .map(|p| p.row.clone())
+            {
+                state.put_port(&row);
+            }
             Ok(())
         })
         .await
@@ -290,17 +390,27 @@ impl World for ModelWorld {
         .await
     }
 
-    async fn add_port(&self, row: &PortRow) -> Result<(), WorldError> {
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
         self.step("add_port", |state| {
             state.put_port(row);
-            Ok(())
+            let zone = zone.filter(|_| !state.timeless);
+            state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Ours)));
+            // The switch sees a port before its link, as long as the link comes soon.
+            Ok(state.ports[&row.name]
+                .ofport
+                .unwrap_or_else(|| state.number_for(row)))
         })
         .await
     }
 
-    async fn delete_port(&self, name: &str) -> Result<(), WorldError> {
+    fn port_number(&self, name: &str) -> Option<u32> {
+        self.state().ports.get(name).and_then(|p| p.ofport)
+    }
+
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
         self.step("delete_port", |state| {
             state.ports.remove(name);
+            state.take_zones(zone);
             Ok(())
         })
         .await
@@ -314,7 +424,13 @@ impl World for ModelWorld {
         .await
     }
 
-    fn announce(&self, _packets: Vec<PacketOut>) {}
+    fn announce(&self, packets: Vec<PacketOut>) {
+        self.state().announced.extend(packets);
+    }
+
+    async fn is_inhabited(&self, netns: &String) -> bool {
+        self.state().inhabited.contains(netns)
+    }
 
     async fn observe_container(
         &self,
@@ -352,6 +468,12 @@ impl World for ModelWorld {
         Ok(link.map(|l| l.up))
     }
 
+    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+        let state = self.state();
+        let of_it = state.neighbours.iter().filter(|(_, m)| **m == mac);
+        Ok(of_it.map(|(ip, _)| *ip).collect())
+    }
+
     fn observe_port(&self, name: &str) -> Option<PortRow> {
         self.state().ports.get(name).map(|p| p.row.clone())
     }
@@ -378,102 +500,5 @@ impl State {
             self.containers.remove(&(netns.to_owned(), ifname));
         }
         self.links.remove(name);
-    }
-}
-
-impl NodeWorld for ModelWorld {
-    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
-        let mut state = self.state();
-        let mut ports = state.ports.clone();
-        if state.numberless > 0 {
-            state.numberless -= 1;
-            ports.values_mut().for_each(|p| p.ofport = None);
-        }
-        let value = |key: &String| {
-            // A setting of a link is there only while the link is.
-            let dev = key
-                .strip_prefix("ipv6/conf/")
-                .or(key.strip_prefix("ipv4/conf/"));
-            let dev = dev.and_then(|k| k.split('/').next());
-            if dev.is_some_and(|d| d != "all" && d != "default" && !state.links.contains_key(d)) {
-                return None;
-            }
-            Some((
-                key.clone(),
-                state
-                    .sysctls
-                    .get(key)
-                    .cloned()
-                    .unwrap_or_else(|| "0".into()),
-            ))
-        };
-        Ok(Actual {
-            database: true,
-            bridge: state.bridge.clone(),
-            ports,
-            links: state.links.values().cloned().collect(),
-            addresses: state.addresses.clone(),
-            marked: state
-                .marked
-                .intersection(&state.addresses)
-                .cloned()
-                .collect(),
-            routes: state.routes.clone(),
-            sysctls: sysctls.iter().filter_map(value).collect(),
-            flows: state.bridge.is_some().then(|| state.flows.clone()),
-            meters: state.meters.clone(),
-        })
-    }
-
-    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
-        let op = op.clone();
-        self.step("apply", move |state| {
-            match op {
-                Op::CreateBridge { bridge, host } => {
-                    state.bridge = Some(bridge);
-                    state.put_port(&host);
-                }
-                Op::SetBridge(bridge) => state.bridge = Some(bridge),
-                Op::AddPort { row, .. } | Op::SetPort { row, .. } => state.put_port(&row),
-                Op::DeletePorts(names) => state.ports.retain(|n, _| !names.contains(n)),
-                Op::DeleteLink { name, ifindex } => state.delete_link(&name, ifindex),
-                Op::SetLink { name, mtu } => {
-                    if let Some(link) = state.links.get_mut(&name) {
-                        link.up = true;
-                        link.mtu = mtu.unwrap_or(link.mtu);
-                    }
-                }
-                Op::AddAddress { dev, address } => {
-                    state.marked.insert((dev.clone(), address));
-                    state.addresses.insert((dev, address));
-                }
-                Op::DeleteAddress { dev, address } => {
-                    let at = (dev, address);
-                    state.addresses.remove(&at);
-                    state.marked.remove(&at);
-                }
-                Op::AddRoute(route) => {
-                    state.routes.insert(route);
-                }
-                Op::DeleteRoute(route) => {
-                    state.routes.remove(&route);
-                }
-                Op::SetSysctl { key, value } => {
-                    state.sysctls.insert(key, value);
-                }
-                Op::DeleteMeters(ids) => state.meters.retain(|m| !ids.contains(&m.id)),
-                Op::ChangeFlows {
-                    meters,
-                    adds,
-                    deletes,
-                    ..
-                } => {
-                    state.put_flows(&meters, &adds);
-                    state.flows.retain(|f| !deletes.contains(&f.key()));
-                }
-            }
-            Ok(())
-        })
-        .await
     }
 }

@@ -1,44 +1,46 @@
 //! Starting, running and stopping the daemon.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use flatnet_client::{Access, Client};
-use flatnet_cni::spool::{Entry, Spool};
+use flatnet_cni::spool::Spool;
 use flatnet_daemon::{socket, stop};
-use flatnet_ipam::{HostRange, Ipam, Networks, Record, Span};
-use flatnet_kernel::{Kernel, LinkEvent};
-use flatnet_ovs::openflow::SwitchState;
-use flatnet_ovs::ovsdb::ConnState;
-use flatnet_plan::node::{Mode, NodeNetwork};
-use flatnet_plan::{NetworkPlan, NodeSpec};
-use flatnet_types::NodeName;
+use flatnet_ipam::{HostRange, Ipam, Networks, Span};
+use flatnet_kernel::Kernel;
+use flatnet_plan::NodeSpec;
+use flatnet_plan::node::NodeNetwork;
+use flatnet_plan_source::PlanSource;
 use flatnet_types::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, watch as watched};
 use tracing::{info, warn};
 
 use crate::attach::Engine;
-use crate::config::{Cli, Command, Datapath, PlanArgs, RunArgs};
+use crate::config::{Cli, Command, Datapath, RunArgs};
+use crate::failover;
+use crate::features;
+use crate::host::{self, Host};
 use crate::live::{self, Live};
 use crate::metrics::Metrics;
-use crate::ranges::{Follower, Peers, Start};
+use crate::plan_file::{self, Started};
+use crate::probe;
+use crate::problems::{Board, Problem};
 use crate::real::RealWorld;
-use crate::reconcile::{HOST_PORT, NodeOptions, Reconciler};
+use crate::reconcile::{NodeOptions, Reconciler};
+use crate::replay::{self, Replayer};
 use crate::scrape::Scraper;
 use crate::server::{self, App};
+use crate::shares::{self, Shares};
 use crate::view::trace::NodeTracer;
+use crate::watch;
 
 /// The store's file in the state directory.
 const STORE_FILE: &str = "netd.redb";
 /// Events that come together are one cause.
 const SETTLE: Duration = Duration::from_millis(5);
-/// How often the spool is looked at: a plugin may have found netd away a moment before it
-/// was back.
-const SPOOL_EVERY: Duration = Duration::from_secs(1);
 /// How long a stop waits for requests that run.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -57,11 +59,12 @@ pub fn main() -> ExitCode {
 fn obey(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Derive(args) => {
-            let spec = derive(&args)?;
+            let spec = plan_file::derive(&args)?;
             let text = serde_json::to_string_pretty(&spec)?;
             std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
             Ok(())
         }
+        Command::Uplink(command) => crate::uplink::obey(command),
         Command::Run(args) => {
             flatnet_daemon::log::to_stderr(args.log_format);
             // Two workers: the work is short and mostly waiting, and memory goes with threads.
@@ -73,65 +76,6 @@ fn obey(cli: Cli) -> Result<()> {
             runtime.block_on(run(*args))
         }
     }
-}
-
-fn derive(args: &PlanArgs) -> Result<NodeSpec> {
-    let (plan, node) = read_plan(args)?;
-    Ok(flatnet_plan::node::derive(&plan, &node)?)
-}
-
-fn read_plan(args: &PlanArgs) -> Result<(NetworkPlan, NodeName)> {
-    let path = &args.plan;
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("read the plan {}", path.display()))?;
-    let plan = flatnet_plan::load(&text).with_context(|| path.display().to_string())?;
-    let node = match &args.node {
-        Some(node) => node.clone(),
-        None => {
-            let name = nix::unistd::gethostname().context("read the host's name")?;
-            NodeName::new(name.to_string_lossy()).context("the host's name; use --node")?
-        }
-    };
-    Ok((plan, node))
-}
-
-/// Who keeps the node's part of the plan up to date where ranges are ipamd's.
-struct Followers {
-    own: Follower,
-    /// In mode `routed`.
-    peers: Option<Peers>,
-}
-
-/// This node's part of the plan, and who keeps it up to date where ranges are ipamd's.
-async fn node_spec(args: &RunArgs) -> Result<(NodeSpec, Option<Followers>)> {
-    let Some(endpoint) = args.ipamd.clone() else {
-        return Ok((derive(&args.plan)?, None));
-    };
-    let access = Access {
-        token_file: args.ipamd_token_file.clone(),
-        ca: args.ipamd_ca.clone(),
-        cert: args.ipamd_cert.clone(),
-        key: args.ipamd_key.clone(),
-    };
-    let client = Client::open(endpoint, access).context("the way to ipamd")?;
-    let (plan, node) = read_plan(&args.plan)?;
-    let start = Start {
-        client,
-        node,
-        plan_file: args.plan.plan.clone(),
-        plan,
-        state: args.state.clone(),
-    };
-    let (own, mut spec) = Follower::begin(start.clone()).await?;
-    let peers = match spec.mode {
-        Mode::Vlan { .. } => None,
-        Mode::Routed => {
-            let (peers, routes) = Peers::begin(start)?;
-            spec.peers = routes;
-            Some(peers)
-        }
-    };
-    Ok((spec, Some(Followers { own, peers })))
 }
 
 /// The ranges of a node, as the allocator wants them.
@@ -201,9 +145,18 @@ async fn run(args: RunArgs) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("netd changes the host's network: run it as root");
     }
+    socket::is_free("netd", &args.socket)?;
     make_state_directory(&args.state)?;
-    let (spec, followers) = node_spec(&args).await?;
+    let Started {
+        spec,
+        file: plan_file,
+        source,
+        followers,
+    } = plan_file::start(&args).await?;
+    let kernel = Kernel::start().context("open netlink")?;
+    host::is_not_missing(&args.state, STORE_FILE, &kernel).await?;
     let (ipam, recovery) = open_store(&args.state, &spec, args.rest)?;
+    let store = host::store_file(&args.state, STORE_FILE);
     info!(
         node = %spec.node,
         version = env!("CARGO_PKG_VERSION"),
@@ -215,15 +168,21 @@ async fn run(args: RunArgs) -> Result<()> {
     for record in &recovery.outside {
         warn!(key = %record.key, "its address is in none of this node's ranges any more: kept until its DEL");
     }
-    let kernel = Kernel::start().context("open netlink")?;
     let userspace = args.datapath == Datapath::Netdev;
-    let world = live::world(RealWorld::start(
+    let shares = Shares {
+        rundir: args.ovs_rundir.clone(),
+        datapath: format!("{kind}@ovs-{kind}", kind = args.datapath.as_str()),
+        userspace,
+        limit: args.service_connections,
+    };
+    let world = RealWorld::start(
         kernel,
         &args.ovsdb,
         &args.ovs_rundir,
         &args.bridge,
         userspace,
-    ));
+    );
+    let world = live::world(world.limited_to(shares.clone()));
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
     let engine = Engine::new(world.clone(), ipam, spec, clock);
 
@@ -233,8 +192,10 @@ async fn run(args: RunArgs) -> Result<()> {
         .chain(recovery.earlier_boot)
         .collect();
     engine.recover(&dead).await;
-    let spool = Spool::new(&args.spool);
-    replay(&engine, &spool).await;
+    let spool = Spool::new(&args.spool).patient_for(replay::PATIENCE);
+    engine.set_spool(spool.clone());
+    let mut replayer = Replayer::new(engine.clone(), spool);
+    replayer.replay().await;
 
     let metrics = Arc::new(Metrics::default());
     let options = NodeOptions {
@@ -243,23 +204,63 @@ async fn run(args: RunArgs) -> Result<()> {
     };
     let reconciler = Arc::new(Reconciler::new(engine.clone(), options));
     let listener = socket::bind("netd", &args.socket)?;
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watched::channel(false);
 
+    probe::not_yet(engine.board());
+    shares::not_yet(engine.board());
     let dirty = engine.dirty();
-    dirty.notify_one();
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(watch_events(
-        world.clone(),
-        engine.clone(),
+    tasks.spawn(probe::run(
+        world.kernel().clone(),
+        engine.board().clone(),
+        args.bridge.clone(),
         Arc::clone(&dirty),
     ));
+    watch::spawn(&engine, &mut tasks);
+    // What nobody rings but here, once.
+    let woken = match args.no_events {
+        true => Arc::new(Notify::new()),
+        false => Arc::clone(&dirty),
+    };
+    woken.notify_one();
     tasks.spawn(reconcile_loop(
         Arc::clone(&reconciler),
         Arc::clone(&metrics),
-        dirty,
+        woken,
         args.resync,
+        args.state.clone(),
     ));
-    tasks.spawn(replay_loop(engine.clone(), spool));
+    let host = Host {
+        engine: engine.clone(),
+        reconciler: Arc::clone(&reconciler),
+        kernel: world.kernel().clone(),
+        store,
+        userspace,
+    };
+    host.spawn(&mut tasks);
+    let features = world.features().clone();
+    let switch = features::Switch {
+        rundir: args.ovs_rundir.clone(),
+        bridge: args.bridge.clone(),
+        kind: args.datapath.as_str(),
+    };
+    let following = features.clone();
+    tasks.spawn(following.follow(world.clone(), switch, engine.clone()));
+    tasks.spawn(shares.follow(world.clone(), engine.clone()));
+    tasks.spawn(failover::watch(world.clone(), engine.clone()));
+    tasks.spawn(replayer.follow());
+    tasks.spawn(crate::uplink::follow_plan(
+        args.clone(),
+        NodeSpec::clone(&engine.spec()),
+        engine.dirty(),
+    ));
+    let plan = source.watch();
+    tasks.spawn(async { match source.follow().await {} });
+    tasks.spawn(plan_file::watch(
+        plan_file,
+        engine.clone(),
+        Arc::clone(&metrics),
+    ));
     if let Some(followers) = followers {
         tasks.spawn(followers.own.follow(engine.clone()));
         if let Some(peers) = followers.peers {
@@ -276,6 +277,8 @@ async fn run(args: RunArgs) -> Result<()> {
     };
     let app = App {
         tracer: Arc::new(tracer),
+        features,
+        plan,
         engine: engine.clone(),
         reconciler,
         metrics: Arc::clone(&metrics),
@@ -299,6 +302,23 @@ async fn run(args: RunArgs) -> Result<()> {
     Ok(())
 }
 
+/// Whether a move of the uplink is unfinished. One whose journal cannot be read may be: that is
+/// named, for it holds up every repair.
+fn uplink_moves(state: &Path, board: &Board) -> bool {
+    let found = flatnet_uplink::unfinished(state);
+    let unreadable = found.as_ref().err().map(|e| {
+        Problem::blocking(
+            "uplink-journal",
+            format!(
+                "nothing is repaired while it is not known whether the uplink is being moved: {e}"
+            ),
+        )
+        .repaired_by("netd uplink status")
+    });
+    board.post("uplink-journal", unreadable.into_iter().collect());
+    found.unwrap_or(true)
+}
+
 /// Reconciles whenever something says so, and every `resync`; again soon where something was
 /// left over.
 async fn reconcile_loop(
@@ -306,95 +326,37 @@ async fn reconcile_loop(
     metrics: Arc<Metrics>,
     dirty: Arc<Notify>,
     resync: Duration,
+    state: PathBuf,
 ) {
+    /// Between two looks at a move of the uplink that is under way: it and a reconcile would
+    /// change the same things.
+    const MOVE: Duration = Duration::from_millis(200);
     const FIRST_RETRY: Duration = Duration::from_millis(50);
-    const LAST_RETRY: Duration = Duration::from_secs(5);
+    const LAST_RETRY: Duration = Duration::from_secs(2);
     let mut retry = FIRST_RETRY;
     let mut pause = resync;
     loop {
         // Woken or not: it is time.
         let _ = tokio::time::timeout(pause, dirty.notified()).await;
         tokio::time::sleep(SETTLE).await;
+        while uplink_moves(&state, reconciler.board()) {
+            tokio::time::sleep(MOVE).await;
+        }
         let report = reconciler.reconcile().await;
         metrics.reconciled(&report);
         // A reconcile has every flow of the bridge in memory for a moment.
         flatnet_kernel::memory::give_back();
-        // An undoing that failed again is among what failed, in a report that converged.
-        let seen = &report.view;
-        let settled = seen.converged && seen.failed.is_empty() && seen.problems.is_empty();
-        pause = if settled { resync } else { retry };
-        retry = if settled {
+        let clean = report.again.is_none() && report.view.failed.is_empty();
+        pause = match report.again {
+            // A held op is due at its own time; a problem is looked at again soon.
+            Some(at) => retry.max(at.saturating_duration_since(Instant::now())),
+            None if clean => resync,
+            None => retry,
+        };
+        retry = if clean {
             FIRST_RETRY
         } else {
             (retry * 2).min(LAST_RETRY)
         };
     }
-}
-
-/// Turns what happens on the node into reconciles. Cancel safe: it holds nothing.
-async fn watch_events(world: Live, engine: Engine<Live>, dirty: Arc<Notify>) {
-    let mut links = world.kernel().watch();
-    let mut database = world.database().state();
-    let mut switch = world.switch().state();
-    let uplink = engine.spec().uplink.clone();
-    let matters = |name: &str| name == HOST_PORT || name == uplink.as_str();
-    loop {
-        let wake = tokio::select! {
-            event = links.next() => match event {
-                Some(LinkEvent::Changed(link)) => matters(&link.name),
-                Some(LinkEvent::Deleted { name, .. }) => matters(&name),
-                Some(LinkEvent::Resync) => true,
-                None => return,
-            },
-            changed = database.changed() => match changed {
-                Ok(()) => matches!(*database.borrow_and_update(), ConnState::Ready { .. }),
-                Err(_) => return,
-            },
-            changed = switch.changed() => match changed {
-                Ok(()) => matches!(*switch.borrow_and_update(), SwitchState::Connected { .. }),
-                Err(_) => return,
-            },
-        };
-        if wake {
-            dirty.notify_one();
-        }
-    }
-}
-
-async fn replay_loop(engine: Engine<Live>, spool: Spool) {
-    loop {
-        tokio::time::sleep(SPOOL_EVERY).await;
-        replay(&engine, &spool).await;
-    }
-}
-
-/// Does the DELs that were answered while netd was away.
-async fn replay(engine: &Engine<Live>, spool: &Spool) {
-    let listing = match spool.read_all() {
-        Ok(listing) => listing,
-        Err(e) => return warn!(error = %e, "the spool cannot be read"),
-    };
-    for bad in &listing.bad {
-        warn!(file = %bad.path.display(), reason = %bad.reason, "moved aside: not an entry of the spool");
-    }
-    for entry in &listing.entries {
-        match replay_one(engine, entry).await {
-            Ok(existed) => {
-                info!(key = %entry.del.request.key, existed, "a spooled DEL was done");
-                if let Err(e) = spool.remove(entry) {
-                    warn!(error = %e, "it will be done again");
-                }
-            }
-            Err(e) => warn!(key = %entry.del.request.key, error = %e, "a spooled DEL waits"),
-        }
-    }
-}
-
-async fn replay_one(
-    engine: &Engine<Live>,
-    entry: &Entry,
-) -> Result<bool, crate::attach::AttachError> {
-    // One that is gone already, or was made after that DEL, is left alone.
-    let meant = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
-    Ok(engine.del_if(&entry.del.request.key, meant).await?.existed)
 }

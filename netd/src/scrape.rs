@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use flatnet_ovs::openflow::{FlowFilter, Instructions};
+use flatnet_ovs::openflow::{FlowFilter, FlowStats};
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 
 use crate::attach::Engine;
-use crate::flows::table;
+use crate::flows::{Asked, Reason, table};
 use crate::live::Live;
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
 use crate::view::Scrape;
@@ -17,11 +17,17 @@ use crate::view::Scrape;
 pub(crate) struct Scraper {
     engine: Engine<Live>,
     metrics: Arc<Metrics>,
+    /// Connections to services, as they were read last.
+    asked: Mutex<Asked>,
 }
 
 impl Scraper {
     pub(crate) fn new(engine: Engine<Live>, metrics: Arc<Metrics>) -> Self {
-        Self { engine, metrics }
+        Self {
+            engine,
+            metrics,
+            asked: Mutex::default(),
+        }
     }
 
     fn ranges(&self) {
@@ -65,26 +71,44 @@ impl Scraper {
         }
     }
 
-    /// Drops are the packets of flows of the security table that lead nowhere and match a
-    /// port: 1 is a container's last flow, 105 and 120 are forged neighbour discovery.
+    /// Drops are the packets of the flows of the security table that lead nowhere and are counted,
+    /// and the connections to services that were refused.
     async fn drops(&self) {
-        let filter = FlowFilter {
-            table: Some(table::SECURITY),
+        let of = |table| FlowFilter {
+            table: Some(table),
             cookie: COOKIE_MARK,
             cookie_mask: COOKIE_MARK_MASK,
         };
-        let Ok(stats) = self.engine.world().switch().flows(filter).await else {
+        let switch = self.engine.world().switch();
+        // Who asks meanwhile is not to count as refused: who was admitted is read last.
+        let read = tokio::join!(
+            switch.flows(of(table::SECURITY)),
+            switch.flows(of(table::SHARE)),
+            switch.flows(of(table::ADMIT)),
+        );
+        let (Ok(security), Ok(asked), Ok(admitted)) = read else {
             return;
         };
-        let counted = |priority: u16| matches!(priority, 1 | 105 | 120);
-        self.metrics.drops(
-            stats
-                .iter()
-                .filter(|s| {
-                    counted(s.flow.priority) && s.flow.instructions == Instructions::default()
-                })
-                .map(|s| (s.flow.cookie, s.packets)),
-        );
+        let reading = |s: &FlowStats| Some((s.flow.cookie, Reason::of(&s.flow)?, s.packets));
+        let services = asked.iter().chain(&admitted).map(|s| (&s.flow, s.packets));
+        let refused = {
+            let mut last = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Asked::of(services).after(*last);
+            (COOKIE_MARK, Reason::ServiceShare, last.refused)
+        };
+        let security = security.iter().filter_map(reading);
+        self.metrics.drops(security.chain([refused]));
+    }
+}
+
+impl Scraper {
+    /// What exceeded a limit.
+    async fn metered(&self) {
+        let Ok(stats) = self.engine.world().switch().meter_stats().await else {
+            return;
+        };
+        let readings = stats.iter().map(|s| (s.id, s.packets_dropped));
+        self.metrics.metered(readings);
     }
 }
 
@@ -93,7 +117,8 @@ impl Scrape for Scraper {
         Box::pin(async move {
             self.ranges();
             self.connections();
-            self.drops().await;
+            self.metrics.problems(&self.engine.board().counts());
+            tokio::join!(self.drops(), self.metered());
         })
     }
 }

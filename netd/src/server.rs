@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use flatnet_daemon::serve::{self, Limits};
 use flatnet_daemon::socket::Peer;
 use flatnet_plan::NodeSpec;
 use flatnet_types::api::trace::Packet;
@@ -28,12 +29,17 @@ use tokio::net::UnixListener;
 use tracing::Instrument;
 
 use crate::attach::{AttachError, Engine};
+use crate::features::Features;
 use crate::metrics::Metrics;
+use crate::plan_file::Plans;
 use crate::reconcile::{NodeWorld, Reconciler};
 use crate::view;
 
 /// The largest request body in bytes: a GC that lists 10,000 attachments has 2 MiB.
 const BODY_MAX: usize = 4 << 20;
+
+/// The most connections at a time: a node's few hundred containers at once.
+const CONNECTIONS: usize = 1024;
 
 /// What the handlers need.
 pub struct App<W: NodeWorld> {
@@ -43,10 +49,14 @@ pub struct App<W: NodeWorld> {
     pub reconciler: Arc<Reconciler<W>>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// The plan, as its source accepts it.
+    pub plan: Plans,
     /// Refreshes the metrics that are read and not counted.
     pub scrape: Arc<dyn view::Scrape>,
     /// Answers for packets.
     pub tracer: Arc<dyn view::trace::Tracer>,
+    /// What the datapath can do.
+    pub features: Features,
 }
 
 impl<W: NodeWorld> Clone for App<W> {
@@ -55,8 +65,10 @@ impl<W: NodeWorld> Clone for App<W> {
             engine: self.engine.clone(),
             reconciler: Arc::clone(&self.reconciler),
             metrics: Arc::clone(&self.metrics),
+            plan: self.plan.clone(),
             scrape: Arc::clone(&self.scrape),
             tracer: Arc::clone(&self.tracer),
+            features: self.features.clone(),
         }
     }
 }
@@ -64,18 +76,17 @@ impl<W: NodeWorld> Clone for App<W> {
 /// Serves until `stop` resolves, then lets the requests that run come to their end.
 ///
 /// # Errors
-/// If the listener fails.
+/// If the limit of open files cannot be read.
 pub async fn serve<W: NodeWorld>(
     listener: UnixListener,
     app: App<W>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(
-        listener,
-        router(app).into_make_service_with_connect_info::<Peer>(),
-    )
-    .with_graceful_shutdown(stop)
-    .await
+    let limits = Limits {
+        connections: serve::connections(CONNECTIONS)?,
+    };
+    serve::serve(listener, |io, _| Peer::of(io), router(app), limits, stop).await;
+    Ok(())
 }
 
 fn router<W: NodeWorld>(app: App<W>) -> Router {
@@ -104,7 +115,17 @@ fn router<W: NodeWorld>(app: App<W>) -> Router {
 /// Root of this machine, and nobody else.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     if peer.is_root() {
-        return next.run(request).await;
+        return match serve::whole(request, BODY_MAX).await {
+            Ok(request) => next.run(request).await,
+            Err(e) => refusal(
+                e.status(),
+                ErrorReply {
+                    code: code::IO_FAILURE,
+                    msg: e.to_string(),
+                    details: String::new(),
+                },
+            ),
+        };
     }
     refusal(
         StatusCode::FORBIDDEN,
@@ -283,10 +304,10 @@ async fn status<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes
     .await
 }
 
-/// Whether ADD is served; the reason where not.
+/// Whether packets pass and ADD is served; the reason where not.
 async fn ready<W: NodeWorld>(State(app): State<App<W>>) -> Response {
-    match app.engine.ports() {
-        Ok(_) => "ok\n".into_response(),
+    match app.engine.ready() {
+        Ok(()) => "ok\n".into_response(),
         Err(e) => failed(&e),
     }
 }
@@ -315,11 +336,19 @@ async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
 
 async fn attachments<W: NodeWorld>(State(app): State<App<W>>) -> Json<Vec<AttachmentView>> {
     let records = app.engine.ipam().list();
-    Json(records.iter().map(|r| view::attachment(r)).collect())
+    let shown = records.iter().map(|r| {
+        let name = crate::attach::plan::host_ifname(r.generation);
+        view::attachment(r, app.engine.world().port_number(name.as_str()))
+    });
+    Json(shown.collect())
 }
 
 async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<NodeView<Arc<NodeSpec>>> {
-    Json(view::node(&app.engine, &app.reconciler.last()))
+    Json(NodeView {
+        datapath: app.features.get(),
+        plan: Some(app.plan.borrow().status()),
+        ..view::node(&app.engine, &app.reconciler.last())
+    })
 }
 
 async fn plan<W: NodeWorld>(State(app): State<App<W>>) -> Response {
@@ -350,6 +379,7 @@ fn unusable(status: StatusCode, code: u32, error: &dyn std::error::Error) -> Res
 }
 
 async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<ReconcileView> {
+    app.reconciler.forgive();
     let report = app.reconciler.reconcile().await;
     app.metrics.reconciled(&report);
     Json(report.view)

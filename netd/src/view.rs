@@ -13,7 +13,7 @@ use flatnet_types::api::view::{
 };
 
 use crate::attach::Engine;
-use crate::attach::plan::{PORT_BASE, host_ifname};
+use crate::attach::plan::{asked_number, host_ifname};
 use crate::reconcile::{Actual, NodeWorld, Plan};
 
 /// Refreshes the metrics that are read and not counted.
@@ -22,8 +22,9 @@ pub trait Scrape: Send + Sync {
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// A record as it is shown.
-pub fn attachment(record: &Record) -> AttachmentView {
+/// A record as it is shown, with the number that the switch says its port has; without one, with
+/// the number that it asks for.
+pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
     AttachmentView {
         network: record.key.network.clone(),
         plan_network: record.network.clone(),
@@ -36,7 +37,7 @@ pub fn attachment(record: &Record) -> AttachmentView {
         },
         generation: record.generation,
         host_ifname: host_ifname(record.generation),
-        ofport: PORT_BASE + u32::from(record.slot),
+        ofport: number.unwrap_or_else(|| asked_number(record.generation)),
         created_at: record.created_at,
         detail: serde_json::from_value(record.detail.clone()).ok(),
     }
@@ -57,10 +58,13 @@ pub fn node<W: NodeWorld>(engine: &Engine<W>, last: &ReconcileView) -> NodeView<
             .collect(),
     });
     NodeView {
-        ready: engine.ports().is_ok(),
+        ready: engine.ready().is_ok(),
         usage: usage.collect(),
         spec,
         last_reconcile: last.clone(),
+        problems: engine.board().view(),
+        datapath: None,
+        plan: None,
     }
 }
 

@@ -53,21 +53,11 @@ pub enum WorldError {
         /// The bridge's name.
         bridge: String,
     },
-    /// The switch gave the port another number than its flows name.
-    #[error("port {name} got number {got}, and its flows name {wanted}")]
-    PortNumber {
-        /// The port.
-        name: IfName,
-        /// The number that its flows name.
-        wanted: u32,
-        /// The number that it got.
-        got: u32,
-    },
     /// A suite ordered this failure (`crate::faults`).
     #[cfg(feature = "faults")]
     #[error("{step} failed on order")]
     Injected {
-        /// The step.
+        /// Name of the step that was to fail.
         step: &'static str,
     },
 }
@@ -85,7 +75,7 @@ impl WorldError {
             Self::Sysctl(e) => e.is_retryable(),
             Self::Database(e) => e.is_retryable(),
             Self::Flows(e) => e.is_retryable(),
-            Self::NoBridge { .. } | Self::PortNumber { .. } => true,
+            Self::NoBridge { .. } => true,
             #[cfg(feature = "faults")]
             Self::Injected { .. } => true,
         }
@@ -117,7 +107,7 @@ pub struct LinkPlan {
 /// What the container's interface bears.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerPlan {
-    /// The interface.
+    /// Name of the interface inside the container.
     pub ifname: IfName,
     /// Addresses with their prefix lengths.
     pub addresses: Vec<IpNetwork>,
@@ -126,13 +116,13 @@ pub struct ContainerPlan {
 }
 
 /// A port of the bridge, as its rows in the database say it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct PortRow {
     /// The port and its interface.
     pub name: String,
     /// `internal` for the host's own; empty for a device that is there already.
     pub kind: &'static str,
-    /// The OpenFlow number to ask for.
+    /// The OpenFlow number to ask for. The switch may choose another one.
     pub number: u32,
     /// The access VLAN.
     pub tag: Option<VlanId>,
@@ -140,6 +130,9 @@ pub struct PortRow {
     pub trunks: Vec<VlanId>,
     /// The MAC of an internal port.
     pub mac: Option<MacAddr>,
+    /// The MTU that Open vSwitch is to give an internal port, in bytes. Without it, Open vSwitch
+    /// sets such a port's MTU to the least of the bridge's ports, whoever sets another.
+    pub mtu: Option<u32>,
     /// Our mark, and what it is for.
     pub external_ids: Vec<(String, String)>,
 }
@@ -192,12 +185,27 @@ pub trait World: Send + Sync + 'static {
         container: &ContainerPlan,
     ) -> impl Future<Output = Result<Vec<IpNetwork>, WorldError>> + Send;
 
-    /// Makes the port of the bridge and waits until the switch has it under its number.
-    fn add_port(&self, row: &PortRow) -> impl Future<Output = Result<(), WorldError>> + Send;
+    /// Makes the port of the bridge, waits until the switch has it, and gives the OpenFlow
+    /// number that the switch chose for it: the one that was asked for, unless another port
+    /// has that one. With it come the time-outs and the limit of the conntrack zone of the
+    /// container's connections to services.
+    fn add_port(
+        &self,
+        row: &PortRow,
+        zone: Option<u16>,
+    ) -> impl Future<Output = Result<u32, WorldError>> + Send;
+
+    /// The OpenFlow number of a port, as the switch says it; `None` if it has no such port, or
+    /// does not answer.
+    fn port_number(&self, name: &str) -> Option<u32>;
 
     /// Takes a port out of the bridge, also one whose [`World::add_port`] was dropped while
-    /// it ran.
-    fn delete_port(&self, name: &str) -> impl Future<Output = Result<(), WorldError>> + Send;
+    /// it ran, and the time-outs of its zone with it.
+    fn delete_port(
+        &self,
+        name: &str,
+        zone: Option<u16>,
+    ) -> impl Future<Output = Result<(), WorldError>> + Send;
 
     /// Deletes the link with this name and index.
     fn delete_link(
@@ -216,12 +224,19 @@ pub trait World: Send + Sync + 'static {
         ifname: &IfName,
     ) -> impl Future<Output = Result<Option<ContainerActual>, WorldError>> + Send;
 
+    /// Whether a process runs in the namespace.
+    fn is_inhabited(&self, netns: &Self::Netns) -> impl Future<Output = bool> + Send;
+
     /// Whether the host's link of this name and index is up; none: there is no such link.
     fn link_up(
         &self,
         name: &IfName,
         ifindex: u32,
     ) -> impl Future<Output = Result<Option<bool>, WorldError>> + Send;
+
+    /// The neighbours of the host that have this MAC, as its kernel knows them.
+    fn bearers(&self, mac: MacAddr)
+    -> impl Future<Output = Result<Vec<IpAddr>, WorldError>> + Send;
 
     /// The port's rows as they are; none: there is no such port.
     fn observe_port(&self, name: &str) -> Option<PortRow>;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, unshare};
 
+use crate::datapath::Datapath;
 use crate::error::{Error, Result};
 use crate::netns;
 use crate::process::{ProcessId, lineage};
@@ -60,6 +61,25 @@ pub(crate) fn machine() -> Result<()> {
         missing.extend(kernel());
     }
     none(missing)
+}
+
+/// Whether this machine has the datapath.
+///
+/// # Errors
+/// [`Error::Preconditions`] where the kernel's is asked for and there is none.
+pub(crate) fn datapath(datapath: Datapath) -> Result<()> {
+    if datapath == Datapath::User {
+        return Ok(());
+    }
+    // Best effort: it may be built in, and what counts is whether it answers.
+    let _ = run::output(run::command("modprobe").args(["-q", "openvswitch"]));
+    let asked = run::output(run::command("ovs-dpctl").arg("dump-dps"));
+    none(asked.err().map_or_else(Vec::new, |e| {
+        vec![format!(
+            "this kernel has no Open vSwitch datapath (modprobe openvswitch; `cargo xtask … \
+             --datapath kernel` runs the lab in a guest that has it): {e}"
+        )]
+    }))
 }
 
 /// The programs of this project that `up` installs into the lab.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::datapath::Datapath;
 use crate::error::{Error, Result};
 use crate::exec::exec;
 use crate::lab::Lab;
@@ -15,7 +16,7 @@ use crate::replan::replan;
 use crate::status::status;
 use crate::supervise::{launch::Launch, supervise};
 use crate::up::{UpOptions, UpReport, mend, up};
-use crate::{bench, cloud, demo, down, plan, suites};
+use crate::{bench, chaos, cloud, demo, down, plan, suites};
 
 /// A hybrid cluster in network namespaces: IDC nodes on switches, VPC nodes behind a
 /// router, a leased line between.
@@ -58,6 +59,10 @@ enum Action {
     Demo(demo::Options),
     /// Measure
     Bench(bench::Options),
+    /// Break nodes full of living containers, one way after the other, while all talk to all
+    Chaos(chaos::Options),
+    /// Send thousands of forged and odd frames from a container, and see what arrives where
+    Redteam(suites::redteam::Options),
     /// Run an end-to-end suite, all of them, or list them
     Suite(suites::Options),
     /// Keep the daemons running (`up` starts this)
@@ -90,6 +95,9 @@ struct Up {
     /// Another plan than the generated one
     #[arg(long, conflicts_with_all = ["idc", "vpc"])]
     plan: Option<PathBuf>,
+    /// Open vSwitch's datapath [default: user, or as the running lab has]
+    #[arg(long, value_enum)]
+    datapath: Option<Datapath>,
     /// Where netd, flatnet and flatnet-lab are [default: where this program is]
     #[arg(long)]
     bin_dir: Option<PathBuf>,
@@ -116,6 +124,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 idc: args.idc,
                 vpc: args.vpc,
                 plan: args.plan,
+                datapath: args.datapath,
                 bin_dir: args.bin_dir.unwrap_or(usual.bin_dir),
                 netd: !args.no_netd,
             };
@@ -168,6 +177,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Action::Demo(options) => return demo::run(&options),
         Action::Bench(options) => return bench::run(&options),
+        Action::Chaos(options) => return chaos::run(&options),
+        Action::Redteam(options) => return suites::redteam::run(&options),
         Action::Suite(options) => return suites::run(&options),
         Action::Supervise { root } => supervise(&Layout::at(root))?,
         Action::Launch(launch) => launch.run()?,
@@ -195,10 +206,50 @@ fn print(text: &str) -> Result<()> {
         .map_err(Error::io("write", "standard output"))
 }
 
+/// The commands that the documents name, which `xtask` checks too.
+#[cfg(test)]
+#[path = "../../xtask/src/documented.rs"]
+mod documented;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    /// Benchmarks that `cargo xtask` runs by itself, without the lab.
+    const WITHOUT_LAB: [&str; 4] = ["plan", "routes", "ipam", "ipamd"];
+    /// Opens a shell beside the lab, which is `cargo xtask`'s own verb.
+    const SHELL: &str = "shell";
+
+    /// The words of `cargo xtask` as it hands them over to this program; `None` for what it does not.
+    fn handed_over(words: &[String]) -> Option<Vec<&str>> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["lab", "--datapath", _, rest @ ..] | ["lab", rest @ ..] if !rest.is_empty() => {
+                (rest[0] != SHELL).then(|| rest.to_vec())
+            }
+            ["bench", what, ..] if WITHOUT_LAB.contains(what) => None,
+            ["demo" | "bench" | "chaos" | "redteam", ..] => Some(words),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_lab_that_the_documents_name_is_one() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut checked = 0;
+        for documented::Documented { file, words } in documented::commands(&root) {
+            let Some(words) = handed_over(&words) else {
+                continue;
+            };
+            let line = ["flatnet-lab"].into_iter().chain(words.iter().copied());
+            if let Err(error) = Cli::try_parse_from(line) {
+                panic!("{}: {words:?}: {error}", file.display());
+            }
+            checked += 1;
+        }
+        assert!(checked > 20, "only {checked} are found");
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

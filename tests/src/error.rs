@@ -14,7 +14,7 @@ pub enum Error {
     /// This machine lacks something; each line says what to do about it.
     #[error("the lab cannot run here:\n{}", bullets(.0))]
     Preconditions(Vec<String>),
-    /// The plan is none.
+    /// The plan's document is invalid.
     #[error(transparent)]
     Plan(#[from] flatnet_plan::LoadError),
     /// The plan cannot be written.
@@ -29,6 +29,17 @@ pub enum Error {
     /// Another plan is running.
     #[error("the lab runs another plan ({0}); `flatnet-lab down` first, or `flatnet-lab replan`")]
     AnotherPlan(PathBuf),
+    /// The lab that is up has the other datapath.
+    #[error(
+        "the lab runs with the {running} datapath, and {wanted} was asked for; `flatnet-lab down` \
+         first, or leave --datapath out"
+    )]
+    AnotherDatapath {
+        /// The one that it has.
+        running: &'static str,
+        /// The one that was asked for.
+        wanted: &'static str,
+    },
     /// No lab is up.
     #[error("the lab is not up ({0} is missing); `flatnet-lab up` raises it")]
     NotUp(PathBuf),
@@ -43,9 +54,9 @@ pub enum Error {
     /// A file or directory.
     #[error("cannot {doing} {path}: {source}")]
     Io {
-        /// The verb.
+        /// What was attempted, as an infinitive: `read`.
         doing: &'static str,
-        /// The object.
+        /// Path of the file or directory.
         path: PathBuf,
         /// The system's answer.
         #[source]
@@ -82,7 +93,7 @@ pub enum Error {
     /// An HTTP exchange over a unix socket.
     #[error("netd at {socket} gave no answer that can be read: {reason}")]
     Http {
-        /// The socket.
+        /// Path of netd's UNIX socket.
         socket: PathBuf,
         /// What was wrong.
         reason: String,

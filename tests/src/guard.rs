@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::datapath::Datapath;
 use crate::error::{Error, Result};
 use crate::lab::{Lab, inside};
 use crate::lock::{self, Lock};
 use crate::paths::{CONTAINER_PREFIX, netns_path};
 use crate::process::{self, ProcessId};
-use crate::progress::{Progress, Silent};
+use crate::progress::{Progress, Silent, Terminal};
 use crate::up::{UpOptions, up};
 use crate::{down, netns, run};
 
@@ -62,6 +63,19 @@ impl LabGuard {
         }
     }
 
+    /// The usual lab on this datapath (none: as the running lab has, or userspace), saying on the
+    /// terminal what is going on.
+    ///
+    /// # Errors
+    /// As [`LabGuard::take`].
+    pub(crate) fn take_on(datapath: Option<Datapath>) -> Result<Self> {
+        let up = UpOptions {
+            datapath,
+            ..UpOptions::default()
+        };
+        Self::take_with(&up, &Terminal::default())
+    }
+
     /// Leaves the lab up.
     pub fn keep(&mut self) {
         self.keep = true;
@@ -80,6 +94,68 @@ impl Drop for LabGuard {
         if !self.keep {
             // A test that fails has said why; the next `down` finds what is left.
             let _ = down::down(&Silent);
+        }
+    }
+}
+
+/// Nodes whose netd runs with more arguments than usual, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct NetdArgs<'l> {
+    lab: &'l Lab,
+    nodes: Vec<String>,
+    ready: Duration,
+}
+
+impl<'l> NetdArgs<'l> {
+    /// Starts each node's netd anew with these arguments behind its usual ones, and waits until all
+    /// are ready again, for each at most so long.
+    ///
+    /// # Errors
+    /// As [`Lab::set_netd_args`]; if one does not become ready.
+    pub(crate) fn set(
+        lab: &'l Lab,
+        nodes: &[&str],
+        args: &[&str],
+        ready: Duration,
+    ) -> Result<Self> {
+        let nodes = nodes.iter().map(|&node| node.to_owned()).collect();
+        let set = Self { lab, nodes, ready };
+        for node in &set.nodes {
+            lab.set_netd_args(node, args)?;
+        }
+        for node in &set.nodes {
+            lab.wait_ready(node, ready)?;
+        }
+        Ok(set)
+    }
+
+    /// Without its sweep: what is repaired is repaired because an event told of it.
+    ///
+    /// # Errors
+    /// As [`NetdArgs::set`].
+    pub(crate) fn sweepless(lab: &'l Lab, nodes: &[&str], ready: Duration) -> Result<Self> {
+        // A day, in seconds.
+        Self::set(lab, nodes, &["--resync", "86400"], ready)
+    }
+
+    /// Deaf to events: it repairs when it is told to, and not before. What it repairs within a moment
+    /// could not be looked at.
+    ///
+    /// # Errors
+    /// As [`NetdArgs::set`].
+    pub(crate) fn idle(lab: &'l Lab, nodes: &[&str], ready: Duration) -> Result<Self> {
+        Self::set(lab, nodes, &["--no-events"], ready)
+    }
+}
+
+impl Drop for NetdArgs<'_> {
+    fn drop(&mut self) {
+        // The next `up` does what fails here.
+        for node in &self.nodes {
+            let _ = self.lab.set_netd_args(node, &[]);
+        }
+        for node in &self.nodes {
+            let _ = self.lab.wait_ready(node, self.ready);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use thiserror::Error;
@@ -61,6 +62,22 @@ impl Interrupt {
             return Err(Interrupted);
         }
         Ok(())
+    }
+
+    /// Waits so long, or until a signal comes.
+    ///
+    /// # Errors
+    /// [`Interrupted`] if one did.
+    pub(crate) fn sleep(&self, time: Duration) -> Result<(), Interrupted> {
+        const LOOK: Duration = Duration::from_millis(100);
+        let end = Instant::now() + time;
+        loop {
+            self.check()?;
+            match end.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return Ok(()),
+                left => std::thread::sleep(left.min(LOOK)),
+            }
+        }
     }
 }
 

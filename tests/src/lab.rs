@@ -1,5 +1,6 @@
 //! The lab as tools and tests see it: nodes, their paths, and the things one does to them.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +10,9 @@ use flatnet_plan::{NetworkPlan, NodeSpec};
 use flatnet_types::NetworkName;
 use nix::sys::signal::Signal;
 
+use crate::datapath::Datapath;
 use crate::error::{Error, Result};
-use crate::fabric::{self, Fabric, Role};
+use crate::fabric::{self, End, Fabric, Role};
 use crate::ovs::MacEntry;
 use crate::paths::{Layout, MemberPaths, NODE_BRIDGE, namespace, netns_path};
 use crate::process::{ProcessId, poll};
@@ -25,6 +27,7 @@ const BACK: Duration = Duration::from_secs(15);
 pub struct Lab {
     layout: Layout,
     plan: NetworkPlan,
+    datapath: Datapath,
     fabric: Fabric,
 }
 
@@ -39,7 +42,7 @@ pub struct Member {
     pub role: Role,
     /// The bridge of its Open vSwitch.
     pub bridge: Option<String>,
-    /// Its files.
+    /// Where its sockets, logs and state are.
     pub paths: MemberPaths,
 }
 
@@ -77,6 +80,13 @@ impl Member {
         ovs::vsctl(&self.paths)
     }
 
+    /// `ovs-ofctl` for the member's bridges, in the version that netd speaks (OpenFlow 1.4).
+    pub fn ofctl(&self) -> Command {
+        let mut command = self.command("ovs-ofctl");
+        command.args(["-O", "OpenFlow14"]);
+        command
+    }
+
     /// `ovs-appctl` for the member's ovs-vswitchd.
     pub fn appctl(&self) -> Command {
         ovs::appctl(&self.paths)
@@ -103,18 +113,24 @@ impl Lab {
         let plan = up::read_plan(&layout)?;
         let fabric = fabric::desired(&plan)?;
         Ok(Self {
+            datapath: Datapath::of(&layout)?,
             layout,
             plan,
             fabric,
         })
     }
 
-    /// Its plan.
+    /// The plan that it was opened with.
     pub fn plan(&self) -> &NetworkPlan {
         &self.plan
     }
 
-    /// Its directory.
+    /// The datapath of its switches.
+    pub fn datapath(&self) -> Datapath {
+        self.datapath
+    }
+
+    /// Paths of the lab's state directory.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -179,6 +195,34 @@ impl Lab {
         Ok(Node { member, spec })
     }
 
+    /// The other end of a member's cable: who has it, and the link's name there.
+    ///
+    /// # Errors
+    /// [`Error::UnknownMember`].
+    pub(crate) fn far_end(&self, member: &str, link: &str) -> Result<Option<(Member, String)>> {
+        let is = |end: &End| end.member == member && end.link == link;
+        let cables = self.fabric.cables.iter();
+        let mut ways = cables.flat_map(|c| [(&c.a, &c.b), (&c.b, &c.a)]);
+        let far = ways.find(|(near, _)| is(near)).map(|(_, far)| far);
+        let there = far.map(|end| Ok((self.member(&end.member)?, end.link.clone())));
+        there.transpose()
+    }
+
+    /// Who bears an address, and on which link.
+    ///
+    /// # Errors
+    /// [`Error::UnknownMember`].
+    pub(crate) fn bearer(&self, address: IpAddr) -> Result<Option<(Member, String)>> {
+        let links = self.fabric.members.iter().flat_map(|member| {
+            let links = member.links.iter();
+            links.map(move |link| (member, link))
+        });
+        let mut bearing = links.filter(|(_, l)| l.addresses.iter().any(|a| a.ip() == address));
+        let found = bearing.next();
+        let there = found.map(|(member, link)| Ok((self.member(&member.name)?, link.name.clone())));
+        there.transpose()
+    }
+
     /// The top-of-rack switches.
     pub fn switches(&self) -> Vec<Member> {
         let mut members = self.members();
@@ -233,7 +277,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::set_netd_env`].
     pub fn set_netd_args(&self, node: &str, args: &[&str]) -> Result<()> {
-        let usual = netd::unit(&self.layout, node, String::new()).argv;
+        let usual = netd::unit(&self.layout, node, self.datapath, String::new()).argv;
         let all = usual
             .into_iter()
             .chain(args.iter().map(|a| (*a).to_owned()));
@@ -255,7 +299,7 @@ impl Lab {
                 netd::FAULTS
             )]));
         }
-        let mut argv = netd::unit(&self.layout, node, String::new()).argv;
+        let mut argv = netd::unit(&self.layout, node, self.datapath, String::new()).argv;
         let env = orders.map(|file| {
             argv[0] = program.display().to_string();
             (netd::FAULTS_FILE.to_owned(), file.display().to_string())
@@ -272,7 +316,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::set_netd_env`].
     pub fn set_netd_plan(&self, node: &str, plan: &Path) -> Result<()> {
-        let mut argv = netd::unit(&self.layout, node, String::new()).argv;
+        let mut argv = netd::unit(&self.layout, node, self.datapath, String::new()).argv;
         let value = argv.iter().position(|a| a == "--plan").map(|at| at + 1);
         if let Some(value) = value.and_then(|at| argv.get_mut(at)) {
             *value = plan.display().to_string();

@@ -9,8 +9,8 @@
 //!   ═ a trunk: exactly the VLANs that the plan gives the node       fn-lab: the supervisor
 //! ```
 //!
-//! Every node has its own Open vSwitch (userspace datapath) and its own netd, kept alive by
-//! a small supervisor. Nothing joins two members but the cables of the drawing: a packet
+//! Every node has its own Open vSwitch and its own netd, kept alive by a small supervisor. The
+//! datapath of all of them is Open vSwitch's userspace or the kernel's module ([`Datapath`]). Nothing joins two members but the cables of the drawing: a packet
 //! gets through only if what the nodes programmed is right.
 //!
 //! ```text
@@ -23,10 +23,13 @@
 //! `down` leaves nothing of either, whatever happened before.
 
 pub mod bench;
+mod breakage;
+pub mod chaos;
 mod checks;
 pub mod cli;
 pub mod cloud;
 mod daemons;
+mod datapath;
 pub mod demo;
 mod down;
 mod edge;
@@ -38,7 +41,9 @@ mod guard;
 mod interrupt;
 mod ipamd;
 mod lab;
+mod load;
 pub mod lock;
+mod measure;
 pub mod netd;
 pub mod netns;
 mod ovs;
@@ -49,6 +54,7 @@ mod progress;
 mod replan;
 mod run;
 pub mod runtime;
+mod scratch;
 mod screen;
 mod status;
 pub mod suites;
@@ -56,9 +62,11 @@ mod supervise;
 mod up;
 
 pub use daemons::Stopped;
+pub use datapath::Datapath;
 pub use down::{DownReport, down};
 pub use error::{Error, Result};
 pub use fabric::Role;
+pub(crate) use guard::NetdArgs;
 pub use guard::{LabGuard, Sandbox};
 pub use lab::{Lab, Member, Node};
 pub use ovs::MacEntry;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use flatnet_plan::NodeSpec;
 use serde_json::json;
 
+use crate::datapath::Datapath;
 use crate::error::{Error, Result};
 use crate::paths::{Layout, MemberPaths, namespace, netns_path};
 use crate::process::{ProcessId, poll};
@@ -33,7 +34,7 @@ pub(crate) fn unit_name(node: &str) -> String {
 }
 
 /// netd of one node.
-pub(crate) fn unit(layout: &Layout, node: &str, build: String) -> Unit {
+pub(crate) fn unit(layout: &Layout, node: &str, datapath: Datapath, build: String) -> Unit {
     let paths = layout.member(node);
     let show = |p: &Path| p.display().to_string();
     let argv = [
@@ -56,7 +57,7 @@ pub(crate) fn unit(layout: &Layout, node: &str, build: String) -> Unit {
         "--ovs-rundir".into(),
         show(&paths.ovs_dir()),
         "--datapath".into(),
-        "netdev".into(),
+        datapath.type_name().into(),
         "--log-format".into(),
         "json".into(),
     ];
@@ -105,7 +106,8 @@ fn conflist(network: &str, paths: &MemberPaths) -> Result<String> {
         "spool": paths.spool(),
         "capabilities": {"ips": true, "mac": true, "bandwidth": true},
     });
-    let list = json!({"cniVersion": "1.1.0", "name": network, "plugins": [plugin]});
+    // As docs/cni.md recommends it: plugins of every age read this version.
+    let list = json!({"cniVersion": "1.0.0", "name": network, "plugins": [plugin]});
     serde_json::to_string_pretty(&list).map_err(|source| Error::Json {
         what: format!("the CNI configuration of {network}"),
         source,
@@ -115,15 +117,23 @@ fn conflist(network: &str, paths: &MemberPaths) -> Result<String> {
 /// Waits until netd says that it is ready, and says how long that took.
 ///
 /// # Errors
-/// [`Error::Timeout`], with the last lines of netd's log.
+/// [`Error::Timeout`], with what netd says of itself and the last lines of its log.
 pub(crate) fn wait_ready(node: &str, paths: &MemberPaths, timeout: Duration) -> Result<Duration> {
     let begun = Instant::now();
     let ready = poll(timeout, || is_ready(paths).then(|| begun.elapsed()));
     ready.ok_or_else(|| Error::Timeout {
         what: format!("netd of {node}"),
         after: timeout,
-        hint: last_words(&paths.log("netd")),
+        hint: format!("{}; {}", says(paths), last_words(&paths.log("netd"))),
     })
+}
+
+/// What netd says of its readiness, in one line.
+fn says(paths: &MemberPaths) -> String {
+    match get(&paths.netd_sock(), "/readyz") {
+        Ok((status, body)) => format!("it says {status}: {}", body.trim().replace('\n', "; ")),
+        Err(e) => e.to_string(),
+    }
 }
 
 /// Whether `GET /healthz` is answered with 200, by the process that is netd now.
@@ -143,7 +153,7 @@ pub(crate) fn attachments(paths: &MemberPaths) -> Option<usize> {
 /// `GET path` over a unix socket: the status and the body.
 ///
 /// # Errors
-/// [`Error::Io`] where nobody listens, [`Error::Http`] for an answer that is none.
+/// [`Error::Io`] where nobody listens, [`Error::Http`] for an answer that is not HTTP.
 pub fn get(socket: &Path, path: &str) -> Result<(u16, String)> {
     ask(socket, "GET", path, TIMEOUT)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::datapath::Datapath;
 use crate::error::{Error, Result};
 use crate::fabric::{Member, Switch};
 use crate::paths::{MemberPaths, namespace, netns_path};
@@ -19,8 +20,9 @@ use crate::supervise::{Stage, Unit};
 
 /// The schema of the package.
 pub(crate) const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
-/// What `ovs-vsctl` may take, in seconds.
-const TIMEOUT: &str = "--timeout=10";
+/// What `ovs-vsctl` and `ovs-appctl` may take: a guest with an emulated processor, beside which the
+/// machine was busy, took over 45 s to make the first bridges.
+const TIMEOUT: &str = "--timeout=120";
 
 /// One entry of a switch's MAC table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -191,15 +193,19 @@ pub(crate) fn forget<'p>(
 ///
 /// # Errors
 /// [`Error::Command`].
-pub(crate) fn configure(paths: &MemberPaths, switch: &Switch) -> Result<Vec<String>> {
+pub(crate) fn configure(
+    paths: &MemberPaths,
+    switch: &Switch,
+    datapath: Datapath,
+) -> Result<Vec<String>> {
     let have = ports(paths, &switch.bridge)?.unwrap_or_default();
-    run::output(vsctl(paths).args(configuration(switch)))?;
+    run::output(vsctl(paths).args(configuration(switch, datapath)))?;
     let wanted = switch.trunks.keys().chain(switch.internal.keys());
     Ok(wanted.filter(|p| !have.contains(*p)).cloned().collect())
 }
 
 /// One transaction, harmless to do again.
-fn configuration(switch: &Switch) -> Vec<String> {
+fn configuration(switch: &Switch, datapath: Datapath) -> Vec<String> {
     let bridge = &switch.bridge;
     let mut words = Vec::new();
     let mut say = |command: String| {
@@ -210,7 +216,8 @@ fn configuration(switch: &Switch) -> Vec<String> {
     };
     say(format!("--may-exist add-br {bridge}"));
     say(format!(
-        "set bridge {bridge} datapath_type=netdev fail_mode=standalone"
+        "set bridge {bridge} datapath_type={} fail_mode=standalone",
+        datapath.type_name()
     ));
     for (port, vlans) in &switch.trunks {
         let list: Vec<String> = vlans.iter().map(ToString::to_string).collect();
@@ -278,7 +285,8 @@ mod tests {
             internal: [("vlan10".to_owned(), vlan(10))].into(),
             mtu: flatnet_types::Mtu::ETHERNET,
         };
-        let text = configuration(&switch).join(" ");
+        let text = configuration(&switch, Datapath::Kernel).join(" ");
+        assert!(text.contains("set bridge br-edge datapath_type=system fail_mode=standalone"));
         assert!(text.contains("-- set port tor1 vlan_mode=trunk trunks=10,100"));
         assert!(text.contains("-- set port vlan10 vlan_mode=access tag=10"));
         assert!(text.starts_with("--may-exist add-br br-edge --"));

@@ -62,6 +62,11 @@ impl Layout {
         self.root.join("plan.yaml")
     }
 
+    /// Which datapath the lab's switches have, as a word ([`crate::Datapath::name`]).
+    pub fn datapath(&self) -> PathBuf {
+        self.root.join("datapath")
+    }
+
     /// The binaries; serves as `CNI_PATH`.
     pub fn bin_dir(&self) -> PathBuf {
         self.root.join("bin")

@@ -96,6 +96,8 @@ fn uplink(switch: Option<String>) -> Result<Uplink> {
         trunk: None,
         mtu: None,
         mac: None,
+        untagged: false,
+        migrate: flatnet_plan::model::Migrate::Manual,
     })
 }
 

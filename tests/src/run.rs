@@ -61,7 +61,11 @@ pub(crate) fn ip_batch(lines: &[String]) -> Result<()> {
         return Ok(());
     }
     let input = lines.join("\n") + "\n";
-    output_with(command("ip").args(["-batch", "-"]), &input).map_err(|e| match e {
+    // Who is killed in the middle of it leaves nobody behind that goes on, past a `down` that looks
+    // for what there is.
+    let mut ip = command("setpriv");
+    ip.args(["--pdeathsig", "KILL", "ip", "-batch", "-"]);
+    output_with(&mut ip, &input).map_err(|e| match e {
         Error::Command {
             command,
             status,

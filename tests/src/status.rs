@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
+use crate::datapath::Datapath;
 use crate::error::Result;
 use crate::fabric::Role;
 use crate::lab::{Lab, Member, running};
@@ -18,9 +19,11 @@ use crate::{edge, netd, ovs, run, supervise};
 pub struct Status {
     /// Whether everything that should run runs, and every netd is ready.
     pub healthy: bool,
+    /// The datapath of every switch.
+    pub datapath: Datapath,
     /// The supervisor's PID, if it runs.
     pub supervisor: Option<i32>,
-    /// Its members.
+    /// Nodes, switches and routers.
     pub members: Vec<MemberStatus>,
     /// The daemons of the whole lab: ipamd, the simulator, vpc-route, the edge router's FRR.
     pub daemons: Vec<DaemonStatus>,
@@ -40,11 +43,11 @@ pub struct DaemonStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberStatus {
-    /// Its name.
+    /// `idc1`, `tor1`, `edge`.
     pub name: String,
     /// What it is.
     pub role: Role,
-    /// Its namespace.
+    /// Name of its network namespace, `fn-idc1`.
     pub namespace: String,
     /// Its netd, on a node.
     pub netd: Option<NetdStatus>,
@@ -109,6 +112,7 @@ pub fn status(lab: &Lab) -> Result<Status> {
         healthy: supervisor.is_some()
             && members.iter().all(MemberStatus::is_healthy)
             && daemons.iter().all(|d| d.pid.is_some()),
+        datapath: lab.datapath(),
         supervisor: supervisor.map(|s| s.pid),
         members,
         daemons,
@@ -198,6 +202,7 @@ impl fmt::Display for Status {
         if !daemons.is_empty() {
             writeln!(f, "Beside them: {}.", daemons.join(", "))?;
         }
+        writeln!(f, "Open vSwitch's datapath: {}.", self.datapath.name())?;
         match (self.supervisor, self.healthy) {
             (None, _) => writeln!(f, "The supervisor does not run: `flatnet-lab up` mends it."),
             (Some(pid), true) => writeln!(f, "All is well (supervisor {pid})."),
@@ -257,6 +262,7 @@ mod tests {
         };
         let status = Status {
             healthy: false,
+            datapath: Datapath::Kernel,
             supervisor: Some(9),
             members: vec![
                 member("idc1", Some(netd), Some(true)),
@@ -272,7 +278,8 @@ mod tests {
         assert!(lines[1].contains("ready (42)") && lines[1].contains("web 10.100.16.0/20"));
         assert!(lines[2].contains("down"));
         assert!(lines[3].contains("vpcr/vpc-route (down)"));
-        assert!(lines[4].contains("amiss"));
+        assert!(lines[4].contains("kernel"));
+        assert!(lines[5].contains("amiss"));
         let column = |l: &str| l.find("PORTS").or_else(|| l.find('3'));
         assert_eq!(column(lines[0]), column(lines[2]));
     }

@@ -10,10 +10,10 @@ use flatnet_plan::NetworkPlan;
 use flatnet_plan::routes::{self, NextHop as Hop, RoutesError, TableKind};
 use ipnetwork::IpNetwork;
 
-use crate::diff::InPlace;
 use crate::model::{
     DesiredEntry, DesiredTable, NextHop, NextHopKind, NextHops, NextHopsError, Prefix, TableId,
 };
+use crate::providers::TableScope;
 
 /// A table that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +30,22 @@ pub struct Target {
     pub name: String,
     /// How many custom entries it may hold.
     pub quota: Option<usize>,
-    /// What a destination may not be, nor lie in.
+    /// The prefixes of a VPC's vSwitches: no destination may be one of them or lie in one.
     pub reserved: Vec<Prefix>,
-    /// The most next hops of one entry.
-    pub equal_cost: usize,
-    /// What its provider can change in place.
-    pub in_place: InPlace,
+    /// The pools of all of the plan's networks.
+    pub pools: Vec<Prefix>,
 }
 
 impl Target {
+    /// The table as its provider gets it.
+    pub fn scope(&self) -> TableScope {
+        TableScope {
+            id: self.desired.table.clone(),
+            kind: self.kind,
+            pools: self.pools.clone(),
+        }
+    }
+
     /// Tables of one writer are written one after the other: a VPC's all, any other alone.
     pub fn writer(&self) -> String {
         match self.kind {
@@ -50,17 +57,14 @@ impl Target {
 
 /// Why a table cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum TargetError {
     /// It has no ID.
     #[error("{title}: the plan gives no ID for it (id, or vbr.routeTable)")]
-    NoTableId {
-        /// The table.
-        title: String,
-    },
+    NoTableId { title: String },
     /// One of its next hops has no ID.
     #[error("{title}: {prefix} ({why}) leads to {hop}, which has no {missing}")]
     NoHopId {
-        /// The table.
         title: String,
         /// The destination.
         prefix: IpNetwork,
@@ -77,7 +81,6 @@ pub enum TargetError {
          `vpc-route rollback --release` goes back to the plan"
     )]
     NotRecorded {
-        /// The table.
         title: String,
         /// The state's number.
         number: u64,
@@ -85,11 +88,9 @@ pub enum TargetError {
     /// The next hops make no sense.
     #[error("{title}: {prefix}: {source}")]
     NextHops {
-        /// The table.
         title: String,
         /// The destination.
         prefix: IpNetwork,
-        /// Why.
         #[source]
         source: NextHopsError,
     },
@@ -106,9 +107,6 @@ impl TargetError {
         }
     }
 }
-
-/// 100.64.0.0/10: the cloud's own services live there.
-const CLOUDS_OWN: (&str, u8) = ("100.64.0.0", 10);
 
 /// Each table of a plan, or why it cannot be kept. `line_interfaces` are a VBR's interfaces
 /// towards its line, by the line's name.
@@ -165,11 +163,6 @@ fn target(
         table: TableId(id),
         entries: entries.collect::<Result<_, _>>()?,
     };
-    let (equal_cost, in_place) = match table.kind {
-        TableKind::VpcRouteTable => (4, InPlace::Single),
-        TableKind::Vbr => (1, InPlace::Single),
-        TableKind::EdgeRouter | TableKind::Node => (64, InPlace::Always),
-    };
     Ok(Target {
         desired,
         reserved: if table.kind == TableKind::VpcRouteTable {
@@ -181,22 +174,24 @@ fn target(
         site: table.site.clone(),
         name: table.name.clone(),
         quota: table.quota.map(|q| q as usize),
-        equal_cost,
-        in_place,
+        pools: pools(plan),
         title,
     })
 }
 
-/// The vSwitches' prefixes and the cloud's own.
+/// The prefixes of a VPC's vSwitches.
 fn reserved(plan: &NetworkPlan, site: &str) -> Vec<Prefix> {
     let v_switches = plan.spec.sites.iter().filter(|s| s.name == site);
     let subnets = v_switches
         .flat_map(|s| &s.v_switches)
         .flat_map(|v| &v.subnets);
-    let mut found: Vec<Prefix> = subnets.map(|s| Prefix::truncating(s.prefix)).collect();
-    let (network, length) = CLOUDS_OWN;
-    found.extend(format!("{network}/{length}").parse::<Prefix>());
-    found
+    subnets.map(|s| Prefix::truncating(s.prefix)).collect()
+}
+
+/// The pools of all networks.
+fn pools(plan: &NetworkPlan) -> Vec<Prefix> {
+    let pools = plan.spec.networks.iter().flat_map(|n| &n.pools);
+    pools.map(|pool| Prefix::truncating(pool.prefix)).collect()
 }
 
 /// A next hop in the words of its provider; or what it lacks.
@@ -232,7 +227,7 @@ fn hops(
                 TableKind::Vbr => line_interfaces
                     .get(&via.line)
                     .map(|id| make(NextHopKind::RouterInterface, id.clone()))
-                    .ok_or("entry in aliyun.lineInterfaces of this configuration"),
+                    .ok_or("entry in lineInterfaces of this configuration"),
                 TableKind::EdgeRouter | TableKind::Node => via
                     .address
                     .map(|address| make(NextHopKind::Gateway, address.to_string()))

@@ -8,24 +8,22 @@
 //! ```
 //!
 //! [`mod@diff`] is pure: time, the cluster's name and what was seen earlier come in as values.
-//! An entry is ours only if its name says so ([`model::Owner`]); everything else is shown and
+//! An entry is managed only if its name says so ([`model::Owner`]); every other entry is shown and
 //! never touched.
 
-pub mod aliyun;
-pub mod ambient;
 pub mod apply;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod desired;
 pub mod diff;
-pub mod fleet;
+mod files;
 pub mod lease;
 pub mod metrics;
 pub mod model;
-pub mod provider;
+pub mod providers;
 pub mod ranges;
-pub mod router;
 pub mod run;
 pub mod show;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use flatnet_plan_source::PlanMetrics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,8 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::aliyun::client::Observer;
 use crate::controller::Outcome;
+use crate::providers::Observer;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TableLabel {
@@ -52,6 +53,7 @@ pub struct Metrics {
     conflicts: TableGauge,
     orphans: TableGauge,
     refused: TableGauge,
+    not_understood: TableGauge,
     failing: TableGauge,
     ops: Family<OpLabels, Counter>,
     latency: Family<ActionLabel, Histogram, fn() -> Histogram>,
@@ -59,6 +61,8 @@ pub struct Metrics {
     convergence: Histogram,
     leader: Gauge<i64, AtomicI64>,
     last_round: Gauge<f64, AtomicU64>,
+    /// Which plan was accepted.
+    pub plan: PlanMetrics,
 }
 
 /// 10 ms to some minutes.
@@ -78,6 +82,7 @@ impl Default for Metrics {
             conflicts: Family::default(),
             orphans: Family::default(),
             refused: Family::default(),
+            not_understood: Family::default(),
             failing: Family::default(),
             ops: Family::default(),
             latency: Family::new_with_constructor(seconds),
@@ -85,6 +90,7 @@ impl Default for Metrics {
             convergence: seconds(),
             leader: Gauge::default(),
             last_round: Gauge::default(),
+            plan: PlanMetrics::default(),
         };
         metrics.register();
         metrics
@@ -125,6 +131,11 @@ impl Metrics {
             self.refused.clone(),
         );
         r.register(
+            "not_understood",
+            "Entries of a table that this version does not understand, and leaves alone",
+            self.not_understood.clone(),
+        );
+        r.register(
             "failing",
             "1 while a table cannot be kept",
             self.failing.clone(),
@@ -141,6 +152,7 @@ impl Metrics {
             "When the last round ended, in seconds since 1970",
             self.last_round.clone(),
         );
+        self.plan.register(r);
         r.register_with_unit(
             "api_call_duration",
             "How long a call of the API took",
@@ -171,13 +183,13 @@ impl Metrics {
             let failing = i64::from(outcome.result.is_err());
             self.failing.get_or_create(&label).set(failing);
             if let Some(usage) = outcome.usage {
-                for (owner, n) in [("ours", usage.ours), ("foreign", usage.foreign)] {
+                for (owner, n) in [("ours", usage.managed), ("foreign", usage.unmanaged)] {
                     let table = table.clone();
                     let labels = EntryLabels { table, owner };
                     self.entries.get_or_create(&labels).set(count(n));
                 }
                 if let Some(quota) = usage.quota {
-                    let used = usage.ours + usage.foreign;
+                    let used = usage.managed + usage.unmanaged;
                     self.headroom
                         .get_or_create(&label)
                         .set(count(quota) - count(used));
@@ -196,16 +208,19 @@ impl Metrics {
             self.refused
                 .get_or_create(&label)
                 .set(count(plan.refused.len()));
+            self.not_understood
+                .get_or_create(&label)
+                .set(count(plan.not_understood.len()));
             if let Some(report) = report {
-                let undone = |op| report.undone.iter().any(|u| u.op == op);
-                for op in plan.ops.iter().filter(|op| !undone((*op).clone())) {
+                let failed = |op| report.failed.iter().any(|f| f.op == op);
+                for op in plan.ops.iter().filter(|op| !failed((*op).clone())) {
                     let labels = OpLabels {
                         table: table.clone(),
                         op: op.kind(),
                     };
                     self.ops.get_or_create(&labels).inc();
                 }
-                if report.undone.is_empty() {
+                if report.failed.is_empty() {
                     self.convergence.observe(took.as_secs_f64());
                 }
             }

@@ -1,5 +1,4 @@
-//! The ranges that hosts hold, from ipamd: heard, kept on disk, and gone on with while ipamd
-//! is away.
+//! The ranges that hosts hold, as ipamd last answered: kept on disk, and used while ipamd is away.
 //!
 //! ```text
 //!   ipamd ── grants, watched ──▶ [Ranges] ──▶ ranges.json
@@ -8,8 +7,8 @@
 //! ```
 //!
 //! # Guarantees
-//! What was never heard is never taken for nothing: without an answer and without a saved one
-//! there are no ranges to go by, and so no round.
+//! An unknown state is not an empty one: without an answer of ipamd and without a saved one there
+//! is no round.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,11 +34,11 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// Why it is not known what hosts hold.
 #[derive(Debug, thiserror::Error)]
 pub enum RangesError {
-    /// Nobody ever said.
+    /// There has never been an answer.
     #[error(
         "ipamd at {endpoint} has not said yet what hosts hold, and {} has no earlier answer: nothing is changed; start ipamd, or correct `ipamd` in the configuration", path.display()
     )]
-    NeverHeard {
+    NeverKnown {
         /// Where it should be.
         endpoint: String,
         /// Where its answers are kept.
@@ -48,12 +47,12 @@ pub enum RangesError {
     /// It did not answer.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The file.
+    /// The last answer is on disk and cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What ipamd said last.
+/// The last known ranges.
 #[derive(Debug)]
 pub struct Ranges {
     client: Client,
@@ -76,21 +75,21 @@ impl Ranges {
         })
     }
 
-    /// What hosts hold, as far as it was heard.
+    /// The last known ranges.
     ///
     /// # Errors
-    /// [`RangesError::NeverHeard`].
+    /// [`RangesError::NeverKnown`].
     pub fn current(&self) -> Result<Arc<Grants>, RangesError> {
         self.known
             .borrow()
             .clone()
-            .ok_or_else(|| RangesError::NeverHeard {
+            .ok_or_else(|| RangesError::NeverKnown {
                 endpoint: self.client.endpoint().to_string(),
                 path: self.path.clone(),
             })
     }
 
-    /// Rings when it is another.
+    /// Notified when the ranges change.
     pub fn changes(&self) -> watch::Receiver<Option<Arc<Grants>>> {
         self.known.subscribe()
     }
@@ -98,7 +97,7 @@ impl Ranges {
     /// Asks once.
     ///
     /// # Errors
-    /// [`RangesError`]; what was heard before stands.
+    /// [`RangesError`]; the last known ranges stay.
     pub async fn ask(&self) -> Result<(), RangesError> {
         let mut session = self.client.connect().await?;
         let answer = session.grants(None, Duration::ZERO).await?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::apply::Report;
-use crate::controller::{Looked, Outcome};
+use crate::controller::{Observed, Outcome};
 use crate::diff::{Op, Plan};
 use crate::model::{ClusterName, Timestamp};
 
@@ -63,7 +63,7 @@ pub fn apply_status(outcomes: &[Outcome]) -> u8 {
         Ok((plan, report)) => {
             plan.refused.is_empty()
                 && plan.unsettled.is_empty()
-                && report.as_ref().is_none_or(|r| r.undone.is_empty())
+                && report.as_ref().is_none_or(|r| r.failed.is_empty())
         }
         Err(_) => false,
     };
@@ -94,7 +94,7 @@ fn one(out: &mut String, outcome: &Outcome, paint: Paint) -> std::fmt::Result {
     };
     let usage = outcome.usage.map(|u| {
         let quota = u.quota.map(|q| format!(" of {q}")).unwrap_or_default();
-        format!(", {} ours, {} of others{quota}", u.ours, u.foreign)
+        format!(", {} ours, {} of others{quota}", u.managed, u.unmanaged)
     });
     let usage = usage.unwrap_or_default();
     let verdict = match plan.ops.len() {
@@ -131,6 +131,9 @@ fn one(out: &mut String, outcome: &Outcome, paint: Paint) -> std::fmt::Result {
             "  {waits} {n} entries are in transition, such as {first}"
         )?;
     }
+    for strange in &plan.not_understood {
+        writeln!(out, "  {} {strange}", paint.yellow("! not understood:"))?;
+    }
     for refusal in &plan.refused {
         writeln!(out, "  {} {refusal}", paint.red("✗ refused:"))?;
     }
@@ -140,9 +143,14 @@ fn one(out: &mut String, outcome: &Outcome, paint: Paint) -> std::fmt::Result {
             out,
             "  {done} done, with {writes} writes and {lists} listings"
         )?;
-        for undone in &report.undone {
-            let at = undone.op.destination();
-            writeln!(out, "  {} {at}: {}", paint.red("✗ not done:"), undone.why)?;
+        for failed in &report.failed {
+            let at = failed.op.destination();
+            writeln!(
+                out,
+                "  {} {at}: {}",
+                paint.red("✗ not done:"),
+                failed.reason
+            )?;
         }
     }
     Ok(())
@@ -186,7 +194,7 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Whose tables a document tells of, and when they were looked at.
+/// The cluster whose tables a document describes, and when they were listed.
 #[derive(Debug, Clone)]
 pub struct Head<'a> {
     /// Whose entries are ours.
@@ -211,8 +219,8 @@ pub fn json(head: &Head<'_>, outcomes: &[Outcome]) -> Value {
             }),
             Err(error) => json!({ "title": outcome.title, "error": chain(error) }),
         };
-        if let (Some(looked), Some(table)) = (&outcome.looked, table.as_object_mut()) {
-            table.extend(looked_at(looked, head.cluster));
+        if let (Some(observed), Some(table)) = (&outcome.observed, table.as_object_mut()) {
+            table.extend(entries_of(observed, head.cluster));
         }
         table
     });
@@ -236,32 +244,35 @@ fn events(plan: &Plan) -> Vec<String> {
     let unsettled = plan.unsettled.iter();
     let unsettled = unsettled.map(|p| format!("waits: {p} is in transition"));
     let refused = plan.refused.iter().map(|r| format!("refused: {r}"));
+    let strange = plan.not_understood.iter();
+    let strange = strange.map(|n| format!("not understood: {n}"));
     conflicts
         .chain(orphans)
         .chain(unsettled)
         .chain(refused)
+        .chain(strange)
         .collect()
 }
 
 fn done(report: &Report) -> Value {
-    let undone = report.undone.iter().map(|u| {
+    let failed = report.failed.iter().map(|f| {
         json!({
-            "op": u.op,
-            "why": u.why.to_string(),
+            "op": f.op,
+            "why": f.reason.to_string(),
         })
     });
     json!({
         "done": report.done,
         "writes": report.writes,
         "lists": report.lists,
-        "undone": undone.collect::<Vec<_>>(),
+        "undone": failed.collect::<Vec<_>>(),
     })
 }
 
 /// A table as it should be and as it is, with each entry's owner.
-fn looked_at(looked: &Looked, cluster: &ClusterName) -> Map<String, Value> {
-    let target = &looked.target;
-    let entries = looked.listed.entries.iter().map(|entry| {
+fn entries_of(observed: &Observed, cluster: &ClusterName) -> Map<String, Value> {
+    let target = &observed.target;
+    let entries = observed.listed.entries.iter().map(|entry| {
         let mut value = json!(entry);
         if let (Some(owner), Some(value)) = (entry.owner_in(cluster), value.as_object_mut()) {
             value.insert("owner".to_owned(), json!(owner));
@@ -277,5 +288,8 @@ fn looked_at(looked: &Looked, cluster: &ClusterName) -> Map<String, Value> {
     put("quota", json!(target.quota));
     put("desired", json!(target.desired.entries));
     put("entries", entries.collect());
+    if !observed.listed.not_understood.is_empty() {
+        put("notUnderstood", json!(observed.listed.not_understood));
+    }
     all
 }

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::diff::Sightings;
+use crate::files::replace;
 use crate::model::{DesiredTable, TableId, Timestamp};
-use crate::router::replace;
 
 /// So many states are kept.
 const KEPT: usize = 100;
@@ -28,17 +28,34 @@ pub struct Record {
 
 /// Why something cannot be kept or found again.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum StoreError {
     /// A file.
     #[error("cannot {doing} {}", path.display())]
     Io {
         /// `read`, `write`, `list` or `remove`.
         doing: &'static str,
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A file that is not what was written: cut off, altered, or of a newer version.
+    #[error(
+        "{} is damaged or of a newer version, and is left as it is: put a copy back, or move it \
+         away (docs/vpc-route.md says what is lost with it)",
+        path.display()
+    )]
+    Damaged {
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The numbers have come to their end.
+    #[error("{} has the highest number that there is: move it away", path.display())]
+    NoNumber {
+        /// The record.
+        path: PathBuf,
     },
     /// No such record.
     #[error("there is no recorded state {number}; there are {}", list(there))]
@@ -65,8 +82,8 @@ pub struct Store {
     directory: PathBuf,
 }
 
-/// The orphans of each table.
-pub type Seen = BTreeMap<TableId, Sightings>;
+/// Since when each orphan of each table is known.
+pub type OrphanSightings = BTreeMap<TableId, Sightings>;
 
 impl Store {
     /// A store in this directory, which is made where it is not there.
@@ -85,15 +102,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    pub fn seen(&self) -> Result<Seen, StoreError> {
+    pub fn orphans(&self) -> Result<OrphanSightings, StoreError> {
         Ok(read(&self.directory.join("orphans.json"))?.unwrap_or_default())
     }
 
-    /// Remembers since when orphans are known.
+    /// Keeps since when orphans are known, for later processes.
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    pub fn remember(&self, seen: &Seen) -> Result<(), StoreError> {
+    pub fn keep_orphans(&self, seen: &OrphanSightings) -> Result<(), StoreError> {
         write(&self.directory.join("orphans.json"), seen)
     }
 
@@ -103,7 +120,10 @@ impl Store {
     /// [`StoreError::Io`].
     pub fn record(&self, at: Timestamp, tables: Vec<DesiredTable>) -> Result<u64, StoreError> {
         let numbers = self.numbers()?;
-        let number = numbers.last().map_or(1, |last| last + 1);
+        let last = numbers.last().copied().unwrap_or(0);
+        let number = last.checked_add(1).ok_or_else(|| StoreError::NoNumber {
+            path: self.path(last),
+        })?;
         write(&self.path(number), &Record { number, at, tables })?;
         for old in numbers.iter().rev().skip(KEPT - 1) {
             let path = self.path(*old);
@@ -123,7 +143,9 @@ impl Store {
         for entry in std::fs::read_dir(&directory).map_err(fail)? {
             let name = entry.map_err(fail)?.file_name();
             let number = name.to_str().and_then(|n| n.strip_suffix(".json"));
-            found.extend(number.and_then(|n| n.parse::<u64>().ok()));
+            // `+7` and `07` are numbers too, and not names of ours.
+            let number = number.and_then(|n| n.parse::<u64>().ok().filter(|p| p.to_string() == n));
+            found.extend(number);
         }
         found.sort_unstable();
         Ok(found)
@@ -172,13 +194,15 @@ impl Store {
 
 /// A JSON file; none where there is none.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(error("read", path, e)),
+    let text = flatnet_files::read_if_there(path, flatnet_files::STATE_MAX);
+    let Some(text) = text.map_err(|e| error("read", path, e))? else {
+        return Ok(None);
     };
     let value = serde_json::from_slice(&text);
-    value.map(Some).map_err(|e| error("read", path, e.into()))
+    value.map(Some).map_err(|source| StoreError::Damaged {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes a JSON file whole, or not at all.
@@ -217,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_and_pinned_is_found_again() {
+    fn known_orphans_and_the_pin_are_found_again() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
         let sightings = Sightings::from([("10.0.0.0/24".parse().unwrap(), Timestamp(7))]);
-        let seen = Seen::from([(TableId("vtb-1".into()), sightings)]);
-        store.remember(&seen).unwrap();
-        assert_eq!(store.seen().unwrap(), seen);
+        let seen = OrphanSightings::from([(TableId("vtb-1".into()), sightings)]);
+        store.keep_orphans(&seen).unwrap();
+        assert_eq!(store.orphans().unwrap(), seen);
         let record = Record {
             number: 1,
             at: Timestamp(1),
@@ -234,5 +258,49 @@ mod tests {
         store.pin(None).unwrap();
         store.pin(None).unwrap();
         assert_eq!(store.pinned().unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_damaged_is_named_and_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        store.record(Timestamp(1), Vec::new()).unwrap();
+        let pin = store.load(None).unwrap();
+        store.pin(Some(&pin)).unwrap();
+        let path = directory.path().join("pinned.json");
+        let whole = std::fs::read(&path).unwrap();
+        for end in 0..whole.len() {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            let error = store.pinned().unwrap_err();
+            assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+            assert!(error.to_string().contains("pinned.json"), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap(), whole[..end]);
+        }
+        let newer = r#"{"number": 1, "at": 1, "tables": [], "more": 1}"#;
+        std::fs::write(&path, newer).unwrap();
+        let error = store.pinned().unwrap_err().to_string();
+        assert!(error.contains("newer version"), "{error}");
+        for target in ["/mnt/not-mounted/pinned.json", "/dev/zero", "/"] {
+            std::fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            assert!(store.pinned().is_err(), "{target} is taken for no pin");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_records_and_the_highest_number_do_no_harm() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let records = directory.path().join("records");
+        for name in ["+7.json", "007.json", "-1.json", "x.json", "9"] {
+            std::fs::write(records.join(name), "{").unwrap();
+        }
+        assert_eq!(store.record(Timestamp(1), Vec::new()).unwrap(), 1);
+        std::fs::write(records.join(format!("{}.json", u64::MAX)), "{").unwrap();
+        let error = store.record(Timestamp(2), Vec::new()).unwrap_err();
+        assert!(
+            error.to_string().contains("18446744073709551615.json"),
+            "{error}"
+        );
     }
 }

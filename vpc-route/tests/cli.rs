@@ -223,6 +223,10 @@ async fn an_apply_waits_for_what_is_in_transition_and_a_plan_tells_of_it() {
 
 /// What the daemon of this site says of its tables; none: it does not answer yet.
 async fn asked(site: &Site) -> Option<Tables> {
+    asked_for(site).await
+}
+
+async fn asked_for<T: serde::de::DeserializeOwned>(site: &Site) -> Option<T> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     let socket = site.path("vpc-route.sock");
@@ -265,4 +269,76 @@ async fn what_the_tables_hold_is_told_by_plan_and_by_the_daemon() {
         }
     }
     drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_is_huge_endless_or_no_file_is_refused_at_once_and_changes_nothing() {
+    let site = new().await;
+    let plan = site.path("plan.yml");
+    let long = site.path("long.yml");
+    std::fs::File::create(&long)
+        .unwrap()
+        .set_len(100 << 20)
+        .unwrap();
+    let fifo = site.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (target, words) in [
+        (long.as_path(), "104857600 bytes; at most 67108864"),
+        (&fifo, "it is a FIFO"),
+        ("/dev/zero".as_ref(), "it is a device"),
+        ("/".as_ref(), "it is a directory"),
+        ("/nowhere/plan".as_ref(), "a symbolic link to /nowhere/plan"),
+    ] {
+        std::fs::remove_file(&plan).unwrap();
+        std::os::unix::fs::symlink(target, &plan).unwrap();
+        let ran = tokio::time::timeout(Duration::from_secs(20), site.output(&["apply"])).await;
+        let ran = ran.unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(1), "{said}");
+        assert!(said.contains(words) && said.contains("plan.yml"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_plan_is_told_and_the_accepted_one_stands_also_over_a_restart() {
+    let site = new().await;
+    // A first start has no plan to go by.
+    site.write("plan.yml", "no plan");
+    let ran = tokio::time::timeout(Duration::from_secs(20), site.output(&["run"])).await;
+    let ran = ran.unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status.code(), Some(1), "{said}");
+    assert!(said.contains("plan.yml:1:1"), "{said}");
+
+    site.write("plan.yml", PLAN);
+    let daemon = site.daemon();
+    settled(&site, Duration::from_secs(20)).await;
+    let told: Value = asked_for(&site).await.unwrap();
+    let version = told["plan"]["version"].clone();
+    assert_eq!(told["plan"]["refused"], Value::Null, "{told}");
+    site.write("plan.yml", "no plan");
+    // Nobody is told of it: the daemon is asked until it has looked.
+    let refused = async || {
+        let begun = Instant::now();
+        loop {
+            let told: Option<Value> = asked_for(&site).await;
+            if let Some(told) = told.filter(|t| t["plan"]["refused"].is_string()) {
+                return told;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "never refused");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let told = refused().await;
+    assert_eq!(told["plan"]["version"], version);
+    drop(daemon);
+    let _again = site.daemon();
+    let told = refused().await;
+    assert_eq!(told["plan"]["version"], version);
+    let tables: Tables = serde_json::from_value(told).unwrap();
+    let table = tables.get(Kind::VpcRouteTable, "vpc", "main").unwrap();
+    assert!(table.error.is_none() && !table.desired.is_empty());
+    // A command is about the file that its caller names.
+    let ran = site.output(&["plan"]).await;
+    assert_eq!(ran.status.code(), Some(1));
 }

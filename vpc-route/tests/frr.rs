@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flatnet_vpc_route::diff::ConflictKind;
-use flatnet_vpc_route::provider::{Failure, Provider};
-use flatnet_vpc_route::router::{FrrConfig, FrrRouter, Save};
+use flatnet_vpc_route::providers::frr::{FrrConfig, FrrRouter, Save};
+use flatnet_vpc_route::providers::{Failure, Provider};
 use kit::router::{self, Wanted, lines, plan, table};
 use tempfile::TempDir;
 
@@ -282,17 +282,14 @@ async fn the_kernel_has_a_route_at_every_moment_of_a_change() {
     let v4: Vec<_> = events.iter().filter(|e| e.contains("10.8.")).collect();
     assert!(v4.len() >= 6, "{events:#?}");
     assert!(v4.iter().all(|e| !e.starts_with("Deleted")), "{events:#?}");
-    // IPv6 is deleted and made anew by zebra, and whenever it is away its halves are there.
-    let halves = ["fd08::/49", "fd08:0:0:8000::/49"];
+    // IPv6 is deleted and made anew by zebra, and whenever it is away its more-specifics are there.
+    let parts = ["fd08::/49", "fd08:0:0:8000::/49"];
     let mut there = std::collections::BTreeSet::from(["fd08::/48"]);
     let mut away = 0;
     for event in events.iter().filter(|e| e.contains("fd08:")) {
         let route = event.trim_start_matches("Deleted ");
         let route = route.split_whitespace().next().unwrap();
-        let route = halves
-            .into_iter()
-            .chain(["fd08::/48"])
-            .find(|r| *r == route);
+        let route = parts.into_iter().chain(["fd08::/48"]).find(|r| *r == route);
         let route = route.unwrap_or_else(|| panic!("{event}"));
         if event.starts_with("Deleted") {
             there.remove(route);
@@ -300,7 +297,7 @@ async fn the_kernel_has_a_route_at_every_moment_of_a_change() {
             there.insert(route);
         }
         away += usize::from(!there.contains("fd08::/48"));
-        let covered = there.contains("fd08::/48") || halves.iter().all(|h| there.contains(h));
+        let covered = there.contains("fd08::/48") || parts.iter().all(|p| there.contains(p));
         assert!(covered, "{event} in {events:#?}");
     }
     assert!(away >= 3, "zebra did not delete at all: {events:#?}");

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use flatnet_vpc_route::diff::ConflictKind;
-use flatnet_vpc_route::router::LinuxRouter;
+use flatnet_vpc_route::providers::linux::LinuxRouter;
 use kit::router::{self, Wanted, lines};
 
 /// A namespace with two neighbours on a link, gone with its test.

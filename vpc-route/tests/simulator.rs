@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flatnet_aliyun_sim::faults::Fault;
-use flatnet_vpc_route::aliyun::Client;
-use flatnet_vpc_route::ambient::System;
-use flatnet_vpc_route::apply::{Applier, ApplyError, Backoff, Pace, Patience, Report};
+use flatnet_vpc_route::apply::{Applier, ApplyError, Backoff, RateLimiter, Report, RetryPolicy};
+use flatnet_vpc_route::clock::System;
 use flatnet_vpc_route::diff::{Plan, Refusal, Rules, Sightings, diff};
 use flatnet_vpc_route::model::{
     ClusterName, DesiredEntry, DesiredTable, Generation, NextHop, NextHopKind, NextHops, Prefix,
     TableId, Timestamp,
 };
-use flatnet_vpc_route::provider::Provider;
+use flatnet_vpc_route::providers::aliyun::Client;
+use flatnet_vpc_route::providers::{Provider, TableScope};
 use kit::Cloud;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -32,7 +32,11 @@ const WRITES: &[&str] = &[
 type Wanted = BTreeMap<Prefix, Vec<usize>>;
 
 fn id() -> TableId {
-    TableId("vtb-1".into())
+    scope().id
+}
+
+fn scope() -> TableScope {
+    TableScope::of_vpc("vtb-1")
 }
 
 fn cluster() -> ClusterName {
@@ -72,8 +76,8 @@ fn rules(quota: usize) -> Rules {
 }
 
 /// Impatient, so that a test takes seconds.
-fn patience() -> Patience {
-    Patience {
+fn retry() -> RetryPolicy {
+    RetryPolicy {
         attempts: 8,
         settle: Duration::from_secs(10),
         poll: Duration::from_millis(5),
@@ -90,7 +94,7 @@ async fn bring(
     rules: &Rules,
 ) -> (Plan, Result<Report, ApplyError>) {
     let listed = loop {
-        match Provider::list(client, &id()).await {
+        match Provider::list(client, &scope()).await {
             Ok(table) => break table,
             Err(error) => assert!(error.is_retryable(), "{error}"),
         }
@@ -99,10 +103,11 @@ async fn bring(
     let cluster = cluster();
     let applier = Applier {
         provider: client,
+        table: &scope(),
         cluster: &cluster,
-        ambient: &System,
-        patience: patience(),
-        pace: &Mutex::new(Pace::new(Duration::ZERO, Duration::from_millis(50))),
+        rng: &System,
+        retry: retry(),
+        limiter: &Mutex::new(RateLimiter::new(Duration::ZERO, Duration::from_millis(50))),
         leads: &|| true,
     };
     let report = applier.apply(&plan).await;
@@ -178,8 +183,8 @@ async fn equal_cost_entries_ipv6_and_moves_leave_no_gap() {
     for step in steps {
         let wanted: Wanted = step.iter().map(|(d, h)| (prefix(d), h.to_vec())).collect();
         let (plan, report) = bring(&client, &desired(&wanted), &rules(20)).await;
-        assert_eq!((plan.refused, report.unwrap().undone), (vec![], vec![]));
-        let after = Provider::list(&client, &id()).await.unwrap();
+        assert_eq!((plan.refused, report.unwrap().failed), (vec![], vec![]));
+        let after = Provider::list(&client, &scope()).await.unwrap();
         assert!(
             diff(
                 &desired(&wanted),
@@ -197,6 +202,86 @@ async fn equal_cost_entries_ipv6_and_moves_leave_no_gap() {
         let gap = spans.iter().skip_while(|s| s.is_empty()).any(Vec::is_empty);
         assert!(!gap, "{address}: {spans:?}");
     }
+}
+
+#[tokio::test]
+async fn a_table_full_of_oddities_is_kept_and_they_are_left_alone() {
+    let cloud = Cloud::small(20, quick()).await;
+    let odd = |destination: &str, kind: &str| {
+        json!({"RouteEntryId": format!("rte-{destination}"), "DestinationCidrBlock": destination,
+            "Status": "Available", "Type": "Custom", "RouteEntryName": "flatnet:prod:1:node",
+            "NextHops": {"NextHop": [
+                {"NextHopId": "i-0", "NextHopType": kind, "Weight": "100"}]}})
+    };
+    let mut dreaming = odd("10.8.2.0/24", "Instance");
+    dreaming["Status"] = json!("Dreaming");
+    let entries = json!([
+        odd("pl-bp1abc", "Instance"), odd("10.8.1.0/24", "BrandNew"), dreaming,
+        {"RouteEntryId": null}, "not an entry", 7,
+    ]);
+    cloud
+        .change(json!([{"setForeign": {"table": "vtb-1", "entries": entries}}]))
+        .await;
+    let client = cloud.client(Cloud::key(), PATIENT);
+    let wanted: Wanted = (0..6)
+        .map(|i| (prefix(&format!("10.8.{i}.0/24")), vec![i]))
+        .collect();
+    let (plan, report) = bring(&client, &desired(&wanted), &rules(20)).await;
+    assert_eq!((plan.not_understood.len(), plan.unmanaged), (6, 6));
+    assert_eq!((plan.conflicts.len(), report.unwrap().done), (2, 4));
+    assert_eq!(cloud.entries("vtb-1").await.len(), 4);
+    // What it does not understand uses up quota, in the controller's plan as in the cloud.
+    let (plan, _) = bring(&client, &desired(&wanted), &rules(9)).await;
+    assert!(plan.refused.is_empty() && plan.ops.is_empty(), "{plan:?}");
+    let more: Wanted = (0..9)
+        .map(|i| (prefix(&format!("10.8.{i}.0/24")), vec![i % 8]))
+        .collect();
+    let (plan, _) = bring(&client, &desired(&more), &rules(12)).await;
+    assert!(
+        matches!(plan.refused[0], Refusal::OverQuota { unmanaged: 6, .. }),
+        "{plan:?}"
+    );
+}
+
+#[tokio::test]
+async fn codes_that_nobody_knows_are_retried_by_their_class() {
+    for (status, code) in [
+        (503, "Brand.New"),
+        (400, "Throttling.Unheard"),
+        (400, "IncorrectStatus.Moon"),
+        (429, "Slow.Down"),
+    ] {
+        let cloud = Cloud::small(20, quick()).await;
+        let client = cloud.client(Cloud::key(), PATIENT);
+        cloud
+            .faults(json!([{"kind": {"error": {"status": status, "code": code}},
+                "actions": ["CreateRouteEntries"], "times": 3}]))
+            .await;
+        let wanted: Wanted = [(prefix("10.8.0.0/24"), vec![0])].into();
+        let report = bring(&client, &desired(&wanted), &rules(20))
+            .await
+            .1
+            .unwrap();
+        assert_eq!((report.done, report.failed.len()), (1, 0), "{code}");
+    }
+    let cloud = Cloud::small(20, quick()).await;
+    let client = cloud.client(Cloud::key(), PATIENT);
+    cloud
+        .faults(
+            json!([{"kind": {"error": {"status": 400, "code": "Brand.New"}},
+            "actions": ["CreateRouteEntries"]}]),
+        )
+        .await;
+    let wanted: Wanted = [(prefix("10.8.0.0/24"), vec![0])].into();
+    let report = bring(&client, &desired(&wanted), &rules(20))
+        .await
+        .1
+        .unwrap();
+    assert_eq!((report.done, report.writes), (0, 1));
+    assert!(
+        report.failed[0].reason.to_string().contains("Brand.New"),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
@@ -225,7 +310,7 @@ async fn a_clock_that_is_an_hour_off_is_refused_with_what_to_do() {
     let cloud = Cloud::small(20, quick()).await;
     let client = cloud.client(Cloud::key(), PATIENT);
     cloud.skew(3_600).await;
-    let error = Provider::list(&client, &id())
+    let error = Provider::list(&client, &scope())
         .await
         .unwrap_err()
         .to_string();
@@ -234,7 +319,7 @@ async fn a_clock_that_is_an_hour_off_is_refused_with_what_to_do() {
         "{error}"
     );
     cloud.skew(0).await;
-    Provider::list(&client, &id()).await.unwrap();
+    Provider::list(&client, &scope()).await.unwrap();
 }
 
 #[tokio::test]
@@ -250,12 +335,12 @@ async fn one_bad_instance_of_sixty_holds_up_nobody_else() {
         .1
         .unwrap();
     assert_eq!(
-        (report.done, report.undone.len()),
+        (report.done, report.failed.len()),
         (59, 1),
         "{:?}",
-        report.undone
+        report.failed
     );
-    assert_eq!(report.undone[0].op.destination(), prefix("10.8.7.0/24"));
+    assert_eq!(report.failed[0].op.destination(), prefix("10.8.7.0/24"));
 }
 
 /// Numbers that look random and are the same each time.
@@ -271,7 +356,7 @@ impl Dice {
     }
 }
 
-/// What the tables should hold next: twelve /24 that are always routed, whole or in halves, by
+/// What the tables should hold next: twelve /24 that are always routed, as one prefix or two, by
 /// one instance or two, and others that come and go.
 fn next(
     dice: &mut Dice,
@@ -351,7 +436,7 @@ async fn a_hundred_changes_with_every_fault_and_the_controller_killed_at_random(
         report.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let after = Provider::list(&client, &id()).await.unwrap();
+    let after = Provider::list(&client, &scope()).await.unwrap();
     let left = diff(
         &desired(&wanted),
         &after,
@@ -371,9 +456,9 @@ async fn a_hundred_changes_with_every_fault_and_the_controller_killed_at_random(
             assert!(peak <= u64::try_from(QUOTA).unwrap(), "{peak} entries");
         }
     }
-    let foreign = |e: &&serde_json::Value| e["name"] == "by hand";
+    let unmanaged = |e: &&serde_json::Value| e["name"] == "by hand";
     let events = cloud.events().await;
-    assert_eq!(events.iter().filter(foreign).count(), 3);
+    assert_eq!(events.iter().filter(unmanaged).count(), 3);
     assert!(events.len() > 500, "only {} events", events.len());
     assert!(cloud.calls(WRITES).await > 100);
 }

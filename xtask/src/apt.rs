@@ -43,12 +43,20 @@ const PACKAGES: &[Package] = &[
         purpose: "the proof on the wire",
     },
     Package {
+        name: "iperf3",
+        purpose: "rates that meters leave",
+    },
+    Package {
         name: "containernetworking-plugins",
         purpose: "plugins to chain with and to measure against",
     },
     Package {
         name: "iptables",
         purpose: "the reference portmap plugin, in namespaces only",
+    },
+    Package {
+        name: "nftables",
+        purpose: "filters that somebody else makes, in namespaces only",
     },
     Package {
         name: "frr",
@@ -61,6 +69,18 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "openssl",
         purpose: "the API server's certificates",
+    },
+    Package {
+        name: "patchelf",
+        purpose: "the guest's kernel with the C library that came with it",
+    },
+    Package {
+        name: "kmod",
+        purpose: "the guest's modules",
+    },
+    Package {
+        name: "qemu-system-x86",
+        purpose: "the guest for what User Mode Linux lacks",
     },
     Package {
         name: "python3-venv",

@@ -102,15 +102,19 @@ impl Binaries {
     /// others.
     ///
     /// Guarantees: nothing is compiled twice for it but netd itself, for it has the profile
-    /// and the features of the tests, which were built before.
+    /// and the features of the tests, which were built before. Features are those of the tests only
+    /// where a test is built too: a small one is, which is there already.
     ///
     /// # Errors
     /// If cargo fails, or the file cannot be written.
     pub(crate) fn build_faults(&self) -> Result<()> {
         const NAME: &str = "netd-faults";
+        /// Of the CNI plugin, which needs little.
+        const SMALL_TEST: &str = "process";
         let mut cargo = host::cargo();
         cargo
             .args(["build", "--locked", "--workspace", "--bin", NAME])
+            .args(["--test", SMALL_TEST])
             .args(["--features", "flatnet-netd/faults"]);
         let status = cargo.status().context("cannot run cargo build")?;
         ensure!(status.success(), "cargo build of {NAME} failed");
@@ -132,10 +136,8 @@ impl Binaries {
 fn compile(unit: &Unit, triple: &str) -> Result<()> {
     let started = Instant::now();
     let mut cargo = host::cargo();
-    cargo
-        .args(["build", "--locked", "--profile", unit.profile])
-        .args(["--target", triple])
-        .env(rustflags_variable(triple), "-C target-feature=+crt-static");
+    cargo.args(["build", "--locked", "--profile", unit.profile]);
+    link_statically(&mut cargo, triple);
     for package in unit.packages {
         cargo.args(["--package", package]);
     }
@@ -149,6 +151,14 @@ fn compile(unit: &Unit, triple: &str) -> Result<()> {
         started.elapsed().as_secs_f64()
     ));
     Ok(())
+}
+
+/// Makes programs static: they run on nodes of any distribution, and in guests whose C library is
+/// another one. Cargo keeps them apart from others, in `target/<triple>/`.
+pub(crate) fn link_statically(cargo: &mut Command, triple: &str) {
+    cargo
+        .args(["--target", triple])
+        .env(rustflags_variable(triple), "-C target-feature=+crt-static");
 }
 
 /// Cargo's per-target variable: with `--target` it does not reach build scripts and macros,

@@ -1,5 +1,6 @@
 //! What this machine is: user, distribution, tools, directories.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +19,23 @@ pub(crate) fn target_dir() -> PathBuf {
         Some(dir) => root().join(dir),
         None => root().join("target"),
     }
+}
+
+/// Where what is built or fetched once is kept for every checkout: `$XDG_CACHE_HOME/flatnet`, or the
+/// same in `~/.cache`.
+///
+/// # Errors
+/// Without either variable.
+pub(crate) fn cache_dir() -> Result<PathBuf> {
+    cache_of(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
+        .context("neither XDG_CACHE_HOME nor HOME says where what is built once is kept")
+}
+
+fn cache_of(cache: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    // A path that is not absolute is to be ignored (XDG Base Directory Specification).
+    let cache = cache.map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = cache.or_else(|| Some(PathBuf::from(home?).join(".cache")))?;
+    Some(cache.join("flatnet"))
 }
 
 /// The cargo that runs this.
@@ -138,6 +156,17 @@ pub(crate) fn has_program(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cache_is_where_the_user_keeps_caches() {
+        let at = |cache: Option<&str>, home: Option<&str>| {
+            cache_of(cache.map(Into::into), home.map(Into::into))
+        };
+        let kept = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(at(Some("/c"), Some("/h")), kept("/c/flatnet"));
+        assert_eq!(at(Some("c"), Some("/h")), kept("/h/.cache/flatnet"));
+        assert_eq!(at(None, None), None);
+    }
 
     #[test]
     fn the_effective_user_is_the_second_of_four() {

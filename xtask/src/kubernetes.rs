@@ -1,13 +1,13 @@
 //! `kube`: Kubernetes' API server, its client and its leader election, for the suite
 //! `kubernetes`, from their own sources (tests/kubernetes).
 //!
-//! Nothing outside of the target directory is touched, and what the build leaves there is the
+//! It is kept in the user's cache directory for every checkout, and what a build leaves there is the
 //! program: modules and build cache are 3.3 GiB that nobody needs again.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -59,8 +59,16 @@ fn compile() -> Result<PathBuf> {
             wanted_go(&fs::read_to_string(module().join("go.mod"))?).unwrap_or("1.26")
         );
     }
-    let dir = directory();
+    let dir = directory()?;
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let lock = dir.join("lock");
+    let lock = File::create(&lock).with_context(|| format!("cannot write {}", lock.display()))?;
+    lock.lock()
+        .context("cannot lock the cache of the API server")?;
+    // Another checkout may have built it meanwhile.
+    if let Some(program) = built()? {
+        return Ok(program);
+    }
     host::require_free(&dir, DISK_GIB)?;
     let program = program()?;
     let fresh = dir.join("kube.new");
@@ -78,17 +86,28 @@ fn compile() -> Result<PathBuf> {
         // What is left costs disk, no more.
         let _ = fs::remove_dir_all(dir.join(left));
     }
-    for earlier in fs::read_dir(&dir)?.flatten() {
-        let old = earlier.path() != program;
-        if old && earlier.file_name().to_string_lossy().starts_with("kube-") {
-            let _ = fs::remove_file(earlier.path());
-        }
-    }
+    forget_old(&dir)?;
     report::line(&format!(
         "kube: built in {:.0} s",
         started.elapsed().as_secs_f64()
     ));
     Ok(program)
+}
+
+/// Deletes all but the newest programs: checkouts of several versions may stand side by side.
+fn forget_old(dir: &Path) -> Result<()> {
+    const KEPT: usize = 3;
+    let mut programs: Vec<(SystemTime, PathBuf)> = fs::read_dir(dir)?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("kube-"))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    programs.sort();
+    for (_, old) in programs.iter().rev().skip(KEPT) {
+        // What is left costs disk, no more.
+        let _ = fs::remove_file(old);
+    }
+    Ok(())
 }
 
 /// What Go said, but for its hundreds of downloads.
@@ -130,7 +149,7 @@ fn program() -> Result<PathBuf> {
         key.add(name.as_bytes());
         key.add(&text);
     }
-    Ok(directory().join(format!("kube-{:016x}", key.0)))
+    Ok(directory()?.join(format!("kube-{:016x}", key.0)))
 }
 
 /// Kubernetes' version in the module.
@@ -157,8 +176,8 @@ fn module() -> PathBuf {
     host::root().join("tests/kubernetes")
 }
 
-fn directory() -> PathBuf {
-    host::target_dir().join("kubernetes")
+fn directory() -> Result<PathBuf> {
+    Ok(host::cache_dir()?.join("kubernetes"))
 }
 
 /// FNV-1a, 64 bits: the same with every toolchain.
@@ -198,6 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_programs_stay() {
+        let dir = std::env::temp_dir().join(format!("flatnet-kube-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory");
+        for n in 0..5 {
+            let file = File::create(dir.join(format!("kube-{n}"))).expect("a file");
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(n);
+            file.set_modified(time).expect("a time");
+        }
+        File::create(dir.join("lock")).expect("a file");
+        forget_old(&dir).expect("it can be read");
+        let mut left: Vec<_> = fs::read_dir(&dir)
+            .expect("the directory")
+            .flatten()
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
+        left.sort();
+        fs::remove_dir_all(&dir).expect("it goes");
+        assert_eq!(left, ["kube-2", "kube-3", "kube-4", "lock"]);
+    }
+
+    #[test]
     fn what_go_downloads_is_not_told() {
         let said = "go: downloading k8s.io/api v0.36.3\nx.go:1: undefined: y\n";
         assert_eq!(telling(said), "x.go:1: undefined: y");
@@ -215,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_of_the_target_directory_is_written() {
+    fn nothing_outside_of_the_cache_directory_is_written() {
         let command = go(Path::new("/t"), "v1", Path::new("/t/kube"));
         let set: Vec<_> = command.get_envs().collect();
         for name in ["GOMODCACHE", "GOCACHE"] {

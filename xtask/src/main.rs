@@ -6,12 +6,17 @@
 //! ```
 //!
 //! Nothing in here knows the network: it checks what is needed, builds the binaries and
-//! hands over to `target/flatnet/flatnet-lab`.
+//! hands over to `target/flatnet/flatnet-lab`; with `--datapath kernel` on a machine whose kernel
+//! has no Open vSwitch, that runs in a [`guest`].
 
 mod apt;
 mod bench;
 mod binaries;
+mod datapath;
+#[cfg(test)]
+mod documented;
 mod elf;
+mod guest;
 mod host;
 mod kubernetes;
 mod report;
@@ -40,7 +45,8 @@ enum Cmd {
     Install,
     /// Build the static binaries into target/flatnet/
     Build,
-    /// The lab: up | status | exec NODE CMD… | down
+    /// The lab: up | status | exec NODE CMD… | shell | down; `--datapath kernel` before the verb
+    /// runs it on the kernel's Open vSwitch
     #[command(disable_help_flag = true)]
     Lab(Handover),
     /// Raise the lab, attach containers on every node, and prove who reaches whom
@@ -48,11 +54,20 @@ enum Cmd {
     Demo(Handover),
     /// Format, lints, unit and property tests, then the end-to-end suites in the lab
     Test(test::Options),
-    /// Benchmarks: attach (in the lab), plan, routes, ipam, ipamd
+    /// Benchmarks: attach, datapath, repair, rest, floods (in the lab), plan, routes, ipam, ipamd
     #[command(disable_help_flag = true)]
     Bench(Handover),
+    /// Break nodes full of living containers while all talk to all: --minutes N, --json FILE
+    #[command(disable_help_flag = true)]
+    Chaos(Handover),
+    /// Send forged and odd frames from a container: --mutate, --seed N, --json FILE
+    #[command(disable_help_flag = true)]
+    Redteam(Handover),
     /// Build Kubernetes' API server for the suite `kubernetes` (Go, the module proxy)
     Kubernetes,
+    /// Run a command in a guest that has the kernel's Open vSwitch
+    #[command(hide = true)]
+    Guest(guest::Options),
     /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
     Deny,
 }
@@ -76,15 +91,18 @@ fn main() -> Result<ExitCode> {
             Binaries::build()?;
         }
         Cmd::Lab(rest) => return lab(&rest.args),
-        Cmd::Demo(rest) => return hand_over(&ready(&rest.args)?, "demo", &rest.args),
+        Cmd::Demo(rest) => return datapath::measure("demo", &ready(&rest.args)?, &rest.args),
         Cmd::Bench(rest) => {
             if let Some(code) = bench::without_lab(&rest.args)? {
                 return Ok(code);
             }
-            return hand_over(&ready(&rest.args)?, "bench", &rest.args);
+            return datapath::measure("bench", &ready(&rest.args)?, &rest.args);
         }
+        Cmd::Chaos(rest) => return datapath::measure("chaos", &ready(&rest.args)?, &rest.args),
+        Cmd::Redteam(rest) => return datapath::measure("redteam", &ready(&rest.args)?, &rest.args),
         Cmd::Test(options) => return test::run(&options),
         Cmd::Kubernetes => kubernetes::build()?,
+        Cmd::Guest(options) => return guest::command(options),
         Cmd::Deny => return test::deny(),
     }
     Ok(ExitCode::SUCCESS)
@@ -108,23 +126,19 @@ fn ready(args: &[OsString]) -> Result<Binaries> {
 
 /// `up` prepares the machine; the other commands take the binaries that are there.
 fn lab(args: &[OsString]) -> Result<ExitCode> {
-    let up = args.first().is_some_and(|a| a == "up");
+    let up = args.iter().any(|a| a == "up");
     let binaries = match Binaries::built() {
         Some(binaries) if !up => binaries,
         _ => ready(args)?,
     };
-    hand_over(&binaries, "lab", args)
+    datapath::lab(&binaries, args)
 }
 
-/// Becomes `flatnet-lab`, so that signals and the exit status are its own.
-fn hand_over(binaries: &Binaries, command: &str, args: &[OsString]) -> Result<ExitCode> {
-    let mut lab = Command::new(binaries.lab());
-    // The lab's own verbs are flatnet-lab's top-level commands.
-    if command != "lab" {
-        lab.arg(command);
-    }
-    let error = lab.args(args).exec();
-    Err(error).with_context(|| format!("cannot run {}", binaries.lab().display()))
+/// Becomes another program, so that signals and the exit status are its own.
+fn become_program(argv: &[OsString]) -> Result<ExitCode> {
+    let (program, args) = argv.split_first().context("there is no command")?;
+    let error = Command::new(program).args(args).exec();
+    Err(error).with_context(|| format!("cannot run {}", program.display()))
 }
 
 #[cfg(test)]
@@ -134,7 +148,11 @@ mod tests {
 
     fn passed(line: &[&str]) -> Vec<OsString> {
         match Cli::parse_from(line).command {
-            Cmd::Lab(rest) | Cmd::Demo(rest) | Cmd::Bench(rest) => rest.args,
+            Cmd::Lab(rest)
+            | Cmd::Demo(rest)
+            | Cmd::Bench(rest)
+            | Cmd::Chaos(rest)
+            | Cmd::Redteam(rest) => rest.args,
             other => panic!("{other:?} passes nothing through"),
         }
     }
@@ -145,12 +163,30 @@ mod tests {
     }
 
     #[test]
+    fn every_command_that_the_documents_name_is_one() {
+        let commands = documented::commands(host::root());
+        assert!(commands.len() > 40, "only {} are found", commands.len());
+        for documented::Documented { file, words } in commands {
+            let line = ["xtask"]
+                .into_iter()
+                .chain(words.iter().map(String::as_str));
+            if let Err(error) = Cli::try_parse_from(line) {
+                panic!("{}: {words:?}: {error}", file.display());
+            }
+        }
+    }
+
+    #[test]
     fn options_behind_a_command_are_passed_through_as_they_are() {
         assert_eq!(
             passed(&["xtask", "demo", "--json", "f", "--keep"]),
             ["--json", "f", "--keep"]
         );
         assert_eq!(passed(&["xtask", "demo", "--help"]), ["--help"]);
+        assert_eq!(
+            passed(&["xtask", "redteam", "--mutate", "--seed", "7"]),
+            ["--mutate", "--seed", "7"]
+        );
         assert_eq!(
             passed(&[
                 "xtask",

@@ -250,3 +250,11 @@ fn an_answer_before_the_request_was_read_is_still_heard() {
     );
     thread.join().expect("no panic");
 }
+
+#[test]
+fn only_root_is_taken_for_netd() {
+    assert!(trusted(0).is_ok());
+    assert!(trusted(nix::unistd::geteuid().as_raw()).is_ok());
+    let refused = trusted(65_534).expect_err("not netd").to_string();
+    assert!(refused.contains("user 65534"), "{refused}");
+}

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn del(container: &str, at: u64) -> SpooledDel {
+pub(super) fn del(container: &str, at: u64) -> SpooledDel {
     SpooledDel {
         format: FORMAT,
         spooled_at_ms: at,
@@ -23,13 +23,13 @@ fn del(container: &str, at: u64) -> SpooledDel {
     }
 }
 
-fn spool() -> (TempDir, Spool) {
+pub(super) fn spool() -> (TempDir, Spool) {
     let dir = TempDir::new().expect("a directory");
     let spool = Spool::new(dir.path().join("lib/spool"));
     (dir, spool)
 }
 
-fn containers(listing: &Listing) -> Vec<&str> {
+pub(super) fn containers(listing: &Listing) -> Vec<&str> {
     listing
         .entries
         .iter()

@@ -14,13 +14,13 @@ use crate::{Client, Endpoint};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Access {
-    /// The token.
+    /// File with the token; white space around it does not count.
     pub token_file: Option<PathBuf>,
     /// The authority that ipamd's certificate is of; for `https://`.
     pub ca: Option<PathBuf>,
     /// One's own certificate.
     pub cert: Option<PathBuf>,
-    /// Its key.
+    /// PEM file with the private key of [`Access::cert`].
     pub key: Option<PathBuf>,
 }
 
@@ -30,9 +30,9 @@ pub enum AccessError {
     /// The token cannot be read.
     #[error("cannot read the token file {}: {source}", path.display())]
     Token {
-        /// The file.
+        /// Path of the token's file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -45,7 +45,7 @@ pub enum AccessError {
     /// One of two.
     #[error("a certificate needs its key, and a key its certificate")]
     Half,
-    /// The files.
+    /// The files of the authority, the certificate or the key are not usable.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -58,7 +58,7 @@ impl Client {
     /// [`AccessError`].
     pub fn open(endpoint: Endpoint, access: Access) -> Result<Self, AccessError> {
         let token = access.token_file.map(|path| {
-            let text = std::fs::read_to_string(&path);
+            let text = flatnet_files::read_text(&path, flatnet_files::SECRET_MAX);
             text.map_err(|source| AccessError::Token { path, source })
         });
         let token = token.transpose()?.map(|text| text.trim().to_owned());

@@ -36,9 +36,9 @@ pub enum ClientError {
     /// Nobody answers there.
     #[error("ipamd cannot be reached at {endpoint}: {source}")]
     Connect {
-        /// Where.
+        /// Address that was tried.
         endpoint: Endpoint,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },

@@ -23,16 +23,16 @@ pub enum TlsError {
     Pem {
         /// What it is to hold.
         what: &'static str,
-        /// The file.
+        /// Path of the PEM file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read as PEM.
         #[source]
         source: pem::Error,
     },
     /// A file without what it is to hold.
     #[error("{} holds no certificate", path.display())]
     Empty {
-        /// The file.
+        /// Path of the PEM file.
         path: PathBuf,
     },
     /// The parts do not fit each other.
@@ -40,7 +40,7 @@ pub enum TlsError {
     Unfit {
         /// The file with the certificate.
         path: PathBuf,
-        /// Why.
+        /// What TLS does not accept in it.
         #[source]
         source: rustls::Error,
     },
@@ -56,7 +56,8 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
         path: path.to_owned(),
         source,
     };
-    let found = CertificateDer::pem_file_iter(path).map_err(failed)?;
+    let text = pem_text(path).map_err(failed)?;
+    let found = CertificateDer::pem_slice_iter(&text);
     let found: Vec<_> = found.collect::<Result<_, _>>().map_err(failed)?;
     match found.is_empty() {
         true => Err(TlsError::Empty {
@@ -71,11 +72,16 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
 /// # Errors
 /// [`TlsError::Pem`].
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::Pem {
+    let key = pem_text(path).and_then(|text| PrivateKeyDer::from_pem_slice(&text));
+    key.map_err(|source| TlsError::Pem {
         what: "the private key",
         path: path.to_owned(),
         source,
     })
+}
+
+fn pem_text(path: &Path) -> Result<Vec<u8>, pem::Error> {
+    flatnet_files::read(path, flatnet_files::SECRET_MAX).map_err(pem::Error::Io)
 }
 
 /// The authorities of a file.

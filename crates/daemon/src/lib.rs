@@ -3,12 +3,15 @@
 //! ```text
 //!   command line ──▶ [args]    [log] ──▶ stderr, level by RUST_LOG
 //!   SIGTERM ──▶ [stop] ──▶ servers end gracefully
-//!   root's clients ──▶ [socket] mode 0600, and who is at the other end
+//!   root's clients ──▶ [socket] mode 0600, and who is at the other end ─┐
+//!   other machines ──▶ a listener of the daemon's own ──────────────────┴─▶ [serve], within limits
 //! ```
 
 pub mod args;
 pub mod log;
+pub mod serve;
 pub mod socket;
+mod stall;
 pub mod stop;
 
 pub use log::LogFormat;

@@ -1,14 +1,17 @@
 //! A unix socket for root of this machine.
 
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use thiserror::Error;
 use tokio::net::UnixListener;
+
+use crate::serve::Caller;
 
 /// Why the socket cannot be served.
 #[derive(Debug, Error)]
@@ -18,21 +21,33 @@ pub enum BindError {
     InUse {
         /// What listens there as a rule.
         daemon: &'static str,
-        /// The socket.
+        /// Path of the UNIX socket.
         path: PathBuf,
+    },
+    /// Something that is no socket has its name.
+    #[error(
+        "cannot listen on {path}: {what} has that name, and is left as it is; move it away, or name \
+         another socket"
+    )]
+    Taken {
+        /// Path of the UNIX socket.
+        path: PathBuf,
+        /// What is there.
+        what: &'static str,
     },
     /// The file cannot be made.
     #[error("cannot listen on {path}: {source}")]
     Io {
-        /// The socket.
+        /// Path of the UNIX socket.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// Listens on `path`, mode 0600. A socket file that a dead `daemon` left is replaced.
+/// Listens on `path`, mode 0600. A socket file that a dead `daemon` left is replaced; nothing else
+/// is, and no symbolic link is followed.
 ///
 /// # Errors
 /// [`BindError`].
@@ -42,25 +57,75 @@ pub fn bind(daemon: &'static str, path: &Path) -> Result<UnixListener, BindError
         source,
     };
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(io)?;
+        fs::create_dir_all(dir).map_err(io)?;
     }
-    if UnixStream::connect(path).is_ok() {
-        return Err(BindError::InUse {
-            daemon,
-            path: path.to_owned(),
-        });
-    }
+    is_free(daemon, path)?;
     // Bound under another name and then moved: nobody meets it with a wider mode, and nobody
     // misses it in between.
     let fresh = path.with_extension("new");
-    match std::fs::remove_file(&fresh) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io(e)),
-        Ok(()) | Err(_) => {}
+    if is_socket(&fresh)? {
+        fs::remove_file(&fresh).map_err(io)?;
     }
     let listener = UnixListener::bind(&fresh).map_err(io)?;
-    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
-    std::fs::rename(&fresh, path).map_err(io)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600)).map_err(io)?;
+    fs::rename(&fresh, path).map_err(io)?;
     Ok(listener)
+}
+
+/// Fails where another `daemon` serves `path`, or something that is no socket has its name: for a
+/// daemon that is to change nothing before it knows.
+///
+/// # Errors
+/// [`BindError`].
+pub fn is_free(daemon: &'static str, path: &Path) -> Result<(), BindError> {
+    let served = is_socket(path)?
+        && is_served(path).map_err(|source| BindError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+    match served {
+        false => Ok(()),
+        true => Err(BindError::InUse {
+            daemon,
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// Whether a socket's file has this name; what else has it is an error.
+fn is_socket(path: &Path) -> Result<bool, BindError> {
+    let kind = match fs::symlink_metadata(path) {
+        Ok(status) => status.file_type(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => {
+            return Err(BindError::Io {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let what = match kind {
+        kind if kind.is_socket() => return Ok(true),
+        kind if kind.is_symlink() => "a symbolic link",
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_file() => "a file",
+        _ => "a FIFO or a device",
+    };
+    Err(BindError::Taken {
+        path: path.to_owned(),
+        what,
+    })
+}
+
+/// Whether somebody listens. One who listens and does not accept, so that the queue is full, does.
+fn is_served(path: &Path) -> io::Result<bool> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    match connect(fd.as_raw_fd(), &UnixAddr::new(path)?) {
+        Ok(()) | Err(Errno::EAGAIN) => Ok(true),
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// The user at the other end of a connection, because a socket's mode can be changed by
@@ -75,9 +140,16 @@ impl Peer {
     }
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+impl Peer {
+    /// Who is at the other end of `stream`.
+    pub fn of(stream: &tokio::net::UnixStream) -> Self {
+        Self(stream.peer_cred().ok().map(|peer| peer.uid()))
+    }
+}
+
+impl Caller for Peer {
+    fn is_stranger(&self) -> bool {
+        !self.is_root()
     }
 }
 
@@ -100,5 +172,54 @@ mod tests {
         drop(first);
         assert!(path.exists(), "a socket's file outlives it");
         bind("testd", &path).expect("replaced");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_left_as_it_is() {
+        let dir = tempfile::tempdir().expect("directory");
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("plan.yaml"), "kept").expect("writes");
+        std::os::unix::fs::symlink(at("plan.yaml"), at("link.sock")).expect("links");
+        std::os::unix::fs::symlink(at("nothing"), at("dangling.sock")).expect("links");
+        fs::create_dir(at("directory.sock")).expect("made");
+        fs::write(at("new.new"), "kept").expect("writes");
+        for (name, what) in [
+            ("plan.yaml", "a file"),
+            ("link.sock", "a symbolic link"),
+            ("dangling.sock", "a symbolic link"),
+            ("directory.sock", "a directory"),
+            // Where the socket is made before it is moved.
+            ("new.sock", "a file"),
+        ] {
+            let refused = bind("testd", &at(name)).expect_err(name).to_string();
+            assert!(refused.contains(what), "{name}: {refused}");
+        }
+        for name in ["plan.yaml", "new.new", "link.sock"] {
+            assert_eq!(fs::read_to_string(at(name)).expect("reads"), "kept");
+        }
+        assert!(
+            fs::symlink_metadata(at("dangling.sock"))
+                .expect("there")
+                .is_symlink()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_listens_and_does_not_accept_is_not_replaced() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join("full.sock");
+        let _hung = bind("testd", &path).expect("bound");
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let mut queue = Vec::new();
+        loop {
+            let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket");
+            match connect(fd.as_raw_fd(), &UnixAddr::new(&path).expect("a path")) {
+                Ok(()) => queue.push(fd),
+                Err(Errno::EAGAIN) => break,
+                Err(e) => panic!("{e}"),
+            }
+        }
+        let refused = bind("testd", &path).expect_err("it is served").to_string();
+        assert!(refused.contains("another testd serves"), "{refused}");
     }
 }

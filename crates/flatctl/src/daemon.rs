@@ -30,9 +30,9 @@ pub enum DaemonError {
     Connect {
         /// Which daemon.
         daemon: &'static str,
-        /// Where.
+        /// Address that was tried.
         endpoint: Endpoint,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -41,7 +41,7 @@ pub enum DaemonError {
     Broken {
         /// Which daemon.
         daemon: &'static str,
-        /// Why.
+        /// What failed, in a sentence.
         detail: String,
     },
     /// It says no.
@@ -51,7 +51,7 @@ pub enum DaemonError {
         daemon: &'static str,
         /// The HTTP status.
         status: u16,
-        /// Its words.
+        /// The answer's message.
         message: String,
         /// What it says to do.
         details: String,

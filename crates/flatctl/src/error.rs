@@ -2,9 +2,11 @@
 
 use std::error::Error as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::source::NotText;
 
 /// The exit codes. A script can tell "wrong" from "could not be read".
 pub mod exit {
@@ -22,22 +24,41 @@ pub mod exit {
 
 /// Why a run failed.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum CliError {
     /// A file cannot be read.
     #[error("cannot read {path}")]
     Read {
-        /// The file.
+        /// Path of the file, as it was given.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
+    },
+    /// A directory is named where a file is wanted.
+    #[error("{path} is a directory, and a plan is a file")]
+    Directory {
+        /// As it was named on the command line.
+        path: PathBuf,
+        /// Files in it that may be plans.
+        plans: Vec<String>,
+    },
+    /// A file is no text in UTF-8.
+    #[error("{path} is {what}")]
+    NotText {
+        path: PathBuf,
+        /// What it is.
+        what: NotText,
+        /// Where its first wrong byte is, if it has one.
+        #[source]
+        source: Option<io::Error>,
     },
     /// A file cannot be written.
     #[error("cannot write {path}")]
     Write {
-        /// The file.
+        /// Path of the file, as it was given.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -47,7 +68,7 @@ pub enum CliError {
     /// The file is no plan.
     #[error("{path} is not a plan that can be read")]
     NotAPlan {
-        /// The file.
+        /// Path of the file, as it was given.
         path: PathBuf,
         /// Where and why.
         report: Box<flatnet_plan::Report>,
@@ -58,16 +79,16 @@ pub enum CliError {
     /// The plan does not grow.
     #[error("{path} is left as it is")]
     Grow {
-        /// The plan.
+        /// Path of the plan's document.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot grow as asked.
         #[source]
         source: flatnet_plan::grow::GrowError,
     },
     /// The file was written by somebody else meanwhile.
     #[error("{path} has changed since it was read, and is left as it is")]
     Changed {
-        /// The file.
+        /// Path of the file, as it was given.
         path: PathBuf,
     },
     /// A daemon gave no answer, or refused.
@@ -79,9 +100,9 @@ pub enum CliError {
     /// A file is not what vpc-route tells of its tables.
     #[error("{path} is not what `vpc-route plan -o json` says")]
     NotTables {
-        /// The file.
+        /// Path of the file, as it was given.
         path: PathBuf,
-        /// Why.
+        /// The parser's error, with line and column.
         #[source]
         source: serde_json::Error,
     },
@@ -96,15 +117,21 @@ pub enum CliError {
     /// There is no diagnostic of that code.
     #[error("no diagnostic has the code {code}")]
     UnknownCode {
-        /// The code.
+        /// A diagnostic's code, `FN0403`.
         code: String,
+    },
+    /// An error is not to be allowed.
+    #[error("{code} is an error, and only warnings can be allowed")]
+    NotAllowable {
+        /// A diagnostic's code, `FN0403`.
+        code: &'static str,
     },
     /// The plan has nothing of that name.
     #[error("the plan has no {kind} {name:?}")]
     Unknown {
         /// What was looked for.
         kind: &'static str,
-        /// Its name.
+        /// The name that was looked for.
         name: String,
         /// Names that there are, the likeliest first.
         known: Vec<String>,
@@ -132,7 +159,15 @@ impl CliError {
             Self::Read { path, source } if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!("check the path {}", path.display()))
             }
-            Self::Read { .. } => Some("check who may read the file".to_owned()),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("check who may read the file".to_owned())
+            }
+            Self::Read { .. } => None,
+            Self::Directory { plans, .. } if plans.is_empty() => {
+                Some("name the plan's file; the directory has none that ends in .yaml".to_owned())
+            }
+            Self::Directory { plans, .. } => Some(format!("there is {}", shortened(plans))),
+            Self::NotText { path, what, .. } => Some(encoding_hint(path, *what)),
             Self::Write { .. } => Some("check that the directory exists and may be written".into()),
             Self::Print(_) => None,
             Self::NotAPlan { .. } => {
@@ -149,6 +184,7 @@ impl CliError {
             Self::UnknownCode { .. } => {
                 Some("`flatctl explain` without a code lists them".to_owned())
             }
+            Self::NotAllowable { code } => Some(format!("`flatctl explain {code}` says what to do")),
             Self::Routes(_) => Some(
                 "run `flatctl plan check` on the plan: it shows both lines and what to do".into(),
             ),
@@ -175,10 +211,13 @@ impl CliError {
         match self {
             Self::Daemon(_) => exit::UNREACHABLE,
             Self::Read { .. }
+            | Self::Directory { .. }
+            | Self::NotText { .. }
             | Self::NotAPlan { .. }
             | Self::NotTables { .. }
             | Self::NoTable { .. }
             | Self::UnknownCode { .. }
+            | Self::NotAllowable { .. }
             | Self::Grow { .. }
             | Self::Changed { .. }
             | Self::Access(_)
@@ -206,6 +245,21 @@ fn shortened(names: &[String]) -> String {
         names[..SHOWN].join(", "),
         names.len() - SHOWN
     )
+}
+
+/// How a file becomes a text in UTF-8.
+fn encoding_hint(path: &Path, what: NotText) -> String {
+    let path = match path.as_os_str().to_str() {
+        Some("-") | None => String::new(),
+        Some(path) => format!(" {path}"),
+    };
+    match what {
+        NotText::Utf16 => format!("save it as UTF-8: `iconv -f UTF-16 -t UTF-8{path}`"),
+        NotText::Binary => {
+            "name the plan's YAML document; unpack it first if it is packed".to_owned()
+        }
+        NotText::Foreign => format!("save it as UTF-8: `iconv -f ISO-8859-1 -t UTF-8{path}`"),
+    }
 }
 
 fn grow_hint(e: &flatnet_plan::grow::GrowError) -> Option<String> {

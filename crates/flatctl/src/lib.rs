@@ -36,7 +36,7 @@ pub struct Surroundings {
     pub colour_out: bool,
     /// Whether messages do.
     pub colour_err: bool,
-    /// The time.
+    /// The time that commands take for now.
     pub now: Timestamp,
 }
 
@@ -58,7 +58,7 @@ impl Surroundings {
     }
 }
 
-/// The program.
+/// Runs `flatctl` with the process's arguments, environment and terminal.
 pub fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout().lock(), io::stderr());
     let mut output = Output::new(&mut out, &mut err);

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::*;
 
+mod check;
 mod daemons;
 mod plan;
 mod routes;

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 pub use attach::{ConfigureError, LinkError, NetnsError};
-pub use node::{AddressError, RouteError, SysctlError};
+pub use node::{AddressError, PacketError, RouteError, SysctlError};
 
 /// Why one request to the kernel failed, without what it was for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -19,7 +19,7 @@ pub enum Fault {
     /// The kernel answered with an errno.
     #[error("the kernel refused: {errno}{}", said(text.as_deref()))]
     Refused {
-        /// Its number.
+        /// The errno of the kernel's answer.
         errno: Errno,
         /// The extended acknowledgement's text, if the kernel gave one.
         text: Option<String>,
@@ -27,9 +27,9 @@ pub enum Fault {
     /// A system call on the way failed.
     #[error("{during} failed: {errno}")]
     Syscall {
-        /// The step.
+        /// What was attempted, in the words of the message.
         during: &'static str,
-        /// Its errno.
+        /// The errno of the failed system call.
         errno: Errno,
     },
     /// The calling thread could not enter the namespace.
@@ -144,18 +144,18 @@ pub enum StartError {
     /// The namespace that the calling thread is in could not be opened.
     #[error("opening {path:?}: {errno}")]
     Home {
-        /// The file.
+        /// Path of the namespace's file below `/proc`.
         path: &'static str,
-        /// Its errno.
+        /// The errno of the failed system call.
         errno: Errno,
     },
-    /// A netlink socket could not be opened or joined to the link group.
-    #[error("the monitor of links: {0}")]
+    /// A netlink socket could not be opened or joined to its groups.
+    #[error("the monitor of links, addresses and routes: {0}")]
     Monitor(Fault),
     /// An OS thread could not be started.
     #[error("starting a thread: {errno}")]
     Thread {
-        /// Its errno.
+        /// The errno of the failed system call.
         errno: Errno,
     },
 }

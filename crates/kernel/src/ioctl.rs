@@ -1,9 +1,10 @@
-//! The ioctls that no safe crate wraps, and the only `unsafe` code of the workspace.
+//! The system calls that no safe crate wraps, and the only `unsafe` code of the workspace.
 //!
-//! Those about interfaces take any socket, also a netlink one, and work in the namespace
+//! The ioctls about interfaces take any socket, also a netlink one, and work in the namespace
 //! in which that was opened. They take no lock that a netlink request would wait for.
 
 use std::ffi::CStr;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 
 use flatnet_types::IfName;
@@ -140,6 +141,128 @@ pub(crate) fn set_tx_checksum(socket: impl AsFd, ifname: &IfName, on: bool) -> R
     Errno::result(result)
         .map(drop)
         .map_err(|errno| Fault::Refused { errno, text: None })
+}
+
+/// A filter table of iptables' older interface.
+#[derive(Debug, Default)]
+pub(crate) struct Xtables {
+    /// Where each hook's chain begins in the entries.
+    pub(crate) hook_entry: [u32; 5],
+    /// Where each hook's policy is in the entries.
+    pub(crate) underflow: [u32; 5],
+    /// The entries, one after the other.
+    pub(crate) entries: Vec<u8>,
+}
+
+/// `IPT_SO_GET_INFO` and `IP6T_SO_GET_INFO`.
+const XT_GET_INFO: libc::c_int = 64;
+/// `IPT_SO_GET_ENTRIES` and `IP6T_SO_GET_ENTRIES`.
+const XT_GET_ENTRIES: libc::c_int = 65;
+/// Octets of `struct ipt_getinfo`: the name, five fields of hooks twice, and three numbers.
+const XT_INFO: usize = 32 + 4 + 20 + 20 + 4 + 4;
+/// Octets of `struct ipt_get_entries` before the entries: the name and their size, padded to
+/// the alignment of the entries' counters.
+const XT_ENTRIES: usize = 40;
+/// The largest table that is read, in octets.
+const XT_TABLE_MAX: usize = 16 << 20;
+
+/// Reads the table `filter` of the calling thread's namespace.
+///
+/// # Errors
+/// The errno of socket(2) or getsockopt(2): `EAGAIN` if the table changed between its two
+/// readings.
+pub(crate) fn xtables_filter(ipv6: bool) -> nix::Result<Xtables> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    let (family, level) = match ipv6 {
+        false => (AddressFamily::Inet, libc::IPPROTO_IP),
+        true => (AddressFamily::Inet6, libc::IPPROTO_IPV6),
+    };
+    let socket = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, RAW)?;
+    let mut info = vec![0u8; XT_INFO];
+    info[..6].copy_from_slice(b"filter");
+    getsockopt_into(&socket, (level, XT_GET_INFO), &mut info)?;
+    let number = |at: usize| {
+        let octets = info.get(at..).and_then(|o| o.first_chunk::<4>());
+        octets.map_or(0, |o| u32::from_ne_bytes(*o))
+    };
+    let size = number(XT_INFO - 4);
+    let length = usize::try_from(size).unwrap_or(usize::MAX);
+    if length > XT_TABLE_MAX {
+        return Err(Errno::EFBIG);
+    }
+    let mut table = Xtables::default();
+    for hook in 0..5 {
+        table.hook_entry[hook] = number(36 + 4 * hook);
+        table.underflow[hook] = number(56 + 4 * hook);
+    }
+    let mut whole = vec![0u8; XT_ENTRIES + length];
+    whole[..6].copy_from_slice(b"filter");
+    whole[32..36].copy_from_slice(&size.to_ne_bytes());
+    getsockopt_into(&socket, (level, XT_GET_ENTRIES), &mut whole)?;
+    table.entries = whole.split_off(XT_ENTRIES);
+    Ok(table)
+}
+
+/// `IPPROTO_RAW`: a socket that receives nothing.
+const RAW: nix::sys::socket::SockProtocol = nix::sys::socket::SockProtocol::Raw;
+
+/// getsockopt(2) with a structure that is both the question and the answer.
+fn getsockopt_into(
+    socket: impl AsFd,
+    (level, name): (libc::c_int, libc::c_int),
+    value: &mut [u8],
+) -> nix::Result<()> {
+    let mut length = libc::socklen_t::try_from(value.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `value` is writable memory of the length that is given, of octets, for which any
+    // value is valid; the kernel writes no more than that and keeps no pointer. The descriptor
+    // is borrowed, so open.
+    #[allow(unsafe_code)]
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// Binds a packet socket to the link `ifindex` and to the Ethernet protocol `protocol`
+/// (`ETH_P_*`; 0 for none), packet(7).
+///
+/// # Errors
+/// The errno of bind(2): `ENODEV` if there is no such link.
+pub(crate) fn bind_packet(
+    socket: impl AsFd,
+    ifindex: u32,
+    protocol: libc::c_int,
+) -> nix::Result<()> {
+    let family = u16::try_from(libc::AF_PACKET).map_err(|_| Errno::EAFNOSUPPORT)?;
+    let protocol = u16::try_from(protocol).map_err(|_| Errno::EINVAL)?;
+    let address = libc::sockaddr_ll {
+        sll_family: family,
+        sll_protocol: protocol.to_be(),
+        sll_ifindex: libc::c_int::try_from(ifindex).map_err(|_| Errno::ENODEV)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let length = libc::socklen_t::try_from(mem::size_of_val(&address)).unwrap_or(0);
+    // SAFETY: `address` is a whole `struct sockaddr_ll` of the length that is given, it
+    // outlives the call, and bind(2) keeps no pointer to it. The descriptor is borrowed, so
+    // open.
+    #[allow(unsafe_code)]
+    let result = unsafe {
+        libc::bind(
+            socket.as_fd().as_raw_fd(),
+            (&raw const address).cast(),
+            length,
+        )
+    };
+    Errno::result(result).map(drop)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! The handle.
+//! The handle by which the node's kernel is asked and changed.
+
+mod read;
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flatnet_types::IfName;
@@ -10,20 +12,22 @@ use ipnetwork::IpNetwork;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
+use crate::detail::{self, LinkDetail};
+use crate::entry::{self, Entry, EntryKind};
 use crate::error::{
-    AddressError, Attempt, ConfigureError, Fault, LinkError, ObserveError, RequestError,
-    RouteError, StartError, SysctlError,
+    AddressError, Attempt, ConfigureError, Fault, LinkError, ObserveError, PacketError,
+    RequestError, RouteError, StartError, SysctlError,
 };
-use crate::monitor::{LinkEvents, Monitor};
+use crate::monitor::{HostEvents, LinkEvents, Monitor};
 use crate::netns::{Netns, NetnsId, THREAD_NETNS};
+use crate::packet::{PacketSocket, Receives};
 use crate::pool::{Pool, Worker};
-use crate::spec::{AddressSpec, ContainerSpec, LinkChange, RouteSpec, VethMade, VethSpec};
-use crate::sysctl::SysctlKey;
-use crate::view::{
-    Address, ContainerView, Deleted, Link, Neighbour, NeighbourCount, NeighbourLimits, Route,
-    RouteLookup,
+use crate::spec::{
+    AddressSpec, ContainerSpec, LinkChange, PairSpec, RouteSpec, VethMade, VethSpec,
 };
-use crate::{configure, delete, host, lookup, observe, sysctl, veth};
+use crate::sysctl::SysctlKey;
+use crate::view::{Deleted, NeighbourLimits};
+use crate::{configure, delete, host, packet, sysctl, veth};
 
 /// Threads for requests. The kernel does most of them one after another (the rtnl lock);
 /// eight at once is what a node sees when a batch of pods starts.
@@ -45,6 +49,7 @@ struct Inner {
     requests: Pool,
     deletions: Pool,
     monitor: Monitor,
+    sysctls: Arc<Mutex<sysctl::OpenKeys>>,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -79,6 +84,7 @@ impl Kernel {
                 monitor: Monitor::start()?,
                 requests: Pool::new("kernel", REQUEST_THREADS, Arc::clone(&fd)),
                 deletions: Pool::new("kernel-delete", DELETION_THREADS, fd),
+                sysctls: Arc::default(),
             }),
         })
     }
@@ -118,6 +124,41 @@ impl Kernel {
             veth::create(worker, &spec)
         })
         .await
+    }
+
+    /// Makes a veth pair with both ends in home, up, and without IPv6 addresses of their own. If
+    /// a later step fails, the pair is deleted again.
+    ///
+    /// # Errors
+    /// [`LinkError::HostNameTaken`] if there is a link of one of the names; [`LinkError`]
+    /// otherwise.
+    pub async fn create_pair(&self, spec: &PairSpec) -> Result<(), LinkError> {
+        let spec = spec.clone();
+        self.run("creating a veth pair", move |worker| {
+            veth::create_pair(worker, &spec)
+        })
+        .await
+    }
+
+    /// Opens a packet socket on a link of home.
+    ///
+    /// Assumptions: it is called in a tokio runtime with its I/O driver.
+    ///
+    /// # Errors
+    /// [`PacketError`].
+    pub async fn packet_socket(
+        &self,
+        ifname: &IfName,
+        receives: Receives,
+    ) -> Result<PacketSocket, PacketError> {
+        let name = ifname.clone();
+        let fd = self
+            .run("opening a packet socket", move |worker| {
+                packet::open(worker, &name, receives)
+            })
+            .await?;
+        let socket = PacketSocket::new(fd);
+        Ok(socket.attempting(|| format!("opening a packet socket on {ifname}"))?)
     }
 
     /// Gives a container's interface its addresses and routes, in one send. What is there
@@ -167,98 +208,14 @@ impl Kernel {
         delete::delete(&inner.deletions, &inner.monitor, name, ifindex, timeout).await
     }
 
-    /// All links of home.
-    ///
-    /// # Errors
-    /// [`ObserveError`].
-    pub async fn links(&self) -> Result<Vec<Link>, ObserveError> {
-        self.run("listing links", observe::links).await
-    }
-
-    /// The link `name` of home, or `None`.
-    ///
-    /// # Errors
-    /// [`ObserveError`].
-    pub async fn link(&self, name: &IfName) -> Result<Option<Link>, ObserveError> {
-        let name = name.clone();
-        self.run("reading a link", move |worker| observe::link(worker, &name))
-            .await
-    }
-
-    /// All addresses of home.
-    ///
-    /// # Errors
-    /// [`ObserveError`].
-    pub async fn addresses(&self) -> Result<Vec<Address>, ObserveError> {
-        self.run("listing addresses", observe::addresses).await
-    }
-
-    /// All routes of home: of all tables, IPv4 and IPv6.
-    ///
-    /// # Errors
-    /// [`ObserveError`].
-    pub async fn routes(&self) -> Result<Vec<Route>, ObserveError> {
-        self.run("listing routes", observe::routes).await
-    }
-
-    /// How many entries home's neighbour tables have.
-    ///
-    /// # Errors
-    /// [`ObserveError`].
-    pub async fn neighbour_count(&self) -> Result<NeighbourCount, ObserveError> {
-        self.run("counting neighbours", observe::neighbours).await
-    }
-
-    /// Where home sends a packet to `dst`: one of its own, or, with `from`, one from `src` that
-    /// came in by that link.
-    ///
-    /// # Errors
-    /// [`ObserveError`]. That the packet is dropped is none.
-    pub async fn route_to(
-        &self,
-        dst: IpAddr,
-        src: Option<IpAddr>,
-        from: Option<&IfName>,
-    ) -> Result<RouteLookup, ObserveError> {
-        let from = from.cloned();
-        self.run("looking up a route", move |worker| {
-            lookup::route(worker, dst, src, from.as_ref())
-        })
-        .await
-    }
-
-    /// The neighbours of home, or of a container.
-    ///
-    /// # Errors
-    /// [`ObserveError`].
-    pub async fn neighbours(&self, netns: Option<&Netns>) -> Result<Vec<Neighbour>, ObserveError> {
-        let netns = netns.cloned();
-        self.run("listing neighbours", move |worker| match &netns {
-            Some(netns) => lookup::neighbours_in(worker, netns),
-            None => lookup::neighbours(worker),
-        })
-        .await
-    }
-
-    /// The interface `ifname` of a container, or `None` if there is none.
-    ///
-    /// # Errors
-    /// [`ObserveError`].
-    pub async fn observe_container(
-        &self,
-        netns: &Netns,
-        ifname: &IfName,
-    ) -> Result<Option<ContainerView>, ObserveError> {
-        let (netns, ifname) = (netns.clone(), ifname.clone());
-        self.run("reading a container's interface", move |worker| {
-            observe::container(worker, &netns, &ifname)
-        })
-        .await
-    }
-
     /// The events of home's links from now on.
     pub fn watch(&self) -> LinkEvents {
         self.inner.monitor.watch()
+    }
+
+    /// What happens to home's addresses, routes, rules and settings from now on.
+    pub fn watch_host(&self) -> HostEvents {
+        self.inner.monitor.watch_host()
     }
 
     /// Changes a link of home; `true` if it was otherwise before.
@@ -335,6 +292,83 @@ impl Kernel {
         .await
     }
 
+    /// All links of home, with their other names and what makes them again.
+    ///
+    /// # Errors
+    /// [`ObserveError`].
+    pub async fn link_details(&self) -> Result<Vec<LinkDetail>, ObserveError> {
+        self.run("listing links", detail::list).await
+    }
+
+    /// Makes a link that was deleted, from [`LinkDetail::making`]; `false` if it is there.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn make_link(&self, making: &[u8]) -> Result<bool, LinkError> {
+        let making = making.to_vec();
+        self.run("making a link again", move |worker| {
+            detail::make(worker, &making)
+        })
+        .await
+    }
+
+    /// Every address, route, rule or permanent neighbour of home, of both families, whole.
+    ///
+    /// # Errors
+    /// [`ObserveError`].
+    pub async fn entries(&self, kind: EntryKind) -> Result<Vec<Entry>, ObserveError> {
+        self.run("listing entries", move |worker| entry::list(worker, kind))
+            .await
+    }
+
+    /// Sees to it that home has an entry; `true` if it had not. A route is put behind those that
+    /// are in its place; a neighbour takes the place of one with its address; an IPv6 address is
+    /// usable at once.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn put_entry(&self, entry: &Entry) -> Result<bool, RequestError> {
+        let entry = entry.clone();
+        self.run("adding an entry", move |worker| entry::put(worker, &entry))
+            .await
+    }
+
+    /// Sees to it that home does not have an entry; `true` if it had.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn remove_entry(&self, entry: &Entry) -> Result<bool, RequestError> {
+        let entry = entry.clone();
+        self.run("removing an entry", move |worker| {
+            entry::remove(worker, &entry)
+        })
+        .await
+    }
+
+    /// Forgets what home knows of a neighbour and asks for it on that interface, by ARP or
+    /// neighbour discovery, as for a packet. [`Kernel::neighbours`] shows whether it answered.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn ask_neighbour(&self, ifindex: u32, ip: IpAddr) -> Result<(), RequestError> {
+        self.run("asking for a neighbour", move |worker| {
+            entry::ask(worker, ifindex, ip, true)
+        })
+        .await
+    }
+
+    /// Asks for a neighbour on that interface as a packet to it would: what the kernel knows stays,
+    /// and is confirmed when it is old. [`Kernel::neighbours`] shows whether it answers.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn touch_neighbour(&self, ifindex: u32, ip: IpAddr) -> Result<(), RequestError> {
+        self.run("asking for a neighbour", move |worker| {
+            entry::ask(worker, ifindex, ip, false)
+        })
+        .await
+    }
+
     /// The value of a sysctl of home, without white space around it.
     ///
     /// # Errors
@@ -342,6 +376,23 @@ impl Kernel {
     pub async fn sysctl(&self, key: &SysctlKey) -> Result<String, SysctlError> {
         let key2 = key.clone();
         self.on_thread(key, move |_| sysctl::read(&key2)).await
+    }
+
+    /// The values of several sysctls of home, in their order; `None` for one that is not there
+    /// or cannot be read.
+    ///
+    /// # Errors
+    /// [`SysctlError::Io`] if no thread could be had.
+    pub async fn sysctls(&self, keys: Vec<SysctlKey>) -> Result<Vec<Option<String>>, SysctlError> {
+        let Some(first) = keys.first().cloned() else {
+            return Ok(Vec::new());
+        };
+        let open = Arc::clone(&self.inner.sysctls);
+        self.on_thread(&first, move |_| {
+            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(keys.iter().map(|key| open.read(key)).collect())
+        })
+        .await
     }
 
     /// Sees to it that a sysctl of home has a value; `true` if it had another.

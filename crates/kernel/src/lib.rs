@@ -9,8 +9,9 @@
 //!         ▼             ▼                      ▼
 //!   request threads   deletion threads     monitor thread
 //!   a socket each     (DELLINK holds        RTNLGRP_LINK ──▶ watch(): LinkEvents
-//!   in home           its thread ~20 ms)        │
-//!     │   ▲               │                     └─ RTM_DELLINK ──▶ wakes delete_link()
+//!   in home           its thread ~20 ms)        ├─ RTM_DELLINK ──▶ wakes delete_link()
+//!     │   ▲               │                     └─ addresses, routes, rules, netconf
+//!     │   │               │                           ──▶ watch_host(): HostEvents
 //!     │   └ setns there   ▼
 //!     │     and back    home namespace (netd's)
 //!     ▼
@@ -30,6 +31,8 @@
 mod ack;
 mod configure;
 mod delete;
+mod detail;
+mod entry;
 mod error;
 mod host;
 mod ioctl;
@@ -38,8 +41,10 @@ mod lookup;
 pub mod memory;
 mod message;
 mod monitor;
+pub mod netfilter;
 mod netns;
 mod observe;
+mod packet;
 mod pool;
 mod socket;
 mod spec;
@@ -47,19 +52,22 @@ mod sysctl;
 mod veth;
 mod view;
 
+pub use detail::LinkDetail;
+pub use entry::{Entry, EntryError, EntryKind, LinkId};
 pub use error::{
-    AddressError, ConfigureError, Fault, LinkError, NetnsError, ObserveError, RequestError,
-    RouteError, StartError, SysctlError,
+    AddressError, ConfigureError, Fault, LinkError, NetnsError, ObserveError, PacketError,
+    RequestError, RouteError, StartError, SysctlError,
 };
 pub use kernel::Kernel;
-pub use monitor::LinkEvents;
+pub use monitor::{HostEvents, LinkEvents};
 pub use netns::{Netns, NetnsId};
+pub use packet::{PacketSocket, Receives};
 pub use spec::{
-    AddressSpec, ContainerRoute, ContainerSpec, LinkChange, RouteSpec, TABLE_MAIN, VethMade,
-    VethSpec, host_end_mac,
+    AddressSpec, ContainerRoute, ContainerSpec, LinkChange, PairSpec, RouteSpec, TABLE_MAIN,
+    VethMade, VethSpec, host_end_mac,
 };
 pub use sysctl::SysctlKey;
 pub use view::{
-    Address, ContainerView, Deleted, Link, LinkEvent, Neighbour, NeighbourCount, NeighbourLimits,
-    NextHop, OperState, Route, RouteKind, RouteLookup, RouteScope,
+    Address, ContainerView, Deleted, HostEvent, Link, LinkEvent, Neighbour, NeighbourCount,
+    NeighbourLimits, NextHop, OperState, Route, RouteKind, RouteLookup, RouteScope, Rule,
 };

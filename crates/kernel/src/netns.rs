@@ -148,6 +148,19 @@ impl Netns {
         NetnsId::at(self.0.path.as_str()) == Ok(self.0.id)
     }
 
+    /// Whether a process runs in it. Reads the namespace of every process in `/proc`: some
+    /// milliseconds on a full node, and blocking. Processes that this one's `/proc` does not
+    /// show (without the host's PID namespace) are not seen.
+    pub fn is_inhabited(&self) -> bool {
+        let Ok(processes) = std::fs::read_dir("/proc") else {
+            return false;
+        };
+        processes
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+            .any(|pid| NetnsId::at(&format!("/proc/{pid}/ns/net")) == Ok(self.0.id))
+    }
+
     /// Runs `f` with the socket that was born inside; requests of one namespace follow one
     /// another. After a failure of the socket itself the next call gets a new one.
     pub(crate) fn with_socket<T>(

@@ -8,12 +8,12 @@ use nix::libc;
 
 use crate::error::{Attempt, Fault, ObserveError};
 use crate::message::route::IPV6_DEFAULT_METRIC;
-use crate::message::{address, link, route};
+use crate::message::{address, link, route, rule};
 use crate::netns::Netns;
 use crate::pool::Worker;
 use crate::socket::RouteSocket;
 use crate::spec::{RouteSpec, TABLE_MAIN};
-use crate::view::{Address, ContainerView, Link, NeighbourCount, NextHop, Route, RouteKind};
+use crate::view::{Address, ContainerView, Link, NeighbourCount, NextHop, Route, RouteKind, Rule};
 
 /// All links of home.
 pub(crate) fn links(worker: &mut Worker) -> Result<Vec<Link>, ObserveError> {
@@ -102,6 +102,33 @@ pub(crate) fn list_routes(
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// All rules of home.
+pub(crate) fn rules(worker: &mut Worker) -> Result<Vec<Rule>, ObserveError> {
+    let both = worker.at_home(|socket| {
+        let mut found = Vec::new();
+        for ipv6 in [false, true] {
+            let listed = socket.dump(&rule::list(ipv6), |kind, payload, found| {
+                if kind == libc::RTM_NEWRULE {
+                    found.extend(rule::read(payload));
+                }
+                Ok(())
+            });
+            match listed {
+                Ok(rules) => found.extend(rules.into_iter().filter(|r: &Rule| r.ipv6 == ipv6)),
+                // A kernel without rules of that family.
+                Err(fault)
+                    if matches!(
+                        fault.refusal(),
+                        Some(Errno::EAFNOSUPPORT | Errno::EOPNOTSUPP)
+                    ) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(found)
+    });
+    Ok(both.attempting(|| "listing rules".to_owned())?)
 }
 
 /// The numbers of neighbours in home.

@@ -76,6 +76,21 @@ pub(crate) fn encode(requests: Vec<Request>, first_sequence: u32) -> Vec<u8> {
     bytes
 }
 
+/// One message as the bytes of a send: `struct nlmsghdr` and the payload.
+fn encode_bytes(kind: u16, flags: u16, payload: &[u8], sequence: u32) -> Vec<u8> {
+    let length = NETLINK_HEADER_LEN + payload.len();
+    let mut bytes = Vec::with_capacity(length.next_multiple_of(4));
+    bytes.extend(place(length).to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend((NLM_F_REQUEST | flags).to_ne_bytes());
+    bytes.extend(sequence.to_ne_bytes());
+    // The port that the kernel answers to is the socket's own.
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+    bytes.resize(length.next_multiple_of(4), 0);
+    bytes
+}
+
 /// A place in a batch as a difference of sequence numbers.
 fn place(i: usize) -> u32 {
     u32::try_from(i).unwrap_or(u32::MAX)
@@ -195,28 +210,80 @@ impl RouteSocket {
     pub(crate) fn dump<T>(
         &mut self,
         message: &RouteNetlinkMessage,
+        each: impl FnMut(u16, &[u8], &mut Vec<T>) -> Result<(), Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        self.dump_made(
+            |sequence| encode(vec![Request::new(message.clone(), NLM_F_DUMP)], sequence),
+            each,
+        )
+    }
+
+    /// As [`RouteSocket::dump`], with a message whose type and payload are given.
+    ///
+    /// # Errors
+    /// As [`RouteSocket::dump`].
+    pub(crate) fn dump_bytes<T>(
+        &mut self,
+        kind: u16,
+        payload: &[u8],
+        each: impl FnMut(u16, &[u8], &mut Vec<T>) -> Result<(), Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        self.dump_made(
+            |sequence| encode_bytes(kind, NLM_F_DUMP, payload, sequence),
+            each,
+        )
+    }
+
+    fn dump_made<T>(
+        &mut self,
+        make: impl Fn(u32) -> Vec<u8>,
         mut each: impl FnMut(u16, &[u8], &mut Vec<T>) -> Result<(), Fault>,
     ) -> Result<Vec<T>, Fault> {
         for _ in 0..DUMP_TRIES {
             let mut found = Vec::new();
-            if self.dump_once(message.clone(), |kind, payload| {
-                each(kind, payload, &mut found)
-            })? {
+            if self.dump_once(&make, |kind, payload| each(kind, payload, &mut found))? {
                 return Ok(found);
             }
         }
         Err(Fault::Unstable(DUMP_TRIES))
     }
 
+    /// Sends one request whose type, flags (beside `NLM_F_REQUEST`) and payload are given.
+    ///
+    /// # Errors
+    /// As [`RouteSocket::request`].
+    pub(crate) fn request_bytes(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        payload: &[u8],
+    ) -> Result<(), Fault> {
+        let sequence = self.sequence;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.send(&encode_bytes(kind, flags | NLM_F_ACK, payload, sequence))?;
+        loop {
+            let datagram = self.receive()?;
+            for message in messages(datagram) {
+                let message = message?;
+                if message.sequence_number() != sequence {
+                    continue;
+                }
+                if let Some(ack) = Ack::parse(&message)? {
+                    return ack.into_fault().map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
     /// One reading of a list; `false` if it changed meanwhile.
     fn dump_once(
         &mut self,
-        message: RouteNetlinkMessage,
+        make: &impl Fn(u32) -> Vec<u8>,
         mut each: impl FnMut(u16, &[u8]) -> Result<(), Fault>,
     ) -> Result<bool, Fault> {
         let sequence = self.sequence;
         self.sequence = self.sequence.wrapping_add(1);
-        self.send(&encode(vec![Request::new(message, NLM_F_DUMP)], sequence))?;
+        self.send(&make(sequence))?;
         let mut consistent = true;
         let mut outcome = Ok(());
         loop {

@@ -38,6 +38,22 @@ pub struct VethSpec {
     pub promiscuous: bool,
 }
 
+/// A pair of Ethernet interfaces with both ends on the node, up, and without IPv6 addresses of
+/// their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairSpec {
+    /// The name of the first end.
+    pub name: IfName,
+    /// The name of the other end.
+    pub peer: IfName,
+    /// Text that both ends bear (`ip link`: `alias`), at most 255 bytes.
+    pub alias: String,
+    /// The MTU of both ends.
+    pub mtu: Mtu,
+    /// Whether the first end is born promiscuous: see [`VethSpec::promiscuous`].
+    pub promiscuous: bool,
+}
+
 /// What was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VethMade {
@@ -80,7 +96,7 @@ pub struct ContainerSpec {
 /// A route in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerRoute {
-    /// The destination.
+    /// Destination prefix; a /0 is the default route.
     pub dst: IpNetwork,
     /// The gateway; `None` if the destination is on the link.
     pub via: Option<IpAddr>,
@@ -156,13 +172,13 @@ pub const TABLE_MAIN: u32 = 254;
 /// A route of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteSpec {
-    /// The destination.
+    /// Destination prefix; a /0 is the default route.
     pub dst: IpNetwork,
     /// One next hop, or several for a multipath route; none for a blackhole and its like.
     pub nexthops: Vec<NextHop>,
     /// The source address to prefer.
     pub src: Option<IpAddr>,
-    /// The table.
+    /// Number of the routing table; 254 is `main`.
     pub table: u32,
     /// Who made it (`rtm_protocol`): what marks it as ours.
     pub protocol: u8,

@@ -1,8 +1,10 @@
 //! Sysctls below `/proc/sys/net`: the kernel shows each thread those of its namespace.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -83,10 +85,50 @@ fn failed(key: &SysctlKey, during: &'static str, value: &str, e: &std::io::Error
     }
 }
 
+/// Longer than any value that is read here: numbers, and names of devices or algorithms.
+const VALUE_MAX: usize = 1024;
+
 /// Reads a key of the calling thread's namespace.
 pub(crate) fn read(key: &SysctlKey) -> Result<String, SysctlError> {
-    let value = fs::read_to_string(key.path()).map_err(|e| failed(key, "reading", "", &e))?;
-    Ok(value.trim().to_owned())
+    fs::File::open(key.path())
+        .and_then(|file| value(&file))
+        .map_err(|e| failed(key, "reading", "", &e))
+}
+
+/// What an open key has now.
+fn value(file: &fs::File) -> std::io::Result<String> {
+    // Not `fs::read_to_string`: it asks for the size first and reads on until the end, and some
+    // forty keys are read each second. The kernel gives a value whole at the first read.
+    let mut value = [0; VALUE_MAX];
+    let length = file.read_at(&mut value, 0)?;
+    Ok(String::from_utf8_lossy(&value[..length]).trim().to_owned())
+}
+
+/// Keys that stay open from one reading to the next, so that each costs one system call.
+#[derive(Debug, Default)]
+pub(crate) struct OpenKeys(HashMap<SysctlKey, fs::File>);
+
+/// More keys than a node reads again and again.
+const OPEN_MAX: usize = 256;
+
+impl OpenKeys {
+    /// The value of a key of the calling thread's namespace, which has to be the same each time;
+    /// `None` if it is not there or cannot be read.
+    pub(crate) fn read(&mut self, key: &SysctlKey) -> Option<String> {
+        if let Some(Ok(value)) = self.0.get(key).map(value) {
+            return Some(value);
+        }
+        // An open key of a link that is gone stays unreadable (fs/proc/proc_sysctl.c,
+        // `grab_header`), also when there is another link of the name.
+        self.0.remove(key);
+        let file = fs::File::open(key.path()).ok()?;
+        let value = value(&file).ok()?;
+        if self.0.len() >= OPEN_MAX {
+            self.0.clear();
+        }
+        self.0.insert(key.clone(), file);
+        Some(value)
+    }
 }
 
 /// Writes a key of the calling thread's namespace.

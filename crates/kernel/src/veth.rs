@@ -2,14 +2,14 @@
 
 use std::os::fd::AsFd;
 
-use flatnet_types::Mtu;
+use flatnet_types::{IfName, Mtu};
 use nix::errno::Errno;
 
 use crate::error::{Attempt, Fault, LinkError};
 use crate::ioctl;
 use crate::message::link;
 use crate::pool::Worker;
-use crate::spec::{VethMade, VethSpec, host_end_mac};
+use crate::spec::{PairSpec, VethMade, VethSpec, host_end_mac};
 
 /// How many indices are tried in the container when the caller chose none.
 const INDEX_TRIES: u32 = 16;
@@ -69,19 +69,54 @@ fn index_after(ifindex: u32) -> u32 {
     if ifindex >= INDEX_MAX { 2 } else { ifindex + 1 }
 }
 
-/// Takes IPv6 off the host's end, gives it its alias, and brings it up.
+/// Makes a pair with both ends in home, up. If a later step fails, it is deleted again.
+pub(crate) fn create_pair(worker: &mut Worker, spec: &PairSpec) -> Result<(), LinkError> {
+    let attempted = || format!("creating {} with its other end {}", spec.name, spec.peer);
+    worker
+        .at_home(|socket| socket.request(link::new_pair(spec)))
+        .map_err(|fault| match fault.refusal() {
+            Some(Errno::EEXIST) => LinkError::HostNameTaken {
+                name: spec.name.clone(),
+            },
+            _ => classify(fault, attempted),
+        })?;
+    for name in [&spec.name, &spec.peer] {
+        let found = worker.at_home(|socket| ioctl::index_of(&*socket, name));
+        let ifindex = found.attempting(attempted)?;
+        // Whoever deleted it meanwhile has undone all of it.
+        let Some(ifindex) = ifindex else {
+            return Err(LinkError::NoSuchLink { name: name.clone() });
+        };
+        bring_up(worker, name, ifindex, Some(&spec.alias), spec.mtu).inspect_err(|_| {
+            let _ = worker.at_home(|socket| socket.request(link::delete(ifindex)));
+        })?;
+    }
+    Ok(())
+}
+
 fn bring_up_host_end(worker: &mut Worker, spec: &VethSpec) -> Result<(), LinkError> {
-    let ifindex = spec.host_ifindex;
+    let alias = spec.alias.as_deref();
+    bring_up(worker, &spec.host_name, spec.host_ifindex, alias, spec.mtu)
+}
+
+/// Takes IPv6 off an end, gives it its alias, and brings it up.
+fn bring_up(
+    worker: &mut Worker,
+    name: &IfName,
+    ifindex: u32,
+    alias: Option<&str>,
+    mtu: Mtu,
+) -> Result<(), LinkError> {
     // Without the least MTU of IPv6 a link has no IPv6 at all.
-    let mut ipv6 = spec.mtu.get() >= Mtu::MIN_IPV6;
+    let mut ipv6 = mtu.get() >= Mtu::MIN_IPV6;
     loop {
         let mut batch = Vec::with_capacity(2);
-        batch.extend(link::dress_host_end(ifindex, spec.alias.as_deref(), ipv6));
+        batch.extend(link::dress_host_end(ifindex, alias, ipv6));
         let dressing = batch.len();
         batch.push(link::up(ifindex));
         let failed = worker
             .at_home(|socket| socket.transact(batch))
-            .attempting(|| format!("bringing up {}", spec.host_name))?;
+            .attempting(|| format!("bringing up {name}"))?;
         match failed.into_iter().next() {
             None => return Ok(()),
             Some(first) if ipv6 && first.fault.refusal() == Some(Errno::EAFNOSUPPORT) => {
@@ -94,9 +129,7 @@ fn bring_up_host_end(worker: &mut Worker, spec: &VethSpec) -> Result<(), LinkErr
                 } else {
                     "bringing up"
                 };
-                return Err(classify(first.fault, || {
-                    format!("{step} {}", spec.host_name)
-                }));
+                return Err(classify(first.fault, || format!("{step} {name}")));
             }
         }
     }

@@ -44,9 +44,9 @@ impl From<u8> for OperState {
 /// An interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Its name.
+    /// Interface name, at most 15 bytes.
     pub name: String,
-    /// Its index.
+    /// Interface index.
     pub ifindex: u32,
     /// Its MAC; `None` if it has none of six octets.
     pub mac: Option<MacAddr>,
@@ -68,12 +68,25 @@ pub struct Link {
     /// The bridge or bond that it is a port of. (Open vSwitch's kernel datapath shows here
     /// too, as `ovs-system`.)
     pub master: Option<u32>,
+    /// Of a bond in a mode that has one: the link that it sends by. `None` while none has a carrier.
+    pub active_slave: Option<u32>,
+}
+
+impl Link {
+    /// Whether it has a carrier. A driver that does not tell has one as long as the link is up.
+    pub fn has_carrier(&self) -> bool {
+        match self.oper {
+            OperState::Up => true,
+            OperState::Unknown => self.up,
+            _ => false,
+        }
+    }
 }
 
 /// An address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The interface.
+    /// Index of the interface that bears it.
     pub ifindex: u32,
     /// The address with its prefix length.
     pub address: IpNetwork,
@@ -256,9 +269,9 @@ impl NextHop {
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The destination.
+    /// Destination prefix; a /0 is the default route.
     pub dst: IpNetwork,
-    /// The table.
+    /// Number of the routing table; 254 is `main`.
     pub table: u32,
     /// Who made it (`rtm_protocol`).
     pub protocol: u8,
@@ -312,7 +325,7 @@ pub enum RouteLookup {
 /// An entry of a neighbour table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
-    /// The neighbour.
+    /// The neighbour's address.
     pub address: IpAddr,
     /// The link that it is on.
     pub ifindex: u32,
@@ -350,13 +363,54 @@ pub enum LinkEvent {
     Changed(Link),
     /// It is gone.
     Deleted {
-        /// Its name.
+        /// Interface name, at most 15 bytes.
         name: String,
-        /// Its index.
+        /// Interface index.
         ifindex: u32,
     },
     /// Events were lost: read the links anew.
     Resync,
+}
+
+/// Something that happened to the node's addresses, routes, rules or settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostEvent {
+    /// An address came or went.
+    Address(Address),
+    /// A route came or went.
+    Route(Box<Route>),
+    /// A rule came or went.
+    Rule,
+    /// A setting changed of those that the kernel announces: forwarding, `rp_filter`,
+    /// `proxy_arp` (`RTM_NEWNETCONF`).
+    Setting,
+    /// Events were lost: read everything anew.
+    Resync,
+}
+
+/// A rule by which the kernel chooses a routing table (ip-rule(8)).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// Whether it is of IPv6.
+    pub ipv6: bool,
+    /// Its priority: the lowest comes first.
+    pub priority: u32,
+    /// The source that it asks for; `None` for any.
+    pub src: Option<IpNetwork>,
+    /// The destination that it asks for; `None` for any.
+    pub dst: Option<IpNetwork>,
+    /// The interface by which a packet came in.
+    pub iif: Option<String>,
+    /// The interface to which its sender is bound.
+    pub oif: Option<String>,
+    /// The mark that it asks for.
+    pub mark: Option<u32>,
+    /// Whether it holds for all that it does not ask for (`not`).
+    pub inverted: bool,
+    /// The table that it names; 0 if it names none.
+    pub table: u32,
+    /// What it does (`FR_ACT_*`, linux/fib_rules.h): 1 looks in its table, 6 to 8 drop.
+    pub action: u8,
 }
 
 /// What came of a deletion.

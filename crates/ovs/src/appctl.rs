@@ -3,6 +3,8 @@
 //! JSON-RPC 1.0 on `<daemon>.<pid>.ctl` beside the daemon's PID file, without framing. Each
 //! call is a connection of its own: this is for questions that people ask.
 
+mod features;
+mod limits;
 pub mod trace;
 
 use std::io::ErrorKind;
@@ -15,6 +17,12 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+pub use features::features;
+pub use limits::{
+    Limits, ZoneLimit, conntrack_limits, delete_conntrack_limits, flush_conntrack,
+    set_conntrack_limits, take_any_sequence,
+};
+
 /// How long an answer may take: tracing a packet takes well under a millisecond.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest answer in bytes.
@@ -26,43 +34,43 @@ pub enum AppctlError {
     /// The daemon does not run here.
     #[error("{daemon} does not run: it has no control socket in {path}")]
     NotRunning {
-        /// Which.
+        /// Name of the daemon's program.
         daemon: &'static str,
         /// Where it should be.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
     /// Its socket fails.
     #[error("{path}")]
     Io {
-        /// The socket.
+        /// Path of the UNIX socket.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
     /// It takes too long.
     #[error("{path} has not answered for {} s", PATIENCE.as_secs())]
     TimedOut {
-        /// The socket.
+        /// Path of the UNIX socket.
         path: PathBuf,
     },
     /// It is not the answer of such a daemon.
     #[error("{path} does not speak unixctl: {reason}")]
     Foreign {
-        /// The socket.
+        /// Path of the UNIX socket.
         path: PathBuf,
-        /// Why.
+        /// What in its answer is not unixctl.
         reason: String,
     },
     /// The daemon says no.
     #[error("{command}: {message}")]
     Refused {
-        /// The command.
+        /// The command that was sent, `dpctl/show`.
         command: String,
-        /// Its words.
+        /// The daemon's message.
         message: String,
     },
 }

@@ -22,16 +22,16 @@ pub enum ConnError<P: Error + 'static> {
     /// `connect()` failed.
     #[error("cannot connect to {}", path.display())]
     Connect {
-        /// The socket.
+        /// Path of the UNIX socket.
         path: PathBuf,
-        /// The cause.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
     /// `connect()` took too long.
     #[error("connecting to {} took too long", path.display())]
     ConnectTimeout {
-        /// The socket.
+        /// Path of the UNIX socket.
         path: PathBuf,
     },
     /// Reading or writing failed.
@@ -84,6 +84,8 @@ pub(crate) trait Endpoint {
     fn down(&self, failures: u32, cause: ConnError<<Self::Machine as Machine>::Error>);
     /// Refuses a command, as there is no connection.
     fn refuse(&self, command: <Self::Machine as Machine>::Command);
+    /// Bytes came from the peer.
+    fn heard(&self);
     /// How many connections became usable so far.
     fn generation(&self) -> u64;
 }
@@ -221,7 +223,9 @@ async fn turn<E: Endpoint>(
             // What was read before the peer closed still counts.
             let read = read(stream, machine);
             endpoint.publish(machine).map_err(ConnError::Protocol)?;
-            read?;
+            if read? {
+                endpoint.heard();
+            }
         }
         ready = stream.writable(), if !machine.output().is_empty() => {
             ready.map_err(ConnError::Io)?;
@@ -250,14 +254,16 @@ async fn turn<E: Endpoint>(
 /// ten thousand.
 const READ: usize = 64 << 10;
 
-fn read<M: Machine>(stream: &UnixStream, machine: &mut M) -> Result<(), ConnError<M::Error>> {
+/// Whether there was something to read.
+fn read<M: Machine>(stream: &UnixStream, machine: &mut M) -> Result<bool, ConnError<M::Error>> {
     machine.input().reserve(READ);
     match stream.try_read_buf(machine.input()) {
         Ok(0) => Err(ConnError::ClosedByPeer),
-        Ok(_) => machine
-            .received(Instant::now())
-            .map_err(ConnError::Protocol),
-        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(()),
+        Ok(_) => match machine.received(Instant::now()) {
+            Ok(()) => Ok(true),
+            Err(e) => Err(ConnError::Protocol(e)),
+        },
+        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(false),
         Err(e) => Err(ConnError::Io(e)),
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use common::{Ovs, WAIT, wanted};
 use flatnet_ovs::openflow::{
-    Action, Batch, ConnError, Flow, FlowFilter, Match, Meter, OpenFlowError, PacketOut, PortEvent,
-    PortSelector, ProtocolError, SwitchState, port,
+    Action, Batch, ConnError, Flow, FlowFilter, Group, Match, Meter, OpenFlowError, PacketOut,
+    PortEvent, PortSelector, ProtocolError, SwitchState, port,
 };
 use flatnet_ovs::ovsdb::{Atom, Condition, Op, Row};
 use flatnet_types::MacAddr;
@@ -197,6 +197,42 @@ async fn requests_keep_their_order_without_being_awaited() {
             pending.await.expect("done");
         }
     }
+}
+
+#[tokio::test]
+async fn a_group_comes_back_is_replaced_and_takes_its_flows_along() {
+    if !wanted() {
+        return;
+    }
+    let ovs = Ovs::switch();
+    let switch = ovs.connection();
+    switch.connected(WAIT).await.expect("connected");
+    let group = |table| Group {
+        id: 1,
+        buckets: vec![vec![Action::resubmit(table)]],
+    };
+    let flow = Flow::new(9, 1).actions([Action::Group(1)]);
+    let mut batch = Batch::new();
+    batch.put_group(&group(1)).add(&flow);
+    switch.send(batch).await.expect("done");
+    assert_eq!(switch.groups().await.expect("a list"), [group(1)]);
+    let flows = switch.flows(FlowFilter::default()).await.expect("a list");
+    assert!(flows.iter().any(|s| s.flow == flow), "{flows:?}");
+
+    let mut batch = Batch::new();
+    batch.put_group(&group(2));
+    switch.send(batch).await.expect("done");
+    assert_eq!(switch.groups().await.expect("a list"), [group(2)]);
+    ovs.ofctl("mod-group", &["group_id=1,type=all,bucket=actions=drop"]);
+    assert_ne!(switch.groups().await.expect("a list"), [group(2)]);
+    let changes = *switch.flow_changes().borrow();
+    ovs.ofctl("del-groups", &[]);
+    let mut told = switch.flow_changes();
+    let grown = told.wait_for(|now| *now > changes);
+    let waited = tokio::time::timeout(WAIT, grown).await;
+    assert!(waited.is_ok(), "the flow's end is told");
+    let flows = switch.flows(FlowFilter::default()).await.expect("a list");
+    assert!(!flows.iter().any(|s| s.flow == flow), "{flows:?}");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use common::{Ovs, WAIT, wanted};
 use flatnet_ovs::openflow::{
-    Action, Batch, Bits, ErrorKind, Field, Flow, FlowFilter, FlowSet, Learn, LearnPart, Match,
-    OpenFlowError, WHOLE_PACKET, port,
+    Action, Batch, Bits, Conntrack, CtState, ErrorKind, Field, Flow, FlowFilter, FlowSet, Match,
+    OpenFlowError, WHOLE_PACKET, Zone, port,
 };
 use flatnet_types::{MacAddr, VlanId};
 
@@ -212,48 +212,24 @@ fn actions() -> Vec<(Match, Vec<Action>)> {
                 },
             ],
         ),
-        (Match::tcp4(), vec![learned(0).into(), learned(500).into()]),
         (
-            Match::udp6(),
-            vec![
-                Learn {
-                    parts: vec![
-                        LearnPart::matching(Field::EthType, 0x86dd_u16),
-                        LearnPart::matching_packets(Field::Ipv6Src, Field::Ipv6Dst),
-                        LearnPart::matching_packets(
-                            bits(Field::Reg1, 0, 16),
-                            bits(Field::Reg2, 16, 16),
-                        ),
-                        LearnPart::load(Field::Reg3, 5_u32),
-                    ],
-                    ..learned(0)
-                }
-                .into(),
-            ],
+            Match::tcp4(),
+            vec![Conntrack::remember(7, 0x1f).into(), Action::output(1)],
         ),
+        (
+            Match::udp6().not_looked_up(),
+            vec![Conntrack::look_up(0xffff, 3).into()],
+        ),
+        (
+            Match::ipv6().not_looked_up(),
+            vec![Conntrack::remember(Zone::In(Field::Reg1), 1).then(3).into()],
+        ),
+        (
+            Match::icmpv4().found(CtState::RELATED, 1),
+            vec![Conntrack::remember(0, 0).then(3).into()],
+        ),
+        (Match::ipv4().is(CtState::INVALID), vec![Action::output(1)]),
     ]
-}
-
-/// The way back of a connection, with the host's MAC, to the port that the packet came from.
-fn learned(limit: u32) -> Learn {
-    Learn {
-        table: 9,
-        priority: 150,
-        cookie: 0xbeef,
-        idle_timeout: 300,
-        fin_idle_timeout: 30,
-        limit,
-        parts: vec![
-            LearnPart::matching(Field::EthType, 0x0800_u16),
-            LearnPart::matching(Field::IpProto, 6_u8),
-            LearnPart::matching_packets(Field::Ipv4Src, Field::Ipv4Dst),
-            LearnPart::matching_packets(Field::Ipv4Dst, Field::Ipv4Src),
-            LearnPart::matching_packets(Field::TcpSrc, Field::TcpDst),
-            LearnPart::matching_packets(Field::TcpDst, Field::TcpSrc),
-            LearnPart::load(Field::EthDst, MacAddr([2, 0, 0, 0, 0, 9])),
-            LearnPart::output(Field::InPort),
-        ],
-    }
 }
 
 fn catalogue() -> FlowSet {
@@ -419,6 +395,16 @@ async fn flows_go_by_cookie_and_by_key_and_a_diff_is_applied_in_one_batch() {
         .expect("deleting the absent is fine");
     let left: Vec<u64> = dump(&switch).await.iter().map(|f| f.cookie).collect();
     assert_eq!(left, [0x20, 0x21]);
+
+    // One that took the place of another is not deleted in its stead.
+    for (cookie, stays) in [(0x20, true), (0x30, false)] {
+        let mut batch = Batch::new();
+        let another = flow(2, 1, 0x30);
+        batch.add(&another).delete_strict_of(cookie, &another.key());
+        switch.send(batch).await.expect("deleted");
+        let there = dump(&switch).await.iter().any(|f| f.cookie == 0x30);
+        assert_eq!(there, stays);
+    }
 
     let filter = FlowFilter {
         table: None,

@@ -6,6 +6,8 @@
 //! tables, MACs and neighbours of what stands in the document); *headroom* is what is left
 //! of the limit; *more hosts* is how many hosts like the present ones fit into it.
 //!
+//! Slices that ipamd cuts count as ranges: each host that is to get one has it.
+//!
 //! Guarantees: a pure function of the plan, O(n log n) in hosts and ranges.
 
 mod domains;
@@ -15,6 +17,7 @@ use serde::Serialize;
 
 use crate::model::NetworkPlan;
 use crate::routes::{RoutesError, TableKind, routes};
+use crate::slices::with_slices;
 
 pub use domains::{SwitchCapacity, VlanCapacity};
 pub use pools::{FreeSpace, PoolCapacity, free_space};
@@ -60,6 +63,7 @@ pub struct TableCapacity {
 /// # Errors
 /// [`RoutesError`] where ranges contradict each other, so that no table can be filled.
 pub fn capacity(plan: &NetworkPlan) -> Result<Capacity, RoutesError> {
+    let plan = &*with_slices(plan);
     let (vlans, switches) = domains::domains(plan);
     Ok(Capacity {
         pools: pools::pools(plan),

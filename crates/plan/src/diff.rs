@@ -1,10 +1,11 @@
-//! What changes from one plan to another, for which hosts, whether it disrupts, and in
-//! which order to do it.
+//! What changes from one plan to another, for which hosts, who notices it and for how long, in
+//! which order to do it, and how to see that it is done.
 //!
 //! ```text
 //!   old, new ─┬─ places: sites, switches, VLANs, networks, pools, lines ─┐
 //!             ├─ hosts: addresses, uplinks, ranges                       ├─▶ [Change] by phase
 //!             └─ tables: routes(old) against routes(new)                 ┘
+//!                  each with its kind and whom it concerns ([notice])
 //! ```
 //!
 //! The order is that of [`Phase`]: what carries comes before what is carried, additions
@@ -14,17 +15,25 @@
 //!
 //! Guarantees: a pure function of both plans; `diff(a, a)` is empty; O(n log n).
 
+mod bindings;
 mod hosts;
+mod lines;
+mod networks;
+mod notice;
 mod places;
+mod switches;
 mod tables;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::model::NetworkPlan;
 use crate::routes::RoutesError;
+use notice::{Kind, Whom};
+
+pub use notice::{Check, Lasts, Notices, Until, checks};
 
 /// When to do a change. A plan's changes are done in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -103,9 +112,17 @@ pub struct Change {
     pub what: String,
     /// What containers notice.
     pub disrupts: Disruption,
-    /// Why it is so, or what to mind.
+    /// Which of them; empty: nobody notices anything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notices>,
+    /// For how long.
+    pub lasts: Lasts,
+    /// What to mind.
     #[serde(skip_serializing_if = "str::is_empty")]
-    pub why: &'static str,
+    pub mind: &'static str,
+    /// How to see that it is done; none where nothing is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
     /// The hosts that it concerns; empty: none in particular.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
@@ -146,44 +163,66 @@ pub fn diff(old: &NetworkPlan, new: &NetworkPlan) -> Result<Diff, RoutesError> {
     Ok(found.diff())
 }
 
-/// What makes changes alike.
-type Kind = (Phase, String, Disruption, &'static str);
-
+/// What changes of one kind and one name are made of.
 #[derive(Default)]
-struct Found(BTreeMap<Kind, (Vec<String>, Vec<String>)>);
+struct Alike {
+    hosts: Vec<String>,
+    whom: BTreeSet<Notices>,
+    details: Vec<String>,
+}
+
+/// By phase, what it is, and the rest of what they have in common.
+#[derive(Default)]
+struct Found(BTreeMap<(Phase, String, Kind), Alike>);
 
 impl Found {
-    fn add(&mut self, kind: (Phase, Disruption, &'static str), what: &str, detail: String) {
-        let (phase, disrupts, why) = kind;
-        let key = (phase, what.to_owned(), disrupts, why);
-        self.0.entry(key).or_default().1.push(detail);
+    fn alike(&mut self, kind: Kind, what: &str, whom: Whom) -> &mut Alike {
+        let kind = match whom.is_empty() {
+            true => kind.unnoticed(),
+            false => kind,
+        };
+        let alike = self.0.entry((kind.phase, what.to_owned(), kind));
+        let alike = alike.or_default();
+        if kind.disrupts != Disruption::None {
+            alike.whom.extend(whom);
+        }
+        alike
     }
 
-    fn of_host(
-        &mut self,
-        kind: (Phase, Disruption, &'static str),
-        what: &str,
-        host: &str,
-        detail: &str,
-    ) {
-        let (phase, disrupts, why) = kind;
-        let key = (phase, what.to_owned(), disrupts, why);
-        let (hosts, details) = self.0.entry(key).or_default();
-        if hosts.last().is_none_or(|h| h != host) {
-            hosts.push(host.to_owned());
+    fn add(&mut self, kind: Kind, what: &str, whom: Whom, detail: String) {
+        self.alike(kind, what, whom).details.push(detail);
+    }
+
+    /// A change of a host, which it and its containers notice.
+    fn of_host(&mut self, kind: Kind, what: &str, host: &str, detail: &str) {
+        let whom = vec![Notices::Host(host.to_owned())];
+        self.at_host(kind, what, (host, whom), detail);
+    }
+
+    /// A change of a host that others notice.
+    fn at_host(&mut self, kind: Kind, what: &str, (host, whom): (&str, Whom), detail: &str) {
+        let alike = self.alike(kind, what, whom);
+        if alike.hosts.last().is_none_or(|h| h != host) {
+            alike.hosts.push(host.to_owned());
         }
-        details.push(format!("{host}: {detail}"));
+        alike.details.push(format!("{host}: {detail}"));
     }
 
     fn diff(self) -> Diff {
-        let changes = self.0.into_iter().map(|(kind, (hosts, details))| Change {
-            phase: kind.0,
-            what: kind.1,
-            disrupts: kind.2,
-            why: kind.3,
-            hosts,
-            details,
-        });
+        let changes = self
+            .0
+            .into_iter()
+            .map(|((phase, what, kind), alike)| Change {
+                phase,
+                what,
+                disrupts: kind.disrupts,
+                notices: alike.whom.into_iter().collect(),
+                lasts: kind.lasts,
+                mind: kind.mind,
+                check: kind.done.check(),
+                hosts: alike.hosts,
+                details: alike.details,
+            });
         Diff {
             changes: changes.collect(),
         }

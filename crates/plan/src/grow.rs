@@ -29,7 +29,7 @@ use text::Edits;
 /// A document that has grown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Grown {
-    /// The document.
+    /// The plan's YAML with the new hosts, comments and order kept.
     #[serde(skip)]
     pub text: String,
     /// The hosts that are new, in the order of the plan.
@@ -267,7 +267,10 @@ impl NewVlan {
             pools: pools.collect(),
             mac: MacMode::default(),
             mtu: None,
+            neighbour_rate: None,
             density: None,
+            allow: Vec::new(),
+            trunk: Vec::new(),
         })
     }
 }

@@ -28,12 +28,16 @@ pub mod node;
 pub mod prefix;
 pub mod routes;
 pub mod schema;
+pub mod slices;
 pub mod source;
+pub mod takeover;
 pub mod who;
 
 use thiserror::Error;
 
-pub use diagnostics::{Diagnostic, Finding, Report, Rule, Severity, Style, diagnose, explain};
+pub use diagnostics::{
+    Diagnostic, Finding, Report, Rule, Severity, Style, diagnose, diagnose_on, explain,
+};
 pub use model::NetworkPlan;
 pub use node::{NodeError, NodeSpec};
 

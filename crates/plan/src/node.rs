@@ -1,13 +1,16 @@
 //! What one node derives from the plan: all that netd needs to know of the world.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use flatnet_types::{IfName, MacAddr, Mtu, NetworkName, NodeName, VlanId};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::model::{Host, MacMode, Network, NetworkPlan, Site, SiteType, Subnet};
+use crate::model::{
+    Allow, Host, MacMode, Migrate, Network, NetworkPlan, Site, SiteType, Subnet, Trunk,
+};
 
 pub use crate::prefix::{covers, first_address};
 
@@ -22,6 +25,10 @@ pub struct NodeSpec {
     pub uplink: IfName,
     /// The MAC the physical network is to see, where it is not the NIC's.
     pub uplink_mac: Option<MacAddr>,
+    /// Who moves an uplink that bears the host's own address into the bridge.
+    pub migrate: Migrate,
+    /// The API server that must answer after such a move, as `host:port`.
+    pub api_server: Option<String>,
     /// The host's own addresses.
     pub host_addresses: Vec<IpNetwork>,
     /// The routers of the host's own subnets.
@@ -49,6 +56,10 @@ pub enum Mode {
     Routed,
 }
 
+/// What a container may send of ARP and neighbour discovery in a second, unless its network says
+/// otherwise. One that talks to a thousand neighbours at once asks for them within two seconds.
+pub const DEFAULT_NEIGHBOUR_RATE: u32 = 500;
+
 /// A network as one node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeNetwork {
@@ -60,8 +71,16 @@ pub struct NodeNetwork {
     pub mac: MacMode,
     /// In bytes.
     pub mtu: Mtu,
+    /// ARP and neighbour discovery that each of its containers may send in a second.
+    pub neighbour_rate: u32,
     /// The node's ranges, IPv4 first.
     pub ranges: Vec<NodeRange>,
+    /// Protocols of routers and switches that its containers may speak.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allow>,
+    /// VLANs that its containers may ask to send tagged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trunk: Vec<Trunk>,
 }
 
 /// One range of one node.
@@ -141,7 +160,12 @@ pub fn derive(plan: &NetworkPlan, node: &NodeName) -> Result<NodeSpec, NodeError
                 vlan: network.vlan,
                 mac: network.mac,
                 mtu: network.mtu.unwrap_or(plan.spec.mtu),
+                neighbour_rate: network
+                    .neighbour_rate
+                    .map_or(DEFAULT_NEIGHBOUR_RATE, NonZeroU32::get),
                 ranges: vec![derived],
+                allow: network.allow.clone(),
+                trunk: network.trunk.clone(),
             }),
         }
     }
@@ -155,12 +179,17 @@ pub fn derive(plan: &NetworkPlan, node: &NodeName) -> Result<NodeSpec, NodeError
         node: node.clone(),
         mode: match site.site_type {
             SiteType::Idc => Mode::Vlan {
-                host_vlan: site.host_vlan().map(|v| v.id),
+                host_vlan: site
+                    .host_vlan_of(host)
+                    .map(|v| v.id)
+                    .filter(|_| !host.uplink.untagged),
             },
             SiteType::Vpc => Mode::Routed,
         },
         uplink: host.uplink.interface.clone(),
         uplink_mac: host.uplink.mac,
+        migrate: host.uplink.migrate,
+        api_server: plan.spec.api_server.clone(),
         host_addresses: host.addresses.clone(),
         host_gateways: host_subnets(site, host)
             .iter()
@@ -177,7 +206,7 @@ pub fn derive(plan: &NetworkPlan, node: &NodeName) -> Result<NodeSpec, NodeError
 /// The subnets that a host's own addresses are in.
 pub fn host_subnets<'p>(site: &'p Site, host: &Host) -> &'p [Subnet] {
     match site.site_type {
-        SiteType::Idc => site.host_vlan().map_or(&[], |v| &v.subnets),
+        SiteType::Idc => site.host_vlan_of(host).map_or(&[], |v| &v.subnets),
         SiteType::Vpc => host
             .v_switch
             .as_deref()

@@ -30,7 +30,7 @@
 //!
 //! Guarantees: a pure function of the plan, and O(n log n) in its hosts and ranges.
 
-mod parts;
+pub(crate) mod parts;
 mod wants;
 
 use std::collections::BTreeMap;
@@ -269,10 +269,9 @@ impl std::fmt::Display for NextHop {
 /// Why a table cannot be derived.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{table} cannot be filled: {source}")]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub struct RoutesError {
-    /// The table.
     pub table: String,
-    /// Why.
     #[source]
     pub source: AggregateError,
 }
@@ -284,9 +283,7 @@ pub struct RoutesError {
 /// [`RoutesError`] where one address would have to lead to two places; a plan without
 /// errors gives no cause.
 pub fn routes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
-    let mut wants = wants::without_nodes(plan);
-    wants.extend(wants::of_nodes(plan));
-    filled(wants)
+    filled(wants::wants(plan, true))
 }
 
 /// The tables of [`routes`] that are no node's, which take half the work and the memory.
@@ -294,7 +291,7 @@ pub fn routes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
 /// # Errors
 /// Those of [`routes`].
 pub fn without_nodes(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
-    filled(wants::without_nodes(plan))
+    filled(wants::wants(plan, false))
 }
 
 fn filled(wants: Vec<Wants>) -> Result<Vec<Table>, RoutesError> {
@@ -309,7 +306,7 @@ fn filled(wants: Vec<Wants>) -> Result<Vec<Table>, RoutesError> {
 /// # Errors
 /// Those of [`routes`].
 pub fn quotas(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
-    wants::without_nodes(plan)
+    wants::wants(plan, false)
         .into_iter()
         .filter(|w| w.table.quota.is_some())
         .map(fill)

@@ -2,16 +2,40 @@
 
 use std::borrow::Cow;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
 use crate::model::{API_VERSION, KIND, NetworkPlan};
 
 /// The schema of the whole document, as JSON Schema 2020-12 in indented JSON.
 pub fn document() -> String {
     let schema = SchemaSettings::draft2020_12()
+        .with_transform(RecursiveTransform(words))
         .into_generator()
         .into_root_schema_for::<NetworkPlan>();
     format!("{:#}\n", schema.as_value())
+}
+
+/// Lets a whole number stand for any word: a rack called 7 needs no quotes.
+fn words(schema: &mut Schema) {
+    let narrower = ["const", "enum", "pattern", "format"];
+    let Some(members) = schema.as_object_mut() else {
+        return;
+    };
+    if narrower.iter().any(|key| members.contains_key(*key)) {
+        return;
+    }
+    match members.get_mut("type") {
+        Some(Value::String(one)) if one == "string" => {
+            members.insert("type".to_owned(), json!(["string", "integer"]));
+        }
+        Some(Value::Array(several)) if several.iter().any(|one| one == "string") => {
+            several.push(json!("integer"));
+        }
+        _ => {}
+    }
 }
 
 /// Declares a marker that stands in a schema for a type of another crate.
@@ -66,7 +90,7 @@ stands_for!(
     /// A name of the plan's own.
     Name,
     json_schema!({
-        "type": "string",
+        "type": ["string", "integer"],
         "description": "A name, without spaces at its ends.",
         "pattern": "^\\S(.*\\S)?$"
     })
@@ -75,7 +99,7 @@ stands_for!(
     /// A node's or a network's name ([`flatnet_types::NodeName`]).
     PlainName,
     json_schema!({
-        "type": "string",
+        "type": ["string", "integer"],
         "description": "Letters, digits, '_', '.' and '-', a letter or digit first.",
         "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         "maxLength": 253
@@ -85,7 +109,7 @@ stands_for!(
     /// An interface's name ([`flatnet_types::IfName`]).
     Interface,
     json_schema!({
-        "type": "string",
+        "type": ["string", "integer"],
         "description": "A network interface, at most 15 bytes.",
         "pattern": "^[^/:\\s]+$",
         "maxLength": 15
@@ -109,6 +133,15 @@ stands_for!(
         "description": "A maximum transmission unit in bytes.",
         "minimum": flatnet_types::Mtu::MIN,
         "maximum": flatnet_types::Mtu::MAX
+    })
+);
+stands_for!(
+    /// A day of the calendar.
+    Day,
+    json_schema!({
+        "type": "string",
+        "description": "A day, written as 2026-12-31.",
+        "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
     })
 );
 stands_for!(

@@ -8,7 +8,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use flatnet_plan::diagnostics::RULES;
-use flatnet_plan::{Severity, Style, diagnose, explain};
+use flatnet_plan::{Report, Severity, Style, diagnose_on, explain};
+
+/// What is found on a day on which some allowances have run out.
+fn diagnose(text: &str, file: &str) -> Report {
+    diagnose_on(text, file, Some("2026-06-01".parse().expect("a day")))
+}
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -95,7 +100,17 @@ fn json_has_the_agreed_members() {
         assert_eq!(
             BTreeSet::from_iter(keys),
             BTreeSet::from([
-                "code", "severity", "message", "file", "line", "column", "help"
+                "code",
+                "severity",
+                "message",
+                "file",
+                "line",
+                "column",
+                "endColumn",
+                "at",
+                "help",
+                "why",
+                "related"
             ])
         );
         assert_eq!(list[0]["code"], rule.code);
@@ -165,14 +180,97 @@ fn every_code_is_explained_whatever_its_case() {
 #[test]
 fn the_reference_lists_every_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plan.md");
-    let reference = std::fs::read_to_string(path).expect("the reference");
-    let listed: Vec<&str> = reference
-        .lines()
-        .filter(|l| l.starts_with("| FN"))
-        .collect();
+    let reference = std::fs::read_to_string(&path).expect("the reference");
+    let is_row = |l: &&str| l.starts_with("| FN");
+    let listed: Vec<&str> = reference.lines().filter(is_row).collect();
     let wanted: Vec<String> = RULES
         .iter()
         .map(|r| format!("| {} | {} | {} |", r.code, r.severity.as_str(), r.title))
         .collect();
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        let at = reference.find("| FN").expect("the list");
+        let end = at + listed.iter().map(|l| l.len() + 1).sum::<usize>();
+        let rows = wanted.join("\n") + "\n";
+        let text = format!("{}{rows}{}", &reference[..at], &reference[end..]);
+        std::fs::write(&path, text).expect("the reference is written");
+        return;
+    }
     assert_eq!(listed, wanted);
+}
+
+/// `docs/plan-codes.md` is what `flatctl explain` says of every code.
+#[test]
+fn the_codes_are_documented_with_an_example_each() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plan-codes.md");
+    let mut wanted = String::from(
+        "# Codes of the plan's check\n\nGenerated from the rules (`UPDATE_SNAPSHOTS=1 cargo test -p flatnet-plan --test \
+         fixtures`); `flatctl explain FN0403` says\nthe same. The reference of the fields is [plan.md](plan.md).\n",
+    );
+    wanted += &seen_by_an_editor();
+    for rule in RULES {
+        wanted += &format!(
+            "\n## {}: {}\n{}: {}\n\nWhat to do: {}\n\n```yaml\n{}\n```\n",
+            rule.code,
+            rule.title,
+            match rule.severity {
+                Severity::Error => "Error",
+                Severity::Warning => "Warning",
+            },
+            rule.why,
+            rule.help,
+            rule.example
+        );
+    }
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, &wanted).expect("the codes are written");
+        return;
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("the codes"), wanted);
+}
+
+/// Which codes the JSON Schema can express: the fixtures' bad plans, as an editor judges them.
+fn seen_by_an_editor() -> String {
+    let schema = serde_json::from_str(&flatnet_plan::schema::document()).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let (mut none, mut marked, mut silent) = (Vec::new(), Vec::new(), Vec::new());
+    for rule in RULES {
+        let bad = read(rule.code, "bad.yaml");
+        // Of a key that is given twice JSON would have the last.
+        let list = match serde_norway::from_str::<serde_norway::Value>(&bad) {
+            Err(_) => &mut none,
+            Ok(document) => {
+                let document = serde_json::to_value(&document).expect("JSON");
+                match validator.is_valid(&document) {
+                    true => &mut silent,
+                    false => &mut marked,
+                }
+            }
+        };
+        list.push(rule.code);
+    }
+    for rule in RULES {
+        let good = read(rule.code, "good.yaml");
+        let good = serde_norway::from_str(&good).expect("YAML");
+        assert!(
+            validator.is_valid(&good),
+            "{}: a good plan is marked",
+            rule.code
+        );
+    }
+    format!(
+        "\n## What an editor marks\n\n\
+         An editor that has the plan's JSON Schema marks {}, and\n\
+         texts that are no YAML document as it is wanted ({}). All that it marks, flatctl\n\
+         refuses. The other codes compare fields, count, or ask for a second look, which a schema\n\
+         cannot express; `flatctl plan check` alone tells them:\n\n{}\n",
+        marked.join(", "),
+        none.join(", "),
+        lines_of(&silent)
+    )
+}
+
+/// Codes in lines of ten.
+fn lines_of(codes: &[&str]) -> String {
+    let lines: Vec<String> = codes.chunks(10).map(|line| line.join(", ")).collect();
+    lines.join(",\n")
 }

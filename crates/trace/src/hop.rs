@@ -101,7 +101,7 @@ pub struct Mend {
     /// The machine to run it on; none: this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
-    /// The command.
+    /// One line of shell.
     pub command: String,
     /// What else to know.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +140,7 @@ impl Mend {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Walk {
-    /// The packet.
+    /// The packet whose way it is.
     pub packet: Packet,
     /// What it meets, in its order.
     pub hops: Vec<Hop>,

@@ -20,7 +20,7 @@ use crate::walk::tables::{by_hand, by_vpc_route, edge_name, line_end};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LineCheck {
-    /// The line.
+    /// The leased line's name in the plan.
     pub line: String,
     /// The IDC.
     pub idc: String,

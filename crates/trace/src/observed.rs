@@ -13,7 +13,7 @@ pub enum Fact<T> {
     Known(T),
     /// It could not be.
     Unknown {
-        /// Why.
+        /// The reason, in a sentence.
         because: String,
         /// What to run to get at it, and where.
         ask: crate::hop::Mend,

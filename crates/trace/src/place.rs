@@ -8,7 +8,7 @@ use flatnet_plan::model::{Host, Site, SiteType, VSwitch, Vlan};
 /// Where an address is.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'p> {
-    /// The site.
+    /// The plan's site.
     pub site: &'p Site,
     /// The broadcast domain.
     pub segment: Segment<'p>,
@@ -110,7 +110,7 @@ pub fn place(plan: &NetworkPlan, address: IpAddr) -> Result<Place<'_>, NoPlace> 
                 .network(&range.network)
                 .and_then(|n| n.vlan)
                 .and_then(|id| site.vlan(id)),
-            None => site.host_vlan(),
+            None => site.host_vlan_of(host),
         };
         let v_switch = host.v_switch.as_deref().and_then(|v| site.v_switch(v));
         let segment = match (site.site_type, vlan, v_switch) {

@@ -34,7 +34,7 @@ pub struct Tables {
     /// When they were listed, in seconds since 1970.
     #[serde(default)]
     pub at: u64,
-    /// The tables.
+    /// Every table that vpc-route keeps.
     pub tables: Vec<Table>,
 }
 
@@ -65,6 +65,9 @@ pub struct Table {
     /// What it holds.
     #[serde(default)]
     pub entries: Vec<Entry>,
+    /// Entries that vpc-route does not understand, and leaves alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<NotUnderstood>,
     /// What vpc-route would do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Changes>,
@@ -74,6 +77,21 @@ pub struct Table {
     /// Why it is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// An entry that vpc-route does not understand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotUnderstood {
+    /// Its destination and its ID as the provider writes them.
+    pub entry: String,
+    /// Its destination, if it is an IP prefix; then it is among [`Table::entries`], too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<IpNetwork>,
+    /// Whether it uses up quota.
+    pub counts: bool,
+    /// What is not understood.
+    pub why: String,
 }
 
 /// What a table is.
@@ -153,13 +171,13 @@ pub struct Entry {
     pub destination: IpNetwork,
     /// Where it leads.
     pub next_hops: Vec<NextHop>,
-    /// Its name.
+    /// The entry's name; empty where the provider has no names.
     #[serde(default)]
     pub name: String,
     /// Its ID, where the provider has one.
     #[serde(default)]
     pub id: Option<String>,
-    /// Its state.
+    /// Whether the provider says that it forwards.
     #[serde(default)]
     pub status: Status,
     /// Where it comes from.
@@ -293,6 +311,8 @@ impl Table {
     /// How many custom entries it holds, which count against the quota.
     pub fn used(&self) -> usize {
         let custom = |e: &&Entry| e.kind == Origin::Custom;
-        self.entries.iter().filter(custom).count()
+        let hidden = |n: &&NotUnderstood| n.counts && n.destination.is_none();
+        let hidden = self.not_understood.iter().filter(hidden).count();
+        self.entries.iter().filter(custom).count() + hidden
     }
 }

@@ -104,6 +104,10 @@ pub struct AddRequest {
     /// netd chooses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<IpAddr>,
+    /// Those of [`Self::ips`] that were asked for with a prefix length. A netd of a release
+    /// before this field gives the network's length, whichever was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_prefixes: Vec<AskedPrefix>,
     /// The MAC that the caller asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddr>,
@@ -122,6 +126,15 @@ pub struct AddRequest {
     /// For people.
     #[serde(default)]
     pub pod: PodRef,
+}
+
+/// An address that a caller asked for with a prefix length.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedPrefix {
+    /// The address and the length.
+    pub address: IpNetwork,
+    /// Where it was asked: `runtimeConfig.ips[0]`, `args.cni.ips[0]`, `CNI_ARGS IP`.
+    pub place: String,
 }
 
 /// A route inside a container.
@@ -168,7 +181,7 @@ pub struct AddReply {
 pub struct DelRequest {
     /// [`VERSION`] of the sender.
     pub version: u32,
-    /// The attachment.
+    /// Which attachment: network, container and interface.
     #[serde(flatten)]
     pub key: AttachmentKey,
     /// The namespace, where the runtime still knows it.
@@ -188,7 +201,7 @@ pub struct DelReply {
 pub struct CheckRequest {
     /// [`VERSION`] of the sender.
     pub version: u32,
-    /// The attachment.
+    /// Which attachment: network, container and interface.
     #[serde(flatten)]
     pub key: AttachmentKey,
     /// The container's network namespace.
@@ -223,9 +236,9 @@ pub struct GcRequest {
 /// One living attachment in a GC.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GcAttachment {
-    /// The container.
+    /// `CNI_CONTAINERID`.
     pub container_id: ContainerId,
-    /// Its interface.
+    /// `CNI_IFNAME`.
     pub ifname: IfName,
 }
 
@@ -234,6 +247,9 @@ pub struct GcAttachment {
 pub struct GcReply {
     /// What was released.
     pub released: Vec<AttachmentKey>,
+    /// What was not listed and is not garbage all the same: a process lives in its namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<AttachmentKey>,
 }
 
 /// STATUS: could an ADD to this network succeed? Runtimes ask every five seconds.

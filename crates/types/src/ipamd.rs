@@ -31,7 +31,7 @@ pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostRanges {
-    /// The host.
+    /// Name of the host in the plan.
     pub host: NodeName,
     /// Changes whenever the answer does. Opaque: to be compared for equality only.
     pub revision: String,
@@ -54,7 +54,7 @@ pub struct RangeGrant {
     pub ledger: Incarnation,
     /// The plan's network.
     pub network: NetworkName,
-    /// The range.
+    /// The range as a prefix.
     pub prefix: IpNetwork,
     /// What to do with it.
     pub state: GrantState,
@@ -78,7 +78,7 @@ impl RangeGrant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
-    /// The network.
+    /// Name of the network in the plan.
     pub network: NetworkName,
     /// The range, where the plan names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,11 +107,11 @@ pub struct Grants {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostGrant {
-    /// The host.
+    /// Name of the host in the plan.
     pub host: NodeName,
     /// The plan's network.
     pub network: NetworkName,
-    /// The range.
+    /// The range as a prefix.
     pub prefix: IpNetwork,
     /// A range that drains is routed as one that is active: it is in use.
     pub state: GrantState,
@@ -149,7 +149,7 @@ pub struct Held {
     pub ledger: Incarnation,
     /// The plan's network.
     pub network: NetworkName,
-    /// The range.
+    /// The range as a prefix.
     pub prefix: IpNetwork,
     /// Addresses in use or at rest after a release.
     pub used: u64,
@@ -161,9 +161,9 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Drain {
-    /// The owner.
+    /// Name of the host that owns the range.
     pub host: NodeName,
-    /// The range.
+    /// The range as a prefix.
     pub prefix: IpNetwork,
     /// Take a drain back.
     #[serde(default)]
@@ -174,9 +174,9 @@ pub struct Drain {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Release {
-    /// The owner.
+    /// Name of the host that owns the range.
     pub host: NodeName,
-    /// The range.
+    /// The range as a prefix.
     pub prefix: IpNetwork,
     /// The lease that is meant; a later lease of the same range is then left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,7 +191,7 @@ pub struct Release {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grow {
-    /// The host.
+    /// Name of the host in the plan.
     pub host: NodeName,
     /// The network of which it gets one slice more in each family.
     pub network: NetworkName,
@@ -201,7 +201,7 @@ pub struct Grow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseView {
-    /// The lease.
+    /// What was granted, to whom, and its state.
     #[serde(flatten)]
     pub lease: Lease,
     /// Addresses in use as the host last reported; none: it has not since the start.
@@ -233,7 +233,7 @@ pub struct Listing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostWaiting {
-    /// The host.
+    /// Name of the host in the plan.
     pub host: NodeName,
     /// What it waits for.
     #[serde(flatten)]
@@ -260,9 +260,9 @@ pub struct OwnerView {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolRef {
-    /// The network.
+    /// Name of the network in the plan.
     pub network: NetworkName,
-    /// The pool.
+    /// The pool as a prefix.
     pub pool: IpNetwork,
 }
 

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod cni;
+pub mod control;
 pub mod ipamd;
 pub mod marks;
 pub mod name;

@@ -6,17 +6,46 @@
 /// in `rt_protos` uses.
 pub const ROUTE_PROTOCOL: u8 = 94;
 
+/// The key under a row's `external_ids` in Open vSwitch's database that says whose it is.
+pub const OWNER: &str = "flatnet-owner";
+/// Its value in rows of netd's.
+pub const OWNER_NETD: &str = "netd";
+/// The key under `external_ids` that says what one of the node's own rows is for: `bridge`,
+/// `host`, `uplink`.
+pub const PURPOSE: &str = "flatnet-purpose";
+
 /// Marks a flow as netd's: the upper 16 bits of its cookie, "FN". Below are the attachment's
 /// generation, or 0 for the node's own flows.
 pub const COOKIE_MARK: u64 = 0x464e << 48;
 /// The bits of a cookie that hold [`COOKIE_MARK`].
 pub const COOKIE_MARK_MASK: u64 = 0xffff << 48;
 
-/// The cookie of a flow that a packet taught the bridge, "FL" in its upper 16 bits: no flow of
-/// an attachment, and none that a reconcile would miss or take away.
+/// The conntrack zone of what the host forwards, in Open vSwitch's datapath. Zone 0 is the
+/// kernel's own.
+pub const WAY_BACK_ZONE: u16 = 64_000;
+
+/// The first conntrack zone of a container. Those of slots follow, up to [`WAY_BACK_ZONE`]; all others are
+/// other users' of the datapath.
+pub const FIRST_ZONE: u16 = 32_768;
+
+/// The conntrack zone of the connections to services of the container in a slot of the store; `None`
+/// for slots that no node has so many of.
+pub fn zone_of(slot: u16) -> Option<u16> {
+    let zone = FIRST_ZONE.checked_add(slot);
+    zone.filter(|zone| *zone < WAY_BACK_ZONE)
+}
+
+/// Whether a conntrack zone is netd's.
+pub fn is_our_zone(zone: u16) -> bool {
+    (FIRST_ZONE..=WAY_BACK_ZONE).contains(&zone)
+}
+
+/// The cookie of a flow that a packet taught the bridge, "FL" in its upper 16 bits. netd made such
+/// flows for services before it asked the connection tracker; they end by themselves, and until
+/// then connections of that time need them: no reconcile takes them away.
 pub const LEARNED_COOKIE: u64 = 0x464c << 48;
 
-/// Whether a flow with this cookie is netd's, or was learned by one of netd's.
+/// Whether a flow with this cookie is netd's, or was learned by one of an earlier netd's.
 pub fn is_ours(cookie: u64) -> bool {
     let mark = cookie & COOKIE_MARK_MASK;
     mark == COOKIE_MARK || mark == LEARNED_COOKIE
@@ -28,6 +57,9 @@ mod tests {
 
     #[test]
     fn a_flow_is_ours_by_the_upper_bits_of_its_cookie() {
+        assert_eq!((zone_of(0), zone_of(29_999)), (Some(32_768), Some(62_767)));
+        assert_eq!((zone_of(31_232), zone_of(u16::MAX)), (None, None));
+        assert!(is_our_zone(WAY_BACK_ZONE) && !is_our_zone(7));
         assert!(is_ours(COOKIE_MARK | 7) && is_ours(LEARNED_COOKIE));
         assert!(!is_ours(0) && !is_ours(7) && !is_ours(0x1234 << 48));
     }

@@ -217,7 +217,7 @@ impl NetnsPath {
         Ok(Self(value))
     }
 
-    /// The path.
+    /// The path, which is absolute.
     pub fn as_path(&self) -> &Path {
         Path::new(&self.0)
     }
@@ -258,7 +258,7 @@ impl From<NetnsPath> for PathBuf {
 pub struct AttachmentKey {
     /// The `name` of the CNI configuration that made it; garbage collection is by it.
     pub network: NetworkName,
-    /// The container.
+    /// `CNI_CONTAINERID`.
     pub container_id: ContainerId,
     /// The interface inside the container.
     pub ifname: IfName,

@@ -15,7 +15,7 @@ use crate::range::{Family, Span, Withheld};
 /// How full a range is. `capacity = used + resting + free`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeUsage {
-    /// The range.
+    /// First and last address of the range.
     pub range: Span,
     /// How many addresses can be handed out in all.
     pub capacity: u128,
@@ -54,7 +54,7 @@ pub enum AllocateError {
     /// The network has no range on this host.
     #[error("the network {network} has no address range on this host")]
     NoRange {
-        /// The network.
+        /// Name of the network in the plan.
         network: NetworkName,
     },
     /// No address of a family is free.
@@ -64,11 +64,11 @@ pub enum AllocateError {
         when(*next_free_in)
     )]
     Exhausted {
-        /// The network.
+        /// Name of the network in the plan.
         network: NetworkName,
         /// The family that has none.
         family: Family,
-        /// Its ranges.
+        /// The network's ranges of that family, and how full each is.
         ranges: Vec<RangeUsage>,
         /// When the next resting address is free, if one rests.
         next_free_in: Option<Duration>,
@@ -79,25 +79,25 @@ pub enum AllocateError {
         listed("; it has ", ranges)
     )]
     Outside {
-        /// The address.
+        /// The address that was asked for.
         ip: IpAddr,
-        /// The network.
+        /// Name of the network in the plan.
         network: NetworkName,
-        /// Its ranges.
+        /// The network's ranges on this host.
         ranges: Vec<Span>,
     },
     /// The address asked for is never handed out.
     #[error("{ip} is not handed out: {why}")]
     Withheld {
-        /// The address.
+        /// The address that was asked for.
         ip: IpAddr,
-        /// Why not.
+        /// What it is withheld for.
         why: Withheld,
     },
     /// The address asked for is an attachment's.
     #[error("{ip} is taken by the attachment {owner}")]
     Taken {
-        /// The address.
+        /// The address that was asked for.
         ip: IpAddr,
         /// Who has it.
         owner: Arc<AttachmentKey>,
@@ -105,7 +105,7 @@ pub enum AllocateError {
     /// The address asked for was released a short while ago.
     #[error("{ip} was released a short while ago and rests; it is free in {} ms", free_in.as_millis())]
     Resting {
-        /// The address.
+        /// The address that was asked for.
         ip: IpAddr,
         /// How long it still rests.
         free_in: Duration,
@@ -113,9 +113,9 @@ pub enum AllocateError {
     /// Two addresses of one family were asked for.
     #[error("{first} and {second} are of one family: one attachment gets one address of each")]
     TwoOfOneFamily {
-        /// The one.
+        /// The first of the two.
         first: IpAddr,
-        /// The other.
+        /// The second of the two.
         second: IpAddr,
     },
 }

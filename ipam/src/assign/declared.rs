@@ -28,14 +28,14 @@ pub struct Declared {
 pub struct DeclaredNetwork {
     /// The site that it is in.
     pub site: String,
-    /// Its pools.
+    /// In the order in which slices are cut from them.
     pub pools: Vec<DeclaredPool>,
 }
 
 /// A pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredPool {
-    /// The prefix.
+    /// All addresses of the pool.
     pub prefix: IpNetwork,
     /// The prefix length of the slice that a host gets which the plan gives no range;
     /// none: such hosts get nothing of this pool.
@@ -47,7 +47,7 @@ pub struct DeclaredPool {
 /// A link that hosts share, and on which they route to each other: a VPC's site and vSwitch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Segment {
-    /// The site.
+    /// Name of the VPC's site.
     pub site: String,
     /// The vSwitch.
     pub name: String,
@@ -60,16 +60,16 @@ pub struct DeclaredHost {
     pub site: String,
     /// The segment whose hosts it routes to; none in an IDC.
     pub segment: Option<Segment>,
-    /// Its ranges.
+    /// The ranges that the plan gives it; none: it may get slices.
     pub ranges: Vec<DeclaredRange>,
 }
 
 /// A range that the plan gives to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredRange {
-    /// The network.
+    /// Name of the network in the plan.
     pub network: NetworkName,
-    /// The range.
+    /// The range as a prefix.
     pub prefix: IpNetwork,
 }
 
@@ -81,9 +81,9 @@ pub enum DeclaredError {
         "the range {prefix} of host {host} overlaps one of host {other}: give each address to one host"
     )]
     Overlap {
-        /// The range.
+        /// The range as a prefix.
         prefix: IpNetwork,
-        /// Its host.
+        /// Name of the host that it is given to.
         host: NodeName,
         /// The other one.
         other: NodeName,
@@ -94,9 +94,9 @@ pub enum DeclaredError {
         pool.prefix()
     )]
     Slice {
-        /// The network.
+        /// Name of the network in the plan.
         network: NetworkName,
-        /// The pool.
+        /// The pool as a prefix.
         pool: IpNetwork,
         /// The length asked for.
         slice: u8,
@@ -159,12 +159,12 @@ impl Declared {
         })
     }
 
-    /// The networks.
+    /// The declared networks, by name.
     pub fn networks(&self) -> &BTreeMap<NetworkName, DeclaredNetwork> {
         &self.networks
     }
 
-    /// The hosts.
+    /// The declared hosts, by name.
     pub fn hosts(&self) -> &BTreeMap<NodeName, DeclaredHost> {
         &self.hosts
     }

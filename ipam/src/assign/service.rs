@@ -49,7 +49,7 @@ pub struct ServiceStart {
     pub config: LedgerConfig,
     /// What the plan declares.
     pub declared: Arc<Declared>,
-    /// The time.
+    /// Where the service has the time from.
     pub clock: Clock,
 }
 
@@ -62,7 +62,7 @@ pub enum ServiceError {
     /// It could not be written, and was undone.
     #[error("the ledger cannot be written, so nothing was changed")]
     Store {
-        /// Why.
+        /// The error of the write.
         #[source]
         source: Arc<StoreError>,
     },

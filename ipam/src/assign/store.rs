@@ -23,7 +23,7 @@ pub(super) const LEDGER_SCHEMA: u64 = 1;
 pub struct Start {
     /// Which one, counted from 0.
     pub number: u64,
-    /// Its incarnation.
+    /// The life of the ledger that began then.
     pub incarnation: Incarnation,
     /// The sequence at which it began.
     pub first: u64,

@@ -4,10 +4,13 @@ use std::io;
 use std::path::Path;
 
 use axum::http::{HeaderMap, header};
+use flatnet_files::SECRET_MAX;
 use subtle::ConstantTimeEq;
 
 /// The shortest token that is taken, in bytes: 128 bits in hexadecimal digits.
 const TOKEN_MIN: usize = 32;
+/// The longest, in bytes: a header line takes more.
+const TOKEN_MAX: usize = 4096;
 
 /// A secret. It is never printed.
 #[derive(Clone)]
@@ -22,23 +25,27 @@ impl std::fmt::Debug for Token {
 impl Token {
     /// Reads the token of a file, less white space at its ends.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        Self::new(std::fs::read_to_string(path)?.trim())
+        Self::new(flatnet_files::read_text(path, SECRET_MAX)?.trim())
     }
 
     pub(crate) fn new(text: &str) -> io::Result<Self> {
-        if text.len() < TOKEN_MIN || !text.is_ascii() {
+        let length = TOKEN_MIN..=TOKEN_MAX;
+        if !length.contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(io::Error::other(format!(
-                "a token of {TOKEN_MIN} ASCII characters at least is wanted: `openssl rand -hex 32` makes one"
+                "a token of {TOKEN_MIN} to {TOKEN_MAX} visible ASCII characters without white space is wanted: `openssl rand -hex 32` makes one"
             )));
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether the caller has brought it. Takes the same time wherever the first difference
-    /// is.
+    /// Whether the caller has brought it, once: of two credentials nobody can say which one
+    /// another program on the way, such as a proxy, has looked at (RFC 9110 §5.3). Takes the
+    /// same time wherever the first difference is.
     pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get(header::AUTHORIZATION)
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let (first, second) = (values.next(), values.next());
+        let given = first
+            .filter(|_| second.is_none())
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
@@ -69,6 +76,17 @@ mod tests {
         assert!(!token.admits(&bearing(&format!("Bearer {secret}0"))));
         assert!(!token.admits(&HeaderMap::new()));
         assert!(!format!("{token:?}").contains("0123"));
-        assert!(Token::new("short").is_err());
+        let twice = {
+            let mut headers = bearing(&format!("Bearer {secret}"));
+            headers.append(header::AUTHORIZATION, "Bearer x".parse().expect("a value"));
+            headers
+        };
+        assert!(!token.admits(&twice), "two credentials");
+        let two_lines = format!("{secret}\n{secret}");
+        let long = "x".repeat(TOKEN_MAX + 1);
+        for wrong in ["", "short", &two_lines, &long, &format!("{secret}é")] {
+            let refused = Token::new(wrong).expect_err("no token").to_string();
+            assert!(!wrong.contains(secret) || !refused.contains(secret));
+        }
     }
 }

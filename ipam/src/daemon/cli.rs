@@ -41,7 +41,7 @@ pub struct InitArgs {
 /// How to run.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The plan file. A change of it is taken over within a second or two.
+    /// The plan file. A change of it is taken over within two seconds.
     #[arg(long, value_name = "FILE", default_value = "/etc/flatnet/plan.yaml")]
     pub plan: PathBuf,
     /// Where the ledger is kept.
@@ -65,7 +65,7 @@ pub struct RunArgs {
     /// Read again when it changes, as the other files of TLS are.
     #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
     pub tls_cert: Option<PathBuf>,
-    /// Its key.
+    /// The private key of --tls-cert, as PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// The authority of callers' certificates. A certificate says whose ranges its bearer may

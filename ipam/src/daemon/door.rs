@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::serve::ListenerExt;
+use flatnet_daemon::serve::{self, Limits};
 use flatnet_daemon::stop;
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -12,10 +13,12 @@ use super::auth::Token;
 use super::cli::RunArgs;
 use super::http::{self, App};
 use super::listen;
-use super::tls::{Caller, Tls, TlsFiles, TlsListener};
+use super::tls::{Tls, TlsFiles, TlsListener};
 
 /// How often the files of TLS are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// The most connections at a time: three of each of ten thousand hosts.
+const CONNECTIONS: usize = 32_768;
 
 /// A socket on which others are served.
 pub(crate) struct Door {
@@ -71,11 +74,17 @@ impl Door {
         stopping: watch::Receiver<bool>,
     ) -> std::io::Result<()> {
         let router = http::tcp_router(app, self.token);
+        let mut limits = Limits {
+            connections: serve::connections(CONNECTIONS)?,
+        };
+        let stop = stop::told(stopping);
         if let Some(tls) = self.tls {
-            let service = router.into_make_service_with_connect_info::<Caller>();
-            return axum::serve(TlsListener::start(self.listener, tls), service)
-                .with_graceful_shutdown(stop::told(stopping))
-                .await;
+            // A connection that shakes hands has its file, too.
+            let shaking = limits.connections.div_ceil(4);
+            limits.connections = (limits.connections - shaking).max(1);
+            let listener = TlsListener::start(self.listener, tls, shaking);
+            serve::serve(listener, |_, caller| caller, router, limits, stop).await;
+            return Ok(());
         }
         let listener = self.listener.tap_io(|stream| {
             // Answers are small and one at a time: nothing is to wait for more.
@@ -83,9 +92,8 @@ impl Door {
                 tracing::debug!(error = %e, "TCP_NODELAY");
             }
         });
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stop::told(stopping))
-            .await
+        serve::serve(listener, |_, _| (), router, limits, stop).await;
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! HTTP/JSON: the same routes on the unix socket and over TCP.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -11,17 +11,20 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use flatnet_daemon::serve::whole;
 use flatnet_daemon::socket::Peer;
+use flatnet_types::api::view::PlanStatus;
 use flatnet_types::ipamd::{Drain, ErrorBody, Grants, Grow, HostRanges, Release, Report};
 use flatnet_types::{NodeName, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::auth::Token;
 use super::metrics::{Metrics, RunsOut};
 use super::rights::Rights;
 use super::tls::Caller;
-use crate::assign::{PoolUsage, Service, ServiceError, Wait};
+use crate::assign::{Declared, PoolUsage, Service, ServiceError, Wait};
 
 /// The largest request body in bytes: a report of a few thousand ranges.
 const BODY_MAX: usize = 1 << 20;
@@ -30,15 +33,17 @@ const WAIT: &str = "30s";
 /// The longest that a watch waits.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// The plan in force, and what is wrong with the file if that is another.
-#[derive(Debug, Clone, Default, Serialize)]
+/// The plan, as its source accepts it.
+pub(crate) type Plans = watch::Receiver<flatnet_plan_source::State<Declared>>;
+
+/// The plan that was accepted, and what is wrong with the one that is there now.
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PlanStatus {
-    /// When it was taken over.
-    pub(crate) loaded_at: Timestamp,
-    /// Why the file that is there now was refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) refused: Option<String>,
+pub(crate) struct PlanReply {
+    /// `since`, by the name that it had before there were versions.
+    loaded_at: Timestamp,
+    #[serde(flatten)]
+    status: PlanStatus,
 }
 
 /// What the handlers need.
@@ -46,7 +51,7 @@ pub(crate) struct PlanStatus {
 pub(crate) struct App {
     pub(crate) service: Service,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) plan: Arc<RwLock<PlanStatus>>,
+    pub(crate) plan: Plans,
 }
 
 /// A typed error.
@@ -153,7 +158,7 @@ async fn root_only(
 ) -> Response {
     if peer.is_root() {
         request.extensions_mut().insert(Rights::everything());
-        return next.run(request).await;
+        return answer(request, next).await;
     }
     Failure::new(
         StatusCode::FORBIDDEN,
@@ -161,6 +166,14 @@ async fn root_only(
         "only root is served on this socket",
     )
     .into_response()
+}
+
+/// For who may ask: its body is read, within limits, and the handler answers.
+async fn answer(request: Request, next: Next) -> Response {
+    match whole(request, BODY_MAX).await {
+        Ok(request) => next.run(request).await,
+        Err(e) => Failure::new(e.status(), "badBody", e.to_string()).into_response(),
+    }
 }
 
 /// A certificate says more than a token, which everybody has alike: it goes first, and what it
@@ -200,7 +213,7 @@ async fn known(
     match rights {
         Ok(rights) => {
             request.extensions_mut().insert(rights);
-            next.run(request).await
+            answer(request, next).await
         }
         Err(refused) => {
             let challenge = refused.status == StatusCode::UNAUTHORIZED && token.is_some();
@@ -453,10 +466,13 @@ pub(crate) async fn sample(app: &App) -> Result<(Vec<PoolUsage>, Vec<RunsOut>), 
     Ok((pools, runs_out))
 }
 
-async fn plan(rights: Rights, State(app): State<App>) -> Result<Json<PlanStatus>, Failure> {
+async fn plan(rights: Rights, State(app): State<App>) -> Result<Json<PlanReply>, Failure> {
     rights.reading()?;
-    let status = app.plan.read().unwrap_or_else(PoisonError::into_inner);
-    Ok(Json(status.clone()))
+    let status = app.plan.borrow().status();
+    Ok(Json(PlanReply {
+        loaded_at: status.since,
+        status,
+    }))
 }
 
 async fn metrics(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {

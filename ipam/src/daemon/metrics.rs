@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use flatnet_plan_source::PlanMetrics;
 use flatnet_types::NetworkName;
 use ipnetwork::IpNetwork;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -44,11 +45,6 @@ struct RouteLabel {
     route: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabel {
-    result: &'static str,
-}
-
 /// How a pool has filled.
 #[derive(Debug, Default)]
 struct History {
@@ -75,9 +71,8 @@ pub(crate) struct Metrics {
     settling: Gauge<i64, AtomicI64>,
     requests: Family<RequestLabels, Counter>,
     latency: Family<RouteLabel, Histogram, fn() -> Histogram>,
-    reloads: Family<ResultLabel, Counter>,
-    plan_ok: Gauge<i64, AtomicI64>,
-    plan_loaded: Gauge<f64, AtomicU64>,
+    /// Which plan was accepted.
+    pub(crate) plan: PlanMetrics,
     history: Mutex<BTreeMap<(NetworkName, IpNetwork), History>>,
 }
 
@@ -100,9 +95,7 @@ impl Default for Metrics {
             settling: Gauge::default(),
             requests: Family::default(),
             latency: Family::new_with_constructor(latency),
-            reloads: Family::default(),
-            plan_ok: Gauge::default(),
-            plan_loaded: Gauge::default(),
+            plan: PlanMetrics::default(),
             history: Mutex::default(),
         };
         metrics.register();
@@ -158,22 +151,7 @@ impl Metrics {
             Unit::Seconds,
             self.latency.clone(),
         );
-        r.register(
-            "plan_reloads",
-            "Changed plan files by what became of them",
-            self.reloads.clone(),
-        );
-        r.register(
-            "plan_valid",
-            "0 while the plan file is one that was refused",
-            self.plan_ok.clone(),
-        );
-        r.register_with_unit(
-            "plan_loaded_timestamp",
-            "When the plan that is in force was taken over",
-            Unit::Seconds,
-            self.plan_loaded.clone(),
-        );
+        self.plan.register(r);
     }
 
     /// Counts one request.
@@ -188,16 +166,6 @@ impl Metrics {
         self.requests
             .get_or_create(&RequestLabels { route, status })
             .inc();
-    }
-
-    /// A plan file was read.
-    pub(crate) fn plan(&self, accepted: bool, now: Timestamp) {
-        let result = if accepted { "accepted" } else { "refused" };
-        self.reloads.get_or_create(&ResultLabel { result }).inc();
-        self.plan_ok.set(i64::from(accepted));
-        if accepted {
-            self.plan_loaded.set(float(now.as_millis()) / 1_000.0);
-        }
     }
 
     /// What pools look like now. Also a sample for the forecast.

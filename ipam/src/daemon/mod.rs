@@ -1,8 +1,8 @@
 //! The daemon `ipamd`: one a cluster. It reads the plan, keeps the ledger, and serves it.
 //!
 //! ```text
-//!   plan.yaml ──poll──▶ [plan_file] ──Declared──▶ assign::Service ──▶ ledger.redb
-//!                            │ refused: diagnostics, the old stays      ▲      │
+//!   plan.yaml ─▶ plan-source, [declare] ─Declared─▶ assign::Service ──▶ ledger.redb
+//!                            │ which is accepted, why one is refused    ▲      │
 //!                            ▼                                          │      ▼
 //!                       [metrics] ◀──────────────── [http] ◀── [rights] ◀── unix socket (root),
 //!                                                              [door]: [tls], or TCP (token)
@@ -15,7 +15,6 @@ mod door;
 mod http;
 mod listen;
 mod metrics;
-mod plan_file;
 mod rights;
 mod run;
 #[cfg(test)]

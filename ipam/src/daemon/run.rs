@@ -2,12 +2,14 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use flatnet_daemon::serve::{Limits, serve};
 use flatnet_daemon::socket::Peer;
 use flatnet_daemon::{socket, stop};
+use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Version};
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::Incarnation;
 use tokio::net::UnixListener;
@@ -15,19 +17,23 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::cli::{Cli, Command, InitArgs, RunArgs};
+use super::declare::declare;
 use super::door::{self, Door};
-use super::http::{self, App, PlanStatus};
+use super::http::{self, App, Plans};
 use super::listen;
 use super::metrics::Metrics;
-use super::plan_file::{self, Loaded, Stamp};
-use crate::assign::{LedgerConfig, RedbLedger, Service, ServiceStart, Trust};
+use crate::assign::{
+    Clock, Declared, LedgerConfig, RedbLedger, Service, ServiceError, ServiceStart, Trust,
+};
 
 /// The ledger's file in the state directory.
 const LEDGER_FILE: &str = "ledger.redb";
-/// How often the plan file is looked at, and rests are.
+/// How often rests are looked at, and a plan that could not be taken over is tried again.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often pools are sampled for the forecast and the metrics.
 const SAMPLE_EVERY: Duration = Duration::from_secs(60);
+/// Connections at a time on the socket for root.
+const ROOTS: usize = 256;
 /// How long a stop waits for requests that run. Long polls are cut.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -80,7 +86,7 @@ fn incarnation() -> Result<Incarnation> {
 }
 
 /// Wall time that no step of the clock disturbs.
-fn steady_clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
+fn steady_clock() -> Clock {
     let (wall, begun) = (Timestamp::from(SystemTime::now()), Instant::now());
     Arc::new(move || wall.saturating_add(begun.elapsed()))
 }
@@ -88,9 +94,8 @@ fn steady_clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
 fn open(args: &RunArgs) -> Result<RedbLedger> {
     make_dir(&args.state)?;
     let path = args.state.join(LEDGER_FILE);
-    let there = path
-        .try_exists()
-        .with_context(|| format!("look for {}", path.display()))?;
+    let there = flatnet_files::is_there(&path)
+        .with_context(|| format!("look for the ledger {}", path.display()))?;
     if !there && args.init {
         RedbLedger::create(&path, Trust::New)?;
     } else if !there {
@@ -102,33 +107,23 @@ fn open(args: &RunArgs) -> Result<RedbLedger> {
     Ok(RedbLedger::open(&path)?)
 }
 
-/// The plan to begin with: the file's, or where that is wrong the one in force before.
-fn first_plan(args: &RunArgs) -> Result<(Loaded, Option<String>)> {
-    match plan_file::load(&args.plan) {
-        Ok(loaded) => Ok((loaded, None)),
-        Err(e) => {
-            let kept = plan_file::accepted(&args.state);
-            let Ok(loaded) = plan_file::load(&kept) else {
-                return Err(e.into());
-            };
-            error!(error = %e, "the plan is refused; the one that was in force before is kept");
-            Ok((loaded, Some(e.to_string())))
-        }
-    }
+/// The plan: the file's, or where that is of no use the one that was accepted before.
+fn open_plan(args: &RunArgs, clock: Clock) -> Result<FileSource<Declared>> {
+    make_dir(&args.state)?;
+    let file = FilePlan::new(&args.plan, &args.state).by_clock(clock);
+    Ok(FileSource::open(file, |plan, _| Ok(declare(&plan)?))?)
 }
 
 async fn run(args: RunArgs) -> Result<()> {
     let begun = Instant::now();
-    let seen = plan_file::stamp(&args.plan);
-    let (plan, refused) = first_plan(&args)?;
+    let clock = steady_clock();
+    let source = open_plan(&args, Arc::clone(&clock))?;
     let store = open(&args)?;
     let trust = store.trust();
-    let clock = steady_clock();
     let metrics = Arc::new(Metrics::default());
-    metrics.plan(refused.is_none(), clock());
-    if refused.is_none() {
-        plan_file::keep(&args.state, &plan.text).context("keep a copy of the plan")?;
-    }
+    let plan = source.watch();
+    let accepted = plan.borrow().accepted.clone();
+    let (version, hosts) = (accepted.version, accepted.plan.hosts().len());
     let start = ServiceStart {
         incarnation: incarnation()?,
         trust,
@@ -136,8 +131,8 @@ async fn run(args: RunArgs) -> Result<()> {
             rest: args.rest,
             settle: args.settle,
         },
-        declared: Arc::clone(&plan.declared),
-        clock: Arc::clone(&clock),
+        declared: accepted.plan,
+        clock,
     };
     let (service, outcome) = Service::start(Box::new(store), start)?;
     if trust == Trust::Old {
@@ -148,10 +143,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let app = App {
         service,
         metrics,
-        plan: Arc::new(RwLock::new(PlanStatus {
-            loaded_at: clock(),
-            refused,
-        })),
+        plan: plan.clone(),
     };
     let unix = socket::bind("ipamd", &args.socket)?;
     let (stop, stopping) = watch::channel(false);
@@ -164,17 +156,13 @@ async fn run(args: RunArgs) -> Result<()> {
     }
     let background = [
         tokio::spawn(door::keep_tls(tls)),
-        tokio::spawn(keep_plan(
-            app.clone(),
-            args.clone(),
-            seen,
-            Arc::clone(&clock),
-        )),
+        tokio::spawn(async { match source.follow().await {} }),
+        tokio::spawn(keep_plan(app.clone(), plan, version)),
         tokio::spawn(keep_time(app)),
     ];
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        hosts = plan.declared.hosts().len(),
+        hosts,
         waiting = outcome.waiting,
         drained = outcome.drained.len(),
         ?trust,
@@ -208,58 +196,50 @@ async fn serve_unix(
     app: App,
     stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let service = http::unix_router(app).into_make_service_with_connect_info::<Peer>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop::told(stopping))
-        .await
+    let limits = Limits { connections: ROOTS };
+    let stop = stop::told(stopping);
+    serve(
+        listener,
+        |io, _| Peer::of(io),
+        http::unix_router(app),
+        limits,
+        stop,
+    )
+    .await;
+    Ok(())
 }
 
-/// Takes the plan over when its file changes. Cancel safe: a plan is taken over whole.
-async fn keep_plan(
-    app: App,
-    args: RunArgs,
-    mut seen: Option<Stamp>,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-) {
+/// Gives each plan that is accepted to the ledger, which has `in_force`. Cancel safe: a plan is taken
+/// over whole.
+async fn keep_plan(app: App, mut plan: Plans, mut in_force: Version) {
     loop {
-        tokio::time::sleep(EVERY).await;
-        let now = plan_file::stamp(&args.plan);
-        if now == seen {
-            continue;
-        }
-        let path = args.plan.clone();
-        let loaded = tokio::task::spawn_blocking(move || plan_file::load(&path)).await;
-        let refused = match loaded {
-            Ok(Ok(loaded)) => match take_over(&app, &args, loaded).await {
-                Ok(()) => None,
-                // Not the plan's fault: try again.
+        let state = plan.borrow_and_update().clone();
+        app.metrics.plan.observe(&state);
+        while state.accepted.version != in_force {
+            match take_over(&app, &state.accepted.plan).await {
+                Ok(()) => in_force = state.accepted.version,
+                // Not the plan's fault: try again, with the next plan where there is one by then.
                 Err(e) => {
                     error!(error = %e, "the plan could not be taken over yet");
-                    continue;
+                    let next = tokio::time::timeout(EVERY, plan.changed()).await;
+                    if next.is_ok() {
+                        plan.mark_changed();
+                        break;
+                    }
                 }
-            },
-            Ok(Err(e)) => Some(e.to_string()),
-            Err(e) => Some(e.to_string()),
-        };
-        seen = now;
-        app.metrics.plan(refused.is_none(), clock());
-        let mut status = app.plan.write().unwrap_or_else(PoisonError::into_inner);
-        match refused {
-            None => status.loaded_at = clock(),
-            Some(ref why) => error!(
-                why,
-                "the changed plan is refused; the old one stays in force"
-            ),
+            }
         }
-        status.refused = refused;
+        if plan.changed().await.is_err() {
+            // The source has ended, and ipamd with it.
+            return;
+        }
     }
 }
 
-async fn take_over(app: &App, args: &RunArgs, loaded: Loaded) -> Result<()> {
-    let outcome = app.service.declare(Arc::clone(&loaded.declared)).await?;
-    plan_file::keep(&args.state, &loaded.text).context("keep a copy of the plan")?;
+async fn take_over(app: &App, declared: &Arc<Declared>) -> Result<(), ServiceError> {
+    let outcome = app.service.declare(Arc::clone(declared)).await?;
     info!(
-        hosts = loaded.declared.hosts().len(),
+        hosts = declared.hosts().len(),
         drained = outcome.drained.len(),
         waiting = outcome.waiting,
         "the changed plan is in force"

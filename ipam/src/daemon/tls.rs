@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::Listener;
 use flatnet_client::tls::{Stamps, TlsError, VERSIONS, certificates, private_key, roots, stamps};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
@@ -26,7 +25,7 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 /// Connections that are through and wait to be served: served at once, as a rule.
 const READY: usize = 64;
 
-/// The files.
+/// What TLS is served by.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsFiles {
     pub(crate) cert: PathBuf,
@@ -48,16 +47,16 @@ pub(crate) enum ServerTlsError {
     Unfit {
         /// The certificate's file.
         path: PathBuf,
-        /// Why.
+        /// What TLS does not accept in it.
         #[source]
         source: rustls::Error,
     },
     /// The authority cannot be used.
     #[error("{}: {source}", path.display())]
     ClientCa {
-        /// Its file.
+        /// Path of the authority's file.
         path: PathBuf,
-        /// Why.
+        /// What TLS does not accept in it.
         #[source]
         source: rustls::server::VerifierBuilderError,
     },
@@ -155,9 +154,10 @@ pub(crate) struct TlsListener {
 impl TlsListener {
     /// Accepts and shakes hands in tasks of their own, so that a caller that is slow, or says
     /// nothing, holds up nobody. They end with the listener.
-    pub(crate) fn start(listener: TcpListener, tls: Tls) -> Self {
+    /// `at_most` shake hands at a time; more wait in the kernel's queue.
+    pub(crate) fn start(listener: TcpListener, tls: Tls, at_most: usize) -> Self {
         let (tell, ready) = mpsc::channel(READY);
-        tokio::spawn(accept(listener, tls, tell));
+        tokio::spawn(accept(listener, tls, tell, at_most));
         Self { ready }
     }
 }
@@ -167,12 +167,13 @@ async fn accept(
     listener: TcpListener,
     tls: Tls,
     tell: mpsc::Sender<(TlsStream<TcpStream>, Caller)>,
+    at_most: usize,
 ) {
     let mut listener = listener;
     let mut shaking = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = Listener::accept(&mut listener) => accepted,
+            accepted = Listener::accept(&mut listener), if shaking.len() < at_most => accepted,
             () = tell.closed() => return,
             Some(_) = shaking.join_next() => continue,
         };
@@ -221,8 +222,4 @@ impl Listener for TlsListener {
     }
 }
 
-impl Connected<IncomingStream<'_, TlsListener>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        stream.remote_addr().clone()
-    }
-}
+impl flatnet_daemon::serve::Caller for Caller {}

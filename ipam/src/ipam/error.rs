@@ -99,7 +99,7 @@ pub enum ChangeError {
         "there is no attachment {key}; generation {generation} of it was released, or never was"
     )]
     Absent {
-        /// The attachment.
+        /// The attachment that was asked for.
         key: AttachmentKey,
         /// The generation meant.
         generation: u64,
@@ -110,7 +110,7 @@ pub enum ChangeError {
         "generation {given} of the attachment {key} is not the current one, which is {current}"
     )]
     NotCurrent {
-        /// The attachment.
+        /// The attachment that was asked for.
         key: AttachmentKey,
         /// The generation meant.
         given: u64,

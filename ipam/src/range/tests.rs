@@ -145,6 +145,16 @@ fn an_overlap_names_both_ranges() {
 }
 
 #[test]
+fn a_routers_link_local_address_is_a_gateway_of_ipv6() {
+    let subnet = "fd00:1::/64".parse().expect("a subnet");
+    let own = |gateway| HostRange::new(span("fd00:1::10/124"), subnet, Some(ip(gateway)), &[]);
+    assert_eq!(own("fe80::1").expect("a range").capacity(), 16);
+    assert_eq!(own("fd00:1::1").expect("a range").capacity(), 16);
+    let outside = own("fd00:2::1").expect_err("it is on no link of the subnet");
+    assert!(matches!(outside, RangeError::GatewayOutsideSubnet { .. }));
+}
+
+#[test]
 fn the_gateway_of_one_range_is_withheld_from_all() {
     let subnet = "10.0.0.0/24".parse().expect("a subnet");
     let low = HostRange::new(span("10.0.0.0/25"), subnet, Some(ip("10.0.0.1")), &[]);

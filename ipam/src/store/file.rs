@@ -31,7 +31,8 @@ pub(crate) fn open_or_create(
             source: source.into(),
         }
     };
-    if !path.try_exists().map_err(io("find"))? {
+    // A symbolic link that leads nowhere, such as to a disk that is not mounted yet, is an error.
+    if !flatnet_files::is_there(path).map_err(io("find"))? {
         let unborn = beside(path, "new");
         match fs::remove_file(&unborn) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io("create")(e)),
@@ -63,6 +64,7 @@ pub(crate) fn open(path: &Path) -> Result<Database, StoreError> {
         source: source.into(),
     };
     let metadata = fs::metadata(path).map_err(io)?;
+    flatnet_files::regular(metadata.file_type()).map_err(io)?;
     if metadata.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(io)?;
     }

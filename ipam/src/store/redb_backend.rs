@@ -10,7 +10,8 @@ use redb::{
 };
 
 use super::{
-    Backend, Change, Lock, Reading, RedbFile, ReleasedRow, SCHEMA, Snapshot, StoreError, WriteError,
+    Backend, Change, Lock, Reading, RedbFile, ReleasedRow, SCHEMA, Snapshot, StoreError,
+    WriteError, beside,
 };
 use crate::range::{Family, bits_of, ip_of};
 use crate::record::Record;
@@ -34,10 +35,24 @@ impl RedbBackend {
     ///
     /// # Errors
     /// [`StoreError::Held`] if somebody else has it open, [`StoreError::NewerSchema`],
-    /// [`StoreError::Corrupt`], [`StoreError::Read`]. A damaged file is never replaced.
+    /// [`StoreError::Corrupt`], [`StoreError::Read`]; [`StoreError::Lost`] where there was a store
+    /// in this boot and it is gone. A damaged file is never replaced, nor one that is lost.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = Lock::take(path)?;
-        RedbFile::open_or_create(path, lock, create_tables).map(Self)
+        let failed = |source: std::io::Error| StoreError::Read {
+            path: path.to_owned(),
+            doing: "find",
+            source: source.into(),
+        };
+        if lock.says_kept() && !flatnet_files::is_there(path).map_err(failed)? {
+            return Err(StoreError::Lost {
+                path: path.to_owned(),
+                lock: beside(path, "lock"),
+            });
+        }
+        let mut file = RedbFile::open_or_create(path, lock, create_tables)?;
+        file.lock().keep().map_err(failed)?;
+        Ok(Self(file))
     }
 }
 

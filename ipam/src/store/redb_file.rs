@@ -18,7 +18,7 @@ pub(crate) struct RedbFile {
     /// `None` after a failed write, until the next load.
     database: Option<Database>,
     // Dropped last: the database is closed before the lock goes.
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl RedbFile {
@@ -49,12 +49,17 @@ impl RedbFile {
         Ok(Self::of(path, lock, database))
     }
 
-    fn of(path: &Path, _lock: Lock, database: Database) -> Self {
+    fn of(path: &Path, lock: Lock, database: Database) -> Self {
         Self {
             path: path.to_owned(),
             database: Some(database),
-            _lock,
+            lock,
         }
+    }
+
+    /// The lock beside it.
+    pub(crate) fn lock(&mut self) -> &mut Lock {
+        &mut self.lock
     }
 
     /// Reads from one state of the file; opens it anew where a write had failed.

@@ -9,7 +9,9 @@ use tracing::{debug, info, warn};
 
 use super::engine::Engine;
 use super::error::AttachError;
+use super::macs;
 use super::plan::{self, AttachPlan, Holding, host_ifindex, host_ifname};
+use crate::flows::NodePorts;
 use crate::world::{World, WorldError};
 
 impl<W: World> Engine<W> {
@@ -20,6 +22,11 @@ impl<W: World> Engine<W> {
     /// [`AttachError`]; nothing of the attachment is left, but where the undoing failed too,
     /// which the reconciler finishes.
     pub async fn add(&self, request: &AddRequest) -> Result<AddReply, AttachError> {
+        if self.ports().is_err() {
+            // What is refused anyway does not wait.
+            plan::check(&self.spec(), request)?;
+            self.wait_for_ports().await;
+        }
         let spec = self.spec();
         let checked = plan::check(&spec, request)?;
         let ports = self.ports()?;
@@ -32,7 +39,7 @@ impl<W: World> Engine<W> {
                 })?;
 
         let _held = self.lock(&request.key).await;
-        self.check_mac(request)?;
+        self.check_mac(request, &ports).await?;
         let mtu = checked.mtu;
         let wanted = ReserveRequest {
             network: checked.network.name.clone(),
@@ -47,8 +54,11 @@ impl<W: World> Engine<W> {
                 })
         };
         let (reservation, durable) = match reserve() {
-            Err(ReserveError::Exists { record }) if !self.has_link_of(&record).await? => {
-                // Its container went without a DEL, and its link with it.
+            // Its container went without a DEL, and its link with it; or its DEL was answered while
+            // netd was away, and waits in the spool.
+            Err(ReserveError::Exists { record })
+                if !self.has_link_of(&record).await? || self.has_spooled_del(&record).await =>
+            {
                 self.take_away(&record).await?;
                 reserve()?
             }
@@ -71,6 +81,7 @@ impl<W: World> Engine<W> {
         };
         match self.make(&netns, &holding, &plan, durable).await {
             Ok(left_out) => {
+                self.made().made(holding.generation);
                 self.world().announce(plan.announcements);
                 if !holding.detail.trunk.is_empty() {
                     self.mend_soon();
@@ -96,7 +107,8 @@ impl<W: World> Engine<W> {
     /// The order is the fastest that was measured: the port's rows go to the database first,
     /// and the link is made while they travel. The switch then finds both in one pass over
     /// its ports; where it hears of the link first, it goes over all of them once more
-    /// (docs/adr/0005). Until its flows are in, a port lets nothing through.
+    /// (docs/adr/0005). The flows follow when the switch has said which number the port has; until
+    /// they are in, a port lets nothing through.
     ///
     /// Gives the destinations that are another interface's of the container.
     async fn make(
@@ -115,16 +127,13 @@ impl<W: World> Engine<W> {
                 world.create_link(netns, &plan.link).await,
             )?;
             done("link");
-            let flows = world.send_flows(&plan.meters, &plan.flows);
             let configured = world.configure(netns, &plan.link, &plan.container).await;
             let left_out = step("configure the container's interface", configured)?;
             done("addresses");
-            step("install the flows", flows.await)?;
-            done("flows");
             reserved.await?;
             done("reserved");
-            // From here on the attachment is whole but for the switch's word on the port. A
-            // crash now is mended by the next start, which finds it committed.
+            // From here on the attachment is whole but for its port and flows. A crash now is
+            // repaired by the next start, which finds it committed.
             self.ipam()
                 .commit(&holding.key, holding.generation)?
                 .await?;
@@ -132,11 +141,18 @@ impl<W: World> Engine<W> {
             Ok::<_, AttachError>(left_out)
         };
         let port = async {
-            step(
-                "add the port to the bridge",
-                world.add_port(&plan.row).await,
-            )?;
+            let added = world.add_port(&plan.row, plan.zone()).await;
+            let number = step("add the port to the bridge", added)?;
             done("port");
+            // Flows name the number that the switch has given, never one that was guessed.
+            let flows = world.send_flows(&plan.meters, &plan.flows_at(number));
+            step("install the flows", flows.await)?;
+            done("flows");
+            if number != plan.row.number {
+                // The row is to ask for the number that the port has, or the switch would move
+                // the port once the other one is free.
+                self.mend_soon();
+            }
             Ok::<(), AttachError>(())
         };
         // Polled in this order, so the transaction is on its way before the link is made. One
@@ -149,14 +165,16 @@ impl<W: World> Engine<W> {
     pub(super) async fn undo(&self, holding: &Holding, plan: &AttachPlan) {
         let world = self.world();
         let meters: Vec<u32> = plan.meters.iter().map(|m| m.id).collect();
-        if let Err(e) = world.delete_port(&plan.row.name).await {
+        // Before the port goes: nobody else is to find flows at its number.
+        let flows = world.delete_flows(plan.cookie(), &meters);
+        if let Err(e) = world.delete_port(&plan.row.name, plan.zone()).await {
             warn!(error = %e, port = plan.row.name, "the port stays until the next reconcile");
             self.mend_soon();
         }
         let unlinked = world
             .delete_link(&plan.link.host_name, plan.link.host_ifindex)
             .await;
-        if let Err(e) = world.delete_flows(plan.port.cookie(), &meters).await {
+        if let Err(e) = flows.await {
             warn!(error = %e, "the flows stay until the next reconcile");
             self.mend_soon();
         }
@@ -191,9 +209,21 @@ impl<W: World> Engine<W> {
         Ok(link.is_some())
     }
 
-    /// A MAC that was asked for must not be another container's: flows and switches tell
-    /// containers apart by it.
-    fn check_mac(&self, request: &AddRequest) -> Result<(), AttachError> {
+    /// Whether a DEL of this attachment was answered and waits to be done. A spool that cannot be
+    /// read has none: whoever replays it says so.
+    async fn has_spooled_del(&self, record: &Record) -> bool {
+        let Some(spool) = self.inner.spool.get().cloned() else {
+            return false;
+        };
+        let key = record.key.clone();
+        let found = tokio::task::spawn_blocking(move || spool.find(&key)).await;
+        let created = record.created_at.as_millis();
+        found.is_ok_and(|del| del.is_some_and(|del| del.applies_to(created)))
+    }
+
+    /// A MAC that was asked for must be nobody else's: flows and switches tell containers apart by
+    /// it, and neighbours would send the container what is for the other one.
+    async fn check_mac(&self, request: &AddRequest, ports: &NodePorts) -> Result<(), AttachError> {
         let Some(mac) = request.mac else {
             return Ok(());
         };
@@ -201,13 +231,26 @@ impl<W: World> Engine<W> {
             record.key != request.key
                 && record.detail.get("mac").and_then(|m| m.as_str()) == Some(&mac.to_string())
         });
-        match owner {
-            Some(record) => Err(AttachError::MacTaken {
+        if let Some(record) = owner {
+            return Err(AttachError::MacTaken {
                 mac,
                 owner: record.key.clone(),
-            }),
-            None => Ok(()),
+            });
         }
+        let neighbours = step(
+            "read the host's neighbours",
+            self.world().bearers(mac).await,
+        )?;
+        let spec = self.spec();
+        let owner = match neighbours
+            .iter()
+            .find(|ip| !macs::may_be_a_containers(&spec, **ip))
+        {
+            _ if mac == ports.mac => "this host".to_owned(),
+            Some(ip) => format!("neighbour {ip}"),
+            None => return Ok(()),
+        };
+        Err(AttachError::MacElsewhere { mac, owner })
     }
 }
 

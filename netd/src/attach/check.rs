@@ -90,11 +90,20 @@ impl<W: World> Engine<W> {
             self.world().observe_flows(cookie(generation)).await,
         )?;
         let there: BTreeSet<_> = flows.into_iter().collect();
-        let missing = plan.flows.iter().filter(|f| !there.contains(f)).count();
-        if missing > 0 {
+        let Some(number) = self.world().port_number(&plan.row.name) else {
             differences.push(format!(
-                "{missing} of {} flows are missing",
-                plan.flows.len()
+                "the switch has no number for port {}",
+                plan.row.name
+            ));
+            return Ok(differences);
+        };
+        let wanted = plan.flows_at(number);
+        let mut missing = wanted.iter().filter(|f| !there.contains(f));
+        if let Some(first) = missing.next() {
+            differences.push(format!(
+                "{} of {} flows are missing, of them first: {first}",
+                1 + missing.count(),
+                wanted.len()
             ));
         }
         Ok(differences)

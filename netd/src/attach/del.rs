@@ -6,13 +6,14 @@ use std::sync::{Arc, PoisonError};
 use flatnet_ipam::Record;
 use flatnet_types::AttachmentKey;
 use flatnet_types::api::{DelReply, GcAttachment, GcReply, GcRequest};
+use flatnet_types::marks::zone_of;
 use tracing::{info, warn};
 
 use super::engine::Engine;
 use super::error::AttachError;
-use super::plan::{host_ifindex, host_ifname};
-use crate::flows;
-use crate::world::World;
+use super::plan::{Holding, host_ifindex, host_ifname};
+use crate::flows::{self, Limit};
+use crate::world::{ContainerActual, World};
 
 impl<W: World> Engine<W> {
     /// Detaches a container. What is gone already is no error.
@@ -50,20 +51,13 @@ impl<W: World> Engine<W> {
     pub(crate) async fn take_away(&self, record: &Record) -> Result<(), AttachError> {
         let world = self.world();
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
-        let meters = [2 * u32::from(record.slot), 2 * u32::from(record.slot) + 1];
-        let limited = record
-            .detail
-            .get("bandwidth")
-            .is_some_and(|b| b.as_object().is_some_and(|b| !b.is_empty()));
+        let meters = Limit::meters_of(record.slot);
         // Flows first and unawaited: one connection keeps the order, so the next user of the
         // port's number, whose flows come later, is safe.
-        let flows = world.delete_flows(
-            flows::cookie(record.generation),
-            if limited { &meters } else { &[] },
-        );
+        let flows = world.delete_flows(flows::cookie(record.generation), &meters);
         let (unlinked, unported) = tokio::join!(
             world.delete_link(&name, ifindex),
-            world.delete_port(name.as_str())
+            world.delete_port(name.as_str(), zone_of(record.slot))
         );
         if let Err(e) = unlinked {
             return Err(AttachError::Incomplete(vec![format!("link {name}: {e}")]));
@@ -141,8 +135,35 @@ impl<W: World> Engine<W> {
         }
     }
 
+    /// Whether an attachment's interface is where it was made, and a process with it.
+    async fn is_inhabited(&self, key: &AttachmentKey) -> bool {
+        let holding = self
+            .ipam()
+            .get(key)
+            .map(|record| Holding::from_record(&record));
+        let Some(Ok(holding)) = holding else {
+            return false;
+        };
+        let world = self.world();
+        // A path under /proc may by now lead to another process's namespace: the interface
+        // tells.
+        let Ok(netns) = world.open_netns(&holding.detail.netns) else {
+            return false;
+        };
+        let found = world.observe_container(&netns, &key.ifname).await;
+        let ours = |c: &ContainerActual| c.mac == Some(holding.detail.mac);
+        match found {
+            Ok(found) => found.as_ref().is_some_and(ours) && world.is_inhabited(&netns).await,
+            Err(_) => false,
+        }
+    }
+
     /// Releases every attachment of a network that the runtime does not list. Goes on after
     /// an error and reports all.
+    ///
+    /// An attachment in whose namespace a process runs is kept: it is no garbage but another
+    /// runtime's container, whose configuration has the same network name, and which this
+    /// runtime cannot know of.
     ///
     /// # Errors
     /// [`AttachError::Incomplete`] with a line for each that could not be taken away.
@@ -163,6 +184,12 @@ impl<W: World> Engine<W> {
         let mut reply = GcReply::default();
         let mut failed = Vec::new();
         for key in dead {
+            if self.is_inhabited(&key).await {
+                warn!(%key, "not listed by a runtime's GC, and kept: a process lives in its \
+                      namespace; do two runtimes use one network name?");
+                reply.kept.push(key);
+                continue;
+            }
             match self.del(&key).await {
                 Ok(_) => reply.released.push(key),
                 Err(e) => failed.push(format!("{key}: {e}")),

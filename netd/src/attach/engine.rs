@@ -1,21 +1,31 @@
 //! The engine: carries plans out, one call for an attachment at a time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
+use flatnet_cni::spool::Spool;
 use flatnet_ipam::Ipam;
+use flatnet_ovs::openflow::PacketOut;
 use flatnet_plan::NodeSpec;
 use flatnet_types::api::{StatusReply, StatusRequest};
 use flatnet_types::{AttachmentKey, NetworkName, Timestamp};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
+use tracing::warn;
 
 use super::error::AttachError;
+use super::made::MadeLog;
 use super::plan::{self, AttachPlan, Holding};
-use crate::flows::NodePorts;
+use crate::flows::{self, NodePorts};
+use crate::problems::Board;
 use crate::world::World;
 
 /// Tells the time; passed in, so that tests own it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How long an ADD waits for the bridge's own ports. A switch that restarts is back within a
+/// second or two.
+const PORTS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Attaches and detaches containers. Cheap to clone.
 pub struct Engine<W: World> {
@@ -41,6 +51,10 @@ pub(super) struct Inner<W> {
     pub(super) doomed: Mutex<BTreeMap<AttachmentKey, u64>>,
     /// Something is to be mended: the reconciler is to look now.
     dirty: Arc<Notify>,
+    board: Board,
+    /// Where the plugin leaves DELs while netd is away.
+    pub(super) spool: OnceLock<Spool>,
+    made: MadeLog,
 }
 
 impl<W: World> Engine<W> {
@@ -49,6 +63,8 @@ impl<W: World> Engine<W> {
     pub fn new(world: W, ipam: Ipam, spec: NodeSpec, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
+                board: Board::new(Arc::clone(&clock)),
+                spool: OnceLock::new(),
                 world,
                 ipam,
                 clock,
@@ -57,6 +73,7 @@ impl<W: World> Engine<W> {
                 locks: KeyLocks::default(),
                 doomed: Mutex::default(),
                 dirty: Arc::default(),
+                made: MadeLog::default(),
             }),
         }
     }
@@ -66,9 +83,20 @@ impl<W: World> Engine<W> {
         &self.inner.world
     }
 
-    /// The store.
+    /// The store of reservations.
     pub fn ipam(&self) -> &Ipam {
         &self.inner.ipam
+    }
+
+    /// Says where the plugin leaves DELs while netd is away: an ADD that meets an attachment of
+    /// its key looks there first. Said once; later calls change nothing.
+    pub fn set_spool(&self, spool: Spool) {
+        let _ = self.inner.spool.set(spool);
+    }
+
+    /// What is wrong on this node.
+    pub fn board(&self) -> &Board {
+        &self.inner.board
     }
 
     /// Rings when something is to be mended.
@@ -111,6 +139,23 @@ impl<W: World> Engine<W> {
         self.mend_soon();
     }
 
+    /// What tells the neighbours where the host's addresses and every container's are now; nothing
+    /// while there is no bridge that would carry it.
+    pub(crate) fn announcements(&self) -> Vec<PacketOut> {
+        let Ok(ports) = self.ports() else {
+            return Vec::new();
+        };
+        let mut packets = flows::host_announcements(&self.spec(), &ports);
+        for record in self.ipam().list() {
+            let plan = Holding::from_record(&record).and_then(|h| self.plan_of(&h));
+            match plan {
+                Ok(plan) => packets.extend(plan.announcements),
+                Err(e) => warn!(error = %e, "not announced"),
+            }
+        }
+        packets
+    }
+
     /// Says where the bridge's own ports are: from now on ADD is served. `None`: not any more.
     pub fn set_ports(&self, ports: Option<NodePorts>) {
         self.inner.ports.send_if_modified(|known| {
@@ -118,6 +163,11 @@ impl<W: World> Engine<W> {
             *known = ports;
             changed
         });
+    }
+
+    /// Which attachments were made since a look at the node.
+    pub(crate) fn made(&self) -> &MadeLog {
+        &self.inner.made
     }
 
     /// The bridge's own ports, where they are known.
@@ -135,6 +185,26 @@ impl<W: World> Engine<W> {
                   what is missing"
                         .to_owned(),
             })
+    }
+
+    /// Waits a while until they are known: while the switch starts anew nobody knows them, and a
+    /// runtime that is refused tries again only after seconds. Whether they are, [`Engine::ports`]
+    /// tells.
+    pub(super) async fn wait_for_ports(&self) {
+        let mut known = self.inner.ports.subscribe();
+        let there = known.wait_for(Option::is_some);
+        let _ = tokio::time::timeout(PORTS_PATIENCE, there).await;
+    }
+
+    /// Whether the node is ready: ADD is served, and no problem says that packets do not pass.
+    ///
+    /// # Errors
+    /// [`AttachError::NotReady`] with what is wrong.
+    pub fn ready(&self) -> Result<(), AttachError> {
+        if let Some(why) = self.board().blocks_ready() {
+            return Err(AttachError::NotReady { why });
+        }
+        self.ports().map(drop)
     }
 
     /// The plan of an attachment that is held.
@@ -157,7 +227,7 @@ impl<W: World> Engine<W> {
 
     fn could_add(&self, network: &NetworkName) -> Result<(), AttachError> {
         plan::network(&self.spec(), network)?;
-        self.ports()?;
+        self.ready()?;
         self.inner.ipam.check_free(network, self.now())?;
         Ok(())
     }
@@ -165,6 +235,11 @@ impl<W: World> Engine<W> {
     /// One call for an attachment at a time. A repair takes it too.
     pub async fn lock(&self, key: &AttachmentKey) -> KeyGuard<'_> {
         self.inner.locks.lock(key).await
+    }
+
+    /// The same without waiting; `None` while somebody works on the attachment.
+    pub fn try_lock(&self, key: &AttachmentKey) -> Option<KeyGuard<'_>> {
+        self.inner.locks.try_lock(key)
     }
 }
 
@@ -190,6 +265,16 @@ impl KeyLocks {
             key: key.clone(),
             held: Some(lock.lock_owned().await),
         }
+    }
+
+    fn try_lock(&self, key: &AttachmentKey) -> Option<KeyGuard<'_>> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = Arc::clone(map.entry(key.clone()).or_default());
+        Some(KeyGuard {
+            locks: self,
+            key: key.clone(),
+            held: Some(lock.try_lock_owned().ok()?),
+        })
     }
 }
 

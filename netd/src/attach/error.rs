@@ -3,6 +3,7 @@
 use flatnet_ipam::{AllocateError, ChangeError, DurableError, ReserveError};
 use flatnet_types::api::{ErrorReply, code};
 use flatnet_types::{AttachmentKey, MacAddr, Mtu, NetError, NetworkName, NodeName, VlanId};
+use ipnetwork::IpNetwork;
 use thiserror::Error;
 
 use crate::world::WorldError;
@@ -48,6 +49,20 @@ pub enum RefusedRequest {
         "MAC {0} is of those that Flatnet derives from addresses: ask for another, or for its address too"
     )]
     MacReserved(MacAddr),
+    /// A MAC of the form that netd gives the host's ends of links.
+    #[error("MAC {0} is of those that Flatnet gives to the host's ends of links: ask for another")]
+    MacOfLink(MacAddr),
+    /// A MAC of a virtual router.
+    #[error(
+        "MAC {mac} is a virtual router's ({what}): neighbours would send this container what is for their \
+         gateway; ask for another"
+    )]
+    MacVirtual {
+        /// What was asked for.
+        mac: MacAddr,
+        /// The protocol, and its source.
+        what: &'static str,
+    },
     /// A VLAN that this node's uplink does not carry for containers.
     #[error(
         "vlanTrunk {vlan} is not to be had here; this network may add: {}",
@@ -58,6 +73,34 @@ pub enum RefusedRequest {
         vlan: VlanId,
         /// What there is.
         allowed: Vec<VlanId>,
+    },
+    /// A VLAN that the plan does not let the network's containers send tagged.
+    #[error(
+        "vlanTrunk {vlan} is not declared: the plan has to say which addresses containers of network \
+         {network} may have there, by `trunk: [{{vlan: {vlan}, addresses: [PREFIX, …]}}]` of that network, or \
+         `any: true` for all"
+    )]
+    TrunkUndeclared {
+        /// What was asked for.
+        vlan: VlanId,
+        /// The plan's network.
+        network: NetworkName,
+    },
+    /// An address with another prefix length than its network has.
+    #[error(
+        "{place}: {asked} asks for a prefix of /{}, and addresses of network {network} bear /{} \
+         (its subnet is {subnet}): ask for {}/{}, or for {} without a length",
+        asked.prefix(), subnet.prefix(), asked.ip(), subnet.prefix(), asked.ip()
+    )]
+    PrefixLength {
+        /// Where it was asked.
+        place: String,
+        /// What was asked for.
+        asked: IpNetwork,
+        /// The plan's network.
+        network: NetworkName,
+        /// The subnet whose length addresses bear.
+        subnet: IpNetwork,
     },
     /// A rate below what a meter can hold.
     #[error(
@@ -122,12 +165,20 @@ pub enum AttachError {
         /// Who has it.
         owner: AttachmentKey,
     },
+    /// The host, or a neighbour of the host such as the gateway or another host, has it.
+    #[error("MAC {mac} is {owner}'s: ask for another")]
+    MacElsewhere {
+        /// What was asked for.
+        mac: MacAddr,
+        /// Who has it.
+        owner: String,
+    },
     /// A record that this version of netd cannot read.
     #[error("the record of {key} cannot be read: {why}")]
     Record {
-        /// The attachment.
+        /// The attachment that was asked for.
         key: AttachmentKey,
-        /// Why.
+        /// What in it cannot be read.
         why: String,
     },
     /// CHECK: there is no such attachment.
@@ -139,7 +190,7 @@ pub enum AttachError {
     /// CHECK: what is there is not what was attached.
     #[error("attachment {key} is not as it was made")]
     Differs {
-        /// The attachment.
+        /// The attachment that was asked for.
         key: AttachmentKey,
         /// Each difference.
         differences: Vec<String>,
@@ -170,7 +221,7 @@ impl AttachError {
             Self::Change(e) => e.cni_code(),
             Self::Durable(e) => e.cni_code(),
             Self::Step { source, .. } => step_code(source),
-            Self::MacTaken { .. } => code::ADDRESS_UNAVAILABLE,
+            Self::MacTaken { .. } | Self::MacElsewhere { .. } => code::ADDRESS_UNAVAILABLE,
             Self::Record { .. } => code::INTERNAL,
             Self::Unknown { .. } => code::UNKNOWN_CONTAINER,
             Self::Differs { .. } => code::CHECK_FAILED,

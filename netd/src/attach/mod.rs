@@ -13,10 +13,13 @@ mod check;
 mod del;
 pub mod engine;
 pub mod error;
+mod macs;
+mod made;
 pub mod plan;
 
 pub use engine::Engine;
 pub use error::AttachError;
+pub(crate) use made::Moment;
 pub use plan::AttachPlan;
 
 #[cfg(test)]

@@ -12,13 +12,16 @@ use flatnet_types::{AttachmentKey, IfName, MacAddr, Mtu, NetworkName};
 use ipnetwork::IpNetwork;
 
 use super::error::{AttachError, RefusedRequest};
-use crate::flows::{self, NodePorts, PodPort};
+use super::macs;
+use crate::flows::{self, Limit, NodePorts, Pace, PodPort, TrunkVlan};
 use crate::marks;
 use crate::world::{ContainerPlan, LinkPlan, PortRow};
 
-/// The OpenFlow number of an attachment's port is this and its slot: clear of the node's own
-/// ports, and below the 65,280 from which numbers are reserved (OpenFlow 1.4.1 §7.2.1).
-pub const PORT_BASE: u32 = 1_000;
+/// The OpenFlow numbers that attachments ask for begin here: the upper half, of which Open
+/// vSwitch gives a port none that did not ask for it.
+const PORT_BASE: u32 = 32_768;
+/// How many they are: all below 65,280, from which numbers are reserved (OpenFlow 1.4.1 §7.2.1).
+const PORT_NUMBERS: u64 = 32_512;
 /// The index of an attachment's link is this and twice its slot: clear of what the kernel
 /// counts up by itself.
 const IFINDEX_BASE: u32 = 1_000_000;
@@ -56,12 +59,29 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
     if has_ipv6 && mtu.get() < Mtu::MIN_IPV6 {
         return refuse(RefusedRequest::MtuForIpv6 { asked: mtu });
     }
+    for asked in &request.ip_prefixes {
+        let has = |subnet: &&IpNetwork| subnet.contains(asked.address.ip());
+        // One outside of every subnet is refused when it is reserved, with what there is.
+        if let Some(subnet) = network.ranges.iter().map(|r| &r.subnet).find(has)
+            && subnet.prefix() != asked.address.prefix()
+        {
+            return refuse(RefusedRequest::PrefixLength {
+                place: asked.place.clone(),
+                asked: asked.address,
+                network: network.name.clone(),
+                subnet: *subnet,
+            });
+        }
+    }
     if let Some(mac) = request.mac {
         if let Err(e) = mac.unicast() {
             return refuse(RefusedRequest::Mac(e));
         }
         if mac.is_derived() && !request.ips.iter().any(|ip| MacAddr::for_ip(*ip) == mac) {
             return refuse(RefusedRequest::MacReserved(mac));
+        }
+        if let Some(refused) = macs::refusal(mac) {
+            return refuse(refused);
         }
     }
     for vlan in &request.trunk {
@@ -71,6 +91,12 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
             return refuse(RefusedRequest::Trunk {
                 vlan: *vlan,
                 allowed,
+            });
+        }
+        if !network.trunk.iter().any(|t| t.vlan == *vlan) {
+            return refuse(RefusedRequest::TrunkUndeclared {
+                vlan: *vlan,
+                network: network.name.clone(),
             });
         }
     }
@@ -134,15 +160,15 @@ fn mac_for(addresses: &[AssignedIp]) -> MacAddr {
 /// What identifies an attachment and what it holds.
 #[derive(Debug, Clone)]
 pub struct Holding {
-    /// The attachment.
+    /// Network, container and interface of the attachment.
     pub key: AttachmentKey,
     /// The plan's network.
     pub network: NetworkName,
-    /// Its generation.
+    /// Number that no other attachment of this node ever has.
     pub generation: u64,
-    /// Its slot.
+    /// Number that no other attachment has while this one lives.
     pub slot: u16,
-    /// Its addresses.
+    /// Its addresses, with prefix lengths and gateways.
     pub addresses: Vec<AssignedIp>,
     /// What netd keeps of it.
     pub detail: Detail,
@@ -180,6 +206,16 @@ impl Holding {
     }
 }
 
+/// The OpenFlow number that an attachment's port asks for. It follows from the generation and not
+/// from the slot, so a number is asked for again only after thousands of attachments: a port whose
+/// DEL the switch has not seen to its end cannot have it.
+///
+/// It is a wish. Flows name the number that the switch says.
+pub fn asked_number(generation: u64) -> u32 {
+    // A remainder of less than 2¹⁶.
+    PORT_BASE + u32::try_from(generation % PORT_NUMBERS).unwrap_or_default()
+}
+
 /// The name of the host's end of an attachment's link.
 pub fn host_ifname(generation: u64) -> IfName {
     // "fn" and at most 12 digits: the generation stays below 2⁴⁸.
@@ -195,15 +231,15 @@ pub fn host_ifindex(slot: u16) -> u32 {
 /// All that an attachment is made of.
 #[derive(Debug, Clone)]
 pub struct AttachPlan {
-    /// Its side of the bridge.
-    pub port: PodPort,
-    /// Its meters.
+    /// Its side of the bridge, with the port number that it asks for.
+    port: PodPort,
+    /// Where the node's own ports are.
+    node: NodePorts,
+    /// The meters that limit what it sends.
     pub meters: Vec<Meter>,
-    /// Its flows.
-    pub flows: Vec<Flow>,
     /// Its rows in the database.
     pub row: PortRow,
-    /// Its link.
+    /// The veth pair that joins container and bridge.
     pub link: LinkPlan,
     /// The container's end.
     pub container: ContainerPlan,
@@ -211,6 +247,28 @@ pub struct AttachPlan {
     pub announcements: Vec<PacketOut>,
     /// What the runtime is told.
     pub reply: AddReply,
+}
+
+impl AttachPlan {
+    /// The cookie of its flows.
+    pub fn cookie(&self) -> u64 {
+        self.port.cookie()
+    }
+
+    /// The conntrack zone of its connections to services.
+    pub fn zone(&self) -> Option<u16> {
+        self.port.zone
+    }
+
+    /// Its flows, once the switch has said which number its port has. There are none before: a
+    /// frame of another port could be taken for the container's.
+    pub fn flows_at(&self, number: u32) -> Vec<Flow> {
+        let port = PodPort {
+            port: number,
+            ..self.port.clone()
+        };
+        flows::pod_flows(&port, &self.node)
+    }
 }
 
 /// Plans an attachment. Pure: the same holding on the same node gives the same plan, which is
@@ -226,20 +284,26 @@ pub fn plan(
     let network = network(spec, &holding.network)?;
     let detail = &holding.detail;
     let limited = |rate: Option<_>, id: u32| rate.map(|_| id);
-    let slot = u32::from(holding.slot);
+    let [ingress, egress, _] = Limit::meters_of(holding.slot);
     let port = PodPort {
         generation: holding.generation,
-        port: PORT_BASE + slot,
+        port: asked_number(holding.generation),
         mac: detail.mac,
         ips: holding.addresses.iter().map(|a| a.address.ip()).collect(),
         vlan: network.vlan,
-        trunk: detail.trunk.clone(),
+        trunk: TrunkVlan::declared(network, &detail.trunk),
+        allow: network.allow.clone(),
         uplink_mac: match network.mac {
             MacMode::Host => node.mac,
             MacMode::Pod => detail.mac,
         },
-        ingress_meter: limited(detail.bandwidth.ingress, 2 * slot),
-        egress_meter: limited(detail.bandwidth.egress, 2 * slot + 1),
+        zone: node
+            .zones
+            .then(|| flatnet_types::marks::zone_of(holding.slot))
+            .flatten(),
+        ingress_meter: limited(detail.bandwidth.ingress, ingress),
+        egress_meter: limited(detail.bandwidth.egress, egress),
+        pace: Pace::of_slot(holding.slot, network.neighbour_rate),
     };
     let routes = routes(&holding.addresses, &detail.routes);
     let link = LinkPlan {
@@ -253,7 +317,7 @@ pub fn plan(
     };
     Ok(AttachPlan {
         meters: flows::meters(&port, &detail.bandwidth),
-        flows: flows::pod_flows(&port, node),
+        node: node.clone(),
         row: port_row(holding, &port),
         container: ContainerPlan {
             ifname: holding.key.ifname.clone(),
@@ -330,8 +394,9 @@ fn port_row(holding: &Holding, port: &PodPort) -> PortRow {
         kind: "",
         number: port.port,
         tag: port.vlan,
-        trunks: port.trunk.clone(),
+        trunks: port.trunk.iter().map(|t| t.vlan).collect(),
         mac: None,
+        mtu: None,
         external_ids: marks::port_ids(holding),
     }
 }

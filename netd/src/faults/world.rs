@@ -1,10 +1,11 @@
 //! A world whose steps fail on order.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 use flatnet_ovs::openflow::{Flow, Meter, PacketOut};
-use flatnet_types::{IfName, NetnsPath};
+use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
 use super::order::{Action, Orders};
@@ -113,12 +114,17 @@ impl<W: World> World for Faulty<W> {
             .await
     }
 
-    async fn add_port(&self, row: &PortRow) -> Result<(), WorldError> {
-        self.around("add_port", self.inner.add_port(row)).await
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
+        self.around("add_port", self.inner.add_port(row, zone))
+            .await
     }
 
-    async fn delete_port(&self, name: &str) -> Result<(), WorldError> {
-        self.around("delete_port", self.inner.delete_port(name))
+    fn port_number(&self, name: &str) -> Option<u32> {
+        self.inner.port_number(name)
+    }
+
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
+        self.around("delete_port", self.inner.delete_port(name, zone))
             .await
     }
 
@@ -148,6 +154,14 @@ impl<W: World> World for Faulty<W> {
             .await
     }
 
+    async fn is_inhabited(&self, netns: &W::Netns) -> bool {
+        self.inner.is_inhabited(netns).await
+    }
+
+    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+        self.around("bearers", self.inner.bearers(mac)).await
+    }
+
     fn observe_port(&self, name: &str) -> Option<PortRow> {
         self.inner.observe_port(name)
     }
@@ -165,5 +179,9 @@ impl<W: NodeWorld> NodeWorld for Faulty<W> {
 
     async fn apply(&self, op: &Op) -> Result<(), WorldError> {
         self.around("apply", self.inner.apply(op)).await
+    }
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
+        self.around("change_flows", self.inner.change_flows(ops))
+            .await
     }
 }

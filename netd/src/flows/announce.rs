@@ -1,9 +1,12 @@
-//! Gratuitous ARP and unsolicited neighbour advertisements after an attach: whoever knew
-//! this address by another MAC learns the new one at once.
+//! Gratuitous ARP and unsolicited neighbour advertisements after an attach, and when frames leave
+//! by another link: whoever knew an address by another MAC, or a MAC behind another port, learns
+//! the new one at once.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flatnet_ovs::openflow::{Action, PacketOut, port};
+use flatnet_plan::NodeSpec;
+use flatnet_plan::node::Mode;
 use flatnet_types::MacAddr;
 
 use super::{NodePorts, PodPort, tagged_output};
@@ -27,6 +30,21 @@ pub fn announcements(pod: &PodPort, node: &NodePorts) -> Vec<PacketOut> {
         ));
     }
     packets
+}
+
+/// The host's own addresses towards the physical network, in mode `vlan`.
+pub fn host_announcements(spec: &NodeSpec, node: &NodePorts) -> Vec<PacketOut> {
+    let (Mode::Vlan { host_vlan }, Some(uplink)) = (spec.mode, node.uplink) else {
+        return Vec::new();
+    };
+    let addresses = spec.host_addresses.iter().map(|a| a.ip());
+    addresses
+        .map(|ip| PacketOut {
+            in_port: port::CONTROLLER,
+            actions: tagged_output(host_vlan, Action::output(uplink)),
+            data: announcement(ip, node.mac),
+        })
+        .collect()
 }
 
 /// The frame that says that `ip` is at `mac`.

@@ -4,47 +4,62 @@
 //!  container ─▶ 0 CLASSIFY ─▶ 1 SECURITY ─▶ 2 RESOLVE (ARP, ND) ──▶ 5 UPSTREAM ─▶ uplink / host
 //!                    │              └─────▶ 3 DELIVER (IP) ─┬──────▶ 5
 //!                    │                                      └─▶ a container of this node
+//!                                    service ─▶ 7 SHARE ─▶ (8 ADMIT) ─▶ host
 //!  host ────────────┼─▶ 4 FROM_HOST ─▶ a container, or 5
 //!  uplink ──────────┴─▶ 6 FROM_UPLINK ─▶ a container, or the host
-//!   what was asked ─▶ 7 ADVERTISE ─▶ back to who asked (neighbour discovery)
 //! ```
+//!
+//! ARP and ND of a container pass 9 PACED before SECURITY: a meter, and a recirculation.
 //!
 //! Frames are untagged inside the pipeline; `reg0` holds the VLAN (0: none, mode `routed`).
 //! Nothing uses the switch's own MAC learning but what is flooded on purpose, so the state
 //! of the data path is exactly these flows, and `ovs-ofctl dump-flows` shows all of it.
 //!
-//! In mode `vlan` each packet that the host forwards teaches tables 3 and 6 its way back.
+//! The datapath's connection tracker remembers what the host forwards, and tables 3 and 6 look up
+//! whose answer a packet is (`returns.rs`); table 4 looks up what services answer (`shares.rs`). After
+//! a look-up a packet goes on in the same table.
 //!
 //! A flow's cookie says whose it is: [`COOKIE_MARK`] in the upper 16 bits, and below it the
-//! attachment's generation, or 0 for the node's own flows;
-//! [`flatnet_types::marks::LEARNED_COOKIE`] for those that packets made.
+//! attachment's generation, or 0 for the node's own flows.
 
+mod allow;
 mod announce;
 mod node;
+mod paced;
 mod pod;
+pub mod probe;
+mod redirects;
 mod returns;
+mod security;
+mod shares;
 mod trunk;
 
 use std::net::IpAddr;
 
-use flatnet_ovs::openflow::{Action, Match};
+use flatnet_ovs::openflow::{Action, Flow, Match};
+use flatnet_plan::model::Allow;
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 use flatnet_types::{MacAddr, VlanId};
+use ipnetwork::IpNetwork;
 use serde::Serialize;
 
-pub use announce::announcements;
+pub use announce::{announcements, host_announcements};
 pub use node::node_flows;
+pub use paced::{Limit, Pace, group};
 pub use pod::{meters, pod_flows};
-pub use trunk::trunk_flows;
+pub use security::Reason;
+pub use shares::Asked;
+pub use trunk::{TrunkVlan, trunk_flows};
 
 /// The tables of the pipeline. A frame only goes on to a table with a higher number
-/// (OpenFlow 1.4.1 §7.2.4).
+/// (OpenFlow 1.4.1 §7.2.4), but by the group after [`table::PACED`] and by conntrack's look-ups.
 pub mod table {
     /// By port: whose frame is it, in which VLAN.
     pub const CLASSIFY: u8 = 0;
     /// A container sends only what it owns. What is left over is dropped and counted.
     pub const SECURITY: u8 = 1;
-    /// ARP and neighbour discovery, answered here for this node's containers.
+    /// ARP, answered here for this node's containers, and neighbour discovery, handed to the
+    /// one that it is for.
     pub const RESOLVE: u8 = 2;
     /// IP by destination: this node's containers, the host, services.
     pub const DELIVER: u8 = 3;
@@ -54,13 +69,20 @@ pub mod table {
     pub const UPSTREAM: u8 = 5;
     /// From the physical network.
     pub const FROM_UPLINK: u8 = 6;
-    /// A solicitation that was turned into an advertisement gets the target's MAC here:
-    /// Open vSwitch lets only a flow that matches an advertisement write one.
-    pub const ADVERTISE: u8 = 7;
+    /// To a service: has the connection a place among the container's?
+    pub const SHARE: u8 = 7;
+    /// To a service, by a new connection, which was given a place or not.
+    pub const ADMIT: u8 = 8;
+    /// ARP and neighbour discovery of a container, before [`SECURITY`]: at a limited rate.
+    pub const PACED: u8 = 9;
 }
 
 /// The register that holds the VLAN.
 pub const REG_VLAN: u8 = 0;
+/// The register that holds the conntrack zone of the container that sends.
+const REG_OWNER: u8 = 1;
+/// The register that holds 1 for what the host sends with a service's address.
+const REG_SERVICE: u8 = 2;
 
 /// The node's own side of the bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,6 +94,9 @@ pub struct NodePorts {
     /// The MAC of the host's internal port, which is the uplink's in mode `vlan`: the one
     /// that physical switches learn.
     pub mac: MacAddr,
+    /// Whether the datapath has conntrack zones. Where a kernel is built without, Open vSwitch can
+    /// ask for no connection at all.
+    pub zones: bool,
 }
 
 /// A container's side of the bridge.
@@ -88,19 +113,30 @@ pub struct PodPort {
     /// The access VLAN; none in mode `routed`.
     pub vlan: Option<VlanId>,
     /// VLANs that it may send tagged.
-    pub trunk: Vec<VlanId>,
+    pub trunk: Vec<TrunkVlan>,
+    /// Protocols of routers and switches that it may speak.
+    pub allow: Vec<Allow>,
     /// The MAC that the uplink sees for it: its own, or the host's.
     pub uplink_mac: MacAddr,
+    /// The conntrack zone of its connections to services; `None` where the datapath has one for all.
+    pub zone: Option<u16>,
     /// The meter of what it sends.
     pub egress_meter: Option<u32>,
     /// The meter of what it receives.
     pub ingress_meter: Option<u32>,
+    /// How much ARP and neighbour discovery it may send.
+    pub pace: Pace,
 }
 
 impl PodPort {
     /// The cookie of its flows.
     pub fn cookie(&self) -> u64 {
         cookie(self.generation)
+    }
+
+    /// Whether its frames leave by the uplink with its own MAC, as in a network with `mac: pod`.
+    fn shows_its_mac(&self) -> bool {
+        self.uplink_mac == self.mac
     }
 
     fn vlan_reg(&self) -> u32 {
@@ -119,9 +155,38 @@ fn vlan_reg(vlan: Option<VlanId>) -> u32 {
     vlan.map_or(0, |v| v.get().into())
 }
 
+/// Matches packets from a prefix.
+fn from(prefix: IpNetwork) -> Match {
+    match prefix {
+        IpNetwork::V4(p) => Match::ipv4().ipv4_src_net(p.network(), p.prefix()),
+        IpNetwork::V6(p) => Match::ipv6().ipv6_src_net(p.network(), p.prefix()),
+    }
+}
+
+/// Matches packets to a prefix.
+fn to(prefix: IpNetwork) -> Match {
+    match prefix {
+        IpNetwork::V4(p) => Match::ipv4().ipv4_dst_net(p.network(), p.prefix()),
+        IpNetwork::V6(p) => Match::ipv6().ipv6_dst_net(p.network(), p.prefix()),
+    }
+}
+
+/// To the host, whoever the frame was for.
+fn to_host(ports: &NodePorts) -> [Action; 2] {
+    [Action::set_eth_dst(ports.mac), Action::output(ports.host)]
+}
+
 /// Matches frames of one VLAN inside the pipeline.
 fn in_vlan(matches: Match, vlan: u32) -> Match {
     matches.reg(REG_VLAN, vlan)
+}
+
+/// Takes a tag that bears a priority and no VLAN off: such a frame is as one without a tag.
+fn priority_tag(matches: Match, vlan: u32, then: u8) -> Flow {
+    Flow::new(table::CLASSIFY, 100)
+        .matching(matches.priority_tagged())
+        .actions([Action::pop_vlan(), Action::set_reg(REG_VLAN, vlan)])
+        .goto(then)
 }
 
 /// Tags a frame and sends it to the uplink, or as it is where there is no VLAN.

@@ -5,12 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use flatnet_ovs::openflow::{Action, Field, Flow, Match, Meter, MeterUnit};
 use flatnet_types::{Bandwidth, MacAddr, Rate};
 
+use super::allow;
 use super::node::{ICMPV6_NA, ICMPV6_NS};
-use super::table::{
-    ADVERTISE, CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM,
+use super::paced;
+use super::shares;
+use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
+use super::trunk::{from_trunk, to_trunk};
+use super::{
+    NodePorts, PodPort, REG_OWNER, REG_VLAN, Reason, in_vlan, priority_tag, tagged_output, vlan_reg,
 };
-use super::trunk::to_trunk;
-use super::{NodePorts, PodPort, REG_VLAN, in_vlan, tagged_output};
 
 /// The flows of one container. Each bears its cookie, and no two containers with different
 /// addresses share a flow's key, so that deleting by cookie takes nothing of another's.
@@ -18,7 +21,7 @@ pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
     let mut flows = Vec::with_capacity(32);
     classify(pod, &mut flows);
     // Whatever the container sends that nothing below lets through: dropped and counted.
-    flows.push(Flow::new(SECURITY, 1).matching(Match::new().in_port(pod.port)));
+    flows.push(Reason::SpoofedAddress.drops(Match::new().in_port(pod.port)));
     for ip in &pod.ips {
         match ip {
             IpAddr::V4(ip) => ipv4(pod, node, *ip, &mut flows),
@@ -29,25 +32,37 @@ pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
         ipv6(pod, node, pod.mac.link_local(), &mut flows);
     }
     to_trunk(pod, &mut flows);
+    from_trunk(pod, &mut flows);
+    allow::of_pod(pod, &mut flows);
+    shares::of_pod(pod, &mut flows);
     let cookie = pod.cookie();
     flows.into_iter().map(|f| f.cookie(cookie)).collect()
 }
 
-/// The meters that a container's flows name. A slot's two meters are `2·slot` and
-/// `2·slot + 1`.
+/// The meters that a container's flows name.
 pub fn meters(pod: &PodPort, bandwidth: &Bandwidth) -> Vec<Meter> {
     let meter = |id: Option<u32>, rate: Option<Rate>| {
         id.zip(rate).map(|(id, r)| Meter {
             id,
             unit: MeterUnit::Kbps,
             rate: kilobits(r.rate).max(1),
-            burst: Some(kilobits(r.burst).max(1)),
+            burst: Some(kilobits(burst(r)).max(1)),
         })
     };
     meter(pod.ingress_meter, bandwidth.ingress)
         .into_iter()
         .chain(meter(pod.egress_meter, bandwidth.egress))
+        .chain([pod.pace.as_meter()])
         .collect()
+}
+
+/// What may pass at once, in bits: what was asked for, at most a second's worth. Runtimes that have
+/// no burst of their own ask for the largest number there is, and such a bucket would let pass
+/// everything for minutes.
+fn burst(rate: Rate) -> u64 {
+    /// A segment of 64 KiB, which Linux hands on in one piece, must fit into the bucket.
+    const LEAST: u64 = 8 * (64 << 10);
+    rate.burst.min(rate.rate.max(LEAST))
 }
 
 fn kilobits(bits: u64) -> u32 {
@@ -59,19 +74,35 @@ fn classify(pod: &PodPort, flows: &mut Vec<Flow>) {
         Some(id) => flow.meter(id),
         None => flow,
     };
-    flows.push(metered(
+    let owner = || pod.zone.map(|zone| Action::set_reg(REG_OWNER, zone.into()));
+    let mut known = vec![
         Flow::new(CLASSIFY, 100)
             .matching(Match::new().in_port(pod.port).untagged())
-            .actions([Action::set_reg(REG_VLAN, pod.vlan_reg())])
+            .actions(
+                [Action::set_reg(REG_VLAN, pod.vlan_reg())]
+                    .into_iter()
+                    .chain(owner()),
+            )
             .goto(SECURITY),
-    ));
-    for vlan in &pod.trunk {
-        flows.push(metered(
-            Flow::new(CLASSIFY, 100)
-                .matching(Match::new().in_port(pod.port).vlan(*vlan).eth_src(pod.mac))
-                .actions([Action::normal()]),
-        ));
+        priority_tag(Match::new().in_port(pod.port), pod.vlan_reg(), SECURITY).actions(owner()),
+    ];
+    known.extend(pod.trunk.iter().map(|trunk| {
+        Flow::new(CLASSIFY, 100)
+            .matching(Match::new().in_port(pod.port).vlan(trunk.vlan))
+            .actions([
+                Action::pop_vlan(),
+                Action::set_reg(REG_VLAN, vlan_reg(Some(trunk.vlan))),
+            ])
+            .goto(SECURITY)
+    }));
+    for flow in known {
+        flows.extend(paced::classified(&flow).into_iter().map(metered));
+        flows.push(metered(flow));
     }
+    flows.push(paced::paced(pod));
+    // Any other tag: dropped there, with the tag on.
+    let tagged = Match::new().in_port(pod.port).tagged();
+    flows.push(Flow::new(CLASSIFY, 90).matching(tagged).goto(SECURITY));
 }
 
 /// To the container, through its meter, with its MAC as the destination.
@@ -92,7 +123,7 @@ fn deliver(pod: &PodPort, table: u8, priority: u16, matches: Match, more: &[Acti
 fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
     let from = || {
-        Match::arp()
+        in_vlan(Match::arp(), vlan)
             .in_port(pod.port)
             .eth_src(pod.mac)
             .arp_sha(pod.mac)
@@ -110,7 +141,7 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
             .goto(RESOLVE),
         Flow::new(SECURITY, 100)
             .matching(
-                Match::ipv4()
+                in_vlan(Match::ipv4(), vlan)
                     .in_port(pod.port)
                     .eth_src(pod.mac)
                     .ipv4_src(ip),
@@ -145,44 +176,50 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
     }
 }
 
+/// Neighbour discovery is the container's own: the bridge hands a solicitation to the one
+/// container that it is for, whose kernel answers, and [`UPSTREAM`] writes the host's MAC into
+/// what leaves (ADR 20).
 fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
-    let icmpv6 = |t| {
-        Match::icmpv6(t)
+    let said = |t| {
+        in_vlan(Match::neighbour(t), vlan)
             .in_port(pod.port)
             .eth_src(pod.mac)
             .ipv6_src(ip)
     };
-    let asked = || Match::icmpv6(ICMPV6_NS).nd_target(ip);
+    let asked = || Match::neighbour(ICMPV6_NS).nd_target(ip);
     let to = || Match::ipv6().ipv6_dst(ip);
+    let advertised = || said(ICMPV6_NA).nd_target(ip);
     flows.extend([
         Flow::new(SECURITY, 110)
-            .matching(icmpv6(ICMPV6_NS).nd_sll(pod.mac))
+            .matching(said(ICMPV6_NS).nd_sll(pod.mac))
             .goto(RESOLVE),
         Flow::new(SECURITY, 110)
-            .matching(icmpv6(ICMPV6_NA).nd_target(ip).nd_tll(pod.mac))
+            .matching(advertised().nd_tll(pod.mac))
+            .goto(RESOLVE),
+        // The answer to a probe that was sent to the container alone may leave the MAC out
+        // (RFC 4861 §4.4), as Linux does. Open vSwitch reads a missing option as zero.
+        Flow::new(SECURITY, 110)
+            .matching(advertised().nd_tll(MacAddr::ZERO))
             .goto(RESOLVE),
         Flow::new(SECURITY, 100)
             .matching(
-                Match::ipv6()
+                in_vlan(Match::ipv6(), vlan)
                     .in_port(pod.port)
                     .eth_src(pod.mac)
                     .ipv6_src(ip),
             )
             .goto(DELIVER),
-        advertise(
-            Flow::new(RESOLVE, 100).matching(in_vlan(asked(), vlan)),
-            ip,
-            pod.mac,
-        ),
+        deliver(pod, RESOLVE, 100, in_vlan(asked(), vlan), &[]),
+        // What other containers of this node answer.
+        deliver(pod, RESOLVE, 90, in_vlan(to(), vlan), &[]),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
-        advertise(Flow::new(FROM_HOST, 100).matching(asked()), ip, pod.mac),
+        deliver(pod, FROM_HOST, 110, asked(), &[]),
         deliver(pod, FROM_HOST, 100, to(), &[]),
     ]);
     if node.uplink.is_some() {
-        let asked = Flow::new(FROM_UPLINK, 100).matching(in_vlan(asked(), vlan));
         flows.extend([
-            advertise(asked, ip, pod.uplink_mac),
+            deliver(pod, FROM_UPLINK, 100, in_vlan(asked(), vlan), &[]),
             deliver(pod, FROM_UPLINK, 90, in_vlan(to(), vlan), &[]),
         ]);
     }
@@ -201,22 +238,4 @@ pub(super) fn arp_reply(ip: Ipv4Addr, mac: MacAddr, output: Vec<Action>) -> Vec<
     ];
     actions.extend(output);
     actions
-}
-
-/// Turns a neighbour solicitation for `ip` into the advertisement of `mac`, solicited and
-/// overriding (RFC 4861 §4.4), but for the target's MAC, which [`ADVERTISE`] takes from the
-/// frame's source.
-pub(super) fn advertise(flow: Flow, ip: Ipv6Addr, mac: MacAddr) -> Flow {
-    const SOLICITED_OVERRIDE: u32 = 0x6000_0000;
-    const TARGET_LINK_LAYER: u8 = 2;
-    flow.actions([
-        Action::copy(Field::EthSrc, Field::EthDst),
-        Action::set_eth_src(mac),
-        Action::copy(Field::Ipv6Src, Field::Ipv6Dst),
-        Action::set_ipv6_src(ip),
-        Action::set_nd_reserved(SOLICITED_OVERRIDE),
-        Action::set_nd_options_type(TARGET_LINK_LAYER),
-        Action::set_icmpv6_type(ICMPV6_NA),
-    ])
-    .goto(ADVERTISE)
 }

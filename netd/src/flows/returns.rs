@@ -1,120 +1,169 @@
-//! The way back of what the host forwards, in mode `vlan`.
+//! The way back of what the host forwards.
 //!
 //! kube-proxy and portmap rewrite a connection's destination on the host. The answer has to
-//! pass the host again, to be rewritten back; but the host is not the gateway, so the answer
-//! would go straight to who asked, who knows nothing of who answers. Who answers is only known
-//! once the host has chosen: so each forwarded packet teaches the bridge its way back, by
-//! addresses, protocol and ports (ADR 17).
+//! pass the host again, to be rewritten back; but in mode `vlan` the host is not the gateway, and
+//! between two containers of a node it is not in mode `routed` either: the answer would go straight
+//! to who asked, who knows nothing of who answers. Who answers is only known
+//! once the host has chosen. So the datapath remembers each connection that the host forwards, in a
+//! conntrack zone of its own, and looks up there what containers of this node send and receive:
+//! an answer, or an error about such a connection, goes to the host (ADR 28). Who asked may use the
+//! same port once more, for who answers himself: then the connection is marked as a direct one.
+//!
+//! ```text
+//!   A ─▶ service ─▶ host: DNAT ─▶ CLASSIFY: remember A→B ─▶ B
+//!   B ─▶ A: DELIVER, or FROM_UPLINK where B is elsewhere: look up ─▶ a reply ─▶ host ─▶ A
+//! ```
 
-use flatnet_ovs::openflow::{Action, Field, Flow, Learn, LearnPart, Match};
-use flatnet_plan::node::NodeSpec;
-use flatnet_types::marks::LEARNED_COOKIE;
+use flatnet_ovs::openflow::{Action, Conntrack, CtState, Field, Flow, Match, Zone};
+use flatnet_plan::node::{Mode, NodeSpec};
+use flatnet_types::marks::WAY_BACK_ZONE;
 use ipnetwork::IpNetwork;
 
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK};
-use super::{NodePorts, REG_VLAN};
+use super::{NodePorts, REG_VLAN, from, in_vlan, to, to_host, vlan_reg};
 
-/// As long as a NAT is to remember an established connection (RFC 5382 §5, REQ-5): 2 h 4 min.
-const TCP_IDLE_S: u16 = 7440;
-/// After the FIN or RST of one side.
-const TCP_CLOSED_S: u16 = 30;
-/// RFC 4787 §4.3, REQ-5: five minutes are recommended.
-const UDP_IDLE_S: u16 = 300;
-/// How many ways back a node knows in each table, for each takes a KiB or two in the switch.
-const LIMIT: u32 = 65_536;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+pub(super) const SCTP: u8 = 132;
+/// What kube-proxy and portmap translate.
+const TRANSLATED: [u8; 3] = [TCP, UDP, SCTP];
+/// Destination unreachable (with "fragmentation needed"), time exceeded, parameter problem (RFC 792).
+const ICMPV4_ERRORS: &[u8] = &[3, 11, 12];
+/// Destination unreachable, packet too big, time exceeded, parameter problem (RFC 4443 §2.1).
+const ICMPV6_ERRORS: &[u8] = &[1, 2, 3, 4];
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+/// Whether it is IPv6.
+pub(super) const FAMILIES: [bool; 2] = [false, true];
 
-/// A family's and a protocol's words for the five parts of a connection's name.
-struct Kind {
-    eth_type: u16,
-    protocol: u8,
-    src: Field,
-    dst: Field,
-    src_port: Field,
-    dst_port: Field,
-}
+/// An answer goes to the host before anything is delivered by its address.
+const ANSWER: u16 = 142;
+const NOT_BY_THE_HOST: u16 = 141;
+const LOOK_UP: u16 = 140;
 
-const KINDS: [Kind; 4] = [
-    kind(false, TCP),
-    kind(false, UDP),
-    kind(true, TCP),
-    kind(true, UDP),
-];
+/// The mark of a connection whose originator's last packet came from the host.
+const BY_THE_HOST: u32 = 1;
+/// The mark of one whose originator's last packet bypassed the host.
+const DIRECT: u32 = 0;
+const REMEMBER: Conntrack = Conntrack {
+    commit: Some(BY_THE_HOST),
+    zone: Zone::Is(WAY_BACK_ZONE),
+    table: None,
+};
 
-const fn kind(v6: bool, protocol: u8) -> Kind {
-    let (eth_type, src, dst) = if v6 {
-        (0x86dd, Field::Ipv6Src, Field::Ipv6Dst)
-    } else {
-        (0x0800, Field::Ipv4Src, Field::Ipv4Dst)
-    };
-    let (src_port, dst_port) = if protocol == TCP {
-        (Field::TcpSrc, Field::TcpDst)
-    } else {
-        (Field::UdpSrc, Field::UdpDst)
-    };
-    Kind {
-        eth_type,
-        protocol,
-        src,
-        dst,
-        src_port,
-        dst_port,
+/// What is remembered and looked up; nothing where the datapath has no zones.
+pub(super) fn ways_back(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
+    match spec.mode {
+        _ if !ports.zones => Vec::new(),
+        Mode::Vlan { host_vlan } => in_vlans(spec, ports, vlan_reg(host_vlan)),
+        Mode::Routed => routed(spec, ports),
     }
 }
 
 /// What the host sends with an address that is not its own, it forwards.
-pub(super) fn ways_back(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
-    let classify = |priority, m: Match, actions: Vec<Action>| {
-        let vlan = Action::set_reg(REG_VLAN, host_reg);
-        Flow::new(CLASSIFY, priority)
-            .matching(m.in_port(ports.host))
-            .actions([vlan].into_iter().chain(actions))
-            .goto(FROM_HOST)
-    };
+fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
     let hosts = spec.host_addresses.iter().map(|a| IpNetwork::from(a.ip()));
-    // An answer that was rewritten back has a service's address: its way back is known.
+    // An answer that was rewritten back has a service's address: its connection is known.
     let own = hosts.chain(spec.service_prefixes.iter().copied());
-    let own = own.map(|prefix| classify(120, from(prefix), Vec::new()));
-    let learned = KINDS.iter().map(|kind| {
-        let matches = Match::new().eth_type(kind.eth_type).ip_proto(kind.protocol);
-        let learn = [DELIVER, FROM_UPLINK].map(|table| way_back(kind, table, ports).into());
-        classify(110, matches, learn.into())
+    let own = own.map(|prefix| from_host(120, from(prefix), ports, host_reg, None));
+    let forwarded = FAMILIES.into_iter().flat_map(|v6| carried(v6, of(v6)));
+    let forwarded = forwarded.map(|m| from_host(110, m, ports, host_reg, Some(REMEMBER)));
+    let mut flows: Vec<Flow> = own.chain(forwarded).collect();
+
+    // What containers of this node send, to whomever: who asked may be outside.
+    for v6 in FAMILIES {
+        flows.extend(looked_up(v6, of(v6)).map(|m| look_up(DELIVER, m)));
+    }
+    flows.extend(found(DELIVER, ports));
+    // What arrives for them.
+    for network in &spec.networks {
+        for range in &network.ranges {
+            let arrived = in_vlan(to(range.prefix), vlan_reg(network.vlan));
+            let arrived = looked_up(range.prefix.is_ipv6(), arrived);
+            flows.extend(arrived.map(|m| look_up(FROM_UPLINK, m)));
+        }
+    }
+    flows.extend(found(FROM_UPLINK, ports));
+    flows
+}
+
+/// In mode `routed` all but what containers of this node send one another passes the host anyway.
+fn routed(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
+    let mut flows = Vec::new();
+    for range in spec.networks.iter().flat_map(|n| &n.ranges) {
+        let v6 = range.prefix.is_ipv6();
+        // The containers' gateway is an address of the host's.
+        let own = from(range.gateway.into());
+        flows.push(from_host(120, own, ports, 0, None));
+        let forwarded = carried(v6, from(range.prefix));
+        flows.extend(forwarded.map(|m| from_host(110, m, ports, 0, Some(REMEMBER))));
+        flows.extend(looked_up(v6, to(range.prefix)).map(|m| look_up(DELIVER, m)));
+    }
+    flows.extend(found(DELIVER, ports));
+    flows
+}
+
+/// What the host sends, by its port.
+fn from_host(
+    priority: u16,
+    matches: Match,
+    ports: &NodePorts,
+    host_reg: u32,
+    remember: Option<Conntrack>,
+) -> Flow {
+    Flow::new(CLASSIFY, priority)
+        .matching(matches.in_port(ports.host))
+        .actions([Action::set_reg(REG_VLAN, host_reg)])
+        .actions(remember.map(Action::from))
+        .goto(FROM_HOST)
+}
+
+fn look_up(table: u8, matches: Match) -> Flow {
+    Flow::new(table, LOOK_UP)
+        .matching(matches.not_looked_up())
+        .actions([Conntrack::look_up(WAY_BACK_ZONE, table).into()])
+}
+
+/// What belongs to a connection that the host forwards. Answers go to the host, who translates them
+/// back.
+fn found(table: u8, ports: &NodePorts) -> Vec<Flow> {
+    let answers = [CtState::REPLY, CtState::RELATED].map(|kind| {
+        Flow::new(table, ANSWER)
+            .matching(Match::new().found(kind, BY_THE_HOST))
+            .actions(to_host(ports))
     });
-    own.chain(learned).collect()
+    let direct = Conntrack::remember(WAY_BACK_ZONE, DIRECT).then(table);
+    let direct = FAMILIES.map(|v6| {
+        Flow::new(table, NOT_BY_THE_HOST)
+            .matching(of(v6).found(CtState::ESTABLISHED, BY_THE_HOST))
+            .actions([direct.into()])
+    });
+    answers.into_iter().chain(direct).collect()
 }
 
-fn from(prefix: IpNetwork) -> Match {
-    match prefix {
-        IpNetwork::V4(p) => Match::ipv4().ipv4_src_net(p.network(), p.prefix()),
-        IpNetwork::V6(p) => Match::ipv6().ipv6_src_net(p.network(), p.prefix()),
-    }
-}
-
-/// From the one who is asked, of this node or behind the uplink, to the host.
-fn way_back(kind: &Kind, table: u8, ports: &NodePorts) -> Learn {
-    let (idle_timeout, fin_idle_timeout) = match kind.protocol {
-        TCP => (TCP_IDLE_S, TCP_CLOSED_S),
-        _ => (UDP_IDLE_S, 0),
+/// What may belong to a connection that the host translates.
+fn looked_up(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
+    let (icmp, field, errors) = match v6 {
+        false => (ICMP, Field::Icmpv4Type, ICMPV4_ERRORS),
+        true => (ICMPV6, Field::Icmpv6Type, ICMPV6_ERRORS),
     };
-    Learn {
-        table,
-        // Before all that delivers by address alone.
-        priority: 150,
-        cookie: LEARNED_COOKIE,
-        idle_timeout,
-        fin_idle_timeout,
-        limit: LIMIT,
-        parts: vec![
-            LearnPart::matching(Field::EthType, kind.eth_type),
-            LearnPart::matching(Field::IpProto, kind.protocol),
-            LearnPart::matching_packets(kind.src, kind.dst),
-            LearnPart::matching_packets(kind.dst, kind.src),
-            LearnPart::matching_packets(kind.src_port, kind.dst_port),
-            LearnPart::matching_packets(kind.dst_port, kind.src_port),
-            LearnPart::load(Field::EthDst, ports.mac),
-            LearnPart::output(Field::InPort),
-        ],
-    }
+    let about = packets.clone().ip_proto(icmp);
+    // Nobody sends an error in fragments, of which the later ones would not be looked up.
+    let errors = errors
+        .iter()
+        .map(move |t| about.clone().field(field, *t).whole());
+    carried(v6, packets).chain(errors)
+}
+
+/// Packets of what kube-proxy and portmap translate; and all fragments of IPv6, whose protocol only the
+/// first one has: the fragments of a packet are put together to be looked up, all or none.
+pub(super) fn carried(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
+    let fragments = v6.then(|| packets.clone().fragment());
+    let of = move |protocol| packets.clone().ip_proto(protocol);
+    TRANSLATED.into_iter().map(of).chain(fragments)
+}
+
+pub(super) fn of(v6: bool) -> Match {
+    if v6 { Match::ipv6() } else { Match::ipv4() }
 }

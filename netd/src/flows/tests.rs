@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use flatnet_ovs::openflow::Flow;
 use flatnet_plan::NodeSpec;
 use flatnet_types::{MacAddr, VlanId};
 use proptest::prelude::*;
 
 use super::*;
+
+mod security;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
 const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -19,6 +22,7 @@ fn node_ports(vlan_mode: bool) -> NodePorts {
         uplink: vlan_mode.then_some(1),
         host: 2,
         mac: HOST_MAC,
+        zones: true,
     }
 }
 
@@ -32,9 +36,12 @@ fn pod(n: u8, vlan: Option<u32>) -> PodPort {
         ips: vec![v4.into(), format!("fd10:100::1:{n:x}").parse().expect("ip")],
         vlan: vlan.map(|v| VlanId::new(v).expect("id")),
         trunk: Vec::new(),
+        allow: Vec::new(),
         uplink_mac: HOST_MAC,
+        zone: Some(u16::from(n) + 1),
         egress_meter: None,
         ingress_meter: None,
+        pace: Pace::of_slot(n.into(), 500),
     }
 }
 
@@ -95,7 +102,7 @@ fn the_host_mac_goes_out_for_all_of_a_network_in_mac_mode_host() {
         .filter(|f| f.table == table::UPSTREAM && f.to_string().contains("reg0=0x64"))
         .map(ToString::to_string)
         .collect();
-    assert_eq!(out.len(), 4, "{out:#?}");
+    assert_eq!(out.len(), 5, "{out:#?}");
     assert!(
         out.iter().all(|f| f.contains(&HOST_MAC.to_string())),
         "{out:#?}"
@@ -103,7 +110,7 @@ fn the_host_mac_goes_out_for_all_of_a_network_in_mac_mode_host() {
 }
 
 #[test]
-fn a_container_with_limits_has_two_meters_and_its_flows_name_them() {
+fn a_container_with_limits_has_two_more_meters_and_its_flows_name_them() {
     let mut limited = pod(5, Some(100));
     limited.ingress_meter = Some(10);
     limited.egress_meter = Some(11);
@@ -118,7 +125,7 @@ fn a_container_with_limits_has_two_meters_and_its_flows_name_them() {
     let made = meters(&limited, &bandwidth);
     assert_eq!(
         made.iter().map(|m| (m.id, m.rate)).collect::<Vec<_>>(),
-        [(10, 8000), (11, 8000)]
+        [(10, 8000), (11, 8000), (limited.pace.meter, 500)]
     );
     let named = |id: u32| {
         let flows = pod_flows(&limited, &node_ports(true));
@@ -128,14 +135,69 @@ fn a_container_with_limits_has_two_meters_and_its_flows_name_them() {
             .count()
     };
     assert!(named(10) >= 6, "every way to the container is limited");
-    assert_eq!(named(11), 1, "there is one way from it");
+    assert_eq!(
+        named(11),
+        8,
+        "of ARP, both kinds of ND and the rest, each with a priority tag or without"
+    );
+    // As a runtime without a burst of its own asks for it: a second's worth.
+    let burst = |rate: u64| {
+        let rate = flatnet_types::Rate {
+            rate,
+            burst: u64::from(u32::MAX),
+        };
+        let bandwidth = flatnet_types::Bandwidth {
+            ingress: Some(rate),
+            egress: None,
+        };
+        meters(&limited, &bandwidth)[0].burst
+    };
+    assert_eq!((burst(8_000_000), burst(64_000)), (Some(8000), Some(524)));
+}
+
+#[test]
+fn arp_and_nd_of_a_container_pass_its_meter_before_anything_is_decided() {
+    let mut trunk = pod(5, Some(100));
+    trunk.trunk = vec![TrunkVlan {
+        vlan: VlanId::new(200).expect("id"),
+        addresses: Vec::new(),
+    }];
+    let flows = pod_flows(&trunk, &node_ports(true));
+    let entering = |f: &&Flow| f.table == table::CLASSIFY && f.priority >= 100;
+    let (paced, rest): (Vec<&Flow>, Vec<&Flow>) = flows
+        .iter()
+        .filter(entering)
+        .partition(|f| f.instructions.goto == Some(table::PACED));
+    // Untagged, with a priority, and tagged; three kinds of each.
+    assert_eq!((paced.len(), rest.len()), (9, 3));
+    assert!(
+        paced
+            .iter()
+            .all(|p| rest.iter().all(|r| p.priority > r.priority))
+    );
+    let meters: Vec<&Flow> = flows.iter().filter(|f| f.table == table::PACED).collect();
+    let [meter] = meters.as_slice() else {
+        panic!("{meters:?}");
+    };
+    assert_eq!(meter.instructions.meter, Some(trunk.pace.meter));
+    assert_eq!(
+        meter.instructions.actions,
+        [flatnet_ovs::openflow::Action::Group(group().id)]
+    );
+    assert_eq!(
+        meter.instructions.goto, None,
+        "nothing passes beside the group"
+    );
 }
 
 #[test]
 fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
     let mut trunk = pod(5, Some(100));
     let vlan = VlanId::new(200).expect("id");
-    trunk.trunk = vec![vlan];
+    trunk.trunk = vec![TrunkVlan {
+        vlan,
+        addresses: vec!["10.200.0.64/26".parse().expect("prefix")],
+    }];
     let mac = format!("eth_dst={}", trunk.mac);
     let flows = pod_flows(&trunk, &node_ports(true));
     let tables: BTreeSet<u8> = flows
@@ -168,31 +230,45 @@ fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
 }
 
 #[test]
-fn what_the_host_forwards_teaches_the_way_back_and_its_own_packets_do_not() {
+fn what_the_host_forwards_is_remembered_and_its_own_packets_are_not() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
-    let classify = |priority| -> Vec<String> {
+    let of = |table, priority| -> Vec<String> {
         flows
             .iter()
-            .filter(|f| f.table == table::CLASSIFY && f.priority == priority)
+            .filter(|f| f.table == table && f.priority == priority)
             .map(ToString::to_string)
             .collect()
     };
-    let learning = classify(110);
-    assert_eq!(learning.len(), 4, "TCP and UDP, IPv4 and IPv6");
-    for flow in &learning {
-        assert_eq!(flow.matches("learn(").count(), 2, "{flow}");
-        for part in [
-            "in_port=2",
-            "output:in_port_oxm[]",
-            "cookie=0x464c000000000000",
-        ] {
-            assert!(flow.contains(part), "{flow}");
+    let classify = |priority| of(table::CLASSIFY, priority);
+    let remembered = classify(110);
+    assert_eq!(
+        remembered.len(),
+        7,
+        "TCP, UDP and SCTP, IPv4 and IPv6, and IPv6's fragments"
+    );
+    for flow in &remembered {
+        let remember = "ct(commit,zone=64000,exec(set_field:0x1->ct_mark)";
+        assert!(
+            flow.contains("in_port=2") && flow.contains(remember),
+            "{flow}"
+        );
+    }
+    for at in [table::DELIVER, table::FROM_UPLINK] {
+        let answers = of(at, 142);
+        assert_eq!(answers.len(), 2, "answers, and errors: {answers:#?}");
+        assert!(
+            answers.iter().all(|f| f.contains("output:2")),
+            "{answers:#?}"
+        );
+        for flow in of(at, 140) {
+            let look_up = format!("ct(table={at},zone=64000)");
+            assert!(flow.contains(&look_up), "{flow}");
         }
     }
-    let tcp = learning.iter().find(|f| f.contains("priority=110,tcp,"));
-    let tcp = tcp.expect("IPv4's TCP");
-    let back = "nw_src[]=nw_dst[],nw_dst[]=nw_src[],tcp_src[]=tcp_dst[],tcp_dst[]=tcp_src[]";
-    assert!(tcp.contains(back), "{tcp}");
+    // No ping pays for it.
+    let deliver = of(table::DELIVER, 140);
+    let icmp = deliver.iter().filter(|f| f.contains("icmp"));
+    assert_eq!(icmp.count(), 7, "errors alone: {deliver:#?}");
 
     let own = classify(120);
     for prefix in [
@@ -205,16 +281,33 @@ fn what_the_host_forwards_teaches_the_way_back_and_its_own_packets_do_not() {
             "{prefix} in {own:#?}"
         );
     }
-    assert!(own.iter().all(|f| !f.contains("learn")), "{own:#?}");
-    let routed = node_flows(&spec("vpc1"), &node_ports(false));
-    assert!(routed.iter().all(|f| !f.to_string().contains("learn")));
+    assert!(own.iter().all(|f| !f.contains("ct(")), "{own:#?}");
+}
+
+#[test]
+fn in_mode_routed_what_containers_of_a_node_send_one_another_is_looked_up() {
+    let flows = node_flows(&spec("vpc1"), &node_ports(false));
+    let with = |table, priority, part: &str| {
+        flows
+            .iter()
+            .filter(|f| f.table == table && f.priority == priority)
+            .filter(|f| f.to_string().contains(part))
+            .count()
+    };
+    // The containers' gateways are the host's own.
+    assert_eq!(with(table::CLASSIFY, 120, "ct("), 0);
+    assert!(with(table::CLASSIFY, 120, "src=") >= 2);
+    // TCP, UDP, SCTP of both families, and IPv6's fragments.
+    assert_eq!(with(table::CLASSIFY, 110, "ct(commit,zone=64000"), 7);
+    assert_eq!(with(table::DELIVER, 140, "ct(table=3,zone=64000)"), 14);
+    assert_eq!(with(table::FROM_UPLINK, 140, ""), 0);
 }
 
 #[test]
 fn a_container_gives_out_no_addresses() {
     let dropped: Vec<String> = node_flows(&spec("idc1"), &node_ports(true))
         .iter()
-        .filter(|f| f.table == table::SECURITY && f.priority == 120)
+        .filter(|f| Reason::of(f) == Some(Reason::DhcpServer))
         .map(ToString::to_string)
         .collect();
     assert!(
@@ -229,4 +322,76 @@ fn a_container_gives_out_no_addresses() {
             .any(|f| f.contains("udp6,udp_src=547,udp_dst=546")),
         "{dropped:#?}"
     );
+}
+
+/// The flows of a table whose text has all of these parts.
+fn with_parts(flows: &[Flow], table: u8, parts: &[&str]) -> Vec<String> {
+    flows
+        .iter()
+        .filter(|f| f.table == table)
+        .map(ToString::to_string)
+        .filter(|text| parts.iter().all(|part| text.contains(part)))
+        .collect()
+}
+
+#[test]
+fn every_flow_is_one_that_the_kernels_datapath_does_as_it_is_written() {
+    for name in ["idc1", "vpc1"] {
+        let vlan_mode = name == "idc1";
+        let ports = node_ports(vlan_mode);
+        let mut all = node_flows(&spec(name), &ports);
+        all.extend(pod_flows(&pod(5, vlan_mode.then_some(100)), &ports));
+        for flow in &all {
+            let text = flow.to_string();
+            assert!(
+                !text.contains("nd_reserved") && !text.contains("nd_options_type"),
+                "{text}"
+            );
+            // See `Match::neighbour`.
+            let looks_inside = ["nd_target=", "nd_sll=", "nd_tll="];
+            let looks_inside = looks_inside.iter().any(|part| text.contains(part));
+            assert!(!looks_inside || text.contains("icmpv6_code=0"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_solicitation_goes_to_the_one_container_that_it_is_for() {
+    let asked = pod(5, Some(100));
+    let flows = pod_flows(&asked, &node_ports(true));
+    let to_it = format!("set_field:{}->eth_dst", asked.mac);
+    for ip in [asked.ips[1].to_string(), asked.mac.link_local().to_string()] {
+        let target = format!("nd_target={ip}");
+        for table in [table::RESOLVE, table::FROM_HOST, table::FROM_UPLINK] {
+            let found = with_parts(&flows, table, &[&target, "icmpv6_type=135"]);
+            let [flow] = &found[..] else {
+                panic!("table {table}: {found:#?}");
+            };
+            assert!(
+                flow.contains(&to_it) && flow.ends_with("output:1005"),
+                "{flow}"
+            );
+        }
+        // Its answers, one with its MAC and one to a probe without, are about itself.
+        let answers = with_parts(&flows, table::SECURITY, &[&target, "icmpv6_type=136"]);
+        assert_eq!(answers.len(), 2, "{answers:#?}");
+    }
+}
+
+#[test]
+fn what_a_container_advertises_to_all_reaches_the_host_as_it_is_and_the_uplink_with_the_hosts_mac()
+{
+    let flows = node_flows(&spec("idc1"), &node_ports(true));
+    let found = with_parts(
+        &flows,
+        table::UPSTREAM,
+        &["reg0=0x64", "icmpv6_type=136", "33:33"],
+    );
+    let [flow] = &found[..] else {
+        panic!("{found:#?}");
+    };
+    let host = flow.find("output:2").expect("the host hears it");
+    let rewritten = flow.find("->nd_tll").expect("the MAC is replaced");
+    let uplink = flow.find("output:1").expect("the uplink too");
+    assert!(host < rewritten && rewritten < uplink, "{flow}");
 }

@@ -1,10 +1,9 @@
 //! What ipamd said, on disk: written whole, or not at all.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
+use flatnet_files::sealed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,34 +12,27 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// If it cannot be read. It is not begun anew then: what it names may be in use.
 pub(super) fn load<T: DeserializeOwned>(state: &Path, file: &str) -> io::Result<Option<T>> {
-    match fs::read(state.join(file)) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(io::Error::other),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
+    let path = state.join(file);
+    let text = flatnet_files::read_if_there(&path, flatnet_files::STATE_MAX)?;
+    let value = text.map(|text| sealed::from_slice(&text)).transpose();
+    value.map_err(|e| {
+        io::Error::other(format!(
+            "{}: {e}; it is left as it is: put a copy back, or move it away, and netd waits until \
+             ipamd has said again what it holds",
+            path.display()
+        ))
+    })
 }
 
 /// Keeps `value`. When this returns it survives a power cut.
 pub(super) fn save(state: &Path, file: &str, value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
-    let path = state.join(file);
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&fresh, &path)?;
-    File::open(state)?.sync_all()
+    sealed::save(&state.join(file), value)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::holdings::Holdings;
     use super::*;
 
@@ -58,6 +50,22 @@ mod tests {
         save(dir.path(), FILE, &holdings).expect("writes");
         assert_eq!(read().expect("reads"), Some(holdings));
         fs::write(dir.path().join(FILE), "{").expect("writes");
+        assert!(read().is_err());
+        let path = dir.path().join(FILE);
+        let holdings = Holdings {
+            revision: "1-2".to_owned(),
+            ..Holdings::default()
+        };
+        save(dir.path(), FILE, &holdings).expect("writes");
+        let text = fs::read_to_string(&path).expect("reads");
+        fs::write(&path, text.replace("1-2", "1-3")).expect("writes");
+        let error = read().expect_err("altered").to_string();
+        for words in ["checksum", "ranges.json", "move it away"] {
+            assert!(error.contains(words), "{error}");
+        }
+        // A disk that is not mounted is not a host without ranges.
+        fs::remove_file(&path).expect("removes");
+        std::os::unix::fs::symlink("/mnt/not-mounted/ranges.json", &path).expect("links");
         assert!(read().is_err());
     }
 }

@@ -1,17 +1,17 @@
 //! Following ipamd: what it says is kept, then taken over, then used.
 
-use std::path::Path;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flatnet_client::{ClientError, Session};
-use flatnet_plan::{NetworkPlan, NodeSpec};
+use flatnet_plan::NodeSpec;
 use flatnet_types::ipamd::HostRanges;
 use ipnetwork::IpNetwork;
 use tracing::{info, warn};
 
 use super::holdings::{Fill, Holdings};
-use super::{RETRY, Start, WATCH, disk, spec};
+use super::{Drains, RETRY, Start, WATCH, disk, spec};
 use crate::attach::Engine;
 use crate::run::networks;
 use crate::world::World;
@@ -30,6 +30,9 @@ const LET_GO_EVERY: Duration = Duration::from_secs(1);
 pub struct Follower {
     start: Start,
     holdings: Holdings,
+    /// Whether the plan that the ranges were joined to had no place for one of them.
+    left_out: bool,
+    drains: Drains,
 }
 
 impl Follower {
@@ -41,6 +44,8 @@ impl Follower {
         let kept = disk::load(&start.state, FILE)
             .with_context(|| format!("read the ranges kept in {}", start.state.display()))?;
         let mut follower = Self {
+            left_out: false,
+            drains: Drains::default(),
             start,
             holdings: kept.unwrap_or_default(),
         };
@@ -53,13 +58,28 @@ impl Follower {
                 ),
             }
         }
-        let (spec, _) = spec::derive(
-            &follower.start.plan,
-            &follower.start.node,
-            &follower.holdings,
-        )?;
+        let spec = follower.derive()?;
         info!(ranges = follower.holdings.ranges.len(), "ranges from ipamd");
         Ok((follower, spec))
+    }
+
+    /// What drains, from now on.
+    pub(crate) fn drains(&self) -> Drains {
+        Arc::clone(&self.drains)
+    }
+
+    /// What the node runs by, of the accepted plan and the ranges that it holds.
+    fn derive(&mut self) -> Result<NodeSpec> {
+        let accepted = self.start.accepted();
+        let plan = accepted.plan.whole()?;
+        let (spec, misfits) = spec::derive(plan, &self.start.node, &self.holdings)?;
+        self.left_out = !misfits.is_empty();
+        let drains = self.holdings.draining().collect();
+        *self.drains.lock().unwrap_or_else(PoisonError::into_inner) = drains;
+        for misfit in misfits {
+            warn!(error = %misfit, "left out: the plan file on this node is older than ipamd's?");
+        }
+        Ok(spec)
     }
 
     /// The first answer with a range in it.
@@ -133,7 +153,15 @@ impl Follower {
                 true => DRAINING,
                 false => WATCH,
             };
-            let changed = session.ranges(&node, Some(&revision), wait).await?;
+            let changed = tokio::select! {
+                changed = session.ranges(&node, Some(&revision), wait) => changed?,
+                Ok(()) = self.start.plan.changed() => {
+                    self.rejoin(engine)?;
+                    // The answer to the request that was given up would come first.
+                    *session = self.start.client.connect().await?;
+                    continue;
+                }
+            };
             self.take_over(&changed, engine)?;
         }
     }
@@ -152,6 +180,15 @@ impl Follower {
             self.apply(engine)?;
         }
         Ok(())
+    }
+
+    /// Another plan: it may have a place for what the one of before had none for. What else is new in it is
+    /// named, and taken with the next ranges or by a restart.
+    fn rejoin<W: World>(&mut self, engine: &Engine<W>) -> Result<()> {
+        match self.left_out {
+            true => self.apply(engine),
+            false => Ok(()),
+        }
     }
 
     /// Drops what drains and is empty. Whether something drained is empty already and is to
@@ -194,13 +231,7 @@ impl Follower {
     /// Goes over to the ranges that are held, without a restart.
     fn apply<W: World>(&mut self, engine: &Engine<W>) -> Result<()> {
         // The plan may have changed with them: a pool that grew, a network that is new.
-        if let Some(plan) = read_plan(&self.start.plan_file) {
-            self.start.plan = plan;
-        }
-        let (fresh, misfits) = spec::derive(&self.start.plan, &self.start.node, &self.holdings)?;
-        for misfit in misfits {
-            warn!(error = %misfit, "left out: the plan file on this node is older than ipamd's?");
-        }
+        let fresh = self.derive()?;
         let ranges = networks(&fresh.networks)?;
         engine.update_spec(|spec| spec.networks = fresh.networks);
         for record in engine.ipam().reconfigure(ranges) {
@@ -211,17 +242,6 @@ impl Follower {
             info!(network = %grant.network, range = %grant.prefix, state = ?grant.state, "range");
         }
         Ok(())
-    }
-}
-
-pub(super) fn read_plan(path: &Path) -> Option<NetworkPlan> {
-    let text = std::fs::read_to_string(path).ok()?;
-    match flatnet_plan::load(&text) {
-        Ok(plan) => Some(plan),
-        Err(e) => {
-            warn!(error = %e, "the plan file is wrong; the one of before is used");
-            None
-        }
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Holdings {
     pub ledger: Incarnation,
     /// The revision of its answer.
     pub revision: String,
-    /// The ranges.
+    /// What the node may give addresses of, and what it still drains.
     pub ranges: Vec<Holding>,
 }
 
@@ -78,8 +78,13 @@ impl Holdings {
 
     /// Whether a range is to be let go of when it is empty.
     pub fn drains(&self) -> bool {
-        let draining = |h: &Holding| h.grant.state == GrantState::Draining;
-        self.ranges.iter().any(draining)
+        self.draining().next().is_some()
+    }
+
+    /// Those that are to be let go of when they are empty.
+    pub fn draining(&self) -> impl Iterator<Item = IpNetwork> {
+        let draining = |h: &&Holding| h.grant.state == GrantState::Draining;
+        self.ranges.iter().filter(draining).map(|h| h.grant.prefix)
     }
 
     /// What is shown to ipamd.

@@ -21,21 +21,31 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flatnet_client::Client;
-use flatnet_plan::NetworkPlan;
+use flatnet_plan_source::Accepted;
 use flatnet_types::NodeName;
+use ipnetwork::IpNetwork;
+
+use crate::plan_file::{NodePlan, Plans};
 
 pub use follow::Follower;
 pub use holdings::{Holding, Holdings};
 pub use peers::Peers;
+pub(crate) use spec::with_ranges;
 
 /// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
 const WATCH: Duration = Duration::from_secs(20);
 /// Between two attempts to reach it, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
+
+/// The ranges of this node that ipamd takes back when they are empty: nothing of them is given out.
+/// Written by the [`Follower`], read by whoever joins ranges to a plan.
+pub type Drains = Arc<Mutex<BTreeSet<IpNetwork>>>;
 
 /// What following ipamd begins with.
 #[derive(Debug, Clone)]
@@ -44,10 +54,15 @@ pub struct Start {
     pub client: Client,
     /// This node.
     pub node: NodeName,
-    /// The plan file: who holds what comes from ipamd, everything else from it.
-    pub plan_file: PathBuf,
-    /// The plan as it was read at the start.
-    pub plan: NetworkPlan,
+    /// The plan as it is accepted: who holds what comes from ipamd, everything else from it.
+    pub plan: Plans,
     /// Where what was heard is kept.
     pub state: PathBuf,
+}
+
+impl Start {
+    /// The plan that was accepted last.
+    fn accepted(&self) -> Accepted<NodePlan> {
+        self.plan.borrow().accepted.clone()
+    }
 }

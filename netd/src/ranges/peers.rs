@@ -7,12 +7,10 @@ use anyhow::{Context, Result};
 use flatnet_client::ClientError;
 use flatnet_plan::grants::{heard, with_grants};
 use flatnet_plan::node::{self, PeerRoute};
-use flatnet_plan::{NetworkPlan, NodeError};
-use flatnet_types::NodeName;
-use flatnet_types::ipamd::{Grants, HostGrant};
+use flatnet_types::ipamd::Grants;
 use tracing::{info, warn};
 
-use super::{RETRY, Start, WATCH, disk, follow};
+use super::{RETRY, Start, WATCH, disk};
 use crate::attach::Engine;
 use crate::world::World;
 
@@ -42,10 +40,16 @@ impl Peers {
         Ok((peers, routes))
     }
 
-    fn routes(&self) -> Result<Vec<PeerRoute>, NodeError> {
+    /// By the accepted plan, and by what the peers hold beside it.
+    fn routes(&self) -> Result<Vec<PeerRoute>> {
+        let accepted = self.start.accepted();
         let known = self.known.as_ref();
         let grants = known.map_or(&[][..], |k| k.ranges.as_slice());
-        routes(&self.start.plan, &self.start.node, grants)
+        let (plan, misfits) = with_grants(accepted.plan.whole()?.clone(), grants);
+        for misfit in misfits {
+            warn!(%misfit, "left out: the plan file on this node is older than ipamd's?");
+        }
+        Ok(node::derive(&plan, &self.start.node)?.peers)
     }
 
     /// Follows for ever. Cancel safe: what is on disk is always whole, and nothing is gone by
@@ -83,7 +87,16 @@ impl Peers {
         let node = self.start.node.clone();
         let mut revision = None;
         loop {
-            let answer = session.peers(&node, revision.as_deref(), WATCH).await?;
+            let answer = tokio::select! {
+                answer = session.peers(&node, revision.as_deref(), WATCH) => answer?,
+                Ok(()) = self.start.plan.changed() => {
+                    // A peer that is new, or gone, or has another address.
+                    self.apply(engine)?;
+                    // The answer to the request that was given up would come first.
+                    session = self.start.client.connect().await?;
+                    continue;
+                }
+            };
             (*away, *retry) = (false, RETRY.0);
             revision = Some(answer.revision.clone());
             self.take_over(answer, engine)?;
@@ -100,13 +113,17 @@ impl Peers {
             })?;
             self.known = Some(now);
         }
-        if !other {
+        match other {
+            true => self.apply(engine),
+            false => Ok(()),
+        }
+    }
+
+    fn apply<W: World>(&self, engine: &Engine<W>) -> Result<()> {
+        let routes = self.routes()?;
+        if engine.spec().peers == routes {
             return Ok(());
         }
-        if let Some(plan) = follow::read_plan(&self.start.plan_file) {
-            self.start.plan = plan;
-        }
-        let routes = self.routes()?;
         info!(routes = routes.len(), "routes to peers");
         engine.update_spec(|spec| spec.peers = routes);
         Ok(())
@@ -118,20 +135,4 @@ fn is_older(error: &anyhow::Error) -> bool {
         error.downcast_ref(),
         Some(ClientError::Refused { body, .. }) if body.code == "noRoute"
     )
-}
-
-/// The routes to the peers of `node`: by the plan, and by what they hold beside it.
-///
-/// # Errors
-/// [`NodeError`] where the plan does not have the node.
-fn routes(
-    plan: &NetworkPlan,
-    node: &NodeName,
-    grants: &[HostGrant],
-) -> Result<Vec<PeerRoute>, NodeError> {
-    let (joined, misfits) = with_grants(plan.clone(), grants);
-    for misfit in misfits {
-        warn!(%misfit, "left out: the plan file on this node is older than ipamd's?");
-    }
-    Ok(node::derive(&joined, node)?.peers)
 }

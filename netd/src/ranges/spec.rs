@@ -51,6 +51,18 @@ fn drains(holdings: &Holdings, prefix: IpNetwork) -> bool {
         .any(|h| h.grant.prefix == prefix && h.grant.state == GrantState::Draining)
 }
 
+/// Gives the plan's host the ranges that it runs by.
+pub(crate) fn with_ranges(plan: &mut NetworkPlan, running: &NodeSpec) {
+    let held = running.networks.iter().flat_map(|network| {
+        let prefixes = network.ranges.iter().map(|range| range.prefix);
+        prefixes.map(|prefix| Range {
+            network: network.name.clone(),
+            prefix,
+        })
+    });
+    set_ranges(plan, &running.node, held.collect());
+}
+
 fn set_ranges(plan: &mut NetworkPlan, name: &NodeName, ranges: Vec<Range>) {
     if let Some(host) = plan.spec.hosts.iter_mut().find(|h| &h.name == name) {
         host.ranges = ranges;

@@ -1,4 +1,4 @@
-//! The follower against the real ledger, behind a door as thin as can be.
+//! The follower against the real ledger, served by a minimal HTTP listener.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,6 +15,7 @@ use flatnet_ipam::assign::{
     LedgerMemory, Segment, Service, ServiceStart, Trust, Wait,
 };
 use flatnet_ipam::{Config, Ipam, MemoryBackend, ReserveRequest};
+use flatnet_plan_source::{FilePlan, FileSource, PlanSource};
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::{Drain, Grants, HostRanges, Incarnation, Release, Report};
 use flatnet_types::{AttachmentKey, NodeName};
@@ -23,6 +24,7 @@ use tokio::net::UnixListener;
 use super::{Follower, Peers, Start};
 use crate::attach::Engine;
 use crate::model::ModelWorld;
+use crate::plan_file::NodePlan;
 use crate::run::networks;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
@@ -141,17 +143,26 @@ fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
     })
 }
 
-async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
-    let plan_file = dir.join("plan.yaml");
-    std::fs::write(&plan_file, LAB).expect("writes");
+/// What following begins with, and the source of the plan.
+fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, Start) {
+    let path = dir.join("plan.yaml");
+    std::fs::write(&path, plan).expect("writes");
+    let name = node.clone();
+    let take = move |plan, _: &str| NodePlan::of(plan, &name, true);
+    let source = FileSource::open(FilePlan::new(&path, dir), take).expect("a sound plan");
     let start = Start {
         client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
-        node: node(),
-        plan_file,
-        plan: flatnet_plan::load(LAB).expect("a sound plan"),
+        node,
+        plan: source.watch(),
         state: dir.to_owned(),
     };
+    (source, start)
+}
+
+async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
+    let (source, start) = start(dir, LAB, node());
     let (follower, spec) = Follower::begin(start).await.expect("begins");
+    drop(source);
     let config = Config::new(networks(&spec.networks).expect("ranges"));
     let clock = Arc::new(|| Timestamp::from_millis(1));
     let now = clock();
@@ -328,18 +339,9 @@ fn segment() -> Arc<Declared> {
 }
 
 fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelWorld>) {
-    let plan_file = dir.join("plan.yaml");
-    std::fs::write(&plan_file, plan).expect("writes");
-    let node: NodeName = "vpc1".parse().expect("a name");
+    let (_source, start) = start(dir, plan, "vpc1".parse().expect("a name"));
     let plan = flatnet_plan::load(plan).expect("a sound plan");
-    let mut spec = flatnet_plan::node::derive(&plan, &node).expect("derives");
-    let start = Start {
-        client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
-        node,
-        plan_file,
-        plan,
-        state: dir.to_owned(),
-    };
+    let mut spec = flatnet_plan::node::derive(&plan, &start.node).expect("derives");
     let (peers, routes) = Peers::begin(start).expect("begins");
     spec.peers = routes;
     let config = Config::new(networks(&spec.networks).expect("ranges"));
@@ -399,4 +401,46 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
     ledger.release(release).await.expect("releases");
     until("it is routed no more", || routed(&engine).is_empty()).await;
     following.abort();
+}
+
+#[tokio::test]
+async fn a_range_that_the_plan_has_no_place_for_is_taken_when_a_plan_comes_that_has() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = LedgerMemory::default();
+    let ledger = service(&store, "10.100.16.0/24", 1);
+    let _door = open(&ledger, &dir.path().join("ipamd.sock"));
+    // This node's plan has a smaller pool than ipamd's.
+    let narrow = LAB.replace(
+        "{prefix: 10.100.0.0/16, exclude",
+        "{prefix: 10.100.0.0/18, exclude",
+    );
+    assert_ne!(narrow, LAB);
+    let (source, start) = start(dir.path(), &narrow, node());
+    let mut plan = start.plan.clone();
+    let (follower, spec) = Follower::begin(start).await.expect("begins");
+    let config = Config::new(networks(&spec.networks).expect("ranges"));
+    let now = Timestamp::from_millis(1);
+    let disk = Box::new(MemoryBackend::default());
+    let (ipam, _) = Ipam::open_with(disk, config, "boot", now).expect("opens");
+    let engine = Engine::new(ModelWorld::default(), ipam, spec, Arc::new(move || now));
+    let following = tokio::spawn(follower.follow(engine.clone()));
+    ledger
+        .declare(declared("10.100.64.0/24"))
+        .await
+        .expect("takes it over");
+    until("the range is granted and left out", || {
+        let kept = std::fs::read_to_string(dir.path().join("ranges.json"));
+        kept.is_ok_and(|k| k.contains("10.100.64.0/24"))
+    })
+    .await;
+    assert!(!held(&engine).contains(&"10.100.64.0/24".to_owned()));
+    let watching = tokio::spawn(source.follow());
+    std::fs::write(dir.path().join("plan.yaml"), LAB).expect("writes");
+    plan.changed().await.expect("the source lives");
+    until("it is taken", || {
+        held(&engine).contains(&"10.100.64.0/24".to_owned())
+    })
+    .await;
+    following.abort();
+    watching.abort();
 }

@@ -1,24 +1,39 @@
 //! The real world: the kernel by netlink, Open vSwitch by its database and OpenFlow.
 
+mod apply;
+mod deleting;
+mod neutral;
 mod observe;
 mod rows;
+mod switch;
+mod tables;
+mod timeouts;
+mod zones;
 
+use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_kernel::{
-    AddressSpec, ContainerRoute, ContainerSpec, Kernel, LinkChange, Netns, NetnsError, NextHop,
-    RouteSpec, SysctlKey, VethSpec,
+    ContainerRoute, ContainerSpec, Kernel, LinkChange, Netns, NetnsError, VethSpec,
 };
 use flatnet_ovs::openflow::{
-    Batch, Flow, FlowFilter, Meter, OpenFlowError, PacketOut, PortSelector, Switch, SwitchConfig,
+    Batch, Flow, FlowFilter, Meter, OpenFlowError, PacketOut, PortSelector, Settings, Switch,
+    SwitchConfig,
 };
 use flatnet_ovs::ovsdb::{Session, SessionConfig};
-use flatnet_types::marks::ROUTE_PROTOCOL;
-use flatnet_types::{IfName, Mtu, NetnsPath};
+use flatnet_types::marks::{COOKIE_MARK_MASK, LEARNED_COOKIE};
+use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
-use crate::reconcile::{Actual, NodeWorld, Op, RouteActual};
+use self::apply::put_group;
+use self::deleting::Deleting;
+use self::switch::{MeterBook, RestoreWatch};
+use self::timeouts::TimeoutBook;
+use crate::features::Features;
+use crate::reconcile::FRAGMENTS;
+use crate::shares::Shares;
 use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 
 /// How long the kernel may take to delete a link before DEL says "try again".
@@ -37,7 +52,17 @@ pub struct RealWorld {
     /// The switch reads frames from packet sockets: with checksums that hardware was to fill
     /// in, and nobody would, and with the devices promiscuous.
     userspace_datapath: bool,
+    meters: Arc<MeterBook>,
+    timeouts: Arc<TimeoutBook>,
+    restore: Arc<RestoreWatch>,
+    deleting: Arc<Deleting>,
+    features: Features,
+    /// Who limits containers' connections to services; none: nobody.
+    shares: Option<Arc<Shares>>,
 }
+
+/// How long the switch may take to act on a bridge's columns.
+const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl RealWorld {
     /// Connects in the background; nothing waits for Open vSwitch here.
@@ -48,44 +73,96 @@ impl RealWorld {
         bridge: &str,
         userspace_datapath: bool,
     ) -> Self {
-        let switch = rundir.join(format!("{bridge}.mgmt"));
+        let mut switch = SwitchConfig::new(rundir.join(format!("{bridge}.mgmt")));
+        switch.settings = settings();
+        switch.unwatched = (LEARNED_COOKIE, COOKIE_MARK_MASK);
         Self {
             kernel,
             database: Session::start(SessionConfig::new(database, rows::monitored())),
-            switch: Switch::start(SwitchConfig::new(switch)),
+            switch: Switch::start(switch),
             bridge: bridge.to_owned(),
             userspace_datapath,
+            meters: Arc::default(),
+            timeouts: Arc::default(),
+            restore: Arc::default(),
+            deleting: Arc::default(),
+            features: Features::default(),
+            shares: None,
         }
     }
 
-    /// The kernel.
+    /// What the datapath can do, once somebody follows it.
+    pub(crate) fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// The bridge's name.
+    pub fn bridge(&self) -> &str {
+        &self.bridge
+    }
+
+    /// Whether the switch's meters are others than those that netd gave it.
+    pub fn meters_differ(&self, meters: &[Meter]) -> bool {
+        self.meters.differs(meters)
+    }
+
+    /// Whether netd itself is deleting this port; it is told once for each deletion.
+    pub fn deletes_port(&self, name: &str) -> bool {
+        self.deleting.cross_off(name)
+    }
+
+    /// Sets the bridge's columns and waits until the switch has acted on them: a change of its
+    /// controllers or its fail mode throws all flows away, also those that come in between.
+    async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), WorldError> {
+        let ops = self.database.read(|r| rows::set_bridge(r, bridge));
+        let results = self.database.transact(&ops).await?;
+        let Some(number) = rows::asked(&results) else {
+            return Ok(());
+        };
+        let taken = |r: &_| rows::taken(r, number).then_some(());
+        if let Err(error) = self.database.wait_for(RECONFIGURE_TIMEOUT, taken).await {
+            // Without a switch there are no flows to lose.
+            tracing::debug!(%error, "the switch has not acted on the bridge's columns");
+        }
+        Ok(())
+    }
+
+    /// The handle to the node's kernel.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
     }
 
-    /// The database.
+    /// The session with Open vSwitch's database.
     pub fn database(&self) -> &Session {
         &self.database
     }
 
-    /// The switch.
+    /// The OpenFlow connection to the bridge.
     pub fn switch(&self) -> &Switch {
         &self.switch
     }
 
-    async fn wait_port(&self, row: &PortRow) -> Result<(), WorldError> {
+    /// Waits until the switch has a port, and gives its number.
+    async fn wait_port(&self, row: &PortRow) -> Result<u32, WorldError> {
         let port = self
             .switch
             .wait_port(&PortSelector::Name(row.name.clone()), PORT_TIMEOUT)
             .await?;
-        match IfName::new(row.name.as_str()) {
-            Ok(name) if port.number != row.number => Err(WorldError::PortNumber {
-                name,
-                wanted: row.number,
-                got: port.number,
-            }),
-            _ => Ok(()),
+        if port.number != row.number && row.number != 0 {
+            tracing::info!(
+                port = row.name,
+                asked = row.number,
+                got = port.number,
+                "another port has the number that was asked for"
+            );
+            // At its next change of any port the switch would take the port out, and the one that
+            // has its number with it, and make both anew with the numbers that they ask for.
+            let adopt = rows::ask_for(&row.name, port.number);
+            if let Err(error) = self.database.transact(&[adopt]).await {
+                tracing::debug!(%error, "the reconcile asks for the number that the port has");
+            }
         }
+        Ok(port.number)
     }
 
     /// A userspace datapath sets a device promiscuous by writing all of its flags, as it read
@@ -117,9 +194,11 @@ impl World for RealWorld {
 
     fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending {
         let mut batch = Batch::new();
+        self.meters.sent(meters);
         for meter in meters {
             batch.meter_add(meter);
         }
+        put_group(&mut batch, flows);
         for flow in flows {
             batch.add(flow);
         }
@@ -130,6 +209,7 @@ impl World for RealWorld {
     fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending {
         let mut batch = Batch::new();
         batch.delete(cookie, u64::MAX);
+        self.meters.deleted(meters);
         for id in meters {
             batch.meter_delete(*id);
         }
@@ -194,32 +274,25 @@ impl World for RealWorld {
         .into())
     }
 
-    async fn add_port(&self, row: &PortRow) -> Result<(), WorldError> {
-        self.database
-            .transact(&rows::add_port(&self.bridge, row))
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
+        let ops = rows::add_port(&self.bridge, row);
+        self.transact_with(ops, zone)
             .await
             .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(WorldError::Database(e)))?;
         tracing::debug!(port = row.name, "in the database");
-        self.wait_port(row).await?;
-        self.keep_up(row).await
+        let (number, ()) = tokio::join!(self.wait_port(row), self.limit(zone));
+        let number = number?;
+        self.keep_up(row).await?;
+        Ok(number)
     }
 
-    async fn delete_port(&self, name: &str) -> Result<(), WorldError> {
-        let find = || {
-            self.database
-                .read(|r| rows::delete_ports(r, &self.bridge, &[name]))
-        };
-        let mut ops = find();
-        if ops.is_empty() {
-            // An ADD that was cut may have its rows on the way. The database answers in order:
-            // after this answer, they are here or will never be.
-            self.database.transact(&[]).await?;
-            ops = find();
-        }
-        if !ops.is_empty() {
-            self.database.transact(&ops).await?;
-        }
-        Ok(())
+    fn port_number(&self, name: &str) -> Option<u32> {
+        let ports = self.switch.ports();
+        ports.iter().find(|p| p.name == name).map(|p| p.number)
+    }
+
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
+        self.remove_port(name, zone).await
     }
 
     async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
@@ -247,6 +320,19 @@ impl World for RealWorld {
         Ok(view.as_ref().map(observe::container))
     }
 
+    async fn is_inhabited(&self, netns: &Netns) -> bool {
+        let netns = netns.clone();
+        // Reads the whole of /proc, some milliseconds: not on a thread of tokio's.
+        let looked = tokio::task::spawn_blocking(move || netns.is_inhabited()).await;
+        looked.unwrap_or(false)
+    }
+
+    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+        let neighbours = self.kernel.neighbours(None).await?;
+        let of_it = neighbours.iter().filter(|n| n.mac == Some(mac));
+        Ok(of_it.map(|n| n.address).collect())
+    }
+
     async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
         let link = self.kernel.link(name).await?;
         Ok(link.filter(|l| l.ifindex == ifindex).map(|l| l.up))
@@ -271,131 +357,15 @@ impl World for RealWorld {
     }
 }
 
+/// What the switch is set to, beside its database.
+fn settings() -> Settings {
+    Settings {
+        fragments: FRAGMENTS,
+        ..Settings::default()
+    }
+}
+
 /// Beside the host's: an attachment's slot gives it both.
 fn container_ifindex(link: &LinkPlan) -> u32 {
     link.host_ifindex + 1
-}
-
-impl NodeWorld for RealWorld {
-    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
-        observe::node(self, sysctls).await
-    }
-
-    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
-        match op {
-            Op::CreateBridge { bridge, host } => {
-                self.database
-                    .transact(&rows::create_bridge(bridge, host))
-                    .await?;
-                self.wait_port(host).await
-            }
-            Op::SetBridge(bridge) => {
-                self.database.transact(&rows::set_bridge(bridge)).await?;
-                Ok(())
-            }
-            Op::AddPort { row, .. } => self.add_port(row).await,
-            Op::SetPort { row, .. } => {
-                self.database.transact(&rows::set_port(row)).await?;
-                Ok(())
-            }
-            Op::DeletePorts(names) => {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let ops = self
-                    .database
-                    .read(|r| rows::delete_ports(r, &self.bridge, &names));
-                self.database.transact(&ops).await?;
-                Ok(())
-            }
-            Op::DeleteLink { name, ifindex } => match IfName::new(name.as_str()) {
-                Ok(name) => self.delete_link(&name, *ifindex).await,
-                // The kernel has no such name either.
-                Err(_) => Ok(()),
-            },
-            Op::SetLink { name, mtu } => {
-                let mtu = mtu.and_then(|m| Mtu::new(m.into()).ok());
-                let change = LinkChange {
-                    up: Some(true),
-                    mtu,
-                    ..LinkChange::default()
-                };
-                if let Ok(name) = IfName::new(name.as_str()) {
-                    self.kernel.set_link(&name, &change).await?;
-                }
-                Ok(())
-            }
-            Op::AddAddress { dev, address } => {
-                if let Ok(name) = IfName::new(dev.as_str()) {
-                    let spec = AddressSpec {
-                        nodad: true,
-                        protocol: ROUTE_PROTOCOL,
-                        ..AddressSpec::new(*address)
-                    };
-                    self.kernel.ensure_address(&name, &spec).await?;
-                }
-                Ok(())
-            }
-            Op::DeleteAddress { dev, address } => {
-                if let Ok(name) = IfName::new(dev.as_str()) {
-                    self.kernel.delete_address(&name, *address).await?;
-                }
-                Ok(())
-            }
-            Op::AddRoute(route) => {
-                self.kernel.ensure_route(&self.route(route).await?).await?;
-                Ok(())
-            }
-            Op::DeleteRoute(route) => {
-                self.kernel.delete_route(&self.route(route).await?).await?;
-                Ok(())
-            }
-            Op::SetSysctl { key, value } => {
-                self.kernel.set_sysctl(&SysctlKey::new(key)?, value).await?;
-                Ok(())
-            }
-            Op::DeleteMeters(ids) => {
-                let mut batch = Batch::new();
-                for id in ids {
-                    batch.meter_delete(*id);
-                }
-                Ok(self.switch.send(batch).await?)
-            }
-            Op::ChangeFlows {
-                meters,
-                adds,
-                deletes,
-                ..
-            } => {
-                let mut batch = Batch::new();
-                for meter in meters {
-                    batch.meter_add(meter);
-                }
-                // Additions before deletions: no moment without a flow that stays.
-                for flow in adds {
-                    batch.add(flow);
-                }
-                for key in deletes {
-                    batch.delete_strict(key);
-                }
-                Ok(self.switch.send(batch).await?)
-            }
-        }
-    }
-}
-
-impl RealWorld {
-    async fn route(&self, route: &RouteActual) -> Result<RouteSpec, WorldError> {
-        let dev = match IfName::new(route.dev.as_str()) {
-            Ok(name) => self.kernel.link(&name).await?.map(|l| l.ifindex),
-            Err(_) => None,
-        };
-        let hop = NextHop {
-            via: route.via,
-            ifindex: dev,
-            ..NextHop::dev(dev.unwrap_or(0))
-        };
-        Ok(RouteSpec {
-            src: route.src,
-            ..RouteSpec::new(route.dst, vec![hop], ROUTE_PROTOCOL)
-        })
-    }
 }

@@ -1,13 +1,17 @@
 //! Reading the node.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use flatnet_kernel::{ContainerView, RouteKind, SysctlKey, TABLE_MAIN};
-use flatnet_ovs::openflow::{Flow, FlowFilter, Meter};
-use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK, ROUTE_PROTOCOL};
+use flatnet_kernel::{ContainerView, Link, Route, RouteKind, SysctlKey, TABLE_MAIN};
+use flatnet_types::marks::ROUTE_PROTOCOL;
+use flatnet_uplink::{Client, look_for_clients, returned};
+use ipnetwork::IpNetwork;
 
-use super::{RealWorld, rows};
-use crate::reconcile::{Actual, LinkActual, RouteActual};
+use super::{RealWorld, rows, switch, timeouts};
+use crate::reconcile::{
+    Actual, ActualPort, ForeignRoute, LinkActual, RouteActual, SwitchActual, TimeoutsActual,
+};
 use crate::world::{ContainerActual, WorldError};
 
 pub(super) fn container(view: &ContainerView) -> ContainerActual {
@@ -42,45 +46,85 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         .iter()
         .filter_map(|a| Some((dev(a.ifindex)?, a.address)))
         .collect();
-    let routes = routes?
-        .iter()
-        .filter(|r| {
-            r.protocol == ROUTE_PROTOCOL && r.table == TABLE_MAIN && r.kind == RouteKind::Unicast
+    let (ours, others): (Vec<Route>, Vec<Route>) = routes?
+        .into_iter()
+        .filter(|r| r.table == TABLE_MAIN && r.kind == RouteKind::Unicast)
+        .partition(|r| r.protocol == ROUTE_PROTOCOL);
+    let actual = |r: &Route| {
+        let hop = r.nexthops.first()?;
+        Some(RouteActual {
+            dst: r.dst,
+            via: hop.via,
+            dev: dev(hop.ifindex?)?,
+            src: r.src,
         })
+    };
+    let routes = ours.iter().filter_map(actual).collect();
+    let foreign = others
+        .iter()
         .filter_map(|r| {
-            let hop = r.nexthops.first()?;
-            Some(RouteActual {
-                dst: r.dst,
-                via: hop.via,
-                dev: dev(hop.ifindex?)?,
-                src: r.src,
+            let own = default_metric(r.dst);
+            let metric = r.metric.unwrap_or(0);
+            let stands = metric == own || (r.dst.prefix() == 0 && metric < own);
+            stands.then_some(())?;
+            Some(ForeignRoute {
+                route: actual(r)?,
+                protocol: r.protocol,
+                metric,
             })
         })
         .collect();
 
-    let mut values = BTreeMap::new();
-    for key in sysctls {
-        // One that is not there belongs to a link that is not there yet.
-        if let Ok(value) = kernel.sysctl(&SysctlKey::new(key)?).await {
-            values.insert(key.clone(), value);
-        }
-    }
+    let keys = sysctls.iter().map(|key| SysctlKey::new(key));
+    let found = kernel.sysctls(keys.collect::<Result<_, _>>()?).await?;
+    // One that is not there belongs to a link that is not there yet.
+    let values = sysctls
+        .iter()
+        .cloned()
+        .zip(found)
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect();
 
-    let (database, bridge, ports) = world.database.read(|replica| {
+    // Ports and zones of one moment: an attachment's come and go together.
+    let (database, bridge, ports, elsewhere, zones) = world.database.read(|replica| {
+        let zones = timeouts::zones(replica, world.datapath());
+        if let Some(zones) = &zones {
+            world.timeouts.seen(zones);
+        }
         (
             replica.synced(),
             rows::bridge(replica, &world.bridge),
             rows::ports(replica, &world.bridge),
+            rows::elsewhere(replica, &world.bridge),
+            zones,
         )
     });
-    let (flows, meters) = match bridge {
-        Some(_) => flows_and_meters(world).await,
-        None => (None, Vec::new()),
+    // The database keeps the numbers of before while the switch starts: what the switch says on
+    // the connection that flows are sent by is how things are.
+    let numbers: BTreeMap<String, u32> = world
+        .switch
+        .ports()
+        .into_iter()
+        .map(|p| (p.name, p.number))
+        .collect();
+    let mut ports = ports;
+    for port in ports.values_mut() {
+        port.ofport = numbers.get(&port.row.name).copied();
+    }
+    let seen = match bridge {
+        Some(_) => switch::look(world, &ports).await,
+        None => None,
     };
+    let (flows, meters, switch) = match seen {
+        Some(seen) => (Some(seen.flows), seen.meters, seen.switch),
+        None => (None, Vec::new(), SwitchActual::default()),
+    };
+    let writers = writers(&ports, &links, &addresses);
     Ok(Actual {
         database,
         bridge,
         ports,
+        elsewhere,
         links: links
             .into_iter()
             .map(|l| LinkActual {
@@ -90,28 +134,59 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
                 mtu: l.mtu,
                 up: l.up,
                 alias: l.alias,
+                below: match l.kind.as_deref() {
+                    Some("veth") | None => None,
+                    Some(_) => l.peer_ifindex.filter(|_| !l.peer_in_other_netns),
+                },
+                kind: l.kind,
+                master: l.master,
             })
             .collect(),
         addresses,
         marked,
+        writers,
         routes,
+        foreign,
         sysctls: values,
         flows,
         meters,
+        switch,
+        timeouts: TimeoutsActual {
+            supported: match &zones {
+                Some(_) => world.features.timeouts(),
+                None => Some(false),
+            },
+            zones: zones.unwrap_or_default(),
+        },
     })
 }
 
-/// None where the switch does not answer.
-async fn flows_and_meters(world: &RealWorld) -> (Option<BTreeSet<Flow>>, Vec<Meter>) {
-    // A busy node has ten thousands of learned flows, which are not netd's to compare.
-    let ours = FlowFilter {
-        cookie: COOKIE_MARK,
-        cookie_mask: COOKIE_MARK_MASK,
-        ..FlowFilter::default()
-    };
-    let Ok(stats) = world.switch.flows(ours).await else {
-        return (None, Vec::new());
-    };
-    let meters = world.switch.meters().await.unwrap_or_default();
-    (Some(stats.into_iter().map(|s| s.flow).collect()), meters)
+/// The metric of a route that asks for none.
+fn default_metric(dst: IpNetwork) -> u32 {
+    if dst.is_ipv6() { 1024 } else { 0 }
+}
+
+/// Who configures the uplink, where it is a port of the bridge and bears an address again. All
+/// processes are looked through, so it is asked only then.
+fn writers(
+    ports: &BTreeMap<String, ActualPort>,
+    links: &[Link],
+    addresses: &BTreeSet<(String, IpNetwork)>,
+) -> Vec<Client> {
+    let uplink = ports.values().find(|p| p.is_uplink());
+    let bearing = uplink.filter(|p| {
+        let of_it = addresses.iter().filter(|(dev, _)| *dev == p.row.name);
+        returned(&p.row.name, true, of_it.map(|(_, a)| *a), &[]).is_some()
+    });
+    let link = bearing.and_then(|p| links.iter().find(|l| l.name == p.row.name));
+    link.map_or_else(Vec::new, |link| {
+        tokio::task::block_in_place(|| {
+            look_for_clients(
+                Path::new("/proc"),
+                Path::new("/run"),
+                &link.name,
+                link.ifindex,
+            )
+        })
+    })
 }

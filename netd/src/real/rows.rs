@@ -4,17 +4,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flatnet_ovs::ovsdb::{Atom, Condition, Datum, MonitorSpec, Op, Replica, Row, TransactError};
+use flatnet_ovs::ovsdb::{
+    Atom, Condition, Datum, MonitorSpec, Mutator, Op, OpResult, Replica, Row, TransactError,
+};
 use flatnet_types::VlanId;
 
+use super::{neutral, tables, timeouts};
 use crate::marks;
-use crate::reconcile::{ActualPort, BridgeRow};
+use crate::reconcile::{ActualPort, BridgeRow, Elsewhere};
 use crate::world::{PortRow, WorldError};
 
 /// The columns that netd reads.
 pub(super) fn monitored() -> MonitorSpec {
-    MonitorSpec::new()
-        .table("Open_vSwitch", ["bridges"])
+    let spec = MonitorSpec::new()
+        .table("Open_vSwitch", ["bridges", "other_config", "cur_cfg"])
         .table(
             "Bridge",
             [
@@ -23,12 +26,22 @@ pub(super) fn monitored() -> MonitorSpec {
                 "datapath_type",
                 "fail_mode",
                 "protocols",
+                "mirrors",
+                "flow_tables",
                 "external_ids",
             ],
         )
+        .table("Flow_Table", tables::COLUMNS)
         .table(
             "Port",
-            ["name", "interfaces", "tag", "trunks", "external_ids"],
+            [
+                "name",
+                "interfaces",
+                "tag",
+                "trunks",
+                "vlan_mode",
+                "external_ids",
+            ],
         )
         .table(
             "Interface",
@@ -38,21 +51,49 @@ pub(super) fn monitored() -> MonitorSpec {
                 "ofport",
                 "ofport_request",
                 "mac",
+                "mtu_request",
                 "error",
                 "external_ids",
             ],
         )
+        .where_known("Bridge", neutral::columns("Bridge"))
+        .where_known("Port", neutral::columns("Port"))
+        .where_known("Interface", neutral::columns("Interface"));
+    timeouts::monitored(spec)
+}
+
+/// Whether the switch was told to wait for its flows before it forwards.
+pub(super) fn waits_for_flows(replica: &Replica) -> bool {
+    replica
+        .rows("Open_vSwitch")
+        .any(|(_, row)| row.map_get("other_config", RESTORE_WAIT) == Some("true"))
+}
+
+/// ovs-vswitchd(8): neither flows nor upcalls reach the datapath while it is `true` at the
+/// switch's start.
+const RESTORE_WAIT: &str = "flow-restore-wait";
+
+pub(super) fn end_restore() -> Vec<Op> {
+    vec![
+        Op::mutate("Open_vSwitch")
+            .delete("other_config", Datum::set([RESTORE_WAIT]))
+            .into(),
+    ]
 }
 
 /// The bridge of that name.
 pub(super) fn bridge(replica: &Replica, name: &str) -> Option<BridgeRow> {
     let (_, row) = replica.find("Bridge", "name", name)?;
+    let mut strays = neutral::strays("Bridge", row);
+    strays.extend(tables::stray(replica, row).map(|is| ("flow_tables".to_owned(), is)));
     Some(BridgeRow {
         name: name.to_owned(),
         datapath_type: row.str("datapath_type").unwrap_or_default().to_owned(),
         fail_mode: row.str("fail_mode").unwrap_or_default().to_owned(),
         protocols: row.strs("protocols").map(str::to_owned).collect(),
         ours: row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD),
+        strays,
+        mirrors: row.uuids("mirrors").count(),
     })
 }
 
@@ -70,24 +111,75 @@ pub(super) fn ports(replica: &Replica, bridge: &str) -> BTreeMap<String, ActualP
         .collect()
 }
 
+/// The interfaces that are not a port of this bridge by themselves.
+pub(super) fn elsewhere(replica: &Replica, own: &str) -> BTreeMap<String, Elsewhere> {
+    let mut found = BTreeMap::new();
+    for (_, bridge) in replica.rows("Bridge") {
+        let name = bridge.str("name").unwrap_or_default();
+        let ports = bridge.uuids("ports").filter_map(|u| replica.row("Port", u));
+        for port in ports {
+            let bond = port.uuids("interfaces").count() > 1;
+            if name == own && !bond {
+                continue;
+            }
+            let interfaces = port.uuids("interfaces");
+            for interface in interfaces.filter_map(|u| replica.row("Interface", u)) {
+                let place = Elsewhere {
+                    bridge: name.to_owned(),
+                    port: port.str("name").unwrap_or_default().to_owned(),
+                    bond,
+                };
+                found.insert(interface.str("name").unwrap_or_default().to_owned(), place);
+            }
+        }
+    }
+    found
+}
+
 fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
-    let interface = replica.row("Interface", port.uuids("interfaces").next()?)?;
+    let name = port.str("name")?;
+    let mut interfaces: Vec<&Row> = port
+        .uuids("interfaces")
+        .filter_map(|uuid| replica.row("Interface", uuid))
+        .collect();
+    // Of a bond that somebody made of a port of ours, ours is the one with the port's name.
+    interfaces.sort_by_key(|row| row.str("name") != Some(name));
+    let interface = *interfaces.first()?;
+    let mut strays = neutral::strays("Port", port);
+    strays.extend(neutral::strays("Interface", interface));
+    if interfaces.len() > 1 {
+        let others = interfaces[1..].iter().filter_map(|row| row.str("name"));
+        strays.insert(
+            "interfaces".to_owned(),
+            others.collect::<Vec<_>>().join(" "),
+        );
+    }
+    let kind = interface.str("type").unwrap_or_default();
+    if !["", "system", "internal"].contains(&kind) {
+        strays.insert("type".to_owned(), kind.to_owned());
+    }
     let vlan = |id: i64| VlanId::new(u32::try_from(id).ok()?).ok();
+    let (tag, trunks): (_, Vec<VlanId>) = (
+        port.int("tag").and_then(vlan),
+        port.ints("trunks").filter_map(vlan).collect(),
+    );
+    let mode = port.str("vlan_mode");
+    if mode.is_some() && mode != vlan_mode(tag, &trunks) {
+        strays.insert("vlan_mode".to_owned(), mode.unwrap_or_default().to_owned());
+    }
     Some(ActualPort {
+        strays,
         row: PortRow {
-            name: port.str("name")?.to_owned(),
-            kind: if interface.str("type") == Some("internal") {
-                "internal"
-            } else {
-                ""
-            },
+            name: name.to_owned(),
+            kind: if kind == "internal" { "internal" } else { "" },
             number: interface
                 .int("ofport_request")
                 .and_then(|n| n.try_into().ok())
                 .unwrap_or(0),
-            tag: port.int("tag").and_then(vlan),
-            trunks: port.ints("trunks").filter_map(vlan).collect(),
+            tag,
+            trunks,
             mac: interface.str("mac").and_then(|m| m.parse().ok()),
+            mtu: interface.int("mtu_request").and_then(|n| n.try_into().ok()),
             external_ids: port
                 .map("external_ids")
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
@@ -118,25 +210,38 @@ fn port_row(row: &PortRow) -> Row {
     let tag = row
         .tag
         .map_or_else(Datum::empty, |v| i64::from(v.get()).into());
-    // A port with both has an untagged VLAN of its own (native-untagged); the default is
-    // right for the others.
-    let mode = if row.tag.is_some() && !row.trunks.is_empty() {
-        "native-untagged".into()
-    } else {
-        Datum::empty()
-    };
+    let mode = vlan_mode(row.tag, &row.trunks).map_or_else(Datum::empty, Into::into);
     Row::new()
         .with("tag", tag)
         .with("trunks", vlans)
         .with("vlan_mode", mode)
 }
 
+/// A port with both has an untagged VLAN of its own; the default is right for the others.
+fn vlan_mode(tag: Option<VlanId>, trunks: &[VlanId]) -> Option<&'static str> {
+    (tag.is_some() && !trunks.is_empty()).then_some("native-untagged")
+}
+
 fn interface_row(row: &PortRow) -> Row {
-    let interface = Row::new().with("ofport_request", i64::from(row.number));
+    let mtu = row
+        .mtu
+        .map_or_else(Datum::empty, |mtu| i64::from(mtu).into());
+    let interface = Row::new()
+        .with("type", row.kind)
+        .with("ofport_request", i64::from(row.number))
+        .with("mtu_request", mtu);
     match row.mac {
         Some(mac) => interface.with("mac", mac.to_string()),
         None => interface,
     }
+}
+
+/// Lets a port ask for this number.
+pub(super) fn ask_for(name: &str, number: u32) -> Op {
+    let row = Row::new().with("ofport_request", i64::from(number));
+    Op::update("Interface", row)
+        .only(Condition::eq("name", name))
+        .into()
 }
 
 /// Inserts a port and its interface under the names of the rows in this transaction.
@@ -147,7 +252,6 @@ fn insert_port(row: &PortRow, port: &str, interface: &str) -> [Op; 2] {
             "Interface",
             interface_row(row)
                 .with("name", row.name.as_str())
-                .with("type", row.kind)
                 .with("external_ids", ids.clone()),
         )
         .named(interface)
@@ -166,7 +270,7 @@ fn insert_port(row: &PortRow, port: &str, interface: &str) -> [Op; 2] {
 
 /// Makes the bridge with its own port (Open vSwitch wants one of the bridge's name) and the
 /// host's. Fails where a bridge of that name came meanwhile, because names are unique.
-pub(super) fn create_bridge(bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
+pub(super) fn create_bridge(replica: &Replica, bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
     let own = PortRow {
         name: bridge.name.clone(),
         kind: "internal",
@@ -174,6 +278,7 @@ pub(super) fn create_bridge(bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
         tag: None,
         trunks: Vec::new(),
         mac: None,
+        mtu: None,
         external_ids: marks::node_ids("bridge"),
     };
     let own_interface = Row::new()
@@ -195,11 +300,13 @@ pub(super) fn create_bridge(bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
         .into(),
     ];
     ops.extend(insert_port(host, "host_port", "host_interface"));
+    ops.extend(timeouts::forget(replica, &bridge.datapath_type));
+    let mut row = bridge_row(bridge);
+    ops.extend(tables::set(replica, &mut row));
     ops.push(
         Op::insert(
             "Bridge",
-            bridge_row(bridge)
-                .with("name", bridge.name.as_str())
+            row.with("name", bridge.name.as_str())
                 .with(
                     "ports",
                     Datum::set([Atom::named("own_port"), Atom::named("host_port")]),
@@ -209,20 +316,51 @@ pub(super) fn create_bridge(bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
         .named("bridge")
         .into(),
     );
-    ops.push(
-        Op::mutate("Open_vSwitch")
-            .insert("bridges", Datum::set([Atom::named("bridge")]))
-            .into(),
-    );
+    let bridges = Datum::set([Atom::named("bridge")]);
+    // A database that was made anew has no row yet: then nothing would refer to the bridge, and
+    // it would be collected as garbage.
+    ops.push(match replica.count("Open_vSwitch") {
+        0 => Op::insert("Open_vSwitch", Row::new().with("bridges", bridges)).into(),
+        _ => Op::mutate("Open_vSwitch").insert("bridges", bridges).into(),
+    });
     ops
 }
 
-pub(super) fn set_bridge(bridge: &BridgeRow) -> Vec<Op> {
-    vec![
-        Op::update("Bridge", bridge_row(bridge))
+/// Sets the bridge's columns, and asks the switch to say when it has taken them: the last
+/// result holds the number to wait for ([`taken`]).
+pub(super) fn set_bridge(replica: &Replica, bridge: &BridgeRow) -> Vec<Op> {
+    let mut row = bridge_row(bridge);
+    let mut ops = Vec::new();
+    if let Some((_, is)) = replica.find("Bridge", "name", bridge.name.as_str()) {
+        neutral::reset("Bridge", is, &mut row);
+        if is.str("datapath_type") != Some(bridge.datapath_type.as_str()) {
+            ops.extend(timeouts::forget(replica, &bridge.datapath_type));
+        }
+    }
+    ops.extend(tables::set(replica, &mut row));
+    ops.extend([
+        Op::update("Bridge", row)
             .only(Condition::eq("name", bridge.name.as_str()))
             .into(),
-    ]
+        Op::mutate("Open_vSwitch")
+            .mutation("next_cfg", Mutator::Add, 1)
+            .into(),
+        Op::select("Open_vSwitch").columns(["next_cfg"]).into(),
+    ]);
+    ops
+}
+
+/// The number that the switch writes to `cur_cfg` when it has taken a transaction of
+/// [`set_bridge`].
+pub(super) fn asked(results: &[OpResult]) -> Option<i64> {
+    results.last()?.rows().first()?.int("next_cfg")
+}
+
+/// Whether the switch has taken all up to this number.
+pub(super) fn taken(replica: &Replica, number: i64) -> bool {
+    replica
+        .rows("Open_vSwitch")
+        .any(|(_, row)| row.int("cur_cfg").is_some_and(|n| n >= number))
 }
 
 /// Adds a port. The `wait` makes the transaction fail where there is no such bridge: without
@@ -256,14 +394,20 @@ pub(super) fn no_bridge(bridge: &str, error: &TransactError) -> Option<WorldErro
     }
 }
 
-pub(super) fn set_port(row: &PortRow) -> Vec<Op> {
+pub(super) fn set_port(replica: &Replica, row: &PortRow) -> Vec<Op> {
     let named = || Condition::eq("name", row.name.as_str());
     let keys = || Datum::set(row.external_ids.iter().map(|(k, _)| k.as_str()));
+    let (mut port, mut interface) = (port_row(row), interface_row(row));
+    if let Some((_, is)) = replica.find("Port", "name", row.name.as_str()) {
+        neutral::reset("Port", is, &mut port);
+    }
+    if let Some((uuid, is)) = replica.find("Interface", "name", row.name.as_str()) {
+        neutral::reset("Interface", is, &mut interface);
+        port.set("interfaces", Datum::set([uuid]));
+    }
     vec![
-        Op::update("Port", port_row(row)).only(named()).into(),
-        Op::update("Interface", interface_row(row))
-            .only(named())
-            .into(),
+        Op::update("Port", port).only(named()).into(),
+        Op::update("Interface", interface).only(named()).into(),
         // Foreign keys stay.
         Op::mutate("Port")
             .only(named())
@@ -290,4 +434,20 @@ pub(super) fn delete_ports(replica: &Replica, bridge: &str, names: &[&str]) -> V
             .delete("ports", Datum::set(uuids))
             .into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::owned::{Source, sections};
+
+    #[test]
+    fn every_column_that_netd_says_it_watches_is_monitored() {
+        let spec = monitored();
+        for row in sections().iter().flat_map(|s| s.rows) {
+            if let Source::Column { table, column } = row.source {
+                assert!(spec.contains(table, column), "{table}.{column}");
+            }
+        }
+    }
 }

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 
 use flatnet_ovs::openflow::{Flow, Meter};
 use flatnet_types::MacAddr;
+use flatnet_uplink::Client;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
+use super::switch::SwitchActual;
+use super::timeouts::TimeoutsActual;
 use crate::attach::plan::host_mac;
 use crate::marks;
 use crate::world::PortRow;
@@ -21,26 +24,41 @@ pub struct Actual {
     pub bridge: Option<BridgeRow>,
     /// The bridge's ports by name.
     pub ports: BTreeMap<String, ActualPort>,
+    /// The interfaces of Open vSwitch that are not a port of this bridge by themselves: those of
+    /// bonds and of other bridges, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub elsewhere: BTreeMap<String, Elsewhere>,
     /// The links of the node's namespace.
     pub links: Vec<LinkActual>,
     /// Addresses by the name of their link.
     pub addresses: BTreeSet<(String, IpNetwork)>,
     /// Those of them that bear our protocol number. Before Linux 5.18 none does.
     pub marked: BTreeSet<(String, IpNetwork)>,
+    /// Who configures the uplink, as the processes tell; asked only where it is a port of the
+    /// bridge and bears an address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writers: Vec<Client>,
     /// The routes that bear our protocol number.
     pub routes: BTreeSet<RouteActual>,
+    /// Routes of others that stand, or come before, where netd's would: default routes, and
+    /// those of the main table with the kernel's default metric.
+    pub foreign: BTreeSet<ForeignRoute>,
     /// The sysctls that were asked for and exist.
     pub sysctls: BTreeMap<String, String>,
     /// All flows of the bridge; none: the switch does not answer.
     pub flows: Option<BTreeSet<Flow>>,
     /// All meters of the bridge.
     pub meters: Vec<Meter>,
+    /// What no database keeps, and what keeps the switch from forwarding.
+    pub switch: SwitchActual,
+    /// How long the connection tracker keeps connections of netd's zones.
+    pub timeouts: TimeoutsActual,
 }
 
 /// The bridge's row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct BridgeRow {
-    /// Its name.
+    /// Name of the bridge.
     pub name: String,
     /// `netdev` (userspace) or `system`, which an empty string means too.
     pub datapath_type: String,
@@ -50,17 +68,60 @@ pub struct BridgeRow {
     pub protocols: BTreeSet<String>,
     /// Whether it bears our mark.
     pub ours: bool,
+    /// Columns that change what becomes of a frame and are to be as Open vSwitch makes them:
+    /// those that are not, with their values as text.
+    pub strays: BTreeMap<String, String>,
+    /// How many mirrors copy its frames somewhere.
+    pub mirrors: usize,
+}
+
+impl BridgeRow {
+    /// What differs, as the end of a sentence.
+    pub(super) fn differs_from(&self, wanted: &Self) -> String {
+        let found = self.columns_but(wanted).into_iter();
+        let found = found.map(|(column, is)| format!(", which finds {column} {is:?}"));
+        found.collect()
+    }
+
+    /// The columns that are not as wanted, with what they hold.
+    pub(super) fn columns_but(&self, wanted: &Self) -> Vec<(String, String)> {
+        // An empty string means `system`, too.
+        let datapath = |row: &Self| match row.datapath_type.as_str() {
+            "" => "system".to_owned(),
+            other => other.to_owned(),
+        };
+        let versions = |row: &Self| {
+            let all: Vec<&str> = row.protocols.iter().map(String::as_str).collect();
+            all.join(" ")
+        };
+        let own = [
+            ("datapath_type", datapath(wanted), datapath(self)),
+            (
+                "fail_mode",
+                wanted.fail_mode.clone(),
+                self.fail_mode.clone(),
+            ),
+            ("protocols", versions(wanted), versions(self)),
+        ];
+        own.into_iter()
+            .filter(|(_, wanted, is)| wanted != is)
+            .map(|(column, _, is)| (column.to_owned(), is))
+            .chain(self.strays.clone())
+            .collect()
+    }
 }
 
 /// A port of the bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActualPort {
-    /// Its rows.
+    /// The port's rows of the database.
     pub row: PortRow,
     /// The OpenFlow number that the switch gave it; none: the device cannot be opened.
     pub ofport: Option<u32>,
     /// Why the device cannot be opened.
     pub error: Option<String>,
+    /// As [`BridgeRow::strays`], of the port and its interface.
+    pub strays: BTreeMap<String, String>,
 }
 
 impl ActualPort {
@@ -77,18 +138,34 @@ impl ActualPort {
         self.id(marks::OWNER) == Some(marks::OWNER_NETD)
     }
 
+    /// Whether it is the plan's uplink.
+    pub fn is_uplink(&self) -> bool {
+        self.id(marks::PURPOSE) == Some("uplink")
+    }
+
     /// The generation of the attachment that it belongs to.
     pub fn generation(&self) -> Option<u64> {
         self.id(marks::GENERATION)?.parse().ok()
     }
 }
 
-/// A link.
+/// Where Open vSwitch's database has an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    /// Name of the bridge that has the interface.
+    pub bridge: String,
+    /// Name of the port that has it.
+    pub port: String,
+    /// Whether the port has more than this interface: a bond of Open vSwitch's own.
+    pub bond: bool,
+}
+
+/// A link.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LinkActual {
-    /// Its name.
+    /// Name of the bridge.
     pub name: String,
-    /// Its index.
+    /// Interface index.
     pub ifindex: u32,
     /// Its MAC.
     pub mac: Option<MacAddr>,
@@ -96,8 +173,15 @@ pub struct LinkActual {
     pub mtu: u32,
     /// Administratively up.
     pub up: bool,
-    /// Its alias.
+    /// `IFLA_IFALIAS`, which bears our mark on links of ours.
     pub alias: Option<String>,
+    /// The driver's kind: `bond`, `bridge`, `vlan`, …; `None` for a NIC.
+    pub kind: Option<String>,
+    /// The index of the link that it is a port of.
+    pub master: Option<u32>,
+    /// Of an interface that lies on another one of this namespace (802.1Q, macvlan): that one's
+    /// index.
+    pub below: Option<u32>,
 }
 
 impl LinkActual {
@@ -119,16 +203,27 @@ impl LinkActual {
 }
 
 /// A route of the main table that bears our protocol number.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RouteActual {
-    /// The destination.
+    /// Destination prefix; a /0 is the default route.
     pub dst: IpNetwork,
     /// The next hop; none: the destination is on the link.
     pub via: Option<IpAddr>,
-    /// The link.
+    /// Name of the link.
     pub dev: String,
     /// The preferred source address.
     pub src: Option<IpAddr>,
+}
+
+/// A route of the main table that another program made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ForeignRoute {
+    /// Where it leads.
+    pub route: RouteActual,
+    /// Whose it is (`rtm_protocol`, /etc/iproute2/rt_protos).
+    pub protocol: u8,
+    /// Its metric: the least comes first.
+    pub metric: u32,
 }
 
 impl Actual {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use flatnet_plan::node::{Mode, NodeSpec};
-use flatnet_types::VlanId;
+use flatnet_types::{MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
@@ -18,6 +18,8 @@ use crate::world::PortRow;
 pub const HOST_PORT: &str = "flat0";
 /// Open vSwitch's name of its userspace datapath.
 const USERSPACE: &str = "netdev";
+/// `rp_filter`: the source must be reachable, by whichever link (RFC 3704 §2.4).
+const LOOSE: &str = "2";
 const UPLINK_NUMBER: u32 = 1;
 const HOST_NUMBER: u32 = 2;
 
@@ -59,6 +61,8 @@ impl Desired {
                 .map(str::to_owned)
                 .into(),
             ours: true,
+            strays: BTreeMap::new(),
+            mirrors: 0,
         }
     }
 
@@ -85,12 +89,14 @@ impl Desired {
             tag: None,
             trunks: self.trunk().into_iter().collect(),
             mac: None,
+            mtu: None,
             external_ids: marks::node_ids("uplink"),
         })
     }
 
     /// The host's port. In mode `vlan` it bears the uplink's MAC, so that the physical
-    /// switches learn one MAC for the host and its containers.
+    /// switches learn one MAC for the host and its containers. In mode `routed` its MAC is the
+    /// gateway's, see `gateway_mac`.
     pub fn host_port(&self, actual: &Actual) -> PortRow {
         let (tag, mac) = match self.spec.mode {
             Mode::Vlan { host_vlan } => (
@@ -101,7 +107,7 @@ impl Desired {
                         .and_then(|link| link.mac)
                 }),
             ),
-            Mode::Routed => (None, None),
+            Mode::Routed => (None, self.gateway_mac(actual)),
         };
         PortRow {
             name: HOST_PORT.to_owned(),
@@ -110,8 +116,21 @@ impl Desired {
             tag,
             trunks: Vec::new(),
             mac,
+            mtu: Some(self.spec.mtu.get()),
             external_ids: marks::node_ids("host"),
         }
+    }
+
+    /// The MAC of the gateway in mode `routed`: the one that its address gives. Left to itself the
+    /// switch makes up another whenever the port is made anew (a lost database, a restart of the
+    /// userspace datapath), and containers send to the one that they know. A port that is there
+    /// keeps what it has, also where an earlier netd did not set one.
+    fn gateway_mac(&self, actual: &Actual) -> Option<MacAddr> {
+        if let Some(port) = actual.ports.get(HOST_PORT) {
+            return port.row.mac;
+        }
+        let mut ranges = self.spec.networks.iter().flat_map(|n| &n.ranges);
+        ranges.next().map(|range| MacAddr::for_ip(range.gateway))
     }
 
     /// The addresses of the host's port.
@@ -190,8 +209,20 @@ impl Desired {
                 // The way back may differ from the way there (host-gw one way, the VPC's
                 // table the other), and containers are no routers to be redirected.
                 (format!("ipv4/conf/{HOST_PORT}/send_redirects"), "0"),
+                // Switched off by itself for one link, forwarding ends there.
+                (format!("ipv4/conf/{HOST_PORT}/forwarding"), "1"),
+                (format!("ipv6/conf/{HOST_PORT}/forwarding"), "1"),
+                (format!("ipv4/conf/{uplink}/forwarding"), "1"),
+                (format!("ipv6/conf/{uplink}/forwarding"), "1"),
+                (format!("ipv4/conf/{uplink}/rp_filter"), LOOSE),
             ],
         };
+        // What comes in by the host's port was checked by the bridge's flows: strict filtering
+        // could only drop what has another way back. Of `all` and this the larger counts, so
+        // that nobody can switch it on over netd's head.
+        pairs.push((format!("ipv4/conf/{HOST_PORT}/rp_filter"), LOOSE));
+        pairs.push((format!("ipv4/conf/{HOST_PORT}/arp_ignore"), "0"));
+        pairs.push((format!("ipv4/conf/{HOST_PORT}/proxy_arp"), "0"));
         if self.options.datapath == USERSPACE {
             // The kernel's datapath takes a port's frames away from the host's stack; the
             // userspace one reads copies. Without these, the host would answer ARP and
@@ -203,6 +234,7 @@ impl Desired {
                 (format!("ipv4/conf/{HOST_PORT}/arp_ignore"), "0"),
             ]);
         }
+        pairs.extend(super::probe::sysctls());
         pairs.into_iter().map(|(k, v)| (k, v.to_owned())).collect()
     }
 }
@@ -235,5 +267,6 @@ pub fn node_ports(desired: &Desired, actual: &Actual) -> Option<NodePorts> {
         uplink,
         host: number(HOST_PORT)?,
         mac,
+        zones: actual.switch.zones?,
     })
 }

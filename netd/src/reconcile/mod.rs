@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   NodeSpec + store ─▶ [desired] ─┐
-//!                                  ├─▶ [plan] ─▶ ops ─▶ [run] apply ─▶ observe again
+//!                                  ├─▶ [plan] ─▶ ops ─▶ [run], [apply] ─▶ observe again
 //!   OVSDB, flows, kernel ─▶ [actual] ┘
 //! ```
 //!
@@ -11,14 +11,23 @@
 //! Against a healthy node it is empty, so a restart touches nothing.
 
 mod actual;
+mod apply;
+mod attempts;
 mod desired;
 mod op;
 mod plan;
 mod pods;
+mod probe;
+mod routes;
 mod run;
+mod switch;
+mod timeouts;
+mod uplink;
 
-pub use actual::{Actual, ActualPort, BridgeRow, LinkActual, RouteActual};
+pub use actual::{Actual, ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual};
 pub use desired::{Desired, HOST_PORT, NodeOptions, node_ports};
-pub use op::{Op, Subject};
+pub use op::{Op, Subject, Weight};
 pub use plan::{Plan, plan};
-pub use run::{NodeWorld, Reconciler, Report};
+pub use run::{NodeWorld, Reconciler, Report, Ticks};
+pub use switch::{FRAGMENTS, Restore, SwitchActual};
+pub use timeouts::{TIMEOUTS, TimeoutsActual, ZoneTimeouts};

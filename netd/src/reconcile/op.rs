@@ -2,83 +2,140 @@
 
 use std::fmt;
 
-use flatnet_ovs::openflow::{Flow, FlowKey, Meter};
+use flatnet_ovs::openflow::{Flow, FlowHead, FlowKey, FragMode, Meter};
 use flatnet_types::AttachmentKey;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
-use super::actual::{BridgeRow, RouteActual};
+use super::actual::{Actual, BridgeRow, RouteActual};
+use crate::flows::table;
+use crate::problems::Effect;
 use crate::world::PortRow;
 
 /// Whose thing an op changes. What belongs to an attachment is changed under its lock, and
 /// only while the attachment is still of that generation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub enum Subject {
     /// The node's own.
     Node,
     /// An attachment's.
     Attachment {
-        /// Which.
+        /// Network, container and interface of the attachment.
         key: AttachmentKey,
         /// As of which generation.
         generation: u64,
     },
 }
 
+/// What a change means for the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Without it packets do not pass, or what isolates containers is not in force.
+    Vital,
+    /// One attachment, one destination or something left over: the rest of the node works.
+    Partial,
+    /// Nothing stops working without it.
+    Cosmetic,
+}
+
+impl Weight {
+    /// Whether the node is ready while such a change cannot be done.
+    pub fn effect(self) -> Effect {
+        match self {
+            Self::Vital => Effect::NotReady,
+            Self::Partial | Self::Cosmetic => Effect::Named,
+        }
+    }
+}
+
 /// One change. All are idempotent; deleting the absent is done at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub enum Op {
     /// Make the bridge, with the host's port.
     CreateBridge {
-        /// The bridge.
+        /// The bridge's row as it is to be.
         bridge: BridgeRow,
         /// The host's port.
         host: PortRow,
     },
     /// Set the bridge's columns.
-    SetBridge(BridgeRow),
+    SetBridge {
+        /// As it is to be.
+        bridge: BridgeRow,
+        /// The columns that differ: one op for each set of them, so that three repairs of
+        /// different columns are no quarrel.
+        columns: Vec<String>,
+    },
+    /// Delete flows that are not netd's: those of the same table and cookie.
+    DeleteForeign(Vec<FlowHead>),
+    /// Set what the switch does with fragments.
+    SetFragments(FragMode),
+    /// Set the group of this number, by which ARP and neighbour discovery pass.
+    SetGroup(u32),
+    /// Set how long the connection tracker keeps connections of conntrack zones of netd's.
+    SetTimeouts {
+        /// The zones that are to have netd's time-outs.
+        set: Vec<u16>,
+        /// Those that are netd's no longer: the time-outs that netd gave them go.
+        gone: Vec<u16>,
+    },
+    /// Let a port receive and send again.
+    OpenPort(String),
+    /// Let the switch forward: its flows are in.
+    EndRestore,
     /// Make a port.
     AddPort {
-        /// Whose.
+        /// Whose thing is changed.
         subject: Subject,
-        /// The port.
+        /// The port's rows as they are to be.
         row: PortRow,
     },
     /// Set a port's columns.
     SetPort {
-        /// Whose.
+        /// Whose thing is changed.
         subject: Subject,
-        /// The port.
+        /// The port's rows as they are to be.
         row: PortRow,
+        /// The columns that differ.
+        columns: Vec<String>,
     },
     /// Take ports out of the bridge.
     DeletePorts(Vec<String>),
     /// Delete a link of ours whose attachment is no more.
     DeleteLink {
-        /// Its name.
+        /// Name of the link.
         name: String,
-        /// Its index.
+        /// Interface index: a link of the same name with another is not deleted.
         ifindex: u32,
+    },
+    /// Make a pair of links of which both ends are the node's, up.
+    CreatePair {
+        /// The end that becomes a port of the bridge.
+        name: String,
+        /// The other one.
+        peer: String,
+        /// In bytes.
+        mtu: u32,
     },
     /// Set a link up, or its MTU.
     SetLink {
-        /// Its name.
+        /// Name of the link.
         name: String,
         /// In bytes.
         mtu: Option<u32>,
     },
     /// Give a link an address.
     AddAddress {
-        /// The link.
+        /// Name of the link.
         dev: String,
-        /// The address.
+        /// The address with its prefix length.
         address: IpNetwork,
     },
     /// Take an address from a link.
     DeleteAddress {
-        /// The link.
+        /// Name of the link.
         dev: String,
-        /// The address.
+        /// The address with its prefix length.
         address: IpNetwork,
     },
     /// Add a route.
@@ -89,34 +146,75 @@ pub enum Op {
     SetSysctl {
         /// Its key under `net`.
         key: String,
-        /// Its value.
+        /// The value as it is written.
         value: String,
     },
     /// Delete meters that nobody has.
     DeleteMeters(Vec<u32>),
     /// Change flows: additions take the place of flows with the same key.
     ChangeFlows {
-        /// Whose.
+        /// Whose thing is changed.
         subject: Subject,
         /// Meters to set first.
         meters: Vec<Meter>,
         /// To add.
         adds: Vec<Flow>,
-        /// To delete.
-        deletes: Vec<FlowKey>,
+        /// To delete, with the cookies that they had.
+        deletes: Vec<(u64, FlowKey)>,
     },
 }
 
 impl Op {
+    /// Whether other MACs than before may be seen at the uplink for the node's addresses: the way
+    /// out of a VLAN was written, as when the plan's `mac` changes or the switch starts anew.
+    pub(super) fn shows_other_macs(&self) -> bool {
+        let Self::ChangeFlows { adds, .. } = self else {
+            return false;
+        };
+        adds.iter().any(|f| f.table == table::UPSTREAM)
+    }
+
+    /// Whether it needs nothing of the ops beside it that say the same, nor they of it: their
+    /// flows and ports are others.
+    pub(super) fn goes_alongside(&self) -> bool {
+        match self {
+            Self::ChangeFlows { .. } => true,
+            Self::AddPort { subject, .. } | Self::SetPort { subject, .. } => {
+                matches!(subject, Subject::Attachment { .. })
+            }
+            _ => false,
+        }
+    }
+
+    /// How many flows and meters a change of flows is about; `None`: it is another op.
+    pub(super) fn flow_changes(&self) -> Option<usize> {
+        match self {
+            Self::ChangeFlows {
+                meters,
+                adds,
+                deletes,
+                ..
+            } => Some(meters.len() + adds.len() + deletes.len()),
+            _ => None,
+        }
+    }
+
     /// The kind, for a metric's label.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::CreateBridge { .. } => "create_bridge",
-            Self::SetBridge(_) => "set_bridge",
+            Self::SetBridge { .. } => "set_bridge",
+            Self::DeleteForeign(_) => "delete_foreign_flows",
+            Self::SetFragments(_) => "set_fragments",
+            Self::SetGroup(_) => "set_group",
+            Self::SetTimeouts { .. } => "set_timeouts",
+            Self::OpenPort(_) => "open_port",
+            Self::EndRestore => "end_restore",
             Self::AddPort { .. } => "add_port",
             Self::SetPort { .. } => "set_port",
             Self::DeletePorts(_) => "delete_ports",
             Self::DeleteLink { .. } => "delete_link",
+            Self::CreatePair { .. } => "create_pair",
             Self::SetLink { .. } => "set_link",
             Self::AddAddress { .. } => "add_address",
             Self::DeleteAddress { .. } => "delete_address",
@@ -125,6 +223,65 @@ impl Op {
             Self::SetSysctl { .. } => "set_sysctl",
             Self::DeleteMeters(_) => "delete_meters",
             Self::ChangeFlows { .. } => "change_flows",
+        }
+    }
+
+    /// What it means for the node if it cannot be done, or is undone again and again.
+    pub fn weight(&self) -> Weight {
+        let of_subject = |subject: &Subject| match subject {
+            Subject::Node => Weight::Vital,
+            Subject::Attachment { .. } => Weight::Partial,
+        };
+        match self {
+            Self::CreateBridge { .. }
+            | Self::CreatePair { .. }
+            | Self::SetBridge { .. }
+            | Self::DeleteForeign(_)
+            | Self::SetFragments(_)
+            | Self::SetGroup(_)
+            | Self::EndRestore
+            | Self::AddAddress { .. }
+            | Self::SetSysctl { .. } => Weight::Vital,
+            Self::AddPort { subject, .. }
+            | Self::SetPort { subject, .. }
+            | Self::ChangeFlows { subject, .. } => of_subject(subject),
+            Self::SetLink { mtu: Some(_), .. } => Weight::Cosmetic,
+            Self::SetLink { mtu: None, .. }
+            | Self::SetTimeouts { .. }
+            | Self::OpenPort(_)
+            | Self::DeletePorts(_)
+            | Self::DeleteLink { .. }
+            | Self::DeleteAddress { .. }
+            | Self::AddRoute(_)
+            | Self::DeleteRoute(_)
+            | Self::DeleteMeters(_) => Weight::Partial,
+        }
+    }
+
+    /// What was there instead of what the op sets, as the end of a sentence; empty where that
+    /// is nothing but its absence.
+    pub(crate) fn found(&self, actual: &Actual) -> String {
+        match self {
+            Self::SetLink {
+                name,
+                mtu: Some(mtu),
+            } => actual.link(name).map_or_else(String::new, |l| {
+                format!(", which sets {mtu} and finds {}", l.mtu)
+            }),
+            Self::SetSysctl { key, value } => {
+                actual.sysctls.get(key).map_or_else(String::new, |is| {
+                    format!(", which sets {value} and finds {is}")
+                })
+            }
+            Self::SetFragments(_) => actual
+                .switch
+                .fragments
+                .map_or_else(String::new, |is| format!(", and finds {is}")),
+            Self::SetBridge { bridge, .. } => actual
+                .bridge
+                .as_ref()
+                .map_or_else(String::new, |is| is.differs_from(bridge)),
+            _ => String::new(),
         }
     }
 
@@ -153,6 +310,17 @@ impl fmt::Display for RouteActual {
     }
 }
 
+/// Zones in a sentence: the first ones, and how many more.
+fn zones(zones: &[u16]) -> String {
+    let named = zones.iter().take(4).map(|zone| format!(" {zone}"));
+    let named: String = named.collect();
+    match zones.len() {
+        0 => " none".to_owned(),
+        1..=4 => named,
+        n => format!("{named} and {} more", n - 4),
+    }
+}
+
 /// In the words of `ovs-vsctl` and `ip`.
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,11 +328,37 @@ impl fmt::Display for Op {
             Self::CreateBridge { bridge, host } => {
                 write!(f, "add bridge {} with port {}", bridge.name, host.name)
             }
-            Self::SetBridge(b) => write!(f, "set bridge {}", b.name),
+            Self::SetBridge { bridge, columns } => {
+                write!(f, "set bridge {}: {}", bridge.name, columns.join(", "))
+            }
+            Self::DeleteForeign(flows) => {
+                f.write_str("delete foreign flows:")?;
+                let first = flows.iter().take(4);
+                first
+                    .into_iter()
+                    .try_for_each(|flow| write!(f, " {flow}"))?;
+                match flows.len() {
+                    0..=4 => Ok(()),
+                    n => write!(f, " and {} more", n - 4),
+                }
+            }
+            Self::SetFragments(mode) => write!(f, "set fragments {mode}"),
+            Self::SetGroup(id) => write!(f, "set group {id}"),
+            Self::SetTimeouts { set, gone } => write!(
+                f,
+                "set time-outs of conntrack zones{}, delete those of{}",
+                zones(set),
+                zones(gone)
+            ),
+            Self::OpenPort(name) => write!(f, "open port {name}"),
+            Self::EndRestore => f.write_str("end flow-restore-wait"),
             Self::AddPort { row, .. } => write!(f, "add port {} number {}", row.name, row.number),
-            Self::SetPort { row, .. } => write!(f, "set port {}", row.name),
+            Self::SetPort { row, columns, .. } => {
+                write!(f, "set port {}: {}", row.name, columns.join(", "))
+            }
             Self::DeletePorts(names) => write!(f, "delete ports {}", names.join(" ")),
             Self::DeleteLink { name, .. } => write!(f, "delete link {name}"),
+            Self::CreatePair { name, peer, .. } => write!(f, "add link {name} with peer {peer}"),
             Self::SetLink { name, mtu } => {
                 write!(f, "set link {name} up")?;
                 mtu.map_or(Ok(()), |m| write!(f, " mtu {m}"))

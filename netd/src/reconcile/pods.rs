@@ -10,15 +10,18 @@ use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 use super::actual::Actual;
 use super::desired::Desired;
 use super::op::{Op, Subject};
-use super::plan::differs;
+use super::plan::port_op;
+use super::probe;
 use crate::attach::plan::{self as attach, AttachPlan, Holding};
-use crate::flows::{self, NodePorts};
+use crate::flows::{self, Limit, NodePorts};
+use crate::problems::Problem;
 
 #[derive(Default)]
 struct Change {
     meters: Vec<Meter>,
     adds: Vec<Flow>,
-    deletes: Vec<FlowKey>,
+    /// With their cookies.
+    deletes: Vec<(u64, FlowKey)>,
 }
 
 /// Flow changes by generation, 0 for the node's own and for what belongs to nobody. What is
@@ -59,7 +62,7 @@ impl Comparison<'_> {
                     .entry(generation(flow))
                     .or_default()
                     .deletes
-                    .push(key);
+                    .push((flow.cookie, key));
             }
         }
         self.changes
@@ -76,8 +79,8 @@ pub(super) fn plan(
     actual: &Actual,
     ports: &NodePorts,
     is: &BTreeSet<Flow>,
-) -> (Vec<Op>, Vec<String>) {
-    let mut ops = Vec::new();
+) -> (Vec<Op>, Vec<Problem>) {
+    let (mut ops, mut down) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
     let mut keys: BTreeMap<u64, &Holding> = BTreeMap::new();
     let mut compared = Comparison {
@@ -88,15 +91,27 @@ pub(super) fn plan(
     let mut trunks: BTreeMap<VlanId, BTreeSet<u32>> = BTreeMap::new();
     for holding in &desired.holdings {
         match attach::plan(&desired.spec, ports, holding) {
-            Err(e) => problems.push(format!("attachment {}: {e}", holding.key)),
-            Ok(planned) => {
-                for vlan in &holding.detail.trunk {
-                    trunks.entry(*vlan).or_default().insert(planned.port.port);
+            Err(e) => problems.push(Problem::named(
+                "attachment-unplanned",
+                format!("attachment {}: {e}", holding.key),
+            )),
+            Ok(mut planned) => {
+                let there = actual.ports.get(&planned.row.name);
+                let number = there.and_then(|p| p.ofport);
+                if let Some(number) = number {
+                    // As long as the port lives it keeps the number that the switch gave it.
+                    planned.row.number = number;
+                    for vlan in &planned.row.trunks {
+                        trunks.entry(*vlan).or_default().insert(number);
+                    }
                 }
+                problems.extend(undeclared(holding, &planned));
                 ops.extend(port(holding, &planned, actual));
-                ops.extend(link_up(&planned, actual));
+                down.extend(link_up(&planned, actual));
                 keys.insert(holding.generation, holding);
-                compared.want(planned.flows);
+                if let Some(number) = number {
+                    compared.want(planned.flows_at(number));
+                }
                 let missing = planned
                     .meters
                     .into_iter()
@@ -114,6 +129,9 @@ pub(super) fn plan(
     }
     compared.want(flows::node_flows(&desired.spec, ports));
     compared.want(flows::trunk_flows(&trunks));
+    if let Some(ports) = probe::ports(actual) {
+        compared.want(flows::probe::probe_flows(&ports));
+    }
 
     // An ADD is making it right now, or a record cannot be read: leave it alone.
     let untouchable = |of: u64| desired.living.contains_key(&of) && !keys.contains_key(&of);
@@ -137,6 +155,7 @@ pub(super) fn plan(
             deletes,
         });
     }
+    ops.extend(down);
     ops.extend(dead_meters(desired, actual));
     (ops, problems)
 }
@@ -144,13 +163,12 @@ pub(super) fn plan(
 /// Meters of slots that nobody has. A switch keeps no mark on a meter, so the number is all
 /// that says whose it is; numbers above those of slots are somebody else's.
 fn dead_meters(desired: &Desired, actual: &Actual) -> Option<Op> {
-    let slots: BTreeSet<u32> = desired.living.values().map(|s| u32::from(*s)).collect();
-    let most = 2 * u32::from(u16::MAX) + 1;
+    let slots: BTreeSet<u16> = desired.living.values().copied().collect();
     let dead: Vec<u32> = actual
         .meters
         .iter()
         .map(|m| m.id)
-        .filter(|id| *id <= most && !slots.contains(&(id / 2)))
+        .filter(|id| Limit::of_meter(*id).is_some_and(|(_, slot)| !slots.contains(&slot)))
         .collect();
     (!dead.is_empty()).then_some(Op::DeleteMeters(dead))
 }
@@ -166,12 +184,29 @@ fn port(holding: &Holding, planned: &AttachPlan, actual: &Actual) -> Option<Op> 
         key: holding.key.clone(),
         generation: holding.generation,
     };
-    let row = planned.row.clone();
-    match actual.ports.get(&row.name) {
-        None => Some(Op::AddPort { subject, row }),
-        Some(is) if differs(&row, is) => Some(Op::SetPort { subject, row }),
-        Some(_) => None,
-    }
+    port_op(subject, planned.row.clone(), actual)
+}
+
+/// The plan was changed under a container that sends VLANs tagged.
+fn undeclared(holding: &Holding, planned: &AttachPlan) -> Option<Problem> {
+    let asked = holding.detail.trunk.iter();
+    let gone: Vec<String> = asked
+        .filter(|vlan| !planned.row.trunks.contains(vlan))
+        .map(ToString::to_string)
+        .collect();
+    (!gone.is_empty()).then(|| {
+        Problem::named(
+            "trunk-undeclared",
+            format!(
+                "attachment {} sends VLAN {} tagged, which `trunk` of network {} in the plan does not \
+                 declare: its frames there are dropped until it does, or the container is made again \
+                 without it",
+                holding.key,
+                gone.join(", "),
+                holding.network
+            ),
+        )
+    })
 }
 
 /// Somebody may have set the host's end down: a container hears nothing then.

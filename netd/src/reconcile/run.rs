@@ -1,9 +1,9 @@
 //! The loop: observe, plan, apply, and look again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use flatnet_ipam::RecordState;
 use flatnet_types::AttachmentKey;
@@ -12,20 +12,26 @@ use ipnetwork::IpNetwork;
 use tracing::{debug, info, warn};
 
 use super::actual::Actual;
+use super::attempts::{Admission, Attempts};
 use super::desired::{Desired, NodeOptions};
-use super::op::{Op, Subject};
+use super::op::{Op, Weight};
 use super::plan::{Plan, plan};
 use crate::attach::Engine;
 use crate::attach::plan::Holding;
+use crate::problems::Problem;
 use crate::world::{World, WorldError};
 
-/// A bridge, its ports, their addresses and then the flows: each needs the one before. More
-/// rounds mean that something undoes what netd does.
+/// A bridge, its ports, their addresses and then the flows: each needs the one before. What is left
+/// after so many rounds is for the next reconcile, which follows at once.
 const MAX_ROUNDS: usize = 8;
 /// How long the switch may take to say in the database which number a port has: it tells of
 /// the port on its OpenFlow connection first. Nobody may tell of it again, and the next
 /// reconcile may be a resync away.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The reconciler's name on the board of problems.
+const SOURCE: &str = "reconcile";
+/// How soon to look whether a quarrel is over.
+const QUARREL_LOOK: Duration = Duration::from_secs(1);
 /// Between two looks meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -39,6 +45,9 @@ pub trait NodeWorld: World {
 
     /// Carries out one op.
     fn apply(&self, op: &Op) -> impl Future<Output = Result<(), WorldError>> + Send;
+
+    /// Carries out changes of flows all at once. Where it fails, each may be tried by itself.
+    fn change_flows(&self, ops: &[&Op]) -> impl Future<Output = Result<(), WorldError>> + Send;
 }
 
 /// What a reconcile did.
@@ -48,27 +57,56 @@ pub struct Report {
     pub view: ReconcileView,
     /// The kinds of the ops that were applied, for metrics.
     pub kinds: Vec<&'static str>,
+    /// How many ops failed, for metrics.
+    pub failures: u64,
+    /// When to look again without being asked, where something is left to do.
+    pub again: Option<Instant>,
 }
+
+/// Ops that are not carried out yet.
+#[derive(Default)]
+struct Held<'o> {
+    ops: Vec<&'o Op>,
+    /// When the first of them is due.
+    until: Option<Instant>,
+}
+
+/// Tells the monotonic time; passed in, so that tests own it.
+pub type Ticks = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Keeps a node as it should be.
 pub struct Reconciler<W: NodeWorld> {
-    engine: Engine<W>,
+    pub(super) engine: Engine<W>,
     options: NodeOptions,
+    pub(super) ticks: Ticks,
     /// One reconcile at a time.
     running: tokio::sync::Mutex<()>,
     last: Mutex<ReconcileView>,
+    attempts: Mutex<Attempts>,
     /// The addresses that the host's port was to have so far.
     given: Mutex<BTreeSet<IpNetwork>>,
 }
 
 impl<W: NodeWorld> Reconciler<W> {
+    /// Where the node's problems are posted.
+    pub fn board(&self) -> &crate::problems::Board {
+        self.engine.board()
+    }
+
     /// A reconciler for the engine's node.
     pub fn new(engine: Engine<W>, options: NodeOptions) -> Self {
+        Self::with_ticks(engine, options, Arc::new(Instant::now))
+    }
+
+    /// The same with a time of its own for back-offs and limits.
+    pub fn with_ticks(engine: Engine<W>, options: NodeOptions, ticks: Ticks) -> Self {
         Self {
             engine,
             options,
+            ticks,
             running: tokio::sync::Mutex::default(),
             last: Mutex::default(),
+            attempts: Mutex::default(),
             given: Mutex::default(),
         }
     }
@@ -77,7 +115,7 @@ impl<W: NodeWorld> Reconciler<W> {
     pub fn last(&self) -> ReconcileView {
         self.last
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
@@ -88,98 +126,127 @@ impl<W: NodeWorld> Reconciler<W> {
     pub async fn dry_run(&self) -> Result<(Actual, Plan), WorldError> {
         let keys = self.sysctl_keys();
         let actual = self.engine.world().observe(&keys).await?;
+        debug!("observed");
         let plan = plan(&self.desired(), &actual);
         Ok((actual, plan))
     }
 
-    /// Observes, plans and applies until a plan is empty.
+    /// Observes, plans and applies until nothing is left to do, or only what is held back: an op
+    /// that failed a moment ago, or that something undoes again and again.
     pub async fn reconcile(&self) -> Report {
         let _alone = self.running.lock().await;
-        let mut kinds = Vec::new();
-        let mut report = ReconcileView::default();
+        let mut report = Report::default();
         for leftover in self.engine.finish_undoing().await {
-            report.failed.push(leftover);
+            report.view.failed.push(leftover);
+            report.failures += 1;
         }
+        let mut problems = Vec::new();
         let mut round = 0;
         let mut waited = Duration::ZERO;
+        let mut shown_anew = false;
         while round < MAX_ROUNDS {
-            let (_, plan) = match self.dry_run().await {
+            let look = self.engine.made().before_look();
+            let (actual, plan) = match self.dry_run().await {
                 Ok(seen) => seen,
                 Err(e) => {
-                    report.failed.push(format!("observe: {e}"));
+                    let text = format!("the node cannot be read: {e}");
+                    problems = vec![Problem::blocking("node-unreadable", text)];
                     break;
                 }
             };
-            report.problems = plan.problems;
+            problems = plan.problems;
             if plan.waits.is_some() && waited < PATIENCE {
                 tokio::time::sleep(LOOK_AGAIN).await;
                 waited += LOOK_AGAIN;
                 continue;
             }
-            report.problems.extend(plan.waits.map(str::to_owned));
-            if plan.ops.is_empty() {
-                self.engine.set_ports(plan.ports);
-                report.converged = true;
+            problems.extend(plan.waits.map(|why| Problem::blocking("port-numbers", why)));
+            let (due, held) = self.admitted(&plan.ops);
+            let vital = |ops: &[&Op]| ops.iter().any(|op| op.weight() == Weight::Vital);
+            let stuck = vital(&held.ops) && plan.ports.is_some();
+            if due.is_empty() {
+                if !stuck {
+                    self.engine.set_ports(plan.ports);
+                }
+                report.view.converged = held.ops.is_empty();
+                report.again = held.until;
                 break;
             }
-            debug!(round, ops = plan.ops.len(), "reconciling");
+            debug!(round, ops = due.len(), "reconciling");
             round += 1;
-            let before = report.failed.len();
-            for op in &plan.ops {
-                if self.apply(op, &mut report).await {
-                    kinds.push(op.kind());
+            let done = self.apply_all(&due, (look, &actual), &mut report).await;
+            shown_anew |= done.shown_anew;
+            debug!(round, "applied");
+            if plan.ports.is_some() && !vital(&done.failed) && !stuck {
+                // The ports are known and the flows are in: ADD can be served while the rest
+                // goes on.
+                self.engine.set_ports(plan.ports);
+            }
+        }
+        if shown_anew {
+            let packets = self.engine.announcements();
+            info!(
+                packets = packets.len(),
+                "the uplink may show other MACs: announced anew"
+            );
+            self.engine.world().announce(packets);
+        }
+        // After the last round nothing is wrong by itself: on a busy node containers come and go
+        // faster than rounds. What is undone again and again is a quarrel, which `Attempts` names.
+        self.finish(report, problems)
+    }
+
+    /// The ops that are carried out now, and those that are held back.
+    fn admitted<'o>(&self, ops: &'o [Op]) -> (Vec<&'o Op>, Held<'o>) {
+        let now = (self.ticks)();
+        let mut attempts = self.attempts();
+        attempts.retain(ops);
+        let (mut due, mut held) = (Vec::with_capacity(ops.len()), Held::default());
+        for op in ops {
+            match attempts.admit(op, now) {
+                Admission::Go => due.push(op),
+                Admission::HeldUntil(until) => {
+                    held.ops.push(op);
+                    held.until = Some(held.until.map_or(until, |u| u.min(until)));
                 }
             }
-            if plan.ports.is_some() && report.failed.len() == before {
-                // The ports are known and the flows are in: ADD can be served while the rest
-                // settles.
-                self.engine.set_ports(plan.ports);
-            }
-            if report.failed.len() > before {
-                break;
-            }
         }
-        if !report.converged && report.failed.is_empty() {
-            report.failed.push(format!(
-                "not settled after {MAX_ROUNDS} rounds: something undoes what netd does"
-            ));
+        (due, held)
+    }
+
+    /// Posts the problems and keeps the report as the last one.
+    fn finish(&self, mut report: Report, mut problems: Vec<Problem>) -> Report {
+        let now = (self.ticks)();
+        let unsettled = !report.view.converged && report.again.is_none();
+        if unsettled || !problems.is_empty() {
+            report.again = Some(now);
         }
-        log(&report);
+        let attempts = self.attempts().problems(now);
+        if !attempts.is_empty() {
+            // A quarrel that is over is not told by any event.
+            report.again.get_or_insert(now + QUARREL_LOOK);
+        }
+        problems.extend(attempts);
+        report.view.problems = problems.iter().map(ToString::to_string).collect();
+        self.engine.board().post(SOURCE, problems);
+        log(&report.view);
         self.last
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone_from(&report);
-        Report {
-            view: report,
-            kinds,
-        }
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&report.view);
+        report
     }
 
-    /// Whether it was applied.
-    async fn apply(&self, op: &Op, report: &mut ReconcileView) -> bool {
-        let _held = match op.subject() {
-            Subject::Node => None,
-            Subject::Attachment { key, generation } => {
-                let held = self.engine.lock(key).await;
-                if !self.still(key, *generation) {
-                    return false;
-                }
-                Some(held)
-            }
-        };
-        match self.engine.world().apply(op).await {
-            Ok(()) => {
-                report.applied.push(op.to_string());
-                true
-            }
-            Err(e) => {
-                report.failed.push(format!("{op}: {e}"));
-                false
-            }
-        }
+    pub(super) fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn still(&self, key: &AttachmentKey, generation: u64) -> bool {
+    /// Lets the next reconcile try everything at once: somebody asked for it.
+    pub fn forgive(&self) {
+        self.attempts().forgive();
+    }
+
+    pub(super) fn still(&self, key: &AttachmentKey, generation: u64) -> bool {
         self.engine
             .ipam()
             .get(key)
@@ -205,23 +272,30 @@ impl<W: NodeWorld> Reconciler<W> {
             gone: BTreeSet::new(),
         };
         let now = desired.addresses();
-        let mut given = self
-            .given
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         desired.gone = given.difference(&now).copied().collect();
         given.extend(now);
         desired
     }
 
-    fn sysctl_keys(&self) -> Vec<String> {
-        let desired = Desired {
+    /// The sysctls that the node is to have, by key under `net`.
+    pub fn sysctls(&self) -> BTreeMap<String, String> {
+        self.bare().sysctls()
+    }
+
+    /// What the plan alone wants, without attachments.
+    fn bare(&self) -> Desired {
+        Desired {
             spec: self.engine.spec(),
             options: self.options.clone(),
             holdings: Vec::new(),
-            living: std::collections::BTreeMap::new(),
+            living: BTreeMap::new(),
             gone: BTreeSet::new(),
-        };
+        }
+    }
+
+    fn sysctl_keys(&self) -> Vec<String> {
+        let desired = self.bare();
         let mut keys: Vec<String> = desired.sysctls().into_keys().collect();
         keys.push(format!("ipv6/conf/{}/accept_ra", desired.spec.uplink));
         keys
@@ -234,8 +308,5 @@ fn log(report: &ReconcileView) {
     }
     for failed in &report.failed {
         warn!(error = failed, "reconcile failed and will be tried again");
-    }
-    for problem in &report.problems {
-        warn!(problem, "netd cannot mend this by itself");
     }
 }

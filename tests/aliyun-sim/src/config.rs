@@ -18,9 +18,9 @@ pub enum ConfigError {
     /// It cannot be read.
     #[error("cannot read the world file {path}")]
     Read {
-        /// The file.
+        /// Path of the world file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -50,7 +50,7 @@ impl ConfigError {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct WorldFile {
-    /// The region.
+    /// Region ID, `cn-hangzhou`.
     #[serde(default = "default_region")]
     pub region: String,
     /// The account's number.
@@ -187,7 +187,7 @@ pub enum SharedAddressSpace {
 pub struct Vpc {
     /// `vpc-…`.
     pub id: String,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     #[serde(default)]
     pub name: String,
     /// Its router; `vrt-…` made from the VPC's ID where it is not given.
@@ -206,7 +206,7 @@ pub struct Vpc {
     pub v_switches: Vec<VSwitch>,
     /// The route tables; exactly one is the system's.
     pub route_tables: Vec<RouteTable>,
-    /// The instances.
+    /// ECS instances, which entries may name as next hops.
     #[serde(default)]
     pub instances: Vec<Instance>,
     /// Other things that can be a next hop.
@@ -220,10 +220,10 @@ pub struct Vpc {
 pub struct VSwitch {
     /// `vsw-…`.
     pub id: String,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     #[serde(default)]
     pub name: String,
-    /// Its zone.
+    /// Zone ID, `cn-hangzhou-b`; may be empty.
     #[serde(default)]
     pub zone: String,
     /// Its IPv4 CIDR block.
@@ -242,7 +242,7 @@ pub struct VSwitch {
 pub struct RouteTable {
     /// `vtb-…`.
     pub id: String,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     #[serde(default)]
     pub name: String,
     /// Whether it is the system's. A VBR has a system table only.
@@ -270,14 +270,14 @@ pub enum TableType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Entry {
-    /// The destination.
+    /// Destination CIDR block, IPv4 or IPv6.
     pub destination: IpNetwork,
     /// The next hops: one, or 2 to 4 for ECMP.
     pub next_hops: Vec<EntryHop>,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     #[serde(default)]
     pub name: String,
-    /// Its description.
+    /// Description as its user gave it; may be empty.
     #[serde(default)]
     pub description: String,
     /// Whether the service keeps it: it cannot be changed or deleted.
@@ -294,7 +294,7 @@ pub struct EntryHop {
     pub hop_type: String,
     /// `i-…`, `ri-…`.
     pub id: String,
-    /// Its weight.
+    /// Share of the traffic among the entry's next hops.
     #[serde(default = "default_weight")]
     pub weight: u32,
 }
@@ -307,7 +307,7 @@ pub struct Instance {
     pub id: String,
     /// The vSwitch of its primary interface.
     pub v_switch: String,
-    /// Its addresses.
+    /// Private addresses, IPv4 and IPv6.
     pub addresses: Vec<IpAddr>,
     /// The MAC of its primary interface.
     #[serde(default)]
@@ -323,7 +323,7 @@ pub struct Gateway {
     /// `NetworkInterface`, `HaVip`, `NatGateway`, `VpnGateway`, `VpcPeer`, …
     #[serde(rename = "type")]
     pub hop_type: String,
-    /// Its addresses.
+    /// Private addresses, IPv4 and IPv6.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,
 }
@@ -334,10 +334,10 @@ pub struct Gateway {
 pub struct Vbr {
     /// `vbr-…`.
     pub id: String,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     #[serde(default)]
     pub name: String,
-    /// Its table.
+    /// Its one route table, the system's.
     pub route_table: RouteTable,
     /// The interface towards the IDC: a next hop of type `RouterInterface`.
     pub vlan_interface: VlanInterface,

@@ -35,9 +35,9 @@ pub struct FaultPlan {
 pub enum WorldStep {
     /// Another user makes an entry; it is Available at once.
     AddEntry {
-        /// The table.
+        /// ID of the route table, `vtb-…`.
         table: String,
-        /// The entry.
+        /// What the entry is made of.
         entry: Entry,
     },
     /// Another user deletes an entry; it is gone at once.
@@ -56,15 +56,23 @@ pub enum WorldStep {
     PutInstance {
         /// The VPC.
         vpc: String,
-        /// The machine.
+        /// The instance as it is from then on.
         instance: Instance,
     },
     /// A table's quota changes.
     SetQuota {
-        /// The table.
+        /// ID of the route table, `vtb-…`.
         table: String,
         /// The new quota.
         quota: usize,
+    },
+    /// A table lists these entries as they stand, beside its own: prefix lists, unknown types of
+    /// next hops, numbers as text. They replace those that were set before, and use up quota.
+    SetForeign {
+        /// ID of the route table, `vtb-…`.
+        table: String,
+        /// Members of `RouteEntrys.RouteEntry`.
+        entries: Vec<Value>,
     },
     /// Things take another time from now on.
     SetTimings {
@@ -78,7 +86,7 @@ pub enum WorldStep {
     },
     /// A key is added or replaced.
     PutKey {
-        /// The key.
+        /// ID, secret and rights of the access key.
         key: AccessKey,
     },
     /// A key is taken away.
@@ -175,6 +183,9 @@ impl Sim {
                 .map_err(|e| e.to_string())?,
             WorldStep::SetHealth { id, health } => world.set_health(&id, health).map_err(said)?,
             WorldStep::SetQuota { table, quota } => world.set_quota(&table, quota).map_err(said)?,
+            WorldStep::SetForeign { table, entries } => {
+                world.set_foreign(&table, entries).map_err(said)?;
+            }
             WorldStep::SetTimings { timings } => world.set_timings(timings),
             WorldStep::SetThrottling { throttling } => self.gateway.set_throttling(throttling),
             WorldStep::PutKey { key } => self.gateway.keys_mut().put(Key::from_file(&key, now)),

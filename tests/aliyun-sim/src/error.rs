@@ -64,9 +64,9 @@ pub enum ApiError {
     /// The table is full.
     #[error("The maximum number of custom route entries in route table {table} is {quota}.")]
     QuotaExceeded {
-        /// The table.
+        /// ID of the route table, `vtb-…`.
         table: String,
-        /// Its quota.
+        /// How many custom entries the table may hold.
         quota: usize,
     },
     /// The destination is not allowed.

@@ -91,7 +91,7 @@ pub enum Kind {
     },
     /// `Throttling`, `Throttling.User` or `Throttling.Api`; nothing is done.
     Throttle {
-        /// The code.
+        /// `Code` of the error's body.
         #[serde(default = "throttling")]
         code: String,
     },
@@ -99,9 +99,9 @@ pub enum Kind {
     Error {
         /// HTTP status.
         status: u16,
-        /// The code.
+        /// `Code` of the error's body.
         code: String,
-        /// The message.
+        /// `Message` of the error's body.
         #[serde(default)]
         message: String,
     },

@@ -24,7 +24,7 @@ const ROOT: &str = "/latest/meta-data/";
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// The body.
+    /// The answer's body.
     pub text: String,
 }
 

@@ -29,7 +29,7 @@ pub struct Reply {
     pub status: u16,
     /// The body's media type.
     pub media: &'static str,
-    /// The body.
+    /// The answer's body, in the media type above.
     pub body: String,
 }
 

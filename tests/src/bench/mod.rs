@@ -1,38 +1,49 @@
-//! `flatnet-lab bench attach`: what an ADD and a DEL cost, beside the reference plugins.
+//! `flatnet-lab bench attach | datapath | repair | rest | floods`: what an ADD and a DEL cost, beside
+//! the reference plugins.
 //!
 //! ```text
 //!   flatnet in a node of the lab ──┐            ┌─ [attach] rounds, in turn ─▶ samples
-//!                                  ├─ [subject] ┤
-//!   [peer] bridge + host-local ────┘            └─ [stats] percentiles, bounds ─▶ [report]
+//!   [peer] bridge + host-local ────┼─ [subject] ┤
+//!   [bare] Open vSwitch alone ─────┘            └─ [stats] percentiles, bounds ─▶ [report]
 //! ```
 //!
-//! Both sides are driven by the same code, from threads that are already in the node's
+//! All sides are driven by the same code, from threads that are already in the node's
 //! namespace, with containers' namespaces that exist before the clock starts.
 
 mod attach;
+mod bare;
+mod datapath;
+mod floods;
 mod peer;
+mod repair;
 mod report;
+mod rest;
 mod stats;
 mod subject;
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 
-use self::attach::{AT_ONCE, Samples};
+use self::attach::{AT_ONCE, Full, Others, Samples};
+use self::bare::Bare;
 use self::peer::PeerNode;
 use self::report::Report;
-use self::subject::{Settle, Subject};
+use self::subject::{Means, Settle, Subject};
 use crate::interrupt::{self, Interrupt};
+use crate::measure::Common;
 use crate::runtime::{Cni, Conflist};
 use crate::screen::Screen;
-use crate::{LabGuard, Node, Terminal, UpOptions, run};
+use crate::{Datapath, LabGuard, Member, Node, netd, run};
 
-/// The attachments that netd's memory is bounded for.
-const MEMORY_AT: usize = 250;
+/// The attachments that netd's memory and its reconcile are bounded for.
+const FULL: usize = 250;
+/// How often a reconcile is timed.
+const RECONCILES: usize = 11;
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -45,6 +56,14 @@ pub struct Options {
 enum What {
     /// ADD and DEL beside Debian's bridge + host-local, in turn
     Attach(AttachOptions),
+    /// Streams, round trips and connections beside the action NORMAL and Debian's bridge, in turn
+    Datapath(datapath::Options),
+    /// How long a node stays broken after something was broken by hand; 1 unless every bound is kept
+    Repair(repair::Options),
+    /// What netd costs while nothing happens; 1 unless every bound is kept
+    Rest(rest::Options),
+    /// What a container that floods costs others' ADDs and pings; 1 unless every bound is kept
+    Floods(floods::Options),
 }
 
 #[derive(Debug, Args)]
@@ -57,9 +76,8 @@ struct AttachOptions {
     /// Its network; the node's first where absent
     #[arg(long)]
     network: Option<String>,
-    /// Write everything as JSON too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
     /// Measure the peer against itself: shows the noise, and needs no lab
     #[arg(long)]
     null: bool,
@@ -106,8 +124,13 @@ impl Load {
 /// # Errors
 /// If the lab does not come up, or a call fails: a benchmark of failing calls means nothing.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let What::Attach(options) = &options.what;
-    interrupt::exit_code(attach(options))
+    interrupt::exit_code(match &options.what {
+        What::Attach(options) => attach(options),
+        What::Datapath(options) => datapath::run(options),
+        What::Repair(options) => repair::run(options),
+        What::Rest(options) => rest::run(options),
+        What::Floods(options) => floods::run(options),
+    })
 }
 
 /// Whether to end well.
@@ -120,15 +143,12 @@ fn attach(options: &AttachOptions) -> Result<bool> {
     };
     let screen = Screen::stdout();
     screen.line(&report.text(screen));
-    if let Some(file) = &options.json {
-        let json = serde_json::to_string_pretty(&report)?;
-        std::fs::write(file, json + "\n").with_context(|| file.display().to_string())?;
-    }
+    options.common.write(&report)?;
     Ok(report.passed() || !options.strict)
 }
 
 fn against_peer(options: &AttachOptions, interrupt: &Interrupt) -> Result<Report> {
-    let lab = LabGuard::take_with(&UpOptions::default(), &Terminal::default())?;
+    let lab = LabGuard::take_on(options.common.datapath)?;
     let node = lab.node(&options.node)?;
     let conflists = node.conflists();
     let (network, conflist) = match &options.network {
@@ -143,28 +163,55 @@ fn against_peer(options: &AttachOptions, interrupt: &Interrupt) -> Result<Report
     let bin = lab.layout().bin_dir();
     let cni = Cni::new(Conflist::read(conflist)?, &[&bin]);
     let load = &options.load;
-    let there = load.present.max(MEMORY_AT);
-    let ours = Subject::create("flatnet", cni, &node.netns_path(), load.timed(), there)?
-        .with_settle(switch_settles(lab.node(&options.node)?));
+    let there = load.present.max(FULL);
+    let means = Means::cni(cni);
+    let ours = Subject::create("flatnet", means, &node.netns_path(), load.timed(), there)?
+        .with_settle(switch_settles(node.member.clone()));
     let peer = PeerNode::create("peer")?;
     let theirs = peer.subject("bridge", load.timed(), there)?;
-    let memory = || {
-        lab.netd_pid(&options.node)
-            .ok()
-            .and_then(|p| resident_mib(p.pid))
+    let switch = lab.switches().pop().context("the lab has no switch")?;
+    let bare = Bare::on(switch, lab.datapath())?;
+    let (netns, settles) = (bare.netns_path(), bare.settles());
+    let bare = Subject::create("bare", Means::Bare(bare), &netns, load.timed(), there)?;
+    let sides = vec![ours, theirs, bare.with_settle(settles)];
+    let full = || -> Result<Full> {
+        let pid = lab.netd_pid(&options.node)?.pid;
+        let rss_mib = resident_mib(pid);
+        let reconcile_ms = reconcile_ms(&lab.node(&options.node)?)?;
+        Ok(Full {
+            rss_mib,
+            reconcile_ms,
+        })
     };
-    compare([ours, theirs], load, interrupt, &memory)
+    compare(sides, load, interrupt, lab.datapath(), &full)
+}
+
+/// How long netd takes to look at the whole node and find it right, at the median, with the request.
+fn reconcile_ms(node: &Node) -> Result<Option<f64>> {
+    let mut times = Vec::with_capacity(RECONCILES);
+    for _ in 0..RECONCILES {
+        let begun = Instant::now();
+        let (_, body) = netd::post(&node.paths.netd_sock(), "/v1/reconcile")?;
+        times.push(begun.elapsed());
+        let report: serde_json::Value = serde_json::from_str(&body)?;
+        ensure!(
+            report["converged"] == true && report["applied"] == serde_json::json!([]),
+            "something was to be done on a node at rest: {body}"
+        );
+    }
+    times.sort_unstable();
+    Ok(stats::percentile(&times, 50).map(|t| t.as_secs_f64() * 1e3))
 }
 
 /// `ovs-vsctl` ends when the switch has taken over all that the database says: the ports of a
 /// DEL are taken out of the datapath after its answer.
-fn switch_settles(node: Node) -> Settle {
+fn switch_settles(member: Member) -> Settle {
     let count = Cell::new(0_u32);
     Box::new(move || {
         // The same value again would be no change, and nothing to wait for.
         count.set(count.get().wrapping_add(1));
         let mark = format!("external_ids:bench={}", count.get());
-        run::output(node.vsctl().args(["set", "Open_vSwitch", ".", &mark]))?;
+        run::output(member.vsctl().args(["set", "Open_vSwitch", ".", &mark]))?;
         Ok(())
     })
 }
@@ -172,21 +219,24 @@ fn switch_settles(node: Node) -> Settle {
 fn null(options: &AttachOptions, interrupt: &Interrupt) -> Result<Report> {
     let load = &options.load;
     let (a, b) = (PeerNode::create("a")?, PeerNode::create("b")?);
-    let sides = [
+    let sides = vec![
         a.subject("a", load.timed(), load.present)?,
         b.subject("b", load.timed(), load.present)?,
     ];
-    compare(sides, load, interrupt, &|| None)
+    let none = || Ok(Full::default());
+    compare(sides, load, interrupt, Datapath::User, &none)
 }
 
-/// Empty nodes first, then full ones, then the memory.
+/// Empty nodes first, then full ones, then what netd is asked for on a full one.
 fn compare(
-    sides: [Subject; 2],
+    sides: Vec<Subject>,
     load: &Load,
     interrupt: &Interrupt,
-    memory: &dyn Fn() -> Option<f64>,
+    datapath: Datapath,
+    full: &dyn Fn() -> Result<Full>,
 ) -> Result<Report> {
-    let mut sides = sides.map(|subject| (subject, Samples::default()));
+    let with_samples = |subject| (subject, Samples::default());
+    let mut sides: Vec<_> = sides.into_iter().map(with_samples).collect();
     attach::measure(&mut sides, 0, load, interrupt)?;
     for (subject, _) in &mut sides {
         subject.attach_present(0..load.present)?;
@@ -195,18 +245,28 @@ fn compare(
     let ours = &mut sides[0].0;
     let there = ours.present.len();
     ours.attach_present(load.present..there)?;
-    let rss_mib = memory();
+    let full = full()?;
     for (subject, _) in &mut sides {
         subject.detach_present()?;
     }
 
-    let names = [sides[0].0.name, sides[1].0.name];
-    let [ours, theirs] = sides.map(|(_, samples)| samples.figures());
+    let measured: Vec<_> = sides
+        .into_iter()
+        .map(|(subject, samples)| (subject.name, samples.figures()))
+        .collect();
+    let [(_, ours), (_, theirs), rest @ ..] = measured.as_slice() else {
+        bail!("nothing to compare with");
+    };
+    let others = Others {
+        peer: theirs,
+        bare: rest.first().map(|(_, figures)| figures),
+        userspace: datapath == Datapath::User,
+    };
     Ok(Report {
         peer: peer::version(),
         rounds: load.rounds,
-        bounds: attach::verdicts(&ours, &theirs, load.present, rss_mib),
-        results: report::rows([(names[0], &ours), (names[1], &theirs)]),
+        bounds: attach::verdicts(ours, others, load.present, full),
+        results: report::rows(&measured),
     })
 }
 

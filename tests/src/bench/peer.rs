@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::subject::Subject;
+use super::subject::{Means, Subject};
 use crate::runtime::{Cni, Conflist, ContainerNs};
 
 /// Where Debian's `containernetworking-plugins` has them.
@@ -58,7 +58,7 @@ impl PeerNode {
         });
         let list = Conflist::parse(list.to_string().as_bytes())?;
         let cni = Cni::new(list, &[Path::new(PLUGINS)]);
-        Subject::create(name, cni, self.netns.path(), timed, present)
+        Subject::create(name, Means::cni(cni), self.netns.path(), timed, present)
     }
 }
 

@@ -17,9 +17,7 @@ pub(super) struct Report {
     pub(super) peer: String,
     /// Rounds of each side, alternating.
     pub(super) rounds: usize,
-    /// The figures.
     pub(super) results: Vec<Row>,
-    /// The bounds.
     pub(super) bounds: Vec<Verdict>,
 }
 
@@ -33,10 +31,12 @@ pub(super) struct Row {
     figures: Figures,
 }
 
-/// The rows of both sides, side by side.
-pub(super) fn rows(sides: [(&'static str, &BTreeMap<Situation, Figures>); 2]) -> Vec<Row> {
-    let [(_, first), _] = sides;
+/// The rows of all sides, side by side.
+pub(super) fn rows(sides: &[(&'static str, BTreeMap<Situation, Figures>)]) -> Vec<Row> {
     let mut rows = Vec::new();
+    let Some((_, first)) = sides.first() else {
+        return rows;
+    };
     for situation in first.keys() {
         for (subject, figures) in sides {
             rows.push(Row {
@@ -55,7 +55,7 @@ impl Report {
         self.bounds.iter().all(|b| b.pass)
     }
 
-    /// The tables.
+    /// Figures and verdicts as tables for a terminal.
     pub(super) fn text(&self, screen: Screen) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -111,6 +111,7 @@ impl Report {
         writeln!(
             out,
             "\nthe peer: Debian's bridge + host-local {}, IPv4 alone, in a namespace of its own;\n\
+             bare: a port of Open vSwitch and nothing else;\n\
              {} rounds of each, in turn; settling: until the switch has done, after the last answer\n\
              of a round, what the calls did not wait for",
             self.peer, self.rounds
@@ -150,7 +151,7 @@ mod tests {
             at_once: 8,
         };
         let figures = BTreeMap::from([(situation, Figures::default())]);
-        let rows = rows([("flatnet", &figures), ("bridge", &figures)]);
+        let rows = rows(&[("flatnet", figures.clone()), ("bridge", figures)]);
         let subjects: Vec<&str> = rows.iter().map(|r| r.subject).collect();
         assert_eq!(subjects, ["flatnet", "bridge"]);
         let report = Report {

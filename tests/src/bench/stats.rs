@@ -79,7 +79,6 @@ pub(super) struct Verdict {
     pub(super) value: Option<f64>,
     /// `×` for a ratio, `MiB` for memory.
     pub(super) unit: &'static str,
-    /// The bound.
     pub(super) bound: Bound,
     /// Whether it is kept.
     pub(super) pass: bool,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
+use super::bare::{Bare, Port};
 use crate::runtime::{Added, Cni, ContainerNs, RuntimeConf, netns};
 
 /// The pause before an ADD that comes by itself; no part of its latency. A switch with 200
@@ -19,7 +20,7 @@ pub(super) type Settle = Box<dyn Fn() -> Result<()>>;
 /// One side of the comparison.
 pub(super) struct Subject {
     pub(super) name: &'static str,
-    cni: Cni,
+    means: Means,
     node: PathBuf,
     /// The containers that the operations are timed with.
     pub(super) timed: Vec<Container>,
@@ -29,13 +30,30 @@ pub(super) struct Subject {
     settle: Option<Settle>,
 }
 
+/// How a container is attached.
+#[derive(Debug)]
+pub(super) enum Means {
+    /// As a runtime does it.
+    Cni(Cni),
+    /// A port of Open vSwitch and nothing else.
+    Bare(Bare),
+}
+
+/// What was attached.
+#[derive(Debug)]
+enum Made {
+    /// What the ADD answered.
+    Cni(Value),
+    Bare(Port),
+}
+
 /// A container whose namespace is made before the clock starts and kept for all rounds.
 #[derive(Debug)]
 pub(super) struct Container {
     netns: ContainerNs,
     /// The runtime's view of it: a new container ID for each attachment.
     conf: RuntimeConf,
-    added: Option<Value>,
+    added: Option<Made>,
     /// An ADD was tried and no DEL has succeeded since.
     attached: bool,
     generation: u32,
@@ -83,41 +101,63 @@ impl Container {
         })
     }
 
-    fn run(&mut self, cni: &Cni, op: Op) -> Result<Duration> {
+    fn run(&mut self, means: &Means, op: Op) -> Result<Duration> {
         match op {
-            Op::Add => self.add(cni),
+            Op::Add => self.add(means),
             Op::AddApart => {
                 std::thread::sleep(APART);
-                self.add(cni)
+                self.add(means)
             }
-            Op::Del => self.del(cni),
-            Op::Pair => Ok(self.add(cni)? + self.del(cni)?),
+            Op::Del => self.del(means),
+            Op::Pair => Ok(self.add(means)? + self.del(means)?),
         }
     }
 
-    fn add(&mut self, cni: &Cni) -> Result<Duration> {
+    fn add(&mut self, means: &Means) -> Result<Duration> {
         self.generation += 1;
         self.conf.container_id = format!("{}-{}", self.netns.id(), self.generation);
         self.attached = true;
-        let Added { raw, took, .. } = cni.add(&self.conf).context("ADD")?;
-        self.added = Some(raw);
+        let (made, took) = match means {
+            Means::Cni(cni) => {
+                let Added { raw, took, .. } = cni.add(&self.conf).context("ADD")?;
+                (Made::Cni(raw), took)
+            }
+            Means::Bare(bare) => {
+                let (port, took) = bare.add(&self.netns.name())?;
+                (Made::Bare(port), took)
+            }
+        };
+        self.added = Some(made);
         Ok(took)
     }
 
-    fn del(&mut self, cni: &Cni) -> Result<Duration> {
-        let took = cni.del(&self.conf, self.added.as_ref()).context("DEL")?;
+    fn del(&mut self, means: &Means) -> Result<Duration> {
+        let took = match (means, &self.added) {
+            (Means::Cni(cni), Some(Made::Cni(raw))) => cni.del(&self.conf, Some(raw)),
+            (Means::Cni(cni), _) => cni.del(&self.conf, None),
+            (Means::Bare(bare), Some(Made::Bare(port))) => Ok(bare.del(port)?),
+            // An ADD that failed: the bridge goes in the end, and takes what it left along.
+            (Means::Bare(_), _) => Ok(Duration::ZERO),
+        };
+        let took = took.context("DEL")?;
         self.added = None;
         self.attached = false;
         Ok(took)
     }
 }
 
+impl Means {
+    /// Calls have no time limit, which would cost a thread each.
+    pub(super) fn cni(cni: Cni) -> Self {
+        Self::Cni(cni.with_limit(None))
+    }
+}
+
 impl Subject {
-    /// A side with its containers' namespaces. Calls have no time limit, which would cost a
-    /// thread each.
+    /// A side with its containers' namespaces.
     pub(super) fn create(
         name: &'static str,
-        cni: Cni,
+        means: Means,
         node: &Path,
         timed: usize,
         present: usize,
@@ -129,7 +169,7 @@ impl Subject {
         };
         Ok(Self {
             name,
-            cni: cni.with_limit(None),
+            means,
             node: node.to_owned(),
             timed: make("t", timed)?,
             present: make("p", present)?,
@@ -146,8 +186,14 @@ impl Subject {
     /// Does one operation with the first `count` timed containers, by so many workers.
     pub(super) fn timed(&mut self, op: Op, workers: usize, count: usize) -> Result<Batch> {
         let count = count.min(self.timed.len());
-        let mut batch = work(&self.cni, &self.node, &mut self.timed[..count], op, workers)
-            .with_context(|| format!("{} with {workers} at once", self.name))?;
+        let mut batch = work(
+            &self.means,
+            &self.node,
+            &mut self.timed[..count],
+            op,
+            workers,
+        )
+        .with_context(|| format!("{} with {workers} at once", self.name))?;
         let answered = Instant::now();
         self.settle()?;
         batch.settled = answered.elapsed();
@@ -164,7 +210,7 @@ impl Subject {
     /// Attaches some of the containers that are merely there.
     pub(super) fn attach_present(&mut self, range: std::ops::Range<usize>) -> Result<()> {
         let containers = &mut self.present[range];
-        work(&self.cni, &self.node, containers, Op::Add, 4)
+        work(&self.means, &self.node, containers, Op::Add, 4)
             .with_context(|| format!("{}: the attachments that are already there", self.name))?;
         self.settle()
     }
@@ -173,7 +219,7 @@ impl Subject {
     pub(super) fn detach_present(&mut self) -> Result<()> {
         let attached = self.present.iter().filter(|c| c.attached).count();
         let containers = &mut self.present[..attached];
-        work(&self.cni, &self.node, containers, Op::Del, 4).map(|_| ())
+        work(&self.means, &self.node, containers, Op::Del, 4).map(|_| ())
     }
 }
 
@@ -182,10 +228,10 @@ impl Drop for Subject {
     fn drop(&mut self) {
         let containers = self.timed.iter_mut().chain(&mut self.present);
         let mut left: Vec<_> = containers.filter(|c| c.attached).collect();
-        let cni = &self.cni;
+        let means = &self.means;
         let _ = netns::within(&self.node, || {
             for container in &mut left {
-                let _ = container.del(cni);
+                let _ = container.del(means);
             }
         });
     }
@@ -194,7 +240,7 @@ impl Drop for Subject {
 /// Each worker is a thread that entered the node's namespace before the clock starts, so that
 /// every side pays the same for starting a plugin: fork and exec.
 fn work(
-    cni: &Cni,
+    means: &Means,
     node: &Path,
     containers: &mut [Container],
     op: Op,
@@ -217,7 +263,7 @@ fn work(
                     entered?;
                     share
                         .iter_mut()
-                        .map(|container| container.run(cni, op))
+                        .map(|container| container.run(means, op))
                         .collect::<Result<Vec<Duration>>>()
                 })
             })

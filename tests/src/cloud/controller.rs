@@ -19,12 +19,13 @@ use crate::paths::{EDGE, Layout, VPC_ROUTER, namespace, netns_path};
 use crate::process::poll;
 use crate::progress::Progress;
 
-/// The program.
+/// File name of the route controller's program.
 pub const VPC_ROUTE: &str = "vpc-route";
 /// The name of our entries' owner.
 pub const CLUSTER: &str = "lab";
-/// How long the tables may take to become what the plan says, on a busy machine.
-const CONVERGED: Duration = Duration::from_secs(60);
+/// How long the tables may take to become what the plan says, on a busy machine or in a guest whose
+/// processor is emulated.
+const CONVERGED: Duration = Duration::from_secs(120);
 /// The time between two looks at them.
 const LOOK: Duration = Duration::from_millis(100);
 

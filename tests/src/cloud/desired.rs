@@ -52,7 +52,7 @@ impl Ports {
     }
 }
 
-/// The routes and rules of the tables. An entry that does not forward is none.
+/// The routes and rules that the tables ask for. An entry that does not forward makes no route.
 pub(crate) fn desired(tables: &[TableView], ports: &Ports) -> Kernel {
     let mut kernel = Kernel::default();
     kernel.rule(20, None, MAIN);

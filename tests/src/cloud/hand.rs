@@ -17,7 +17,7 @@ pub const HAND_KEY: &str = HAND.0;
 /// A call, signed with version 1.0: its status and its answer.
 ///
 /// # Errors
-/// As [`ask`]; [`Error::Json`] for an answer that is none.
+/// As [`ask`]; [`Error::Json`] for an answer that is not JSON.
 pub fn by_hand(lab: &Lab, action: &str, pairs: &[(&str, &str)]) -> Result<(u16, Value)> {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let now = Timestamp::now();

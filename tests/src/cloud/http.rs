@@ -22,7 +22,7 @@ const ANSWER_MAX: u64 = 64 << 20;
 ///
 /// # Errors
 /// [`Error::UnknownMember`] in a lab without a VPC; [`Error::Io`] where nobody listens;
-/// [`Error::Http`] for an answer that is none.
+/// [`Error::Http`] for an answer that is not HTTP.
 pub fn ask(lab: &Lab, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
     let router = lab.member(VPC_ROUTER)?;
     netns::enter(&router.netns_path(), || ask_here(method, path, body))?

@@ -39,13 +39,13 @@ pub(super) type Route = ((u32, IpNetwork), Path);
 /// A rule: who asks which table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rule {
-    /// The family.
+    /// IPv6; else IPv4.
     pub(super) v6: bool,
     /// The lower is asked first.
     pub(super) priority: u32,
     /// The interface that a packet comes from; none: any.
     pub(super) from: Option<String>,
-    /// The table.
+    /// Number of the routing table (rtnetlink's `RTA_TABLE`).
     pub(super) table: u32,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Kernel {
 /// A line of `ip -batch`, and the family of that batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Op {
-    /// The family.
+    /// IPv6; else IPv4.
     pub(crate) v6: bool,
     /// What to do.
     pub(crate) line: String,

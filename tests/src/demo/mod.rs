@@ -37,7 +37,7 @@ use self::report::{Cell, Report, Wire};
 use self::wire::{Capture, Tally};
 use crate::interrupt::{self, Interrupt};
 use crate::screen::{Paint, Screen};
-use crate::{Lab, LabGuard, UpOptions};
+use crate::{Datapath, Lab, LabGuard, UpOptions};
 
 /// How long frames take to come out of a capture.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -63,6 +63,9 @@ pub struct Options {
     /// VPC nodes [default: 2, or as the running lab has]
     #[arg(long)]
     vpc: Option<u8>,
+    /// Open vSwitch's datapath [default: user, or as the running lab has]
+    #[arg(long, value_enum)]
+    datapath: Option<Datapath>,
 }
 
 /// Runs the demo.
@@ -86,6 +89,7 @@ fn raise_and_show(options: &Options) -> Result<bool> {
     let up = UpOptions {
         idc: options.idc,
         vpc: options.vpc,
+        datapath: options.datapath,
         ..UpOptions::default()
     };
     let mut lab = LabGuard::take_with(&up, &crate::Terminal::default())?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flatnet_plan::NetworkPlan;
-use flatnet_plan::model::{Host, Site, SiteType, VlanRole};
+use flatnet_plan::model::{Host, Site, SiteType};
 use flatnet_plan::node::host_subnets;
 use flatnet_types::{MacAddr, Mtu, VlanId};
 use ipnetwork::IpNetwork;
@@ -262,11 +262,7 @@ impl Builder<'_> {
 
 /// The VLANs that a node needs on its trunk, and no other: its own and its networks'.
 pub(crate) fn vlans_of(plan: &NetworkPlan, site: &Site, host: &Host) -> Vec<VlanId> {
-    let own = site
-        .vlans
-        .iter()
-        .filter(|v| v.role == VlanRole::Host)
-        .map(|v| v.id);
+    let own = site.host_vlan_of(host).map(|v| v.id).into_iter();
     let networks = host
         .ranges
         .iter()

@@ -78,9 +78,7 @@ pub(crate) struct Member {
     pub(crate) role: Role,
     /// Kernel settings: the path below `/proc/sys/net`, and the value.
     pub(crate) sysctls: BTreeMap<String, String>,
-    /// Its interfaces.
     pub(crate) links: Vec<Link>,
-    /// Its routes.
     pub(crate) routes: Vec<Route>,
     /// The bridge that the lab configures; a node's is netd's.
     pub(crate) switch: Option<Switch>,
@@ -89,13 +87,12 @@ pub(crate) struct Member {
 /// An interface of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Its name.
     pub(crate) name: String,
     /// Where it comes from.
     pub(crate) origin: Origin,
     /// The Linux bridge that it is a port of.
     pub(crate) master: Option<String>,
-    /// Its addresses.
+    /// With their prefix lengths.
     pub(crate) addresses: Vec<IpNetwork>,
     /// In bytes.
     pub(crate) mtu: Mtu,
@@ -115,11 +112,10 @@ pub(crate) enum Origin {
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Route {
-    /// The destination.
     pub(crate) prefix: IpNetwork,
     /// The next hop.
     pub(crate) via: IpAddr,
-    /// The interface.
+    /// Name of the interface that it leaves by.
     pub(crate) link: String,
     /// Who set it.
     pub(crate) protocol: u8,
@@ -128,7 +124,6 @@ pub(crate) struct Route {
 /// An Open vSwitch bridge that the lab configures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Switch {
-    /// Its name.
     pub(crate) bridge: String,
     /// Trunk ports and the VLANs that each lets through.
     pub(crate) trunks: BTreeMap<String, Vec<VlanId>>,
@@ -152,7 +147,7 @@ pub(crate) struct Cable {
 /// One end of a cable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct End {
-    /// The member.
+    /// Name of the member, without the prefix of namespaces.
     pub(crate) member: String,
     /// The interface there.
     pub(crate) link: String,
@@ -170,7 +165,7 @@ pub(crate) struct Observed {
 pub(crate) struct Seen {
     /// The values of the settings that the plan asks for.
     pub(crate) sysctls: BTreeMap<String, String>,
-    /// The interfaces.
+    /// By name.
     pub(crate) links: BTreeMap<String, SeenLink>,
     /// The routes of the main table.
     pub(crate) routes: Vec<Route>,

@@ -14,9 +14,9 @@ pub enum ConfError {
     /// It cannot be read.
     #[error("cannot read {path}")]
     Read {
-        /// The file.
+        /// Path of the network configuration list.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -26,7 +26,7 @@ pub enum ConfError {
     /// A field that is necessary is not there.
     #[error("the network configuration list has no {field}")]
     Missing {
-        /// The field.
+        /// Name of the key that is missing.
         field: &'static str,
     },
 }
@@ -47,7 +47,7 @@ pub enum RuntimeError {
     Exec {
         /// The plugin's type.
         plugin: String,
-        /// Why.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -89,7 +89,7 @@ pub enum RuntimeError {
         plugin: String,
         /// The beginning of what it printed.
         stdout: String,
-        /// Why.
+        /// The parser's error, with line and column.
         #[source]
         source: serde_json::Error,
     },
@@ -98,7 +98,7 @@ pub enum RuntimeError {
     TimedOut {
         /// The plugin's type.
         plugin: String,
-        /// The limit.
+        /// How long it was waited for.
         limit: Duration,
     },
     /// The configuration's version has no such command.
@@ -106,7 +106,7 @@ pub enum RuntimeError {
     NoSuchCommand {
         /// The version of the list.
         cni_version: String,
-        /// The command.
+        /// CNI's command: `CHECK`, `GC`, `STATUS`.
         command: &'static str,
     },
 }

@@ -24,7 +24,7 @@ pub enum NetnsError {
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -33,16 +33,16 @@ pub enum NetnsError {
     Kernel {
         /// What was tried.
         action: &'static str,
-        /// Which one.
+        /// The file that names the namespace.
         path: PathBuf,
-        /// Why not.
+        /// The system call's errno.
         #[source]
         source: Errno,
     },
     /// The thread that was to work there panicked or could not start.
     #[error("the thread in namespace {path} did not end well")]
     Thread {
-        /// Which one.
+        /// The file that names the namespace.
         path: PathBuf,
     },
 }

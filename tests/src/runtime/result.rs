@@ -16,7 +16,7 @@ pub struct CniResult {
     pub interfaces: Vec<Interface>,
     /// The container's addresses.
     pub ips: Vec<Ip>,
-    /// Its routes.
+    /// The container's routes.
     pub routes: Vec<Route>,
 }
 
@@ -24,7 +24,7 @@ pub struct CniResult {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Interface {
-    /// Its name.
+    /// Interface name, at most 15 bytes.
     pub name: String,
     /// Its MAC.
     pub mac: String,
@@ -39,7 +39,7 @@ pub struct Interface {
 pub struct Ip {
     /// The address with its prefix length.
     pub address: IpNetwork,
-    /// The gateway.
+    /// The gateway of its subnet; none: not said.
     #[serde(default)]
     pub gateway: Option<IpAddr>,
     /// Which of the interfaces bears it.
@@ -50,7 +50,7 @@ pub struct Ip {
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Route {
-    /// The destination.
+    /// Destination prefix; a /0 is the default route.
     pub dst: IpNetwork,
     /// The next hop.
     #[serde(default)]
@@ -74,6 +74,12 @@ impl CniResult {
         self.interfaces
             .iter()
             .find(|i| !i.sandbox.is_empty() && i.name == ifname)
+    }
+
+    /// The host's end of the container's link: the first interface that is in no namespace of a
+    /// container.
+    pub fn host_interface(&self) -> Option<&Interface> {
+        self.interfaces.iter().find(|i| i.sandbox.is_empty())
     }
 
     /// The container's addresses without their prefix lengths, in the result's order.

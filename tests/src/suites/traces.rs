@@ -16,30 +16,30 @@ const COOKIE_MARK: u64 = 0x464e;
 
 /// An attachment as netd lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Attachment {
-    pub(super) network: String,
-    pub(super) container_id: String,
-    pub(super) ifname: String,
-    pub(super) addresses: Vec<String>,
-    pub(super) state: String,
-    pub(super) generation: u64,
+pub(crate) struct Attachment {
+    pub(crate) network: String,
+    pub(crate) container_id: String,
+    pub(crate) ifname: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) state: String,
+    pub(crate) generation: u64,
 }
 
 /// Everything on a node that is there for a container, by generation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Traces {
+pub(crate) struct Traces {
     /// Links of the host.
-    pub(super) links: BTreeMap<u64, String>,
+    pub(crate) links: BTreeMap<u64, String>,
     /// Ports of the bridge.
-    pub(super) ports: BTreeMap<u64, String>,
+    pub(crate) ports: BTreeMap<u64, String>,
     /// How many flows.
-    pub(super) flows: BTreeMap<u64, usize>,
+    pub(crate) flows: BTreeMap<u64, usize>,
     /// Meters, which bear no generation.
-    pub(super) meters: BTreeSet<u32>,
+    pub(crate) meters: BTreeSet<u32>,
     /// What netd holds.
-    pub(super) attachments: Vec<Attachment>,
+    pub(crate) attachments: Vec<Attachment>,
     /// DELs that wait.
-    pub(super) spool: Vec<String>,
+    pub(crate) spool: Vec<String>,
 }
 
 impl Traces {
@@ -47,7 +47,7 @@ impl Traces {
     ///
     /// # Errors
     /// Where a tool fails or netd does not answer.
-    pub(super) fn take(node: &Node) -> Result<Self> {
+    pub(crate) fn take(node: &Node) -> Result<Self> {
         let (flows, meters) = switch(node)?;
         Ok(Self {
             links: links(node)?,
@@ -60,7 +60,7 @@ impl Traces {
     }
 
     /// What is there for no attachment, and what an attachment lacks: a line each.
-    pub(super) fn strays(&self) -> Vec<String> {
+    pub(crate) fn strays(&self) -> Vec<String> {
         let living: BTreeSet<u64> = self.attachments.iter().map(|a| a.generation).collect();
         let mut strays = Vec::new();
         let links: BTreeSet<u64> = self.links.keys().copied().collect();
@@ -87,7 +87,7 @@ impl Traces {
     }
 
     /// The same, for a node that should have nothing at all.
-    pub(super) fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         let held = self
             .attachments
             .iter()
@@ -100,7 +100,7 @@ impl Traces {
 ///
 /// # Errors
 /// What is left when the time is up.
-pub(super) fn nothing_left(node: &Node, patience: Duration) -> Result<Duration> {
+pub(crate) fn nothing_left(node: &Node, patience: Duration) -> Result<Duration> {
     settled(node, patience, Traces::all)
 }
 
@@ -108,7 +108,7 @@ pub(super) fn nothing_left(node: &Node, patience: Duration) -> Result<Duration> 
 ///
 /// # Errors
 /// What is left or lacking when the time is up.
-pub(super) fn nothing_astray(node: &Node, patience: Duration) -> Result<Duration> {
+pub(crate) fn nothing_astray(node: &Node, patience: Duration) -> Result<Duration> {
     settled(node, patience, Traces::strays)
 }
 
@@ -137,7 +137,7 @@ fn settled(
 }
 
 /// The first few of many.
-pub(super) fn some(lines: &[String]) -> String {
+pub(crate) fn some(lines: &[String]) -> String {
     const SHOWN: usize = 12;
     let more = lines.len().saturating_sub(SHOWN);
     let shown = lines[..lines.len() - more].join("; ");
@@ -185,12 +185,7 @@ fn ports(node: &Node) -> Result<BTreeMap<u64, String>> {
 }
 
 fn switch(node: &Node) -> Result<(BTreeMap<u64, usize>, BTreeSet<u32>)> {
-    let ofctl = |command: &str| {
-        run::output(
-            node.command("ovs-ofctl")
-                .args(["-O", "OpenFlow14", command, "br-flat"]),
-        )
-    };
+    let ofctl = |command: &str| run::output(node.ofctl().args([command, "br-flat"]));
     let mut flows = BTreeMap::new();
     for cookie in ofctl("dump-flows")?.lines().filter_map(cookie) {
         let generation = cookie & 0xffff_ffff_ffff;
@@ -217,7 +212,7 @@ fn cookie(line: &str) -> Option<u64> {
 }
 
 /// What netd holds.
-pub(super) fn attachments(node: &Node) -> Result<Vec<Attachment>> {
+pub(crate) fn attachments(node: &Node) -> Result<Vec<Attachment>> {
     let (status, body) = netd::get(&node.paths.netd_sock(), "/v1/attachments")?;
     anyhow::ensure!(
         status == 200,

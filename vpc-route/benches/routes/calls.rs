@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use flatnet_vpc_route::ambient::System;
-use flatnet_vpc_route::apply::{Applier, Backoff, Pace, Patience, Report};
+use flatnet_vpc_route::apply::{Applier, Backoff, RateLimiter, Report, RetryPolicy};
+use flatnet_vpc_route::clock::System;
 use flatnet_vpc_route::diff::{Rules, Sightings, diff};
 use flatnet_vpc_route::model::{
     DesiredEntry, DesiredTable, Generation, NextHopKind, NextHops, TableId, Timestamp,
 };
-use flatnet_vpc_route::provider::Provider;
+use flatnet_vpc_route::providers::{Provider, TableScope};
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -36,14 +36,16 @@ async fn bring(cloud: &Cloud, n: usize) -> Report {
     let want = desired(n);
     let mut rules = Rules::new("prod".parse().unwrap(), Generation(1));
     rules.mass_delete.allowed = true;
-    let listed = Provider::list(&client, &want.table).await.unwrap();
+    let scope = TableScope::of_vpc(&*want.table.0);
+    let listed = Provider::list(&client, &scope).await.unwrap();
     let plan = diff(&want, &listed, &rules, &Sightings::new(), Timestamp(0));
     assert_eq!(plan.refused, []);
     let applier = Applier {
         provider: &client,
+        table: &scope,
         cluster: &rules.cluster,
-        ambient: &System,
-        patience: Patience {
+        rng: &System,
+        retry: RetryPolicy {
             attempts: 8,
             settle: Duration::from_secs(10),
             poll: Duration::from_millis(5),
@@ -52,11 +54,11 @@ async fn bring(cloud: &Cloud, n: usize) -> Report {
                 most: Duration::from_millis(40),
             },
         },
-        pace: &Mutex::new(Pace::new(Duration::ZERO, Duration::from_millis(50))),
+        limiter: &Mutex::new(RateLimiter::new(Duration::ZERO, Duration::from_millis(50))),
         leads: &|| true,
     };
     let report = applier.apply(&plan).await.unwrap();
-    assert_eq!(report.undone, []);
+    assert_eq!(report.failed, []);
     report
 }
 

@@ -49,6 +49,7 @@ fn actual(of: &DesiredTable) -> Table {
     Table {
         table: of.table.clone(),
         entries: of.entries.iter().map(entry).collect(),
+        not_understood: Vec::new(),
     }
 }
 
@@ -107,6 +108,7 @@ pub(crate) fn run(verdict: &mut Verdict) {
     let empty = Table {
         table: settled.table.clone(),
         entries: Vec::new(),
+        not_understood: Vec::new(),
     };
     measure_plan(verdict);
     measure(verdict, "unchanged", 0, &settled, None);

@@ -16,7 +16,7 @@
 //! plan leads to, as a crash does; the next diff goes on from there.
 
 mod batch;
-mod pace;
+mod rate;
 mod step;
 
 #[cfg(test)]
@@ -26,18 +26,17 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::aliyun::{CallError, Code};
-use crate::ambient::Ambient;
+use crate::clock::Rng;
 use crate::diff::{Op, Plan};
 use crate::model::{ClusterName, EntryKind, Prefix, Status, Table, TableId};
-use crate::provider::{Failure, Provider, ProviderError};
+use crate::providers::{ErrorKind, Failure, Provider, ProviderError, TableScope};
 pub use batch::batches;
-pub use pace::{Backoff, Pace};
+pub use rate::{Backoff, RateLimiter};
 use step::{Step, look};
 
-/// How patient an apply is.
+/// How often and how long an apply tries again.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// How often one batch is tried.
     pub attempts: u32,
     /// How long entries may take to settle.
@@ -48,7 +47,7 @@ pub struct Patience {
     pub backoff: Backoff,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     /// Some minutes at most: entries were seen to take longer than 5 s, and the known clients
     /// wait 7 s after a deletion.
     fn default() -> Self {
@@ -66,33 +65,35 @@ impl Default for Patience {
 
 /// What an apply needs beside the plan.
 pub struct Applier<'a, P> {
-    /// Where the tables are.
+    /// Where the table is.
     pub provider: &'a P,
+    /// The table, as its provider gets it.
+    pub table: &'a TableScope,
     /// Whose entries are ours.
     pub cluster: &'a ClusterName,
-    /// Clock and dice.
-    pub ambient: &'a dyn Ambient,
-    /// How patient to be.
-    pub patience: Patience,
-    /// How fast to call; shared by all that call the same API.
-    pub pace: &'a Mutex<Pace>,
+    /// For the jitter of waits.
+    pub rng: &'a dyn Rng,
+    /// How often and how long to try again.
+    pub retry: RetryPolicy,
+    /// The rate of calls; shared by all that call the same API.
+    pub limiter: &'a Mutex<RateLimiter>,
     /// Asked before each write: whether this process still leads.
     pub leads: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
 /// An op that was not done, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undone {
+pub struct Failed {
     /// The op.
     pub op: Op,
     /// Why not.
-    pub why: Why,
+    pub reason: Reason,
 }
 
 /// Why an op was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
-    /// The provider refused it for good, or until patience ended.
+pub enum Reason {
+    /// The provider refused it for good, or until the attempts ended.
     #[error("{code}: {message}")]
     Refused {
         /// The provider's code.
@@ -116,7 +117,7 @@ pub struct Report {
     /// How many ops are in force.
     pub done: usize,
     /// What was not done.
-    pub undone: Vec<Undone>,
+    pub failed: Vec<Failed>,
     /// Writing calls that were made.
     pub writes: usize,
     /// Listings that were made.
@@ -125,29 +126,25 @@ pub struct Report {
 
 /// Why an apply stopped before its end. What was done stays; plan again.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum ApplyError {
     /// The table cannot be listed.
     #[error("cannot list {table}")]
     List {
-        /// The table.
         table: TableId,
-        /// Why.
         #[source]
         source: ProviderError,
     },
     /// A write failed in a way that the next would, too.
     #[error("cannot write to {table}")]
     Write {
-        /// The table.
         table: TableId,
-        /// Why.
         #[source]
         source: ProviderError,
     },
     /// Entries stay in transition.
     #[error("{table}: {} is still {:?} after {} s", entry.0, entry.1, after.as_secs())]
     Unsettled {
-        /// The table.
         table: TableId,
         /// The first such entry.
         entry: (Prefix, Status),
@@ -156,10 +153,7 @@ pub enum ApplyError {
     },
     /// Another process leads now.
     #[error("{table}: this process does not lead any more")]
-    Deposed {
-        /// The table.
-        table: TableId,
-    },
+    Deposed { table: TableId },
 }
 
 impl<P: Provider> Applier<'_, P> {
@@ -172,26 +166,21 @@ impl<P: Provider> Applier<'_, P> {
     /// Any of [`ApplyError`].
     pub async fn apply(&self, plan: &Plan) -> Result<Report, ApplyError> {
         let mut report = Report {
-            after: self.settled(&plan.table, &mut 0).await?,
+            after: self.settled(&mut 0).await?,
             done: 0,
-            undone: Vec::new(),
+            failed: Vec::new(),
             writes: 0,
             lists: 1,
         };
-        let shares = |op: &Op| self.provider.shares(op);
-        for batch in batches(&plan.ops, self.provider.batch(), shares) {
-            self.batch(&plan.table, batch, &mut report).await?;
+        let can = self.provider.capabilities(self.table);
+        for batch in batches(&plan.ops, can.batch, |op| can.shares(op)) {
+            self.batch(batch, &mut report).await?;
         }
-        report.done = plan.ops.len() - report.undone.len();
+        report.done = plan.ops.len() - report.failed.len();
         Ok(report)
     }
 
-    async fn batch(
-        &self,
-        table: &TableId,
-        batch: &[Op],
-        report: &mut Report,
-    ) -> Result<(), ApplyError> {
+    async fn batch(&self, batch: &[Op], report: &mut Report) -> Result<(), ApplyError> {
         let mut answers: Vec<Failure> = Vec::new();
         let mut attempt = 0;
         loop {
@@ -199,33 +188,33 @@ impl<P: Provider> Applier<'_, P> {
             if rest.is_empty() {
                 return Ok(());
             }
-            if attempt == self.patience.attempts {
-                let why = Why::Refused {
+            if attempt == self.retry.attempts {
+                let reason = Reason::Refused {
                     code: "GaveUp".into(),
                     message: format!("not in force after {attempt} attempts"),
                 };
-                give_up(rest, &why, &answers, report);
+                fail(rest, &reason, &answers, report);
                 return Ok(());
             }
             if attempt > 0 {
-                tokio::time::sleep(self.patience.backoff.wait(attempt, self.ambient)).await;
+                tokio::time::sleep(self.retry.backoff.wait(attempt, self.rng)).await;
             }
             attempt += 1;
             if !(self.leads)() {
                 return Err(ApplyError::Deposed {
-                    table: table.clone(),
+                    table: self.table.id.clone(),
                 });
             }
             self.turn().await;
             report.writes += 1;
-            let Some(told) = self.write(table, &rest).await? else {
+            let Some(failures) = self.write(&rest).await? else {
                 // The whole batch was refused for what is wrong with one of it: which?
                 let (low, high) = rest.split_at(rest.len() / 2);
-                Box::pin(self.batch(table, low, report)).await?;
-                return Box::pin(self.batch(table, high, report)).await;
+                Box::pin(self.batch(low, report)).await?;
+                return Box::pin(self.batch(high, report)).await;
             };
-            answers = told;
-            report.after = self.settled(table, &mut report.lists).await?;
+            answers = failures;
+            report.after = self.settled(&mut report.lists).await?;
         }
     }
 
@@ -234,18 +223,18 @@ impl<P: Provider> Applier<'_, P> {
     fn rest(&self, batch: &[Op], tried: bool, answers: &[Failure], report: &mut Report) -> Vec<Op> {
         let mut rest = Vec::new();
         for op in batch {
-            let given_up = |u: &Undone| u.op.destination() == op.destination() && u.op == *op;
-            if report.undone.iter().any(given_up) {
+            let has_failed = |f: &Failed| f.op.destination() == op.destination() && f.op == *op;
+            if report.failed.iter().any(has_failed) {
                 continue;
             }
-            let blocker = report.undone.iter().map(|u| u.op.destination());
+            let blocker = report.failed.iter().map(|f| f.op.destination());
             let blocker = blocker.into_iter().find(|d| d.overlaps(op.destination()));
             let refused = answer_to(op, answers).filter(|f| tried && !f.retryable);
-            let why = match (look(op, &report.after, self.cluster), blocker, refused) {
+            let reason = match (look(op, &report.after, self.cluster), blocker, refused) {
                 (Step::Done, ..) => continue,
-                (_, Some(blocker), _) => Why::Waits(blocker),
-                (Step::Changed(how), ..) => Why::Changed(how),
-                (Step::Todo(_), None, Some(failure)) => Why::Refused {
+                (_, Some(blocker), _) => Reason::Waits(blocker),
+                (Step::Changed(how), ..) => Reason::Changed(how),
+                (Step::Todo(_), None, Some(failure)) => Reason::Refused {
                     code: failure.code.clone(),
                     message: failure.message.clone(),
                 },
@@ -254,9 +243,9 @@ impl<P: Provider> Applier<'_, P> {
                     continue;
                 }
             };
-            report.undone.push(Undone {
+            report.failed.push(Failed {
                 op: op.clone(),
-                why,
+                reason,
             });
         }
         rest
@@ -264,54 +253,59 @@ impl<P: Provider> Applier<'_, P> {
 
     /// One write. A failure that only concerns its ops, or that may pass, is no error; none:
     /// several ops were refused for what one of them is.
-    async fn write(&self, table: &TableId, ops: &[Op]) -> Result<Option<Vec<Failure>>, ApplyError> {
-        let result = self.provider.write(table, ops).await;
+    async fn write(&self, ops: &[Op]) -> Result<Option<Vec<Failure>>, ApplyError> {
+        let table = &self.table.id;
+        let result = self.provider.write(self.table, ops).await;
         let throttled = result.as_ref().is_err_and(ProviderError::is_throttling);
-        self.pace.lock().await.told(throttled);
-        match result {
+        self.limiter.lock().await.observe(throttled);
+        let source = match result {
             Ok(failures) => {
                 for f in &failures {
                     tracing::warn!(%table, destination = ?f.destination, next_hop = f.next_hop,
                         code = f.code, message = f.message, "an entry of a batch was refused");
                 }
-                Ok(Some(failures))
+                return Ok(Some(failures));
             }
-            Err(error) if error.is_retryable() || error.is_ambiguous() => {
-                tracing::warn!(%table, error = %error, ambiguous = error.is_ambiguous(),
+            Err(source) => source,
+        };
+        match source.kind() {
+            ErrorKind::Throttled | ErrorKind::Ambiguous | ErrorKind::Transient => {
+                tracing::warn!(%table, error = %source, ambiguous = source.is_ambiguous(),
                     "a write failed; the table is listed before anything else");
                 Ok(Some(Vec::new()))
             }
             // What is wrong with one entry says nothing of the others.
-            Err(ProviderError::Aliyun(CallError::Api { code, message, .. }))
-                if concerns_entry(&code) =>
-            {
+            ErrorKind::EntryRejected { code, message } => {
                 let [op] = ops else { return Ok(None) };
                 Ok(Some(vec![Failure {
                     destination: Some(op.destination()),
                     next_hop: String::new(),
-                    code: code.as_str().to_owned(),
-                    message,
+                    code: code.clone(),
+                    message: message.clone(),
                     retryable: false,
                 }]))
             }
-            Err(source) => Err(ApplyError::Write {
-                table: table.clone(),
-                source,
-            }),
+            ErrorKind::TableGone | ErrorKind::Authentication | ErrorKind::Refused => {
+                Err(ApplyError::Write {
+                    table: table.clone(),
+                    source,
+                })
+            }
         }
     }
 
     /// The table, once none of its entries is in transition: until then every write in the VPC
     /// would be refused (`TaskConflict`).
-    async fn settled(&self, table: &TableId, lists: &mut usize) -> Result<Table, ApplyError> {
-        let deadline = tokio::time::Instant::now() + self.patience.settle;
+    async fn settled(&self, lists: &mut usize) -> Result<Table, ApplyError> {
+        let table = &self.table.id;
+        let deadline = tokio::time::Instant::now() + self.retry.settle;
         let mut failures = 0;
         loop {
             self.turn().await;
             *lists += 1;
-            let listed = self.provider.list(table).await;
+            let listed = self.provider.list(self.table).await;
             let throttled = listed.as_ref().is_err_and(ProviderError::is_throttling);
-            self.pace.lock().await.told(throttled);
+            self.limiter.lock().await.observe(throttled);
             let unsettled = match listed {
                 Ok(found) => {
                     failures = 0;
@@ -323,9 +317,9 @@ impl<P: Provider> Applier<'_, P> {
                         Some(entry) => (entry.destination, entry.status),
                     }
                 }
-                Err(error) if error.is_retryable() && failures < self.patience.attempts => {
+                Err(error) if error.is_retryable() && failures < self.retry.attempts => {
                     failures += 1;
-                    tokio::time::sleep(self.patience.backoff.wait(failures, self.ambient)).await;
+                    tokio::time::sleep(self.retry.backoff.wait(failures, self.rng)).await;
                     continue;
                 }
                 Err(source) => {
@@ -339,17 +333,17 @@ impl<P: Provider> Applier<'_, P> {
                 return Err(ApplyError::Unsettled {
                     table: table.clone(),
                     entry: unsettled,
-                    after: self.patience.settle,
+                    after: self.retry.settle,
                 });
             }
-            tokio::time::sleep(self.patience.poll).await;
+            tokio::time::sleep(self.retry.poll).await;
         }
     }
 
     /// Waits for this call's turn.
     async fn turn(&self) {
         let wait = self
-            .pace
+            .limiter
             .lock()
             .await
             .next(tokio::time::Instant::now().into_std());
@@ -370,27 +364,16 @@ fn answer_to<'f>(op: &Op, failures: &'f [Failure]) -> Option<&'f Failure> {
     })
 }
 
-/// Whether a code is about an entry, and not about the table, the key or the request.
-fn concerns_entry(code: &Code) -> bool {
-    matches!(
-        code,
-        Code::Duplicate
-            | Code::BadCidr
-            | Code::EntryNotFound
-            | Code::NextHopNotFound
-            | Code::ManagedEntry
-    )
-}
-
-fn give_up(rest: Vec<Op>, why: &Why, answers: &[Failure], report: &mut Report) {
+/// Puts ops into the report as failed, each for what the provider answered to it, else for `reason`.
+fn fail(rest: Vec<Op>, reason: &Reason, answers: &[Failure], report: &mut Report) {
     for op in rest {
-        let why = answer_to(&op, answers).map_or_else(
-            || why.clone(),
-            |f| Why::Refused {
+        let reason = answer_to(&op, answers).map_or_else(
+            || reason.clone(),
+            |f| Reason::Refused {
                 code: f.code.clone(),
                 message: f.message.clone(),
             },
         );
-        report.undone.push(Undone { op, why });
+        report.failed.push(Failed { op, reason });
     }
 }

@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex as Lock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::aliyun::HttpError;
+use crate::clock::Rng;
 use crate::diff::{Rules, Sightings, diff};
 use crate::model::{
     DesiredEntry, DesiredTable, Entry, Generation, NextHopKind, NextHops, Timestamp,
 };
+use crate::providers::Capabilities;
 
 /// What happens to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,24 +40,26 @@ struct Inner {
 #[derive(Default)]
 struct Fake(Lock<Inner>);
 
-fn api(code: &str) -> ProviderError {
-    ProviderError::Aliyun(CallError::Api {
-        action: "Test",
-        code: Code::from(code),
-        message: String::new(),
-        request_id: "r".into(),
-        status: 400,
-    })
+/// An adapter's own error.
+#[derive(Debug, thiserror::Error)]
+#[error("Test: {0}")]
+struct Said(&'static str);
+
+fn error(kind: ErrorKind, said: &'static str) -> ProviderError {
+    ProviderError::new(kind, Said(said))
 }
 
 fn cut() -> ProviderError {
-    ProviderError::Aliyun(CallError::Http {
-        action: "Test",
-        source: HttpError::TimedOut {
-            url: "http://test/".into(),
-            after: Duration::from_secs(1),
-        },
-    })
+    error(ErrorKind::Ambiguous, "no answer")
+}
+
+fn rejected(code: &'static str) -> ProviderError {
+    let (code_of, message) = (code.to_owned(), String::new());
+    let kind = ErrorKind::EntryRejected {
+        code: code_of,
+        message,
+    };
+    error(kind, code)
 }
 
 impl Inner {
@@ -83,15 +86,15 @@ impl Inner {
 }
 
 impl Provider for Fake {
-    fn batch(&self) -> usize {
-        50
+    fn capabilities(&self, _: &TableScope) -> Capabilities {
+        Capabilities {
+            batch: 50,
+            batch_modify: false,
+            ..Capabilities::default()
+        }
     }
 
-    fn shares(&self, op: &Op) -> bool {
-        !matches!(op, Op::Modify { .. })
-    }
-
-    async fn list(&self, table: &TableId) -> Result<Table, ProviderError> {
+    async fn list(&self, table: &TableScope) -> Result<Table, ProviderError> {
         let mut inner = self.0.lock().unwrap();
         inner.lists += 1;
         let moving = inner.moving > 0;
@@ -101,12 +104,13 @@ impl Provider for Fake {
             last.status = Status::Pending;
         }
         Ok(Table {
-            table: table.clone(),
+            table: table.id.clone(),
             entries,
+            not_understood: Vec::new(),
         })
     }
 
-    async fn write(&self, _: &TableId, ops: &[Op]) -> Result<Vec<Failure>, ProviderError> {
+    async fn write(&self, _: &TableScope, ops: &[Op]) -> Result<Vec<Failure>, ProviderError> {
         let mut inner = self.0.lock().unwrap();
         assert_eq!(inner.moving, 0, "a write while an entry is in transition");
         let line = ops
@@ -122,11 +126,11 @@ impl Provider for Fake {
         if let Some(bad) = &inner.bad_hop
             && ops.iter().any(|op| leads_to(op, bad))
         {
-            return Err(api("InvalidNextHopId.NotFound"));
+            return Err(rejected("InvalidNextHopId.NotFound"));
         }
         let fault = inner.faults.pop().unwrap_or(Fault::None);
         match fault {
-            Fault::Throttled => return Err(api("Throttling.User")),
+            Fault::Throttled => return Err(error(ErrorKind::Throttled, "too many calls")),
             Fault::CutBefore => return Err(cut()),
             _ => {}
         }
@@ -150,23 +154,15 @@ impl Provider for Fake {
         }
     }
 
-    async fn rename(&self, _: &TableId, _: &Entry, _: &str) -> Result<(), ProviderError> {
+    async fn rename(&self, _: &TableScope, _: &Entry, _: &str) -> Result<(), ProviderError> {
         Ok(())
     }
 }
 
-/// Dice that always show the same.
+/// A random number that is always the same.
 struct Loaded(u128);
 
-impl Ambient for Loaded {
-    fn now(&self) -> SystemTime {
-        UNIX_EPOCH
-    }
-
-    fn since_boot(&self) -> Duration {
-        Duration::ZERO
-    }
-
+impl Rng for Loaded {
     fn random(&self) -> u128 {
         self.0
     }
@@ -184,7 +180,11 @@ fn entry(destination: Prefix, next_hops: NextHops, name: &str) -> Entry {
 }
 
 fn id() -> TableId {
-    TableId("vtb-1".into())
+    scope().id
+}
+
+fn scope() -> TableScope {
+    TableScope::of_vpc("vtb-1")
 }
 
 fn to(id: &str) -> NextHops {
@@ -230,15 +230,16 @@ async fn bring_while(
     leads: &(dyn Fn() -> bool + Send + Sync),
 ) -> (Plan, Result<Report, ApplyError>) {
     fake.0.lock().unwrap().moving = 0;
-    let actual = fake.list(&id()).await.unwrap();
+    let actual = fake.list(&scope()).await.unwrap();
     let plan = diff(want, &actual, &rules(), &Sightings::new(), Timestamp(0));
     let cluster = cluster();
     let applier = Applier {
         provider: fake,
+        table: &scope(),
         cluster: &cluster,
-        ambient: &Loaded(0),
-        patience: Patience::default(),
-        pace: &Mutex::new(Pace::new(Duration::ZERO, Duration::from_secs(5))),
+        rng: &Loaded(0),
+        retry: RetryPolicy::default(),
+        limiter: &Mutex::new(RateLimiter::new(Duration::ZERO, Duration::from_secs(5))),
         leads,
     };
     let report = applier.apply(&plan).await;
@@ -298,13 +299,13 @@ async fn a_next_hop_that_is_gone_holds_up_nobody_else() {
     let mut entries = nodes(20, "a");
     entries[7].1 = "gone";
     let report = bring(&fake, &desired(&entries)).await.1.unwrap();
-    assert_eq!((report.done, report.undone.len()), (19, 1));
+    assert_eq!((report.done, report.failed.len()), (19, 1));
     assert_eq!(
-        report.undone[0].op.destination(),
+        report.failed[0].op.destination(),
         "10.0.7.0/24".parse().unwrap()
     );
-    assert!(matches!(&report.undone[0].why,
-        Why::Refused { code, .. } if code == "InvalidNextHopId.NotFound"));
+    assert!(matches!(&report.failed[0].reason,
+        Reason::Refused { code, .. } if code == "InvalidNextHopId.NotFound"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,15 +322,15 @@ async fn what_would_have_been_replaced_stays_while_its_replacement_is_refused() 
     let split = [("10.0.0.0/24".into(), "a"), ("10.0.1.0/24".into(), "gone")];
     let report = bring(&fake, &desired(&split)).await.1.unwrap();
     let why: Vec<_> = report
-        .undone
+        .failed
         .iter()
-        .map(|u| (u.op.destination().to_string(), u.why.clone()))
+        .map(|f| (f.op.destination().to_string(), f.reason.clone()))
         .collect();
     assert_eq!(
         why[1],
         (
             "10.0.0.0/23".into(),
-            Why::Waits("10.0.1.0/24".parse().unwrap())
+            Reason::Waits("10.0.1.0/24".parse().unwrap())
         )
     );
     // The orphan has nothing to do with it, and went.
@@ -373,6 +374,7 @@ fn an_entry_that_became_foreign_is_not_written() {
     let table = Table {
         table: id(),
         entries: vec![entry(at, to("a"), "by hand")],
+        not_understood: Vec::new(),
     };
     let delete = Op::Delete {
         destination: at,
@@ -387,23 +389,23 @@ fn an_entry_that_became_foreign_is_not_written() {
 }
 
 #[test]
-fn the_pace_slows_when_throttled_and_recovers() {
-    let mut pace = Pace::new(Duration::ZERO, Duration::from_secs(2));
+fn the_rate_drops_when_throttled_and_recovers() {
+    let mut limiter = RateLimiter::new(Duration::ZERO, Duration::from_secs(2));
     for _ in 0..10 {
-        pace.told(true);
+        limiter.observe(true);
     }
-    assert_eq!(pace.gap(), Duration::from_secs(2));
+    assert_eq!(limiter.gap(), Duration::from_secs(2));
     let now = Instant::now();
-    assert_eq!(pace.next(now), Duration::ZERO);
-    assert_eq!(pace.next(now), Duration::from_secs(2));
+    assert_eq!(limiter.next(now), Duration::ZERO);
+    assert_eq!(limiter.next(now), Duration::from_secs(2));
     for _ in 0..200 {
-        pace.told(false);
+        limiter.observe(false);
     }
-    assert!(pace.gap() < Duration::from_millis(1));
+    assert!(limiter.gap() < Duration::from_millis(1));
 }
 
 #[test]
-fn waits_double_up_to_a_bound_and_the_dice_take_up_to_half() {
+fn waits_double_up_to_a_bound_and_jitter_takes_up_to_half() {
     let backoff = Backoff {
         first: Duration::from_secs(1),
         most: Duration::from_secs(10),
@@ -412,8 +414,8 @@ fn waits_double_up_to_a_bound_and_the_dice_take_up_to_half() {
         .map(|n| backoff.wait(n, &Loaded(0)).as_secs())
         .collect();
     assert_eq!(waits, [1, 2, 4, 8, 10, 10]);
-    for dice in 0..2_000 {
-        let wait = backoff.wait(5, &Loaded(dice * 7));
+    for random in 0..2_000 {
+        let wait = backoff.wait(5, &Loaded(random * 7));
         assert!((5..=10).contains(&wait.as_secs()), "{wait:?}");
     }
 }
@@ -425,7 +427,7 @@ proptest! {
     fn whatever_fails_on_the_way_the_end_is_reached_and_foreign_entries_stay(
         before in prop::collection::btree_set(0usize..80, 0..60),
         after in prop::collection::btree_set(0usize..80, 0..60),
-        foreign in prop::collection::btree_set(0usize..80, 0..5),
+        unmanaged in prop::collection::btree_set(0usize..80, 0..5),
         slow in 0usize..3,
         faults in prop::collection::vec(prop::sample::select(vec![
             Fault::None, Fault::Throttled, Fault::CutBefore, Fault::CutAfter, Fault::Half,
@@ -440,7 +442,7 @@ proptest! {
             for i in before {
                 inner.entries.insert(prefix(i), entry(prefix(i), to("old"), "flatnet:prod:1:n"));
             }
-            for i in &foreign {
+            for i in &unmanaged {
                 inner.entries.insert(prefix(*i), entry(prefix(*i), to("theirs"), "by hand"));
             }
             inner.faults = faults;
@@ -448,12 +450,12 @@ proptest! {
         }
         let want: Vec<(String, &str)> = after.iter().map(|i| (prefix(*i).to_string(), "new")).collect();
         let report = runtime.block_on(bring(&fake, &desired(&want))).1.unwrap();
-        prop_assert_eq!(&report.undone, &[]);
+        prop_assert_eq!(&report.failed, &[]);
         let inner = fake.0.lock().unwrap();
         prop_assert!(inner.touched.iter().all(|name| name != "by hand"));
         for i in 0..80 {
             let leads = inner.entries.get(&prefix(i)).map(|e| e.next_hops.clone());
-            let should = if foreign.contains(&i) {
+            let should = if unmanaged.contains(&i) {
                 Some(to("theirs"))
             } else {
                 after.contains(&i).then(|| to("new"))

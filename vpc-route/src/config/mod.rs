@@ -1,6 +1,7 @@
 //! The configuration file, in two layers: as it is written, then checked.
 
 mod lease;
+mod sections;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,11 @@ use std::time::Duration;
 use flatnet_client::{Access, AccessError, Client, Endpoint};
 use serde::Deserialize;
 
-use crate::aliyun::{Credential, Http, HttpError, Metadata, Secret, SignatureVersion, Source};
 use crate::diff::MassDelete;
 use crate::model::{ClusterName, TableId};
-use crate::router::FrrConfig;
+use crate::providers::CloudConfig;
+use crate::providers::frr::FrrConfig;
+use crate::providers::registry;
 
 pub use lease::{KubernetesLease, LeaseKind, ObjectName, ObjectNameError};
 
@@ -57,9 +59,9 @@ pub struct Config {
     /// Where `run` serves root of this machine what the tables hold; `null`: nowhere.
     #[serde(default = "socket")]
     pub socket: Option<PathBuf>,
-    /// Aliyun's API.
-    #[serde(default)]
-    pub aliyun: Option<AliyunConfig>,
+    /// The section of the cloud that has the plan's VPCs; its key is the cloud's.
+    #[serde(skip)]
+    pub cloud: Option<Box<dyn CloudConfig>>,
     /// Edge routers by name, each with the way to its static routes.
     #[serde(default)]
     pub edge_routers: BTreeMap<TableId, EdgeConfig>,
@@ -85,71 +87,13 @@ pub struct IpamdConfig {
     pub key: Option<PathBuf>,
 }
 
-/// How to reach Aliyun.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct AliyunConfig {
-    /// The API.
-    #[serde(default = "endpoint")]
-    pub endpoint: String,
-    /// The region.
-    pub region: String,
-    /// How to sign.
-    #[serde(default)]
-    pub signature: SignatureVersion,
-    /// Where access keys come from.
-    #[serde(default)]
-    pub credentials: CredentialsConfig,
-    /// The metadata service.
-    #[serde(default = "metadata")]
-    pub metadata: String,
-    /// How long one call may take, in seconds.
-    #[serde(default = "ten")]
-    pub timeout_seconds: u64,
-    /// The time between two calls, in milliseconds; more when the API throttles.
-    #[serde(default)]
-    pub call_gap_millis: u64,
-    /// A VBR's interface towards its line, by the line's name in the plan.
-    #[serde(default)]
-    pub line_interfaces: BTreeMap<String, String>,
-}
-
-/// Where access keys come from.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", tag = "source")]
-pub enum CredentialsConfig {
-    /// `ALIBABA_CLOUD_ACCESS_KEY_ID` and its fellows.
-    #[default]
-    Environment,
-    /// A JSON file.
-    File {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The role of this instance.
-    #[serde(rename_all = "camelCase")]
-    Instance {
-        /// The role; none: the instance's only one.
-        #[serde(default)]
-        role: Option<String>,
-    },
-    /// Here, for a simulator.
-    #[serde(rename_all = "camelCase")]
-    Static {
-        /// `AccessKeyId`.
-        access_key_id: String,
-        /// `AccessKeySecret`.
-        access_key_secret: Secret,
-    },
-}
-
 /// How to reach an edge router.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", tag = "provider")]
 pub enum EdgeConfig {
     /// A file with its static routes, for a person to bring there.
     File {
-        /// The file.
+        /// Written whole at each change; its directory is there.
         path: PathBuf,
     },
     /// The FRR of this machine.
@@ -164,29 +108,35 @@ pub enum EdgeConfig {
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum ConfigError {
     /// It cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// It is not what it should be.
     #[error("{}{}", path.display(), place(source))]
     Form {
-        /// The file.
         path: PathBuf,
         /// What is wrong.
         #[source]
         source: serde_norway::Error,
     },
+    /// Sections of two clouds.
+    #[error("{}: `{first}` and `{second}`: one vpc-route keeps the tables of one cloud", path.display())]
+    TwoClouds {
+        path: PathBuf,
+        /// The key of one section.
+        first: &'static str,
+        /// The key of the other.
+        second: &'static str,
+    },
     /// A number that cannot be.
     #[error("{}: {field} must be at least {least}", path.display())]
     TooSmall {
-        /// The file.
         path: PathBuf,
         /// The field.
         field: &'static str,
@@ -201,15 +151,28 @@ impl Config {
     /// # Errors
     /// Any of [`ConfigError`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let mut config: Self =
-            serde_norway::from_str(&text).map_err(|source| ConfigError::Form {
+        let text = flatnet_files::read_text(path, flatnet_files::STATE_MAX).map_err(|source| {
+            ConfigError::Read {
                 path: path.to_owned(),
                 source,
-            })?;
+            }
+        })?;
+        let form = |source| ConfigError::Form {
+            path: path.to_owned(),
+            source,
+        };
+        let mut config = sections::without::<Self>(&text, &registry::cloud_keys()).map_err(form)?;
+        let mut clouds = registry::cloud_sections(&text).map_err(form)?.into_iter();
+        if let (Some((first, cloud)), second) = (clouds.next(), clouds.next()) {
+            if let Some((second, _)) = second {
+                return Err(ConfigError::TwoClouds {
+                    path: path.to_owned(),
+                    first,
+                    second,
+                });
+            }
+            config.cloud = Some(cloud);
+        }
         config.lease_line = lease::line(&text);
         config.path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         for (field, value, least) in [
@@ -265,32 +228,6 @@ impl IpamdConfig {
     }
 }
 
-impl AliyunConfig {
-    /// Where access keys come from.
-    ///
-    /// # Errors
-    /// [`HttpError`] where TLS cannot be set up.
-    pub fn source(&self) -> Result<Source, HttpError> {
-        Ok(match &self.credentials {
-            CredentialsConfig::Environment => Source::Environment,
-            CredentialsConfig::File { path } => Source::File(path.clone()),
-            CredentialsConfig::Instance { role } => Source::Instance {
-                metadata: Metadata::new(Http::new(Duration::from_secs(5))?, &self.metadata),
-                role: role.clone(),
-            },
-            CredentialsConfig::Static {
-                access_key_id,
-                access_key_secret,
-            } => Source::Static(Credential {
-                key_id: access_key_id.clone(),
-                secret: access_key_secret.clone(),
-                token: None,
-                expires: None,
-            }),
-        })
-    }
-}
-
 fn state_dir() -> PathBuf {
     PathBuf::from("/var/lib/flatnet/vpc-route")
 }
@@ -298,14 +235,6 @@ fn state_dir() -> PathBuf {
 #[allow(clippy::unnecessary_wraps, reason = "serde asks for the field's type")]
 fn socket() -> Option<PathBuf> {
     Some(PathBuf::from("/run/flatnet/vpc-route.sock"))
-}
-
-fn endpoint() -> String {
-    crate::aliyun::client::DEFAULT_ENDPOINT.to_owned()
-}
-
-fn metadata() -> String {
-    crate::aliyun::metadata::DEFAULT_ADDRESS.to_owned()
 }
 
 fn ten() -> u64 {

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use crate::aliyun::HttpError;
 use crate::apply::ApplyError;
 use crate::desired::TargetError;
 use crate::model::TableId;
-use crate::provider::ProviderError;
+use crate::providers::{OpenError, ProviderError};
 use crate::ranges::RangesError;
-use crate::router::RouterError;
 use crate::store::StoreError;
 
 /// Why a table was left alone, or left half-way.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum RoundError {
     /// The plan does not say enough of it.
     #[error(transparent)]
@@ -20,9 +19,7 @@ pub enum RoundError {
     /// It cannot be listed.
     #[error("cannot list {table}")]
     List {
-        /// The table.
         table: TableId,
-        /// Why.
         #[source]
         source: ProviderError,
     },
@@ -32,7 +29,6 @@ pub enum RoundError {
     /// It takes long, and others wait for the next round.
     #[error("{table}: not done in {} s; the others do not wait: it goes on in the next round", after.as_secs())]
     Late {
-        /// The table.
         table: TableId,
         /// How long it was given.
         after: Duration,
@@ -42,24 +38,12 @@ pub enum RoundError {
 /// Why there was no round at all. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
-    /// The plan's file.
-    #[error("cannot read the plan {}", path.display())]
-    Plan {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The plan itself.
-    #[error("{}", path.display())]
-    Load {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: flatnet_plan::LoadError,
-    },
+    /// The plan is refused.
+    #[error(transparent)]
+    Plan(#[from] flatnet_plan_source::Refusal),
+    /// There is no plan to go by.
+    #[error(transparent)]
+    NoPlan(#[from] flatnet_plan_source::OpenError),
     /// The plan contradicts itself.
     #[error(transparent)]
     Routes(#[from] flatnet_plan::routes::RoutesError),
@@ -72,10 +56,7 @@ pub enum ControllerError {
     /// It is not known what hosts hold.
     #[error(transparent)]
     Ranges(#[from] RangesError),
-    /// TLS.
+    /// A provider cannot be set up.
     #[error(transparent)]
-    Http(#[from] HttpError),
-    /// An edge router.
-    #[error(transparent)]
-    Router(#[from] RouterError),
+    Provider(#[from] OpenError),
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ipamd ─────┐
-//!   plan file ─┤                    ┌─▶ Outcome (for the CLI, the log, the metrics)
+//!   plan ──────┤                    ┌─▶ Outcome (for the CLI, the log, the metrics)
 //!              ├▶ targets ─▶ list ─▶ diff ─▶ record ─▶ apply ─▶ list again
 //!   pin ───────┘
 //! ```
@@ -16,31 +16,27 @@ mod round;
 mod writers;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::grants::with_grants;
-use tokio::sync::Mutex;
+use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Refusal, State};
+use tokio::sync::{Mutex, watch};
 
-use crate::aliyun::client::Observer;
-use crate::aliyun::{Client, ClientConfig, Credentials, Http};
-use crate::ambient::{Ambient, System};
-use crate::apply::{Pace, Patience};
-use crate::config::{Config, EdgeConfig};
+use crate::apply::{RateLimiter, RetryPolicy};
+use crate::clock::{Clock, Rng, System};
+use crate::config::Config;
 use crate::desired::{Target, TargetError, targets};
-use crate::fleet::{Fleet, Router};
 use crate::model::{DesiredTable, Generation, Timestamp};
-use crate::provider::Provider;
+use crate::providers::{Environment, Observer, Provider, ProviderRegistry};
 use crate::ranges::Ranges;
-use crate::router::{FileRouter, FrrRouter, LinuxRouter};
 use crate::show::chain;
 use crate::store::Store;
 use writers::by_writer;
 
 pub use error::{ControllerError, RoundError};
-pub use round::{Looked, Outcome, Round, Usage};
+pub use round::{Observed, Outcome, Round, Usage};
 
 /// The longest time between two calls, however much the API throttles.
 const SLOWEST: Duration = Duration::from_secs(5);
@@ -50,17 +46,26 @@ pub struct Controller {
     /// The configuration.
     pub config: Config,
     /// The providers.
-    pub fleet: Fleet,
+    pub providers: ProviderRegistry,
     /// What is kept between rounds.
     pub store: Store,
     /// What hosts hold, where that is not all in the plan.
     pub ranges: Option<Ranges>,
-    /// Clock and dice.
-    pub ambient: Arc<dyn Ambient>,
-    /// How patient applies are.
-    pub patience: Patience,
-    pace: Mutex<Pace>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// How often and how long applies try again.
+    pub retry: RetryPolicy,
+    /// The plan while [`Controller::watch_plan`]'s source is followed; `None` in a command that ends,
+    /// which reads the file.
+    plan: Option<Plans>,
+    limiter: Mutex<RateLimiter>,
 }
+
+/// The plan's text, as its source accepts it. A plan of ten thousand nodes takes ten times its text's
+/// room, and is read again for each round.
+pub type Plans = watch::Receiver<State<String>>;
 
 type Targets = Vec<Result<Target, TargetError>>;
 
@@ -73,40 +78,16 @@ impl Controller {
         config: Config,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Self, ControllerError> {
-        let ambient: Arc<dyn Ambient> = Arc::new(System);
-        let mut fleet = Fleet::default();
-        let mut gap = Duration::ZERO;
-        if let Some(aliyun) = &config.aliyun {
-            gap = Duration::from_millis(aliyun.call_gap_millis);
-            let http = Http::new(Duration::from_secs(aliyun.timeout_seconds))?;
-            let client = Client::new(
-                ClientConfig {
-                    endpoint: aliyun.endpoint.clone(),
-                    region: aliyun.region.clone(),
-                    signature: aliyun.signature,
-                },
-                http,
-                Credentials::new(aliyun.source()?),
-                Arc::clone(&ambient),
-            );
-            fleet.aliyun = Some(match observer {
-                Some(observer) => client.observed(observer),
-                None => client,
-            });
-        }
-        for (name, edge) in &config.edge_routers {
-            let router = match edge {
-                EdgeConfig::File { path } => Router::File(FileRouter::new(path)),
-                EdgeConfig::Frr(frr) => {
-                    Router::Frr(FrrRouter::new(frr.clone(), config.cluster.clone()))
-                }
-                EdgeConfig::Linux { netns } => Router::Linux(LinuxRouter::start(
-                    netns.as_deref(),
-                    config.cluster.clone(),
-                )?),
-            };
-            fleet.routers.insert(name.clone(), router);
-        }
+        let clock: Arc<dyn Clock> = Arc::new(System);
+        let rng: Arc<dyn Rng> = Arc::new(System);
+        let environment = Environment {
+            cluster: config.cluster.clone(),
+            clock: Arc::clone(&clock),
+            rng: Arc::clone(&rng),
+            observer,
+        };
+        let providers = ProviderRegistry::open(&config, &environment)?;
+        let gap = providers.call_gap();
         let store = Store::open(&config.state_dir)?;
         let ranges = match &config.ipamd {
             Some(ipamd) => Some(Ranges::open(ipamd.client()?, &config.state_dir)?),
@@ -115,16 +96,35 @@ impl Controller {
         Ok(Self {
             store,
             ranges,
-            fleet,
-            ambient,
-            patience: Patience::default(),
-            pace: Mutex::new(Pace::new(gap, SLOWEST.max(gap))),
+            providers,
+            clock,
+            rng,
+            retry: RetryPolicy::default(),
+            plan: None,
+            limiter: Mutex::new(RateLimiter::new(gap, SLOWEST.max(gap))),
             config,
         })
     }
 
-    /// Asks ipamd once, for a command that ends. Where it is away, what it said last stands.
-    pub async fn hear(&self) {
+    /// Takes the plan from a source from now on. Its accepted copy is in the state directory.
+    ///
+    /// # Errors
+    /// There is no plan to go by.
+    pub fn watch_plan(&mut self) -> Result<FileSource<String>, ControllerError> {
+        let file = FilePlan::new(&self.config.plan, &self.config.state_dir);
+        // Its tables were made when it was checked.
+        let source = FileSource::open(file, |_, text| Ok(text.to_owned()))?;
+        self.plan = Some(source.watch());
+        Ok(source)
+    }
+
+    /// The plan as its source accepts it; none in a command that ends.
+    pub fn plans(&self) -> Option<Plans> {
+        self.plan.clone()
+    }
+
+    /// Asks ipamd once, for a command that ends. While it is away, the last known ranges stand.
+    pub async fn refresh_ranges(&self) {
         if let Some(ranges) = &self.ranges
             && let Err(error) = ranges.ask().await
         {
@@ -149,7 +149,7 @@ impl Controller {
     /// # Errors
     /// The plan, the ranges or the state cannot be read.
     pub fn targets(&self) -> Result<Targets, ControllerError> {
-        let mut plan = load(&self.config.plan)?;
+        let mut plan = self.load()?;
         if let Some(ranges) = &self.ranges {
             let (joined, misfits) = with_grants(plan, &ranges.current()?.ranges);
             for misfit in misfits {
@@ -158,8 +158,8 @@ impl Controller {
             plan = joined;
         }
         let none = BTreeMap::new();
-        let aliyun = self.config.aliyun.as_ref();
-        let lines = aliyun.map_or(&none, |a| &a.line_interfaces);
+        let cloud = self.config.cloud.as_ref();
+        let lines = cloud.map_or(&none, |cloud| cloud.line_interfaces());
         let mut found = targets(&plan, lines)?;
         if let Some(record) = self.store.pinned()? {
             for slot in &mut found {
@@ -179,12 +179,23 @@ impl Controller {
         Ok(found)
     }
 
+    fn load(&self) -> Result<NetworkPlan, ControllerError> {
+        let Some(plan) = &self.plan else {
+            return Ok(flatnet_plan_source::read(&self.config.plan)?);
+        };
+        let text = Arc::clone(&plan.borrow().accepted.plan);
+        Ok(flatnet_plan::load(&text).map_err(Refusal::Load)?)
+    }
+
     /// The highest generation in any table: no leader's may be lower.
     pub async fn highest_generation(&self, targets: &Targets) -> Generation {
         let tables = targets.iter().flatten();
-        let tables = tables.map(|t| (t.writer(), &t.desired.table));
-        let listed = by_writer(tables.collect(), |table| self.fleet.list(table)).await;
-        // One that cannot be listed is told of by the round itself.
+        let tables = tables.map(|t| (t.writer(), t.scope()));
+        let listed = by_writer(tables.collect(), |table| async move {
+            self.providers.list(&table).await
+        });
+        let listed = listed.await;
+        // The round itself reports a table that cannot be listed.
         let entries = listed.iter().flatten().flat_map(|t| &t.entries);
         let owners = entries.filter_map(|e| e.owner_in(&self.config.cluster));
         owners.map(|o| o.generation).max().unwrap_or_default()
@@ -192,18 +203,6 @@ impl Controller {
 
     /// Now.
     pub fn now(&self) -> Timestamp {
-        self.ambient.timestamp()
+        self.clock.timestamp()
     }
-}
-
-fn load(path: &Path) -> Result<NetworkPlan, ControllerError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ControllerError::Plan {
-        path: path.to_owned(),
-        source,
-    })?;
-    let name = path.display().to_string();
-    flatnet_plan::load_named(&text, &name).map_err(|source| ControllerError::Load {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -8,8 +8,8 @@ use crate::apply::{Applier, ApplyError, Report};
 use crate::desired::{Target, TargetError};
 use crate::diff::{Plan, Rules, Sightings, diff};
 use crate::model::{DesiredEntry, DesiredTable, Generation, Table};
-use crate::provider::Provider;
-use crate::store::{Seen, StoreError};
+use crate::providers::Provider;
+use crate::store::{OrphanSightings, StoreError};
 
 /// How a round went in one table.
 #[derive(Debug)]
@@ -21,12 +21,12 @@ pub struct Outcome {
     /// The quota, and how many custom entries the table held when it was listed.
     pub usage: Option<Usage>,
     /// What the plan was made from; none where the table could not be listed.
-    pub looked: Option<Looked>,
+    pub observed: Option<Observed>,
 }
 
 /// A table as it should be, and as it was listed.
 #[derive(Debug)]
-pub struct Looked {
+pub struct Observed {
     /// As it should be.
     pub target: Target,
     /// As it was listed, before anything was changed.
@@ -38,10 +38,10 @@ pub struct Looked {
 pub struct Usage {
     /// Custom entries that it may hold.
     pub quota: Option<usize>,
-    /// Entries of ours.
-    pub ours: usize,
-    /// Custom entries of others.
-    pub foreign: usize,
+    /// Managed entries.
+    pub managed: usize,
+    /// Unmanaged custom entries.
+    pub unmanaged: usize,
 }
 
 /// How a round is to be.
@@ -53,7 +53,7 @@ pub struct Round<'a> {
     /// Somebody said that much may be deleted.
     pub allow_mass_delete: bool,
     /// How long writing may take where there are several writers; none: as long as it takes,
-    /// and what is in transition at the start is waited for ([`Patience::settle`](crate::apply::Patience::settle)).
+    /// and what is in transition at the start is waited for ([`RetryPolicy::settle`](crate::apply::RetryPolicy::settle)).
     pub limit: Option<Duration>,
 }
 
@@ -64,7 +64,7 @@ impl Controller {
     /// What concerns all tables; what concerns one is in its [`Outcome`].
     pub async fn round(&self, round: &Round<'_>) -> Result<Vec<Outcome>, ControllerError> {
         let targets = self.targets()?;
-        let mut seen = self.store.seen()?;
+        let mut seen = self.store.orphans()?;
         let queued = targets.into_iter().map(|target| {
             let writer = target.as_ref().map_or(String::new(), Target::writer);
             (writer, target)
@@ -81,7 +81,7 @@ impl Controller {
         let queued = plans.into_iter().map(|plan| {
             let writer = plan
                 .as_ref()
-                .map_or(String::new(), |p| p.looked.target.writer());
+                .map_or(String::new(), |p| p.observed.target.writer());
             (writer, plan)
         });
         let queued: Vec<_> = queued.collect();
@@ -104,13 +104,13 @@ impl Controller {
         &self,
         target: Result<Target, TargetError>,
         round: &Round<'_>,
-        seen: &Seen,
+        seen: &OrphanSightings,
     ) -> Result<Planned, Outcome> {
         let failed = |title: &str, error: RoundError| Outcome {
             title: title.to_owned(),
             result: Err(error),
             usage: None,
-            looked: None,
+            observed: None,
         };
         let target = target.map_err(|e| {
             let title = e.title().to_owned();
@@ -118,40 +118,44 @@ impl Controller {
         })?;
         let mut rules = Rules::new(self.config.cluster.clone(), round.generation);
         rules.quota = target.quota;
+        let scope = target.scope();
+        let can = self.providers.capabilities(&scope);
+        rules.quota_kind = can.quota;
         rules.reserved.clone_from(&target.reserved);
-        rules.equal_cost = target.equal_cost;
-        rules.in_place = target.in_place;
+        rules.reserved.extend(can.reserved);
+        rules.equal_cost = can.equal_cost;
+        rules.in_place = can.in_place;
         rules.grace = self.config.grace_seconds;
         rules.mass_delete = self.config.mass_delete;
         rules.mass_delete.allowed |= round.allow_mass_delete;
         let none = Sightings::new();
         let sightings = seen.get(&target.desired.table).unwrap_or(&none);
         let patient = round.leads.is_some() && round.limit.is_none();
-        let deadline = tokio::time::Instant::now() + self.patience.settle;
+        let deadline = tokio::time::Instant::now() + self.retry.settle;
         loop {
             let table = &target.desired.table;
-            let listed = self.fleet.list(table).await.map_err(|source| {
+            let listed = self.providers.list(&scope).await.map_err(|source| {
                 let table = table.clone();
                 failed(&target.title, RoundError::List { table, source })
             })?;
-            let now = self.ambient.timestamp();
+            let now = self.clock.timestamp();
             let plan = diff(&target.desired, &listed, &rules, sightings, now);
             let waits = patient && !plan.unsettled.is_empty();
             if waits && tokio::time::Instant::now() < deadline {
                 tracing::info!(%table, entries = plan.unsettled.len(), "waits for what is in transition");
-                tokio::time::sleep(self.patience.poll).await;
+                tokio::time::sleep(self.retry.poll).await;
                 continue;
             }
             return Ok(Planned {
-                ours: self.ours(&listed),
-                looked: Looked { target, listed },
+                managed: self.managed(&listed),
+                observed: Observed { target, listed },
                 plan,
             });
         }
     }
 
-    /// What is ours in a table, as it could be desired again.
-    fn ours(&self, table: &Table) -> DesiredTable {
+    /// What is managed in a table, as it could be desired again.
+    fn managed(&self, table: &Table) -> DesiredTable {
         let entries = table.entries.iter().filter_map(|entry| {
             let owner = entry.owner_in(&self.config.cluster)?;
             Some(DesiredEntry {
@@ -169,7 +173,7 @@ impl Controller {
     /// Keeps what this round saw, and the state before its changes.
     fn remember<'p>(
         &self,
-        seen: &mut Seen,
+        seen: &mut OrphanSightings,
         planned: impl Iterator<Item = &'p Planned> + Clone,
     ) -> Result<(), StoreError> {
         let before = seen.clone();
@@ -177,11 +181,11 @@ impl Controller {
             seen.insert(p.plan.table.clone(), p.plan.sightings());
         }
         if *seen != before {
-            self.store.remember(seen)?;
+            self.store.keep_orphans(seen)?;
         }
         if planned.clone().any(|p| !p.plan.ops.is_empty()) {
-            let tables = planned.map(|p| p.ours.clone()).collect();
-            let number = self.store.record(self.ambient.timestamp(), tables)?;
+            let tables = planned.map(|p| p.managed.clone()).collect();
+            let number = self.store.record(self.clock.timestamp(), tables)?;
             tracing::info!(number, "the state before the change is recorded");
         }
         Ok(())
@@ -216,17 +220,18 @@ impl Controller {
             return Ok(None);
         }
         let applier = Applier {
-            provider: &self.fleet,
+            provider: &self.providers,
+            table: &planned.observed.target.scope(),
             cluster: &self.config.cluster,
-            ambient: &*self.ambient,
-            patience: self.patience,
-            pace: &self.pace,
+            rng: &*self.rng,
+            retry: self.retry,
+            limiter: &self.limiter,
             leads,
         };
         let started = Instant::now();
         let report = applier.apply(&planned.plan).await?;
         tracing::info!(table = %planned.plan.table, ops = planned.plan.ops.len(), done = report.done,
-            undone = report.undone.len(), writes = report.writes, lists = report.lists,
+            failed = report.failed.len(), writes = report.writes, lists = report.lists,
             took = ?started.elapsed(), "applied");
         Ok(Some(report))
     }
@@ -234,22 +239,22 @@ impl Controller {
 
 /// A table's plan before it is carried out.
 struct Planned {
-    looked: Looked,
-    ours: DesiredTable,
+    observed: Observed,
+    managed: DesiredTable,
     plan: Plan,
 }
 
 impl Planned {
     fn outcome(self, done: Result<Option<Report>, RoundError>) -> Outcome {
         Outcome {
-            title: self.looked.target.title.clone(),
+            title: self.observed.target.title.clone(),
             usage: Some(Usage {
-                quota: self.looked.target.quota,
-                ours: self.ours.entries.len(),
-                foreign: self.plan.foreign,
+                quota: self.observed.target.quota,
+                managed: self.managed.entries.len(),
+                unmanaged: self.plan.unmanaged,
             }),
             result: done.map(|report| (self.plan, report)),
-            looked: Some(self.looked),
+            observed: Some(self.observed),
         }
     }
 }

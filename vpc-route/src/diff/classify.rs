@@ -1,11 +1,13 @@
-//! What of a table stays, comes, changes and goes; the order is somebody else's matter.
+//! What of a table stays, is added, changes and is deleted. The order is decided in
+//! [`super::with_headroom`] and [`super::under_quota`].
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
+use super::rules::Counted;
 use super::{
-    Conflict, ConflictKind, DeleteReason, Foreign, InPlace, MassDelete, Orphan, Plan, Refusal,
-    Rules, Sightings,
+    Conflict, ConflictKind, DeleteReason, InPlace, MassDelete, Orphan, Plan, Refusal, Rules,
+    Sightings, Unmanaged,
 };
 use crate::model::{
     DesiredEntry, DesiredTable, Entry, EntryKind, Owner, Prefix, Table, Timestamp, is_covered,
@@ -18,9 +20,26 @@ pub(super) struct Work<'a> {
     /// There, to be given another next hop in place.
     pub(super) modifies: Vec<Change<'a>>,
     /// There, to be deleted and made anew.
-    pub(super) bridges: Vec<Change<'a>>,
+    pub(super) recreations: Vec<Change<'a>>,
     /// There, to go.
     pub(super) deletes: Vec<Removal<'a>>,
+}
+
+impl Work<'_> {
+    /// The part of it that concerns one counted set of entries.
+    pub(super) fn within(&self, counted: Counted) -> Self {
+        let mut part = Self {
+            adds: self.adds.clone(),
+            modifies: self.modifies.clone(),
+            recreations: self.recreations.clone(),
+            deletes: self.deletes.clone(),
+        };
+        part.adds.retain(|e| counted.has(e.destination));
+        part.modifies.retain(|c| counted.has(c.to.destination));
+        part.recreations.retain(|c| counted.has(c.to.destination));
+        part.deletes.retain(|r| counted.has(r.entry.destination));
+        part
+    }
 }
 
 /// An entry that changes its next hops.
@@ -54,39 +73,40 @@ pub(super) fn classify<'a>(
         orphans: Vec::new(),
         refused: Vec::new(),
         unsettled: Vec::new(),
-        foreign: 0,
+        unmanaged: 0,
+        not_understood: actual.not_understood.clone(),
     };
     let (mut wanted, mut held) = wanted(desired, rules, &mut plan);
-    let mut ours: BTreeMap<Prefix, (&Entry, Owner)> = BTreeMap::new();
-    let mut others: BTreeMap<Prefix, &Entry> = BTreeMap::new();
+    let mut managed: BTreeMap<Prefix, (&Entry, Owner)> = BTreeMap::new();
+    let mut unmanaged: BTreeMap<Prefix, &Entry> = BTreeMap::new();
     for entry in &actual.entries {
         match entry.owner_in(&rules.cluster) {
             Some(owner) => {
-                ours.insert(entry.destination, (entry, owner));
+                managed.insert(entry.destination, (entry, owner));
             }
             None if entry.kind == EntryKind::Custom => {
-                others.insert(entry.destination, entry);
+                unmanaged.insert(entry.destination, entry);
             }
             None => {}
         }
     }
-    plan.foreign = others.len();
-    if let Some(refusal) = superseded(&ours, rules) {
+    plan.unmanaged = unmanaged.len() + actual.hidden();
+    if let Some(refusal) = superseded(&managed, rules) {
         plan.refused.push(refusal);
         return (plan, None);
     }
-    unbridgeable(&mut wanted, &mut held, &ours, rules, &mut plan);
-    plan.conflicts = conflicts(&wanted, &others);
+    refuse_gaps(&mut wanted, &mut held, &managed, rules, &mut plan);
+    plan.conflicts = conflicts(&wanted, &unmanaged);
 
     let mut work = Work {
         adds: Vec::new(),
         modifies: Vec::new(),
-        bridges: Vec::new(),
+        recreations: Vec::new(),
         deletes: Vec::new(),
     };
     for (destination, to) in &wanted {
-        match ours.get(destination) {
-            None if others.contains_key(destination) => {}
+        match managed.get(destination) {
+            None if unmanaged.contains_key(destination) => {}
             None => work.adds.push(to),
             Some((entry, _)) if entry.next_hops == to.next_hops => {}
             Some((entry, _)) => {
@@ -94,12 +114,12 @@ pub(super) fn classify<'a>(
                 if in_place(entry, to, rules) {
                     work.modifies.push(change);
                 } else {
-                    work.bridges.push(change);
+                    work.recreations.push(change);
                 }
             }
         }
     }
-    let stale = ours
+    let stale = managed
         .iter()
         .filter(|(destination, _)| !wanted.contains_key(destination))
         .map(|(_, (entry, _))| *entry);
@@ -111,7 +131,13 @@ pub(super) fn classify<'a>(
         &mut plan,
         &mut work,
     );
-    let fits = within_limits(&work, ours.len(), (others.len(), kept), rules, &mut plan);
+    let census = Census {
+        managed: managed.keys().copied().collect(),
+        unmanaged: unmanaged.keys().copied().collect(),
+        hidden: actual.hidden(),
+        kept,
+    };
+    let fits = within_limits(&work, &census, rules, &mut plan);
     (plan, fits.then_some(work))
 }
 
@@ -150,7 +176,7 @@ fn wanted<'a>(
         held.push(destination);
         plan.refused.push(refusal);
     }
-    // Which of two is right is not ours to say: neither is worked on.
+    // Which of the two is right cannot be known: neither is worked on.
     wanted.retain(|destination, _| !held.contains(destination));
     (wanted, held)
 }
@@ -160,26 +186,27 @@ fn in_place(entry: &Entry, to: &DesiredEntry, rules: &Rules) -> bool {
     rules.in_place == InPlace::Always || single
 }
 
-/// Takes out what would have to be made anew and has no halves that could stand in for it.
-fn unbridgeable(
+/// Takes out what would have to be deleted and made anew, and has no more specific prefixes that
+/// may stand in for it.
+fn refuse_gaps(
     wanted: &mut Wanted<'_>,
     held: &mut Vec<Prefix>,
-    ours: &BTreeMap<Prefix, (&Entry, Owner)>,
+    managed: &BTreeMap<Prefix, (&Entry, Owner)>,
     rules: &Rules,
     plan: &mut Plan,
 ) {
     wanted.retain(|destination, to| {
-        let Some((entry, _)) = ours.get(destination) else {
+        let Some((entry, _)) = managed.get(destination) else {
             return true;
         };
-        let halves = destination
-            .halves()
-            .is_some_and(|halves| halves.iter().all(|h| rules.reserves(*h).is_none()));
-        if entry.next_hops == to.next_hops || in_place(entry, to, rules) || halves {
+        let stand_ins = destination
+            .more_specifics()
+            .is_some_and(|parts| parts.iter().all(|part| rules.reserves(*part).is_none()));
+        if entry.next_hops == to.next_hops || in_place(entry, to, rules) || stand_ins {
             return true;
         }
         held.push(*destination);
-        plan.refused.push(Refusal::NoBridge {
+        plan.refused.push(Refusal::NoMakeBeforeBreak {
             destination: *destination,
             from: entry.next_hops.clone(),
             to: to.next_hops.clone(),
@@ -188,20 +215,20 @@ fn unbridgeable(
     });
 }
 
-fn superseded(ours: &BTreeMap<Prefix, (&Entry, Owner)>, rules: &Rules) -> Option<Refusal> {
-    let (destination, (_, owner)) = ours
+fn superseded(managed: &BTreeMap<Prefix, (&Entry, Owner)>, rules: &Rules) -> Option<Refusal> {
+    let (destination, (_, owner)) = managed
         .iter()
         .find(|(_, (_, owner))| owner.generation > rules.generation)?;
     Some(Refusal::Superseded {
         destination: *destination,
         found: owner.generation,
-        ours: rules.generation,
+        own: rules.generation,
     })
 }
 
-fn conflicts(wanted: &Wanted<'_>, others: &BTreeMap<Prefix, &Entry>) -> Vec<Conflict> {
+fn conflicts(wanted: &Wanted<'_>, unmanaged: &BTreeMap<Prefix, &Entry>) -> Vec<Conflict> {
     let mut found = Vec::new();
-    for (destination, entry) in others {
+    for (destination, entry) in unmanaged {
         let Some(want) = longest_match(wanted, *destination) else {
             continue;
         };
@@ -216,7 +243,7 @@ fn conflicts(wanted: &Wanted<'_>, others: &BTreeMap<Prefix, &Entry>) -> Vec<Conf
             destination: want.destination,
             next_hops: want.next_hops.clone(),
             label: want.label.clone(),
-            foreign: Foreign {
+            unmanaged: Unmanaged {
                 destination: *destination,
                 next_hops: entry.next_hops.clone(),
                 name: entry.name.clone(),
@@ -239,7 +266,7 @@ fn longest_match<'a>(wanted: &Wanted<'a>, destination: Prefix) -> Option<&'a Des
     None
 }
 
-/// Sorts what is stale into deletions and orphans in their grace; how many stay.
+/// Sorts what is stale into deletions and orphans in their grace; the destinations that stay.
 fn removals<'a>(
     stale: impl Iterator<Item = &'a Entry>,
     wanted: &Wanted<'_>,
@@ -247,7 +274,7 @@ fn removals<'a>(
     (rules, seen, now): (&Rules, &Sightings, Timestamp),
     plan: &mut Plan,
     work: &mut Work<'a>,
-) -> usize {
+) -> Vec<Prefix> {
     let mut kept: Vec<Prefix> = Vec::new();
     for entry in stale {
         let destination = entry.destination;
@@ -288,39 +315,57 @@ fn removals<'a>(
             kept.push(destination);
         }
     }
-    kept.len()
+    kept
+}
+
+/// The table's custom entries before any change, by whose they are.
+struct Census {
+    managed: Vec<Prefix>,
+    unmanaged: Vec<Prefix>,
+    /// Custom entries without a destination that is understood: they may be of any family.
+    hidden: usize,
+    /// Managed entries that stay though nothing asks for them.
+    kept: Vec<Prefix>,
 }
 
 /// Whether the end is within the quota and the way there within the breaker.
-fn within_limits(
-    work: &Work<'_>,
-    ours: usize,
-    (foreign, kept): (usize, usize),
-    rules: &Rules,
-    plan: &mut Plan,
-) -> bool {
-    let deletes = work.deletes.len();
-    let end = ours + foreign + work.adds.len() - deletes;
-    if let Some(quota) = rules
-        .quota
-        .filter(|quota| end > *quota && !work.adds.is_empty())
-    {
-        plan.refused.push(Refusal::OverQuota {
-            quota,
-            desired: end - foreign - kept,
-            foreign,
-            orphans: kept,
-        });
+fn within_limits(work: &Work<'_>, census: &Census, rules: &Rules, plan: &mut Plan) -> bool {
+    let over = rules.quota.into_iter().flat_map(|quota| {
+        let counts = rules.quota_kind.counts().iter();
+        counts.filter_map(move |counted| over_quota(work, census, quota, *counted))
+    });
+    let over: Vec<Refusal> = over.collect();
+    if !over.is_empty() {
+        plan.refused.extend(over);
         return false;
     }
-    if rules.mass_delete.asks(deletes, ours) {
+    let (deletes, managed) = (work.deletes.len(), census.managed.len());
+    if rules.mass_delete.asks(deletes, managed) {
         let MassDelete { share, .. } = rules.mass_delete;
         plan.refused.push(Refusal::MassDelete {
             deletes,
-            ours,
+            managed,
             share,
         });
         return false;
     }
     true
+}
+
+/// The refusal where a counted set would exceed its quota in the end.
+fn over_quota(work: &Work<'_>, census: &Census, quota: usize, counted: Counted) -> Option<Refusal> {
+    let count = |of: &[Prefix]| of.iter().filter(|d| counted.has(**d)).count();
+    let adds = work.adds.iter().filter(|e| counted.has(e.destination));
+    let adds = adds.count();
+    let deletes = work.deletes.iter();
+    let deletes = deletes.filter(|r| counted.has(r.entry.destination)).count();
+    let unmanaged = count(&census.unmanaged) + census.hidden;
+    let orphans = count(&census.kept);
+    let end = count(&census.managed) + unmanaged + adds - deletes;
+    (end > quota && adds > 0).then(|| Refusal::OverQuota {
+        quota,
+        desired: end - unmanaged - orphans,
+        unmanaged,
+        orphans,
+    })
 }

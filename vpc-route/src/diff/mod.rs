@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!   desired ─┐
-//!   actual  ─┼─▶ [classify] ──▶ Work ──▶ room for all? ──▶ [roomy] ─┐
-//!   rules   ─┘       │                       └── no ────▶ [tight] ─┴─▶ Plan.ops
+//!   actual  ─┼─▶ [classify] ──▶ Work ──▶ room for all? ──▶ [with_headroom] ─┐
+//!   rules   ─┘       │                       └── no ─────▶ [under_quota] ──┴─▶ Plan.ops
 //!                    └─▶ conflicts, orphans, refused
 //! ```
 //!
@@ -14,18 +14,18 @@
 //! - the quota is not exceeded;
 //! - only entries are changed whose names bear the cluster's mark.
 //!
-//! Destinations are unique in a table (`InvalidCIDRBlock.Duplicate`), so an entry whose next hop
+//! Destinations are unique in a table, so an entry whose next hop
 //! changes is modified in place; where that cannot be (several next hops of equal cost), its two
-//! halves stand in for it while it is deleted and made anew.
+//! next more specific prefixes stand in for it while it is deleted and made anew.
 
 mod classify;
+mod interleave;
 mod op;
-mod roomy;
 mod rules;
 mod search;
 mod state;
-mod tight;
-mod weave;
+mod under_quota;
+mod with_headroom;
 
 #[cfg(test)]
 mod model_tests;
@@ -33,9 +33,9 @@ mod model_tests;
 mod tests;
 
 pub use op::{
-    Conflict, ConflictKind, CreateReason, DeleteReason, Foreign, Op, Orphan, Plan, Refusal,
+    Conflict, ConflictKind, CreateReason, DeleteReason, Op, Orphan, Plan, Refusal, Unmanaged,
 };
-pub use rules::{InPlace, MassDelete, Rules, Sightings};
+pub use rules::{InPlace, MassDelete, QuotaKind, Rules, Sightings};
 
 use crate::model::{DesiredTable, EntryKind, Status, Table, Timestamp};
 use classify::{Work, classify};
@@ -45,7 +45,7 @@ use state::State;
 ///
 /// `seen` says since when each orphan of this table is known; `now` is the time of the listing.
 /// While any entry is unsettled the plan has no ops: an unstable entry blocks every write in its
-/// VPC (`TaskConflict`), and one that is not in force yet cannot replace another.
+/// VPC, and one that is not in force yet cannot replace another.
 pub fn diff(
     desired: &DesiredTable,
     actual: &Table,
@@ -68,19 +68,25 @@ pub fn diff(
 }
 
 fn order(work: &Work<'_>, desired: &DesiredTable, actual: &Table, rules: &Rules, plan: &mut Plan) {
-    let state = State::new(
-        actual
-            .entries
-            .iter()
-            .filter(|e| e.kind == EntryKind::Custom),
-        work,
-        desired,
-    );
-    let quota = rules.quota.unwrap_or(usize::MAX);
-    let peak = state.used() + work.adds.len() + 2 * work.bridges.len();
-    if peak <= quota {
-        roomy::order(work, state, rules, plan);
-    } else {
-        tight::order(work, state, rules, quota, plan);
+    // Entries of two families never overlap, so each counted set can be ordered for itself.
+    for counted in rules.quota_kind.counts() {
+        let work = work.within(*counted);
+        let state = State::new(
+            actual
+                .entries
+                .iter()
+                .filter(|e| e.kind == EntryKind::Custom && counted.has(e.destination)),
+            &work,
+            desired,
+        );
+        // What has no destination is in no state, and uses up quota all the same.
+        let quota = rules.quota.unwrap_or(usize::MAX);
+        let quota = quota.saturating_sub(actual.hidden());
+        let peak = state.used() + work.adds.len() + 2 * work.recreations.len();
+        if peak <= quota {
+            with_headroom::order(&work, state, rules, plan);
+        } else {
+            under_quota::order(&work, state, rules, quota, plan);
+        }
     }
 }

@@ -17,8 +17,8 @@ fn universe() -> Vec<Prefix> {
     let mut all = vec![ROOT.parse::<Prefix>().unwrap()];
     let mut i = 0;
     while i < all.len() {
-        let halves = all[i].halves();
-        all.extend(halves.into_iter().flatten());
+        let parts = all[i].more_specifics();
+        all.extend(parts.into_iter().flatten());
         i += 1;
     }
     all
@@ -98,7 +98,9 @@ impl Cloud {
             }
             Op::Modify { from, to, .. } => {
                 let entry = self.entries.get_mut(&at).ok_or("modifies the absent")?;
-                entry.owner_in(&cluster).ok_or("modifies a foreign entry")?;
+                entry
+                    .owner_in(&cluster)
+                    .ok_or("modifies an unmanaged entry")?;
                 if entry.next_hops != *from || from.single().is_none() || to.single().is_none() {
                     return Err(format!("{at} cannot be modified from {from} to {to}"));
                 }
@@ -106,7 +108,9 @@ impl Cloud {
             }
             Op::Delete { next_hops, .. } => {
                 let entry = self.entries.remove(&at).ok_or("deletes the absent")?;
-                entry.owner_in(&cluster).ok_or("deletes a foreign entry")?;
+                entry
+                    .owner_in(&cluster)
+                    .ok_or("deletes an unmanaged entry")?;
                 if entry.next_hops != *next_hops {
                     return Err(format!(
                         "{at} leads to {}, not {next_hops}",
@@ -127,13 +131,17 @@ struct Case {
     slack: usize,
 }
 
-fn name(ours: bool) -> String {
+fn name(managed: bool) -> String {
     let owner = Owner {
         cluster: CLUSTER.parse().unwrap(),
         generation: Generation(1),
         label: "node".into(),
     };
-    if ours { owner.name() } else { "by-hand".into() }
+    if managed {
+        owner.name()
+    } else {
+        "by-hand".into()
+    }
 }
 
 fn cases(most: usize, kinds: usize) -> impl Strategy<Value = Case> {
@@ -146,10 +154,10 @@ fn cases(most: usize, kinds: usize) -> impl Strategy<Value = Case> {
     );
     let desired = prop::collection::btree_map(prefix, 0..kinds, 0..most);
     (actual, desired, 0usize..4).prop_map(|(actual, desired, slack)| {
-        let entry = |(destination, (n, ours))| Entry {
+        let entry = |(destination, (n, managed))| Entry {
             destination,
             next_hops: hops(n),
-            name: name(ours),
+            name: name(managed),
             id: None,
             status: Status::Available,
             kind: EntryKind::Custom,
@@ -167,6 +175,7 @@ fn cases(most: usize, kinds: usize) -> impl Strategy<Value = Case> {
             actual: Table {
                 table: TableId("vtb-1".into()),
                 entries: actual.into_iter().map(entry).collect(),
+                not_understood: Vec::new(),
             },
             slack,
         }
@@ -176,14 +185,14 @@ fn cases(most: usize, kinds: usize) -> impl Strategy<Value = Case> {
 impl Case {
     /// The table when everything is done.
     fn end(&self) -> BTreeMap<Prefix, NextHops> {
-        let foreign = self.actual.entries.iter().filter(|e| e.name == "by-hand");
+        let unmanaged = self.actual.entries.iter().filter(|e| e.name == "by-hand");
         let mut end: BTreeMap<_, _> = self
             .desired
             .entries
             .iter()
             .map(|e| (e.destination, e.next_hops.clone()))
             .collect();
-        end.extend(foreign.map(|e| (e.destination, e.next_hops.clone())));
+        end.extend(unmanaged.map(|e| (e.destination, e.next_hops.clone())));
         end
     }
 
@@ -250,8 +259,8 @@ fn plan_text(case: &Case, plan: &Plan) -> String {
     text
 }
 
-fn is_host_bridge(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::NoBridge { destination, .. } if destination.halves().is_none())
+fn is_a_host_routes(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::NoMakeBeforeBreak { destination, .. } if destination.more_specifics().is_none())
 }
 
 proptest! {
@@ -262,10 +271,11 @@ proptest! {
         let none = Sightings::new();
         let plan = diff(&case.desired, &case.actual, &rules(None), &none, NOW);
         let cloud = run(&case, &plan, usize::MAX)?;
-        prop_assert!(plan.refused.iter().all(is_host_bridge), "{:?}", plan.refused);
+        prop_assert!(plan.refused.iter().all(is_a_host_routes), "{:?}", plan.refused);
         let after = Table {
             table: case.actual.table.clone(),
             entries: cloud.entries.values().cloned().collect(),
+            not_understood: Vec::new(),
         };
         if plan.refused.is_empty() {
             let reached: BTreeMap<_, _> =
@@ -299,10 +309,10 @@ proptest! {
     #[test]
     fn foreign_entries_are_counted_and_left_alone(case in cases(14, 5)) {
         let plan = diff(&case.desired, &case.actual, &rules(None), &Sightings::new(), NOW);
-        let foreign: BTreeSet<Prefix> = case.actual.entries.iter()
+        let unmanaged: BTreeSet<Prefix> = case.actual.entries.iter()
             .filter(|e| e.name == "by-hand").map(|e| e.destination).collect();
-        prop_assert_eq!(plan.foreign, foreign.len());
-        prop_assert!(plan.ops.iter().all(|op| !foreign.contains(&op.destination())));
+        prop_assert_eq!(plan.unmanaged, unmanaged.len());
+        prop_assert!(plan.ops.iter().all(|op| !unmanaged.contains(&op.destination())));
     }
 
     #[test]
@@ -316,6 +326,7 @@ proptest! {
         let table = Table {
             table: case.actual.table.clone(),
             entries: cloud.entries.values().cloned().collect(),
+            not_understood: Vec::new(),
         };
         let second = Case { actual: table, ..case.clone() };
         let rest = diff(&second.desired, &second.actual, &rules(Some(quota)), &none, NOW);

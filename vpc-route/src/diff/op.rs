@@ -5,13 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Sightings;
-use crate::model::{Generation, NextHops, Prefix, TableId, Timestamp};
+use crate::model::{Generation, NextHops, NotUnderstood, Prefix, TableId, Timestamp};
 
 /// What is to be done in one table, and what is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Plan {
-    /// The table.
+    /// The table whose entries the ops change.
     pub table: TableId,
     /// What to do, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -28,9 +28,12 @@ pub struct Plan {
     /// Entries that are being made, changed or deleted right now: wait, then plan again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsettled: Vec<Prefix>,
-    /// How many entries others have in the table.
-    #[serde(default)]
-    pub foreign: usize,
+    /// How many entries others have in the table, those that are not understood included.
+    #[serde(default, rename = "foreign")]
+    pub unmanaged: usize,
+    /// Entries that are not understood: reported, and left as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<NotUnderstood>,
 }
 
 impl Plan {
@@ -95,8 +98,10 @@ pub enum Op {
 pub enum CreateReason {
     /// It is desired and was not there.
     New,
-    /// It stands in for a half of an entry that is about to be made anew.
-    Half,
+    /// It is one of the two next more specific prefixes of an entry that is about to be deleted
+    /// and made anew, and stands in for its part meanwhile.
+    #[serde(rename = "half")]
+    MoreSpecific,
     /// It comes back with other next hops.
     Anew,
 }
@@ -109,8 +114,9 @@ pub enum DeleteReason {
     Replaced,
     /// Nothing asks for it any more.
     Orphan,
-    /// It stood in for a half, and is needed no more.
-    Half,
+    /// It stood in for a part of an entry that is back.
+    #[serde(rename = "half")]
+    MoreSpecific,
     /// It is made anew right after, with other next hops.
     Anew,
 }
@@ -135,10 +141,10 @@ impl Op {
     }
 }
 
-/// An entry that is not ours.
+/// An entry that this cluster does not manage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Foreign {
+pub struct Unmanaged {
     /// What it matches.
     pub destination: Prefix,
     /// Where it leads.
@@ -163,7 +169,8 @@ pub struct Conflict {
     #[serde(default)]
     pub label: String,
     /// What is there.
-    pub foreign: Foreign,
+    #[serde(rename = "foreign")]
+    pub unmanaged: Unmanaged,
     /// How it is in the way.
     pub kind: ConflictKind,
 }
@@ -193,10 +200,10 @@ impl fmt::Display for Conflict {
             self.destination,
             self.next_hops,
             self.label,
-            self.foreign.destination,
-            self.foreign.next_hops,
-            self.foreign.name,
-            self.foreign
+            self.unmanaged.destination,
+            self.unmanaged.next_hops,
+            self.unmanaged.name,
+            self.unmanaged
                 .id
                 .as_ref()
                 .map(|id| format!(" ({id})"))
@@ -232,7 +239,7 @@ pub struct Orphan {
 pub enum Refusal {
     /// The table cannot hold it all; nothing is changed.
     #[error(
-        "{desired} entries of ours, {foreign} of others and {orphans} orphans in their grace \
+        "{desired} entries of ours, {unmanaged} of others and {orphans} orphans in their grace \
          exceed the quota of {quota}: aggregate the plan, delete entries, or have the quota raised"
     )]
     OverQuota {
@@ -241,7 +248,8 @@ pub enum Refusal {
         /// How many we want.
         desired: usize,
         /// How many others have.
-        foreign: usize,
+        #[serde(rename = "foreign")]
+        unmanaged: usize,
         /// How many of ours are kept for their grace.
         orphans: usize,
     },
@@ -259,10 +267,11 @@ pub enum Refusal {
     },
     /// The next hops cannot be changed without a moment without a route.
     #[error(
-        "{destination} cannot go from {from} to {to} without a gap: it has no halves that may \
-         stand in for it; delete it by hand when the gap does no harm"
+        "{destination} cannot go from {from} to {to} without a gap: it has no more specific \
+         prefixes that may stand in for it; delete it by hand when the gap does no harm"
     )]
-    NoBridge {
+    #[serde(rename = "noBridge")]
+    NoMakeBeforeBreak {
         /// What it matches.
         destination: Prefix,
         /// Where it leads.
@@ -296,26 +305,28 @@ pub enum Refusal {
     },
     /// The circuit breaker.
     #[error(
-        "{deletes} of our {ours} entries would be deleted, more than {share} %: \
+        "{deletes} of our {managed} entries would be deleted, more than {share} %: \
          look at the plan, then say --allow-mass-delete"
     )]
     MassDelete {
         /// How many would be deleted.
         deletes: usize,
         /// How many entries we have.
-        ours: usize,
+        #[serde(rename = "ours")]
+        managed: usize,
         /// The share that is let through, in per cent.
         share: usize,
     },
     /// Another leader has written since; nothing is changed.
-    #[error("{destination} was written under generation {found}, this is {ours}: another leads")]
+    #[error("{destination} was written under generation {found}, this is {own}: another leads")]
     Superseded {
         /// The entry that tells.
         destination: Prefix,
         /// Its generation.
         found: Generation,
         /// This controller's.
-        ours: Generation,
+        #[serde(rename = "ours")]
+        own: Generation,
     },
 }
 

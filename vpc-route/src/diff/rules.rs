@@ -23,11 +23,14 @@ pub struct Rules {
     /// How many custom entries the table may hold, others' included; `None` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<usize>,
+    /// What the quota counts together.
+    #[serde(default)]
+    pub quota_kind: QuotaKind,
     /// What a destination may contain but neither be nor lie in: the vSwitches' prefixes, and
-    /// 100.64.0.0/10.
+    /// what the cloud routes by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reserved: Vec<Prefix>,
-    /// The most next hops of one entry: 4 in a VPC's table, 1 in a VBR's.
+    /// The most next hops of one entry, at least 1.
     #[serde(default = "four")]
     pub equal_cost: usize,
     /// What can be changed in place.
@@ -48,6 +51,7 @@ impl Rules {
             cluster,
             generation,
             quota: None,
+            quota_kind: QuotaKind::default(),
             reserved: Vec::new(),
             equal_cost: four(),
             in_place: InPlace::default(),
@@ -69,11 +73,51 @@ fn four() -> usize {
     4
 }
 
+/// What a table's quota counts together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum QuotaKind {
+    /// All custom entries of the table.
+    #[default]
+    Table,
+    /// IPv4's and IPv6's each for themselves: a quota of 50 lets a table hold 50 of either.
+    Family,
+}
+
+impl QuotaKind {
+    /// The sets of entries that are counted.
+    pub(super) fn counts(self) -> &'static [Counted] {
+        match self {
+            Self::Table => &[Counted::All],
+            Self::Family => &[Counted::Ipv4, Counted::Ipv6],
+        }
+    }
+}
+
+/// A set of entries that a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    All,
+    Ipv4,
+    Ipv6,
+}
+
+impl Counted {
+    /// Whether an entry is in the set.
+    pub(super) fn has(self, destination: Prefix) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ipv4 => !destination.is_ipv6(),
+            Self::Ipv6 => destination.is_ipv6(),
+        }
+    }
+}
+
 /// Which entries a provider can give a new next hop without taking them away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum InPlace {
-    /// From one next hop to one other: `ModifyRouteEntry` has a single `NewNextHopId`.
+    /// From one next hop to one other.
     #[default]
     Single,
     /// All: a kernel's and a routing daemon's routes are replaced whole.

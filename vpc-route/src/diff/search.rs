@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::classify::{Change, Removal, Work};
-use super::roomy::{bridge, create, delete, modify};
 use super::state::State;
+use super::with_headroom::{create, delete, make_before_break, modify};
 use super::{CreateReason, Op, Rules};
 use crate::model::DesiredEntry;
 
@@ -15,7 +15,7 @@ const MOST: usize = 12;
 enum Item<'a> {
     Add(&'a DesiredEntry),
     Modify(Change<'a>),
-    Bridge(Change<'a>),
+    Recreate(Change<'a>),
     Delete(Removal<'a>),
 }
 
@@ -28,10 +28,14 @@ pub(super) fn search<'a>(
 ) -> Option<Vec<Op>> {
     let adds = work.adds.iter().map(|e| Item::Add(e));
     let modifies = work.modifies.iter().map(|c| Item::Modify(*c));
-    let bridges = work.bridges.iter().map(|c| Item::Bridge(*c));
+    let recreations = work.recreations.iter().map(|c| Item::Recreate(*c));
     let deletes = work.deletes.iter().map(|r| Item::Delete(*r));
     // The last is tried first: deletions free room.
-    let items: Vec<Item<'a>> = adds.chain(bridges).chain(modifies).chain(deletes).collect();
+    let items: Vec<Item<'a>> = adds
+        .chain(recreations)
+        .chain(modifies)
+        .chain(deletes)
+        .collect();
     if items.len() > MOST {
         return None;
     }
@@ -75,8 +79,8 @@ fn step<'a>(item: Item<'a>, state: &mut State<'a>, rules: &Rules, quota: usize) 
                 vec![modify(change, rules)]
             })
         }
-        Item::Bridge(change) => {
-            let parts = bridge(change, state, rules);
+        Item::Recreate(change) => {
+            let parts = make_before_break(change, state, rules);
             let fits = state.used() + parts[0].len() <= quota
                 && state.can_set(change.to.destination, &change.to.next_hops);
             fits.then(|| {

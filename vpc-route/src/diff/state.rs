@@ -30,7 +30,7 @@ impl<'a> State<'a> {
         for removal in &work.deletes {
             end.remove(&removal.entry.destination);
         }
-        let changes = work.modifies.iter().chain(&work.bridges).map(|c| c.to);
+        let changes = work.modifies.iter().chain(&work.recreations).map(|c| c.to);
         for to in work.adds.iter().copied().chain(changes) {
             end.insert(to.destination, &to.next_hops);
         }

@@ -53,10 +53,11 @@ fn actual(entries: Vec<Entry>) -> Table {
     Table {
         table: TableId("vtb-1".into()),
         entries,
+        not_understood: Vec::new(),
     }
 }
 
-fn ours(entries: &[(&str, &str)]) -> Vec<Entry> {
+fn managed(entries: &[(&str, &str)]) -> Vec<Entry> {
     entries
         .iter()
         .map(|(destination, hops)| entry(destination, hops, "flatnet:prod:2:x"))
@@ -83,7 +84,7 @@ fn plan(desired: &DesiredTable, table: &Table, rules: &Rules) -> Plan {
 #[test]
 fn a_table_that_is_as_it_should_be_needs_nothing() {
     let same = &[("10.0.0.0/24", "a"), ("fd00::/64", "b")];
-    let plan = plan(&desired(same), &actual(ours(same)), &rules());
+    let plan = plan(&desired(same), &actual(managed(same)), &rules());
     assert_eq!(
         (plan.ops, plan.refused, plan.conflicts),
         (vec![], vec![], vec![])
@@ -92,7 +93,7 @@ fn a_table_that_is_as_it_should_be_needs_nothing() {
 
 #[test]
 fn a_prefix_that_moves_is_changed_in_place() {
-    let table = actual(ours(&[("10.0.0.0/24", "a")]));
+    let table = actual(managed(&[("10.0.0.0/24", "a")]));
     let plan = plan(&desired(&[("10.0.0.0/24", "b")]), &table, &rules());
     assert_eq!(
         plan.ops,
@@ -108,7 +109,7 @@ fn a_prefix_that_moves_is_changed_in_place() {
 
 #[test]
 fn an_aggregate_is_split_into_what_is_more_specific_before_it_goes() {
-    let table = actual(ours(&[("10.0.0.0/23", "a")]));
+    let table = actual(managed(&[("10.0.0.0/23", "a")]));
     let want = desired(&[("10.0.0.0/24", "a"), ("10.0.1.0/24", "b")]);
     let plan = plan(&want, &table, &rules());
     assert_eq!(
@@ -118,8 +119,8 @@ fn an_aggregate_is_split_into_what_is_more_specific_before_it_goes() {
 }
 
 #[test]
-fn halves_stand_in_for_an_entry_whose_equal_cost_hops_change() {
-    let table = actual(ours(&[("10.0.0.0/24", "a+b")]));
+fn more_specifics_stand_in_for_an_entry_whose_equal_cost_hops_change() {
+    let table = actual(managed(&[("10.0.0.0/24", "a+b")]));
     let plan = plan(&desired(&[("10.0.0.0/24", "a+c")]), &table, &rules());
     assert_eq!(
         short(&plan),
@@ -135,8 +136,8 @@ fn halves_stand_in_for_an_entry_whose_equal_cost_hops_change() {
 }
 
 #[test]
-fn no_halves_are_made_where_a_covering_entry_leads_the_same_way() {
-    let table = actual(ours(&[("10.0.0.0/16", "c+d"), ("10.0.0.0/24", "a+b")]));
+fn no_more_specifics_are_made_where_a_covering_entry_leads_the_same_way() {
+    let table = actual(managed(&[("10.0.0.0/16", "c+d"), ("10.0.0.0/24", "a+b")]));
     let want = desired(&[("10.0.0.0/16", "c+d"), ("10.0.0.0/24", "c+d")]);
     let plan = plan(&want, &table, &rules());
     assert_eq!(short(&plan), ["-10.0.0.0/24", "+10.0.0.0/24"]);
@@ -144,12 +145,12 @@ fn no_halves_are_made_where_a_covering_entry_leads_the_same_way() {
 
 #[test]
 fn a_host_route_of_equal_cost_that_would_leave_a_gap_is_refused() {
-    let table = actual(ours(&[("10.0.0.1/32", "a+b")]));
+    let table = actual(managed(&[("10.0.0.1/32", "a+b")]));
     let plan = plan(&desired(&[("10.0.0.1/32", "a+c")]), &table, &rules());
     assert!(plan.ops.is_empty());
     assert_eq!(
         plan.refused,
-        [Refusal::NoBridge {
+        [Refusal::NoMakeBeforeBreak {
             destination: p("10.0.0.1/32"),
             from: to("a+b"),
             to: to("a+c"),
@@ -158,10 +159,10 @@ fn a_host_route_of_equal_cost_that_would_leave_a_gap_is_refused() {
 }
 
 #[test]
-fn a_router_that_replaces_routes_whole_needs_no_halves() {
+fn a_router_that_replaces_routes_whole_needs_no_more_specifics() {
     let mut rules = rules();
     rules.in_place = InPlace::Always;
-    let table = actual(ours(&[("10.0.0.1/32", "a+b")]));
+    let table = actual(managed(&[("10.0.0.1/32", "a+b")]));
     let plan = plan(&desired(&[("10.0.0.1/32", "a+c")]), &table, &rules);
     assert_eq!(short(&plan), ["~10.0.0.1/32"]);
 }
@@ -181,7 +182,7 @@ fn a_conflict_names_both_and_touches_neither() {
     ]);
     let plan = plan(&want, &table, &rules());
     assert_eq!(short(&plan), ["+10.0.1.0/24"]);
-    assert_eq!(plan.foreign, 4);
+    assert_eq!(plan.unmanaged, 4);
     let kinds: Vec<_> = plan
         .conflicts
         .iter()
@@ -206,7 +207,7 @@ fn a_conflict_names_both_and_touches_neither() {
 fn an_orphan_goes_when_its_grace_is_over_and_not_before() {
     let mut rules = rules();
     rules.grace = 60;
-    let table = actual(ours(&[("10.0.0.0/24", "gone")]));
+    let table = actual(managed(&[("10.0.0.0/24", "gone")]));
     let want = desired(&[]);
     let first = diff(&want, &table, &rules, &Sightings::new(), Timestamp(100));
     assert!(first.ops.is_empty());
@@ -228,7 +229,7 @@ fn an_orphan_goes_when_its_grace_is_over_and_not_before() {
 fn an_entry_that_is_replaced_has_no_grace_since_it_leads_astray() {
     let mut rules = rules();
     rules.grace = 60;
-    let table = actual(ours(&[("10.0.0.0/25", "old")]));
+    let table = actual(managed(&[("10.0.0.0/25", "old")]));
     let plan = plan(&desired(&[("10.0.0.0/24", "new")]), &table, &rules);
     assert_eq!(short(&plan), ["+10.0.0.0/24", "-10.0.0.0/25"]);
 }
@@ -249,7 +250,7 @@ fn a_full_table_is_turned_over_one_by_one() {
     }
     let mut rules = rules();
     rules.quota = Some(5);
-    let plan = plan(&desired(&refs(&new)), &actual(ours(&refs(&old))), &rules);
+    let plan = plan(&desired(&refs(&new)), &actual(managed(&refs(&old))), &rules);
     assert_eq!(plan.refused, []);
     assert_eq!(
         short(&plan),
@@ -270,7 +271,7 @@ fn a_full_table_is_turned_over_one_by_one() {
 fn a_full_table_whose_routes_are_all_needed_is_refused_where_no_order_exists() {
     let mut rules = rules();
     rules.quota = Some(2);
-    let table = actual(ours(&[("10.0.0.0/24", "a"), ("10.0.1.0/24", "a")]));
+    let table = actual(managed(&[("10.0.0.0/24", "a"), ("10.0.1.0/24", "a")]));
     let want = desired(&[("10.0.0.0/23", "b"), ("10.0.1.0/24", "a")]);
     // Neither may go before the other is there, and there is no room for a third.
     let plan = plan(&want, &table, &rules);
@@ -286,7 +287,7 @@ fn a_plan_over_the_quota_changes_nothing_and_says_who_uses_it() {
     let mut rules = rules();
     rules.quota = Some(3);
     rules.grace = 60;
-    let mut entries = ours(&[("10.9.0.0/24", "gone")]);
+    let mut entries = managed(&[("10.9.0.0/24", "gone")]);
     entries.push(entry("192.168.0.0/24", "x", "by-hand"));
     let want = desired(&[("10.0.0.0/24", "a"), ("10.0.1.0/24", "a")]);
     let plan = plan(&want, &actual(entries), &rules);
@@ -296,7 +297,7 @@ fn a_plan_over_the_quota_changes_nothing_and_says_who_uses_it() {
         [Refusal::OverQuota {
             quota: 3,
             desired: 2,
-            foreign: 1,
+            unmanaged: 1,
             orphans: 1
         }]
     );
@@ -318,7 +319,7 @@ fn a_mass_delete_stops_and_asks() {
         stopped.refused,
         [Refusal::MassDelete {
             deletes: 7,
-            ours: 20,
+            managed: 20,
             share: 30
         }]
     );
@@ -340,7 +341,7 @@ fn a_leader_that_was_superseded_changes_nothing() {
         plan.refused[..],
         [Refusal::Superseded {
             found: Generation(4),
-            ours: Generation(3),
+            own: Generation(3),
             ..
         }]
     ));
@@ -348,7 +349,7 @@ fn a_leader_that_was_superseded_changes_nothing() {
 
 #[test]
 fn an_unsettled_entry_makes_everything_wait() {
-    let mut entries = ours(&[("10.0.0.0/24", "a")]);
+    let mut entries = managed(&[("10.0.0.0/24", "a")]);
     entries[0].status = Status::Deleting;
     let plan = plan(
         &desired(&[("10.0.1.0/24", "b")]),
@@ -371,7 +372,7 @@ fn system_routes_neither_count_nor_conflict() {
         &rules,
     );
     assert_eq!(
-        (short(&plan).len(), plan.foreign, plan.conflicts.len()),
+        (short(&plan).len(), plan.unmanaged, plan.conflicts.len()),
         (1, 0, 0)
     );
 }
@@ -380,7 +381,7 @@ fn system_routes_neither_count_nor_conflict() {
 fn what_the_cloud_forbids_is_refused_and_what_it_would_replace_is_kept() {
     let mut rules = rules();
     rules.reserved = vec![p("10.0.0.0/20"), p("100.64.0.0/10")];
-    let table = actual(ours(&[("10.0.0.0/16", "a")]));
+    let table = actual(managed(&[("10.0.0.0/16", "a")]));
     let want = desired(&[
         ("10.0.1.0/24", "b"),
         ("100.64.1.0/24", "b"),
@@ -414,7 +415,7 @@ fn a_destination_that_is_desired_twice_is_left_as_it_is() {
         ("10.0.0.0/24", "b"),
         ("10.0.1.0/24", "a"),
     ]);
-    let table = actual(ours(&[("10.0.0.0/24", "c")]));
+    let table = actual(managed(&[("10.0.0.0/24", "c")]));
     let plan = plan(&want, &table, &rules());
     assert_eq!(short(&plan), ["+10.0.1.0/24"]);
     assert_eq!(
@@ -437,4 +438,61 @@ fn a_plan_survives_being_written_and_read() {
     );
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+}
+
+/// The example in the documentation of `under_quota`.
+#[test]
+fn in_a_full_table_what_gives_room_back_goes_first_and_what_takes_it_for_good_last() {
+    let table = actual(managed(&[
+        ("10.0.0.0/24", "a"),
+        ("10.0.1.0/24", "a"),
+        ("10.9.0.0/24", "b"),
+    ]));
+    let mut rules = rules();
+    rules.quota = Some(3);
+    rules.mass_delete.allowed = true;
+    let want = desired(&[("10.0.0.0/23", "a"), ("10.1.0.0/24", "c")]);
+    let plan = plan(&want, &table, &rules);
+    assert_eq!(plan.refused, []);
+    assert_eq!(
+        short(&plan),
+        [
+            "-10.9.0.0/24",
+            "+10.0.0.0/23",
+            "-10.0.0.0/24",
+            "-10.0.1.0/24",
+            "+10.1.0.0/24",
+        ]
+    );
+}
+
+#[test]
+fn a_quota_of_each_family_refuses_the_one_that_exceeds_it() {
+    let mut rules = rules();
+    rules.quota = Some(2);
+    let want = [
+        ("10.0.0.0/24", "a"),
+        ("10.0.2.0/24", "a"),
+        ("fd00::/64", "a"),
+        ("fd00:0:0:2::/64", "a"),
+    ];
+    assert_eq!(plan(&desired(&want), &actual(vec![]), &rules).ops, []);
+    rules.quota_kind = QuotaKind::Family;
+    let fits = plan(&desired(&want), &actual(vec![]), &rules);
+    assert_eq!((fits.ops.len(), fits.refused.len()), (4, 0));
+    let more = [&want[..], &[("fd00:0:0:4::/64", "a")]].concat();
+    let over = plan(&desired(&more), &actual(vec![]), &rules);
+    assert_eq!(over.ops, []);
+    assert!(
+        matches!(
+            over.refused[..],
+            [Refusal::OverQuota {
+                quota: 2,
+                desired: 3,
+                ..
+            }]
+        ),
+        "{:?}",
+        over.refused
+    );
 }

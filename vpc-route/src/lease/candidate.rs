@@ -101,14 +101,14 @@ pub enum Step {
 pub struct Candidate {
     me: String,
     timing: Timing,
-    seen: Option<Seen>,
+    observed: Option<Observed>,
     /// What we wrote last, where nothing else can have been written in doubt since.
     written: Option<Stored>,
     until: Option<Moment>,
 }
 
 #[derive(Debug, Clone)]
-struct Seen {
+struct Observed {
     version: String,
     holder: String,
     since: Moment,
@@ -121,7 +121,7 @@ impl Candidate {
         Self {
             me: me.into(),
             timing,
-            seen: None,
+            observed: None,
             written: None,
             until: None,
         }
@@ -154,15 +154,15 @@ impl Candidate {
         }) = found
         else {
             self.loses();
-            self.seen = None;
+            self.observed = None;
             return Step::Make(Record {
                 duration: Some(self.timing.duration),
                 transitions: at_least.saturating_sub(1),
                 ..Record::default()
             });
         };
-        let seen = self.observe(before, version, now);
-        let (since, alive) = (seen.since, seen.alive);
+        let observed = self.observe(before, version, now);
+        let (since, alive) = (observed.since, observed.alive);
         let ours = before.holder == self.me;
         if !ours {
             self.loses();
@@ -196,18 +196,18 @@ impl Candidate {
         self.written = None;
     }
 
-    fn observe(&mut self, record: &Record, version: &str, now: Moment) -> &Seen {
-        let before = self.seen.take();
-        let seen = match before {
-            Some(seen) if seen.version == version => seen,
-            before => Seen {
+    fn observe(&mut self, record: &Record, version: &str, now: Moment) -> &Observed {
+        let before = self.observed.take();
+        let observed = match before {
+            Some(observed) if observed.version == version => observed,
+            before => Observed {
                 alive: before.is_some_and(|b| !b.holder.is_empty() && b.holder == record.holder),
                 holder: record.holder.clone(),
                 since: now,
                 version: version.to_owned(),
             },
         };
-        self.seen.insert(seen)
+        self.observed.insert(observed)
     }
 
     /// A write goes out: until its outcome is known, the record is not.
@@ -236,13 +236,13 @@ impl Candidate {
     }
 
     /// Leads no more, whatever the record says.
-    pub fn resigns(&mut self) {
+    pub fn steps_down(&mut self) {
         self.until = None;
     }
 
     /// The record that frees what is ours, and the version that it replaces.
     ///
-    /// Assumptions: [`Self::resigns`] came before, and nothing is written in this one's name.
+    /// Assumptions: [`Self::steps_down`] came before, and nothing is written in this one's name.
     pub fn release(&self, found: &Stored, wall: SystemTime) -> Option<Record> {
         (found.record.holder == self.me).then(|| Record {
             holder: String::new(),
@@ -251,16 +251,16 @@ impl Candidate {
         })
     }
 
-    /// Whether it has looked at the record at all.
-    pub fn has_looked(&self) -> bool {
-        self.seen.is_some()
+    /// Whether it has read the record at all.
+    pub fn has_observed(&self) -> bool {
+        self.observed.is_some()
     }
 
     /// Who leads, as far as this one saw; one that has not renewed in time does not.
     pub fn leader(&self, now: Moment) -> Option<&str> {
-        let seen = self.seen.as_ref()?;
-        let fresh = now.saturating_sub(seen.since) < self.timing.duration;
-        (fresh && !seen.holder.is_empty()).then_some(&seen.holder)
+        let observed = self.observed.as_ref()?;
+        let fresh = now.saturating_sub(observed.since) < self.timing.duration;
+        (fresh && !observed.holder.is_empty()).then_some(&observed.holder)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Verdict;
 use super::candidate::{Candidate, Record, Step, Stored, Timing};
 use super::kubernetes::KubernetesError;
-use crate::ambient::Ambient;
+use crate::clock::Clock;
 
 /// How often a record that others change meanwhile is read again.
 const TRIES: usize = 3;
@@ -38,17 +38,17 @@ pub enum Written {
 /// A candidate at work.
 pub struct Elected<A> {
     api: A,
-    ambient: Arc<dyn Ambient>,
+    clock: Arc<dyn Clock>,
     timing: Timing,
     state: Mutex<Candidate>,
 }
 
 impl<A: LeaseApi> Elected<A> {
     /// A candidate of that name, which no other may have; nothing is asked yet.
-    pub fn new(api: A, me: impl Into<String>, timing: Timing, ambient: Arc<dyn Ambient>) -> Self {
+    pub fn new(api: A, me: impl Into<String>, timing: Timing, clock: Arc<dyn Clock>) -> Self {
         Self {
             api,
-            ambient,
+            clock,
             timing,
             state: Mutex::new(Candidate::new(me, timing)),
         }
@@ -70,7 +70,7 @@ impl<A: LeaseApi> Elected<A> {
             None => self.read().await?,
         };
         for _ in 0..TRIES {
-            let (now, wall) = (self.ambient.since_boot(), self.ambient.now());
+            let (now, wall) = (self.clock.since_boot(), self.clock.now());
             let step = self.state().step(found.as_ref(), now, wall, at_least);
             let (record, over) = match step {
                 Step::Wait {
@@ -78,7 +78,7 @@ impl<A: LeaseApi> Elected<A> {
                     left,
                     alive,
                 } => {
-                    return Ok(Verdict::Waits {
+                    return Ok(Verdict::Standby {
                         holder,
                         left,
                         alive,
@@ -94,7 +94,7 @@ impl<A: LeaseApi> Elected<A> {
                 Step::Write { record, over } => (record, over),
             };
             self.state().sends();
-            let sent = self.ambient.since_boot();
+            let sent = self.clock.since_boot();
             match self.write(&record, Some(&over)).await? {
                 Written::Done(stored) => {
                     let epoch = stored.record.transitions;
@@ -109,20 +109,20 @@ impl<A: LeaseApi> Elected<A> {
 
     /// For how long this one leads still, if it does not renew.
     pub fn left(&self) -> Duration {
-        self.state().left(self.ambient.since_boot())
+        self.state().left(self.clock.since_boot())
     }
 
     /// Leads no more, and says so in the record.
     ///
     /// # Errors
     /// [`KubernetesError`]; this one leads no more all the same.
-    pub async fn give_up(&self) -> Result<(), KubernetesError> {
-        self.state().resigns();
+    pub async fn resign(&self) -> Result<(), KubernetesError> {
+        self.state().steps_down();
         for _ in 0..TRIES {
             let Some(found) = self.read().await? else {
                 return Ok(());
             };
-            let free = self.state().release(&found, self.ambient.now());
+            let free = self.state().release(&found, self.clock.now());
             let Some(free) = free else { return Ok(()) };
             match self.write(&free, Some(&found.version)).await? {
                 Written::Done(_) => return Ok(()),
@@ -134,12 +134,12 @@ impl<A: LeaseApi> Elected<A> {
 
     /// Who leads, for people: by what was seen while standing by, else by what the record says.
     pub async fn leader(&self) -> Option<String> {
-        let seen = {
+        let observed = {
             let state = self.state();
-            let leader = state.leader(self.ambient.since_boot());
-            state.has_looked().then(|| leader.map(str::to_owned))
+            let leader = state.leader(self.clock.since_boot());
+            state.has_observed().then(|| leader.map(str::to_owned))
         };
-        match seen {
+        match observed {
             Some(leader) => leader,
             None => {
                 let found = self.read().await.ok().flatten()?;

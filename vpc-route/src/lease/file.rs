@@ -6,13 +6,17 @@
 //! clock stood still.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::router::replace;
+use crate::files::replace;
+
+/// The most bytes of a lease that are read.
+const LEASE_MAX: u64 = 64 << 10;
 
 /// A lease, as it is in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,30 +54,29 @@ pub fn decide(found: Option<&Lease>, me: &str, now: u64, ttl: u64, at_least: u64
                 millis: lease.expires - now,
             };
         }
-        Some(lease) => lease.epoch + 1,
+        Some(lease) => lease.epoch.saturating_add(1),
         None => 1,
     };
     Decision::Take(Lease {
         holder: me.to_owned(),
         epoch: epoch.max(at_least),
-        expires: now + ttl,
+        expires: now.saturating_add(ttl),
     })
 }
 
 /// Why a lease cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} the lease {}", path.display())]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub struct FileError {
     /// `open`, `lock`, `read` or `write`.
     doing: &'static str,
-    /// The file.
     path: PathBuf,
-    /// Why.
     #[source]
     source: std::io::Error,
 }
 
-/// The file.
+/// A lease that is a locked JSON file, for processes of one machine.
 #[derive(Debug, Clone)]
 pub struct LeaseFile {
     path: PathBuf,
@@ -109,7 +112,7 @@ impl LeaseFile {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn give_up(&self, now: SystemTime) -> Result<(), FileError> {
+    pub fn resign(&self, now: SystemTime) -> Result<(), FileError> {
         let _guard = self.lock()?;
         match self.read()? {
             Some(lease) if lease.holder == self.me => self.write(&Lease {
@@ -126,13 +129,10 @@ impl LeaseFile {
     /// # Errors
     /// [`FileError`].
     pub fn read(&self) -> Result<Option<Lease>, FileError> {
-        let text = match std::fs::read(&self.path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(self.error("read", e)),
-        };
-        let lease = serde_json::from_slice(&text);
-        lease.map(Some).map_err(|e| self.error("read", e.into()))
+        let text = flatnet_files::read_if_there(&self.path, LEASE_MAX);
+        let text = text.map_err(|e| self.error("read", e))?;
+        let lease = text.map(|text| serde_json::from_slice(&text)).transpose();
+        lease.map_err(|e| self.error("read", e.into()))
     }
 
     fn write(&self, lease: &Lease) -> Result<(), FileError> {
@@ -147,6 +147,8 @@ impl LeaseFile {
             .create(true)
             .truncate(false)
             .write(true)
+            // Who cannot open it cannot hold its lock.
+            .mode(0o600)
             .open(path)
             .map_err(|e| self.error("open", e))?;
         Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| self.error("lock", e.into()))
@@ -227,10 +229,10 @@ mod tests {
             b.try_take(now, 0).unwrap(),
             Decision::Wait { millis: 10_000, .. }
         ));
-        a.give_up(now).unwrap();
+        a.resign(now).unwrap();
         assert!(matches!(b.try_take(now, 0).unwrap(), Decision::Take(l) if l.epoch == 2));
         // What is not ours is not ours to give back.
-        a.give_up(now).unwrap();
+        a.resign(now).unwrap();
         assert_eq!(b.read().unwrap().unwrap().holder, "b");
     }
 

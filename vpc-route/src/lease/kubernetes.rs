@@ -15,18 +15,17 @@ use kube::{Client, Config};
 
 use super::candidate::{Record, Stored};
 use super::elected::{LeaseApi, Written};
-use crate::ambient::Ambient;
+use crate::clock::Rng;
 use crate::config::KubernetesLease;
 
 /// Why the Lease cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum KubernetesError {
     /// The kubeconfig cannot be used.
     #[error("cannot use the kubeconfig {}", path.display())]
     Kubeconfig {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: Box<kube::config::KubeconfigError>,
     },
@@ -45,7 +44,6 @@ pub enum KubernetesError {
     Client {
         /// The API server.
         server: String,
-        /// Why.
         #[source]
         source: Box<kube::Error>,
     },
@@ -65,7 +63,6 @@ pub enum KubernetesError {
         doing: &'static str,
         /// The API server.
         server: String,
-        /// Why.
         #[source]
         source: Box<kube::Error>,
     },
@@ -138,7 +135,7 @@ impl KubeApi {
     /// [`KubernetesError`], where the way is not known.
     pub async fn open(
         wanted: &KubernetesLease,
-        patience: Duration,
+        connect_timeout: Duration,
     ) -> Result<Self, KubernetesError> {
         let mut config = match &wanted.kubeconfig {
             Some(path) => from_kubeconfig(path).await?,
@@ -148,7 +145,7 @@ impl KubeApi {
                     source: Box::new(e),
                 })?,
         };
-        config.connect_timeout = Some(patience);
+        config.connect_timeout = Some(connect_timeout);
         // Who retries has to know whether its lease still stands.
         config.default_retry = false;
         let server = config.cluster_url.to_string();
@@ -271,14 +268,14 @@ async fn from_kubeconfig(path: &Path) -> Result<Config, KubernetesError> {
     config.map_err(unusable)
 }
 
-/// Who this process is in a Lease: the configured name, or the host's (a pod's name), and dice:
-/// a name that two have would let both lead.
-pub fn identity(wanted: &KubernetesLease, ambient: &dyn Ambient) -> String {
+/// Who this process is in a Lease: the configured name, or the host's (a pod's name), and a
+/// random number: two processes of one name would both lead.
+pub fn identity(wanted: &KubernetesLease, rng: &dyn Rng) -> String {
     let host = || nix::unistd::gethostname().unwrap_or_default();
     let name = wanted.identity.clone();
     let name = name.unwrap_or_else(|| host().to_string_lossy().into_owned());
-    let dice = ambient.random() & 0xffff_ffff;
-    format!("{name}_{dice:08x}")
+    let random = rng.random() & 0xffff_ffff;
+    format!("{name}_{random:08x}")
 }
 
 fn stored(lease: &Lease) -> Stored {

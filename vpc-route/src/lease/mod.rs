@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   [file]  read, decide, replace under a lock            ┐
-//!   [elected] read, decide ([candidate]), replace that    ├─▶ Election: try_take, leads, give_up
+//!   [elected] read, decide ([candidate]), replace that    ├─▶ Election: try_take, leads, resign
 //!             version only, through [kubernetes]          ┘
 //! ```
 //!
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::ambient::{Ambient, System};
+use crate::clock::{Clock, Rng, System};
 use crate::config::{Config, LeaseKind};
 use candidate::Timing;
 use elected::Elected;
@@ -34,7 +34,7 @@ pub enum Verdict {
         epoch: u64,
     },
     /// It is another's.
-    Waits {
+    Standby {
         /// Who; none: nobody knows yet.
         holder: Option<String>,
         /// For so long at least.
@@ -46,6 +46,7 @@ pub enum Verdict {
 
 /// Why a lease cannot be taken.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum LeaseError {
     /// The one in a file.
     #[error(transparent)]
@@ -57,7 +58,6 @@ pub enum LeaseError {
         place: String,
         /// `namespace/name`.
         lease: String,
-        /// Why.
         #[source]
         source: KubernetesError,
     },
@@ -66,7 +66,8 @@ pub enum LeaseError {
 /// The lease that the configuration names, and what this process knows of it.
 pub struct Election {
     kind: Kind,
-    ambient: Arc<dyn Ambient>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
     place: String,
     every: Duration,
     soon: Duration,
@@ -85,7 +86,8 @@ impl Election {
     /// # Errors
     /// [`LeaseError::Kubernetes`] where the way there is not known.
     pub async fn open(config: &Config) -> Result<Self, LeaseError> {
-        let ambient: Arc<dyn Ambient> = Arc::new(System);
+        let clock: Arc<dyn Clock> = Arc::new(System);
+        let rng: Arc<dyn Rng> = Arc::new(System);
         let place = config.lease_place();
         let path = match &config.lease {
             LeaseKind::Kubernetes(wanted) => {
@@ -96,11 +98,12 @@ impl Election {
                     lease: wanted.to_string(),
                     source,
                 })?;
-                let me = kubernetes::identity(wanted, &*ambient);
-                let elected = Elected::new(api, me, timing, Arc::clone(&ambient));
+                let me = kubernetes::identity(wanted, &*rng);
+                let elected = Elected::new(api, me, timing, Arc::clone(&clock));
                 return Ok(Self {
                     kind: Kind::Kubernetes(Box::new(elected)),
-                    ambient,
+                    clock,
+                    rng,
                     place,
                     every: timing.retry,
                     soon: timing.retry / 2,
@@ -115,7 +118,8 @@ impl Election {
                 file: LeaseFile::new(path, file::holder(), config.lease_duration()),
                 until: AtomicU64::new(0),
             },
-            ambient,
+            clock,
+            rng,
             place,
             every,
             soon: every,
@@ -129,14 +133,14 @@ impl Election {
     /// [`LeaseError`]. One that leads does so until its time is up ([`Self::leads`]).
     pub async fn try_take(&self, at_least: u64) -> Result<Verdict, LeaseError> {
         match &self.kind {
-            Kind::File { file, until } => match file.try_take(self.ambient.now(), at_least)? {
+            Kind::File { file, until } => match file.try_take(self.clock.now(), at_least)? {
                 Decision::Take(lease) => {
                     until.store(lease.expires, Ordering::Relaxed);
                     Ok(Verdict::Leads { epoch: lease.epoch })
                 }
                 Decision::Wait { holder, millis } => {
                     until.store(0, Ordering::Relaxed);
-                    Ok(Verdict::Waits {
+                    Ok(Verdict::Standby {
                         holder: Some(holder),
                         left: Duration::from_millis(millis),
                         alive: true,
@@ -155,7 +159,7 @@ impl Election {
         match &self.kind {
             Kind::File { until, .. } => {
                 let until = until.load(Ordering::Relaxed);
-                Duration::from_millis(until.saturating_sub(millis(self.ambient.now())))
+                Duration::from_millis(until.saturating_sub(millis(self.clock.now())))
             }
             Kind::Kubernetes(elected) => elected.left(),
         }
@@ -173,14 +177,14 @@ impl Election {
     ///
     /// # Errors
     /// [`LeaseError`]; a standby waits for its time then.
-    pub async fn give_up(&self) -> Result<(), LeaseError> {
+    pub async fn resign(&self) -> Result<(), LeaseError> {
         match &self.kind {
             Kind::File { file, until } => {
                 until.store(0, Ordering::Relaxed);
-                Ok(file.give_up(self.ambient.now())?)
+                Ok(file.resign(self.clock.now())?)
             }
             Kind::Kubernetes(elected) => {
-                let given = elected.give_up().await;
+                let given = elected.resign().await;
                 given.map_err(|source| self.error(elected, source))
             }
         }
@@ -191,7 +195,7 @@ impl Election {
         match &self.kind {
             Kind::File { file, .. } => {
                 let lease = file.read().ok().flatten()?;
-                (lease.expires > millis(self.ambient.now())).then_some(lease.holder)
+                (lease.expires > millis(self.clock.now())).then_some(lease.holder)
             }
             Kind::Kubernetes(elected) => elected.leader().await,
         }
@@ -199,7 +203,7 @@ impl Election {
 
     /// The time between two renewals, or looks; of many standbys not all look at once.
     pub fn every(&self) -> Duration {
-        self.every + self.ambient.share_of(self.every / 5)
+        self.every + self.rng.share_of(self.every / 5)
     }
 
     /// The time after which what failed is tried again.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a next hop is. The names are those of Aliyun's `NextHopType`; [`Self::Gateway`] is a
-/// router's address, as Linux and FRR have it.
+/// What a next hop is. The names are those of plans and documents, to which a provider maps its
+/// own; [`Self::Gateway`] is a router's address, as Linux and FRR have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum NextHopKind {
@@ -30,7 +30,7 @@ pub enum NextHopKind {
 }
 
 impl NextHopKind {
-    /// The name in the API.
+    /// The name in documents.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Instance => "Instance",
@@ -104,7 +104,7 @@ impl fmt::Display for NextHop {
 #[serde(try_from = "Vec<NextHop>", into = "Vec<NextHop>")]
 pub struct NextHops(Vec<NextHop>);
 
-/// Why next hops are none.
+/// Invalid next hops.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NextHopsError {
     /// None was given.
@@ -124,7 +124,7 @@ impl NextHops {
     /// # Errors
     /// None given, or one of them twice.
     pub fn new(mut hops: Vec<NextHop>) -> Result<Self, NextHopsError> {
-        // Equal weights say no more than none, and clouds differ in which they report.
+        // Equal weights mean the same as none, and clouds differ in which of the two they report.
         if hops.windows(2).all(|w| w[0].weight == w[1].weight) {
             for hop in &mut hops {
                 hop.weight = 0;

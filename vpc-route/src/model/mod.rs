@@ -11,4 +11,6 @@ mod tests;
 pub use hop::{NextHop, NextHopKind, NextHops, NextHopsError};
 pub use owner::{ClusterName, ClusterNameError, Generation, Owner};
 pub use prefix::{Prefix, PrefixError, is_covered};
-pub use table::{DesiredEntry, DesiredTable, Entry, EntryKind, Status, Table, TableId, Timestamp};
+pub use table::{
+    DesiredEntry, DesiredTable, Entry, EntryKind, NotUnderstood, Status, Table, TableId, Timestamp,
+};

@@ -1,11 +1,11 @@
-//! Whose an entry is: its name says it, and nothing else does.
+//! Whether an entry is managed, and by which cluster: its name alone decides.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The first word of every name that is ours.
+/// The first word of every managed entry's name.
 const MARK: &str = "flatnet";
 /// The longest name of an entry, in bytes (`RouteEntryName`: 1–128 characters).
 const LONGEST_NAME: usize = 128;
@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 128;
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterName(String);
 
-/// Why a cluster's name is none.
+/// Invalid cluster name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is no cluster name: 1–40 lower-case letters, digits and hyphens")]
 pub struct ClusterNameError {
@@ -93,7 +93,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The owner that a name tells of; `None` if the name is not one of ours.
+    /// The owner that a name states; `None` if the name is not of the form above.
     pub fn parse(name: &str) -> Option<Self> {
         let mut words = name.splitn(4, ':');
         if words.next()? != MARK {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use serde::{Deserialize, Serialize};
 
-/// An IP prefix without host bits. A bare address is its /32 or /128, as in Aliyun's API.
+/// An IP prefix without host bits. A bare address is its /32 or /128, as in clouds' APIs.
 ///
 /// Ordered by family, first address, length: whatever covers a prefix comes before it, and
 /// everything between the two is covered too.
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[serde(into = "IpNetwork", try_from = "IpNetwork")]
 pub struct Prefix(IpNetwork);
 
-/// Why a prefix is none.
+/// Invalid prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// Host bits are set.
@@ -91,8 +91,9 @@ impl Prefix {
         Some(Self::from_bits(self.is_ipv6(), bits, length))
     }
 
-    /// The two next longer prefixes; `None` for a single address.
-    pub fn halves(self) -> Option<[Self; 2]> {
+    /// The two prefixes that are one bit longer and together cover this one: 10.0.0.0/25 and
+    /// 10.0.0.128/25 of 10.0.0.0/24; `None` for a single address.
+    pub fn more_specifics(self) -> Option<[Self; 2]> {
         let longest = if self.is_ipv6() { 128 } else { 32 };
         if self.length() >= longest {
             return None;

@@ -91,6 +91,48 @@ pub struct Table {
     /// Its entries.
     #[serde(default)]
     pub entries: Vec<Entry>,
+    /// What of the listing was not understood. Of those with a destination there is an entry
+    /// among [`Self::entries`], too, which is unmanaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<NotUnderstood>,
+}
+
+impl Table {
+    /// A table without entries.
+    pub fn new(table: TableId) -> Self {
+        Self {
+            table,
+            entries: Vec::new(),
+            not_understood: Vec::new(),
+        }
+    }
+
+    /// How many custom entries use up quota and are not among [`Self::entries`].
+    pub fn hidden(&self) -> usize {
+        let hides = |n: &&NotUnderstood| n.counts && n.destination.is_none();
+        self.not_understood.iter().filter(hides).count()
+    }
+}
+
+/// An entry of a listing that this version does not understand: it is reported, and left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotUnderstood {
+    /// Its destination and its ID as the provider writes them, shortened.
+    pub entry: String,
+    /// Its destination, if it is an IP prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Prefix>,
+    /// Whether it uses up quota: whatever is not known to be the cloud's own does.
+    pub counts: bool,
+    /// What is not understood.
+    pub why: String,
+}
+
+impl fmt::Display for NotUnderstood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; it is left as it is", self.entry, self.why)
+    }
 }
 
 /// A route table, as it should be: what is ours in it.

@@ -22,7 +22,7 @@ fn host_bits_are_refused_with_what_would_be_right() {
 }
 
 #[test]
-fn halves_lie_in_their_whole_and_have_it_as_parent() {
+fn more_specifics_lie_in_their_whole_and_have_it_as_parent() {
     for whole in [
         "10.0.0.0/8",
         "0.0.0.0/0",
@@ -31,17 +31,17 @@ fn halves_lie_in_their_whole_and_have_it_as_parent() {
         "10.0.0.2/31",
     ] {
         let whole = p(whole);
-        let halves = whole.halves().unwrap();
+        let parts = whole.more_specifics().unwrap();
         assert!(
-            halves
+            parts
                 .iter()
-                .all(|h| whole.covers(*h) && h.parent() == Some(whole))
+                .all(|p| whole.covers(*p) && p.parent() == Some(whole))
         );
-        assert!(is_covered(whole, halves));
-        assert!(!is_covered(whole, [halves[0]]) && !is_covered(whole, [halves[1]]));
+        assert!(is_covered(whole, parts));
+        assert!(!is_covered(whole, [parts[0]]) && !is_covered(whole, [parts[1]]));
     }
-    assert_eq!(p("10.0.0.1/32").halves(), None);
-    assert_eq!(p("::1/128").halves(), None);
+    assert_eq!(p("10.0.0.1/32").more_specifics(), None);
+    assert_eq!(p("::1/128").more_specifics(), None);
 }
 
 #[test]

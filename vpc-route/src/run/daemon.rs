@@ -1,25 +1,50 @@
 //! `run`: leads or stands by, and keeps the tables right while it leads.
 //!
+//! Four loops share the state of leadership, a watch that holds the generation while this process
+//! leads and none while it stands by:
+//!
 //! ```text
-//!   lease task ── Leading { epoch } / Standby ──▶ watch ──▶ rounds: at once, when the plan or
-//!      ▲ renews in time, or is told off                     the ranges change, every interval
+//!   keep    takes and renews the lease ────────────┐
+//!   expire  ends a lease that was not renewed ─────┴─ publish ─▶ [watch] ─▶ rounds, floor
+//!   rounds  works on the tables while a generation is published
+//!   floor   once: makes the highest generation in the tables the least that keep takes, and
+//!           wakes keep
+//! ```
+//!
+//! An example with `leaseSeconds: 10` in Kubernetes, where nobody else leads. The Lease was
+//! deleted, so its count begins anew, and this process has waited its 10 s; the tables have
+//! entries of generation 9.
+//!
+//! ```text
+//!    0.0 s  keep    takes the Lease with epoch 1            publishes 1
+//!           rounds  refuses everything: the entries' generation 9 is higher than its own
+//!    0.1 s  floor   has listed the tables: no epoch below 9   wakes keep, and is done
+//!    0.2 s  keep    renews with epoch 9                     publishes 9
+//!           rounds  at once under generation 9, then every intervalSeconds, and when the plan or
+//!                   the ranges change
+//!    2.3 s  keep    renews, every 2.0 to 2.4 s
+//!    4.5 s  keep    the API server is away: logs it once, tries again every second
+//!    9.3 s  expire  7 s after the last answered renewal was sent   publishes none
+//!           rounds  writes nothing more: each write asks before whether the lease still stands
+//!   20.0 s  keep    the API server is back, and nobody took the Lease meanwhile: renews with
+//!                   epoch 9                                publishes 9
 //! ```
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use flatnet_plan_source::PlanSource;
 use tokio::sync::{Notify, watch};
 
-use super::serve;
+use super::serve::{self, LIMITS};
 use crate::cli::Change;
 use crate::config::Config;
-use crate::controller::{Controller, Outcome, Round};
+use crate::controller::{Controller, Outcome, Plans, Round};
 use crate::lease::{Election, Verdict};
 use crate::metrics::Metrics;
 use crate::model::Generation;
@@ -28,7 +53,7 @@ use crate::show::chain;
 
 /// The least time that writing gets in a round, while others wait for the next.
 const LEAST: Duration = Duration::from_secs(10);
-/// How often the plan's file is looked at.
+/// How often it is looked whether the plan or the ranges are others.
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
@@ -37,21 +62,25 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
         serve_metrics(address, Arc::clone(&metrics)).await?;
     }
     let observer = Arc::clone(&metrics);
-    let controller = Arc::new(Controller::new(config, Some(observer))?);
+    let mut controller = Controller::new(config, Some(observer))?;
+    let source = controller.watch_plan()?;
+    let plan = source.watch();
+    metrics.plan.observe(&*plan.borrow());
+    let controller = Arc::new(controller);
     let election = Arc::new(Election::open(&controller.config).await?);
     serve::tables(&controller, &election);
     let leadership = Leadership {
         election: Arc::clone(&election),
         metrics: Arc::clone(&metrics),
-        tell: watch::Sender::new(None),
+        leading: watch::Sender::new(None),
         at_least: AtomicU64::new(0),
         raised: Notify::new(),
     };
-    let told = leadership.tell.subscribe();
     let status = tokio::select! {
         // A round that is cut here stops between two writes or leaves one in doubt, which the
         // next leader's listing resolves.
-        () = rounds(&controller, &metrics, &leadership, told, change) => Ok(()),
+        () = rounds(&controller, &metrics, &leadership, plan, change) => Ok(()),
+        never = source.follow() => match never {},
         () = leadership.keep() => Ok(()),
         () = leadership.expire() => Ok(()),
         () = leadership.floor(&controller) => Ok(()),
@@ -60,15 +89,16 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
     };
     tracing::info!("ending; the tables stay as they are");
     status?;
-    election.give_up().await?;
+    election.resign().await?;
     Ok(0)
 }
 
-/// The lease, and who is told of it.
+/// The lease, and the state that it is published in.
 struct Leadership {
     election: Arc<Election>,
     metrics: Arc<Metrics>,
-    tell: watch::Sender<Option<Generation>>,
+    /// The generation under which this process leads, published to whoever subscribed.
+    leading: watch::Sender<Option<Generation>>,
     /// The lowest epoch to take.
     at_least: AtomicU64,
     /// That one has grown.
@@ -86,7 +116,7 @@ impl Leadership {
                     if trouble.take().is_some() {
                         tracing::info!("the lease can be had again");
                     }
-                    self.heard(verdict)
+                    self.on_verdict(verdict)
                 }
                 Err(error) => {
                     let words = chain(&error);
@@ -105,23 +135,23 @@ impl Leadership {
         }
     }
 
-    /// The time until the next look.
-    fn heard(&self, verdict: Verdict) -> Duration {
+    /// Publishes a change of leadership; the time until the next look at the lease.
+    fn on_verdict(&self, verdict: Verdict) -> Duration {
         let every = self.election.every();
         match verdict {
             Verdict::Leads { epoch } => {
                 let now = Some(Generation(epoch));
-                if *self.tell.borrow() != now {
+                if *self.leading.borrow() != now {
                     tracing::info!(generation = epoch, "leads");
-                    self.say(now);
+                    self.publish(now);
                 }
                 every
             }
-            Verdict::Waits { holder, left, .. } => {
-                if self.tell.borrow().is_some() {
+            Verdict::Standby { holder, left, .. } => {
+                if self.leading.borrow().is_some() {
                     let leader = holder.as_deref().unwrap_or("nobody");
                     tracing::warn!(leader, "does not lead any more");
-                    self.say(None);
+                    self.publish(None);
                 }
                 // Soon after it may expire, and not much later than a renewal would show.
                 every.min(left + Duration::from_millis(50))
@@ -129,37 +159,37 @@ impl Leadership {
         }
     }
 
-    /// Tells when the time is up of a lease that cannot be renewed. Cancel safe.
+    /// Publishes the loss of a lease that could not be renewed in time. Cancel safe.
     async fn expire(&self) {
-        let mut told = self.tell.subscribe();
+        let mut leading = self.leading.subscribe();
         loop {
-            if told.borrow_and_update().is_none() {
+            if leading.borrow_and_update().is_none() {
                 // The sender is this one's own.
-                let _ = told.changed().await;
+                let _ = leading.changed().await;
                 continue;
             }
             let left = self.election.left();
             if left.is_zero() {
                 tracing::error!("does not lead any more: the lease could not be renewed in time");
-                self.say(None);
+                self.publish(None);
             } else {
                 tokio::time::sleep(left).await;
             }
         }
     }
 
-    fn say(&self, generation: Option<Generation>) {
+    fn publish(&self, generation: Option<Generation>) {
         self.metrics.leads(generation.is_some());
-        self.tell.send_replace(generation);
+        self.leading.send_replace(generation);
     }
 
     /// A lease that was lost must not lead to a generation that was there before: once it leads,
     /// the highest in the tables is the least to take. Cancel safe.
     async fn floor(&self, controller: &Controller) {
-        let mut told = self.tell.subscribe();
+        let mut leading = self.leading.subscribe();
         loop {
             // The sender is this one's own.
-            let _ = told.wait_for(Option::is_some).await;
+            let _ = leading.wait_for(Option::is_some).await;
             if let Ok(targets) = controller.targets() {
                 let highest = controller.highest_generation(&targets).await.0.max(1);
                 self.at_least.store(highest, Ordering::Relaxed);
@@ -175,18 +205,21 @@ async fn rounds(
     controller: &Controller,
     metrics: &Metrics,
     leadership: &Leadership,
-    mut told: watch::Receiver<Option<Generation>>,
+    mut plan: Plans,
     change: Change,
 ) {
     let interval = Duration::from_secs(controller.config.interval_seconds);
+    let mut leading = leadership.leading.subscribe();
     let mut ranges = controller.ranges.as_ref().map(Ranges::changes);
     loop {
         if let Some(ranges) = &mut ranges {
             ranges.mark_unchanged();
         }
-        let generation = *told.borrow_and_update();
+        let generation = *leading.borrow_and_update();
         let mut wait = interval;
-        let plan = modified(&controller.config.plan);
+        if plan.has_changed().unwrap_or(false) {
+            metrics.plan.observe(&*plan.borrow_and_update());
+        }
         if let Some(generation) = generation {
             let leads = || leadership.election.leads();
             let round = Round {
@@ -199,7 +232,7 @@ async fn rounds(
             match controller.round(&round).await {
                 Ok(outcomes) => {
                     metrics.round(&outcomes, started.elapsed(), controller.now().0);
-                    tell(&outcomes);
+                    log(&outcomes);
                     wait = next(&outcomes, controller.now().0, interval);
                 }
                 Err(error) => tracing::error!(error = chain(&error), "no round: nothing changed"),
@@ -208,15 +241,12 @@ async fn rounds(
         let until = tokio::time::Instant::now() + wait;
         loop {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
-            let changed = tokio::time::timeout(left.min(LOOK), told.changed()).await;
+            let changed = tokio::time::timeout(left.min(LOOK), leading.changed()).await;
             // The sender lives as long as the controller.
             let others = |r: &watch::Receiver<_>| r.has_changed().unwrap_or(false);
-            let heard = ranges.as_ref().is_some_and(others);
-            if changed.is_ok()
-                || heard
-                || left.is_zero()
-                || modified(&controller.config.plan) != plan
-            {
+            let notified = ranges.as_ref().is_some_and(others);
+            let planned = plan.has_changed().unwrap_or(false);
+            if changed.is_ok() || notified || left.is_zero() || planned {
                 break;
             }
         }
@@ -236,8 +266,8 @@ fn next(outcomes: &[Outcome], now: u64, interval: Duration) -> Duration {
     }
 }
 
-/// What a person has to know goes into the log.
-fn tell(outcomes: &[Outcome]) {
+/// Logs what a person has to know.
+fn log(outcomes: &[Outcome]) {
     for outcome in outcomes {
         let table = &outcome.title;
         let (plan, report) = match &outcome.result {
@@ -250,17 +280,16 @@ fn tell(outcomes: &[Outcome]) {
         for conflict in &plan.conflicts {
             tracing::warn!(table, %conflict, "conflict");
         }
+        for entry in &plan.not_understood {
+            tracing::warn!(table, %entry, "not understood");
+        }
         for refusal in &plan.refused {
             tracing::error!(table, %refusal, "refused");
         }
-        for undone in report.iter().flat_map(|r| &r.undone) {
-            tracing::error!(table, destination = %undone.op.destination(), why = %undone.why, "not done");
+        for failed in report.iter().flat_map(|r| &r.failed) {
+            tracing::error!(table, destination = %failed.op.destination(), why = %failed.reason, "not done");
         }
     }
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
 async fn serve_metrics(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Result<()> {
@@ -274,6 +303,13 @@ async fn serve_metrics(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> 
         .route("/healthz", get(|| async { "ok\n" }))
         .with_state(metrics);
     // Ends with the process; dropped at any point it loses one answer.
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let never = std::future::pending();
+    tokio::spawn(flatnet_daemon::serve::serve(
+        listener,
+        |_, _| (),
+        app,
+        LIMITS,
+        never,
+    ));
     Ok(())
 }

@@ -74,7 +74,7 @@ async fn document(
     outcomes: &[Outcome],
 ) -> serde_json::Value {
     let config = &controller.config;
-    // A lease that cannot be read is told of by who wants to take it.
+    // A lease that cannot be read is reported by the process that tries to take it.
     let leader = match election {
         Some(election) => election.leader().await,
         None => None,

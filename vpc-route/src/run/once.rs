@@ -11,12 +11,12 @@ use crate::controller::{Controller, Round};
 use crate::diff::{Conflict, ConflictKind};
 use crate::lease::{Election, Verdict};
 use crate::model::{Entry, EntryKind, Generation, Owner, Status};
-use crate::provider::Provider;
+use crate::providers::{Provider, TableScope};
 use crate::show::{apply_status, chain, plan_status};
 
 pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
     let controller = Controller::new(config, None)?;
-    controller.hear().await;
+    controller.refresh_ranges().await;
     let generation = controller.highest_generation(&controller.targets()?).await;
     let outcomes = controller
         .round(&Round {
@@ -39,7 +39,7 @@ pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
 
 pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
     let controller = Controller::new(config, None)?;
-    controller.hear().await;
+    controller.refresh_ranges().await;
     let lead = Lead::take(&controller).await?;
     let status = lead.round(&controller, show).await;
     lead.end().await?;
@@ -48,7 +48,7 @@ pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
 
 pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
     let controller = Controller::new(config, None)?;
-    controller.hear().await;
+    controller.refresh_ranges().await;
     let lead = if args.yes {
         Some(Lead::take(&controller).await?)
     } else {
@@ -90,34 +90,36 @@ async fn take_over(
 ) -> Result<usize> {
     let mut adopted = 0;
     for outcome in controller.round(round).await? {
+        let observed = outcome.observed.as_ref();
+        let scope = observed.map(|observed| observed.target.scope());
         let (plan, _) = outcome.result.with_context(|| outcome.title.clone())?;
         let agrees = |c: &&Conflict| c.kind == ConflictKind::Agrees;
         for conflict in plan.conflicts.iter().filter(agrees) {
-            let foreign = &conflict.foreign;
+            let unmanaged = &conflict.unmanaged;
             let owner = Owner {
                 cluster: controller.config.cluster.clone(),
                 generation: round.generation,
                 label: conflict.label.clone(),
             };
             let name = owner.name();
-            let (at, hops) = (foreign.destination, &foreign.next_hops);
+            let (at, hops) = (unmanaged.destination, &unmanaged.next_hops);
             print(&format!(
                 "{}: {at} via {hops}: `{}` → `{name}`\n",
-                plan.table, foreign.name
+                plan.table, unmanaged.name
             ))?;
             adopted += 1;
-            if let Some(lead) = lead {
+            if let (Some(lead), Some(scope)) = (lead, &scope) {
                 ensure!(lead.election.leads(), "this process does not lead any more");
                 let entry = Entry {
                     destination: at,
                     next_hops: hops.clone(),
-                    name: foreign.name.clone(),
-                    id: foreign.id.clone(),
+                    name: unmanaged.name.clone(),
+                    id: unmanaged.id.clone(),
                     status: Status::Available,
                     kind: EntryKind::Custom,
                 };
-                controller.fleet.rename(&plan.table, &entry, &name).await?;
-                settle(controller, &plan.table, &entry, &name).await?;
+                controller.providers.rename(scope, &entry, &name).await?;
+                settle(controller, scope, &entry, &name).await?;
             }
         }
     }
@@ -127,20 +129,24 @@ async fn take_over(
 /// Waits until a listing has the new name and nothing is in transition.
 async fn settle(
     controller: &Controller,
-    table: &crate::model::TableId,
+    table: &TableScope,
     entry: &Entry,
     name: &str,
 ) -> Result<()> {
     for _ in 0..60 {
-        let listed = controller.fleet.list(table).await?;
+        let listed = controller.providers.list(table).await?;
         let renamed = |e: &&Entry| e.destination == entry.destination && e.name == name;
         let settled = listed.entries.iter().find(renamed);
         if settled.is_some_and(|e| e.status == Status::Available) {
             return Ok(());
         }
-        tokio::time::sleep(controller.patience.poll).await;
+        tokio::time::sleep(controller.retry.poll).await;
     }
-    bail!("{table}: {} does not take its new name", entry.destination)
+    bail!(
+        "{}: {} does not take its new name",
+        table.id,
+        entry.destination
+    )
 }
 
 pub(super) async fn rollback(config: Config, args: &RollbackArgs) -> Result<u8> {
@@ -161,7 +167,7 @@ pub(super) async fn rollback(config: Config, args: &RollbackArgs) -> Result<u8> 
     } else {
         store.pin(Some(&store.load(args.to)?))?;
     }
-    controller.hear().await;
+    controller.refresh_ranges().await;
     let lead = match Lead::take(&controller).await {
         Ok(lead) => lead,
         // The one that leads reads the pin in its next round.
@@ -194,7 +200,7 @@ impl Lead {
                         generation: Generation(epoch),
                     });
                 }
-                Verdict::Waits {
+                Verdict::Standby {
                     holder: Some(holder),
                     left,
                     alive: true,
@@ -203,7 +209,7 @@ impl Lead {
                     left.as_millis().div_ceil(1000)
                 ),
                 // Whether there is one shows in whether it renews.
-                Verdict::Waits { holder, left, .. } => {
+                Verdict::Standby { holder, left, .. } => {
                     let holder = holder.as_deref().unwrap_or("somebody");
                     tracing::info!(?left, "looking whether {holder} leads");
                     tokio::time::sleep(left.min(election.every())).await;
@@ -235,7 +241,7 @@ impl Lead {
             tokio::time::sleep(wait).await;
             wait = match self.election.try_take(self.generation.0).await {
                 Ok(Verdict::Leads { .. }) => self.election.every(),
-                Ok(Verdict::Waits { holder, .. }) => {
+                Ok(Verdict::Standby { holder, .. }) => {
                     bail!("{} leads now", holder.as_deref().unwrap_or("another"))
                 }
                 Err(error) if self.election.leads() => {
@@ -248,6 +254,6 @@ impl Lead {
     }
 
     async fn end(&self) -> Result<()> {
-        Ok(self.election.give_up().await?)
+        Ok(self.election.resign().await?)
     }
 }

@@ -12,6 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use flatnet_daemon::serve::{Limits, serve, whole};
 use flatnet_daemon::socket::{self, Peer};
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -21,6 +22,11 @@ use crate::controller::{Controller, Round};
 use crate::lease::Election;
 use crate::model::Generation;
 use crate::show::chain;
+
+/// Connections at a time, here and for metrics: a few people and a few scrapers.
+pub(super) const LIMITS: Limits = Limits { connections: 64 };
+/// Bytes of a body: nothing that is served here has one.
+const BODY_MAX: usize = 4096;
 
 #[derive(Clone)]
 struct App {
@@ -52,9 +58,9 @@ pub(super) fn tables(controller: &Arc<Controller>, election: &Arc<Election>) {
         .fallback(unknown)
         .layer(middleware::from_fn(only_root))
         .with_state(app);
-    let service = router.into_make_service_with_connect_info::<Peer>();
     // Ends with the process; dropped at any point it loses one answer.
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    let never = std::future::pending();
+    tokio::spawn(serve(listener, |io, _| Peer::of(io), router, LIMITS, never));
 }
 
 async fn listed(State(app): State<App>) -> Response {
@@ -77,7 +83,11 @@ async fn listed(State(app): State<App>) -> Response {
     };
     match controller.round(&round).await {
         Ok(outcomes) => {
-            Json(document(controller, Some(&app.election), &outcomes).await).into_response()
+            let mut document = document(controller, Some(&app.election), &outcomes).await;
+            if let Some(plan) = controller.plans() {
+                document["plan"] = json!(plan.borrow().status());
+            }
+            Json(document).into_response()
         }
         Err(error) => refusal(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -99,7 +109,10 @@ async fn unknown(request: Request) -> Response {
 /// Root of this machine, and nobody else.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     if peer.is_root() {
-        return next.run(request).await;
+        return match whole(request, BODY_MAX).await {
+            Ok(request) => next.run(request).await,
+            Err(e) => refusal(e.status(), &e.to_string(), "it serves GET /v1/tables"),
+        };
     }
     refusal(
         StatusCode::FORBIDDEN,

@@ -12,10 +12,10 @@ use flatnet_aliyun_sim::gateway::Request;
 use flatnet_aliyun_sim::server::{self, Shared};
 use flatnet_aliyun_sim::sim::Sim;
 use flatnet_aliyun_sim::time::Timestamp;
-use flatnet_vpc_route::aliyun::{
+use flatnet_vpc_route::clock::System;
+use flatnet_vpc_route::providers::aliyun::{
     Client, ClientConfig, Credential, Credentials, Http, Metadata, Secret, SignatureVersion, Source,
 };
-use flatnet_vpc_route::ambient::System;
 use serde_json::{Value, json};
 
 /// A running simulator.
@@ -71,7 +71,8 @@ impl Cloud {
             signature: SignatureVersion::V3,
         };
         let http = Http::new(timeout).unwrap();
-        Client::new(config, http, Credentials::new(source), Arc::new(System))
+        let (clock, rng) = (Arc::new(System), Arc::new(System));
+        Client::new(config, http, Credentials::new(source), clock, rng)
     }
 
     /// The key that every world here has.

@@ -2,16 +2,16 @@
 
 use flatnet_vpc_route::diff::{InPlace, Op, Plan, Rules, Sightings, diff};
 use flatnet_vpc_route::model::{
-    DesiredEntry, DesiredTable, Generation, NextHop, NextHopKind, NextHops, TableId, Timestamp,
+    DesiredEntry, DesiredTable, Generation, NextHop, NextHopKind, NextHops, Timestamp,
 };
-use flatnet_vpc_route::provider::{Failure, Provider};
+use flatnet_vpc_route::providers::{Failure, Provider, TableScope};
 
 /// Destinations, each with its gateways.
 pub(crate) type Wanted<'a> = &'a [(&'a str, &'a [&'a str])];
 
 /// The table of every router here.
-pub(crate) fn table() -> TableId {
-    TableId("edge".into())
+pub(crate) fn table() -> TableScope {
+    TableScope::of_router("edge")
 }
 
 fn desired(wanted: Wanted<'_>) -> DesiredTable {
@@ -28,7 +28,7 @@ fn desired(wanted: Wanted<'_>) -> DesiredTable {
         }
     });
     DesiredTable {
-        table: table(),
+        table: table().id,
         entries: entries.collect(),
     }
 }

@@ -1,14 +1,18 @@
 //! One step of the tests: a command with a name and a limit.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use super::MINUTE;
 use super::count::Count;
+use super::outcome::{Outcome, failures};
+use crate::guest::{Ended, Guest, Job};
 use crate::{host, report};
 
 /// How much of a failed step's output is shown; the rest is in its log.
@@ -17,23 +21,34 @@ const SHOWN_LINES: usize = 200;
 const GRACE: Duration = Duration::from_secs(60);
 
 /// A command, what it is called, and how long it may take.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Step {
     name: String,
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(&'static str, &'static str)>,
     limit: Duration,
+    /// The kernel to run it on; none: this machine's.
+    guest: Option<Arc<dyn Guest>>,
+    /// The packages that the guest has besides, and where they are unpacked.
+    programs: Option<(&'static [&'static str], PathBuf)>,
 }
 
-/// What came of a step.
+/// Whether a step has the terminal's last line for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// Its name is printed when it begins.
+    Alone,
+    /// Others print meanwhile: its line comes whole, when it has ended.
+    Beside,
+}
+
+/// How a step ended.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) name: String,
-    pub(crate) count: Count,
-    /// How to run it alone.
-    pub(crate) again: Option<String>,
-    took: Duration,
+struct End {
+    success: bool,
+    /// What its output does not say.
+    note: Option<String>,
 }
 
 impl Step {
@@ -50,12 +65,17 @@ impl Step {
             args: args.iter().map(|&a| a.to_owned()).collect(),
             env: Vec::new(),
             limit: 10 * MINUTE,
+            guest: None,
+            programs: None,
         }
     }
 
-    pub(crate) fn arg(mut self, arg: &str) -> Self {
-        self.args.push(arg.to_owned());
-        self
+    /// The same under another name.
+    pub(super) fn named(&self, name: String) -> Self {
+        Self {
+            name,
+            ..self.clone()
+        }
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
@@ -68,6 +88,23 @@ impl Step {
         self
     }
 
+    /// The same in a guest.
+    pub(crate) fn inside(mut self, guest: Arc<dyn Guest>) -> Self {
+        self.guest = Some(guest);
+        self
+    }
+
+    /// With these packages, unpacked in `dir`, in the guest.
+    pub(crate) fn with(mut self, packages: &'static [&'static str], dir: PathBuf) -> Self {
+        self.programs = Some((packages, dir));
+        self
+    }
+
+    /// Its row's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The command as one would type it.
     pub(crate) fn shown(&self) -> String {
         let variables = self
@@ -75,45 +112,63 @@ impl Step {
             .iter()
             .map(|(name, value)| format!("{name}={}", quoted(value)));
         let words = self.args.iter().map(|a| quoted(a));
+        let mut guest = Vec::new();
+        if let Some(inside) = &self.guest {
+            guest.extend(["cargo", "xtask", "guest", "--kernel", inside.kind()]);
+            let packages = self.programs.as_ref().map(|(packages, _)| *packages);
+            let with = packages.into_iter().flatten().flat_map(|p| ["--with", *p]);
+            guest.extend(with.chain(["--"]));
+        }
+        let guest = guest.into_iter().map(str::to_owned);
         variables
+            .chain(guest)
             .chain([quoted(&self.program.to_string_lossy())])
             .chain(words)
             .collect::<Vec<_>>()
             .join(" ")
     }
 
-    /// Runs it, its output into a log; the log is shown where it fails.
+    /// Runs it, its output into a log; the log's end is shown where it fails.
     ///
     /// # Errors
     /// If the log cannot be written or the program cannot be started.
-    pub(crate) fn run(&self) -> Result<Outcome> {
+    pub(crate) fn run(&self, voice: Voice) -> Result<Outcome> {
         let log = self.log()?;
-        report::begin(&format!("{:.<40} ", format!("{} ", self.name)));
+        let label = format!("{:.<44} ", format!("{} ", self.name));
+        if voice == Voice::Alone {
+            report::begin(&label);
+        }
         let started = Instant::now();
-        let (status, in_time) = self.run_into(&log)?;
+        let end = match &self.guest {
+            None => self.run_here(&log)?,
+            Some(guest) => self.run_inside(guest.as_ref(), &log)?,
+        };
         let took = started.elapsed();
         let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-        let success = status.success() && in_time;
+        let success = end.success;
         let count = Count::of_step(&output, success);
         let word = report::paint(success, if success { "ok" } else { "FAILED" });
-        report::line(&format!("{word} {:.1} s ({count})", took.as_secs_f64()));
-        if !success {
-            report::line(&tail(&output, SHOWN_LINES));
-            if !in_time {
-                report::line(&format!(
-                    "it was over its limit of {} s",
-                    self.limit.as_secs()
-                ));
-            }
-            report::line(&format!("the whole output: {}", log.display()));
-            report::line(&format!("to run it alone:  {}", self.shown()));
+        let mut told = format!("{word} {:.1} s ({count})", took.as_secs_f64());
+        if voice == Voice::Beside {
+            told.insert_str(0, &label);
         }
-        Ok(Outcome {
-            name: self.name.clone(),
-            count,
-            again: Some(self.shown()),
-            took,
-        })
+        if !success {
+            told = [
+                told,
+                tail(&output, SHOWN_LINES),
+                end.note.clone().unwrap_or_default(),
+                format!("the whole output: {}", log.display()),
+                format!("to run it alone:  {}", self.shown()),
+            ]
+            .join("\n");
+        }
+        // In one piece: another step may print at the same time.
+        report::line(&told);
+        let failures = match success {
+            true => Vec::new(),
+            false => failures(&output),
+        };
+        Ok(Outcome::of_step(self, count, failures, end.note, took))
     }
 
     fn log(&self) -> Result<PathBuf> {
@@ -135,7 +190,7 @@ impl Step {
         command
     }
 
-    fn run_into(&self, log: &Path) -> Result<(ExitStatus, bool)> {
+    fn run_here(&self, log: &Path) -> Result<End> {
         let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut child = self
             .command()
@@ -145,15 +200,65 @@ impl Step {
             .spawn()
             .with_context(|| format!("cannot run {}", self.program.display()))?;
         if let Some(status) = wait(&mut child, self.limit)? {
-            return Ok((status, true));
+            return Ok(End::of(status));
         }
         // Politely first: a demo or a suite takes its lab down when it is told to end.
         let _ = Command::new("kill").arg(child.id().to_string()).status();
-        if let Some(status) = wait(&mut child, GRACE)? {
-            return Ok((status, false));
+        if wait(&mut child, GRACE)?.is_none() {
+            child.kill()?;
+            child.wait()?;
         }
-        child.kill()?;
-        Ok((child.wait()?, false))
+        Ok(End::late(self.limit))
+    }
+
+    /// In a guest there is nothing to clean up: it is killed when its time is up.
+    fn run_inside(&self, guest: &dyn Guest, log: &Path) -> Result<End> {
+        let mut file =
+            File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let argv = std::iter::once(self.program.clone().into_os_string());
+        let job = Job {
+            argv: argv.chain(self.args.iter().map(Into::into)).collect(),
+            dir: host::root().to_owned(),
+            writable: Vec::new(),
+            limit: self.limit,
+            terminal: false,
+            programs: self.programs.as_ref().map(|(_, dir)| dir.clone()),
+        };
+        let mut written = Ok(());
+        let ended = guest.run(&job, &mut |line| {
+            if written.is_ok() {
+                written = writeln!(file, "{line}");
+            }
+        })?;
+        written.with_context(|| format!("cannot write {}", log.display()))?;
+        Ok(match ended {
+            Ended::Exit(code) => End {
+                success: code == 0,
+                note: None,
+            },
+            Ended::TimedOut => End::late(self.limit),
+            other => End {
+                success: false,
+                note: Some(format!("the guest {} {other}", guest.name())),
+            },
+        })
+    }
+}
+
+impl End {
+    fn of(status: ExitStatus) -> Self {
+        Self {
+            success: status.success(),
+            note: None,
+        }
+    }
+
+    fn late(limit: Duration) -> Self {
+        let note = format!("it was over its limit of {} s", limit.as_secs());
+        Self {
+            success: false,
+            note: Some(note),
+        }
     }
 }
 
@@ -168,53 +273,6 @@ fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
             return Ok(None);
         }
         std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-impl Outcome {
-    /// Something that is no command went well.
-    pub(crate) fn passed(name: &str, took: Duration) -> Self {
-        Self::bare(name, Count::of_step("", true), took)
-    }
-
-    /// Something that is no command failed.
-    pub(crate) fn failed(name: &str, took: Duration) -> Self {
-        Self::bare(name, Count::of_step("", false), took)
-    }
-
-    /// Something was not run.
-    pub(crate) fn skipped(name: &str) -> Self {
-        let count = Count {
-            skipped: 1,
-            ..Count::default()
-        };
-        Self::bare(name, count, Duration::ZERO)
-    }
-
-    fn bare(name: &str, count: Count, took: Duration) -> Self {
-        Self {
-            name: name.to_owned(),
-            count,
-            again: None,
-            took,
-        }
-    }
-
-    /// Its row of the table.
-    pub(crate) fn row(&self) -> String {
-        let good = self.count.failed == 0;
-        let word = match (good, self.count.passed) {
-            (false, _) => "FAILED ",
-            (true, 0) if self.count.skipped > 0 => "skipped",
-            (true, _) => "ok     ",
-        };
-        format!(
-            "{}  {:<28} {:>8.1} s  {}",
-            report::paint(good, word),
-            self.name,
-            self.took.as_secs_f64(),
-            self.count
-        )
     }
 }
 
@@ -259,7 +317,7 @@ mod tests {
         let started = Instant::now();
         let step =
             Step::program("sleeper", Path::new("sleep"), &["30"]).limit(Duration::from_millis(100));
-        let outcome = step.run().expect("sleep starts");
+        let outcome = step.run(Voice::Alone).expect("sleep starts");
         assert_eq!(outcome.count.failed, 1);
         assert!(started.elapsed() < Duration::from_secs(20));
     }

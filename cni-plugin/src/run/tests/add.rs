@@ -35,6 +35,7 @@ fn an_add_hands_every_wish_to_netd() {
         json!({
             "version": 1, "network": "pods", "container_id": "abc", "ifname": "eth0",
             "netns": "/run/netns/x", "plan_network": "blue", "ips": ["10.0.0.7"],
+            "ip_prefixes": [{"address": "10.0.0.7/24", "place": "runtimeConfig.ips[0]"}],
             "mac": "02:00:00:00:00:07", "mtu": 1400, "trunk": [5, 6],
             "bandwidth": {"ingress": {"rate": 8000, "burst": 800}},
             "routes": [{"dst": "10.9.0.0/16"}],

@@ -82,6 +82,16 @@ fn a_gc_with_an_empty_list_asks_for_all() {
 }
 
 #[test]
+fn a_gc_with_only_the_other_name_of_the_list_is_done() {
+    let one = json!({"cni.dev/attachments": [{"containerID": "a", "ifname": "eth0"}]});
+    let ran = call(Netd::Serves, "GC", &conf_with(&one));
+    assert_eq!(
+        ran.request()["valid"],
+        json!([{"container_id": "a", "ifname": "eth0"}])
+    );
+}
+
+#[test]
 fn a_gc_with_one_wrong_entry_never_reaches_netd() {
     let bad = json!({"cni.dev/valid-attachments": [{"containerID": "a", "ifname": "a/b"}]});
     let ran = call(Netd::Serves, "GC", &conf_with(&bad));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use flatnet_types::api::VersionReply;
 use flatnet_types::api::view::{
-    AttachmentState, AttachmentView, NetworkUsage, NodeView, PlanView, ReconcileView,
+    AttachmentState, AttachmentView, NetworkUsage, NodeView, PlanView, ProblemView, ReconcileView,
 };
 use flatnet_types::{IfName, NetworkName, NodeName, Timestamp};
 use serde::de::IgnoredAny;
@@ -32,8 +32,10 @@ struct Status {
     last_reconcile: ReconcileView,
     /// What it would do now.
     would: Vec<String>,
-    /// What stands in the way, and what netd cannot mend.
+    /// What is wrong and netd cannot repair by itself, each in one line.
     problems: Vec<String>,
+    /// The same with code, command and time. Empty where netd is older than 0.2.
+    problem_details: Vec<ProblemView>,
 }
 
 /// What of a node's part of the plan is shown.
@@ -82,11 +84,30 @@ pub(super) fn status(socket: &Path, output: &mut Output<'_>) -> Result<u8, CliEr
         usage: node.usage,
         last_reconcile: node.last_reconcile,
         would: plan.would,
-        problems: plan.plan.problems,
+        problems: lines(&node.problems, plan.plan.problems),
+        problem_details: node.problems,
     };
-    output.show(&status, status_tables)?;
+    let now = output.now;
+    output.show(&status, |s| status_tables(s, now))?;
     let well = status.ready && status.would.is_empty() && status.problems.is_empty();
     Ok(if well { exit::OK } else { exit::FOUND })
+}
+
+/// The problems that netd names, and those that only a dry run sees, in one line each.
+fn lines(named: &[ProblemView], dry_run: Vec<String>) -> Vec<String> {
+    let mut lines: Vec<String> = named.iter().map(line).collect();
+    let known = |seen: &String| lines.contains(seen);
+    let unknown: Vec<String> = dry_run.into_iter().filter(|seen| !known(seen)).collect();
+    lines.extend(unknown);
+    lines
+}
+
+/// As netd writes a problem in one line.
+fn line(problem: &ProblemView) -> String {
+    match &problem.repair {
+        Some(command) => format!("{}: `{command}`", problem.text),
+        None => problem.text.clone(),
+    }
 }
 
 pub(super) fn reconcile(socket: &Path, output: &mut Output<'_>) -> Result<u8, CliError> {
@@ -128,7 +149,7 @@ fn why_not(netd: &Daemon, ready: bool) -> Option<String> {
     }
 }
 
-fn status_tables(s: &Status) -> Vec<Table> {
+fn status_tables(s: &Status, now: Timestamp) -> Vec<Table> {
     let mut about = Table::new([Column::text("NODE"), Column::text("VALUE").wrapped()])
         .title(format!("Node {}", s.node))
         .without_heads();
@@ -141,7 +162,7 @@ fn status_tables(s: &Status) -> Vec<Table> {
     };
     let ready = match s.ready {
         true => Cell::styled("yes", Style::Good),
-        false => Cell::styled("NO: ADD is refused", Style::Bad),
+        false => Cell::styled("NO", Style::Bad),
     };
     about.row(["ready".into(), ready]);
     if let Some(why) = &s.not_ready {
@@ -205,15 +226,36 @@ fn status_tables(s: &Status) -> Vec<Table> {
     }
     let mut shown = vec![about, usage, would];
     if !s.problems.is_empty() {
-        let mut problems = Table::new([Column::text("PROBLEM").wrapped()])
-            .title("What netd cannot mend")
-            .without_heads();
-        for p in &s.problems {
-            problems.row([Cell::styled(p.as_str(), Style::Bad)]);
-        }
-        shown.push(problems);
+        shown.push(problems(s, now));
     }
     shown
+}
+
+fn problems(s: &Status, now: Timestamp) -> Table {
+    let mut table = Table::new([
+        Column::text("CODE"),
+        Column::text("SINCE"),
+        Column::text("PROBLEM").wrapped(),
+    ])
+    .title("What is wrong and netd cannot repair by itself");
+    for problem in &s.problem_details {
+        let style = if problem.blocks_ready {
+            Style::Bad
+        } else {
+            Style::Warn
+        };
+        let text = Cell::styled(line(problem), style);
+        table.row([
+            problem.code.as_str().into(),
+            age(now, problem.since).into(),
+            text,
+        ]);
+    }
+    for seen in s.problems.iter().skip(s.problem_details.len()) {
+        let text = Cell::styled(seen.as_str(), Style::Bad);
+        table.row(["".into(), "now".into(), text]);
+    }
+    table
 }
 
 pub(super) fn attachments(

@@ -16,7 +16,21 @@ use crate::source::Source;
 
 pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<u8, CliError> {
     match command {
-        PlanCommand::Check { plans, format } => check::run(&plans, format, output),
+        PlanCommand::Check {
+            plans,
+            format,
+            deny,
+            allow,
+            day,
+        } => {
+            let asked = check::Asked {
+                format,
+                deny: deny.is_some(),
+                allow: &allow,
+                day,
+            };
+            check::run(&plans, &asked, output)
+        }
         PlanCommand::Show { plan, what } => show::run(&Source::read(&plan)?, &what, output),
         PlanCommand::Ranges {
             plan,

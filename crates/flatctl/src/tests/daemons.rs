@@ -126,6 +126,38 @@ fn a_node_with_work_to_do_exits_1_and_says_what() {
 }
 
 #[test]
+fn a_problem_is_shown_with_its_code_its_age_and_the_command_that_repairs_it() {
+    const BROKEN: &str = r#"{"ready":false,"usage":[],
+        "spec":{"node":"idc-001","mode":"routed","uplink":"eth0"},
+        "last_reconcile":{"applied":[],"failed":[],"problems":[],"converged":true},
+        "problems":[{"code":"forward-drop","text":"the chain FORWARD drops what this node forwards",
+        "repair":"iptables -P FORWARD ACCEPT","blocks_ready":true,"since":8495000}]}"#;
+    const NOTHING: &str = r#"{"would":[],"plan":{"problems":[]},"actual":{}}"#;
+    const ANSWERS: &[(&str, u16, &str)] = &[
+        ("GET /v1/node", 200, BROKEN),
+        ("GET /v1/attachments", 200, "[]"),
+        ("GET /v1/version", 200, VERSION),
+        ("GET /v1/plan", 200, NOTHING),
+        (
+            "GET /readyz",
+            503,
+            r#"{"code":50,"msg":"not ready","details":""}"#,
+        ),
+    ];
+    let netd = Fake::answering("netd.sock", ANSWERS);
+    let ran = at_noon(&["node", "status", "--netd", &netd.path("netd.sock")]);
+    assert_eq!(ran.code, error::exit::FOUND);
+    let row = ran.out.lines().find(|l| l.contains("forward-drop"));
+    let row = row.expect("a row of the problem");
+    assert!(row.contains("5s"), "{row}");
+    assert!(
+        ran.out.contains("`iptables -P FORWARD ACCEPT`"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
 fn a_node_that_is_not_ready_says_why() {
     let netd = Fake::answering(
         "netd.sock",

@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use super::*;
 
 /// A file with a plan in which `from` is `to`.
-fn changed(from: &str, to: &str) -> tempfile::NamedTempFile {
+pub(super) fn changed(from: &str, to: &str) -> tempfile::NamedTempFile {
     let text = std::fs::read_to_string(TWO_SITES).expect("the fixture");
     assert!(text.contains(from), "{from:?} is not in the fixture");
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -11,7 +11,7 @@ fn changed(from: &str, to: &str) -> tempfile::NamedTempFile {
     file
 }
 
-fn path(file: &tempfile::NamedTempFile) -> &str {
+pub(super) fn path(file: &tempfile::NamedTempFile) -> &str {
     file.path().to_str().expect("text")
 }
 
@@ -183,9 +183,80 @@ fn diff_is_steps_in_the_order_in_which_to_do_them() {
 }
 
 #[test]
+fn diff_fits_a_terminal_of_80_columns() {
+    use unicode_width::UnicodeWidthStr;
+
+    let new = changed("count: 6", "count: 3");
+    let around = || Surroundings {
+        width: Some(80),
+        ..Surroundings::default()
+    };
+    let ran = flatctl_on(
+        around(),
+        &["plan", "diff", TWO_SITES, path(&new), "--details"],
+    );
+    let wide: Vec<&str> = ran.out.lines().filter(|l| l.width() > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    for line in [
+        "noticed by  idc-004…idc-006 and their containers",
+        "for         until drained, for its containers are made again elsewhere",
+        "run it on   each host that it concerns",
+    ] {
+        assert!(ran.out.lines().any(|l| l == line), "{line}: {}", ran.out);
+    }
+    assert!(
+        ran.out.contains("done when   flatctl attachments shows"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn programs_read_who_notices_a_change_for_how_long_and_how_it_is_seen() {
+    let new = changed("count: 6", "count: 5");
+    let json = result(&["plan", "diff", TWO_SITES, path(&new), "-o", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let changes = found["changes"].as_array().expect("changes");
+    let drain = changes
+        .iter()
+        .find(|c| c["phase"] == "drain")
+        .expect("a drain");
+    assert_eq!(drain["notices"], serde_json::json!([{"host": "idc-006"}]));
+    assert_eq!(drain["lasts"]["until"], "drained");
+    assert_eq!(drain["check"]["run"], "flatctl attachments");
+    let take = changes
+        .iter()
+        .find(|c| c["phase"] == "take")
+        .expect("a removal");
+    assert_eq!(take["lasts"], serde_json::json!({"until": "never"}));
+    assert!(take.get("notices").is_none(), "{take}");
+}
+
+#[test]
+fn each_check_that_a_diff_names_is_a_call_that_flatctl_takes() {
+    let mut own = 0;
+    for check in flatnet_plan::diff::checks() {
+        let Some(call) = check.run.strip_prefix("flatctl ") else {
+            continue;
+        };
+        let filled = call
+            .replace("ADDRESS", "10.100.16.5")
+            .replace("GATEWAY", "10.100.0.1");
+        let words = std::iter::once("flatctl").chain(filled.split_whitespace());
+        let parsed = args::Cli::command().try_get_matches_from(words);
+        assert!(parsed.is_ok(), "{}: {:?}", check.run, parsed.err());
+        own += 1;
+    }
+    assert!(own > 5, "{own}");
+}
+
+#[test]
 fn draw_is_a_picture_on_stdout_or_in_a_file() {
     let picture = result(&["plan", "draw", TWO_SITES]);
     assert!(picture.starts_with("<?xml") && picture.ends_with("</svg>\n"));
+    for text in ["tor1a", "tor2b", "10.200.0.1", "gateway 172.20.1.253"] {
+        assert!(picture.contains(&format!(">{text}</text>")), "{text}");
+    }
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("plan.svg");
     let name = file.to_str().expect("text");

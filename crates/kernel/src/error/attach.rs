@@ -17,19 +17,19 @@ pub enum NetnsError {
     /// Nothing is there: the sandbox is gone, or never was.
     #[error("there is no network namespace at {path:?}")]
     NotFound {
-        /// The path.
+        /// Path of the file that was to be the namespace.
         path: PathBuf,
     },
     /// A file of another kind is there.
     #[error("{path:?} is not a namespace")]
     NotANamespace {
-        /// The path.
+        /// Path of the file that was to be the namespace.
         path: PathBuf,
     },
     /// A namespace, but not a network one.
     #[error("{path:?} is a namespace of another kind ({kind}), not a network namespace")]
     WrongKind {
-        /// The path.
+        /// Path of the file that was to be the namespace.
         path: PathBuf,
         /// The kind: `pid`, `mnt`, ….
         kind: &'static str,
@@ -37,13 +37,13 @@ pub enum NetnsError {
     /// The namespace that this process itself is in.
     #[error("{path:?} is the host's own network namespace")]
     OwnNamespace {
-        /// The path.
+        /// Path of the file that was to be the namespace.
         path: PathBuf,
     },
     /// The path may not be opened.
     #[error("opening {path:?} is not permitted: {errno}")]
     NotPermitted {
-        /// The path.
+        /// Path of the file that was to be the namespace.
         path: PathBuf,
         /// EACCES or EPERM.
         errno: Errno,
@@ -51,11 +51,11 @@ pub enum NetnsError {
     /// Something else failed.
     #[error("{during} {path:?}: {errno}")]
     Io {
-        /// The path.
+        /// Path of the file that was to be the namespace.
         path: PathBuf,
-        /// The step.
+        /// What was attempted, in the words of the message.
         during: &'static str,
-        /// Its errno.
+        /// The errno of the failed system call.
         errno: Errno,
     },
 }
@@ -93,31 +93,31 @@ pub enum LinkError {
     /// The container has an interface of this name already (EEXIST).
     #[error("the container has an interface named {name} already")]
     ContainerNameTaken {
-        /// The name.
+        /// Name of the interface.
         name: IfName,
     },
     /// The container has an interface with this index already.
     #[error("the container has an interface with index {ifindex} already")]
     ContainerIndexTaken {
-        /// The index.
+        /// Interface index.
         ifindex: u32,
     },
     /// The node has an interface of this name already (EEXIST).
     #[error("the node has an interface named {name} already")]
     HostNameTaken {
-        /// The name.
+        /// Name of the interface.
         name: IfName,
     },
     /// The node has an interface with this index already.
     #[error("the node has an interface with index {ifindex} already")]
     HostIndexTaken {
-        /// The index.
+        /// Interface index.
         ifindex: u32,
     },
-    /// The index is none that a link of a pair can have: 2 to 2³¹ − 1.
+    /// The index is not one that a link of a pair can have: 2 to 2³¹ − 1.
     #[error("{ifindex} cannot be the index of an interface: 2 to 2147483647 can")]
     BadIndex {
-        /// The index.
+        /// Interface index.
         ifindex: u32,
     },
     /// The container's namespace is gone, or is being taken down.
@@ -139,14 +139,14 @@ pub enum LinkError {
     /// There is no interface of this name.
     #[error("there is no interface named {name}")]
     NoSuchLink {
-        /// The name.
+        /// Name of the interface.
         name: IfName,
     },
     /// The link was still there when the time was up. A deletion that was begun goes on;
     /// one that still waited for a thread is not done.
     #[error("deleting {name}: not done within {} ms", .after.as_millis())]
     TimedOut {
-        /// The interface.
+        /// Name of the interface.
         name: IfName,
         /// How long was waited.
         after: Duration,
@@ -204,7 +204,7 @@ pub enum ConfigureError {
     /// Another interface of the container holds the route already (EEXIST).
     #[error("the container has another route to {dst} already")]
     RouteTaken {
-        /// The destination.
+        /// Destination prefix; a /0 is the default route.
         dst: IpNetwork,
     },
     /// The next hop cannot be reached through the interface (ENETUNREACH, EHOSTUNREACH).

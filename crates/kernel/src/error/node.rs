@@ -14,7 +14,7 @@ pub enum AddressError {
     /// There is no interface of this name.
     #[error("there is no interface named {name}")]
     NoSuchLink {
-        /// The name.
+        /// Name of the interface.
         name: IfName,
     },
     /// Anything else.
@@ -40,6 +40,31 @@ impl AddressError {
     }
 }
 
+/// Why a packet socket was not opened.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PacketError {
+    /// There is no interface of this name.
+    #[error("there is no interface named {name}")]
+    NoSuchLink {
+        /// Name of the interface.
+        name: IfName,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl PacketError {
+    /// Whether the same call may well succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::NoSuchLink { .. } => true,
+            Self::Request(e) => e.is_retryable(),
+        }
+    }
+}
+
 /// Why a route was not added or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -47,9 +72,9 @@ pub enum RouteError {
     /// A route with the same destination, table and metric is there, and it is not ours.
     #[error("the route to {dst} in table {table} belongs to protocol {protocol}")]
     Foreign {
-        /// The destination.
+        /// Destination prefix; a /0 is the default route.
         dst: IpNetwork,
-        /// The table.
+        /// Number of the routing table; 254 is `main`.
         table: u32,
         /// Whose it is (`rtm_protocol`).
         protocol: u8,
@@ -57,7 +82,7 @@ pub enum RouteError {
     /// The next hop's interface is down or absent, or the gateway is in no prefix of it.
     #[error("the route to {dst}: its next hop is not usable: {fault}")]
     NextHopUnusable {
-        /// The destination.
+        /// Destination prefix; a /0 is the default route.
         dst: IpNetwork,
         /// What the kernel said.
         fault: Fault,
@@ -95,41 +120,41 @@ pub enum SysctlError {
     /// The key is not one below `/proc/sys/net`.
     #[error("{key:?} is not a sysctl key below net")]
     BadKey {
-        /// The key.
+        /// Key below `net`, with `/` between its parts.
         key: String,
     },
     /// This kernel (or interface) has no such key.
     #[error("there is no sysctl {key}")]
     Absent {
-        /// The key.
+        /// Key below `net`, with `/` between its parts.
         key: String,
     },
     /// `/proc/sys` is mounted read-only: a container needs it writable.
     #[error("sysctl {key}: /proc/sys is read-only")]
     ReadOnly {
-        /// The key.
+        /// Key below `net`, with `/` between its parts.
         key: String,
     },
     /// The kernel does not take the value.
     #[error("sysctl {key} does not take {value:?}")]
     BadValue {
-        /// The key.
+        /// Key below `net`, with `/` between its parts.
         key: String,
-        /// The value.
+        /// The value as text.
         value: String,
     },
     /// The value read is not what it should be.
     #[error("sysctl {key} has the value {value:?}, which is not a number")]
     NotANumber {
-        /// The key.
+        /// Key below `net`, with `/` between its parts.
         key: String,
-        /// The value.
+        /// The value as text.
         value: String,
     },
     /// Anything else.
     #[error("sysctl {key}: {fault}")]
     Io {
-        /// The key.
+        /// Key below `net`, with `/` between its parts.
         key: String,
         /// What failed.
         fault: Fault,

@@ -15,7 +15,7 @@ use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use crate::error::Fault;
 use crate::socket::Request;
-use crate::spec::{LinkChange, VethSpec};
+use crate::spec::{LinkChange, PairSpec, VethSpec};
 use crate::view::{Link, OperState};
 
 /// Bytes of `struct ifinfomsg`.
@@ -71,6 +71,27 @@ pub(crate) fn new_veth(
     .up()
     .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
     .build();
+    Request::new(
+        RouteNetlinkMessage::NewLink(message),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
+}
+
+/// Makes a veth pair with both ends in the socket's own namespace, down.
+pub(crate) fn new_pair(spec: &PairSpec) -> Request {
+    let one_queue = || [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)];
+    let mut peer = LinkMessageBuilder::<LinkUnspec>::new()
+        .name(spec.peer.as_str())
+        .mtu(spec.mtu.get())
+        .build();
+    peer.attributes.extend(one_queue());
+    let mut message = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+        .name(spec.name.as_str())
+        .mtu(spec.mtu.get())
+        .promiscuous(spec.promiscuous)
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+        .build();
+    message.attributes.extend(one_queue());
     Request::new(
         RouteNetlinkMessage::NewLink(message),
         NLM_F_CREATE | NLM_F_EXCL,
@@ -195,6 +216,7 @@ pub(crate) fn read(payload: &[u8]) -> Result<Option<Link>, Fault> {
         peer_ifindex: None,
         peer_in_other_netns: false,
         master: None,
+        active_slave: None,
     };
     for attribute in NlasIterator::new(payload.get(HEADER_LEN..).unwrap_or_default()) {
         let attribute = attribute.map_err(bad)?;
@@ -214,15 +236,30 @@ pub(crate) fn read(payload: &[u8]) -> Result<Option<Link>, Fault> {
             libc::IFLA_LINK_NETNSID => link.peer_in_other_netns = true,
             libc::IFLA_MASTER => link.master = number(value),
             libc::IFLA_LINKINFO => {
-                link.kind = NlasIterator::new(value)
-                    .map_while(Result::ok)
-                    .find(|a| a.kind() == libc::IFLA_INFO_KIND)
-                    .map(|a| text(a.value()));
+                let inside = |kind| {
+                    NlasIterator::new(value)
+                        .map_while(Result::ok)
+                        .find(|a| a.kind() == kind)
+                };
+                link.kind = inside(libc::IFLA_INFO_KIND).map(|a| text(a.value()));
+                if link.kind.as_deref() == Some("bond") {
+                    let data = inside(libc::IFLA_INFO_DATA);
+                    link.active_slave = data.and_then(|a| active_slave(a.value()));
+                }
             }
             _ => {}
         }
     }
     Ok(Some(link))
+}
+
+/// What a bond says of itself (linux/if_link.h).
+fn active_slave(data: &[u8]) -> Option<u32> {
+    const IFLA_BOND_ACTIVE_SLAVE: u16 = 2;
+    NlasIterator::new(data)
+        .map_while(Result::ok)
+        .find(|a| a.kind() == IFLA_BOND_ACTIVE_SLAVE)
+        .and_then(|a| number(a.value()))
 }
 
 /// A C string, without its NUL.

@@ -18,7 +18,7 @@ fn deleted(ifindex: u32) -> Vec<u8> {
 fn an_announced_deletion_wakes_those_who_wait_for_it_and_no_others() {
     let (monitor, _runtime) = monitor();
     let shared = monitor.handle();
-    let socket = subscribe().expect("a socket");
+    let socket = subscribe(&[RTNLGRP_LINK]).expect("a socket");
     let (mut ours, mut others) = (oneshot::channel(), oneshot::channel());
     shared.expect(0x7fff_0001, ours.0);
     shared.expect(0x7fff_0002, others.0);
@@ -31,7 +31,7 @@ fn an_announced_deletion_wakes_those_who_wait_for_it_and_no_others() {
 fn lost_announcements_are_made_up_for_by_a_look() {
     let (monitor, runtime) = monitor();
     let shared = monitor.handle();
-    let socket = subscribe().expect("a socket");
+    let socket = subscribe(&[RTNLGRP_LINK]).expect("a socket");
     let mut events = monitor.watch();
     let (mut gone, mut there) = (oneshot::channel(), oneshot::channel());
     shared.expect(0x7fff_fff0, gone.0);
@@ -47,7 +47,7 @@ fn lost_announcements_are_made_up_for_by_a_look() {
 fn an_announcement_that_is_cut_leads_to_a_look() {
     let (monitor, runtime) = monitor();
     let shared = monitor.handle();
-    let socket = subscribe().expect("a socket");
+    let socket = subscribe(&[RTNLGRP_LINK]).expect("a socket");
     let mut events = monitor.watch();
     let datagram = deleted(0x7fff_fff0);
     shared.take_in(&socket, &datagram[..datagram.len() - 4]);
@@ -58,7 +58,7 @@ fn an_announcement_that_is_cut_leads_to_a_look() {
 fn a_watcher_that_falls_behind_is_told_to_look() {
     let (monitor, runtime) = monitor();
     let shared = monitor.handle();
-    let socket = subscribe().expect("a socket");
+    let socket = subscribe(&[RTNLGRP_LINK]).expect("a socket");
     let mut events = monitor.watch();
     for n in 0..u32::try_from(EVENTS_MAX).expect("small") + 1 {
         shared.take_in(&socket, &deleted(0x7fff_0000 + n));

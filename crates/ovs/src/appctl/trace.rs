@@ -12,7 +12,7 @@ pub struct Trace {
 /// A flow that a packet meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetFlow {
-    /// Its table.
+    /// Number of its table, 0 to 253.
     pub table: u8,
     /// Its match and priority; `No match.` where the table has none for the packet.
     pub flow: String,

@@ -10,10 +10,9 @@ use super::matches::OFPVID_PRESENT;
 use super::port;
 
 mod codec;
-mod learn;
-mod learn_codec;
+mod conntrack;
 
-pub use learn::{Learn, LearnPart, LearnValue};
+pub use conntrack::{Conntrack, Zone};
 
 /// The controller gets whole packets.
 pub const WHOLE_PACKET: u16 = 0xffff;
@@ -21,11 +20,11 @@ pub const WHOLE_PACKET: u16 = 0xffff;
 /// Some bits of a field: `field[offset..offset+bits]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bits {
-    /// The field.
+    /// The field that they are of.
     pub field: Field,
     /// The lowest bit.
     pub offset: u16,
-    /// How many.
+    /// The number of bits, from the lowest up.
     pub count: u16,
 }
 
@@ -82,7 +81,7 @@ pub enum Action {
     PopVlan,
     /// Sets a whole field. The match must have the field's prerequisites.
     SetField {
-        /// The field.
+        /// The field that is set.
         field: Field,
         /// Its new value.
         value: Bytes16,
@@ -96,7 +95,7 @@ pub enum Action {
     },
     /// Copies bits between fields (NXAST_REG_MOVE).
     RegMove {
-        /// From where.
+        /// The bits that are copied.
         from: Bits,
         /// To where, as many bits.
         to: Bits,
@@ -108,8 +107,10 @@ pub enum Action {
         /// The table; `None` for the present one.
         table: Option<u8>,
     },
-    /// Makes a flow (NXAST_LEARN).
-    Learn(Box<Learn>),
+    /// Asks the datapath's connection tracker (NXAST_CT).
+    Conntrack(Conntrack),
+    /// What the group's buckets say.
+    Group(u32),
     /// One that this crate does not know, as the switch sent it, header and all.
     Unknown(Vec<u8>),
 }
@@ -277,7 +278,8 @@ impl fmt::Display for Action {
                 (None, Some(table)) => write!(f, "resubmit(,{table})"),
                 (Some(port), Some(table)) => write!(f, "resubmit({port},{table})"),
             },
-            Self::Learn(learn) => learn.fmt(f),
+            Self::Conntrack(ct) => ct.fmt(f),
+            Self::Group(id) => write!(f, "group:{id}"),
             Self::Unknown(bytes) => {
                 f.write_str("unknown:0x")?;
                 bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))

@@ -2,14 +2,19 @@
 
 use super::action::Action;
 use super::flow::{Flow, FlowDiff, FlowKey};
+use super::group::Group;
 use super::matches::Match;
 use super::meter::Meter;
-use super::port;
+use super::port::{self, PortDesc};
+use super::protocol::OFPT_SET_CONFIG;
+use super::settings::Settings;
 use super::wire::{HEADER, message};
 
 const OFPT_PACKET_OUT: u8 = 13;
 const OFPT_FLOW_MOD: u8 = 14;
+const OFPT_GROUP_MOD: u8 = 15;
 const OFPT_BARRIER_REQUEST: u8 = 20;
+const OFPT_PORT_MOD: u8 = 16;
 const OFPT_METER_MOD: u8 = 29;
 const OFPT_BUNDLE_CONTROL: u8 = 33;
 const OFPT_BUNDLE_ADD_MESSAGE: u8 = 34;
@@ -35,7 +40,7 @@ pub struct PacketOut {
     pub in_port: u32,
     /// What to do with it.
     pub actions: Vec<Action>,
-    /// The frame.
+    /// The Ethernet frame, from its destination address on, without its check sequence.
     pub data: Vec<u8>,
 }
 
@@ -94,9 +99,13 @@ impl Batch {
 
     /// Deletes the flow with this key; there being none is no error.
     pub fn delete_strict(&mut self, key: &FlowKey) -> &mut Self {
+        self.delete_one((0, 0), key)
+    }
+
+    fn delete_one(&mut self, cookie: (u64, u64), key: &FlowKey) -> &mut Self {
         self.push(OFPT_FLOW_MOD, |out| {
             let head = FlowModHead {
-                cookie: (0, 0),
+                cookie,
                 table: key.table,
                 command: Command::DeleteStrict,
                 timeouts: (0, 0),
@@ -105,6 +114,12 @@ impl Batch {
             head.encode(out);
             key.matches.encode(out);
         })
+    }
+
+    /// Deletes the flow with this key if it has this cookie: one that somebody has put in its place
+    /// meanwhile stays (OpenFlow 1.4.1 §6.4: a strict deletion is restricted by cookie, too).
+    pub fn delete_strict_of(&mut self, cookie: u64, key: &FlowKey) -> &mut Self {
+        self.delete_one((cookie, u64::MAX), key)
     }
 
     /// Deletes the flows, in all tables, whose cookie equals `cookie` in the bits of `mask`.
@@ -159,6 +174,35 @@ impl Batch {
         self.push(OFPT_METER_MOD, |out| {
             out.extend_from_slice(&[0, 2, 0, 0]);
             out.extend_from_slice(&id.to_be_bytes());
+        })
+    }
+
+    /// Adds a group, or puts it in the place of the one with its number (OFPGC_ADD_OR_MOD of Open
+    /// vSwitch, `ovs-ofctl --may-create mod-group`). Flows name groups that are there.
+    pub fn put_group(&mut self, group: &Group) -> &mut Self {
+        const OFPGC_ADD_OR_MOD: u16 = 0x8000;
+        self.push(OFPT_GROUP_MOD, |out| {
+            out.extend_from_slice(&OFPGC_ADD_OR_MOD.to_be_bytes());
+            group.encode(out);
+        })
+    }
+
+    /// Sets the switch's settings.
+    pub fn set_config(&mut self, settings: &Settings) -> &mut Self {
+        self.push(OFPT_SET_CONFIG, |out| settings.encode(out))
+    }
+
+    /// Lets a port receive and send again, after somebody forbade it
+    /// ([`PortDesc::restricted`]).
+    pub(crate) fn open_port(&mut self, port: &PortDesc) -> &mut Self {
+        self.push(OFPT_PORT_MOD, |out| {
+            out.extend_from_slice(&port.number.to_be_bytes());
+            out.extend_from_slice(&[0; 4]);
+            out.extend_from_slice(&port.mac.0);
+            out.extend_from_slice(&[0; 2]);
+            // No bit of the configuration, of these.
+            out.extend_from_slice(&0_u32.to_be_bytes());
+            out.extend_from_slice(&port::RESTRICTIONS.to_be_bytes());
         })
     }
 
@@ -254,7 +298,7 @@ struct FlowModHead {
     cookie: (u64, u64),
     table: u8,
     command: Command,
-    /// Idle and hard.
+    /// Idle and hard timeout, in seconds; 0: none.
     timeouts: (u16, u16),
     priority: u16,
 }

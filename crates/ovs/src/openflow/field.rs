@@ -91,6 +91,10 @@ fields! {
     Reg7 = 0x0001, 7, 4, "reg7", Hex;
     /// Metadata that tables hand on.
     Metadata = 0x8000, 2, 8, "metadata", Hex;
+    /// What [`super::Conntrack`] found; see [`CtState`].
+    CtState = 0x0001, 105, 4, "ct_state", Hex;
+    /// The mark of the connection that was found.
+    CtMark = 0x0001, 107, 4, "ct_mark", Hex;
     /// The port that a frame came in by.
     InPort = 0x8000, 0, 4, "in_port", Port;
     /// The frame's source.
@@ -125,6 +129,9 @@ fields! {
     IpDscp = 0x8000, 8, 1, "ip_dscp", Decimal;
     /// The IP protocol, or next header.
     IpProto = 0x8000, 10, 1, "nw_proto", Decimal;
+    /// Whether it is a fragment (ovs-fields(7), NXM_NX_IP_FRAG): bit 0 says so, bit 1 that it is not
+    /// the first.
+    IpFrag = 0x0001, 26, 1, "ip_frag", Hex;
     /// The TCP source port.
     TcpSrc = 0x8000, 13, 2, "tcp_src", Decimal;
     /// The TCP destination port.
@@ -199,6 +206,25 @@ impl Field {
     }
 }
 
+/// The bits of [`Field::CtState`] (ovs-fields(7), "ct_state").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CtState(pub u32);
+
+impl CtState {
+    /// It begins a connection that nobody remembers yet.
+    pub const NEW: Self = Self(0x01);
+    /// It belongs to a connection that is known.
+    pub const ESTABLISHED: Self = Self(0x02);
+    /// It belongs to a connection that is known: an error about it (ICMP).
+    pub const RELATED: Self = Self(0x04);
+    /// It goes the other way than the packet that began the connection.
+    pub const REPLY: Self = Self(0x08);
+    /// It fits no connection, and begins none.
+    pub const INVALID: Self = Self(0x10);
+    /// It was looked up.
+    pub const TRACKED: Self = Self(0x20);
+}
+
 /// A field's value or mask: as many bytes as the field has, in network order.
 ///
 /// Guarantee: bytes beyond the field's are zero, so equal values compare equal.
@@ -219,7 +245,7 @@ impl Bytes16 {
         })
     }
 
-    /// The bytes.
+    /// The value's bytes in network order.
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }

@@ -91,6 +91,15 @@ impl Flow {
         self
     }
 
+    /// What is left of it where only the owner matters.
+    pub fn head(&self) -> FlowHead {
+        FlowHead {
+            table: self.table,
+            priority: self.priority,
+            cookie: self.cookie,
+        }
+    }
+
     /// What the switch tells it apart by.
     pub fn key(&self) -> FlowKey {
         FlowKey {
@@ -151,7 +160,7 @@ impl Serialize for FlowKey {
 /// A flow in the switch, with its counters (OpenFlow 1.4.1 §7.3.5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowStats {
-    /// The flow.
+    /// The flow that was counted for.
     pub flow: Flow,
     /// Packets that it matched.
     pub packets: u64,
@@ -203,6 +212,52 @@ impl FlowStats {
             packets,
             bytes,
             age,
+        })
+    }
+}
+
+/// What a flow of another owner is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct FlowHead {
+    /// Number of its table, 0 to 253.
+    pub table: u8,
+    /// Priority, of which the highest wins.
+    pub priority: u16,
+    /// Its owner's mark.
+    pub cookie: u64,
+}
+
+impl fmt::Display for FlowHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            priority,
+            cookie,
+        } = self;
+        write!(f, "cookie={cookie:#x},table={table},priority={priority}")
+    }
+}
+
+/// How many flows there are, and what passed them (OpenFlow 1.4.1 §7.3.5.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlowCount {
+    /// Packets that they matched.
+    pub packets: u64,
+    /// Bytes that they matched.
+    pub bytes: u64,
+    /// How many there are.
+    pub flows: u32,
+}
+
+impl FlowCount {
+    /// Reads an `ofp_aggregate_stats_reply`.
+    pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (packets, bytes, flows) = (r.u64()?, r.u64()?, r.u32()?);
+        r.skip(4)?;
+        Ok(Self {
+            packets,
+            bytes,
+            flows,
         })
     }
 }

@@ -29,7 +29,7 @@ struct Unknown {
 /// A match: fields with values and masks. An empty one matches everything.
 ///
 /// Guarantees: canonical. Fields are in order, each once; a value has no bit outside its
-/// mask; a mask of all bits is none, and a field with a mask of no bit is absent. So a match
+/// mask; a mask of all bits is left out, and so is a field with a mask of no bit. So a match
 /// equals what the switch gives back for it.
 ///
 /// The prerequisites (`eth_type`, `ip_proto`, …) are the caller's; the constructors
@@ -52,6 +52,20 @@ impl Match {
     /// Everything.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What both match; a field of `other` takes the place of the same one.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        for entry in &other.entries {
+            self.put(entry.field, entry.value, entry.mask);
+        }
+        for unknown in &other.unknown {
+            if !self.unknown.contains(unknown) {
+                self.unknown.push(unknown.clone());
+            }
+        }
+        self
     }
 
     /// A field's whole value.

@@ -85,7 +85,7 @@ impl Meter {
 /// A meter's counters (OpenFlow 1.4.1 §7.3.5.12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeterStats {
-    /// The meter.
+    /// The meter's number, from 1.
     pub id: u32,
     /// Flows that use it.
     pub flows: u32,

@@ -47,7 +47,13 @@ pub struct PortDesc {
     pub admin_down: bool,
     /// There is no carrier (OFPPS_LINK_DOWN).
     pub link_down: bool,
+    /// Somebody forbade it to receive or to send (OFPPC_NO_RECV, OFPPC_NO_FWD), as
+    /// `ovs-ofctl mod-port` does; no database keeps it.
+    pub restricted: bool,
 }
+
+/// OFPPC_NO_RECV and OFPPC_NO_FWD.
+pub(crate) const RESTRICTIONS: u32 = 1 << 2 | 1 << 5;
 
 const OFPPC_PORT_DOWN: u32 = 1;
 const OFPPS_LINK_DOWN: u32 = 1;
@@ -72,6 +78,7 @@ impl PortDesc {
             mac,
             admin_down: config & OFPPC_PORT_DOWN != 0,
             link_down: state & OFPPS_LINK_DOWN != 0,
+            restricted: config & RESTRICTIONS != 0,
         })
     }
 }

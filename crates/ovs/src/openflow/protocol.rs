@@ -11,8 +11,10 @@ use bytes::BytesMut;
 use thiserror::Error;
 
 use super::error::{ErrorKind, ErrorReply, OpenFlowError};
+use super::monitor;
 use super::port::{PortDesc, PortEvent};
 use super::requests::{Done, FIRST_XID, Multipart, Parts, Request, Requests};
+use super::settings::Settings;
 use super::wire::{DecodeError, Frame, OFPT_HELLO, OpenFlowFramer, Reader, message};
 use crate::outbox::Outbox;
 
@@ -21,7 +23,8 @@ const OFPT_ECHO_REQUEST: u8 = 2;
 const OFPT_ECHO_REPLY: u8 = 3;
 const OFPT_FEATURES_REQUEST: u8 = 5;
 const OFPT_FEATURES_REPLY: u8 = 6;
-const OFPT_SET_CONFIG: u8 = 9;
+const OFPT_GET_CONFIG_REPLY: u8 = 8;
+pub(super) const OFPT_SET_CONFIG: u8 = 9;
 const OFPT_PORT_STATUS: u8 = 12;
 const OFPT_MULTIPART_REPLY: u8 = 19;
 const OFPT_BARRIER_REQUEST: u8 = 20;
@@ -35,16 +38,21 @@ pub(crate) enum Event<T> {
     Ready {
         /// The bridge's ID.
         datapath_id: u64,
-        /// Its ports.
+        /// The bridge's ports at that moment.
         ports: Vec<PortDesc>,
+        /// Whether it tells of changes of its flows.
+        monitored: bool,
     },
+    /// Flows changed, and not by a request of this connection; a run of changes that came
+    /// together is one event.
+    FlowsChanged,
     /// A port changed.
     Port(PortEvent),
     /// A request's answer.
     Done {
         /// What the request was handed in with.
         token: T,
-        /// The answer.
+        /// The answer's parts, or why there are none.
         result: Result<Parts, OpenFlowError>,
     },
 }
@@ -80,6 +88,11 @@ pub(crate) struct Setup {
     pub(crate) request_timeout: Duration,
     /// The longest answer of many parts, in bytes.
     pub(crate) answer_bytes: usize,
+    /// What the switch is set to when the connection comes about.
+    pub(crate) settings: Settings,
+    /// Changes of flows whose cookie equals the first number in the bits of the second are
+    /// not told.
+    pub(crate) unwatched: (u64, u64),
 }
 
 /// The state of one connection. `T` is what the caller knows a request by.
@@ -95,12 +108,16 @@ pub(crate) struct Protocol<T> {
     setup_by: Instant,
     heard: Instant,
     probed: bool,
+    /// In what is being taken in, there was a change of flows to tell of.
+    flows_changed: bool,
 }
 
 #[derive(Debug, Default)]
 struct Start {
     datapath_id: Option<u64>,
     ports: Option<Vec<PortDesc>>,
+    /// The switch refused to tell of changes of flows.
+    unmonitored: bool,
 }
 
 /// The xids of the setting up; requests come after them.
@@ -108,6 +125,7 @@ const SETUP_XID: u32 = 1;
 const PORTS_XID: u32 = 2;
 const READY_XID: u32 = 3;
 const ECHO_XID: u32 = 4;
+const MONITOR_XID: u32 = 5;
 
 impl<T> Protocol<T> {
     /// A connection that was made at `now`.
@@ -122,18 +140,20 @@ impl<T> Protocol<T> {
             setup_by: now + setup.setup_timeout,
             heard: now,
             probed: false,
+            flows_changed: false,
         };
         protocol.out.write(|out| {
             message(out, OFPT_HELLO, SETUP_XID, |_| {});
             message(out, OFPT_FEATURES_REQUEST, SETUP_XID, |_| {});
-            // No flags; a miss_send_len that is not 0 is what makes the switch send
-            // asynchronous messages to a connection like this.
+            // A miss_send_len that is not 0 is what makes the switch send asynchronous
+            // messages to a connection like this.
             message(out, OFPT_SET_CONFIG, SETUP_XID, |out| {
-                out.extend_from_slice(&[0, 0, 0, 128]);
+                setup.settings.encode(out);
             });
             message(out, OFPT_SET_ASYNC, SETUP_XID, only_port_status);
             // After SET_ASYNC, so that no port comes between the list and the changes.
             Multipart::PortDesc.encode(PORTS_XID, &[], out);
+            Multipart::FlowMonitor.encode(MONITOR_XID, &monitor::request(), out);
             message(out, OFPT_BARRIER_REQUEST, READY_XID, |_| {});
         });
         protocol
@@ -148,8 +168,12 @@ impl<T> Protocol<T> {
     pub(crate) fn received(&mut self, now: Instant) -> Result<(), ProtocolError> {
         self.heard = now;
         self.probed = false;
+        self.flows_changed = false;
         while let Some(frame) = self.framer.next_frame()? {
             self.frame(&frame, now)?;
+        }
+        if std::mem::take(&mut self.flows_changed) {
+            self.events.push_back(Event::FlowsChanged);
         }
         Ok(())
     }
@@ -239,6 +263,13 @@ impl<T> Protocol<T> {
             }
             OFPT_ERROR => {
                 let error = ErrorReply::decode(&frame.body)?;
+                // A switch without flow monitors is of use all the same.
+                if frame.xid == MONITOR_XID {
+                    if let Some(start) = &mut self.starting {
+                        start.unmonitored = true;
+                    }
+                    return Ok(());
+                }
                 if frame.xid < FIRST_XID {
                     return Err(refused(error));
                 }
@@ -251,6 +282,10 @@ impl<T> Protocol<T> {
                 self.done(done);
             }
             OFPT_MULTIPART_REPLY => self.part(frame)?,
+            OFPT_GET_CONFIG_REPLY => {
+                let done = self.requests.part(frame.xid, frame.body.clone(), false);
+                self.done(done);
+            }
             OFPT_PORT_STATUS => {
                 let event = PortEvent::decode(&mut Reader::new(&frame.body))?;
                 match &mut self.starting {
@@ -279,8 +314,13 @@ impl<T> Protocol<T> {
             Start {
                 datapath_id: Some(datapath_id),
                 ports: Some(ports),
+                unmonitored,
             } => {
-                self.events.push_back(Event::Ready { datapath_id, ports });
+                self.events.push_back(Event::Ready {
+                    datapath_id,
+                    ports,
+                    monitored: !unmonitored,
+                });
                 Ok(())
             }
             _ => Err(ProtocolError::Incomplete),
@@ -289,7 +329,7 @@ impl<T> Protocol<T> {
 
     fn part(&mut self, frame: &Frame) -> Result<(), ProtocolError> {
         let mut r = Reader::new(&frame.body);
-        r.skip(2)?;
+        let kind = r.u16()?;
         let more = r.u16()? & 1 != 0;
         r.skip(4)?;
         let body = frame.body.slice_ref(r.rest());
@@ -302,6 +342,11 @@ impl<T> Protocol<T> {
                     ports.push(port);
                 }
             }
+            return Ok(());
+        }
+        // Changes come with xid 0, unasked.
+        if kind == Multipart::FlowMonitor as u16 {
+            self.flows_changed |= monitor::tells(&body, self.setup.unwatched)?;
             return Ok(());
         }
         let done = self.requests.part(frame.xid, body, more);

@@ -15,6 +15,7 @@ use super::error::{ErrorReply, Failure, OpenFlowError};
 use super::wire::message;
 use crate::outbox::Outbox;
 
+const OFPT_GET_CONFIG_REQUEST: u8 = 7;
 const OFPT_MULTIPART_REQUEST: u8 = 18;
 
 /// Requests use the xids from here on; those before are the connection's own.
@@ -24,9 +25,12 @@ pub(crate) const FIRST_XID: u32 = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Multipart {
     Flow = 1,
+    Aggregate = 2,
+    GroupDesc = 7,
     Meter = 9,
     MeterConfig = 10,
     PortDesc = 13,
+    FlowMonitor = 16,
 }
 
 impl Multipart {
@@ -45,7 +49,7 @@ impl Multipart {
 pub(crate) enum Request {
     /// Changes.
     Batch {
-        /// The messages.
+        /// The messages, in the order in which they are sent.
         batch: Batch,
         /// All or nothing.
         atomic: bool,
@@ -54,9 +58,11 @@ pub(crate) enum Request {
     Multipart {
         /// Of what.
         kind: Multipart,
-        /// Which.
+        /// The request's body, which says which of them are wanted.
         body: Vec<u8>,
     },
+    /// The switch's settings (OpenFlow 1.4.1 §7.3.2): one part, like a list's.
+    Config,
 }
 
 /// The bodies of an answer's parts; none for a batch.
@@ -125,7 +131,7 @@ impl<T> Requests<T> {
             return;
         }
         let (kind, xids, messages) = match &request {
-            Request::Multipart { .. } => (Kind::Multipart, 1, 0),
+            Request::Multipart { .. } | Request::Config => (Kind::Multipart, 1, 0),
             Request::Batch { batch, atomic } => {
                 let kind = if *atomic { Kind::Filling } else { Kind::Plain };
                 (kind, batch.xids(*atomic), batch.len())
@@ -141,6 +147,7 @@ impl<T> Requests<T> {
         let last = first + (xids - 1);
         out.write(|out| match &request {
             Request::Multipart { kind, body } => kind.encode(first, body, out),
+            Request::Config => message(out, OFPT_GET_CONFIG_REQUEST, first, |_| {}),
             Request::Batch { batch, atomic } => batch.encode(*atomic, first, out),
         });
         if kind == Kind::Filling {

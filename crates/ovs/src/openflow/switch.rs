@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,12 +14,14 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::batch::Batch;
 use super::error::OpenFlowError;
-use super::flow::FlowStats;
+use super::flow::{FlowCount, FlowStats};
+use super::group::Group;
 use super::matches::Match;
 use super::meter::{Meter, MeterStats};
 use super::port::{self, PortDesc, PortEvent, PortSelector};
 use super::protocol::{ProtocolError, Setup};
 use super::requests::{Multipart, Parts, Request};
+use super::settings::Settings;
 use super::task::Bridge;
 use super::wire::{DecodeError, Reader};
 use crate::link;
@@ -27,7 +29,7 @@ use crate::timing::Timing;
 
 /// Requests that wait for the task to send them. An attachment is one request, and the
 /// switch manages some 400 a second: more than this many waiting are seconds of delay, and
-/// refusing is kinder.
+/// a caller that is refused can tell so at once.
 const QUEUE: usize = 1024;
 
 /// Changes of ports that a slow listener may be behind by; one that falls further behind
@@ -43,6 +45,11 @@ pub struct SwitchConfig {
     pub timing: Timing,
     /// The longest answer, such as a dump of all flows, in bytes.
     pub answer_bytes: usize,
+    /// What the switch is set to whenever the connection comes about.
+    pub settings: Settings,
+    /// Of flows with this cookie, in the bits of the second number that are set, changes are
+    /// not told ([`Switch::flow_changes`]). No bit set: of all flows they are.
+    pub unwatched: (u64, u64),
 }
 
 impl SwitchConfig {
@@ -52,6 +59,8 @@ impl SwitchConfig {
             socket: socket.into(),
             timing: Timing::default(),
             answer_bytes: 256 << 20,
+            settings: Settings::default(),
+            unwatched: (0, 0),
         }
     }
 }
@@ -92,8 +101,11 @@ pub(crate) struct Shared {
     pub(crate) ports: RwLock<BTreeMap<u32, PortDesc>>,
     pub(crate) ports_version: watch::Sender<u64>,
     pub(crate) events: broadcast::Sender<PortEvent>,
+    pub(crate) flows_version: watch::Sender<u64>,
+    pub(crate) monitored: AtomicBool,
     pub(crate) state: watch::Sender<SwitchState>,
     pub(crate) generation: AtomicU64,
+    pub(crate) heard: AtomicU64,
 }
 
 /// A standing connection to a bridge: a cheap handle on the task that owns the socket. The
@@ -116,6 +128,21 @@ pub struct FlowFilter {
     pub cookie: u64,
     /// The bits of the cookie that count; 0 for any cookie.
     pub cookie_mask: u64,
+}
+
+impl FlowFilter {
+    /// The request's body (OpenFlow 1.4.1 §7.3.5.2).
+    fn encode(&self) -> Vec<u8> {
+        // Table, no output port and no group, cookie; then a match of everything.
+        let mut body = vec![self.table.unwrap_or(0xff), 0, 0, 0];
+        body.extend_from_slice(&port::ANY.to_be_bytes());
+        body.extend_from_slice(&port::ANY.to_be_bytes());
+        body.extend_from_slice(&[0; 4]);
+        body.extend_from_slice(&self.cookie.to_be_bytes());
+        body.extend_from_slice(&self.cookie_mask.to_be_bytes());
+        Match::new().encode(&mut body);
+        body
+    }
 }
 
 /// The answer to a batch, when its barrier comes back. Dropping it takes nothing back.
@@ -159,11 +186,14 @@ impl Switch {
             ports: RwLock::default(),
             ports_version: watch::Sender::new(0),
             events: broadcast::Sender::new(EVENTS),
+            flows_version: watch::Sender::new(0),
+            monitored: AtomicBool::new(false),
             state: watch::Sender::new(SwitchState::Disconnected {
                 failures: 0,
                 cause: None,
             }),
             generation: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
         });
         let endpoint = Bridge {
             setup: Setup {
@@ -171,6 +201,8 @@ impl Switch {
                 probe_interval: config.timing.probe_interval,
                 request_timeout: config.timing.request_timeout,
                 answer_bytes: config.answer_bytes,
+                settings: config.settings,
+                unwatched: config.unwatched,
             },
             shared: Arc::clone(&shared),
         };
@@ -226,18 +258,52 @@ impl Switch {
     /// # Errors
     /// [`OpenFlowError`].
     pub async fn flows(&self, filter: FlowFilter) -> Result<Vec<FlowStats>, OpenFlowError> {
-        // Table, no output port and no group, cookie; then a match of everything.
-        let mut body = vec![filter.table.unwrap_or(0xff), 0, 0, 0];
-        body.extend_from_slice(&port::ANY.to_be_bytes());
-        body.extend_from_slice(&port::ANY.to_be_bytes());
-        body.extend_from_slice(&[0; 4]);
-        body.extend_from_slice(&filter.cookie.to_be_bytes());
-        body.extend_from_slice(&filter.cookie_mask.to_be_bytes());
-        Match::new().encode(&mut body);
         read_all(
-            &self.multipart(Multipart::Flow, body).await?,
+            &self.multipart(Multipart::Flow, filter.encode()).await?,
             FlowStats::decode,
         )
+    }
+
+    /// How many flows there are. It costs the switch a walk over its flows, and a few bytes.
+    ///
+    /// # Errors
+    /// [`OpenFlowError`].
+    pub async fn count(&self, filter: FlowFilter) -> Result<FlowCount, OpenFlowError> {
+        let parts = self
+            .multipart(Multipart::Aggregate, filter.encode())
+            .await?;
+        let counts = read_all(&parts, FlowCount::decode)?;
+        counts
+            .into_iter()
+            .next()
+            .ok_or(OpenFlowError::BadReply(DecodeError::Short))
+    }
+
+    /// Grows whenever flows were added, changed or deleted by somebody else than this handle:
+    /// by `ovs-ofctl`, by a restart of the switch, by a time-out. Flows that
+    /// [`SwitchConfig::unwatched`] names do not count.
+    ///
+    /// Assumption: [`Switch::tells_of_flows`]; else it stays as it is.
+    pub fn flow_changes(&self) -> watch::Receiver<u64> {
+        self.shared.flows_version.subscribe()
+    }
+
+    /// Whether the switch took the flow monitor (OpenFlow 1.4.1 §7.3.5.19; Open vSwitch 2.16
+    /// and later), as of the last connection.
+    pub fn tells_of_flows(&self) -> bool {
+        self.shared.monitored.load(Ordering::Relaxed)
+    }
+
+    /// The switch's settings, which no database keeps: a restart of the switch forgets them.
+    ///
+    /// # Errors
+    /// [`OpenFlowError`].
+    pub async fn settings(&self) -> Result<Settings, OpenFlowError> {
+        let mut waiting = self.request(Request::Config);
+        let parts = std::future::poll_fn(|cx| waiting.poll(cx)).await?;
+        let body = parts.first().ok_or(DecodeError::Short);
+        body.and_then(|body| Settings::decode(&mut Reader::new(body)))
+            .map_err(OpenFlowError::BadReply)
     }
 
     /// The meters that have the form of ours: one band, which drops.
@@ -252,6 +318,16 @@ impl Switch {
             .collect())
     }
 
+    /// The groups. The switch tells nobody when one is changed; that it is deleted shows by its
+    /// flows, which go with it.
+    ///
+    /// # Errors
+    /// [`OpenFlowError`].
+    pub async fn groups(&self) -> Result<Vec<Group>, OpenFlowError> {
+        let parts = self.multipart(Multipart::GroupDesc, Vec::new()).await?;
+        read_all(&parts, Group::decode)
+    }
+
     /// The meters' counters.
     ///
     /// # Errors
@@ -264,6 +340,34 @@ impl Switch {
     /// The ports at present, by number; none while there is no connection.
     pub fn ports(&self) -> Vec<PortDesc> {
         self.with_ports(|ports| ports.values().cloned().collect())
+    }
+
+    /// Lets a port receive and send again, after somebody forbade it
+    /// ([`PortDesc::restricted`]). Nothing is done where there is no such port.
+    ///
+    /// # Errors
+    /// [`OpenFlowError`].
+    pub async fn open_port(&self, name: &str) -> Result<(), OpenFlowError> {
+        let named = |ports: &BTreeMap<u32, PortDesc>| {
+            let mut found = ports.values().filter(|p| p.name == name);
+            found.next().cloned()
+        };
+        let Some(port) = self.with_ports(named) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        batch.open_port(&port);
+        self.send(batch).await?;
+        // Before OpenFlow 1.5 the switch does not tell of a change to who asked for it.
+        let mut ports = self
+            .shared
+            .ports
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = ports.get_mut(&port.number) {
+            open.restricted = false;
+        }
+        Ok(())
     }
 
     fn with_ports<T>(&self, f: impl FnOnce(&BTreeMap<u32, PortDesc>) -> T) -> T {
@@ -331,6 +435,12 @@ impl Switch {
         tokio::time::timeout(timeout, connected)
             .await
             .unwrap_or(Err(OpenFlowError::TimedOut { after: timeout }))
+    }
+
+    /// Grows whenever the switch sends anything: one that hangs does not, one that is slow with an
+    /// answer has others to give first.
+    pub fn heard(&self) -> u64 {
+        self.shared.heard.load(Ordering::Relaxed)
     }
 
     /// How many times the connection came about again after the first time.

@@ -83,7 +83,12 @@ impl Endpoint for Bridge {
         };
         while let Some(event) = protocol.event() {
             match event {
-                Event::Ready { datapath_id, ports } => {
+                Event::Ready {
+                    datapath_id,
+                    ports,
+                    monitored,
+                } => {
+                    self.shared.monitored.store(monitored, Ordering::Relaxed);
                     *table() = ports.into_iter().map(|p| (p.number, p)).collect();
                     self.ports_changed(PortEvent::Resync);
                     let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
@@ -104,6 +109,7 @@ impl Endpoint for Bridge {
                     }
                     self.ports_changed(event);
                 }
+                Event::FlowsChanged => self.shared.flows_version.send_modify(|v| *v += 1),
                 Event::Done { token, result } => {
                     let _ = token.send(result);
                 }
@@ -132,6 +138,10 @@ impl Endpoint for Bridge {
 
     fn refuse(&self, (_, reply): Command) {
         not_connected(reply, false);
+    }
+
+    fn heard(&self) {
+        self.shared.heard.fetch_add(1, Ordering::Relaxed);
     }
 
     fn generation(&self) -> u64 {

@@ -23,7 +23,7 @@ pub enum DecodeError {
     /// It has another version than was agreed.
     #[error("a message has version {version:#04x}, not 0x05")]
     Version {
-        /// The version.
+        /// The version in its header.
         version: u8,
     },
 }

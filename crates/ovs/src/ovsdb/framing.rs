@@ -32,7 +32,7 @@ pub enum FrameError {
     /// A byte between messages that is neither white space nor `{`.
     #[error("byte {byte:#04x} at offset {offset} cannot begin a JSON-RPC message")]
     Garbage {
-        /// The byte.
+        /// The byte that was found there.
         byte: u8,
         /// Where in the stream, in bytes from its start.
         offset: u64,
@@ -40,7 +40,7 @@ pub enum FrameError {
     /// A closing bracket that fits no opening one.
     #[error("unbalanced {:?} at offset {offset}", char::from(*byte))]
     Unbalanced {
-        /// The bracket.
+        /// The closing bracket, as ASCII.
         byte: u8,
         /// Where in the stream, in bytes from its start.
         offset: u64,

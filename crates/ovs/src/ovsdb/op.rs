@@ -37,12 +37,12 @@ pub enum Op {
     Abort {},
     /// A remark for the database's log (§5.2.9).
     Comment {
-        /// The remark.
+        /// The remark's text.
         comment: String,
     },
     /// Fails the transaction unless this session holds the lock (§5.2.10).
     Assert {
-        /// The lock.
+        /// The lock's name.
         lock: String,
     },
 }

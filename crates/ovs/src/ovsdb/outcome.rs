@@ -173,20 +173,20 @@ pub enum TransactError {
     Op {
         /// Which one, from 0.
         op_index: usize,
-        /// How.
+        /// The server's error, with its details.
         error: ServerError,
     },
     /// The operations succeeded and the commit did not, for instance because a constraint
     /// holds at its end only; nothing was done (RFC 7047 §4.1.3).
     #[error("commit failed: {error}")]
     Commit {
-        /// How.
+        /// The server's error, with its details.
         error: ServerError,
     },
     /// The request as a whole was refused; nothing was done.
     #[error("the request was refused: {error}")]
     Rejected {
-        /// Why.
+        /// The server's error, with its details.
         error: ServerError,
     },
     /// The connection was down, or broke before the answer came.

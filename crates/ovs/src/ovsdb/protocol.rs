@@ -29,7 +29,7 @@ pub(crate) enum Event<T> {
     Replied {
         /// What the transaction was handed in with.
         token: T,
-        /// The answer.
+        /// The results of its operations, or why there are none.
         result: Result<Vec<OpResult>, TransactError>,
     },
 }
@@ -285,11 +285,10 @@ impl<T> Protocol<T> {
         match id.as_str() {
             Some(SCHEMA_ID) if matches!(self.phase, Phase::Schema) => {
                 let schema = Schema::from_json(&result).ok_or(ProtocolError::Schema)?;
-                let replica = Replica::new(&self.setup.monitor, &schema)?;
+                let monitor = self.setup.monitor.under(&schema);
+                let replica = Replica::new(&monitor, &schema)?;
                 self.phase = Phase::Monitor(replica);
-                let tables: serde_json::Map<String, Value> = self
-                    .setup
-                    .monitor
+                let tables: serde_json::Map<String, Value> = monitor
                     .tables()
                     .map(|(table, columns)| (table.to_owned(), json!([{"columns": columns}])))
                     .collect();

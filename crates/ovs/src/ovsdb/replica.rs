@@ -14,6 +14,8 @@ use super::value::Datum;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MonitorSpec {
     tables: BTreeMap<String, Vec<String>>,
+    optional: BTreeMap<String, Vec<String>>,
+    optional_tables: BTreeMap<String, Vec<String>>,
 }
 
 impl MonitorSpec {
@@ -34,13 +36,68 @@ impl MonitorSpec {
         self
     }
 
+    /// Adds columns of a table of the spec that not every version of the database has: where
+    /// one is unknown, rows are without it.
+    #[must_use]
+    pub fn where_known<C: Into<String>>(
+        mut self,
+        table: impl Into<String>,
+        columns: impl IntoIterator<Item = C>,
+    ) -> Self {
+        let known = self.optional.entry(table.into()).or_default();
+        known.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a table that not every version of the database has: where it is unknown, or one of these
+    /// columns is, the copy is without it ([`Replica::has_table`]).
+    #[must_use]
+    pub fn table_where_known<C: Into<String>>(
+        mut self,
+        table: impl Into<String>,
+        columns: impl IntoIterator<Item = C>,
+    ) -> Self {
+        let columns = columns.into_iter().map(Into::into).collect();
+        self.optional_tables.insert(table.into(), columns);
+        self
+    }
+
+    /// The same for a database of this schema: what it does not know and need not know is left
+    /// out.
+    pub(crate) fn under(&self, schema: &Schema) -> Self {
+        let mut tables = self.tables.clone();
+        for (table, columns) in &self.optional_tables {
+            let known = schema.table(table);
+            if known.is_some_and(|known| columns.iter().all(|c| known.contains_key(c))) {
+                tables.insert(table.clone(), columns.clone());
+            }
+        }
+        for (table, columns) in &self.optional {
+            if let (Some(known), Some(wanted)) = (schema.table(table), tables.get_mut(table)) {
+                wanted.extend(columns.iter().filter(|c| known.contains_key(*c)).cloned());
+            }
+        }
+        Self {
+            tables,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the column is asked for, be it that the database has it.
+    pub fn contains(&self, table: &str, column: &str) -> bool {
+        [&self.tables, &self.optional, &self.optional_tables]
+            .into_iter()
+            .filter_map(|tables| tables.get(table))
+            .any(|columns| columns.iter().any(|c| c == column))
+    }
+
     /// The tables and columns.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.tables.iter().map(|(t, c)| (t.as_str(), c.as_slice()))
     }
 }
 
-/// The copy.
+/// A copy of the parts of the database that were asked for.
 ///
 /// Guarantees: it shows the database as of one transaction, never a part of one; a row has
 /// all the columns that were asked for, defaults included. While the connection is down it
@@ -93,6 +150,11 @@ impl Replica {
     /// Whether it follows the server at the moment.
     pub fn synced(&self) -> bool {
         self.synced
+    }
+
+    /// Whether the table is copied: the database has it, and it was asked for.
+    pub fn has_table(&self, table: &str) -> bool {
+        self.tables.contains_key(table)
     }
 
     /// The row of this UUID.
@@ -248,7 +310,7 @@ fn apply_difference(value: &mut Datum, difference: Datum) -> Result<(), ReplicaE
 pub struct RowChange {
     /// The row's table.
     pub table: String,
-    /// The row.
+    /// The row's UUID.
     pub uuid: Uuid,
     /// What happened to it.
     pub kind: ChangeKind,
@@ -261,7 +323,7 @@ pub enum ChangeKind {
     Inserted,
     /// Some of its columns changed.
     Modified {
-        /// Which.
+        /// Names of the columns that changed.
         columns: Vec<String>,
     },
     /// It is gone.
@@ -277,21 +339,21 @@ pub enum ReplicaError {
     /// The database has no such table, or the server sent one that was not asked for.
     #[error("the database has no table {table:?}")]
     UnknownTable {
-        /// The table.
+        /// Name of the table.
         table: String,
     },
     /// The table has no such column.
     #[error("table {table:?} has no column {column:?}")]
     UnknownColumn {
-        /// The table.
+        /// Name of the table.
         table: String,
-        /// The column.
+        /// Name of the column.
         column: String,
     },
     /// A change of a row that is not in the copy.
     #[error("an update is about row {uuid}, which is not known")]
     UnknownRow {
-        /// The row.
+        /// The row's UUID.
         uuid: Uuid,
     },
     /// A row that cannot be read.

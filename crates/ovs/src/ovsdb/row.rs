@@ -185,7 +185,7 @@ impl IntoIterator for Row {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column:?} cannot be read")]
 pub struct RowError {
-    /// The column.
+    /// Name of the column.
     pub column: String,
     /// What is wrong with its value.
     #[source]

@@ -21,7 +21,7 @@ use crate::timing::Timing;
 
 /// Transactions that wait for the task to send them. An attachment is one transaction, and
 /// the switch manages some 400 a second: more than this many waiting are seconds of delay,
-/// and refusing is kinder.
+/// and a caller that is refused can tell so at once.
 const QUEUE: usize = 1024;
 
 /// Changes that a slow listener may be behind by. A listener that falls further behind
@@ -139,6 +139,7 @@ pub(crate) struct Shared {
     pub(crate) changes: broadcast::Sender<Arc<Change>>,
     pub(crate) state: watch::Sender<ConnState>,
     pub(crate) generation: AtomicU64,
+    pub(crate) heard: AtomicU64,
 }
 
 /// A session with a database server: a cheap handle on the task that owns the socket. The
@@ -175,6 +176,7 @@ impl Session {
                 cause: None,
             }),
             generation: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
         });
         let session = Self {
             database: config.database.as_str().into(),
@@ -276,6 +278,12 @@ impl Session {
     /// How the connection is.
     pub fn state(&self) -> watch::Receiver<ConnState> {
         self.shared.state.subscribe()
+    }
+
+    /// Grows whenever the server sends anything: one that hangs does not, one that is slow with an
+    /// answer has others to give first.
+    pub fn heard(&self) -> u64 {
+        self.shared.heard.load(Ordering::Relaxed)
     }
 
     /// How many times the connection came about again after the first time.

@@ -133,6 +133,10 @@ impl Endpoint for Database {
         }
     }
 
+    fn heard(&self) {
+        self.shared.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn generation(&self) -> u64 {
         self.shared.generation.load(Ordering::Relaxed)
     }

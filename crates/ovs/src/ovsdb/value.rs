@@ -154,7 +154,7 @@ impl Datum {
     /// Reads a `<value>`.
     ///
     /// # Errors
-    /// [`DatumError`] if it is none; nothing in it can cause a panic.
+    /// [`DatumError`] if it is not one; nothing in it can cause a panic.
     pub fn from_json(value: Value) -> Result<Self, DatumError> {
         let Value::Array(mut parts) = value else {
             return Ok(Self::Set(vec![atom(value)?]));

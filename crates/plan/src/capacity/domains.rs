@@ -126,7 +126,7 @@ fn member<'p>(
     networks: &HashMap<&str, &Network>,
 ) -> Member<'p> {
     let mut vlans: BTreeMap<VlanId, Domain> = BTreeMap::new();
-    if let Some(vlan) = site.host_vlan() {
+    if let Some(vlan) = site.host_vlan_of(host) {
         let domain = vlans.entry(vlan.id).or_default();
         *domain = Domain {
             hosts: 1,
@@ -279,10 +279,11 @@ fn switch_capacities(
 /// reaches them, so they learn its MACs.
 fn spread(site: &Site, index: &HashMap<&str, usize>, carried: &mut [BTreeSet<VlanId>]) {
     let mut next: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); site.switches.len()];
+    let mut peers = next.clone();
     for (i, switch) in site.switches.iter().enumerate() {
         for peer in switch.peers.iter().filter_map(|p| index.get(p.as_str())) {
-            next[i].insert(*peer);
-            next[*peer].insert(i);
+            peers[i].insert(*peer);
+            peers[*peer].insert(i);
         }
         next[i].extend(switch.uplinks.iter().filter_map(|u| index.get(u.as_str())));
     }
@@ -292,7 +293,10 @@ fn spread(site: &Site, index: &HashMap<&str, usize>, carried: &mut [BTreeSet<Vla
         .flat_map(|(i, vlans)| vlans.iter().map(move |v| (i, *v)))
         .collect();
     while let Some((i, id)) = new.pop() {
-        for other in next[i].iter().copied() {
+        let to_peers = peers[i].iter().filter(|peer| {
+            site.switches[i].carries_to_peers(id) && site.switches[**peer].carries_to_peers(id)
+        });
+        for other in next[i].iter().chain(to_peers).copied() {
             if carried[other].insert(id) {
                 new.push((other, id));
             }

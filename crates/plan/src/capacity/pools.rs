@@ -201,7 +201,7 @@ fn pool_capacity(
             planned = planned.zip(density).map(|(sum, d)| sum + u64::from(d));
         }
     }
-    let range_length = usual_length(ranges);
+    let range_length = usual_length(ranges).or(pool.slice_length);
     PoolCapacity {
         site: site.name.clone(),
         network: network.name.to_string(),
@@ -214,7 +214,9 @@ fn pool_capacity(
         hosts: u64::try_from(hosts.len()).unwrap_or(u64::MAX),
         planned: planned.filter(|_| !hosts.is_empty()),
         range_length,
-        more_hosts: range_length.map(|length| slots(whole, &taken, bits(pool.prefix) - length)),
+        more_hosts: range_length
+            .filter(|length| *length <= bits(pool.prefix))
+            .map(|length| slots(whole, &taken, bits(pool.prefix) - length)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use super::context::Cable;
 use super::{Context, Findings};
-use crate::diagnostics::{LACP_PEERS, NOT_PEERS, PORT_TWICE, UNBONDED};
+use crate::diagnostics::{LACP_PEERS, NOT_PEERS, OVS_BOND, PORT_TWICE, UNBONDED};
 use crate::model::{BondMode, Host, Site};
 use crate::source::Path;
 
@@ -67,6 +67,11 @@ fn bonded(
     let Some(mode) = host.uplink.bond else {
         return;
     };
+    if mode == BondMode::BalanceSlb {
+        let message = format!("{}'s bond would be one of Open vSwitch's own", host.name);
+        found.add(&OVS_BOND, c.host_at(index).at("uplink").at("bond"), message);
+        return;
+    }
     let mut switches: Vec<usize> = c.cables(index).iter().map(|cable| cable.switch).collect();
     switches.sort_unstable();
     switches.dedup();

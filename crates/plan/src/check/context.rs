@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use flatnet_types::{Mtu, VlanId};
 use ipnetwork::IpNetwork;
 
+use super::points::is_link_local;
 use crate::expand::{Expanded, Origin};
-use crate::model::{Host, Network, NetworkPlan, Range, Site, SiteType};
+use crate::model::{Host, Network, NetworkPlan, Pool, Range, Site, SiteType, Subnet, VlanRole};
+use crate::prefix::covers;
+use crate::slices;
 use crate::source::Path;
 
 /// A plan whose names are looked up once. Where a name is given twice, the first counts.
@@ -33,6 +36,17 @@ struct Look<'p> {
     vlans: Vec<VlanId>,
     /// Where its ranges' networks begin in [`Context::range_networks`].
     first_range: usize,
+    /// The slices that ipamd is to cut for it.
+    slices: Vec<SliceOf>,
+}
+
+/// A slice that ipamd is to cut for a host.
+#[derive(Clone, Copy)]
+pub(crate) struct SliceOf {
+    /// The network, by its index.
+    pub(crate) network: usize,
+    /// A slice of that size: which one it will be, ipamd decides.
+    pub(crate) like: IpNetwork,
 }
 
 /// One cable of a host, whose switch is known.
@@ -77,7 +91,12 @@ impl<'p> Context<'p> {
                 .map(|s| first(s.switches.iter().map(|w| w.name.as_str())))
                 .collect(),
         };
-        for host in &plan.spec.hosts {
+        let mut wanted = slices::wanted(plan).into_iter().peekable();
+        for (index, host) in plan.spec.hosts.iter().enumerate() {
+            let mut slices = Vec::new();
+            while let Some(one) = wanted.next_if(|w| w.host == index) {
+                slices.extend(context.slice_of(one));
+            }
             let site = context.site(&host.site).map(|(index, _)| index);
             let first_range = context.range_networks.len();
             for range in &host.ranges {
@@ -85,16 +104,32 @@ impl<'p> Context<'p> {
                 context.range_networks.push(network);
             }
             let cables = site.map_or_else(Vec::new, |s| context.look_for_cables(s, host));
-            let networks = &context.range_networks[first_range..];
-            let vlans = site.map_or_else(Vec::new, |s| context.look_for_vlans(s, networks));
+            let networks = context.range_networks[first_range..].iter().copied();
+            let networks = networks.flatten().chain(slices.iter().map(|s| s.network));
+            let vlans = site.map_or_else(Vec::new, |s| context.look_for_vlans(s, host, networks));
             context.looks.push(Look {
                 site,
                 cables,
                 vlans,
                 first_range,
+                slices,
             });
         }
         context
+    }
+
+    fn slice_of(&self, wanted: slices::Wanted) -> Option<SliceOf> {
+        let network = self.networks().get(wanted.network)?;
+        let pool = slices::first_cut(network, wanted.v4)?;
+        let Pool {
+            prefix,
+            slice_length,
+            ..
+        } = &network.pools[pool];
+        Some(SliceOf {
+            network: wanted.network,
+            like: IpNetwork::new(prefix.network(), (*slice_length)?).ok()?,
+        })
     }
 
     fn look_for_cables(&self, site: usize, host: &'p Host) -> Vec<Cable<'p>> {
@@ -120,7 +155,23 @@ impl<'p> Context<'p> {
         self.looks.get(host).map_or(&[], |l| &l.cables)
     }
 
-    /// The VLANs that a host in an IDC uses: its own, and those of its ranges' networks.
+    /// The slices that ipamd is to cut for a host.
+    pub(crate) fn slices_of(&self, host: usize) -> &[SliceOf] {
+        self.looks.get(host).map_or(&[], |l| &l.slices)
+    }
+
+    /// The networks that a host has addresses of: those of its ranges and its slices.
+    pub(crate) fn networks_of(&self, host: usize) -> impl Iterator<Item = &'p Network> + '_ {
+        let ranges = self.hosts().get(host).map_or(0, |h| h.ranges.len());
+        let ranges = (0..ranges).filter_map(move |r| self.network_of(host, r));
+        let slices = self.slices_of(host).iter();
+        ranges
+            .map(|(_, n)| n)
+            .chain(slices.map(|s| &self.networks()[s.network]))
+    }
+
+    /// The VLANs that a host in an IDC uses: its own, and those of its ranges' and slices'
+    /// networks.
     pub(crate) fn vlans_of(&self, host: usize) -> &[VlanId] {
         self.looks.get(host).map_or(&[], |l| &l.vlans)
     }
@@ -129,6 +180,43 @@ impl<'p> Context<'p> {
     pub(crate) fn site_of(&self, host: usize) -> Option<(usize, &'p Site)> {
         let index = self.looks.get(host)?.site?;
         Some((index, &self.sites()[index]))
+    }
+
+    /// Whether a network's site or VLAN is told to be wrong: nothing is said then of what would
+    /// follow from it.
+    pub(crate) fn is_lost(&self, network: &Network) -> bool {
+        let Some((index, site)) = self.site(&network.site) else {
+            return true;
+        };
+        let vlan = network.vlan.map(|id| self.vlan(index, id));
+        match (site.site_type, vlan) {
+            (SiteType::Vpc, vlan) => vlan.is_some(),
+            (SiteType::Idc, vlan) => {
+                let vlan = vlan.flatten().map(|at| &site.vlans[at]);
+                vlan.is_none_or(|v| v.role != VlanRole::Pod)
+            }
+        }
+    }
+
+    /// Whether a network has no VLAN of that site, or one whose subnets a pool of it is outside of.
+    /// Either is told.
+    pub(crate) fn is_stray(&self, site: usize, network: Option<&Network>, pool: IpNetwork) -> bool {
+        let Some(network) = network else {
+            return false;
+        };
+        let elsewhere = || {
+            let here = self.site(&network.site).is_some_and(|(i, _)| i == site);
+            let subnets = self.subnets_of(network).filter(|_| here);
+            subnets.is_some_and(|all| !all.iter().any(|s| covers(s.prefix, pool)))
+        };
+        self.is_lost(network) || elsewhere()
+    }
+
+    /// The subnets of the VLAN that a network in an IDC is in; none where there is no such VLAN.
+    pub(crate) fn subnets_of(&self, network: &Network) -> Option<&'p [Subnet]> {
+        let (index, site) = self.site(&network.site)?;
+        let vlan = self.vlan(index, network.vlan?)?;
+        (site.site_type == SiteType::Idc).then(|| site.vlans[vlan].subnets.as_slice())
     }
 
     /// The network of a host's range.
@@ -168,6 +256,11 @@ impl<'p> Context<'p> {
         self.switches.get(site)?.get(name).copied()
     }
 
+    /// Whether a host is a member of a group.
+    pub(crate) fn is_member(&self, host: usize) -> bool {
+        matches!(self.origins.get(host), Some(Origin::Member { .. }))
+    }
+
     /// Where a host is written: itself, or its group.
     pub(crate) fn host_at(&self, host: usize) -> Path {
         match self.origins.get(host) {
@@ -196,17 +289,23 @@ impl<'p> Context<'p> {
         })
     }
 
-    fn look_for_vlans(&self, site: usize, networks: &[Option<usize>]) -> Vec<VlanId> {
+    fn look_for_vlans(
+        &self,
+        site: usize,
+        host: &Host,
+        networks: impl Iterator<Item = usize>,
+    ) -> Vec<VlanId> {
         let site = &self.sites()[site];
         if site.site_type != SiteType::Idc {
             return Vec::new();
         }
         let networks = networks
-            .iter()
-            .filter_map(|index| self.networks().get((*index)?))
+            .filter_map(|index| self.networks().get(index))
             .filter(|n| n.site == site.name)
             .filter_map(|n| n.vlan);
-        let mut used: Vec<VlanId> = networks.chain(site.host_vlan().map(|v| v.id)).collect();
+        let mut used: Vec<VlanId> = networks
+            .chain(site.host_vlan_of(host).map(|v| v.id))
+            .collect();
         used.sort_unstable();
         used.dedup();
         used
@@ -217,7 +316,20 @@ impl<'p> Context<'p> {
         network.mtu.unwrap_or(self.plan.spec.mtu)
     }
 
-    /// For each host its ranges by network.
+    /// A host's ranges by network, and for each slice one of its size.
+    pub(crate) fn held_by_network(&self, host: usize) -> BTreeMap<&'p str, Vec<IpNetwork>> {
+        let mut by = self
+            .hosts()
+            .get(host)
+            .map_or_else(BTreeMap::new, Self::ranges_by_network);
+        for slice in self.slices_of(host) {
+            let network = self.networks()[slice.network].name.as_str();
+            by.entry(network).or_default().push(slice.like);
+        }
+        by
+    }
+
+    /// A host's ranges by network.
     pub(crate) fn ranges_by_network(host: &'p Host) -> BTreeMap<&'p str, Vec<IpNetwork>> {
         let mut by: BTreeMap<&str, Vec<IpNetwork>> = BTreeMap::new();
         for range in &host.ranges {
@@ -227,6 +339,12 @@ impl<'p> Context<'p> {
         }
         by
     }
+}
+
+/// Whether a subnet's own router is outside of it, which is told: its prefix may be mistyped, so
+/// nothing is said of what else is outside.
+pub(crate) fn is_doubtful(subnet: &Subnet) -> bool {
+    !is_link_local(subnet.gateway) && !subnet.prefix.contains(subnet.gateway)
 }
 
 fn first<K: std::hash::Hash + Eq>(keys: impl Iterator<Item = K>) -> HashMap<K, usize> {

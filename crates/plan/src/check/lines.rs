@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
-use crate::diagnostics::{NO_WAY_BACK, OTHER_WAY_BACK};
-use crate::model::{LeasedLine, VlanRole};
+use crate::diagnostics::{NO_WAY_BACK, OTHER_WAY_BACK, PART_NO_WAY_BACK, Rule};
+use crate::model::{LeasedLine, Pool, VlanRole};
 use crate::prefix::{bounds, covers};
+use crate::routes::parts::without;
+use crate::slices::is_cut;
 use crate::source::Path;
 
 /// Prefixes one side accepts, sorted, so that many can be asked for.
@@ -57,6 +59,8 @@ struct Place<'p> {
     prefix: IpNetwork,
     owner: String,
     site: &'p str,
+    /// Whether it is a subnet of hosts' own addresses.
+    hosts: bool,
 }
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
@@ -76,12 +80,30 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
                     .filter(|p| p.site == site && p.prefix.is_ipv4() == v4);
                 by_lines(c, all, &links, from_idc)
             };
-            let (in_idc, in_vpc) = (of(idc, true), of(vpc, false));
+            let (mut in_idc, mut in_vpc) = (of(idc, true), of(vpc, false));
+            // Where no host is accepted on either side, hosts are not meant to cross.
+            if !in_idc.crossed && !in_vpc.crossed {
+                in_idc.hosts_stay();
+                in_vpc.hosts_stay();
+            }
+            let (in_idc, in_vpc) = (in_idc.by, in_vpc.by);
             // A packet to the VPC takes a line whose other side accepted the destination;
             // the answer takes one that accepted the sender.
+            let crosses = |by: &BTreeMap<Lines, &Place<'_>>| by.keys().any(|l| !l.is_empty());
+            // Where something is answered, what is left out may be meant to stay inside.
+            let rule = match crosses(&in_vpc) && crosses(&in_idc) {
+                true => &PART_NO_WAY_BACK,
+                false => &NO_WAY_BACK,
+            };
             for (there, to) in &in_vpc {
                 for (back, from) in &in_idc {
-                    pair(c, (there, to), (back, from), &links, found);
+                    let both = Both {
+                        there,
+                        to,
+                        back,
+                        from,
+                    };
+                    pair(c, both, (&links, rule), found);
                 }
             }
         }
@@ -91,12 +113,31 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
 type Lines = BTreeSet<usize>;
 
 /// Places by the lines that accept them, one for each set of lines: the first.
+struct ByLines<'a> {
+    by: BTreeMap<Lines, &'a Place<'a>>,
+    /// Whether a subnet of hosts is accepted by any.
+    crossed: bool,
+    /// The first place of containers that none accepts.
+    stays: Option<&'a Place<'a>>,
+}
+
+impl ByLines<'_> {
+    /// Leaves out the hosts that no line accepts.
+    fn hosts_stay(&mut self) {
+        let none = Lines::new();
+        match self.stays {
+            Some(place) => self.by.insert(none, place),
+            None => self.by.remove(&none),
+        };
+    }
+}
+
 fn by_lines<'a>(
     c: &Context<'_>,
     places: impl Iterator<Item = &'a Place<'a>>,
     links: &[usize],
     from_idc: bool,
-) -> BTreeMap<Lines, &'a Place<'a>> {
+) -> ByLines<'a> {
     let accepted: Vec<(usize, Accepted)> = links
         .iter()
         .map(|l| {
@@ -109,22 +150,40 @@ fn by_lines<'a>(
         })
         .collect();
     let mut by: BTreeMap<Lines, &Place<'_>> = BTreeMap::new();
+    let (mut crossed, mut stays) = (false, None);
     for place in places {
-        let lines = accepted
+        let lines: Lines = accepted
             .iter()
             .filter(|(_, a)| a.takes(place.prefix))
             .map(|(l, _)| *l)
             .collect();
+        crossed |= place.hosts && !lines.is_empty();
+        if lines.is_empty() && !place.hosts {
+            stays.get_or_insert(place);
+        }
         by.entry(lines).or_insert(place);
     }
-    by
+    ByLines { by, crossed, stays }
 }
 
+/// A place in a VPC with the lines that lead there, and one in an IDC with those that lead back.
+struct Both<'a> {
+    there: &'a Lines,
+    to: &'a Place<'a>,
+    back: &'a Lines,
+    from: &'a Place<'a>,
+}
+
+/// `rule`: what it is if one of the two gets no answer.
 fn pair(
     c: &Context<'_>,
-    (there, to): (&Lines, &&Place<'_>),
-    (back, from): (&Lines, &&Place<'_>),
-    links: &[usize],
+    Both {
+        there,
+        to,
+        back,
+        from,
+    }: Both<'_>,
+    (links, rule): (&[usize], &'static Rule),
     found: &mut Findings,
 ) {
     let at = |l: usize, side: &'static str| {
@@ -154,7 +213,7 @@ fn pair(
                 from.site
             );
             found.add_with(
-                &NO_WAY_BACK,
+                rule,
                 at(place, "fromIdc"),
                 message,
                 (at(*l, "fromVpc"), "the way there"),
@@ -170,7 +229,7 @@ fn pair(
                 to.site
             );
             found.add_with(
-                &NO_WAY_BACK,
+                rule,
                 at(place, "fromVpc"),
                 message,
                 (at(*l, "fromIdc"), "the way there"),
@@ -214,6 +273,7 @@ fn places<'p>(c: &Context<'p>) -> Vec<Place<'p>> {
                     prefix: subnet.prefix,
                     owner: format!("VLAN {}", vlan.id),
                     site: &site.name,
+                    hosts: true,
                 });
             }
         }
@@ -223,17 +283,53 @@ fn places<'p>(c: &Context<'p>) -> Vec<Place<'p>> {
                     prefix: subnet.prefix,
                     owner: format!("vSwitch {}", v.name),
                     site: &site.name,
+                    hosts: true,
                 });
             }
         }
     }
+    all.extend(cut_by_ipamd(c));
     for r in c.ranges() {
         let host = &c.hosts()[r.host];
         all.push(Place {
             prefix: r.range.prefix,
             owner: host.name.to_string(),
             site: &host.site,
+            hosts: false,
         });
     }
     all
+}
+
+/// What ipamd may cut slices of, where a host is to get one: which, nobody knows yet.
+fn cut_by_ipamd<'p>(c: &Context<'p>) -> Vec<Place<'p>> {
+    let mut networks: Vec<(usize, bool)> = (0..c.hosts().len())
+        .flat_map(|host| c.slices_of(host))
+        .map(|s| (s.network, s.like.is_ipv4()))
+        .collect();
+    networks.sort_unstable();
+    networks.dedup();
+    let mut all = Vec::new();
+    for (index, v4) in networks {
+        let network = &c.networks()[index];
+        let pools = network.pools.iter().filter(|p| is_cut(p));
+        for pool in pools.filter(|p| p.prefix.is_ipv4() == v4) {
+            for prefix in left(pool) {
+                all.push(Place {
+                    prefix,
+                    owner: format!("the pool of {}, which ipamd cuts", network.name),
+                    site: &network.site,
+                    hosts: false,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// A pool without its exclusions and reservations.
+fn left(pool: &Pool) -> Vec<IpNetwork> {
+    let away = pool.exclude.iter().copied();
+    let away = away.chain(pool.reservations.iter().map(|r| r.prefix));
+    without(pool.prefix, away)
 }

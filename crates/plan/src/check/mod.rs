@@ -5,25 +5,36 @@
 //! are found by sorting, never by comparing each with each.
 
 mod cabling;
+mod cloud;
 mod context;
 mod hosts;
+mod identity;
 mod lines;
 mod mtu;
 mod names;
+mod native;
 mod points;
 mod ranges;
+mod room;
 mod routes;
 mod scale;
+mod security;
 mod slices;
 mod space;
+mod special;
+mod suspects;
+mod uplinks;
 mod vlans;
+mod ways;
 
 pub(crate) use context::Context;
 pub(crate) use vlans::vlan_ids_out_of_bounds;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::diagnostics::{Finding, GROUP, Rule};
+use ipnetwork::IpNetwork;
+
+use crate::diagnostics::{DANGLING, Finding, GROUP, HOST_BITS, Rule, faults_of_allowances};
 use crate::expand::{Expanded, Field, expand};
 use crate::model::NetworkPlan;
 use crate::source::Path;
@@ -40,17 +51,27 @@ pub fn check_expanded(expanded: &Expanded) -> Vec<Finding> {
     groups(expanded, &mut found);
     names::groups(&expanded.groups, &mut found);
     names::check(&context, &mut found);
+    identity::check(&context, &mut found);
     space::check(&context, &mut found);
     ranges::check(&context, &mut found);
     points::check(&context, &mut found);
     hosts::check(&context, &mut found);
+    cloud::check(&context, &mut found);
     vlans::check(&context, &mut found);
+    security::check(&context, &mut found);
     cabling::check(&context, &mut found);
+    native::check(&context, &mut found);
+    uplinks::check(&context, &mut found);
     mtu::check(&context, &mut found);
     scale::check(&context, &mut found);
+    room::check(&context, &mut found);
     slices::check(&context, &mut found);
     routes::check(&context, &mut found);
     lines::check(&context, &mut found);
+    ways::check(&context, &mut found);
+    for finding in faults_of_allowances(context.plan) {
+        found.put(finding);
+    }
     found.finish()
 }
 
@@ -74,6 +95,32 @@ fn groups(expanded: &Expanded, found: &mut Findings) {
     }
 }
 
+/// A finding with its rule's own help.
+fn finding(rule: &'static Rule, place: Path, message: String) -> Finding {
+    Finding {
+        rule,
+        place,
+        message,
+        help: rule.help.to_owned(),
+        related: None,
+    }
+}
+
+/// A prefix whose host bits are set is a mistyped one.
+fn canonical(prefix: IpNetwork, place: Path, found: &mut Findings) {
+    if prefix.ip() != prefix.network() {
+        let message = format!("{prefix} has host bits set");
+        found.put(Finding {
+            help: format!(
+                "Write {}/{}, or correct the length.",
+                prefix.network(),
+                prefix.prefix()
+            ),
+            ..finding(&HOST_BITS, place, message)
+        });
+    }
+}
+
 /// What was found so far. One kind of thing at one place is told once, with how many more
 /// there are: a wrong line of a group is wrong for each of its members.
 #[derive(Default)]
@@ -81,18 +128,17 @@ pub(crate) struct Findings {
     found: Vec<Finding>,
     more: Vec<usize>,
     places: HashMap<(&'static str, Path), usize>,
+    /// Names that lead nowhere: where each is told, and the other places that have it.
+    missing: BTreeMap<Name, (usize, BTreeSet<Path>)>,
 }
+
+/// What a name is of, and the name.
+type Name = (String, String);
 
 impl Findings {
     /// A finding with its rule's own help.
     fn add(&mut self, rule: &'static Rule, place: Path, message: String) {
-        self.put(Finding {
-            rule,
-            place,
-            message,
-            help: rule.help.to_owned(),
-            related: None,
-        });
+        self.put(finding(rule, place, message));
     }
 
     /// A finding in which another place takes part.
@@ -112,6 +158,21 @@ impl Findings {
         });
     }
 
+    /// A name that leads nowhere, which is one mistake however many places have it: told where
+    /// it stands first.
+    fn add_missing(&mut self, name: Name, place: Path, message: String) {
+        if let Some((first, others)) = self.missing.get_mut(&name) {
+            if self.found[*first].place != place {
+                others.insert(place);
+                return;
+            }
+        } else {
+            self.missing
+                .insert(name, (self.found.len(), BTreeSet::new()));
+        }
+        self.add(&DANGLING, place, message);
+    }
+
     /// A finding with help of its own.
     fn put(&mut self, finding: Finding) {
         let key = (finding.rule.code, finding.place.clone());
@@ -125,6 +186,19 @@ impl Findings {
     }
 
     fn finish(mut self) -> Vec<Finding> {
+        for (index, others) in self.missing.into_values() {
+            let Some(other) = others.first() else {
+                continue;
+            };
+            let finding = &mut self.found[index];
+            let places = match others.len() {
+                1 => "one more place has".to_owned(),
+                n => format!("{n} more places have"),
+            };
+            finding.message = format!("{} ({places} this name)", finding.message);
+            finding.related = Some((other.clone(), "here, too".to_owned()));
+            self.more[index] = 0;
+        }
         for (finding, more) in self.found.iter_mut().zip(&self.more) {
             if *more > 0 {
                 finding.message = format!("{} (and {more} more by this line)", finding.message);

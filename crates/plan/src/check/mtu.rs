@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 
 use flatnet_types::{Mtu, VlanId};
+use ipnetwork::IpNetwork;
 
 use super::{Context, Findings, scale::Carried};
 use crate::diagnostics::{LINE_MTU, MTU_IPV6, MTU_SHRINKS};
-use crate::model::SiteType;
+use crate::model::{Accept, LeasedLine, Network, SiteType};
+use crate::prefix::overlap;
 use crate::source::Path;
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     // For each VLAN the largest packets that containers or hosts put on it, and whose.
     let mut largest: HashMap<(usize, VlanId), (Mtu, String)> = HashMap::new();
     for (i, site) in c.sites().iter().enumerate() {
-        if let Some(vlan) = site.host_vlan() {
+        for vlan in site.host_vlans() {
             largest.insert((i, vlan.id), (c.plan.spec.mtu, "the hosts".to_owned()));
         }
     }
@@ -115,15 +117,13 @@ fn uplinks(c: &Context<'_>, largest: &Largest, found: &mut Findings) {
         };
         if site.site_type == SiteType::Vpc {
             if let Some(mtu) = host.uplink.mtu
-                && let Some(network) = (0..host.ranges.len())
-                    .filter_map(|r| c.network_of(i, r))
-                    .find(|(_, n)| c.mtu_of(n) > mtu)
+                && let Some(network) = c.networks_of(i).find(|n| c.mtu_of(n) > mtu)
             {
                 let message = format!(
                     "the uplink of {} has MTU {mtu}, network {} has {}",
                     host.name,
-                    network.1.name,
-                    c.mtu_of(network.1)
+                    network.name,
+                    c.mtu_of(network)
                 );
                 found.add(&MTU_SHRINKS, c.host_at(i).at("uplink").at("mtu"), message);
             }
@@ -164,13 +164,26 @@ fn uplinks(c: &Context<'_>, largest: &Largest, found: &mut Findings) {
     }
 }
 
+/// Whether a line carries anything of a network: what neither side accepts of it does not cross.
+fn carried(link: &LeasedLine, network: &Network) -> bool {
+    let accepts = |list: fn(&Accept) -> &Vec<IpNetwork>| {
+        let Some(accept) = &link.accept else {
+            return true;
+        };
+        let mut pools = network.pools.iter();
+        pools.any(|p| list(accept).iter().any(|a| overlap(*a, p.prefix)))
+    };
+    (network.site == link.idc && accepts(|a| &a.from_idc))
+        || (network.site == link.vpc && accepts(|a| &a.from_vpc))
+}
+
 fn lines(c: &Context<'_>, found: &mut Findings) {
     for (i, link) in c.plan.spec.links.iter().enumerate() {
         let Some(mtu) = link.mtu else { continue };
         let larger = c
             .networks()
             .iter()
-            .find(|n| (n.site == link.idc || n.site == link.vpc) && c.mtu_of(n) > mtu);
+            .find(|n| carried(link, n) && c.mtu_of(n) > mtu);
         if let Some(network) = larger {
             let message = format!(
                 "leased line {} has MTU {mtu}, network {} has {}",

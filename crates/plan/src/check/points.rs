@@ -1,17 +1,22 @@
 //! Single addresses: gateways, hosts, network and broadcast addresses. They are where they
 //! belong, they are nobody else's, and no range holds them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use super::{Context, Findings, context::RangeOf};
+use super::{
+    Context, Findings,
+    context::{RangeOf, is_doubtful},
+    finding,
+    suspects::Suspects,
+};
 use crate::diagnostics::{
     ADDRESS_OUTSIDE, DUPLICATE_ADDRESS, EDGE_IN_RANGE, GATEWAY_IN_RANGE, GATEWAY_OUTSIDE,
     HOST_IN_RANGE, Rule,
 };
-use crate::model::{Site, SiteType, Subnet};
+use crate::model::{Site, SiteType, Subnet, VlanRole};
 use crate::node::host_subnets;
 use crate::prefix::{Position, bounds};
 use crate::source::Path;
@@ -22,6 +27,25 @@ struct Point {
     rule: &'static Rule,
     owner: String,
     place: Path,
+    /// Whether it is the edge router's end of a line, and how it is written.
+    edge: Option<Edge>,
+}
+
+/// An address of an IDC's edge router, which is written once as a VLAN's gateway and once as a
+/// line's end. Each has the index of its site.
+#[derive(Clone, Copy)]
+enum Edge {
+    /// The gateway of a transit VLAN.
+    Gateway(usize),
+    /// The field `idc` of a line.
+    Line(usize),
+}
+
+impl Edge {
+    /// Whether a line's end is the router whose gateway address was seen before.
+    fn same(first: Option<Self>, second: Option<Self>) -> bool {
+        matches!((first, second), (Some(Self::Gateway(a)), Some(Self::Line(b))) if a == b)
+    }
 }
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
@@ -47,8 +71,14 @@ fn reserved(prefix: IpNetwork) -> Vec<(IpAddr, &'static str)> {
     }
 }
 
+/// Whether it is an address of the link alone (RFC 4291 §2.5.6): routers are known to their
+/// neighbours by it.
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(a) if a.is_unicast_link_local())
+}
+
 /// Why `address` cannot be a machine's in `prefix`.
-fn unfit(address: IpAddr, prefix: IpNetwork) -> Option<String> {
+pub(super) fn unfit(address: IpAddr, prefix: IpNetwork) -> Option<String> {
     if !prefix.contains(address) {
         return Some(format!("is not in {prefix}"));
     }
@@ -58,9 +88,13 @@ fn unfit(address: IpAddr, prefix: IpNetwork) -> Option<String> {
 
 fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
     let mut points = Vec::new();
-    let mut gateways = |subnets: &[Subnet], at: &Path, owner: String| {
+    let mut gateways = |subnets: &[Subnet], at: &Path, owner: String, transit: Option<usize>| {
         for (i, subnet) in subnets.iter().enumerate() {
             let place = at.clone().at("subnets").at(i).at("gateway");
+            // A router's link-local address is the same in many subnets, and in none of them.
+            if subnet.prefix.is_ipv6() && is_link_local(subnet.gateway) {
+                continue;
+            }
             if let Some(why) = unfit(subnet.gateway, subnet.prefix) {
                 let message = format!("the gateway {} {why}", subnet.gateway);
                 found.add(&GATEWAY_OUTSIDE, place.clone(), message);
@@ -70,6 +104,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                 rule: &GATEWAY_IN_RANGE,
                 owner: format!("the gateway of {owner}"),
                 place,
+                edge: transit.map(Edge::Gateway),
             });
         }
     };
@@ -80,6 +115,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                 &vlan.subnets,
                 &at.clone().at("vlans").at(j),
                 format!("VLAN {}", vlan.id),
+                (vlan.role == VlanRole::Transit).then_some(i),
             );
         }
         for (j, v) in site.v_switches.iter().enumerate() {
@@ -87,14 +123,22 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                 &v.subnets,
                 &at.clone().at("vSwitches").at(j),
                 format!("vSwitch {}", v.name),
+                None,
             );
         }
     }
     for (i, link) in c.plan.spec.links.iter().enumerate() {
+        let idc = c.site(&link.idc).map(|(index, _)| index);
         for (j, t) in link.transfer.iter().enumerate() {
+            let at = Path::spec().at("links").at(i).at("transfer").at(j);
+            let neither = !t.prefix.contains(t.idc) && !t.prefix.contains(t.vpc);
+            if neither {
+                let message = format!("{} and {} are not in {}", t.idc, t.vpc, t.prefix);
+                found.add(&GATEWAY_OUTSIDE, at.clone().at("prefix"), message);
+            }
             for (end, address) in [("idc", t.idc), ("vpc", t.vpc)] {
-                let place = Path::spec().at("links").at(i).at("transfer").at(j).at(end);
-                if let Some(why) = unfit(address, t.prefix) {
+                let place = at.clone().at(end);
+                if let Some(why) = unfit(address, t.prefix).filter(|_| !neither) {
                     let message = format!("the line's end {address} {why}");
                     found.add(&GATEWAY_OUTSIDE, place.clone(), message);
                 }
@@ -103,6 +147,11 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                     rule: &GATEWAY_IN_RANGE,
                     owner: format!("an end of leased line {}", link.name),
                     place,
+                    edge: match end {
+                        "idc" => idc.map(Edge::Line),
+                        // The VBR is the cloud's.
+                        _ => None,
+                    },
                 });
             }
         }
@@ -111,25 +160,70 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
 }
 
 fn hosts(c: &Context<'_>, points: &mut Vec<Point>, found: &mut Findings) {
+    let mut by_subnet: BTreeMap<Path, (&Subnet, Suspects)> = BTreeMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
-        let Some((_, site)) = c.site_of(i) else {
+        let Some((index, site)) = c.site_of(i) else {
             continue;
         };
         let subnets = host_subnets(site, host);
+        let lost = subnets.is_empty() && site.site_type == SiteType::Idc;
         for (j, address) in host.addresses.iter().enumerate() {
             let place = c.host_at(i).at("addresses").at(j);
-            if let Some(message) = misplaced(site, subnets, *address) {
-                let message = format!("{} of {} {message}", address, host.name);
-                found.add(&ADDRESS_OUTSIDE, place.clone(), message);
+            let misplaced = match lost {
+                true => in_none(*address, site),
+                false => misplaced(site, subnets, *address),
+            };
+            let message = misplaced.map(|why| format!("{} of {} {why}", address, host.name));
+            match subnet_of(index, site, subnets, address.is_ipv4()) {
+                Some((at, subnet)) => {
+                    let (_, suspects) =
+                        by_subnet.entry(at).or_insert((subnet, Suspects::default()));
+                    match message {
+                        Some(message) => {
+                            suspects.add(finding(&ADDRESS_OUTSIDE, place.clone(), message));
+                        }
+                        None => suspects.add_right(),
+                    }
+                }
+                None => {
+                    if let Some(message) = message {
+                        found.add(&ADDRESS_OUTSIDE, place.clone(), message);
+                    }
+                }
             }
             points.push(Point {
                 address: address.ip(),
                 rule: &HOST_IN_RANGE,
                 owner: format!("host {}", host.name),
                 place,
+                edge: None,
             });
         }
     }
+    for (at, (subnet, suspects)) in by_subnet {
+        if !is_doubtful(subnet) {
+            let all = |hosts| format!("none of {hosts} hosts fits {}", subnet.prefix);
+            suspects.tell(at, all, found);
+        }
+    }
+}
+
+/// The subnet of a family that hosts are to be in, and where its prefix is written.
+fn subnet_of<'p>(
+    index: usize,
+    site: &Site,
+    subnets: &'p [Subnet],
+    v4: bool,
+) -> Option<(Path, &'p Subnet)> {
+    let of_family = |s: &Subnet| s.prefix.is_ipv4() == v4;
+    let k = subnets.iter().position(of_family)?;
+    let is_it = |other: &[Subnet]| std::ptr::eq(other, subnets);
+    let vlan = site.vlans.iter().position(|v| is_it(&v.subnets));
+    let v_switch = site.v_switches.iter().position(|v| is_it(&v.subnets));
+    let list = vlan.map(|j| ("vlans", j));
+    let (list, j) = list.or_else(|| v_switch.map(|j| ("vSwitches", j)))?;
+    let at = Path::spec().at("sites").at(index).at(list).at(j);
+    Some((at.at("subnets").at(k).at("prefix"), &subnets[k]))
 }
 
 fn misplaced(site: &Site, subnets: &[Subnet], address: IpNetwork) -> Option<String> {
@@ -139,7 +233,7 @@ fn misplaced(site: &Site, subnets: &[Subnet], address: IpNetwork) -> Option<Stri
     let Some(subnet) = subnets.iter().find(|s| s.prefix.contains(address.ip())) else {
         let list: Vec<String> = subnets.iter().map(|s| s.prefix.to_string()).collect();
         let of = match site.site_type {
-            SiteType::Idc => "the VLAN of role host",
+            SiteType::Idc => "its VLAN of role host",
             SiteType::Vpc => "its vSwitch",
         };
         return Some(format!("is in no subnet of {of}: {}", list.join(", ")));
@@ -153,10 +247,31 @@ fn misplaced(site: &Site, subnets: &[Subnet], address: IpNetwork) -> Option<Stri
     unfit(address.ip(), subnet.prefix)
 }
 
+/// Of a host of which no VLAN of hosts bears the first address, where there are several.
+fn in_none(address: IpNetwork, site: &Site) -> Option<String> {
+    let subnets: Vec<IpNetwork> = site
+        .host_vlans()
+        .flat_map(|v| v.subnets.iter().map(|s| s.prefix))
+        .collect();
+    let list: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+    let inside = subnets.iter().any(|s| s.contains(address.ip()));
+    (!inside && !list.is_empty()).then(|| {
+        format!(
+            "is in no subnet of a VLAN of role host: {}",
+            list.join(", ")
+        )
+    })
+}
+
 fn once(points: &[Point], found: &mut Findings) {
     let mut seen: HashMap<IpAddr, &Point> = HashMap::with_capacity(points.len());
     for point in points {
         match seen.get(&point.address) {
+            // The router's end of a line is the router's address in the VLAN of the line. From
+            // here on it is the line's, so that a second line with it is told.
+            Some(first) if Edge::same(first.edge, point.edge) => {
+                seen.insert(point.address, point);
+            }
             Some(first) => found.add_with(
                 &DUPLICATE_ADDRESS,
                 point.place.clone(),
@@ -186,6 +301,7 @@ fn edges(c: &Context<'_>, points: &mut Vec<Point>) {
                         rule: &EDGE_IN_RANGE,
                         owner: format!("the {what} of {}", subnet.prefix),
                         place: at.at("subnets").at(k).at("prefix"),
+                        edge: None,
                     });
                 }
             }

@@ -1,26 +1,28 @@
 //! Ranges: apart from each other, inside their pools, outside of what is set aside.
 
+use std::collections::BTreeMap;
+
 use ipnetwork::IpNetwork;
 
-use super::{Context, Findings, context::RangeOf, space::canonical};
+use super::{Context, Findings, canonical, context::RangeOf, finding, suspects::Suspects};
 use crate::diagnostics::{
     FOREIGN_NETWORK, Finding, IN_VSWITCH, RANGE_OUTSIDE, RANGES_OVERLAP, RESERVED,
 };
-use crate::model::SiteType;
+use crate::model::{Network, SiteType};
 use crate::prefix::{bounds, covers, overlap};
 use crate::source::Path;
 
 /// Prefixes that are apart, by their beginning, with what they stand for.
-struct Sorted<T>(Vec<(IpNetwork, T)>);
+pub(super) struct Sorted<T>(Vec<(IpNetwork, T)>);
 
 impl<T> Sorted<T> {
-    fn new(mut entries: Vec<(IpNetwork, T)>) -> Self {
+    pub(super) fn new(mut entries: Vec<(IpNetwork, T)>) -> Self {
         entries.sort_by_key(|(p, _)| (bounds(*p).0, p.prefix()));
         Self(entries)
     }
 
     /// One that shares an address with `prefix`: the last that begins before its end.
-    fn touching(&self, prefix: IpNetwork) -> Option<&(IpNetwork, T)> {
+    pub(super) fn touching(&self, prefix: IpNetwork) -> Option<&(IpNetwork, T)> {
         let (_, last) = bounds(prefix);
         let after = self.0.partition_point(|(p, _)| bounds(*p).0 <= last);
         self.0[..after].last().filter(|(p, _)| overlap(*p, prefix))
@@ -46,6 +48,8 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
         })
         .collect();
     let v_switches = v_switches(c);
+    // By network and family.
+    let mut by_pool: BTreeMap<(usize, bool), Suspects> = BTreeMap::new();
     for r in c.ranges() {
         canonical(r.range.prefix, c.range_at(r.host, r.index), found);
         let Some((index, network)) = c.network_of(r.host, r.index) else {
@@ -58,14 +62,27 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
                 "network {} is in {}, the host {} in {}",
                 network.name, network.site, host.name, host.site
             );
-            found.add(&FOREIGN_NETWORK, at, message);
+            if !c.is_lost(network) {
+                found.add(&FOREIGN_NETWORK, at, message);
+            }
             continue;
         }
         let in_pool = pools[index]
             .touching(r.range.prefix)
             .is_some_and(|(p, ())| covers(*p, r.range.prefix));
-        if !in_pool {
-            outside(c, r, found);
+        // A pool that is outside its VLAN is told, and not all that was right to be cut from it.
+        let victim = || {
+            c.subnets_of(network).is_some_and(|all| {
+                let within = |p: IpNetwork| all.iter().any(|s| covers(s.prefix, p));
+                within(r.range.prefix) && !network.pools.iter().all(|p| within(p.prefix))
+            })
+        };
+        let suspects = by_pool
+            .entry((index, r.range.prefix.is_ipv4()))
+            .or_default();
+        match in_pool || victim() {
+            true => suspects.add_right(),
+            false => suspects.add(outside(c, r, (index, network))),
         }
         if let Some((prefix, (pool, i))) = reserved[index].touching(r.range.prefix) {
             let at = Path::spec().at("networks").at(index).at("pools").at(*pool);
@@ -96,6 +113,14 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
             );
         }
     }
+    for ((index, v6), suspects) in by_pool {
+        let network = &c.networks()[index];
+        let at = Path::spec().at("networks").at(index).at("pools");
+        let pool = network.pools.iter().position(|p| p.prefix.is_ipv6() == v6);
+        let at = pool.map_or_else(|| at.clone(), |pool| at.clone().at(pool).at("prefix"));
+        let all = |ranges| format!("none of {ranges} ranges is in a pool of {}", network.name);
+        suspects.tell(at, all, found);
+    }
 }
 
 fn v_switches(c: &Context<'_>) -> Sorted<(usize, usize, usize)> {
@@ -112,10 +137,7 @@ fn v_switches(c: &Context<'_>) -> Sorted<(usize, usize, usize)> {
     Sorted::new(all)
 }
 
-fn outside(c: &Context<'_>, r: RangeOf<'_>, found: &mut Findings) {
-    let Some((index, network)) = c.network_of(r.host, r.index) else {
-        return;
-    };
+fn outside(c: &Context<'_>, r: RangeOf<'_>, (index, network): (usize, &Network)) -> Finding {
     let pools: Vec<String> = network
         .pools
         .iter()
@@ -126,21 +148,17 @@ fn outside(c: &Context<'_>, r: RangeOf<'_>, found: &mut Findings) {
         true => "it has none of this family".to_owned(),
         false => format!("it has {}", pools.join(", ")),
     };
-    found.put(Finding {
-        rule: &RANGE_OUTSIDE,
-        place: c.range_at(r.host, r.index),
-        message: format!(
-            "{} of {} is in no pool of {}; {has}",
-            r.range.prefix,
-            c.hosts()[r.host].name,
-            network.name
-        ),
-        help: RANGE_OUTSIDE.help.to_owned(),
-        related: Some((
-            Path::spec().at("networks").at(index).at("pools"),
-            "its pools".to_owned(),
-        )),
-    });
+    let message = format!(
+        "{} of {} is in no pool of {}; {has}",
+        r.range.prefix,
+        c.hosts()[r.host].name,
+        network.name
+    );
+    let pools = Path::spec().at("networks").at(index).at("pools");
+    Finding {
+        related: Some((pools, "its pools".to_owned())),
+        ..finding(&RANGE_OUTSIDE, c.range_at(r.host, r.index), message)
+    }
 }
 
 /// No two hosts own the same address. Sorted by their beginning, a range that overlaps one

@@ -4,11 +4,13 @@
 use super::{Context, Findings};
 use crate::diagnostics::{EDGE_FULL, Rule, TABLE_FULL, TABLE_RAW, VBR_FULL, VBR_RAW};
 use crate::routes::{Table, TableKind, quotas};
+use crate::slices::with_slices;
 use crate::source::Path;
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     // One address that leads to two places is an overlap, and is told as one.
-    let Ok(tables) = quotas(c.plan) else { return };
+    let whole = with_slices(c.plan);
+    let Ok(tables) = quotas(&whole) else { return };
     for table in &tables {
         let Some(quota) = table.quota else { continue };
         let limit = limit(c, table);

@@ -6,9 +6,9 @@ use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
-use crate::diagnostics::{Finding, GC_THRESH, MAC_TABLE, NEIGHBOURS, RANGE_SMALL};
-use crate::model::{Host, MacMode, SiteType};
-use crate::prefix::{bounds, size};
+use crate::diagnostics::{Finding, GC_THRESH, MAC_TABLE, NEIGHBOURS};
+use crate::model::{MacMode, SiteType};
+use crate::prefix::size;
 use crate::source::Path;
 
 /// Which VLANs each switch of a site carries: those of its hosts, of its peers, and of the
@@ -33,15 +33,19 @@ impl Carried {
             }
         }
         let mut next: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); switches.len()];
+        let mut peers = next.clone();
         for (i, switch) in switches.iter().enumerate() {
             for peer in switch.peers.iter().filter_map(|p| c.switch(site, p)) {
-                next[i].insert(peer);
-                next[peer].insert(i);
+                peers[i].insert(peer);
+                peers[peer].insert(i);
             }
             next[i].extend(switch.uplinks.iter().filter_map(|u| c.switch(site, u)));
         }
         while let Some((switch, id)) = new.pop() {
-            for other in &next[switch] {
+            let to_peers = peers[switch].iter().filter(|peer| {
+                switches[switch].carries_to_peers(id) && switches[**peer].carries_to_peers(id)
+            });
+            for other in next[switch].iter().chain(to_peers) {
                 if carried[*other].insert(id) {
                     new.push((*other, id));
                 }
@@ -68,7 +72,6 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     let domains = domains(c);
     mac_tables(c, &domains, found);
     neighbours(c, &domains, found);
-    density(c, found);
 }
 
 type Domains = HashMap<(usize, VlanId), Domain>;
@@ -93,10 +96,10 @@ fn domains(c: &Context<'_>) -> Domains {
             let domain = domains.entry((index, *id)).or_default();
             domain.macs = domain.macs.saturating_add(1);
         }
-        if let Some(vlan) = site.host_vlan() {
+        if let Some(vlan) = site.host_vlan_of(host) {
             domains.entry((index, vlan.id)).or_default().neighbours += 1;
         }
-        for (name, ranges) in Context::ranges_by_network(host) {
+        for (name, ranges) in c.held_by_network(i) {
             let Some((_, network)) = c.network(name) else {
                 continue;
             };
@@ -249,103 +252,4 @@ fn gc_thresh(neighbours: u64) -> (u64, u64, u64) {
         .unwrap_or(u64::MAX)
         .max(1024);
     (third / 8, third / 2, third)
-}
-
-/// Disjoint stretches of addresses in order, of both families.
-struct Stretches(Vec<(crate::prefix::Position, u128)>);
-
-impl Stretches {
-    /// Of prefixes that may overlap.
-    fn of(prefixes: impl Iterator<Item = IpNetwork>) -> Self {
-        let mut all: Vec<_> = prefixes.map(bounds).collect();
-        all.sort_unstable();
-        let mut merged: Vec<(crate::prefix::Position, u128)> = Vec::new();
-        for (first, last) in all {
-            match merged.last_mut() {
-                Some((start, end)) if start.v6 == first.v6 && first.value <= *end => {
-                    *end = (*end).max(last.value);
-                }
-                _ => merged.push((first, last.value)),
-            }
-        }
-        Self(merged)
-    }
-
-    /// How many of a prefix's addresses are in one of the stretches.
-    fn within(&self, prefix: IpNetwork) -> u128 {
-        let (first, last) = bounds(prefix);
-        let from = self
-            .0
-            .partition_point(|(start, end)| (start.v6, *end) < (first.v6, first.value));
-        self.0[from..]
-            .iter()
-            .take_while(|(start, _)| start.v6 == first.v6 && start.value <= last.value)
-            .map(|(start, end)| {
-                let common = end.min(&last.value) - start.value.max(first.value);
-                common.saturating_add(1)
-            })
-            .fold(0, u128::saturating_add)
-    }
-}
-
-fn density(c: &Context<'_>, found: &mut Findings) {
-    let excluded: Vec<Stretches> = c
-        .networks()
-        .iter()
-        .map(|n| Stretches::of(n.pools.iter().flat_map(|p| p.exclude.iter().copied())))
-        .collect();
-    for (i, host) in c.hosts().iter().enumerate() {
-        for (name, ranges) in Context::ranges_by_network(host) {
-            let Some((index, network)) = c.network(name) else {
-                continue;
-            };
-            let Some(planned) = c.plan.density(host, network) else {
-                continue;
-            };
-            for v4 in [true, false] {
-                let own = || ranges.iter().copied().filter(|r| r.is_ipv4() == v4);
-                let usable = own()
-                    .map(|r| usable(c, host, r, &excluded[index]))
-                    .fold(0, u128::saturating_add);
-                let Some(largest) = own().max_by_key(|r| size(*r)) else {
-                    continue;
-                };
-                if usable < u128::from(planned) {
-                    let j = host
-                        .ranges
-                        .iter()
-                        .position(|r| r.prefix == largest)
-                        .unwrap_or(0);
-                    let list: Vec<String> = own().map(|r| r.to_string()).collect();
-                    found.add(
-                        &RANGE_SMALL,
-                        c.range_at(i, j),
-                        format!(
-                            "{} has {usable} addresses for containers in {} ({}), {planned} are planned",
-                            host.name,
-                            network.name,
-                            list.join(", ")
-                        ),
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Addresses of a range that containers can have. In a VPC the range is a subnet of its own,
-/// whose first addresses are its network and gateway and whose last in IPv4 is its broadcast
-/// address; in an IDC it holds none of these, or FN0107 and FN0108 say so.
-fn usable(c: &Context<'_>, host: &Host, range: IpNetwork, excluded: &Stretches) -> u128 {
-    let routed = c
-        .site(&host.site)
-        .is_some_and(|(_, s)| s.site_type == SiteType::Vpc);
-    let own: u128 = match (routed, range.is_ipv4()) {
-        (false, _) => 0,
-        (true, true) => 3,
-        (true, false) => 2,
-    };
-    size(range)
-        .saturating_sub(excluded.within(range))
-        .saturating_sub(own)
 }

@@ -2,10 +2,12 @@
 
 use ipnetwork::IpNetwork;
 
+use super::room::routed_room;
 use super::{Context, Findings};
-use crate::diagnostics::{SLICE_SMALL, SLICES_FEW};
+use crate::diagnostics::{NO_ROOM, ONE_ROOM, SLICE_SMALL, SLICES_FEW};
 use crate::model::{Host, Network, SiteType};
 use crate::prefix::{bits, bounds, overlap, size};
+use crate::slices;
 use crate::source::Path;
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
@@ -40,7 +42,7 @@ fn of_family(c: &Context<'_>, (index, network): (usize, &Network), v4: bool, fou
         let pools = Path::spec().at("networks").at(index).at("pools");
         pools.at(pool).at("sliceLength")
     };
-    let blocked = blocked(c, network);
+    let blocked = slices::blocked(c.plan, network);
     let slices = cuts.iter().map(|cut| free(cut, &blocked));
     let slices = slices.fold(0, u128::saturating_add);
     if slices < wanting.len() as u128 {
@@ -63,13 +65,19 @@ fn of_family(c: &Context<'_>, (index, network): (usize, &Network), v4: bool, fou
         let Ok(slice) = IpNetwork::new(prefix.network(), length) else {
             continue;
         };
-        // A routed slice has its network, its gateway and in IPv4 its broadcast address.
-        let own = match (routed, v4) {
-            (false, _) => 0,
-            (true, true) => 3,
-            (true, false) => 2,
+        let usable = match routed {
+            true => routed_room(slice),
+            false => size(slice),
         };
-        let usable = size(slice).saturating_sub(own);
+        if usable == 0 && !wanting.is_empty() {
+            let message = format!("a slice of {} has no address for a container", network.name);
+            found.add(&NO_ROOM, place(pool), message);
+            continue;
+        }
+        if usable == 1 && planned.is_none() && !wanting.is_empty() {
+            let message = format!("a slice of {} has room for one container", network.name);
+            found.add(&ONE_ROOM, place(pool), message);
+        }
         if let Some(planned) = planned.filter(|p| u128::from(*p) > usable) {
             let message = format!(
                 "a slice of {} has {usable} addresses for containers, {planned} are planned",
@@ -78,30 +86,6 @@ fn of_family(c: &Context<'_>, (index, network): (usize, &Network), v4: bool, fou
             found.add(&SLICE_SMALL, place(pool), message);
         }
     }
-}
-
-/// Where no slice is cut: as ipamd has it.
-fn blocked(c: &Context<'_>, network: &Network) -> Vec<IpNetwork> {
-    let mut blocked: Vec<IpNetwork> = Vec::new();
-    for pool in &network.pools {
-        blocked.extend(&pool.exclude);
-        blocked.extend(pool.reservations.iter().map(|r| r.prefix));
-    }
-    for host in c.hosts() {
-        blocked.extend(host.ranges.iter().map(|r| r.prefix));
-        blocked.extend(host.addresses.iter().map(|a| IpNetwork::from(a.ip())));
-    }
-    if let Some((_, site)) = c.site(&network.site) {
-        let vlans = site.vlans.iter().flat_map(|v| &v.subnets);
-        for subnet in vlans.chain(site.v_switches.iter().flat_map(|v| &v.subnets)) {
-            blocked.push(IpNetwork::from(subnet.gateway));
-            blocked.push(IpNetwork::from(subnet.prefix.network()));
-            if subnet.prefix.is_ipv4() {
-                blocked.push(IpNetwork::from(subnet.prefix.broadcast()));
-            }
-        }
-    }
-    blocked
 }
 
 /// How many slices of a pool nothing blocks.

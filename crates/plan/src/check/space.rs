@@ -3,13 +3,13 @@
 
 use ipnetwork::IpNetwork;
 
-use super::{Context, Findings};
+use super::{Context, Findings, canonical, context::is_doubtful, special};
 use crate::diagnostics::{
-    EXCLUDE_OUTSIDE, Finding, HOST_BITS, IN_SHARED, IN_VSWITCH, LINK_OVERLAP, POOL_FOREIGN,
-    POOL_OUTSIDE, POOLS_OVERLAP, Rule, SERVICE_OVERLAP, SLICE_LENGTH, SUBNETS_OVERLAP,
+    EXCLUDE_OUTSIDE, IN_SHARED, IN_VSWITCH, LINK_OVERLAP, POOL_FOREIGN, POOL_OUTSIDE,
+    POOLS_OVERLAP, Rule, SERVICE_OVERLAP, SET_ASIDE, SLICE_LENGTH, SUBNETS_OVERLAP, USED_ELSEWHERE,
     VSWITCH_OUTSIDE,
 };
-use crate::model::{Network, SiteType, Subnet};
+use crate::model::{Network, SiteType, Subnet, VlanRole};
 use crate::prefix::{bits, bounds, covers, overlap};
 use crate::source::Path;
 
@@ -29,7 +29,7 @@ enum Kind {
     VpcPrefix { site: usize },
     VSwitch { site: usize },
     Service,
-    Transfer,
+    Transfer { idc: Option<usize> },
     Pool,
 }
 
@@ -37,26 +37,86 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     let claims = claims(c);
     for claim in &claims {
         canonical(claim.prefix, claim.place.clone(), found);
+        set_aside(c, claim, found);
     }
     nested(c, found);
     apart(c, claims, found);
 }
 
-/// A prefix whose host bits are set is a mistyped one.
-pub(super) fn canonical(prefix: IpNetwork, place: Path, found: &mut Findings) {
-    if prefix.ip() != prefix.network() {
-        found.put(Finding {
-            rule: &HOST_BITS,
-            place,
-            message: format!("{prefix} has host bits set"),
-            help: format!(
-                "Write {}/{}, or correct the length.",
-                prefix.network(),
-                prefix.prefix()
-            ),
-            related: None,
-        });
+/// Addresses that no machine can have, that the cloud keeps for itself, or that something else
+/// has as a rule.
+fn set_aside(c: &Context<'_>, claim: &Claim<'_>, found: &mut Findings) {
+    let Claim { prefix, owner, .. } = claim;
+    // The subnet that a pool is cut from is told, and not the pool once more.
+    if in_own_subnet(c, claim) {
+        return;
     }
+    let cloud = c.sites().iter().any(|s| s.site_type == SiteType::Vpc);
+    if let Some(shared) = special::clouds_own().filter(|s| cloud && overlap(*s, *prefix)) {
+        match claim.kind {
+            Kind::Pool | Kind::Vlan { .. } if is_destination(c, claim) => {
+                let message = format!("{prefix} of {owner} is a destination in {shared}");
+                found.add(&IN_SHARED, claim.place.clone(), message);
+            }
+            // No entry of the cloud leads there.
+            Kind::Pool | Kind::Vlan { .. } => {}
+            _ => {
+                let message = format!(
+                    "{prefix} of {owner} has addresses of {shared}, the cloud's own services"
+                );
+                found.add(&SET_ASIDE, claim.place.clone(), message);
+            }
+        }
+    }
+    let Some(block) = special::touched(*prefix) else {
+        return;
+    };
+    // Routers may know each other by addresses of their link alone.
+    let of_link = matches!(claim.kind, Kind::Transfer { .. }) && block.is_of_a_link();
+    let rule = match claim.kind {
+        _ if block.is_nobodys() && !of_link => &SET_ASIDE,
+        // What a VPC is cut from need not be used.
+        Kind::VpcPrefix { .. } => return,
+        _ => &USED_ELSEWHERE,
+    };
+    let message = format!(
+        "{prefix} of {owner} has addresses of {}: {}",
+        block.prefix, block.what
+    );
+    found.add(rule, claim.place.clone(), message);
+}
+
+/// Whether a pool is cut from a subnet of its network's own VLAN.
+fn in_own_subnet(c: &Context<'_>, claim: &Claim<'_>) -> bool {
+    let vlan = network_of(c, claim).and_then(|(site, network)| {
+        let vlan = c.vlan(site, network.vlan?)?;
+        c.sites()[site].vlans.get(vlan)
+    });
+    vlan.is_some_and(|v| v.subnets.iter().any(|s| covers(s.prefix, claim.prefix)))
+}
+
+/// Whether a route table of the cloud is to have an entry for it: for the pools of a VPC, and for
+/// what is in a data centre where hosts and containers are, if a line accepts it.
+fn is_destination(c: &Context<'_>, claim: &Claim<'_>) -> bool {
+    let site = match claim.kind {
+        Kind::Vlan { site, vlan } => {
+            let role = c.sites()[site].vlans[vlan].role;
+            if !matches!(role, VlanRole::Host | VlanRole::Pod) {
+                return false;
+            }
+            site
+        }
+        _ => match network_of(c, claim) {
+            Some((site, _)) if c.sites()[site].site_type == SiteType::Idc => site,
+            _ => return true,
+        },
+    };
+    let name = &c.sites()[site].name;
+    let mut lines = c.plan.spec.links.iter().filter(|l| l.idc == *name);
+    lines.any(|l| {
+        let accept = l.accept.as_ref();
+        accept.is_none_or(|a| a.from_idc.iter().any(|p| overlap(*p, claim.prefix)))
+    })
 }
 
 fn claims<'p>(c: &Context<'p>) -> Vec<Claim<'p>> {
@@ -120,6 +180,7 @@ fn claims<'p>(c: &Context<'p>) -> Vec<Claim<'p>> {
         }
     }
     for (i, link) in c.plan.spec.links.iter().enumerate() {
+        let idc = c.site(&link.idc).map(|(index, _)| index);
         for (j, transfer) in link.transfer.iter().enumerate() {
             let place = Path::spec()
                 .at("links")
@@ -128,7 +189,7 @@ fn claims<'p>(c: &Context<'p>) -> Vec<Claim<'p>> {
                 .at(j)
                 .at("prefix");
             let owner = format!("leased line {}", link.name);
-            claim(transfer.prefix, Kind::Transfer, owner, place, None);
+            claim(transfer.prefix, Kind::Transfer { idc }, owner, place, None);
         }
     }
     for (i, network) in c.networks().iter().enumerate() {
@@ -155,7 +216,8 @@ fn nested(c: &Context<'_>, found: &mut Findings) {
         }
         for (j, v) in site.v_switches.iter().enumerate() {
             for (k, subnet) in v.subnets.iter().enumerate() {
-                if !site.prefixes.iter().any(|p| covers(*p, subnet.prefix)) {
+                let inside = site.prefixes.iter().any(|p| covers(*p, subnet.prefix));
+                if !inside && !is_doubtful(subnet) {
                     let at = Path::spec().at("sites").at(i).at("vSwitches").at(j);
                     found.add_with(
                         &VSWITCH_OUTSIDE,
@@ -170,17 +232,15 @@ fn nested(c: &Context<'_>, found: &mut Findings) {
             }
         }
     }
-    let shared: Option<IpNetwork> = "100.64.0.0/10".parse().ok();
     for (i, network) in c.networks().iter().enumerate() {
         let at = Path::spec().at("networks").at(i).at("pools");
-        let subnets: Option<&[Subnet]> = c.site(&network.site).and_then(|(index, site)| {
-            let vlan = c.vlan(index, network.vlan?)?;
-            (site.site_type == SiteType::Idc).then(|| site.vlans[vlan].subnets.as_slice())
-        });
+        let subnets = c.subnets_of(network);
+        let within = |subnets: &[Subnet], prefix| subnets.iter().any(|s| covers(s.prefix, prefix));
         for (j, pool) in network.pools.iter().enumerate() {
             let at = at.clone().at(j);
-            if let Some(subnets) = subnets
-                && !subnets.iter().any(|s| covers(s.prefix, pool.prefix))
+            let outside = subnets.is_some_and(|all| !within(all, pool.prefix));
+            if let Some(subnets) =
+                subnets.filter(|all| outside && !c.is_lost(network) && !all.iter().any(is_doubtful))
             {
                 let list: Vec<String> = subnets.iter().map(|s| s.prefix.to_string()).collect();
                 let message = format!(
@@ -189,12 +249,6 @@ fn nested(c: &Context<'_>, found: &mut Findings) {
                     list.join(", ")
                 );
                 found.add(&POOL_OUTSIDE, at.clone().at("prefix"), message);
-            }
-            if let Some(shared) = shared
-                && overlap(shared, pool.prefix)
-            {
-                let message = format!("{} is a destination in {shared}", pool.prefix);
-                found.add(&IN_SHARED, at.clone().at("prefix"), message);
             }
             if let Some(length) = pool.slice_length
                 && !(pool.prefix.prefix()..=bits(pool.prefix)).contains(&length)
@@ -211,7 +265,9 @@ fn nested(c: &Context<'_>, found: &mut Findings) {
                 .map(|(k, r)| (r.prefix, at.clone().at("reservations").at(k).at("prefix")));
             for (prefix, place) in parts.chain(reserved) {
                 canonical(prefix, place.clone(), found);
-                if !covers(pool.prefix, prefix) {
+                // Of a pool that is outside its VLAN, what is inside is no fault of its own.
+                let victim = outside && subnets.is_some_and(|all| within(all, prefix));
+                if !victim && !covers(pool.prefix, prefix) {
                     let message = format!("{prefix} is not in the pool {}", pool.prefix);
                     found.add(&EXCLUDE_OUTSIDE, place, message);
                 }
@@ -238,6 +294,12 @@ fn apart(c: &Context<'_>, mut claims: Vec<Claim<'_>>, found: &mut Findings) {
         if let Some(outer) = outer {
             // The pool is told to move, or else what stands later in the document.
             let inner_moves = match (inner.kind, outer.kind) {
+                // A line's own network and the services' are chosen last, and moved the easiest.
+                (Kind::Transfer { .. }, Kind::Transfer { .. }) => inner.place > outer.place,
+                (Kind::Transfer { .. }, _) => true,
+                (_, Kind::Transfer { .. }) => false,
+                (Kind::Service, _) => true,
+                (_, Kind::Service) => false,
                 (Kind::Pool, Kind::Pool) => inner.place > outer.place,
                 (Kind::Pool, _) => true,
                 (_, Kind::Pool) => false,
@@ -282,6 +344,14 @@ fn may_hold(c: &Context<'_>, outer: &Claim<'_>, inner: &Claim<'_>) -> bool {
         (Kind::VpcPrefix { site }, Kind::Pool) => {
             network_of(c, inner).is_some_and(|(index, _)| index == site)
         }
+        // The VLAN that the line ends in.
+        (Kind::Vlan { site, vlan }, Kind::Transfer { idc }) => {
+            idc == Some(site) && c.sites()[site].vlans[vlan].role == VlanRole::Transit
+        }
+        // It is told that the pool is in no VLAN of its own.
+        (Kind::Vlan { site, .. }, Kind::Pool) if c.is_stray(site, inner.network, inner.prefix) => {
+            true
+        }
         (Kind::Vlan { site, vlan }, Kind::Pool) => {
             network_of(c, inner).is_some_and(|(index, network)| {
                 index == site && network.vlan.and_then(|id| c.vlan(site, id)) == Some(vlan)
@@ -296,7 +366,10 @@ fn overlap_rule(c: &Context<'_>, outer: &Claim<'_>, inner: &Claim<'_>) -> &'stat
     if either(Kind::Service) {
         return &SERVICE_OVERLAP;
     }
-    if either(Kind::Transfer) {
+    if [outer.kind, inner.kind]
+        .iter()
+        .any(|kind| matches!(kind, Kind::Transfer { .. }))
+    {
         return &LINK_OVERLAP;
     }
     match (outer.kind, inner.kind) {

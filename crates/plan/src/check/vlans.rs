@@ -1,12 +1,12 @@
 //! VLANs: their IDs, their roles, and the trunks that carry them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use flatnet_types::VlanId;
 
 use super::{Context, Findings};
 use crate::diagnostics::{
-    DUPLICATE_VLAN, NOT_TRUNKED, TRUNKED_UNUSED, VLAN_RESERVED, VLAN_ROLE, VLAN_SITE,
+    DUPLICATE_VLAN, NOT_TRUNKED, TRUNKED_UNUSED, VLAN_EMPTY, VLAN_RESERVED, VLAN_ROLE, VLAN_SITE,
 };
 use crate::model::{Host, SiteType, VlanRole};
 use crate::source::{Node, Path, Span, Value};
@@ -46,15 +46,27 @@ pub(crate) fn vlan_ids_out_of_bounds(tree: &Node<'_>) -> Vec<(Span, i64)> {
         }
         for switch in site.get("switches").map(Node::items).unwrap_or_default() {
             list(switch.get("trunk"), &mut found);
+            list(switch.get("peerTrunk"), &mut found);
+            if let Some(id) = switch.get("native") {
+                one(id, &mut found);
+            }
             list(switch.get("reservedVlans"), &mut found);
             for port in switch.get("ports").map(Node::items).unwrap_or_default() {
                 list(port.get("trunk"), &mut found);
+                if let Some(id) = port.get("native") {
+                    one(id, &mut found);
+                }
             }
         }
     }
     for network in items("networks").unwrap_or_default() {
         if let Some(id) = network.get("vlan") {
             one(id, &mut found);
+        }
+        for trunk in network.get("trunk").map(Node::items).unwrap_or_default() {
+            if let Some(id) = trunk.get("vlan") {
+                one(id, &mut found);
+            }
         }
     }
     for of in ["hosts", "hostGroups"] {
@@ -120,16 +132,21 @@ fn ids(c: &Context<'_>, index: usize, found: &mut Findings) {
 }
 
 fn roles(c: &Context<'_>, found: &mut Findings) {
+    let of_host = |i: usize| {
+        let (site, of) = c.site_of(i)?;
+        Some((site, of.host_vlan_of(&c.hosts()[i])?.id))
+    };
+    let inhabited: HashSet<(usize, VlanId)> = (0..c.hosts().len()).filter_map(of_host).collect();
     for (i, site) in c.sites().iter().enumerate() {
         let at = |j: usize| Path::spec().at("sites").at(i).at("vlans").at(j).at("role");
-        let mut hosts = (0..site.vlans.len()).filter(|j| site.vlans[*j].role == VlanRole::Host);
-        if let Some(first) = hosts.next() {
-            for other in hosts {
+        let several = site.host_vlans().count() > 1;
+        for (j, vlan) in site.vlans.iter().enumerate() {
+            if several && vlan.role == VlanRole::Host && !inhabited.contains(&(i, vlan.id)) {
                 let message = format!(
-                    "{} has two VLANs of role host, {} and {}",
-                    site.name, site.vlans[first].id, site.vlans[other].id
+                    "{} has several VLANs of role host, and no host has its addresses in VLAN {}",
+                    site.name, vlan.id
                 );
-                found.add_with(&VLAN_ROLE, at(other), message, (at(first), "the first one"));
+                found.add(&VLAN_EMPTY, at(j), message);
             }
         }
     }
@@ -216,19 +233,18 @@ fn lists<'p>(c: &Context<'p>, index: usize, host: &'p Host) -> Vec<Trunk<'p>> {
 fn trunks(c: &Context<'_>, found: &mut Findings) {
     // For each list: the VLANs on it, and those that a host behind it uses.
     let mut used_of: BTreeMap<Path, (String, Vec<VlanId>, BTreeSet<VlanId>)> = BTreeMap::new();
+    // For each list and VLAN that it lacks: the hosts behind it that use the VLAN.
+    let mut lacking: BTreeMap<(Path, VlanId), (String, Vec<usize>)> = BTreeMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
         let used = c.vlans_of(i);
         for list in lists(c, i, host) {
             for id in used.iter().filter(|id| !list.vlans.contains(id)) {
-                found.add_with(
-                    &NOT_TRUNKED,
-                    user(c, i, host, *id),
-                    format!(
-                        "{} uses VLAN {id}, which {} does not carry",
-                        host.name, list.name
-                    ),
-                    (list.place.clone(), "carries these only"),
-                );
+                let key = (list.place.clone(), *id);
+                lacking
+                    .entry(key)
+                    .or_insert_with(|| (list.name.clone(), Vec::new()))
+                    .1
+                    .push(i);
             }
             used_of
                 .entry(list.place)
@@ -236,6 +252,9 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
                 .2
                 .extend(used);
         }
+    }
+    for ((place, id), (name, hosts)) in lacking {
+        lacks(c, (place, &name, id), &hosts, found);
     }
     for (place, (name, vlans, used)) in used_of {
         for (i, id) in vlans.iter().enumerate() {
@@ -251,14 +270,54 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
     }
 }
 
-/// What makes a host use a VLAN: the range of a network on it, or the host's own addresses.
+/// A list that lacks a VLAN. What several lines of hosts use is missing in the list; what one
+/// uses may be too much of it.
+fn lacks(
+    c: &Context<'_>,
+    (place, name, id): (Path, &str, VlanId),
+    hosts: &[usize],
+    found: &mut Findings,
+) {
+    let [first, ..] = hosts else { return };
+    let lines: BTreeSet<Path> = hosts.iter().map(|i| c.host_at(*i)).collect();
+    let host = &c.hosts()[*first];
+    if lines.len() > 1 {
+        let message = format!(
+            "{name} does not carry VLAN {id}, which {} hosts behind it use, {} among them",
+            hosts.len(),
+            host.name
+        );
+        found.add_with(
+            &NOT_TRUNKED,
+            place,
+            message,
+            (user(c, *first, host, id), "used here"),
+        );
+        return;
+    }
+    for i in hosts {
+        let host = &c.hosts()[*i];
+        found.add_with(
+            &NOT_TRUNKED,
+            user(c, *i, host, id),
+            format!("{} uses VLAN {id}, which {name} does not carry", host.name),
+            (place.clone(), "carries these only"),
+        );
+    }
+}
+
+/// What makes a host use a VLAN: the range of a network on it, the slice that ipamd cuts of
+/// one, or the host's own addresses.
 fn user(c: &Context<'_>, index: usize, host: &Host, id: VlanId) -> Path {
     let range = (0..host.ranges.len()).find(|r| {
         c.network_of(index, *r)
             .is_some_and(|(_, n)| n.vlan == Some(id))
     });
+    let mut slices = c.slices_of(index).iter();
     match range {
         Some(i) => c.host_at(index).at("ranges").at(i).at("network"),
+        // The host has no line of it, and the pool is right for all others.
+        None if slices.any(|s| c.networks()[s.network].vlan == Some(id)) => c.host_at(index),
         None => c.host_at(index).at("addresses").at(0),
     }
 }

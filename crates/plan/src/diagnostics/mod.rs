@@ -4,17 +4,19 @@
 //! ```text
 //!   text ─▶ model ─▶ written out ─▶ checks ─▶ [Finding] (a path each)
 //!     │                                           │
-//!     └──────── lines and columns ────────────────┴─▶ [Report] ─▶ text, JSON, GitHub
+//!     └──────── lines and columns ────────────────┴─▶ [Report] ─▶ text, JSON, SARIF, GitHub
 //! ```
 
+mod allow;
 mod explain;
 mod render;
 mod rules;
 
 use serde::Serialize;
 
+pub(crate) use allow::faults as faults_of_allowances;
 pub use explain::explain;
-pub use render::Style;
+pub use render::{Style, sarif};
 #[allow(
     clippy::wildcard_imports,
     reason = "fifty rules, used by name where they apply"
@@ -24,7 +26,7 @@ pub use rules::{RULES, Rule, rule};
 
 use crate::check;
 use crate::expand::{Expanded, expand, expand_owned};
-use crate::model::{API_VERSION, KIND, NetworkPlan};
+use crate::model::{API_VERSION, Day, KIND, NetworkPlan};
 use crate::source::de::{ReadError, ShapeError};
 use crate::source::{self, Node, Path, Span, SyntaxError};
 
@@ -74,6 +76,9 @@ impl std::fmt::Display for Finding {
 pub struct Diagnostic {
     /// What kind of thing.
     pub rule: &'static Rule,
+    /// Where it is by names, as an allowance has it: `sites.idc.switches.tor1`; empty where the
+    /// text gives no plan.
+    pub at: String,
     /// What is wrong.
     pub message: String,
     /// The culprit.
@@ -100,6 +105,9 @@ pub struct Report {
     pub file: String,
     /// What is wrong, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many warnings were found and are allowed.
+    pub allowed: usize,
+    today: Option<Day>,
     text: String,
     document: Option<Document>,
     readable: bool,
@@ -109,9 +117,16 @@ pub struct Report {
 ///
 /// Guarantees: pure; never fails: what cannot be read is a diagnostic too.
 pub fn diagnose(text: &str, file: &str) -> Report {
+    diagnose_on(text, file, None)
+}
+
+/// [`diagnose`] on a day: allowances that have run out then allow nothing any more.
+pub fn diagnose_on(text: &str, file: &str, today: Option<Day>) -> Report {
     let mut report = Report {
         file: file.to_owned(),
         diagnostics: Vec::new(),
+        allowed: 0,
+        today,
         text: text.to_owned(),
         document: None,
         readable: true,
@@ -129,12 +144,13 @@ pub fn diagnose(text: &str, file: &str) -> Report {
 }
 
 /// The plan of a text with no error in it, its groups written out; none where there is one.
-/// A daemon has no use for lines.
+/// A daemon has no use for lines, nor for allowances: one of a code that only a newer check
+/// knows is no reason to refuse the plan.
 pub(crate) fn sound(text: &str) -> Option<NetworkPlan> {
     let written = source::de::from_text(text).ok().filter(has_header)?;
     let expanded = expand_owned(written);
     let findings = check::check_expanded(&expanded);
-    let wrong = |f: &Finding| f.rule.severity == Severity::Error;
+    let wrong = |f: &Finding| f.rule.severity == Severity::Error && f.rule != &ALLOWANCE;
     (!findings.iter().any(wrong)).then_some(expanded.plan)
 }
 
@@ -143,6 +159,7 @@ impl Report {
         self.readable = false;
         self.diagnostics.push(Diagnostic {
             rule,
+            at: String::new(),
             message: plain(message),
             span,
             help: rule.help.to_owned(),
@@ -158,17 +175,17 @@ impl Report {
         self.unreadable(rule, error.span(), &error.to_string());
     }
 
-    /// A text that gives no plan of ours. `shape`: what does not fit in it; none: all does.
+    /// A text that gives no plan of ours. `shape`: what first does not fit in it; none: all does.
     fn of_misfit(&mut self, shape: Option<ShapeError>) {
         let text = std::mem::take(&mut self.text);
         match source::read(&text) {
             Err(e) => self.no_yaml(&e),
-            Ok(tree) => self.of_tree(&tree, shape),
+            Ok(tree) => self.of_tree(&text, &tree, shape),
         }
         self.text = text;
     }
 
-    fn of_tree(&mut self, tree: &Node<'_>, shape: Option<ShapeError>) {
+    fn of_tree(&mut self, text: &str, tree: &Node<'_>, shape: Option<ShapeError>) {
         if let Some((span, message)) = wrong_header(tree) {
             self.unreadable(&HEADER, span, &message);
             return;
@@ -178,23 +195,26 @@ impl Report {
         for (span, id) in &ids {
             self.diagnostics.push(Diagnostic {
                 rule: &VLAN_BOUNDS,
+                at: String::new(),
                 message: format!("{id} is no VLAN ID"),
                 span: *span,
                 help: VLAN_BOUNDS.help.to_owned(),
                 related: None,
             });
         }
-        if let Some(e) = shape {
-            let span = e.span.unwrap_or(tree.span);
+        let all = shape.map(|first| source::de::misfits::<NetworkPlan>(text, first));
+        for misfit in all.into_iter().flatten() {
+            let span = misfit.span.unwrap_or(tree.span);
             if !ids.iter().any(|(at, _)| *at == span) {
-                self.unreadable(&SHAPE, span, &e.message);
+                self.unreadable(&SHAPE, span, &misfit.message);
             }
         }
     }
 
     fn of_plan(&mut self, written: NetworkPlan) {
         let expanded = expand(&written);
-        let findings = check::check_expanded(&expanded);
+        let mut findings = check::check_expanded(&expanded);
+        self.allowed = allow::allow(&mut findings, &written, self.today);
         let related = findings.iter().filter_map(|f| f.related.as_ref());
         let places = findings.iter().map(|f| &f.place);
         let places: Vec<&Path> = places.chain(related.map(|(place, _)| place)).collect();
@@ -214,6 +234,7 @@ impl Report {
             });
             self.diagnostics.push(Diagnostic {
                 rule: finding.rule,
+                at: plain(&allow::named(&finding.place, &written)),
                 message: plain(&finding.message),
                 span: *span,
                 help: plain(&finding.help),
@@ -238,6 +259,16 @@ impl Report {
             .iter()
             .filter(|d| d.rule.severity == severity)
             .count()
+    }
+
+    /// Takes out the warnings of these codes: they are counted as allowed.
+    pub fn allow(&mut self, codes: &[&'static Rule]) {
+        let before = self.diagnostics.len();
+        self.diagnostics.retain(|d| {
+            let named = codes.iter().any(|rule| rule.code == d.rule.code);
+            d.rule.severity == Severity::Error || !named
+        });
+        self.allowed += before - self.diagnostics.len();
     }
 
     /// Whether the text is a plan at all, whatever is wrong with it.

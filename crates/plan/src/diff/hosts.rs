@@ -1,25 +1,72 @@
 //! Changes of hosts.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use super::{Disruption, Found, Phase, paired};
-use crate::model::{Host, NetworkPlan, Range};
+use super::networks::SLICES_GO;
+use super::notice::{Done, Kind, Notices, Until};
+use super::places::NOTED;
+use super::switches::{LESS, MORE, difference};
+use super::{Found, Phase, paired};
+use crate::model::{Host, NetworkPlan, Range, SiteType};
 use crate::prefix::{Position, bounds, covers, overlap};
+use crate::routes::parts::without;
+use crate::slices::wanted;
 
-const LEAVES: (Phase, Disruption, &str) = (
-    Phase::Drain,
-    Disruption::Recreate,
-    "its containers are made again elsewhere",
-);
-
-const RESTED: (Phase, Disruption, &str) = (
-    Phase::HandOn,
-    Disruption::None,
-    "only after its addresses rested: others may still know them as somebody else's",
-);
+const LEAVES: Kind =
+    Kind::new(Phase::Drain, Done::Left).remade("for its containers are made again elsewhere");
+const GONE: Kind = Kind::new(Phase::Take, Done::Gone).mind("after it is drained");
+const TAKEN: Kind = Kind::new(Phase::Take, Done::Released).mind("after it is drained");
+const COMES: Kind = Kind::new(Phase::Give, Done::Serves);
+const AFTER: Kind = Kind::new(Phase::HandOn, Done::Serves)
+    .mind("only after the host that has its address is gone: two that have it cut each other off");
+const GIVEN: Kind = Kind::new(Phase::Give, Done::Given);
+const RESTED: Kind = Kind::new(Phase::HandOn, Done::Given)
+    .mind("only after its addresses rested: others may still know them as somebody else's");
+const MOVES: Kind = Kind::new(Phase::Drain, Done::Left)
+    .outage(
+        Until::Drained,
+        "for its containers are made again elsewhere",
+    )
+    .mind("drain it first: a host moves empty");
+const READDRESSED: Kind = Kind::new(Phase::Give, Done::Answers)
+    .outage(
+        Until::Done,
+        "for the host is away while its addresses change",
+    )
+    .mind("routes that lead to it change with it");
+const REPLACED: Kind =
+    Kind::new(Phase::Give, Done::Routed).brief("while its entries go over to the new instance");
+const REWIRED: Kind = Kind::new(Phase::Give, Done::Linked)
+    .outage(
+        Until::Done,
+        "for the host is cut off while its uplink is made anew",
+    )
+    .mind("drain it, or have a console");
+const RECABLED: Kind = Kind::new(Phase::Give, Done::Linked)
+    .brief("while the bond goes over to the cable that is left")
+    .mind("one cable at a time: the bond carries on");
+const UNCABLED: Kind = Kind::new(Phase::Give, Done::Linked)
+    .outage(Until::Done, "for its only cable is moved")
+    .mind("drain it first");
+const RETAGGED: Kind = Kind::new(Phase::Give, Done::Answers)
+    .outage(
+        Until::Done,
+        "for host and switch change together, and the host is cut off in between",
+    )
+    .mind("drain it first");
+const GATEWAY_MOVES: Kind = Kind::new(Phase::Drain, Done::Remade)
+    .remade("for the gateway is the range's second address, and another one from then on");
+const DRAINED: Kind = Kind::new(Phase::Drain, Done::Left)
+    .remade("for containers with these addresses are made again");
+const INHERITED: Kind = DRAINED
+    .remade("for containers with these addresses are made again, before another host has them");
+const RESIZED: Kind = Kind::new(Phase::Give, Done::Sized)
+    .brief("while the host and the switch differ, for packets larger than the smaller MTU")
+    .mind("larger at the switches first");
 
 pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     let owners = Both {
@@ -31,19 +78,17 @@ pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
             (None, Some(host)) => {
                 let detail = format!("{} {}", host.site, list(&host.addresses));
                 let what = "new host";
-                found.of_host(
-                    (Phase::Give, Disruption::None, ""),
-                    what,
-                    host.name.as_str(),
-                    &detail,
-                );
+                let kind = match owners.before.addressed(host) {
+                    Some(_) => AFTER,
+                    None => COMES,
+                };
+                found.of_host(kind, what, host.name.as_str(), &detail);
                 ranges(&[], host, &owners, found);
             }
             (Some(host), None) => {
                 let name = host.name.as_str();
                 found.of_host(LEAVES, "drain the host", name, "all of its containers");
-                let gone = (Phase::Take, Disruption::None, "after it is drained");
-                found.of_host(gone, "remove the host", name, &list(&host.addresses));
+                found.of_host(GONE, "remove the host", name, &list(&host.addresses));
             }
             (Some(a), Some(b)) if a != b => changed(a, b, &owners, found),
             _ => {}
@@ -75,6 +120,8 @@ struct Both<'p> {
 struct Owners<'p> {
     plan: &'p NetworkPlan,
     sorted: OnceCell<Vec<(Position, IpNetwork, &'p Host)>>,
+    slices: OnceCell<HashSet<(&'p str, &'p str, bool)>>,
+    addresses: OnceCell<HashMap<IpAddr, &'p str>>,
 }
 
 impl<'p> Owners<'p> {
@@ -82,7 +129,40 @@ impl<'p> Owners<'p> {
         Self {
             plan,
             sorted: OnceCell::new(),
+            slices: OnceCell::new(),
+            addresses: OnceCell::new(),
         }
+    }
+
+    /// Another host that has one of a host's own addresses.
+    fn addressed(&self, host: &Host) -> Option<&'p str> {
+        let all = self.addresses.get_or_init(|| {
+            let hosts = self.plan.spec.hosts.iter();
+            let each =
+                hosts.flat_map(|h| h.addresses.iter().map(move |a| (a.ip(), h.name.as_str())));
+            each.collect()
+        });
+        let mut own = host.addresses.iter().filter_map(|a| all.get(&a.ip()));
+        own.find(|owner| **owner != host.name.as_str()).copied()
+    }
+
+    /// Whether ipamd cuts a host a slice of a network, of IPv4 or IPv6.
+    fn sliced(&self, host: &str, network: &str, v4: bool) -> bool {
+        let all = self.slices.get_or_init(|| {
+            let spec = &self.plan.spec;
+            let each = wanted(self.plan).into_iter().map(|w| {
+                let (host, network) = (&spec.hosts[w.host].name, &spec.networks[w.network].name);
+                (host.as_str(), network.as_str(), w.v4)
+            });
+            each.collect()
+        });
+        all.contains(&(host, network, v4))
+    }
+
+    /// Whether the host itself is the gateway of its ranges, as it is in a VPC.
+    fn is_routed(&self, host: &Host) -> bool {
+        let site = self.plan.site(&host.site);
+        site.is_some_and(|s| s.site_type == SiteType::Vpc)
     }
 
     /// Every range by its first address.
@@ -123,24 +203,21 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
             Some(v) => format!("{}/{v}", h.site),
             None => h.site.clone(),
         };
-        found.of_host(
-            (
-                Phase::Drain,
-                Disruption::Outage,
-                "drain it first: a host moves empty",
-            ),
-            "move the host",
-            name,
-            &format!("{} → {}", place(a), place(b)),
-        );
+        let detail = format!("{} → {}", place(a), place(b));
+        found.of_host(MOVES, "move the host", name, &detail);
     }
     if a.addresses != b.addresses {
+        let kind = match owners.before.addressed(b) {
+            Some(_) => Kind {
+                phase: Phase::HandOn,
+                ..READDRESSED.mind(
+                    "another host has the address until then: two that have it cut each other off",
+                )
+            },
+            None => READDRESSED,
+        };
         found.of_host(
-            (
-                Phase::Give,
-                Disruption::Outage,
-                "the host is away while it changes, and routes that lead to it change with it",
-            ),
+            kind,
             "change the host's own addresses",
             name,
             &format!("{} → {}", list(&a.addresses), list(&b.addresses)),
@@ -148,22 +225,13 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
     }
     if a.instance_id != b.instance_id {
         let id = |h: &Host| h.instance_id.clone().unwrap_or_else(|| "none".to_owned());
-        found.of_host(
-            (
-                Phase::Give,
-                Disruption::Brief,
-                "its entries lead to the new instance",
-            ),
-            "change the instance",
-            name,
-            &format!("{} → {}", id(a), id(b)),
-        );
+        let detail = format!("{} → {}", id(a), id(b));
+        found.of_host(REPLACED, "change the instance", name, &detail);
     }
     uplink(a, b, found);
     ranges(&a.ranges, b, owners, found);
     if (a.density, &a.labels, &a.location) != (b.density, &b.labels, &b.location) {
-        let kind = (Phase::Record, Disruption::None, "");
-        found.of_host(kind, "note density, labels or place", name, "noted");
+        found.of_host(NOTED, "note density, labels or place", name, "noted");
     }
 }
 
@@ -187,58 +255,30 @@ fn uplink(a: &Host, b: &Host, found: &mut Found) {
             Some(mode) => format!("{} {mode:?}", h.uplink.interface),
             None => h.uplink.interface.to_string(),
         };
-        found.of_host(
-            (
-                Phase::Give,
-                Disruption::Outage,
-                "the host is cut off while its uplink is made anew: drain it, or have a console",
-            ),
-            "change the uplink",
-            name,
-            &format!("{} → {}", of(a), of(b)),
-        );
+        let detail = format!("{} → {}", of(a), of(b));
+        found.of_host(REWIRED, "change the uplink", name, &detail);
     } else if old.cables() != new.cables() {
         let bonded = new.nics.len() > 1 && old.nics.len() > 1;
-        let kind = if bonded {
-            (
-                Phase::Give,
-                Disruption::Brief,
-                "one cable at a time: the bond carries on",
-            )
-        } else {
-            (
-                Phase::Give,
-                Disruption::Outage,
-                "its only cable is moved: drain it first",
-            )
-        };
-        found.of_host(
-            kind,
-            "move cables",
-            name,
-            &format!("{} → {}", cables(a), cables(b)),
-        );
+        let kind = if bonded { RECABLED } else { UNCABLED };
+        let detail = format!("{} → {}", cables(a), cables(b));
+        found.of_host(kind, "move cables", name, &detail);
     }
-    if old.trunk != new.trunk {
-        let ids = |t: &Option<Vec<flatnet_types::VlanId>>| {
-            let all: Vec<String> = t.iter().flatten().map(ToString::to_string).collect();
-            all.join(" ")
-        };
-        let kind = (
-            Phase::Carry,
-            Disruption::None,
-            "new VLANs before they are used",
-        );
-        let detail = format!("{} → {}", ids(&old.trunk), ids(&new.trunk));
-        found.of_host(kind, "change the VLANs on the trunk", name, &detail);
+    let (more, less) = difference(old.trunk.as_deref(), new.trunk.as_deref());
+    if let Some(ids) = more {
+        found.of_host(MORE, "add VLANs to the uplink's trunk", name, &ids);
+    }
+    if let Some(ids) = less {
+        found.of_host(LESS, "take VLANs off the uplink's trunk", name, &ids);
+    }
+    if old.untagged != new.untagged {
+        let what = "change the tag of the host's frames";
+        found.of_host(RETAGGED, what, name, "changed");
+    }
+    if old.migrate != new.migrate {
+        found.of_host(NOTED, "note who moves the uplink", name, "noted");
     }
     if old.mtu != new.mtu {
-        let kind = (
-            Phase::Give,
-            Disruption::Brief,
-            "larger at the switches first",
-        );
-        found.of_host(kind, "change the uplink's MTU", name, "changed");
+        found.of_host(RESIZED, "change the uplink's MTU", name, "changed");
     }
 }
 
@@ -255,12 +295,33 @@ fn ranges(old: &[Range], host: &Host, owners: &Both<'_>, found: &mut Found) {
         network.1.push(range.prefix);
     }
     for (network, (old, new)) in networks {
+        for v4 in [true, false] {
+            let given = new.iter().any(|p| p.is_ipv4() == v4);
+            if given && owners.before.sliced(name, network, v4) {
+                let what = format!("drain a slice of {network}");
+                let whom = vec![Notices::Network(network.to_owned())];
+                let detail = "it has a range by name instead";
+                found.at_host(SLICES_GO, &what, (name, whom), detail);
+            }
+        }
         for prefix in new.iter().filter(|p| !old.contains(p)) {
             let inner: Vec<IpNetwork> = old
                 .iter()
                 .copied()
                 .filter(|o| covers(*prefix, *o))
                 .collect();
+            // The range's second address, which goes by what is first in it.
+            let moved: Vec<IpNetwork> = inner
+                .iter()
+                .copied()
+                .filter(|o| o.network() != prefix.network() && owners.after.is_routed(host))
+                .collect();
+            if !moved.is_empty() {
+                let what = format!("move the gateway of a range of {network}");
+                let detail = format!("{} → {prefix}", list(&moved));
+                let whom = moved.iter().copied().map(Notices::Prefix).collect();
+                found.at_host(GATEWAY_MOVES, &what, (name, whom), &detail);
+            }
             if old.iter().any(|o| covers(*o, *prefix)) {
                 // A part of what it had: told with what it loses.
                 continue;
@@ -276,15 +337,16 @@ fn ranges(old: &[Range], host: &Host, owners: &Both<'_>, found: &mut Found) {
                     &detail,
                 );
             } else if inner.is_empty() {
-                let kind = (Phase::Give, Disruption::None, "");
                 let what = format!("give a range of {network}");
-                found.of_host(kind, &what, name, &prefix.to_string());
+                found.of_host(GIVEN, &what, name, &prefix.to_string());
             } else {
-                let kind = (
-                    Phase::Give,
-                    Disruption::None,
-                    "what it has stays where it is",
-                );
+                let kind = match owners.after.is_routed(host) {
+                    true => GIVEN.mind(
+                        "what it has stays where it is; containers that are there reach the new \
+                         part by their host, until they are made again with the new prefix length",
+                    ),
+                    false => GIVEN.mind("what it has stays where it is"),
+                };
                 let detail = format!("{} → {prefix}", list(&inner));
                 found.of_host(kind, &format!("grow a range of {network}"), name, &detail);
             }
@@ -301,15 +363,12 @@ fn ranges(old: &[Range], host: &Host, owners: &Both<'_>, found: &mut Found) {
                 format!("{prefix} → {}", list(&left))
             };
             let heirs = owners.after.others(*prefix, host);
-            let why = if heirs.is_empty() {
-                "containers with these addresses are made again"
-            } else {
-                "containers with these addresses are made again, before another host has them"
-            };
-            let kind = (Phase::Drain, Disruption::Recreate, why);
-            found.of_host(kind, &format!("drain a range of {network}"), name, &detail);
-            let kind = (Phase::Take, Disruption::None, "after it is drained");
-            found.of_host(kind, &format!("take a range of {network}"), name, &detail);
+            let kind = if heirs.is_empty() { DRAINED } else { INHERITED };
+            let lost = without(*prefix, left.iter().copied());
+            let whom = lost.into_iter().map(Notices::Prefix).collect();
+            let what = format!("drain a range of {network}");
+            found.at_host(kind, &what, (name, whom), &detail);
+            found.of_host(TAKEN, &format!("take a range of {network}"), name, &detail);
         }
     }
 }

@@ -1,96 +1,95 @@
-//! Changes of what is not a host: sites, switches, VLANs, subnets, networks, pools, lines.
+//! Changes of what is no host and no network: sites, switches, VLANs, subnets, vSwitches.
 
 use ipnetwork::IpNetwork;
 
-use super::{Disruption, Found, Phase, paired};
-use crate::model::{Network, NetworkPlan, Site, Subnet, Switch, Vlan};
+use super::bindings::hosts_of;
+use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
+use super::{Found, Phase, paired};
+use crate::model::{NetworkPlan, Site, Subnet, Vlan, VlanRole};
 use crate::prefix::covers;
+use crate::routes::parts::without;
 
-type Kind = (Phase, Disruption, &'static str);
-
-const NEW: Kind = (Phase::Carry, Disruption::None, "");
-const GONE: Kind = (Phase::Clear, Disruption::None, "after nobody uses it");
-const NOTED: Kind = (Phase::Record, Disruption::None, "");
+pub(super) const NEW: Kind = Kind::new(Phase::Carry, Done::Carried);
+pub(super) const GONE: Kind = Kind::new(Phase::Clear, Done::Unused).mind("after nobody uses it");
+pub(super) const NOTED: Kind = Kind::new(Phase::Record, Done::Noted);
+const NEW_SITE: Kind = Kind::new(Phase::Carry, Done::Crossed);
+/// What netd does differently from its restart on.
+pub(super) const TAKEN: Kind = Kind::new(Phase::Give, Done::Taken);
+const OTHER: Kind = Kind::new(Phase::Carry, Done::Left)
+    .outage(
+        Until::Drained,
+        "for what is there cannot become another one",
+    )
+    .mind("make the new one, and move hosts over");
 
 pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     plan_wide(old, new, found);
     for pair in paired(&old.spec.sites, &new.spec.sites, |s| &s.name) {
         match pair {
             (None, Some(site)) => {
-                found.add(NEW, "new site", site.name.clone());
-                site_parts(&empty(site), site, found);
+                found.add(NEW_SITE, "new site", NOBODY, site.name.clone());
+                site_parts(&empty(site), site, (old, new), found);
             }
             (Some(site), None) => {
-                found.add(GONE, "remove the site", site.name.clone());
-                site_parts(site, &empty(site), found);
+                found.add(GONE, "remove the site", NOBODY, site.name.clone());
+                site_parts(site, &empty(site), (old, new), found);
             }
-            (Some(a), Some(b)) if a != b => site_parts(a, b, found),
+            (Some(a), Some(b)) if a != b => site_parts(a, b, (old, new), found),
             _ => {}
         }
     }
-    for pair in paired(&old.spec.networks, &new.spec.networks, |n| &n.name) {
-        match pair {
-            (None, Some(n)) => found.add(NEW, "new network", n.name.to_string()),
-            (Some(n), None) => found.add(GONE, "remove the network", n.name.to_string()),
-            (Some(a), Some(b)) if a != b => network(a, b, found),
-            _ => {}
-        }
-    }
-    for pair in paired(&old.spec.links, &new.spec.links, |l| &l.name) {
-        match pair {
-            (None, Some(l)) => found.add(NEW, "new leased line", l.name.clone()),
-            (Some(l), None) => found.add(GONE, "remove the leased line", l.name.clone()),
-            (Some(a), Some(b)) if a != b => {
-                if (&a.idc, &a.vpc, &a.transfer) != (&b.idc, &b.vpc, &b.transfer) {
-                    let why = "what it carries takes another line meanwhile, or waits";
-                    let kind = (Phase::Carry, Disruption::Outage, why);
-                    found.add(kind, "change a leased line's ends", b.name.clone());
-                } else if a.mtu != b.mtu {
-                    let kind = (Phase::Carry, Disruption::Brief, "larger at both ends first");
-                    found.add(kind, "change a leased line's MTU", b.name.clone());
-                } else {
-                    found.add(NOTED, "leased line", b.name.clone());
-                }
-            }
-            _ => {}
-        }
-    }
+    super::networks::compare(&old.spec.networks, &new.spec.networks, found);
+    super::lines::compare(old, new, found);
 }
 
 fn plan_wide(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     let (a, b) = (&old.spec, &new.spec);
     if a.mtu != b.mtu {
-        let why = "switches first where it grows; containers get it when they are made again";
-        let kind = (Phase::Carry, Disruption::Recreate, why);
-        found.add(
-            kind,
-            "change the MTU of every link",
-            format!("{} → {}", a.mtu, b.mtu),
-        );
+        let kind = Kind::new(Phase::Carry, Done::Remade)
+            .remade("for containers get it when they are made again")
+            .mind("switches first where it grows");
+        let detail = format!("{} → {}", a.mtu, b.mtu);
+        let whom = vec![Notices::Everyone];
+        found.add(kind, "change the MTU of every link", whom, detail);
     }
     if a.service_prefixes != b.service_prefixes {
         let list = |p: &[IpNetwork]| -> String {
             let all: Vec<String> = p.iter().map(ToString::to_string).collect();
             all.join(" ")
         };
-        let why = "traffic to what is taken out leaves the host from then on";
-        let removed = a
-            .service_prefixes
-            .iter()
-            .any(|p| !b.service_prefixes.contains(p));
-        let kind = match removed {
-            true => (Phase::Give, Disruption::Brief, why),
-            false => (Phase::Give, Disruption::None, ""),
+        let after = || b.service_prefixes.iter().copied();
+        let before = a.service_prefixes.iter();
+        let lost = before.flat_map(|p| without(*p, after()));
+        let whom: Whom = lost.map(Notices::Prefix).collect();
+        let kind = match whom.is_empty() {
+            true => TAKEN,
+            false => TAKEN.outage(
+                Until::Undone,
+                "for no service at an address that is taken out is reached from then on",
+            ),
         };
         let detail = format!(
             "{} → {}",
             list(&a.service_prefixes),
             list(&b.service_prefixes)
         );
-        found.add(kind, "change service prefixes", detail);
+        found.add(kind, "change service prefixes", whom, detail);
     }
     if (a.density, a.budgets) != (b.density, b.budgets) {
-        found.add(NOTED, "density or budgets", "noted".to_owned());
+        found.add(NOTED, "density or budgets", NOBODY, "noted".to_owned());
+    }
+    if a.api_server != b.api_server {
+        let server = |p: &Option<String>| p.clone().unwrap_or_else(|| "none".to_owned());
+        let detail = format!("{} → {}", server(&a.api_server), server(&b.api_server));
+        let what = "API server that moves of uplinks ask";
+        found.add(NOTED, what, NOBODY, detail);
+    }
+    if a.allow != b.allow {
+        found.add(NOTED, "allowances of warnings", NOBODY, "noted".to_owned());
+    }
+    if old.metadata != new.metadata {
+        let detail = format!("{} → {}", old.metadata.name, new.metadata.name);
+        found.add(NOTED, "plan's name", NOBODY, detail);
     }
 }
 
@@ -110,18 +109,23 @@ fn empty(site: &Site) -> Site {
     }
 }
 
-fn site_parts(a: &Site, b: &Site, found: &mut Found) {
+fn site_parts(a: &Site, b: &Site, plans: (&NetworkPlan, &NetworkPlan), found: &mut Found) {
     let site = &b.name;
     for pair in paired(&a.switches, &b.switches, |s| &s.name) {
         match pair {
-            (None, Some(s)) => found.add(NEW, "new switch", format!("{} in {site}", s.name)),
-            (Some(s), None) => {
-                found.add(GONE, "remove the switch", format!("{} in {site}", s.name))
+            (None, Some(s)) => {
+                let detail = format!("{} in {site}", s.name);
+                found.add(NEW, "new switch", NOBODY, detail);
             }
-            (Some(a), Some(b)) if a != b => switch(site, a, b, found),
+            (Some(s), None) => {
+                let detail = format!("{} in {site}", s.name);
+                found.add(GONE, "remove the switch", NOBODY, detail);
+            }
+            (Some(a), Some(b)) if a != b => super::switches::compare(site, (a, b), plans, found),
             _ => {}
         }
     }
+    super::switches::peers((a, b), plans, found);
     for pair in paired(&a.vlans, &b.vlans, |v| v.id) {
         match pair {
             (None, Some(v)) => {
@@ -129,14 +133,11 @@ fn site_parts(a: &Site, b: &Site, found: &mut Found) {
                     "{} {} in {site}, on every trunk that needs it",
                     v.id, v.name
                 );
-                found.add(NEW, "new VLAN", detail);
+                found.add(NEW, "new VLAN", NOBODY, detail);
             }
             (Some(v), None) => {
-                found.add(
-                    GONE,
-                    "remove the VLAN",
-                    format!("{} {} in {site}", v.id, v.name),
-                );
+                let detail = format!("{} {} in {site}", v.id, v.name);
+                found.add(GONE, "remove the VLAN", NOBODY, detail);
             }
             (Some(a), Some(b)) if a != b => vlan(site, a, b, found),
             _ => {}
@@ -144,179 +145,136 @@ fn site_parts(a: &Site, b: &Site, found: &mut Found) {
     }
     for pair in paired(&a.v_switches, &b.v_switches, |v| &v.name) {
         match pair {
-            (None, Some(v)) => found.add(NEW, "new vSwitch", format!("{} in {site}", v.name)),
-            (Some(v), None) => {
-                found.add(GONE, "remove the vSwitch", format!("{} in {site}", v.name))
+            (None, Some(v)) => {
+                let detail = format!("{} in {site}", v.name);
+                found.add(NEW, "new vSwitch", NOBODY, detail);
             }
-            (Some(a), Some(b)) if a.subnets != b.subnets => {
-                subnets(
-                    &format!("vSwitch {} of {site}", b.name),
-                    &a.subnets,
-                    &b.subnets,
-                    found,
-                );
+            (Some(v), None) => {
+                let detail = format!("{} in {site}", v.name);
+                found.add(GONE, "remove the vSwitch", NOBODY, detail);
+            }
+            (Some(a), Some(b)) => {
+                let name = format!("vSwitch {} of {site}", b.name);
+                if (&a.id, &a.zone) != (&b.id, &b.zone) {
+                    let whom = hosts_of(&plans.0.spec.hosts, site, &b.name);
+                    found.add(OTHER, "another vSwitch", whom, name.clone());
+                }
+                subnets(&name, None, &a.subnets, &b.subnets, found);
             }
             _ => {}
         }
     }
-    let rest = |s: &Site| {
-        let tables = s.route_tables.clone();
-        (
-            tables,
-            s.edge_router.clone(),
-            s.prefixes.clone(),
-            s.vpc_id.clone(),
-        )
-    };
-    if rest(a) != rest(b) && !b.name.is_empty() {
-        found.add(NOTED, "route tables, edge router or VPC", site.clone());
+    if (&a.vpc_id, &a.region, a.site_type) != (&b.vpc_id, &b.region, b.site_type) {
+        let whom = vec![Notices::Site(site.clone())];
+        found.add(OTHER, "another VPC or data centre", whom, site.clone());
     }
+    super::bindings::compare(a, b, &plans.1.spec.hosts, found);
+    if a.edge_router != b.edge_router {
+        found.add(NOTED, "edge router", NOBODY, site.clone());
+    }
+    vpc_prefixes(a, b, found);
 }
 
-fn switch(site: &str, a: &Switch, b: &Switch, found: &mut Found) {
-    let name = format!("{} in {site}", b.name);
-    if a.trunk != b.trunk || a.ports != b.ports {
-        let kind = (
-            Phase::Carry,
-            Disruption::None,
-            "new VLANs before they are used",
-        );
-        found.add(kind, "change VLANs on trunks", name.clone());
+fn vpc_prefixes(a: &Site, b: &Site, found: &mut Found) {
+    let of = |list: &[IpNetwork], but: &[IpNetwork]| -> Vec<IpNetwork> {
+        let all = list.iter().copied();
+        all.filter(|p| !but.contains(p)).collect()
+    };
+    let (more, less) = (of(&b.prefixes, &a.prefixes), of(&a.prefixes, &b.prefixes));
+    if more.is_empty() && less.is_empty() && a.prefixes != b.prefixes {
+        found.add(NOTED, "order of a VPC's prefixes", NOBODY, b.name.clone());
     }
-    if a.mtu != b.mtu {
-        let kind = (
-            Phase::Carry,
-            Disruption::Brief,
-            "larger: before the hosts; smaller: after",
-        );
-        found.add(kind, "change a switch's MTU", name.clone());
+    for prefix in more {
+        let detail = format!("{prefix} of {}", b.name);
+        found.add(NEW, "add a VPC's prefix", NOBODY, detail);
     }
-    if (&a.peers, &a.uplinks) != (&b.peers, &b.uplinks) {
-        let why = "cabling changes can make a layer-2 loop: one cable at a time";
-        let kind = (Phase::Carry, Disruption::Brief, why);
-        found.add(kind, "change a switch's cabling", name.clone());
-    }
-    if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
-        found.add(NOTED, "switch", name);
+    for prefix in less {
+        let detail = format!("{prefix} of {}", b.name);
+        found.add(GONE, "remove a VPC's prefix", NOBODY, detail);
     }
 }
 
 fn vlan(site: &str, a: &Vlan, b: &Vlan, found: &mut Found) {
     let name = format!("VLAN {} {} of {site}", b.id, b.name);
-    subnets(&name, &a.subnets, &b.subnets, found);
+    let in_it = || -> Whom {
+        let subnets = a.subnets.iter();
+        subnets.map(|s| Notices::Prefix(s.prefix)).collect()
+    };
+    subnets(&name, Some(b.role), &a.subnets, &b.subnets, found);
     if a.role != b.role {
-        let why = "what was in it for the old role has to leave it";
-        let detail = format!("{name}: {} → {}", a.role.as_str(), b.role.as_str());
-        found.add(
-            (Phase::Carry, Disruption::Outage, why),
-            "change a VLAN's role",
-            detail,
+        let kind = Kind::new(Phase::Carry, Done::Unused).outage(
+            Until::Drained,
+            "for what was in it for the old role has to leave it",
         );
+        let detail = format!("{name}: {} → {}", a.role.as_str(), b.role.as_str());
+        found.add(kind, "change a VLAN's role", in_it(), detail);
     }
     if a.mtu != b.mtu {
-        let kind = (
-            Phase::Carry,
-            Disruption::Brief,
-            "larger: before the hosts; smaller: after",
-        );
-        found.add(kind, "change a VLAN's MTU", name.clone());
+        let kind = Kind::new(Phase::Carry, Done::Sized)
+            .brief("while its hosts and switches differ, for packets larger than the smaller MTU")
+            .mind("larger: before the hosts; smaller: after");
+        found.add(kind, "change a VLAN's MTU", in_it(), name.clone());
     }
     if a.name != b.name {
-        found.add(NOTED, "VLAN's name", name);
+        found.add(NOTED, "VLAN's name", NOBODY, name);
     }
 }
 
-fn subnets(of: &str, a: &[Subnet], b: &[Subnet], found: &mut Found) {
+/// `role`: of the VLAN; none for a vSwitch.
+fn subnets(of: &str, role: Option<VlanRole>, a: &[Subnet], b: &[Subnet], found: &mut Found) {
     for subnet in b {
         let grown = a.iter().find(|o| covers(subnet.prefix, o.prefix));
         match a.iter().find(|o| o.prefix == subnet.prefix).or(grown) {
-            None => found.add(NEW, "new subnet", format!("{} on {of}", subnet.prefix)),
-            Some(old) if old.prefix != subnet.prefix => {
-                let why = "containers hold the old prefix length until they are made again; \
-                           until then they reach the new part through the router";
-                let detail = format!("{} → {} on {of}", old.prefix, subnet.prefix);
-                found.add(
-                    (Phase::Carry, Disruption::Recreate, why),
-                    "grow a subnet",
-                    detail,
-                );
+            None => {
+                let detail = format!("{} on {of}", subnet.prefix);
+                found.add(NEW, "new subnet", NOBODY, detail);
             }
-            Some(old) if old.gateway != subnet.gateway => {
-                let why = "containers keep the old gateway until they are made again: keep both \
-                           addresses on the router meanwhile";
-                let detail = format!("{}: {} → {}", subnet.prefix, old.gateway, subnet.gateway);
-                found.add(
-                    (Phase::Carry, Disruption::Recreate, why),
-                    "change a gateway",
-                    detail,
-                );
+            Some(old) => {
+                if old.prefix != subnet.prefix {
+                    grown_subnet(of, old, subnet, found);
+                }
+                if old.gateway != subnet.gateway {
+                    gateway(role, old, subnet, found);
+                }
             }
-            Some(_) => {}
         }
     }
     for subnet in a {
         if !b.iter().any(|n| covers(n.prefix, subnet.prefix)) {
-            found.add(
-                GONE,
-                "remove the subnet",
-                format!("{} on {of}", subnet.prefix),
-            );
+            let detail = format!("{} on {of}", subnet.prefix);
+            found.add(GONE, "remove the subnet", NOBODY, detail);
         }
     }
 }
 
-fn network(a: &Network, b: &Network, found: &mut Found) {
-    let name = b.name.to_string();
-    if (&a.site, a.vlan) != (&b.site, b.vlan) {
-        let why = "every container of it changes its VLAN or site: make a second network, and move \
-                   containers over";
-        let vlan = |n: &Network| n.vlan.map_or("none".to_owned(), |v| v.to_string());
-        let detail = format!("{name}: {} {} → {} {}", a.site, vlan(a), b.site, vlan(b));
-        found.add(
-            (Phase::Give, Disruption::Outage, why),
-            "move a network",
-            detail,
-        );
-    }
-    if a.mac != b.mac {
-        let why = "the switches learn each container's address anew";
-        let kind = (Phase::Give, Disruption::Brief, why);
-        found.add(kind, "change whose MAC a network shows", name.clone());
-    }
-    if a.mtu != b.mtu {
-        let why = "containers get it when they are made again";
-        let kind = (Phase::Give, Disruption::Recreate, why);
-        found.add(kind, "change a network's MTU", name.clone());
-    }
-    for pool in &b.pools {
-        match a.pools.iter().find(|p| p.prefix == pool.prefix) {
-            None => found.add(NEW, "new pool", format!("{} of {name}", pool.prefix)),
-            Some(old) if old.exclude != pool.exclude => {
-                let why = "a container that has an address which is excluded now keeps it until it \
-                           goes";
-                let kind = (Phase::Give, Disruption::None, why);
-                found.add(
-                    kind,
-                    "change exclusions",
-                    format!("{} of {name}", pool.prefix),
-                );
-            }
-            Some(old) if old.reservations != pool.reservations => {
-                found.add(NOTED, "reservations", format!("{} of {name}", pool.prefix));
-            }
-            Some(_) => {}
-        }
-    }
-    for pool in &a.pools {
-        if !b.pools.iter().any(|p| p.prefix == pool.prefix) {
-            found.add(
-                GONE,
-                "remove the pool",
-                format!("{} of {name}", pool.prefix),
-            );
-        }
-    }
-    if a.density != b.density {
-        found.add(NOTED, "density or budgets", name);
-    }
+fn grown_subnet(of: &str, old: &Subnet, subnet: &Subnet, found: &mut Found) {
+    let kind = Kind::new(Phase::Carry, Done::Remade)
+        .remade("for containers hold the old prefix length until they are made again")
+        .mind("until then they reach the new part through the router");
+    let detail = format!("{} → {} on {of}", old.prefix, subnet.prefix);
+    let whom = vec![Notices::Prefix(old.prefix)];
+    found.add(kind, "grow a subnet", whom, detail);
+}
+
+fn gateway(role: Option<VlanRole>, old: &Subnet, subnet: &Subnet, found: &mut Found) {
+    let detail = format!("{}: {} → {}", subnet.prefix, old.gateway, subnet.gateway);
+    let both = "keep both addresses on the router meanwhile";
+    let (kind, what) = match role {
+        Some(VlanRole::Pod) => (
+            Kind::new(Phase::Carry, Done::Remade)
+                .remade("for containers keep the old gateway until they are made again")
+                .mind(both),
+            "change a gateway",
+        ),
+        Some(VlanRole::Host) => (
+            Kind::new(Phase::Carry, Done::Answers)
+                .brief("while the hosts' default routes change, one by one; containers keep theirs")
+                .mind(both),
+            "change the hosts' gateway",
+        ),
+        Some(_) => (NOTED, "gateway of machines that are not the plan's"),
+        None => (NOTED, "gateway of a vSwitch, which is the cloud's"),
+    };
+    let whom = vec![Notices::Prefix(old.prefix)];
+    found.add(kind, what, whom, detail);
 }

@@ -1,9 +1,16 @@
 //! Changes of route tables.
 
-use super::{Disruption, Found, Phase};
+use super::notice::{Done, Kind, NOBODY, Notices};
+use super::places::NOTED;
+use super::{Found, Phase};
 use crate::model::NetworkPlan;
 use crate::prefix::{Position, bounds, covers};
 use crate::routes::{Entry, RoutesError, Table, without_nodes};
+
+const LED: Kind = Kind::new(Phase::HandOn, Done::Routed)
+    .brief("for no table holds both: packets go the old way until the new entry is there");
+const FORGOTTEN: Kind = Kind::new(Phase::Forget, Done::Routed)
+    .mind("by now other entries lead there, or nobody is there");
 
 pub(super) fn compare(
     old: &NetworkPlan,
@@ -20,12 +27,9 @@ pub(super) fn compare(
         {
             let quota = |t: &Table| t.quota.map_or("none".to_owned(), |q| q.to_string());
             found.add(
-                (
-                    Phase::Record,
-                    Disruption::None,
-                    "the cloud must have granted it",
-                ),
+                NOTED.mind("the cloud must have granted it"),
                 "quota",
+                NOBODY,
                 format!("{title}: {} → {}", quota(a), quota(b)),
             );
         }
@@ -45,12 +49,9 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
         match same.map(|(_, before)| &before.next_hop) {
             Some(before) if before == next_hop => {}
             Some(before) => found.add(
-                (
-                    Phase::HandOn,
-                    Disruption::Brief,
-                    "no table holds both: packets go the old way until the new entry is there",
-                ),
+                LED,
                 &format!("lead elsewhere in {title}"),
+                vec![Notices::Prefix(prefix)],
                 format!("{prefix}: {before} → {next_hop}"),
             ),
             None => {
@@ -60,8 +61,9 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
                     _ => Phase::Reach,
                 };
                 found.add(
-                    (phase, Disruption::None, ""),
+                    Kind::new(phase, Done::Routed),
                     &format!("add to {title}"),
+                    NOBODY,
                     format!("{prefix} → {next_hop}"),
                 );
             }
@@ -72,12 +74,9 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
             continue;
         }
         found.add(
-            (
-                Phase::Forget,
-                Disruption::None,
-                "by now other entries lead there, or nobody is there",
-            ),
+            FORGOTTEN,
             &format!("delete from {title}"),
+            NOBODY,
             format!("{} → {}", entry.prefix, entry.next_hop),
         );
     }

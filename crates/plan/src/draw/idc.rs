@@ -1,268 +1,352 @@
-//! A data centre: core, top-of-rack switches, hosts, and the VLANs between them.
+//! A data centre: its switches in tiers with the hosts behind them, its edge router, and its
+//! VLANs with their gateways.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_types::VlanId;
+use super::content::Content;
+use super::fabric::{Block, End, Fabric, Grid, Net, Plate, Side, in_rows};
+use super::hosts::cards;
+use super::picture::{
+    Area, DARK, Font, GREY, Look, Picture, PlanBox, RUST, Subject, TEXT, Wire, px,
+};
+use super::table::Table;
+use super::{LineEnd, Machine, PAD, Panel, Scene, counted};
+use crate::model::{Site, Subnet, Switch, Vlan};
+use crate::routes::TableKind;
 
-use super::blocks::{Block, blocks};
-use super::cards;
-use super::svg::{Area, DARK, GREY, Ink, RUST, Svg, WHITE, px};
-use super::{Panel, Scene};
-use crate::model::{Site, Switch};
+/// The width of an edge router.
+const EDGE: i32 = 170;
 
-const WIDTH: i32 = 196;
-const GAP: i32 = 22;
-const HEAD: i32 = 52;
-const BLOCK: i32 = 56;
-const STRIPE: i32 = 4;
+/// The panel of a data centre, `at_least` so wide.
+pub(super) fn panel(scene: &Scene<'_>, site: &Site, at_least: i32) -> Panel {
+    let lines = scene.lines_of(LineEnd::Idc, &site.name);
+    let fabric = fabric(scene, site);
+    let grid = Grid::of(&fabric);
+    let table = vlans(scene, site);
+    let edge = site.edge_router.as_ref().map_or(0, |_| PAD + EDGE);
+    let head = super::head(&site.name, &["data centre"]);
+    let width = (grid.width + edge)
+        .max(table.width())
+        .max(head.natural().min(super::HEAD_WIDTH))
+        .max(at_least - 2 * PAD);
 
-pub(super) fn panel(scene: &Scene<'_>, site: &Site) -> Panel {
-    let (core, rows) = blocks(scene, site);
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(3);
-    let all: BTreeSet<VlanId> = rows
-        .iter()
-        .flatten()
-        .flat_map(|b| b.vlans.clone())
-        .collect();
-    // One bundle of stripes for each row beside the blocks.
-    let bundles: Vec<Vec<VlanId>> = rows.iter().map(|r| on_row(r)).collect();
-    let riser: i32 = bundles.iter().map(|b| px(b.len()) * STRIPE + 8).sum();
-    let left = 24 + riser + 16;
-    let edge_width = if has_edge(scene, site) { 170 } else { 0 };
-    let width = (left + px(columns) * (WIDTH + GAP)).max(520) + edge_width + 10;
-    let mut out = Svg::default();
-    let mut body = Svg::default();
-    let core_y = HEAD + 16;
-    let core_area = Area {
-        x: 24,
-        y: core_y,
-        width: (width - 48 - edge_width).min(620),
-        height: BLOCK + 8,
-    };
-    let mut y = core_y + BLOCK + 8 + 34;
-    let mut x_riser = 28;
-    for (row, bundle) in rows.iter().zip(&bundles) {
-        let bus = y;
-        let thick = px(bundle.len()) * STRIPE;
-        for (k, vlan) in bundle.iter().enumerate() {
-            let colour = scene.palette.colour(&site.name, *vlan);
-            let x = x_riser + px(k) * STRIPE;
-            // The first stripe is outermost: they turn without crossing.
-            let at = bus + thick - px(k) * STRIPE;
-            let carriers = row.iter().rposition(|b| b.vlans.contains(vlan));
-            let end = left + px(carriers.unwrap_or(0)) * (WIDTH + GAP) + 40 + px(k) * STRIPE;
-            let top = core_area.y + core_area.height;
-            body.path(&format!("M{x} {top}V{at}H{end}"), colour, 3, None);
-        }
-        let top = bus + thick + 22;
-        for (i, block) in row.iter().enumerate() {
-            let x = left + px(i) * (WIDTH + GAP);
-            for (k, vlan) in bundle.iter().enumerate() {
-                if block.vlans.contains(vlan) {
-                    let colour = scene.palette.colour(&site.name, *vlan);
-                    let (x, at) = (x + 40 + px(k) * STRIPE, bus + thick - px(k) * STRIPE);
-                    body.path(&format!("M{x} {at}V{top}"), colour, 3, None);
-                }
-            }
-            let area = Area {
-                x,
-                y: top,
-                width: WIDTH,
-                height: BLOCK,
-            };
-            switch_block(&mut body, scene, site, block, area);
-            let below = Area {
-                x,
-                y: top + BLOCK + 8,
-                width: WIDTH - 6,
-                height: 0,
-            };
-            cards::draw(&mut body, scene, site, &block.cards, below);
-        }
-        let tallest = row.iter().map(|b| cards::height(b.cards.len())).max();
-        y = top + BLOCK + 8 + tallest.unwrap_or(0) + 22;
-        x_riser += thick + 8;
-    }
-    let mut panel = Panel {
-        svg: Svg::default(),
+    let mut out = Picture::default();
+    let room = |y, height| Area {
+        x: PAD,
+        y,
         width,
-        height: y + 4,
-        ends: BTreeMap::new(),
-    };
-    let look = ("#f7f9fb", "#c3ccd4");
-    out.panel((width, panel.height), look, &site.name, "data centre");
-    let core = Block { vlans: all, ..core };
-    core_block(&mut body, scene, site, &core, core_area);
-    edge(&mut body, scene, site, core_area, &mut panel);
-    out.group_at(0, 0, &body);
-    panel.svg = out;
-    panel
-}
-
-/// The VLANs on a row, in the order of their IDs.
-fn on_row(row: &[Block<'_>]) -> Vec<VlanId> {
-    let all: BTreeSet<VlanId> = row.iter().flat_map(|b| b.vlans.clone()).collect();
-    all.into_iter().collect()
-}
-
-/// How full the fullest MAC table of a block is, in percent of its budget.
-fn fullest(scene: &Scene<'_>, site: &Site, switches: &[&Switch]) -> Option<(u64, String)> {
-    let found = scene.capacity.as_ref()?.switches.iter();
-    found
-        .filter(|s| s.site == site.name && switches.iter().any(|w| w.name == s.name))
-        .filter_map(|s| {
-            let budget = s.budget.filter(|b| *b > 0)?;
-            Some((
-                s.macs * 100 / budget,
-                format!("{} of {budget} MACs", s.macs),
-            ))
-        })
-        .max()
-}
-
-fn names(switches: &[&Switch]) -> String {
-    let names: Vec<&str> = switches.iter().map(|s| s.name.as_str()).collect();
-    if names.len() > 4 {
-        return format!("{} ⇄ {} and {} more", names[0], names[1], names.len() - 2);
-    }
-    names.join(" ⇄ ")
-}
-
-/// How a block of switches looks.
-struct Plate {
-    fill: &'static str,
-    radius: i32,
-    inset: i32,
-    /// How much narrower what is in it is.
-    narrower: i32,
-    /// Its name's ink and line, from the top.
-    name: (Ink, i32),
-    /// The same of what stands below the name.
-    about: (Ink, i32),
-    /// The bar's line, from the bottom.
-    bar: i32,
-}
-
-const PLAIN: &str = "#cfd8e0";
-
-const TOR: Plate = Plate {
-    fill: "#2f3e4d",
-    radius: 5,
-    inset: 10,
-    narrower: 16,
-    name: (Ink::new(13, WHITE).bold(), 20),
-    about: (Ink::new(11, PLAIN), 37),
-    bar: 12,
-};
-
-const CORE: Plate = Plate {
-    fill: DARK,
-    radius: 6,
-    inset: 14,
-    narrower: 28,
-    name: (Ink::new(16, WHITE).bold(), 24),
-    about: (Ink::new(12, PLAIN), 43),
-    bar: 13,
-};
-
-impl Plate {
-    /// Draws switches that are one block, with how full the fullest of them is.
-    fn draw(
-        &self,
-        out: &mut Svg,
-        at: Area,
-        (name, about): (&str, &str),
-        full: Option<(u64, String)>,
-    ) {
-        out.rect(at, self.fill, DARK, self.radius);
-        let (x, width) = (at.x + self.inset, at.width - self.narrower);
-        let (ink, y) = self.name;
-        out.fitted((x, at.y + y), ink, width, name);
-        let mut about = about.to_owned();
-        if let Some((percent, text)) = full {
-            about = format!("{about} · {text}");
-            let bar = Area {
-                x,
-                y: at.y + at.height - self.bar,
-                width,
-                height: 5,
-            };
-            out.bar(bar, percent);
-        }
-        let (ink, y) = self.about;
-        out.fitted((x, at.y + y), ink, width, &about);
-    }
-}
-
-fn switch_block(out: &mut Svg, scene: &Scene<'_>, site: &Site, block: &Block<'_>, at: Area) {
-    let name = match block.switches.as_slice() {
-        [] => "no switch in the plan".to_owned(),
-        some => names(some),
-    };
-    let about = match block.hosts {
-        1 => "1 host".to_owned(),
-        n => format!("{n} hosts"),
-    };
-    let full = fullest(scene, site, &block.switches);
-    TOR.draw(out, at, (&name, &about), full);
-}
-
-fn core_block(out: &mut Svg, scene: &Scene<'_>, site: &Site, core: &Block<'_>, at: Area) {
-    let name = match core.switches.as_slice() {
-        [] => "layer 2".to_owned(),
-        some => names(some),
-    };
-    let about = format!("core · {} VLANs", core.vlans.len());
-    let full = fullest(scene, site, &core.switches);
-    CORE.draw(out, at, (&name, &about), full);
-}
-
-fn has_edge(scene: &Scene<'_>, site: &Site) -> bool {
-    site.edge_router.is_some() || scene.plan.spec.links.iter().any(|l| l.idc == site.name)
-}
-
-/// The edge router at the panel's right side, where the leased lines begin.
-fn edge(out: &mut Svg, scene: &Scene<'_>, site: &Site, core: Area, panel: &mut Panel) {
-    if !has_edge(scene, site) {
-        return;
-    }
-    let lines: Vec<&str> = scene
-        .plan
-        .spec
-        .links
-        .iter()
-        .filter(|l| l.idc == site.name)
-        .map(|l| l.name.as_str())
-        .collect();
-    let height = (px(lines.len()) * super::LINE_STEP - 12).max(core.height);
-    let at = Area {
-        x: panel.width - 24 - 140,
-        y: core.y,
-        width: 140,
         height,
     };
-    let middle = core.y + core.height / 2;
-    out.path(
-        &format!("M{} {middle}H{}", core.x + core.width, at.x),
-        "#1d2733",
-        4,
-        None,
-    );
-    out.rect(at, "#ffffff", "#b4552d", 6);
-    let declared = site.edge_router.as_ref();
-    let name = declared.map_or("edge router", |r| r.name.as_str());
-    out.fitted((at.x + 10, at.y + 22), Ink::new(13, RUST).bold(), 120, name);
-    let table = scene
-        .capacity
+    let top = PAD + head.height(width) + 12;
+    head.put(&mut out, room(PAD, top - PAD));
+    let mut bottom = top + grid.height;
+    let mut ends = BTreeMap::new();
+    let mut begin = width + 2 * PAD;
+    if site.edge_router.is_some() {
+        let content = edge_router(scene, site);
+        let slots = px(lines.len()) * scene.lines.pitch;
+        let at = Area {
+            x: PAD + width - EDGE,
+            y: top,
+            width: EDGE,
+            height: slots.max(content.height(EDGE - 20) + 16),
+        };
+        edge_box(&mut out, site, at, &content);
+        begin = at.right();
+        bottom = bottom.max(at.bottom());
+    }
+    for (order, line) in lines.iter().enumerate() {
+        let y = top + px(order) * scene.lines.pitch;
+        ends.insert(*line, (begin, y + scene.lines.level));
+        bottom = bottom.max(y + scene.lines.pitch);
+    }
+    out.take(fabric.draw(&grid, width - EDGE), (PAD, top));
+    bottom = table.put(&mut out, (PAD, bottom + 24));
+    out.width = width + 2 * PAD;
+    out.height = bottom + PAD - 8;
+    let subject = Subject::Site(site.name.clone());
+    super::ground(&mut out, subject, Look::Idc);
+    Panel { picture: out, ends }
+}
+
+fn edge_box(out: &mut Picture, site: &Site, area: Area, content: &Content) {
+    let name = site.edge_router.as_ref().map(|r| r.name.clone());
+    out.boxes.push(PlanBox {
+        subject: Subject::EdgeRouter(site.name.clone(), name.unwrap_or_default()),
+        look: Look::Border,
+        area,
+    });
+    content.put(out, area.inside(10, 8));
+}
+
+fn edge_router(scene: &Scene<'_>, site: &Site) -> Content {
+    let name = site.edge_router.as_ref().map_or("", |r| r.name.as_str());
+    let content = Content::default()
+        .text(Font::new(13, RUST).bold(), name)
+        .text(Font::new(11, GREY), "edge router");
+    let table = scene.table(TableKind::EdgeRouter, &site.name, None);
+    super::fullness(content, table, "routes")
+}
+
+/// The switches in tiers, and what joins them.
+fn fabric(scene: &Scene<'_>, site: &Site) -> Fabric {
+    let index: BTreeMap<&str, usize> = site
+        .switches
         .iter()
-        .flat_map(|c| &c.tables)
-        .find(|t| t.kind == crate::routes::TableKind::EdgeRouter && t.site == site.name);
-    if let Some(table) = table {
-        let text = format!("{} of {} routes", table.used, table.quota);
-        out.text((at.x + 10, at.y + 40), Ink::new(11, GREY), &text);
+        .enumerate()
+        .map(|(i, s)| (s.name.as_str(), i))
+        .collect();
+    let sets = peer_sets(site, &index);
+    let tiers = tiers(site, &index, &sets);
+    let machines: Vec<&Machine<'_>> = scene.machines_of(&site.name).collect();
+    let mut by_tier: BTreeMap<usize, Vec<&Vec<usize>>> = BTreeMap::new();
+    for (set, tier) in sets.iter().zip(&tiers) {
+        by_tier.entry(*tier).or_default().push(set);
     }
-    for (i, line) in lines.iter().enumerate() {
-        let y = at.y + px(i) * super::LINE_STEP + super::LINE_MIDDLE;
-        panel.ends.insert((*line).to_owned(), (at.x + at.width, y));
+    let mut rows: Vec<Vec<Block>> = Vec::new();
+    let mut places: BTreeMap<usize, (usize, usize, usize)> = BTreeMap::new();
+    for sets in by_tier.into_values() {
+        for row in in_rows(sets) {
+            let mut blocks = Vec::new();
+            for set in row {
+                for (plate, switch) in set.iter().enumerate() {
+                    places.insert(*switch, (rows.len(), blocks.len(), plate));
+                }
+                blocks.push(block(scene, site, set, &machines));
+            }
+            rows.push(blocks);
+        }
     }
+    let topmost = sets.iter().zip(&tiers).filter(|(_, tier)| **tier == 0);
+    let topmost: Vec<usize> = topmost.flat_map(|(set, _)| set.clone()).collect();
+    let nets = nets(site, &index, &places, &topmost);
+    let loose: Vec<&Machine<'_>> = machines
+        .into_iter()
+        .filter(|m| m.switches.is_empty())
+        .collect();
+    rows.extend(in_rows(loose_cards(scene, site, &loose)));
+    Fabric { rows, nets }
+}
+
+/// Hosts of which the plan does not say where they are plugged in, a block a card.
+pub(super) fn loose_cards(scene: &Scene<'_>, site: &Site, machines: &[&Machine<'_>]) -> Vec<Block> {
+    let blocks = cards(scene, site, machines, &[]).into_iter();
+    blocks
+        .map(|card| Block {
+            frame: None,
+            plates: Vec::new(),
+            cards: vec![card],
+            peers: Vec::new(),
+        })
+        .collect()
+}
+
+/// Switches that are peers, each set in the order of the site.
+fn peer_sets(site: &Site, index: &BTreeMap<&str, usize>) -> Vec<Vec<usize>> {
+    let mut set_of: Vec<usize> = (0..site.switches.len()).collect();
+    for (i, switch) in site.switches.iter().enumerate() {
+        for peer in switch.peers.iter().filter_map(|p| index.get(p.as_str())) {
+            let (a, b) = (set_of[i], set_of[*peer]);
+            let (low, high) = (a.min(b), a.max(b));
+            for set in set_of.iter_mut().filter(|s| **s == high) {
+                *set = low;
+            }
+        }
+    }
+    let mut sets: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (i, set) in set_of.iter().enumerate() {
+        sets.entry(*set).or_default().push(i);
+    }
+    sets.into_values().collect()
+}
+
+/// How far each set is from the top: below everything that it hangs on.
+fn tiers(site: &Site, index: &BTreeMap<&str, usize>, sets: &[Vec<usize>]) -> Vec<usize> {
+    let set_of = |switch: usize| sets.iter().position(|s| s.contains(&switch));
+    let above: Vec<BTreeSet<usize>> = sets
+        .iter()
+        .map(|set| {
+            let uplinks = set.iter().flat_map(|i| &site.switches[*i].uplinks);
+            let uplinks = uplinks.filter_map(|u| index.get(u.as_str()));
+            uplinks.filter_map(|u| set_of(*u)).collect()
+        })
+        .collect();
+    let mut tiers = vec![0; sets.len()];
+    // In a ring, in which everything is below everything, it ends all the same.
+    for _ in 0..sets.len() {
+        let next: Vec<usize> = (0..sets.len())
+            .map(|set| {
+                let above = above[set].iter().filter(|a| **a != set);
+                above.map(|a| tiers[*a] + 1).max().unwrap_or(0)
+            })
+            .collect();
+        if next == tiers {
+            break;
+        }
+        tiers = next;
+    }
+    tiers
+}
+
+fn block(scene: &Scene<'_>, site: &Site, set: &[usize], machines: &[&Machine<'_>]) -> Block {
+    let names: Vec<&str> = set
+        .iter()
+        .map(|i| site.switches[*i].name.as_str())
+        .collect();
+    let plugged_in = machines.iter();
+    let plugged_in = plugged_in.filter(|m| m.switches.iter().any(|s| set.contains(s)));
+    let here: Vec<&Machine<'_>> = plugged_in.copied().collect();
+    let plates = set.iter().map(|i| {
+        let switch = &site.switches[*i];
+        let hosts = here.iter().filter(|m| m.switches.contains(i)).count();
+        Plate {
+            subject: Subject::Switch(site.name.clone(), switch.name.clone()),
+            look: Look::Switch,
+            content: switch_content(scene, site, switch, hosts),
+        }
+    });
+    let cards = cards(scene, site, &here, &names);
+    let owned = names.iter().map(|n| (*n).to_owned()).collect();
+    Block {
+        plates: plates.collect(),
+        frame: (names.len() > 1 || !cards.is_empty())
+            .then(|| Subject::Switches(site.name.clone(), owned)),
+        cards,
+        peers: peers(site, set),
+    }
+}
+
+fn switch_content(scene: &Scene<'_>, site: &Site, switch: &Switch, hosts: usize) -> Content {
+    let mut content = Content::default()
+        .text(Font::new(13, DARK).bold(), &switch.name)
+        .text(Font::new(11, TEXT), counted(hosts, "host"));
+    let Some(full) = scene.switch(&site.name, &switch.name) else {
+        return content;
+    };
+    if let Some(budget) = full.budget.filter(|b| *b > 0) {
+        let text = format!("{} of {budget} MACs", full.macs);
+        content = content
+            .text(Font::new(11, TEXT), text)
+            .bar(super::percent(full.macs, budget));
+    }
+    scene.vlans(content, site, full.vlans.iter().copied())
+}
+
+/// The peers among switches, whichever of the two says so.
+fn peers(site: &Site, set: &[usize]) -> Vec<(usize, usize, Wire)> {
+    let mut found = Vec::new();
+    for (b, lower) in set.iter().enumerate() {
+        for (a, upper) in set[..b].iter().enumerate() {
+            let (one, other) = (&site.switches[*upper], &site.switches[*lower]);
+            if one.peers.contains(&other.name) || other.peers.contains(&one.name) {
+                let wire = Wire::Peers(site.name.clone(), one.name.clone(), other.name.clone());
+                found.push((a, b, wire));
+            }
+        }
+    }
+    found
+}
+
+/// One net for the edge router and the topmost switches, and one for all the switches that hang
+/// on the same ones.
+fn nets(
+    site: &Site,
+    index: &BTreeMap<&str, usize>,
+    places: &BTreeMap<usize, (usize, usize, usize)>,
+    topmost: &[usize],
+) -> Vec<Net> {
+    let mut below: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+    for (i, switch) in site.switches.iter().enumerate() {
+        let uplinks = switch.uplinks.iter();
+        let uplinks: BTreeSet<usize> = uplinks
+            .filter_map(|u| index.get(u.as_str()).copied())
+            .collect();
+        below
+            .entry(uplinks.into_iter().collect())
+            .or_default()
+            .push(i);
+    }
+    let end = |switch: &usize, side| {
+        let (row, block, plate) = *places.get(switch)?;
+        Some(End {
+            row,
+            block,
+            side,
+            plate,
+        })
+    };
+    let names = |of: &[usize]| -> Vec<String> {
+        of.iter().map(|i| site.switches[*i].name.clone()).collect()
+    };
+    let net = |wire, ends: Vec<End>, to_right| Net {
+        wire,
+        ends,
+        from_left: Vec::new(),
+        to_right,
+    };
+    let mut nets = Vec::new();
+    if site.edge_router.is_some() {
+        let ends = topmost.iter().filter_map(|i| end(i, Side::Up));
+        nets.push(net(Wire::Edge(site.name.clone()), ends.collect(), true));
+    }
+    below.remove(&Vec::new());
+    for (uplinks, hanging) in below {
+        let ups = hanging.iter().filter_map(|i| end(i, Side::Up));
+        let downs = uplinks.iter().filter_map(|i| end(i, Side::Down));
+        let wire = Wire::Uplinks(site.name.clone(), names(&uplinks), names(&hanging));
+        nets.push(net(wire, ups.chain(downs).collect(), false));
+    }
+    nets
+}
+
+/// The VLANs with their subnets and gateways.
+fn vlans(scene: &Scene<'_>, site: &Site) -> Table {
+    let mut table = Table::new(&[
+        ("VLAN", 70),
+        ("name", 280),
+        ("for", 100),
+        ("subnet", 330),
+        ("gateway", 330),
+        ("planned", 200),
+    ]);
+    for vlan in &site.vlans {
+        for (i, subnet) in vlan.subnets.iter().enumerate() {
+            table.row(vlan_row(scene, site, vlan, i == 0, Some(subnet)));
+        }
+        if vlan.subnets.is_empty() {
+            table.row(vlan_row(scene, site, vlan, true, None));
+        }
+    }
+    table
+}
+
+/// A subnet's row; the first one says whose they are.
+fn vlan_row(
+    scene: &Scene<'_>,
+    site: &Site,
+    vlan: &Vlan,
+    first: bool,
+    subnet: Option<&Subnet>,
+) -> Vec<Content> {
+    let cell = |font, text: String| Content::default().text(font, text);
+    let (dark, grey) = (Font::new(12, DARK), Font::new(12, GREY));
+    let planned = scene
+        .vlan(&site.name, vlan.id)
+        .filter(|_| first)
+        .map(|v| match v.containers {
+            0 => counted(v.hosts, "host"),
+            n => format!("{}, {}", counted(v.hosts, "host"), counted(n, "container")),
+        });
+    let of_first = |content: Content| if first { content } else { Content::default() };
+    vec![
+        of_first(scene.vlans(Content::default(), site, [vlan.id])),
+        of_first(cell(dark.bold(), vlan.name.clone())),
+        of_first(cell(grey, vlan.role.as_str().to_owned())),
+        cell(dark, subnet.map_or(String::new(), |s| s.prefix.to_string())),
+        cell(
+            dark,
+            subnet.map_or(String::new(), |s| s.gateway.to_string()),
+        ),
+        cell(grey, planned.unwrap_or_default()),
+    ]
 }

@@ -1,69 +1,86 @@
-//! As much of SVG 1.1 as the picture needs.
+//! The picture as SVG 1.1.
 
-use std::fmt::Write as _;
+use std::fmt::{Arguments, Write as _};
 
-/// Shapes, in the order in which they are painted.
-#[derive(Debug, Default)]
-pub(super) struct Svg(String);
+use super::metrics::shown;
+use super::picture::{Area, Edge, Look, Mark, Picture, PlanBox, Text, WHITE, Wire};
 
-pub(super) const DARK: &str = "#1d2733";
-pub(super) const TEXT: &str = "#3c4a57";
-pub(super) const GREY: &str = "#5b6b7b";
-pub(super) const WHITE: &str = "#ffffff";
-pub(super) const RUST: &str = "#8a3f20";
+/// Fonts that are no wider than [`super::metrics`] has it.
+const FONTS: &str = "Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 
-/// How a text looks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ink {
-    size: i32,
-    fill: &'static str,
-    bold: bool,
-    /// Whether its end stands at its point, not its beginning.
-    end: bool,
-}
+/// How a line is drawn: its colour, its width, its dashes.
+struct Stroke(&'static str, i32, Option<&'static str>);
 
-impl Ink {
-    pub(super) const fn new(size: i32, fill: &'static str) -> Self {
-        Self {
-            size,
-            fill,
-            bold: false,
-            end: false,
+/// Uplinks that are drawn one after the other differ, so that they can be followed.
+pub(super) const UPLINKS: [&str; 5] = ["#3f5163", "#7a4fbf", "#00736b", "#9a4a00", "#a02560"];
+
+impl Stroke {
+    /// How the `order`-th line of its kind is drawn.
+    fn of(wire: &Wire, order: usize) -> Self {
+        match wire {
+            Wire::Uplinks(..) => Self(UPLINKS[order % UPLINKS.len()], 2, None),
+            Wire::Peers(..) => Self("#8494a3", 6, None),
+            Wire::Edge(_) => Self("#6b7a88", 2, Some("3 3")),
+            Wire::Vpc(_) => Self("#3d6ea5", 2, None),
+            Wire::Line(_) => Self("#b4552d", 3, Some("9 5")),
         }
     }
+}
 
-    pub(super) const fn bold(self) -> Self {
-        Self { bold: true, ..self }
+/// How a box is drawn: its fill, its border, the radius of its corners.
+fn plate(look: Look) -> (&'static str, &'static str, i32) {
+    match look {
+        Look::Idc => ("#f7f9fb", "#c3ccd4", 10),
+        Look::Vpc => ("#f3f7fc", "#b9cbe0", 10),
+        Look::Frame => ("#eef2f5", "#c9d2da", 6),
+        Look::Switch => ("#d3dde6", "#3f5163", 4),
+        Look::VSwitch => ("#dbe7f4", "#3d6ea5", 4),
+        Look::RouteTable => ("#ffffff", "#3d6ea5", 4),
+        Look::Border => ("#ffffff", "#b4552d", 6),
+        Look::Card => ("#ffffff", "#aab5bf", 4),
     }
+}
 
-    pub(super) const fn end(self) -> Self {
-        Self { end: true, ..self }
+/// The picture as an SVG 1.1 document in UTF-8.
+pub(super) fn document(picture: &Picture, title: &str) -> String {
+    let mut out = Document(String::new());
+    let (width, height) = (picture.width, picture.height);
+    out.line(format_args!(r#"<?xml version="1.0" encoding="UTF-8"?>"#));
+    out.line(format_args!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="{FONTS}" xml:space="preserve">"#
+    ));
+    out.line(format_args!("<title>{}</title>", escaped(title)));
+    out.line(format_args!(
+        r#"<rect width="{width}" height="{height}" fill="{WHITE}"/>"#
+    ));
+    for plan_box in &picture.boxes {
+        out.plan_box(plan_box);
     }
+    let mut uplinks = 0;
+    for edge in &picture.edges {
+        out.edge(edge, uplinks);
+        uplinks += usize::from(matches!(edge.wire, Wire::Uplinks(..)));
+    }
+    for mark in &picture.marks {
+        out.mark(mark);
+    }
+    for text in &picture.texts {
+        out.text(text);
+    }
+    out.line(format_args!("</svg>"));
+    out.0
 }
 
-/// A rectangle.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Area {
-    pub(super) x: i32,
-    pub(super) y: i32,
-    pub(super) width: i32,
-    pub(super) height: i32,
-}
+struct Document(String);
 
-/// A count in pixels.
-pub(super) fn px(n: usize) -> i32 {
-    i32::try_from(n).unwrap_or(i32::MAX / 1024)
-}
-
-impl Svg {
-    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+impl Document {
+    fn line(&mut self, text: Arguments<'_>) {
         // Writing to a String cannot fail.
         let _ = self.0.write_fmt(text);
         self.0.push('\n');
     }
 
-    /// A rectangle with round corners.
-    pub(super) fn rect(&mut self, at: Area, fill: &str, stroke: &str, radius: i32) {
+    fn rect(&mut self, at: Area, fill: &str, stroke: &str, radius: i32) {
         let Area {
             x,
             y,
@@ -75,101 +92,80 @@ impl Svg {
         ));
     }
 
-    /// A line along `path`.
-    pub(super) fn path(&mut self, path: &str, stroke: &str, width: i32, dashes: Option<&str>) {
+    fn plan_box(&mut self, plan_box: &PlanBox) {
+        let (fill, stroke, radius) = plate(plan_box.look);
+        // A viewer shows the title of what the pointer is on.
+        let title = escaped(&shown(&plan_box.subject.title()));
+        self.line(format_args!("<g><title>{title}</title>"));
+        self.rect(plan_box.area, fill, stroke, radius);
+        self.line(format_args!("</g>"));
+    }
+
+    /// A line, with a white border so that what it crosses is seen to go on below it.
+    fn edge(&mut self, edge: &Edge, order: usize) {
+        let Stroke(colour, width, dashes) = Stroke::of(&edge.wire, order);
+        let mut path = String::new();
+        for ((x, y), (to_x, to_y)) in &edge.pieces {
+            let _ = write!(path, "M{x} {y}L{to_x} {to_y}");
+        }
         let dashes = dashes.map_or(String::new(), |d| format!(r#" stroke-dasharray="{d}""#));
+        let halo = width + 4;
         self.line(format_args!(
-            r#"<path d="{path}" fill="none" stroke="{stroke}" stroke-width="{width}" stroke-linejoin="round"{dashes}/>"#
+            r#"<path d="{path}" fill="none" stroke="{WHITE}" stroke-width="{halo}"/>"#
         ));
-    }
-
-    /// A text on one line.
-    pub(super) fn text(&mut self, (x, y): (i32, i32), ink: Ink, text: &str) {
-        let Ink { size, fill, .. } = ink;
-        let weight = if ink.bold {
-            r#" font-weight="600""#
-        } else {
-            ""
-        };
-        let anchor = if ink.end { r#" text-anchor="end""# } else { "" };
-        let text = escaped(text);
         self.line(format_args!(
-            r#"<text x="{x}" y="{y}" font-size="{size}"{weight}{anchor} fill="{fill}">{text}</text>"#
+            r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}" stroke-linecap="square"{dashes}/>"#
         ));
+        for (x, y) in &edge.joints {
+            self.line(format_args!(
+                r#"<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>"#
+            ));
+        }
     }
 
-    /// A text cut to `width` pixels.
-    pub(super) fn fitted(&mut self, at: (i32, i32), ink: Ink, width: i32, text: &str) {
-        self.text(at, ink, &fit(text, ink.size, width));
+    fn mark(&mut self, mark: &Mark) {
+        match mark {
+            Mark::Bar(at, percent) => self.bar(*at, *percent),
+            Mark::Swatch(at, colour) => self.rect(*at, colour, "none", 2),
+            Mark::Sample(edge) => self.edge(edge, 0),
+            Mark::Rule((x, y), length) => self.line(format_args!(
+                r##"<path d="M{x} {y}h{length}" stroke="#c3ccd4"/>"##
+            )),
+        }
     }
 
-    /// A text that stays readable over lines.
-    pub(super) fn halo_text(&mut self, (x, y): (i32, i32), ink: Ink, text: &str) {
-        let Ink { size, fill, .. } = ink;
-        let weight = if ink.bold { "600" } else { "400" };
-        let text = escaped(text);
-        self.line(format_args!(
-            r##"<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" fill="{fill}" stroke="#ffffff" stroke-width="4" paint-order="stroke">{text}</text>"##
-        ));
-    }
-
-    /// How full something is: a bar of `percent`.
-    pub(super) fn bar(&mut self, at: Area, percent: u64) {
+    fn bar(&mut self, at: Area, percent: u64) {
         let fill = match percent {
             90.. => "#c0392b",
             75.. => "#d99a1c",
             _ => "#5f9e6e",
         };
-        self.rect(at, "#e6eaee", "none", 2);
+        self.rect(at, WHITE, "#b8c2cb", 2);
+        if percent == 0 {
+            return;
+        }
         let part = i32::try_from(percent.min(100)).unwrap_or(100);
         let width = (at.width * part / 100).max(2);
         self.rect(Area { width, ..at }, fill, "none", 2);
     }
 
-    /// A site's ground, in its fill and stroke, with its name and what it is.
-    pub(super) fn panel(
-        &mut self,
-        (width, height): (i32, i32),
-        (fill, stroke): (&str, &str),
-        name: &str,
-        about: &str,
-    ) {
-        let all = Area {
-            x: 0,
-            y: 0,
-            width,
-            height,
+    fn text(&mut self, text: &Text) {
+        let (x, y) = text.at;
+        let (size, fill) = (text.font.size, text.font.fill);
+        let weight = if text.font.bold {
+            r#" font-weight="700""#
+        } else {
+            ""
         };
-        self.rect(all, fill, stroke, 10);
-        self.text((20, 34), Ink::new(20, DARK).bold(), name);
-        let x = 20 + px(name.chars().count()) * 13 + 14;
-        self.text((x, 33), Ink::new(13, GREY), about);
-    }
-
-    /// Other shapes, moved.
-    pub(super) fn group_at(&mut self, x: i32, y: i32, inner: &Self) {
-        self.line(format_args!(r#"<g transform="translate({x} {y})">"#));
-        self.0.push_str(&inner.0);
-        self.line(format_args!("</g>"));
-    }
-
-    /// The document.
-    pub(super) fn document(self, width: i32, height: i32, title: &str) -> String {
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" font-family=\"Inter, 'Helvetica Neue', Arial, \
-             'DejaVu Sans', sans-serif\">\n<title>{}</title>\n\
-             <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{}</svg>\n",
-            escaped(title),
-            self.0
-        )
+        let line = escaped(&text.line);
+        self.line(format_args!(
+            r#"<text x="{x}" y="{y}" font-size="{size}"{weight} fill="{fill}">{line}</text>"#
+        ));
     }
 }
 
-/// The text as XML's character data; characters that XML 1.0 §2.2 does not allow are
-/// replaced.
-fn escaped(text: &str) -> String {
+/// The text as XML's character data.
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -177,20 +173,8 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\u{0}'..='\u{1f}' | '\u{7f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
-}
-
-/// `text` cut to about `width` pixels at a font size.
-pub(super) fn fit(text: &str, size: i32, width: i32) -> String {
-    // The mean width of a character is a bit over half of its size.
-    let most = usize::try_from((width * 100 / (size * 57)).max(2)).unwrap_or(2);
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most - 1).collect();
-    format!("{kept}…")
 }

@@ -1,205 +1,195 @@
-//! A VPC: its router, VBRs, vSwitches and hosts.
+//! A VPC: the ends of its leased lines, its route tables, its vSwitches and hosts.
 
 use std::collections::BTreeMap;
 
-use super::cards::{self, Card};
-use super::svg::{Area, GREY, Ink, RUST, Svg, WHITE, fit, px};
-use super::{Panel, Scene};
-use crate::model::{Host, Site, VSwitch};
+use super::content::Content;
+use super::fabric::{Block, End, Fabric, Grid, Net, Plate, Side, in_rows};
+use super::hosts::cards;
+use super::idc::loose_cards;
+use super::picture::{
+    Area, BLUE, DARK, Font, GREY, Look, Picture, PlanBox, Point, RUST, Subject, TEXT, Wire, px,
+};
+use super::{LineEnd, Machine, PAD, Panel, Scene};
+use crate::model::{LeasedLine, RouteTable, Site, VSwitch, Vbr};
 use crate::routes::TableKind;
 
-const WIDTH: i32 = 230;
-const GAP: i32 = 20;
-const HEAD: i32 = 52;
+/// The width of a VBR.
+pub(super) const VBR: i32 = 180;
+/// The free space inside a VBR.
+pub(super) const VBR_INSIDE: Point = (10, 8);
 
+/// The panel of a VPC.
 pub(super) fn panel(scene: &Scene<'_>, site: &Site) -> Panel {
-    let links: Vec<_> = scene
-        .plan
-        .spec
-        .links
-        .iter()
-        .filter(|l| l.vpc == site.name)
-        .collect();
-    let tables: Vec<_> = scene
-        .capacity
-        .iter()
-        .flat_map(|c| &c.tables)
-        .filter(|t| t.site == site.name)
-        .collect();
-    let columns = site.v_switches.len().clamp(1, 3);
-    let vbrs = if links.is_empty() { 0 } else { 190 };
-    let width = (vbrs + 24 + px(columns) * (WIDTH + GAP) + 10).max(vbrs + 380);
-    let mut out = Svg::default();
-    let mut ends = BTreeMap::new();
-    let mut body = Svg::default();
-
-    let routers: Vec<_> = tables
-        .iter()
-        .filter(|t| t.kind == TableKind::VpcRouteTable)
-        .collect();
-    let router = Area {
-        x: vbrs + 24,
-        y: HEAD + 16,
-        width: width - vbrs - 48,
-        height: 40 + px(routers.len().max(1)) * 26,
+    let lines = scene.lines_of(LineEnd::Vpc, &site.name);
+    let head = super::head(&site.name, &about(site));
+    let links = &scene.plan.spec.links;
+    let beside = if lines.iter().any(|i| links[*i].vbr.is_some()) {
+        VBR + PAD
+    } else if lines.is_empty() {
+        0
+    } else {
+        PAD
     };
-    for (i, link) in links.iter().enumerate() {
-        let at = Area {
-            x: 20,
-            y: HEAD + 16 + px(i) * super::LINE_STEP,
-            width: 140,
-            height: 54,
-        };
-        ends.insert(link.name.clone(), (at.x, at.y + super::LINE_MIDDLE));
-        let path = format!(
-            "M{} {}H{}V{}H{}",
-            at.x + at.width,
-            at.y + super::LINE_MIDDLE,
-            vbrs - 4,
-            router.y + super::LINE_MIDDLE,
-            router.x
-        );
-        body.path(&path, "#3d6ea5", 3, None);
-        body.rect(at, "#ffffff", "#b4552d", 6);
-        let name = link.vbr.as_ref().map_or("VBR", |v| v.id.as_str());
-        body.fitted((at.x + 10, at.y + 20), Ink::new(13, RUST).bold(), 122, name);
-        let table = tables
-            .iter()
-            .find(|t| t.kind == TableKind::Vbr && t.name == link.name);
-        if let Some(t) = table {
-            let text = format!("{} of {} entries", t.used, t.quota);
-            body.text((at.x + 10, at.y + 36), Ink::new(11, GREY), &text);
-            let bar = Area {
-                x: at.x + 10,
-                y: at.y + 43,
-                width: 120,
-                height: 5,
-            };
-            body.bar(bar, percent(t.used, t.quota));
-        }
-    }
-    body.rect(router, "#27598f", "#1b4570", 6);
-    body.text(
-        (router.x + 14, router.y + 24),
-        Ink::new(15, WHITE).bold(),
-        "VPC router",
-    );
-    for (i, t) in routers.iter().enumerate() {
-        let y = router.y + 44 + px(i) * 26;
-        let text = format!("{}: {} of {} entries", t.name, t.used, t.quota);
-        body.fitted(
-            (router.x + 14, y),
-            Ink::new(12, "#dbe6f2"),
-            router.width - 28,
-            &text,
-        );
-        let bar = Area {
-            x: router.x + 14,
-            y: y + 6,
-            width: router.width - 28,
-            height: 5,
-        };
-        body.bar(bar, percent(t.used, t.quota));
-    }
+    // The head's height depends on the width, and where lines come in on that.
+    let measured = Grid::of(&fabric(scene, site, Vec::new()));
+    let width = (beside + measured.width).max(head.natural().min(super::HEAD_WIDTH));
+    let mut out = Picture::default();
+    let top = PAD + head.height(width) + 12;
+    let room = Area {
+        x: PAD,
+        y: PAD,
+        width,
+        height: top - PAD,
+    };
+    head.put(&mut out, room);
 
-    let top = (router.y + router.height).max(HEAD + 16 + px(links.len()) * super::LINE_STEP) + 30;
-    let bottom = v_switches(&mut body, scene, site, router, top);
-    let height = bottom + 14;
-    let about: Vec<&str> = ["VPC"]
+    let mut ends = BTreeMap::new();
+    let mut inwards = Vec::new();
+    let mut bottom = top;
+    for (order, index) in lines.into_iter().enumerate() {
+        let slot = top + px(order) * scene.lines.pitch;
+        let y = slot + scene.lines.level;
+        let line = &links[index];
+        if let Some(vbr) = &line.vbr {
+            let area = Area {
+                x: PAD,
+                y: slot,
+                width: VBR,
+                height: scene.lines.vbr,
+            };
+            out.boxes.push(PlanBox {
+                subject: Subject::Vbr(line.name.clone(), vbr.id.clone()),
+                look: Look::Border,
+                area,
+            });
+            let content = vbr_content(scene, line, vbr);
+            content.put(&mut out, area.inside(VBR_INSIDE.0, VBR_INSIDE.1));
+            ends.insert(index, (PAD, y));
+            inwards.push((area.right() - PAD - beside, y - top));
+        } else {
+            ends.insert(index, (0, y));
+            inwards.push((-PAD - beside, y - top));
+        }
+        bottom = slot + scene.lines.pitch;
+    }
+    let fabric = fabric(scene, site, inwards);
+    let grid = Grid::of(&fabric);
+    out.take(fabric.draw(&grid, 0), (PAD + beside, top));
+    out.width = width.max(beside + grid.width) + 2 * PAD;
+    out.height = bottom.max(top + grid.height) + PAD;
+    super::ground(&mut out, Subject::Site(site.name.clone()), Look::Vpc);
+    Panel { picture: out, ends }
+}
+
+fn about(site: &Site) -> Vec<&str> {
+    ["VPC"]
         .into_iter()
         .chain(site.vpc_id.as_deref())
         .chain(site.region.as_deref())
-        .collect();
-    let look = ("#f3f7fc", "#b9cbe0");
-    out.panel((width, height), look, &site.name, &about.join(" · "));
-    out.group_at(0, 0, &body);
-    Panel {
-        svg: out,
-        width,
-        height,
+        .collect()
+}
+
+/// What stands in a VBR.
+pub(super) fn vbr_content(scene: &Scene<'_>, line: &LeasedLine, vbr: &Vbr) -> Content {
+    let content = Content::default()
+        .text(Font::new(13, RUST).bold(), &vbr.id)
+        .text(Font::new(11, GREY), "VBR");
+    let table = scene.table(TableKind::Vbr, &line.vpc, Some(&line.name));
+    super::fullness(content, table, "entries")
+}
+
+/// The route tables in rows, then the vSwitches, then hosts in none; and what joins them.
+fn fabric(scene: &Scene<'_>, site: &Site, inwards: Vec<Point>) -> Fabric {
+    let tables = site.route_tables.iter();
+    let mut rows = in_rows(tables.map(|t| table_block(scene, site, t)).collect());
+    let machines: Vec<&Machine<'_>> = scene.machines_of(&site.name).collect();
+    let of = |name: Option<&str>| -> Vec<&Machine<'_>> {
+        let here = machines.iter().filter(|m| v_switch_of(site, m) == name);
+        here.copied().collect()
+    };
+    let v_switches = site.v_switches.iter();
+    let blocks = v_switches.map(|v| segment(scene, site, v, &of(Some(&v.name))));
+    let mut ends = Vec::new();
+    for row in in_rows(blocks.collect()) {
+        ends.extend((0..row.len()).map(|block| End {
+            row: rows.len(),
+            block,
+            side: Side::Up,
+            plate: 0,
+        }));
+        rows.push(row);
+    }
+    rows.extend(in_rows(loose_cards(scene, site, &of(None))));
+    let net = Net {
+        wire: Wire::Vpc(site.name.clone()),
         ends,
+        from_left: inwards,
+        to_right: false,
+    };
+    Fabric {
+        rows,
+        nets: vec![net],
     }
 }
 
-fn percent(used: usize, quota: u32) -> u64 {
-    let used = u64::try_from(used).unwrap_or(u64::MAX / 100);
-    used * 100 / u64::from(quota.max(1))
+/// The vSwitch of the site that a host is in.
+fn v_switch_of<'p>(site: &Site, machine: &Machine<'p>) -> Option<&'p str> {
+    let named = machine.host.v_switch.as_deref();
+    named.filter(|v| site.v_switch(v).is_some())
 }
 
-/// The vSwitches in rows below the router, and the bottom of the last.
-fn v_switches(out: &mut Svg, scene: &Scene<'_>, site: &Site, router: Area, top: i32) -> i32 {
-    let hosts: Vec<&Host> = scene
-        .plan
-        .spec
-        .hosts
-        .iter()
-        .filter(|h| h.site == site.name)
-        .collect();
-    let in_none: Vec<&Host> = hosts
-        .iter()
-        .copied()
-        .filter(|h| h.v_switch.is_none())
-        .collect();
-    let mut boxes: Vec<(Option<&VSwitch>, Vec<Card>)> = site
-        .v_switches
-        .iter()
-        .map(|v| {
-            let inside = hosts.iter().copied();
-            let inside: Vec<&Host> = inside
-                .filter(|h| h.v_switch.as_deref() == Some(v.name.as_str()))
-                .collect();
-            (Some(v), cards::cards(scene, site, &inside))
-        })
-        .collect();
-    if !in_none.is_empty() {
-        boxes.push((None, cards::cards(scene, site, &in_none)));
+fn table_block(scene: &Scene<'_>, site: &Site, table: &RouteTable) -> Block {
+    let bound = match table.v_switches.as_slice() {
+        [] => "of every vSwitch".to_owned(),
+        some => format!("of {}", some.join(", ")),
+    };
+    let content = Content::default()
+        .text(Font::new(13, BLUE).bold(), &table.name)
+        .text(Font::new(11, GREY), "route table")
+        .text(Font::new(11, GREY), table.id.as_deref().unwrap_or_default())
+        .text(Font::new(11, TEXT), bound);
+    let full = scene.table(TableKind::VpcRouteTable, &site.name, Some(&table.name));
+    let plate = Plate {
+        subject: Subject::RouteTable(site.name.clone(), table.name.clone()),
+        look: Look::RouteTable,
+        content: super::fullness(content, full, "entries"),
+    };
+    Block {
+        frame: None,
+        plates: vec![plate],
+        cards: Vec::new(),
+        peers: Vec::new(),
     }
-    let columns = boxes.len().clamp(1, 3);
-    let mut y = top;
-    for row in boxes.chunks(columns) {
-        let tallest = row
-            .iter()
-            .map(|(_, c)| cards::height(c.len()))
-            .max()
-            .unwrap_or(0);
-        for (i, (v_switch, cards)) in row.iter().enumerate() {
-            let at = Area {
-                x: router.x + px(i) * (WIDTH + GAP),
-                y,
-                width: WIDTH,
-                height: 62 + tallest + 8,
-            };
-            if y == top {
-                let middle = at.x + WIDTH / 2;
-                let from = router.y + router.height;
-                out.path(&format!("M{middle} {from}V{y}"), "#3d6ea5", 3, None);
-            }
-            out.rect(at, "#ffffff", "#8fb0d3", 6);
-            let name = v_switch.map_or("no vSwitch in the plan", |v| v.name.as_str());
-            out.fitted(
-                (at.x + 10, y + 20),
-                Ink::new(13, "#1b4570").bold(),
-                WIDTH - 20,
-                name,
-            );
-            let prefixes: Vec<String> = v_switch
-                .iter()
-                .flat_map(|v| v.subnets.iter().map(|s| s.prefix.to_string()))
-                .collect();
-            let text = fit(&prefixes.join(" · "), 11, WIDTH - 20);
-            out.text((at.x + 10, y + 36), Ink::new(11, GREY), &text);
-            if let Some(zone) = v_switch.and_then(|v| v.zone.as_deref()) {
-                out.fitted((at.x + 10, y + 51), Ink::new(11, GREY), WIDTH - 20, zone);
-            }
-            let inner = Area {
-                x: at.x + 10,
-                y: y + 62,
-                width: WIDTH - 24,
-                height: 0,
-            };
-            cards::draw(out, scene, site, cards, inner);
-        }
-        y += 62 + tallest + 8 + 20;
+}
+
+fn segment(scene: &Scene<'_>, site: &Site, v_switch: &VSwitch, machines: &[&Machine<'_>]) -> Block {
+    let mut content = Content::default()
+        .text(Font::new(13, BLUE).bold(), &v_switch.name)
+        .text(
+            Font::new(11, GREY),
+            v_switch.id.as_deref().unwrap_or_default(),
+        )
+        .text(
+            Font::new(11, GREY),
+            v_switch.zone.as_deref().unwrap_or_default(),
+        );
+    for subnet in &v_switch.subnets {
+        content = content
+            .text(Font::new(11, DARK), subnet.prefix.to_string())
+            .text(Font::new(11, TEXT), format!("gateway {}", subnet.gateway));
     }
-    y
+    let count = super::counted(machines.len(), "host");
+    let plate = Plate {
+        subject: Subject::VSwitch(site.name.clone(), v_switch.name.clone()),
+        look: Look::VSwitch,
+        content: content.text(Font::new(11, TEXT), count),
+    };
+    let cards = cards(scene, site, machines, &[]);
+    Block {
+        frame: (!cards.is_empty())
+            .then(|| Subject::Segment(site.name.clone(), v_switch.name.clone())),
+        plates: vec![plate],
+        cards,
+        peers: Vec::new(),
+    }
 }

@@ -32,6 +32,7 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Its own addresses, with the prefix length of their subnets.
+    #[serde(deserialize_with = "super::prefixes::list")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub addresses: Vec<IpNetwork>,
     /// How it is cabled.
@@ -81,16 +82,46 @@ pub struct Uplink {
     pub nics: Vec<Nic>,
     /// The VLANs on its trunk; none: what the switch's ports say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional_list")]
     #[schemars(with = "Option<Vec<schema::VlanId>>")]
     pub trunk: Option<Vec<VlanId>>,
     /// Its MTU in bytes, where it is not the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
     #[schemars(with = "Option<schema::Mtu>")]
     pub mtu: Option<Mtu>,
     /// The MAC that the physical network is to see, where it is not the NIC's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Mac>")]
     pub mac: Option<MacAddr>,
+    /// In an IDC: the host's VLAN is the native one of the switch's ports, and its frames bear no
+    /// tag here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untagged: bool,
+    /// In an IDC: who moves the host's own address from the NIC to the bridge.
+    #[serde(default, skip_serializing_if = "Migrate::is_manual")]
+    pub migrate: Migrate,
+}
+
+/// Who moves an uplink that bears the host's own address into the bridge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Migrate {
+    /// The administrator, by `netd uplink migrate`; netd refuses the uplink until then.
+    #[default]
+    Manual,
+    /// netd, at its first start.
+    Auto,
+}
+
+impl Migrate {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
+    fn is_manual(&self) -> bool {
+        *self == Self::Manual
+    }
 }
 
 /// One NIC of an uplink.
@@ -114,7 +145,8 @@ pub struct Nic {
 pub enum BondMode {
     /// One NIC at a time.
     ActiveBackup,
-    /// Each source MAC and VLAN on one of the NICs (Open vSwitch's `balance-slb`).
+    /// Each source MAC and VLAN on one of the NICs (Open vSwitch's `balance-slb`). No plan is sound
+    /// with it (FN0408); the word is known so that the check can say what to do.
     BalanceSlb,
     /// A hash of the frame decides; the switches must hold a static aggregate.
     BalanceXor,
@@ -130,6 +162,7 @@ pub struct Range {
     #[schemars(with = "schema::PlainName")]
     pub network: NetworkName,
     /// The prefix.
+    #[serde(deserialize_with = "super::prefixes::one")]
     #[schemars(with = "schema::Prefix")]
     pub prefix: IpNetwork,
 }
@@ -179,6 +212,7 @@ pub struct HostGroup {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The first member's own addresses; each next number has the next address.
+    #[serde(deserialize_with = "super::prefixes::list")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub addresses: Vec<IpNetwork>,
     /// How they are cabled.

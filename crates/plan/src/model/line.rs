@@ -24,6 +24,7 @@ pub struct LeasedLine {
     pub transfer: Vec<Transfer>,
     /// Its MTU in bytes, where it is not the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
     #[schemars(with = "Option<schema::Mtu>")]
     pub mtu: Option<Mtu>,
     /// The cloud's router at the line's end.
@@ -43,6 +44,7 @@ pub struct LeasedLine {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Transfer {
     /// The prefix.
+    #[serde(deserialize_with = "super::prefixes::one")]
     #[schemars(with = "schema::Prefix")]
     pub prefix: IpNetwork,
     /// The edge router's address.
@@ -90,9 +92,11 @@ impl Vbr {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Accept {
     /// Prefixes of the IDC that the VPC accepts, and so can reach by this line.
+    #[serde(deserialize_with = "super::prefixes::list")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub from_idc: Vec<IpNetwork>,
     /// Prefixes of the VPC that the IDC accepts, and so can reach by this line.
+    #[serde(deserialize_with = "super::prefixes::list")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub from_vpc: Vec<IpNetwork>,
 }

@@ -3,9 +3,12 @@
 //! Unknown fields are refused, so that a misspelt option is found before it is missed.
 //! Every type derives its JSON Schema, which editors complete and check with.
 
+mod allowance;
 mod host;
 mod line;
 mod network;
+mod numbers;
+mod prefixes;
 mod site;
 
 use flatnet_types::{Mtu, NetworkName, NodeName};
@@ -13,9 +16,10 @@ use ipnetwork::IpNetwork;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use host::{BondMode, Carve, Host, HostGroup, Location, Nic, Range, Uplink};
+pub use allowance::{Allowance, Day, DayError};
+pub use host::{BondMode, Carve, Host, HostGroup, Location, Migrate, Nic, Range, Uplink};
 pub use line::{Accept, LeasedLine, Transfer, Vbr};
-pub use network::{MacMode, Network, Pool, Reservation};
+pub use network::{Allow, MacMode, Network, Pool, Reservation, Trunk};
 pub use site::{
     EdgeRouter, Port, RouteTable, Site, SiteType, Subnet, Switch, VSwitch, Vlan, VlanRole,
 };
@@ -57,16 +61,25 @@ pub struct Metadata {
 pub struct PlanSpec {
     /// The MTU of every link that says none of its own, in bytes.
     #[serde(default = "ethernet")]
+    #[serde(deserialize_with = "numbers::one")]
     #[schemars(with = "schema::Mtu")]
     pub mtu: Mtu,
     /// Prefixes of Kubernetes services: traffic to them goes to the host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "prefixes::list")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub service_prefixes: Vec<IpNetwork>,
+    /// The Kubernetes API server as `host:port`: a move of a host's uplink is kept only if it
+    /// answers on the new path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_server: Option<String>,
     /// Containers planned on each host in each network that it has ranges of; networks and
     /// hosts may say otherwise. Without it, fullness is not forecast.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub density: Option<u32>,
+    /// Warnings of the check that are known and accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allowance>,
     /// What the plan may use of the physical network.
     #[serde(default, skip_serializing_if = "Budgets::is_default")]
     pub budgets: Budgets,
@@ -94,6 +107,7 @@ fn ethernet() -> Mtu {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Budgets {
     /// The part of a switch's MAC table that the plan may fill, in percent.
+    #[serde(deserialize_with = "numbers::percent")]
     #[schemars(range(min = 1, max = 100))]
     pub mac_table_percent: u8,
     /// The most neighbours in one broadcast domain: hosts, containers and routers.

@@ -1,6 +1,9 @@
 //! What a CNI configuration may name, and the pools behind it.
 
-use flatnet_types::{Mtu, NetworkName, VlanId};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use flatnet_types::{MacAddr, Mtu, NetworkName, VlanId};
 use ipnetwork::IpNetwork;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,7 @@ pub struct Network {
     pub site: String,
     /// In an IDC: the VLAN, by its ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
     #[schemars(with = "Option<schema::VlanId>")]
     pub vlan: Option<VlanId>,
     /// Whose MAC the physical switches see.
@@ -25,13 +29,58 @@ pub struct Network {
     pub mac: MacMode,
     /// An MTU smaller than the plan's, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
     #[schemars(with = "Option<schema::Mtu>")]
     pub mtu: Option<Mtu>,
+    /// ARP and neighbour discovery that each of its containers may send in a second; 500 where
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbour_rate: Option<NonZeroU32>,
     /// Containers planned on each host in this network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub density: Option<u32>,
     /// Where the hosts' ranges come from.
     pub pools: Vec<Pool>,
+    /// Protocols of routers and switches that its containers may speak; without, none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allow>,
+    /// VLANs that its containers may ask to send tagged (`vlanTrunk`); without, none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trunk: Vec<Trunk>,
+}
+
+/// A protocol of routers and switches that a network's containers may speak.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Allow {
+    /// Its name in the table of [`flatnet_types::control`], such as `vrrp` or `ospf`.
+    pub protocol: String,
+    /// The virtual MAC that its speakers share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Mac>")]
+    pub mac: Option<MacAddr>,
+    /// The virtual addresses that are at that MAC.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::Address>")]
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A VLAN that a network's containers may ask to send tagged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Trunk {
+    /// The VLAN, by its ID.
+    #[serde(deserialize_with = "super::numbers::one")]
+    #[schemars(with = "schema::VlanId")]
+    pub vlan: VlanId,
+    /// The addresses that they may have there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "super::prefixes::list")]
+    #[schemars(with = "Vec<schema::Prefix>")]
+    pub addresses: Vec<IpNetwork>,
+    /// Any address, the gateway's and every neighbour's among them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any: bool,
 }
 
 /// Whose MAC the physical switches see.
@@ -50,10 +99,12 @@ pub enum MacMode {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Pool {
     /// The prefix.
+    #[serde(deserialize_with = "super::prefixes::one")]
     #[schemars(with = "schema::Prefix")]
     pub prefix: IpNetwork,
     /// What of it is never given to a container, even inside a host's range.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "super::prefixes::list")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub exclude: Vec<IpNetwork>,
     /// The prefix length of the slice that ipamd cuts for each host of the site which the
@@ -71,6 +122,7 @@ pub struct Pool {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Reservation {
     /// The prefix.
+    #[serde(deserialize_with = "super::prefixes::one")]
     #[schemars(with = "schema::Prefix")]
     pub prefix: IpNetwork,
     /// What for.

@@ -36,6 +36,7 @@ pub struct Site {
     pub region: Option<String>,
     /// A VPC's own prefixes, which its vSwitches are cut from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "super::prefixes::list")]
     #[schemars(with = "Vec<schema::Prefix>")]
     pub prefixes: Vec<IpNetwork>,
     /// A VPC's vSwitches.
@@ -74,14 +75,31 @@ pub struct Switch {
     pub uplinks: Vec<String>,
     /// The largest frame's payload that it forwards, in bytes; none: not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
     #[schemars(with = "Option<schema::Mtu>")]
     pub mtu: Option<Mtu>,
     /// The VLANs on the trunk of every host's port that says none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional_list")]
     #[schemars(with = "Option<Vec<schema::VlanId>>")]
     pub trunk: Option<Vec<VlanId>>,
+    /// The VLAN whose frames bear no tag on every host's port that says none of its own; none:
+    /// not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
+    #[schemars(with = "Option<schema::VlanId>")]
+    pub native: Option<VlanId>,
+    /// The VLANs on the links to its peers; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional_list")]
+    #[schemars(with = "Option<Vec<schema::VlanId>>")]
+    pub peer_trunk: Option<Vec<VlanId>>,
+    /// Whether a spanning tree (IEEE 802.1Q §13) breaks loops that it is in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spanning_tree: bool,
     /// VLAN IDs that the switch keeps for itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "super::numbers::list")]
     #[schemars(with = "Vec<schema::VlanId>")]
     pub reserved_vlans: Vec<VlanId>,
     /// The ports that differ from the rest.
@@ -97,10 +115,17 @@ pub struct Port {
     #[schemars(with = "schema::Name")]
     pub name: String,
     /// The VLANs on its trunk.
+    #[serde(deserialize_with = "super::numbers::list")]
     #[schemars(with = "Vec<schema::VlanId>")]
     pub trunk: Vec<VlanId>,
+    /// The VLAN whose frames bear no tag, where it is not the switch's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
+    #[schemars(with = "Option<schema::VlanId>")]
+    pub native: Option<VlanId>,
     /// Its MTU in bytes, where it is not the switch's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
     #[schemars(with = "Option<schema::Mtu>")]
     pub mtu: Option<Mtu>,
 }
@@ -110,6 +135,7 @@ pub struct Port {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Vlan {
     /// The 802.1Q ID.
+    #[serde(deserialize_with = "super::numbers::one")]
     #[schemars(with = "schema::VlanId")]
     pub id: VlanId,
     /// Its name.
@@ -121,6 +147,7 @@ pub struct Vlan {
     pub subnets: Vec<Subnet>,
     /// Its MTU in bytes, where it is not the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "super::numbers::optional")]
     #[schemars(with = "Option<schema::Mtu>")]
     pub mtu: Option<Mtu>,
 }
@@ -159,6 +186,7 @@ impl VlanRole {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Subnet {
     /// The prefix.
+    #[serde(deserialize_with = "super::prefixes::one")]
     #[schemars(with = "schema::Prefix")]
     pub prefix: IpNetwork,
     /// The router's address in it.
@@ -238,15 +266,36 @@ impl RouteTable {
     }
 }
 
+impl Switch {
+    /// Whether its links to its peers carry a VLAN.
+    pub fn carries_to_peers(&self, id: VlanId) -> bool {
+        self.peer_trunk.as_ref().is_none_or(|t| t.contains(&id))
+    }
+}
+
 impl Site {
     /// The VLAN of that ID.
     pub fn vlan(&self, id: VlanId) -> Option<&Vlan> {
         self.vlans.iter().find(|v| v.id == id)
     }
 
-    /// The VLAN that bears the hosts' own addresses.
-    pub fn host_vlan(&self) -> Option<&Vlan> {
-        self.vlans.iter().find(|v| v.role == VlanRole::Host)
+    /// The VLANs that bear the hosts' own addresses: one for the site, or one for each rack of
+    /// a routed fabric.
+    pub fn host_vlans(&self) -> impl Iterator<Item = &Vlan> {
+        self.vlans.iter().filter(|v| v.role == VlanRole::Host)
+    }
+
+    /// The VLAN that bears a host's own addresses: the only one of role host, or of several
+    /// the one with a subnet that its first address is in.
+    pub fn host_vlan_of(&self, host: &super::Host) -> Option<&Vlan> {
+        let mut all = self.host_vlans();
+        let first = all.next()?;
+        if all.next().is_none() {
+            return Some(first);
+        }
+        let own = host.addresses.first()?.ip();
+        let bears = |v: &&Vlan| v.subnets.iter().any(|s| s.prefix.contains(own));
+        self.host_vlans().find(bears)
     }
 
     /// The vSwitch of that name.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 
 use crate::aggregate::cut;
-use crate::prefix::{Position, bounds, covers};
+use crate::prefix::{Position, bounds, covers, overlap};
 
 /// The parts of `a` that `b` holds too: the smaller of each overlapping pair.
-pub(super) fn common(a: IpNetwork, b: &[IpNetwork]) -> Vec<IpNetwork> {
+pub(crate) fn common(a: IpNetwork, b: &[IpNetwork]) -> Vec<IpNetwork> {
     if b.iter().any(|b| covers(*b, a)) {
         return vec![a];
     }
@@ -16,6 +16,29 @@ pub(super) fn common(a: IpNetwork, b: &[IpNetwork]) -> Vec<IpNetwork> {
     inside.sort_by_key(|p| (bounds(*p).0, p.prefix()));
     inside.dedup_by(|later, kept| covers(*kept, *later));
     inside
+}
+
+/// What is left of a prefix without some others, which may overlap.
+pub(crate) fn without(prefix: IpNetwork, away: impl Iterator<Item = IpNetwork>) -> Vec<IpNetwork> {
+    let mut away: Vec<(u128, u128)> = away
+        .filter(|p| overlap(*p, prefix))
+        .map(|p| (bounds(p).0.value, bounds(p).1.value))
+        .collect();
+    away.sort_unstable();
+    let v6 = prefix.is_ipv6();
+    let (first, last) = bounds(prefix);
+    let mut next = Some(first.value);
+    let mut left = Vec::new();
+    for (from, to) in away {
+        if let Some(at) = next.filter(|at| *at < from) {
+            left.extend(cut(v6, at, from - 1));
+        }
+        next = next.and_then(|at| Some(at.max(to.checked_add(1)?)));
+    }
+    if let Some(at) = next.filter(|at| *at <= last.value) {
+        left.extend(cut(v6, at, last.value));
+    }
+    left
 }
 
 /// Cuts prefixes that overlap into parts that do not, each with everybody who has it.

@@ -1,13 +1,14 @@
 //! What each table wants, before it is aggregated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 
 use super::parts::{apart, common};
 use super::{Destination, NextHop, Table, TableKind, Via};
 use crate::model::{
-    Host, LeasedLine, NetworkPlan, RouteTable, Site, SiteType, Transfer, Vbr, VlanRole,
+    Host, LeasedLine, NetworkPlan, RouteTable, Site, SiteType, Transfer, Vbr, Vlan, VlanRole,
 };
 use crate::prefix::covers;
 
@@ -45,28 +46,22 @@ impl Wants {
 /// A destination and what it is.
 type Place = (IpNetwork, Destination);
 
-/// Of every table but the nodes'.
-pub(super) fn without_nodes(plan: &NetworkPlan) -> Vec<Wants> {
+/// Of every table; the nodes' only if they are asked for.
+pub(super) fn wants(plan: &NetworkPlan, nodes: bool) -> Vec<Wants> {
     let mut all = Vec::new();
     for (site, here) in with_hosts(plan) {
         match site.site_type {
-            SiteType::Vpc => all.extend(vpc_tables(plan, site, &here)),
-            SiteType::Idc => all.extend(edge_router(plan, site)),
+            SiteType::Vpc => {
+                all.extend(vpc_tables(plan, site, &here));
+                all.extend(nodes.then(|| segments(site, &here)).into_iter().flatten());
+            }
+            SiteType::Idc => {
+                all.extend(edge_router(plan, site));
+                all.extend(nodes.then(|| idc_nodes(site, &here)).into_iter().flatten());
+            }
         }
     }
     all.extend(plan.spec.links.iter().filter_map(|l| vbr(plan, l)));
-    all
-}
-
-/// Of the nodes' tables.
-pub(super) fn of_nodes(plan: &NetworkPlan) -> Vec<Wants> {
-    let mut all = Vec::new();
-    for (site, here) in with_hosts(plan) {
-        match site.site_type {
-            SiteType::Vpc => all.extend(segments(site, &here)),
-            SiteType::Idc => all.extend(idc_nodes(site, &here)),
-        }
-    }
     all
 }
 
@@ -190,9 +185,17 @@ fn segments(site: &Site, hosts: &[&Host]) -> Vec<Wants> {
     all
 }
 
-/// An IDC's node sends everything to the router of the hosts' VLAN.
-fn idc_nodes(site: &Site, hosts: &[&Host]) -> Option<Wants> {
-    let vlan = site.host_vlan().filter(|_| !hosts.is_empty())?;
+/// An IDC's node sends everything to the router of its VLAN: one table for each VLAN of hosts.
+fn idc_nodes(site: &Site, hosts: &[&Host]) -> Vec<Wants> {
+    let used: BTreeSet<VlanId> = hosts
+        .iter()
+        .filter_map(|h| Some(site.host_vlan_of(h)?.id))
+        .collect();
+    let vlans = site.host_vlans().filter(|v| used.contains(&v.id));
+    vlans.map(|vlan| idc_segment(site, vlan)).collect()
+}
+
+fn idc_segment(site: &Site, vlan: &Vlan) -> Wants {
     let mut wants = Wants::of(TableKind::Node, &site.name, &vlan.name, None, None);
     for subnet in &vlan.subnets {
         let everything = if subnet.prefix.is_ipv4() {
@@ -208,7 +211,7 @@ fn idc_nodes(site: &Site, hosts: &[&Host]) -> Option<Wants> {
             wants.wanted.push((prefix, next_hop, Destination::Default));
         }
     }
-    Some(wants)
+    wants
 }
 
 /// The router at an IDC's edge leads to the VPCs.

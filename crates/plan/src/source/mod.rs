@@ -1,7 +1,7 @@
 //! The document's text, and where in it everything stands.
 //!
 //! ```text
-//!             ┌─▶ [de] the model, or what does not fit and its place
+//!             ┌─▶ [de] the model, or all that does not fit and its places
 //!   text ─▶ events ─▶ [locate] the places of findings, by their [Path]s
 //!             └─▶ [read] a tree with every place: for edits, and to explain a misfit
 //! ```
@@ -32,6 +32,13 @@ pub struct Span {
     pub column: u32,
     /// How many characters of that line, at least 1.
     pub length: u32,
+}
+
+impl Span {
+    /// The column behind the last character.
+    pub fn end_column(self) -> u32 {
+        self.column.saturating_add(self.length)
+    }
 }
 
 /// A value and its place.
@@ -102,7 +109,10 @@ pub enum SyntaxError {
         span: Span,
     },
     /// Deeper than [`MAX_DEPTH`] or, with aliases written out, larger than [`MAX_NODES`].
-    #[error("the document is nested too deeply or, with its aliases written out, too large")]
+    #[error(
+        "the document is nested more than {MAX_DEPTH} deep or has, with its aliases written out, \
+         more than {MAX_NODES} values"
+    )]
     TooLarge {
         /// Where the limit was met.
         span: Span,
@@ -128,6 +138,9 @@ impl SyntaxError {
     }
 }
 
+/// The longest text of a plan that is read, in bytes: ten times one of ten thousand written-out
+/// hosts.
+pub const MAX_BYTES: u64 = 64 << 20;
 /// The deepest nesting that is read: the model has about ten levels.
 pub const MAX_DEPTH: usize = 64;
 /// The most nodes that are read, aliases written out: four times what a plan of ten

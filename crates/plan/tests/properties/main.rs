@@ -2,6 +2,7 @@
 //! its own code. Both go through the text, as an admin's document does.
 
 mod mutations;
+mod schema;
 mod shape;
 
 use std::collections::BTreeSet;
@@ -9,16 +10,17 @@ use std::collections::BTreeSet;
 use flatnet_plan::diagnostics::RULES;
 use flatnet_plan::grow::{NewVlan, add_hosts, add_vlan};
 use flatnet_plan::model::VlanRole;
-use flatnet_plan::{NetworkPlan, Report, Style, diagnose, load, parse, to_yaml};
+use flatnet_plan::{NetworkPlan, Report, Style, diagnose, diagnose_on, load, parse, to_yaml};
 use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
-use mutations::{EDITS, MUTATIONS};
+use mutations::{EDITS, mutations};
 use shape::{Shape, shapes};
 
 fn diagnosed(plan: &NetworkPlan) -> Report {
-    diagnose(&to_yaml(plan).expect("yaml"), "plan.yaml")
+    let today = "2026-06-01".parse().expect("a day");
+    diagnose_on(&to_yaml(plan).expect("yaml"), "plan.yaml", Some(today))
 }
 
 fn plan_of(shape: &Shape) -> NetworkPlan {
@@ -54,7 +56,7 @@ proptest! {
     #[test]
     fn the_order_of_hosts_changes_no_verdict(
         shape in shapes(),
-        mutation in prop::sample::select(MUTATIONS),
+        mutation in prop::sample::select(mutations()),
         pick: usize,
     ) {
         let mut plan = plan_of(&shape);
@@ -129,7 +131,7 @@ proptest! {
 
     #[test]
     fn every_mutation_is_rejected_with_its_code(shape in shapes(), pick: usize) {
-        for mutation in MUTATIONS {
+        for mutation in mutations() {
             let mut plan = plan_of(&shape);
             (mutation.apply)(&mut plan, pick);
             let report = diagnosed(&plan);
@@ -151,7 +153,7 @@ proptest! {
 #[test]
 fn the_lists_have_every_code() {
     for rule in RULES {
-        let listed = MUTATIONS.iter().any(|m| m.code == rule.code)
+        let listed = mutations().iter().any(|m| m.code == rule.code)
             || EDITS.iter().any(|(code, ..)| *code == rule.code);
         assert!(listed, "{}", rule.code);
     }

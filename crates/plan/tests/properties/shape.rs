@@ -1,5 +1,8 @@
 //! Plans that nothing is wrong with, of every size and kind.
 
+#[path = "shape/machines.rs"]
+mod machines;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
@@ -45,6 +48,18 @@ struct Has {
     jumbo: bool,
     /// Ports that are written out.
     ports: bool,
+    /// A VLAN of hosts for each group.
+    rack_vlans: bool,
+    /// Gateways of IPv6 that are routers' link-local addresses.
+    link_local: bool,
+    /// Slices in the data centre for the groups.
+    cut: bool,
+    /// Lines that carry containers only.
+    policy: bool,
+    /// A VLAN in which the line ends.
+    transit: bool,
+    /// Hosts whose VLAN is the native one of their ports.
+    native: bool,
 }
 
 pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
@@ -52,10 +67,9 @@ pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
     let bonds = prop::option::of(prop::sample::select(&[
         "lacp",
         "balance-xor",
-        "balance-slb",
         "active-backup",
     ]));
-    let kind = any::<[bool; 14]>();
+    let kind = any::<[bool; 20]>();
     (size, bonds, kind, prop::option::of(1_u32..40)).prop_map(|(size, bond, kind, density)| {
         let (idc_hosts, groups, vpc_hosts) = size;
         Shape {
@@ -80,6 +94,12 @@ pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
                 sliced: kind[11],
                 jumbo: kind[12],
                 ports: kind[13],
+                rack_vlans: kind[14],
+                link_local: kind[15],
+                cut: kind[16],
+                policy: kind[3] && kind[17],
+                transit: kind[18],
+                native: kind[19] && !kind[14],
             },
         }
     })
@@ -91,13 +111,15 @@ fn when(wanted: bool, text: impl Into<String>) -> String {
 }
 
 impl Shape {
-    fn uplink(&self, port: &str) -> String {
-        let vlans = if self.has.second_vlan {
-            ", trunk: [10, 100, 200]"
-        } else {
-            ", trunk: [10, 100]"
-        };
-        let trunk = when(self.has.trunked, vlans);
+    /// The VLAN of hosts of a group; none: of those that are written out.
+    fn host_vlan(&self, group: Option<usize>) -> usize {
+        group.filter(|_| self.has.rack_vlans).map_or(10, |g| 11 + g)
+    }
+
+    fn uplink(&self, port: &str, group: Option<usize>) -> String {
+        let second = when(self.has.second_vlan, ", 200");
+        let trunk = format!(", trunk: [{}, 100{second}]", self.host_vlan(group));
+        let trunk = when(self.has.trunked, trunk) + &when(self.has.native, ", untagged: true");
         match self.bond {
             Some(mode) => format!(
                 "{{interface: bond0, bond: {mode}{trunk}, nics: [{{interface: eth0, switch: tor1, port: \"{port}\"}}, \
@@ -135,9 +157,31 @@ impl Shape {
     fn idc(&self, t: &mut String) {
         let has = &self.has;
         let pods = when(has.second_vlan, ", 200");
+        let racks = (0..self.groups.len()).filter(|_| has.rack_vlans);
+        let ids: String = racks.clone().map(|g| format!(", {}", 11 + g)).collect();
+        let native = when(has.native, ", native: 10");
+        let gateway = |of: &'static str| if has.link_local { "fe80::1" } else { of };
+        let length = self.host_length();
+        let mut more: String = racks
+            .map(|g| {
+                let six = format!(
+                    ", {{prefix: \"fd10:10::{}:0/112\", gateway: \"{}\"}}",
+                    g + 1,
+                    if has.link_local { "fe80::1".to_owned() } else { format!("fd10:10::{}:fff1", g + 1) }
+                );
+                format!(
+                    "\n        - {{id: {}, name: rack{g}, role: host, subnets: [{{prefix: 10.10.{}.0/24, gateway: 10.10.{}.1}}{}]}}",
+                    11 + g, g + 1, g + 1, when(has.v6, six)
+                )
+            })
+            .collect();
+        more += &when(
+            has.transit,
+            "\n        - {id: 900, name: lines, role: transit, subnets: [{prefix: 10.255.0.0/30, gateway: 10.255.0.1}]}",
+        );
         let ports = when(
             has.ports,
-            format!(", ports: [{{name: spare, trunk: [10, 100]}}], trunk: [10, 100{pods}]"),
+            format!(", ports: [{{name: spare, trunk: [10, 100]}}], trunk: [10, 100{pods}{ids}]"),
         );
         let _ = writeln!(
             t,
@@ -145,18 +189,28 @@ impl Shape {
       type: IDC
       edgeRouter: {{name: edge1, quota: 500}}
       switches:
-        - {{name: tor1, macTableSize: 65536, mtu: 9216, peers: [tor2]{ports}}}
-        - {{name: tor2, macTableSize: 65536, mtu: 9216, peers: [tor1]}}
+        - {{name: tor1, macTableSize: 65536, mtu: 9216, peers: [tor2]{ports}{native}}}
+        - {{name: tor2, macTableSize: 65536, mtu: 9216, peers: [tor1]{native}}}
         - {{name: lone, macTableSize: 65536}}
       vlans:
-        - {{id: 10, name: hosts, role: host, subnets: [{{prefix: 10.10.0.0/22, gateway: 10.10.0.1}}{}]}}
+        - {{id: 10, name: hosts, role: host, subnets: [{{prefix: 10.10.0.0/{}, gateway: 10.10.0.1}}{}]}}
         - {{id: 100, name: web, role: pod, subnets: [{{prefix: 10.100.0.0/16, gateway: 10.100.0.1}}{}{}]}}
-        - {{id: 300, name: disks, role: storage, subnets: [{{prefix: 10.130.0.0/24, gateway: 10.130.0.1}}]}}{}",
-            when(has.v6, ", {prefix: \"fd10:10::/64\", gateway: \"fd10:10::1\"}"),
-            when(has.v6, ", {prefix: \"fd10:100::/64\", gateway: \"fd10:100::1\"}"),
+        - {{id: 300, name: disks, role: storage, subnets: [{{prefix: 10.130.0.0/24, gateway: 10.130.0.1}}]}}{}{more}",
+            length.0,
+            when(has.v6, format!(", {{prefix: \"fd10:10::/{}\", gateway: \"{}\"}}", length.1, gateway("fd10:10::1"))),
+            when(has.v6, format!(", {{prefix: \"fd10:100::/64\", gateway: \"{}\"}}", gateway("fd10:100::1"))),
             when(has.second_pool, ", {prefix: 10.107.0.0/16, gateway: 10.107.0.1}"),
             when(has.second_vlan, "\n        - {id: 200, name: db, role: pod, subnets: [{prefix: 10.112.0.0/16, gateway: 10.112.0.1}]}"),
         );
+    }
+
+    /// The lengths of the hosts' subnets, of IPv4 and IPv6.
+    fn host_length(&self) -> (u8, u8) {
+        if self.has.rack_vlans {
+            (24, 112)
+        } else {
+            (22, 64)
+        }
     }
 
     fn vpc(&self, t: &mut String) {
@@ -192,7 +246,7 @@ impl Shape {
       vlan: 100
       mac: {}
       pools:
-        - {{prefix: 10.100.0.0/16, exclude: [10.100.0.0/20]{}}}{}{}
+        - {{prefix: 10.100.0.0/16, exclude: [10.100.0.0/20]{}{}}}{}{}
     - name: cloud
       site: vpc
       pools: [{{prefix: 172.30.0.0/16{}}}{}]{}{}",
@@ -201,6 +255,7 @@ impl Shape {
                 has.reservation,
                 ", reservations: [{prefix: 10.100.224.0/24, for: load balancers}]"
             ),
+            when(has.cut, ", sliceLength: 26"),
             when(has.v6, "\n        - {prefix: \"fd10:100::/64\"}"),
             when(
                 has.second_pool,
@@ -215,157 +270,6 @@ impl Shape {
             when(
                 has.second_vpc,
                 "\n    - {name: far, site: far, pools: [{prefix: 172.31.0.0/16}]}"
-            ),
-        );
-    }
-
-    fn groups(&self, t: &mut String) {
-        if !self.groups.is_empty() || self.has.vpc_group {
-            t.push_str("  hostGroups:\n");
-        }
-        for (g, count) in self.groups.iter().enumerate() {
-            let racks = when(
-                self.has.racks,
-                "\n      hostsPerRack: 8\n      except: [1]\n      location: {room: r1, rack: \"{rack}\", unit: \"{unit:02}\"}\n      labels: {row: \"{rack}\"}",
-            );
-            let _ = writeln!(
-                t,
-                "    - name: group{g}
-      site: idc
-      hostName: \"g{g}-{{n:02}}\"
-      count: {}{racks}
-      addresses: [10.10.{}.10/22{}]
-      uplink: {}
-      ranges:
-        - {{network: web, length: 26, from: 10.100.{}.0}}{}{}",
-                count + u32::from(self.has.racks),
-                g + 1,
-                when(self.has.v6, format!(", \"fd10:10::{}:1/64\"", g + 1)),
-                self.uplink(&format!("g{g}-{{n}}")),
-                32 + 32 * g,
-                when(
-                    self.has.v6,
-                    format!(
-                        "\n        - {{network: web, length: 112, from: \"fd10:100::{}000:0\"}}",
-                        g + 1
-                    )
-                ),
-                when(
-                    self.has.second_vlan,
-                    format!(
-                        "\n        - {{network: db, length: 27, from: 10.112.{}.0}}",
-                        32 + 32 * g
-                    )
-                ),
-            );
-        }
-        if self.has.vpc_group {
-            let ranges = if self.has.sliced {
-                "[]"
-            } else {
-                "[{network: cloud, length: 26, from: 172.30.64.0}]"
-            };
-            let _ = writeln!(
-                t,
-                "    - {{name: cloud, site: vpc, vSwitch: zone-a, hostName: \"c{{n}}\", count: 3, instanceId: \"i-c{{n}}\", \
-                 addresses: [172.20.1.100/24], uplink: {{interface: eth0}}, ranges: {ranges}}}"
-            );
-        }
-    }
-
-    fn hosts(&self, t: &mut String) {
-        let has = &self.has;
-        t.push_str("  hosts:\n");
-        for i in 0..self.idc_hosts {
-            let _ = writeln!(
-                t,
-                "    - name: idc{i}
-      site: idc
-      addresses: [10.10.0.{}/22{}]
-      uplink: {}
-      ranges:
-        - {{network: web, prefix: 10.100.{}.{}/26}}{}{}{}",
-                11 + i,
-                when(has.v6, format!(", \"fd10:10::{:x}/64\"", 11 + i)),
-                self.uplink(&i.to_string()),
-                16 + i / 4,
-                i % 4 * 64,
-                when(
-                    has.v6,
-                    format!(
-                        "\n        - {{network: web, prefix: \"fd10:100::{:x}:0/112\"}}",
-                        i + 1
-                    )
-                ),
-                when(
-                    has.second_pool,
-                    format!(
-                        "\n        - {{network: web, prefix: 10.107.16.{}/28}}",
-                        i * 16
-                    )
-                ),
-                when(
-                    has.second_vlan,
-                    format!(
-                        "\n        - {{network: db, prefix: 10.112.16.{}/28}}",
-                        i * 16
-                    )
-                ),
-            );
-        }
-        for i in 0..self.vpc_hosts {
-            let _ = writeln!(
-                t,
-                "    - name: vpc{i}
-      site: vpc
-      vSwitch: zone-a
-      instanceId: i-{i}
-      addresses: [172.20.1.{}/24{}]
-      uplink: {{interface: eth0}}
-      ranges: [{{network: cloud, prefix: 172.30.{i}.0/26}}{}]",
-                11 + i,
-                when(has.vpc_v6, format!(", \"fd20:0:1::{:x}/64\"", 11 + i)),
-                when(
-                    has.vpc_v6,
-                    format!(
-                        ", {{network: cloud, prefix: \"fd20:30::{:x}:0/112\"}}",
-                        i + 1
-                    )
-                ),
-            );
-        }
-        if has.second_vpc {
-            t.push_str(
-                "    - {name: far0, site: far, vSwitch: only, instanceId: i-far0, addresses: [172.24.1.10/24], uplink: {interface: eth0}, ranges: [{network: far, prefix: 172.31.0.0/26}]}\n",
-            );
-        }
-    }
-
-    fn links(&self, t: &mut String) {
-        let has = &self.has;
-        let accept = when(
-            has.accept,
-            format!(
-                "\n      accept: {{fromIdc: [10.0.0.0/8{}], fromVpc: [172.16.0.0/12{}]}}",
-                when(has.v6, ", \"fd10::/16\""),
-                when(has.vpc_v6, ", \"fd20::/16\""),
-            ),
-        );
-        let _ = writeln!(
-            t,
-            "  links:
-    - name: line1
-      idc: idc
-      vpc: vpc
-      transfer: [{{prefix: 10.255.0.0/30, idc: 10.255.0.1, vpc: 10.255.0.2}}{}]
-      vbr: {{id: vbr-1}}{accept}{}",
-            when(
-                has.vpc_v6,
-                ", {prefix: \"fd10:255::/126\", idc: \"fd10:255::1\", vpc: \"fd10:255::2\"}"
-            ),
-            when(
-                has.second_vpc,
-                "\n    - {name: far, idc: idc, vpc: far, transfer: [{prefix: 10.255.0.4/30, idc: 10.255.0.5, vpc: 10.255.0.6}], vbr: {id: vbr-2}}",
             ),
         );
     }

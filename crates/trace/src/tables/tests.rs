@@ -37,6 +37,7 @@ fn table(entries: Vec<Entry>) -> Table {
             next_hops: hop("i-1"),
             label: "vpc1".to_owned(),
         }],
+        not_understood: Vec::new(),
         entries,
         plan: None,
         events: Vec::new(),

@@ -100,6 +100,7 @@ pub(super) fn tables(plan: &NetworkPlan) -> Tables {
             table: t.id.clone().unwrap_or_else(|| t.name.clone()),
             quota: None,
             desired,
+            not_understood: Vec::new(),
             entries,
             plan: None,
             events: Vec::new(),
@@ -209,6 +210,7 @@ fn node(plan: &NetworkPlan, packet: Packet, name: &str) -> NodeFacts {
         traces: traces(&spec, packet, (src, dst)),
         pending: Vec::new(),
         problems: Vec::new(),
+        named: Vec::new(),
     }
 }
 

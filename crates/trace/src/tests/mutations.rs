@@ -165,6 +165,18 @@ fn mutations(check: Check) -> &'static [Mutation] {
             }),
         ],
         Check::Flows => &[
+            ("a foreign flow", |o, hop, _| {
+                at_node(o, hop, |n| {
+                    n.pending.push(pending("delete_foreign_flows"));
+                    true
+                })
+            }),
+            ("a controller", |o, hop, _| {
+                at_node(o, hop, |n| {
+                    n.pending.push(pending("set_bridge"));
+                    true
+                })
+            }),
             ("dropped", |o, hop, _| {
                 at_node(o, hop, |n| {
                     n.traces.iter_mut().for_each(|t| t.outputs.clear());

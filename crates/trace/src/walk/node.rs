@@ -8,9 +8,10 @@ use std::net::IpAddr;
 use flatnet_plan::model::Host;
 use flatnet_plan::node::{Mode, NodeSpec, derive};
 use flatnet_types::api::trace::{End, Inside, Neighbour, NodeFacts, Path, Side};
+use flatnet_types::api::view::ProblemView;
 
 use super::Walker;
-use crate::hop::{At, Check};
+use crate::hop::{At, Check, Mend};
 use crate::observed::{Fact, Node};
 use crate::place::{Place, Segment};
 
@@ -28,6 +29,26 @@ struct Seen<'a> {
     node: &'a Node,
     facts: &'a NodeFacts,
     spec: NodeSpec,
+}
+
+/// Problems beside which the node is ready, and which stop packets all the same. A default route
+/// that is missing is not among them: a walk sees for itself whether it is needed.
+const ON_THE_WAY: [&str; 10] = [
+    "arp-ignore",
+    "bridge-netfilter",
+    "conntrack-full",
+    "foreign-default-route",
+    "foreign-route",
+    "forward-drop",
+    "host-address-missing",
+    "proxy-arp",
+    "route-diverted",
+    "rp-filter",
+];
+
+/// Whether a problem may be why a packet does not arrive.
+fn stops_packets(problem: &ProblemView) -> bool {
+    problem.blocks_ready || ON_THE_WAY.contains(&problem.code.as_str())
 }
 
 impl<'a> Walker<'a> {
@@ -65,17 +86,31 @@ impl<'a> Walker<'a> {
             self.hops.push(at.unknown("another node", why, None));
             return None;
         }
-        if let Some(problem) = facts.problems.first() {
+        let named = facts.named.iter().filter(|p| stops_packets(p));
+        for problem in named.clone() {
+            let mend = match &problem.repair {
+                Some(command) => Mend::on(name, command.clone()),
+                None => parts::reconcile(node).noting("netd cannot repair it by itself"),
+            };
+            let found = format!("netd names the problem {}", problem.code);
+            self.hops
+                .push(at.wrong(found, problem.text.clone(), Some(mend)));
+        }
+        if let Some(problem) = facts.problems.first()
+            && facts.named.is_empty()
+        {
             let mend = parts::reconcile(node).noting("netd cannot mend it by itself");
             let hop = at.wrong("netd names a problem", problem.clone(), Some(mend));
             self.hops.push(hop);
         }
-        Some(Seen {
+        let seen = Seen {
             name,
             node,
             facts,
             spec,
-        })
+        };
+        self.bridge(&seen);
+        Some(seen)
     }
 
     /// What the packet's source knows of its neighbours.

@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+use super::view::ProblemView;
+
 pub use packet::{EPHEMERAL, Packet, Proto, QueryError};
 
 /// The version of the answer.
@@ -29,7 +31,7 @@ pub struct NodeFacts {
     pub destination: Option<End>,
     /// The bridge's name.
     pub bridge: String,
-    /// The uplink.
+    /// The uplink's link and its port of the bridge.
     pub uplink: Port,
     /// The host's own port of the bridge.
     pub host: Port,
@@ -43,6 +45,10 @@ pub struct NodeFacts {
     pub pending: Vec<Pending>,
     /// What netd cannot mend.
     pub problems: Vec<String>,
+    /// The problems of the node's board, with the commands that repair them. An older netd tells
+    /// only [`NodeFacts::problems`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<ProblemView>,
 }
 
 /// One end of the packet.
@@ -74,7 +80,7 @@ pub struct Container {
     /// `namespace/name` of its pod, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
-    /// Its interface.
+    /// `CNI_IFNAME`.
     pub ifname: String,
     /// Its network namespace, for commands that mend.
     pub netns: String,
@@ -102,7 +108,7 @@ pub enum Inside {
         up: bool,
         /// In bytes.
         mtu: u32,
-        /// Its addresses.
+        /// With their prefix lengths.
         addresses: Vec<IpNetwork>,
         /// The routes that leave by it: destination and next hop.
         routes: Vec<(IpNetwork, Option<IpAddr>)>,
@@ -113,7 +119,7 @@ pub enum Inside {
     Absent,
     /// It could not be looked at.
     Unknown {
-        /// Why.
+        /// The reason, in a sentence.
         because: String,
     },
 }
@@ -122,7 +128,7 @@ pub enum Inside {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Neighbour {
-    /// The neighbour.
+    /// The neighbour's address.
     pub address: IpAddr,
     /// Its MAC; none: nobody has answered for it.
     pub mac: Option<String>,
@@ -134,7 +140,7 @@ pub struct Neighbour {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Port {
-    /// Its name.
+    /// Name of the port and the link.
     pub name: String,
     /// The link; none: there is none of that name.
     pub link: Option<Link>,
@@ -200,7 +206,7 @@ pub enum Path {
     Local,
     /// Out of a link.
     Out {
-        /// The link.
+        /// Name of the link.
         dev: String,
         /// The next hop; none: the destination is on the link.
         via: Option<IpAddr>,
@@ -218,7 +224,7 @@ pub enum Path {
     },
     /// The kernel could not be asked.
     Unknown {
-        /// Why.
+        /// The reason, in a sentence.
         because: String,
     },
 }
@@ -244,11 +250,11 @@ pub struct FlowTrace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetFlow {
-    /// The table.
+    /// Number of the flow's table, 0 to 253.
     pub table: u8,
     /// The flow's match and priority; `No match.` where there is none.
     pub flow: String,
-    /// Its cookie.
+    /// The flow's cookie; none: there is no flow.
     pub cookie: Option<u64>,
 }
 

@@ -6,6 +6,8 @@
 //! | `GET /v1/node` | [`NodeView`] |
 //! | `GET /v1/plan` | [`PlanView`] |
 
+use std::collections::BTreeMap;
+
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +23,9 @@ pub struct AttachmentView {
     pub network: NetworkName,
     /// The plan's network.
     pub plan_network: NetworkName,
-    /// The container.
+    /// `CNI_CONTAINERID`.
     pub container_id: ContainerId,
-    /// Its interface.
+    /// `CNI_IFNAME`.
     pub ifname: IfName,
     /// Its addresses with prefix lengths.
     pub addresses: Vec<IpNetwork>,
@@ -90,7 +92,7 @@ pub struct Detail {
 /// The node. `S` is its part of the plan, as far as the reader wants it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NodeView<S> {
-    /// Whether ADD is served.
+    /// Whether packets pass and ADD is served: what `/readyz` says.
     pub ready: bool,
     /// Its part of the plan.
     pub spec: S,
@@ -98,6 +100,60 @@ pub struct NodeView<S> {
     pub usage: Vec<NetworkUsage>,
     /// What the last reconcile did.
     pub last_reconcile: ReconcileView,
+    /// What is wrong now and cannot be repaired by netd alone, oldest first. Absent from a netd
+    /// before 0.2.
+    #[serde(default)]
+    pub problems: Vec<ProblemView>,
+    /// The bridge's datapath, as the switch of now tells of it. `None` until it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datapath: Option<DatapathView>,
+    /// The plan that was accepted last, and what is wrong with the one that is there now. Absent
+    /// from a netd before 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
+}
+
+/// Which plan a daemon has accepted. What netd of it runs by only after a restart is a problem
+/// (`plan-changed`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStatus {
+    /// The version of the accepted plan: the SHA-256 of its text, in hexadecimal digits.
+    pub version: String,
+    /// When it was accepted first.
+    pub since: Timestamp,
+    /// Why the plan that is there now is refused, with every diagnostic; none: it is the accepted
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Why the accepted plan could not be kept on disk; none: it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unkept: Option<String>,
+}
+
+/// A bridge's datapath.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatapathView {
+    /// `system` (the kernel's) or `netdev` (userspace).
+    pub kind: String,
+    /// What it can do: names and values of `ovs-appctl dpif/show-dp-features`.
+    pub features: BTreeMap<String, String>,
+}
+
+/// Something that is wrong on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemView {
+    /// A stable name in kebab-case, such as `uplink-bears-addresses`; the label `code` of the
+    /// metric `flatnet_problem`. docs/operations.md lists them.
+    pub code: String,
+    /// What is wrong, on what, and what was seen.
+    pub text: String,
+    /// The command that repairs it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<String>,
+    /// Whether the node is not ready because of it.
+    pub blocks_ready: bool,
+    /// When it was first seen.
+    pub since: Timestamp,
 }
 
 /// How full a network's ranges are.
@@ -105,7 +161,7 @@ pub struct NodeView<S> {
 pub struct NetworkUsage {
     /// The plan's network.
     pub network: NetworkName,
-    /// Its ranges.
+    /// The network's ranges on this node, each with its usage.
     pub ranges: Vec<RangeView>,
 }
 

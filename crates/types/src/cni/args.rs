@@ -8,17 +8,39 @@ use thiserror::Error;
 use super::InputError;
 use super::error::{ValueError, shorten};
 use crate::MacAddr;
-use crate::api::PodRef;
+use crate::api::{AskedPrefix, PodRef};
 
 /// What `CNI_ARGS` asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CniArgs {
     /// `IP=`: addresses, separated by commas, each with or without a prefix length.
-    pub ips: Vec<IpAddr>,
+    pub ips: Vec<AskedIp>,
     /// `MAC=`.
     pub mac: Option<MacAddr>,
     /// `K8S_POD_NAMESPACE`, `K8S_POD_NAME` and `K8S_POD_UID`.
     pub pod: PodRef,
+}
+
+/// An address that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedIp {
+    /// The address that is asked for, without a prefix length.
+    pub ip: IpAddr,
+    /// The prefix length that was written behind it; `None`: whichever the network has.
+    pub length: Option<u8>,
+    /// Where it was asked: `runtimeConfig.ips[0]`.
+    pub place: String,
+}
+
+impl AskedIp {
+    /// With its length, where one was asked for. One that its family does not have was refused
+    /// when it was read.
+    pub fn prefix(&self) -> Option<AskedPrefix> {
+        Some(AskedPrefix {
+            address: IpNetwork::new(self.ip, self.length?).ok()?,
+            place: self.place.clone(),
+        })
+    }
 }
 
 /// Why `CNI_ARGS` was refused.
@@ -40,7 +62,7 @@ pub enum ArgsError {
     /// The value of a known key is not allowed.
     #[error("{key}: {source}")]
     Value {
-        /// The key.
+        /// Name of the key.
         key: &'static str,
         /// What is wrong with it.
         #[source]
@@ -54,16 +76,31 @@ pub enum ArgsError {
     },
 }
 
-/// An address with or without a prefix length, without it.
-pub(super) fn address(text: &str) -> Result<IpAddr, ValueError> {
+/// An address with or without a prefix length.
+pub(super) fn asked_ip(text: &str, place: &str) -> Result<AskedIp, ValueError> {
+    let place = place.to_owned();
     if text.contains('/') {
         let prefix: IpNetwork = text.parse().map_err(|e| ValueError::prefix(text, &e))?;
-        return Ok(prefix.ip());
+        return Ok(AskedIp {
+            ip: prefix.ip(),
+            length: Some(prefix.prefix()),
+            place,
+        });
     }
-    text.parse().map_err(|e| ValueError::address(text, &e))
+    let ip = text.parse().map_err(|e| ValueError::address(text, &e))?;
+    Ok(AskedIp {
+        ip,
+        length: None,
+        place,
+    })
 }
 
-/// A pod's name for people: dropped where it is none, since nothing is decided by it.
+/// The same without the length, where none is asked for.
+pub(super) fn address(text: &str) -> Result<IpAddr, ValueError> {
+    Ok(asked_ip(text, "")?.ip)
+}
+
+/// A pod's name for people: dropped where it is not a valid one, since nothing is decided by it.
 fn for_people(value: &str) -> String {
     /// The longest name in Kubernetes is a DNS subdomain.
     const LONGEST: usize = 253;
@@ -114,11 +151,14 @@ impl CniArgs {
     }
 }
 
-fn addresses(list: &str) -> Result<Vec<IpAddr>, ArgsError> {
+fn addresses(list: &str) -> Result<Vec<AskedIp>, ArgsError> {
     list.split(',')
         .map(str::trim)
         .filter(|item| !item.is_empty())
-        .map(|item| address(item).map_err(|source| ArgsError::Value { key: "IP", source }))
+        .map(|item| {
+            let asked = asked_ip(item, "CNI_ARGS IP");
+            asked.map_err(|source| ArgsError::Value { key: "IP", source })
+        })
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! The network configuration on stdin.
 //!
 //! Beside CNI's own keys (`cniVersion`, `name`, `runtimeConfig`, `args`, `prevResult`,
-//! `cni.dev/valid-attachments`) these are Flatnet's; all may be absent:
+//! `cni.dev/valid-attachments`, `cni.dev/attachments`) these are Flatnet's; all may be absent:
 //!
 //! | key | value | where absent |
 //! |---|---|---|
@@ -18,11 +18,13 @@
 //! Foreign keys are tolerated (CNI hands a plugin whatever the file holds), except the two
 //! that would promise what Flatnet does not do: a delegated `ipam`, and `ipMasq`.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::args::AskedIp;
 use super::error::{ValueError, shorten};
 use super::json::{self, Node, address_opt, kind};
 use super::result::{CniResult, Dns};
@@ -41,7 +43,10 @@ pub const DEFAULT_SOCKET: &str = "/run/flatnet/netd.sock";
 /// The spool of DELs where the configuration names none.
 pub const DEFAULT_SPOOL: &str = "/var/lib/flatnet/spool";
 
-const VALID_ATTACHMENTS: &str = "cni.dev/valid-attachments";
+/// The two names of the list of what lives. The specification's section on GC has the second,
+/// its list of keys the first (containernetworking/cni#1101): the reference library sends both,
+/// other runtimes one of them.
+const VALID_ATTACHMENTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
 /// The keys that are read; every other one is foreign.
 fn is_known(key: &str) -> bool {
@@ -56,7 +61,7 @@ fn is_known(key: &str) -> bool {
         "ipMasq",
     ];
     const OURS: [&str; 6] = ["socket", "spool", "network", "mtu", "vlanTrunk", "routes"];
-    key == VALID_ATTACHMENTS || CNI.contains(&key) || OURS.contains(&key)
+    VALID_ATTACHMENTS.contains(&key) || CNI.contains(&key) || OURS.contains(&key)
 }
 
 /// The configuration as it came: sound JSON, of which each command reads what it needs. So
@@ -85,7 +90,7 @@ pub struct NetConf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachConf {
     /// Addresses that are asked for.
-    pub ips: Vec<IpAddr>,
+    pub ips: Vec<AskedIp>,
     /// The MAC that is asked for.
     pub mac: Option<MacAddr>,
     /// A smaller MTU than the plan's.
@@ -278,27 +283,28 @@ impl Document {
         CniResult::read(&node, self.version()?).map(Some)
     }
 
-    /// `cni.dev/valid-attachments`: `None` where the key is absent (or `null`), which
-    /// releases nothing; an empty list means that nothing lives.
+    /// `cni.dev/valid-attachments` and `cni.dev/attachments`, two names of one list: `None`
+    /// where both are absent (or `null`), which releases nothing; an empty list means that
+    /// nothing lives. What one of two lists names lives, also where the other does not.
     ///
     /// # Errors
     /// CNI code 7 for the first entry that cannot be read: to skip it would be to release
     /// what lives.
     pub fn valid_attachments(&self) -> Result<Option<Vec<GcAttachment>>, InputError> {
-        let Some(list) = self.node(VALID_ATTACHMENTS) else {
-            return Ok(None);
-        };
         let read = |item: &Node<'_>| {
             Ok(GcAttachment {
                 container_id: item.need("containerID")?.parse::<ContainerId>()?,
                 ifname: item.need("ifname")?.parse::<IfName>()?,
             })
         };
-        list.items()?
-            .iter()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        let mut valid: Option<BTreeSet<GcAttachment>> = None;
+        for list in VALID_ATTACHMENTS.iter().filter_map(|key| self.node(key)) {
+            let known = valid.get_or_insert_default();
+            for item in list.items()? {
+                known.insert(read(&item)?);
+            }
+        }
+        Ok(valid.map(|valid| valid.into_iter().collect()))
     }
 
     /// The error that `command` came only with `since`.

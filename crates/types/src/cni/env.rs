@@ -107,7 +107,7 @@ pub enum EnvError {
     /// Variables that the command needs are not set.
     #[error("{command} needs {}, which the runtime did not set", .variables.join(", "))]
     Missing {
-        /// The command.
+        /// The value of `CNI_COMMAND`.
         command: Command,
         /// All that are missing.
         variables: Vec<&'static str>,
@@ -115,15 +115,15 @@ pub enum EnvError {
     /// A value that is not UTF-8.
     #[error("{variable} is not UTF-8")]
     NotUtf8 {
-        /// The variable.
+        /// Name of the environment variable.
         variable: &'static str,
     },
     /// A value that breaks its rule.
     #[error("{variable}: {source}")]
     Invalid {
-        /// The variable.
+        /// Name of the environment variable.
         variable: &'static str,
-        /// The rule.
+        /// The rule that the value breaks.
         #[source]
         source: NameError,
     },
@@ -150,16 +150,16 @@ pub struct Target {
 pub enum Call {
     /// Attach.
     Add {
-        /// What.
+        /// The container and its interface.
         target: Target,
-        /// Where.
+        /// `CNI_NETNS`.
         netns: NetnsPath,
         /// `CNI_ARGS`, unread.
         args: String,
     },
     /// Detach.
     Del {
-        /// What.
+        /// The container and its interface.
         target: Target,
         /// Where, if the runtime still knows. A path that is not one counts as unknown:
         /// DEL does its best.
@@ -167,9 +167,9 @@ pub enum Call {
     },
     /// Compare.
     Check {
-        /// What.
+        /// The container and its interface.
         target: Target,
-        /// Where.
+        /// `CNI_NETNS`.
         netns: NetnsPath,
     },
     /// Ask for readiness.

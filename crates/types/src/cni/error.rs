@@ -43,7 +43,7 @@ pub enum ValueError {
     /// Address and next hop are of different families.
     #[error("the next hop {gateway} is not of the family of {dst}")]
     FamilyMismatch {
-        /// The destination.
+        /// The route's destination prefix.
         dst: ipnetwork::IpNetwork,
         /// The next hop.
         gateway: std::net::IpAddr,
@@ -59,11 +59,11 @@ pub enum ValueError {
     /// A number beyond what is allowed there.
     #[error("{value} is out of bounds: {min} to {max} are allowed")]
     OutOfBounds {
-        /// The number.
+        /// The number as it was given.
         value: u64,
-        /// The least.
+        /// The lowest number that is allowed.
         min: u64,
-        /// The most.
+        /// The highest number that is allowed.
         max: u64,
     },
     /// A rate without a burst or a burst without a rate.
@@ -83,7 +83,7 @@ pub enum ValueError {
     /// An index beyond the list of interfaces.
     #[error("there is no interface {index}: the list has {count}")]
     NoSuchInterface {
-        /// The index.
+        /// The index that was given, from 0.
         index: u64,
         /// How many interfaces there are.
         count: usize,
@@ -154,7 +154,7 @@ pub enum InputError {
     /// The version has no such command.
     #[error("CNI version {version} has no {command}: it came with {since}")]
     CommandTooNew {
-        /// The command.
+        /// CNI's command: `GC`, `STATUS`.
         command: &'static str,
         /// The configuration's version.
         version: CniVersion,

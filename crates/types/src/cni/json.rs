@@ -9,6 +9,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use super::InputError;
+use super::args::AskedIp;
 use super::error::{ValueError, shorten};
 
 /// Parses an object and keeps those of its keys that `known` names; foreign keys are
@@ -256,7 +257,7 @@ impl<'a> Node<'a> {
             .collect())
     }
 
-    /// The string.
+    /// The value as a string.
     pub(super) fn string(&self) -> Result<&'a str, InputError> {
         self.value
             .as_str()
@@ -270,7 +271,7 @@ impl<'a> Node<'a> {
             .ok_or_else(|| self.wrong_type("a whole number"))
     }
 
-    /// The boolean.
+    /// The value as a boolean.
     pub(super) fn boolean(&self) -> Result<bool, InputError> {
         self.value
             .as_bool()
@@ -291,6 +292,12 @@ impl<'a> Node<'a> {
     pub(super) fn address(&self) -> Result<IpAddr, InputError> {
         let text = self.string()?;
         super::args::address(text).map_err(|e| self.invalid(e))
+    }
+
+    /// An address that is asked for, with or without a prefix length.
+    pub(super) fn asked_ip(&self) -> Result<AskedIp, InputError> {
+        let text = self.string()?;
+        super::args::asked_ip(text, &self.path).map_err(|e| self.invalid(e))
     }
 
     /// An address with a prefix length.

@@ -24,7 +24,7 @@ pub mod result;
 pub mod runtime;
 pub mod version;
 
-pub use args::CniArgs;
+pub use args::{AskedIp, CniArgs};
 pub use conf::{AttachConf, Document, NetConf};
 pub use env::{Call, Command, EnvError};
 pub use error::{CniError, InputError, ValueError};

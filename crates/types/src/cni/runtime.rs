@@ -1,19 +1,19 @@
 //! What the runtime asks for this one attachment: `runtimeConfig` and `args.cni`.
 
-use std::net::IpAddr;
-
 use super::InputError;
+use super::args::AskedIp;
 use super::error::ValueError;
 use super::json::{Node, number_opt};
 use crate::{Bandwidth, MacAddr, Rate};
 
 /// The wishes of `runtimeConfig` (capabilities `ips`, `mac`, `bandwidth`; CONVENTIONS.md,
 /// "Well-known Capabilities"). What belongs to other plugins of a chain (`portMappings`,
-/// `dns`, `deviceID`, …) is not looked at.
+/// `dns`, `deviceID`, …) is not looked at. `ipRanges` is a wish for addresses that Flatnet does
+/// not grant: it is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuntimeConf {
     /// `ips`.
-    pub ips: Vec<IpAddr>,
+    pub ips: Vec<AskedIp>,
     /// `mac`.
     pub mac: Option<MacAddr>,
     /// `bandwidth`.
@@ -22,6 +22,14 @@ pub struct RuntimeConf {
 
 impl RuntimeConf {
     pub(super) fn read(node: &Node<'_>) -> Result<Self, InputError> {
+        if let Some(ranges) = node.get("ipRanges")?
+            && !ranges.items()?.is_empty()
+        {
+            return Err(ranges.unsupported(
+                "the node's ranges come from the plan: ask for addresses by `ips`, or name \
+                 another of the plan's networks by `network`",
+            ));
+        }
         Ok(Self {
             ips: ips(node)?,
             mac: mac(node)?,
@@ -37,7 +45,7 @@ impl RuntimeConf {
 /// The wishes under `args.cni`: `ips` and `mac` (CONVENTIONS.md, "args in network config").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ArgsConf {
-    pub(super) ips: Vec<IpAddr>,
+    pub(super) ips: Vec<AskedIp>,
     pub(super) mac: Option<MacAddr>,
 }
 
@@ -53,9 +61,9 @@ impl ArgsConf {
     }
 }
 
-fn ips(node: &Node<'_>) -> Result<Vec<IpAddr>, InputError> {
+fn ips(node: &Node<'_>) -> Result<Vec<AskedIp>, InputError> {
     match node.get("ips")? {
-        Some(list) => list.items()?.iter().map(Node::address).collect(),
+        Some(list) => list.items()?.iter().map(Node::asked_ip).collect(),
         None => Ok(Vec::new()),
     }
 }

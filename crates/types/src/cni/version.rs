@@ -36,7 +36,7 @@ impl CniVersion {
         Self::V1_1_0,
     ];
 
-    /// The newest.
+    /// The newest version that is spoken.
     pub const NEWEST: Self = Self::V1_1_0;
 
     /// As the specification writes it.

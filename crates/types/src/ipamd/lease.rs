@@ -109,7 +109,7 @@ pub enum LeaseState {
     Active,
     /// The host gives out no more of them; those in use stay.
     Draining {
-        /// Why.
+        /// What began the drain.
         reason: DrainReason,
     },
     /// The host has let go of it; nobody else gets it yet.
@@ -144,15 +144,15 @@ impl GrantState {
 /// One range and its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Its number.
+    /// Number of the lease in the ledger.
     pub id: LeaseId,
     /// Which life of the ledger granted it.
     pub ledger: Incarnation,
-    /// The owner.
+    /// Name of the host that owns the range.
     pub host: NodeName,
     /// The plan's network.
     pub network: NetworkName,
-    /// The range.
+    /// The range as a prefix.
     pub prefix: IpNetwork,
     /// Where it comes from.
     pub source: Source,

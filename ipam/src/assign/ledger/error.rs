@@ -12,15 +12,15 @@ pub enum AssignError {
     /// Neither the plan nor the ledger has such a host.
     #[error("the plan has no host {host}: add it to the plan, or correct the name")]
     UnknownHost {
-        /// The name.
+        /// The name that was looked for.
         host: NodeName,
     },
     /// The plan has no such network, or it is not of the host's site.
     #[error("the plan has no network {network} that host {host} could have a range of")]
     UnknownNetwork {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The network.
+        /// Name of the network in the plan.
         network: NetworkName,
     },
     /// There is no such lease.
@@ -28,17 +28,17 @@ pub enum AssignError {
         "host {host} owns no range {prefix}: `GET /v1/ranges` lists what there is, and ranges are named exactly"
     )]
     NoLease {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The range.
+        /// The range as a prefix.
         prefix: IpNetwork,
     },
     /// The lease that was meant is gone, and the host has a later one of the same range.
     #[error("the lease that was meant is gone: host {host} has {prefix} by lease {current} now")]
     NotCurrent {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The range.
+        /// The range as a prefix.
         prefix: IpNetwork,
         /// The lease that it is.
         current: u64,
@@ -48,9 +48,9 @@ pub enum AssignError {
         "the range {prefix} of host {host} is in service: drain it first, wait until it is empty, and release it then (or force it, if the host is gone for good)"
     )]
     NotDrained {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The range.
+        /// The range as a prefix.
         prefix: IpNetwork,
     },
     /// A release of what is in use.
@@ -58,9 +58,9 @@ pub enum AssignError {
         "{used} addresses of the range {prefix} of host {host} are in use: wait until it is empty (or force it, if the host is gone for good)"
     )]
     InUse {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The range.
+        /// The range as a prefix.
         prefix: IpNetwork,
         /// How many, as the host reported last.
         used: u64,
@@ -70,9 +70,9 @@ pub enum AssignError {
         "host {host} has not reported since ipamd started, so whether {prefix} is in use is not known: wait for its report (or force it, if the host is gone for good)"
     )]
     UseUnknown {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The range.
+        /// The range as a prefix.
         prefix: IpNetwork,
     },
     /// Another host shows the same addresses.
@@ -80,7 +80,7 @@ pub enum AssignError {
         "host {other} shows that it uses addresses of {prefix} too: drain both, and find out from their stores which is right"
     )]
     Contested {
-        /// The range.
+        /// The range as a prefix.
         prefix: IpNetwork,
         /// The other host.
         other: NodeName,
@@ -96,9 +96,9 @@ pub enum AssignError {
         "no pool of network {network} has a free slice for host {host}: add a pool, or release ranges that nobody needs"
     )]
     Exhausted {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The network.
+        /// Name of the network in the plan.
         network: NetworkName,
     },
     /// No pool of the network is cut into slices.
@@ -106,9 +106,9 @@ pub enum AssignError {
         "the pools of network {network} have no sliceLength: write host {host}'s range into the plan, or give a pool a sliceLength"
     )]
     NotSliced {
-        /// The host.
+        /// Name of the host in the plan.
         host: NodeName,
-        /// The network.
+        /// Name of the network in the plan.
         network: NetworkName,
     },
 }

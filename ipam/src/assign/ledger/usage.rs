@@ -17,9 +17,9 @@ pub(super) struct Use {
 /// How full one pool is. The counts of an IPv6 pool end at `u64::MAX`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolUsage {
-    /// The network.
+    /// Name of the network in the plan.
     pub network: NetworkName,
-    /// The pool.
+    /// The pool as a prefix.
     pub pool: IpNetwork,
     /// Addresses of the pool.
     pub size: u64,

@@ -15,7 +15,7 @@ use crate::assign::AssignError;
 pub struct Wait {
     /// What the caller knows.
     pub after: String,
-    /// The longest.
+    /// The longest that it waits.
     pub at_most: Duration,
 }
 

@@ -173,3 +173,51 @@ async fn stop(service: Service, path: &std::path::Path) {
     }
     panic!("the thread still holds the ledger");
 }
+
+#[tokio::test]
+async fn a_ledger_or_mark_damaged_anywhere_is_refused_or_read_right_and_never_made_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("ledger.redb");
+    RedbLedger::create(&path, Trust::New).expect("creates");
+    let service = begin(RedbLedger::open(&path).expect("opens"), Trust::New, 1, 3);
+    service.ranges(&name(0)).await.expect("has ranges");
+    service.ranges(&name(1)).await.expect("has ranges");
+    stop(service, &path).await;
+    let load = || RedbLedger::open(&path).and_then(|mut l| l.load());
+    let right = load().expect("whole");
+    let whole = std::fs::read(&path).expect("reads");
+    let mut refused = 0;
+    let flips = (0..whole.len()).step_by(997).map(|at| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x5a;
+        bytes
+    });
+    let cuts = [0, 1, 2, 4].map(|n| whole[..whole.len() * n / 5].to_vec());
+    for bytes in flips.chain(cuts) {
+        std::fs::write(&path, &bytes).expect("writes");
+        match load() {
+            Ok(saved) => assert_eq!(saved, right),
+            Err(crate::store::StoreError::Corrupt { .. }) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(refused > 4, "{refused} were refused");
+
+    std::fs::write(&path, &whole).expect("writes");
+    let mark = dir.path().join("ledger.redb.mark");
+    let digits = std::fs::read(&mark).expect("a mark");
+    for end in 0..digits.len() - 1 {
+        std::fs::write(&mark, &digits[..end]).expect("writes");
+        // Cut off it says less, which is behind the ledger and harmless, or nothing.
+        if end == 0 {
+            assert!(load().is_err(), "a mark of no digits");
+        } else {
+            assert_eq!(load().expect("reads"), right);
+        }
+    }
+    for damaged in [&b"-1\n"[..], b"x", b"\xff", &[b'9'; 64], &[b'1'; 1000]] {
+        std::fs::write(&mark, damaged).expect("writes");
+        assert!(load().is_err(), "{damaged:?}");
+        assert_eq!(std::fs::read(&mark).expect("there"), damaged);
+    }
+}

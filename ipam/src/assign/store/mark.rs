@@ -4,7 +4,7 @@
 //! is ahead of its ledger means one thing only: the ledger is an older copy.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,28 @@ use crate::store::beside;
 /// Digits of a mark: all are written in place each time.
 const DIGITS: usize = 20;
 
+/// The most bytes of a mark that are read.
+const MARK_MAX: u64 = 64;
+
 /// The sequence that the mark of the ledger at `path` says; none where there is no mark.
 ///
 /// # Errors
 /// If it cannot be read or is no mark.
 pub fn read(path: &Path) -> io::Result<Option<u64>> {
-    let mut text = String::new();
-    match File::open(mark_of(path)) {
-        Ok(mut file) => file.read_to_string(&mut text)?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
+    let Some(bytes) = flatnet_files::read_if_there(&mark_of(path), MARK_MAX)? else {
+        return Ok(None);
     };
-    let sequence = text.trim().parse();
-    sequence.map(Some).map_err(io::Error::other)
+    let text = flatnet_files::text(bytes)?;
+    let damaged = |_| {
+        let mark = mark_of(path);
+        let words = format!(
+            "the mark {} holds no number: it is left as it is; put a copy back, or remove it, and \
+             nothing new is granted until every host has said what it holds",
+            mark.display()
+        );
+        io::Error::new(io::ErrorKind::InvalidData, words)
+    };
+    text.trim().parse().map(Some).map_err(damaged)
 }
 
 fn mark_of(path: &Path) -> PathBuf {

@@ -43,7 +43,7 @@ impl RedbLedger {
             doing: "create",
             source: source.into(),
         };
-        if path.try_exists().map_err(reading)? {
+        if flatnet_files::is_there(path).map_err(reading)? {
             return Err(StoreError::Exists {
                 path: path.to_owned(),
             });

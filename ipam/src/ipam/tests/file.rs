@@ -292,3 +292,63 @@ fn a_full_disk_loses_nothing_and_is_got_over_when_there_is_space() {
     assert!(child.status.success(), "{said}");
     assert!(said.contains("1 passed"), "{said}");
 }
+
+#[test]
+fn a_store_that_is_gone_in_the_boot_that_had_it_is_not_begun_anew() {
+    let (_dir, path) = place();
+    fill(&path);
+    let aside = path.with_extension("aside");
+    fs::rename(&path, &aside).expect("moved");
+    // However often it is tried.
+    for _ in 0..2 {
+        let error = open(&path).expect_err("it is gone");
+        assert!(matches!(error, StoreError::Lost { .. }), "{error:?}");
+        for words in ["ipam.redb is gone", "ipam.redb.lock", "drain this node"] {
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        assert!(!path.exists());
+    }
+    // Put back, it is as it was.
+    fs::rename(&aside, &path).expect("moved");
+    fill_again(&path);
+    // After a boot nothing lives that an empty store would not know.
+    fs::remove_file(&path).expect("removed");
+    let lock = crate::store::beside(&path, "lock");
+    let text = fs::read_to_string(&lock).expect("a lock");
+    let pid = text.lines().next().expect("a process");
+    fs::write(&lock, format!("{pid}\n00000000-another-boot\n")).expect("written");
+    let (_, recovery) = open(&path).expect("made anew");
+    assert!(recovery.uncommitted.is_empty());
+}
+
+#[test]
+fn a_store_whose_name_leads_nowhere_or_to_no_file_is_refused_and_left_alone() {
+    let (dir, path) = place();
+    std::os::unix::fs::symlink("/mnt/not-mounted/ipam.redb", &path).expect("a link");
+    let error = open(&path).expect_err("nothing is mounted");
+    assert!(matches!(error, StoreError::Read { .. }), "{error:?}");
+    let cause = std::error::Error::source(&error)
+        .expect("a cause")
+        .to_string();
+    assert!(cause.contains("/mnt/not-mounted/ipam.redb"), "{cause}");
+    assert!(fs::symlink_metadata(&path).expect("there").is_symlink());
+    fs::remove_file(&path).expect("removed");
+
+    fs::create_dir(&path).expect("a directory");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let error = open(&path).expect_err("a directory");
+    let cause = std::error::Error::source(&error)
+        .expect("a cause")
+        .to_string();
+    assert!(cause.contains("it is a directory"), "{cause}");
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+    fs::remove_dir(&path).expect("removed");
+
+    // A link to a store is the store.
+    let there = dir.path().join("there.redb");
+    std::os::unix::fs::symlink(&there, &path).expect("a link");
+    fs::File::create(&there).expect("made");
+    let error = open(&path).expect_err("it is empty");
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}

@@ -103,6 +103,14 @@ async fn what_cannot_be_is_refused_before_anything_is_done() {
             "may add: 200",
         ),
         (
+            refused(|r| {
+                r.plan_network = "db".parse().ok();
+                r.trunk = vec![flatnet_types::VlanId::new(100).expect("id")];
+            }),
+            code::INVALID_CONFIG,
+            "trunk: [{vlan: 100, addresses: [PREFIX",
+        ),
+        (
             refused(|r| r.mac = "01:00:5e:00:00:01".parse().ok()),
             code::INVALID_CONFIG,
             "group address",
@@ -111,6 +119,16 @@ async fn what_cannot_be_is_refused_before_anything_is_done() {
             refused(|r| r.mac = "0a:f1:0a:64:10:07".parse().ok()),
             code::INVALID_CONFIG,
             "derives",
+        ),
+        (
+            refused(|r| r.mac = "00:00:5e:00:01:0a".parse().ok()),
+            code::INVALID_CONFIG,
+            "virtual router",
+        ),
+        (
+            refused(|r| r.mac = Some(crate::attach::plan::host_mac(7))),
+            code::INVALID_CONFIG,
+            "ends of links",
         ),
         (
             refused(|r| r.bandwidth.egress = Some(Rate { rate: 5, burst: 1 })),
@@ -158,6 +176,31 @@ async fn a_mac_that_was_asked_for_is_given_once() {
 }
 
 #[tokio::test]
+async fn a_mac_of_the_host_or_of_its_neighbours_is_refused() {
+    let node = TestNode::new("idc1").await;
+    let host = node.engine.ports().expect("ports").mac;
+    let router = "02:00:00:00:0a:01".parse().expect("a MAC");
+    let moved = "02:00:00:00:0a:02".parse().expect("a MAC");
+    let ip = |text: &str| text.parse::<std::net::IpAddr>().expect("an address");
+    node.world.state().neighbours.extend([
+        (ip("10.100.0.1"), router),
+        (ip("fe80::1"), router),
+        // A container that was on another node a moment ago.
+        (ip("10.100.32.7"), moved),
+    ]);
+    let mut add = request("c1");
+    for (mac, words) in [(host, "this host's"), (router, "neighbour 10.100.0.1's")] {
+        add.mac = Some(mac);
+        let err = node.engine.add(&add).await.expect_err(words);
+        assert_eq!(err.cni_code(), code::ADDRESS_UNAVAILABLE, "{err}");
+        assert!(err.to_string().contains(words), "{err}");
+        assert!(node.engine.ipam().list().is_empty());
+    }
+    add.mac = Some(moved);
+    assert_eq!(node.engine.add(&add).await.expect("attaches").mac, moved);
+}
+
+#[tokio::test]
 async fn a_second_interface_leaves_the_default_routes_to_the_first() {
     let node = TestNode::new("idc1").await;
     let first = node.engine.add(&request("c1")).await.expect("attaches");
@@ -180,4 +223,36 @@ async fn a_second_interface_leaves_the_default_routes_to_the_first() {
         ..check_of("c1", &second)
     };
     node.engine.check(&check).await.expect("so is the second");
+}
+
+#[tokio::test]
+async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
+    let node = TestNode::new("idc1").await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let spool = flatnet_cni::spool::Spool::new(dir.path());
+    node.engine.set_spool(spool.clone());
+    let first = node.engine.add(&request("c1")).await.expect("attaches");
+    let taken = node.engine.add(&request("c1")).await.expect_err("exists");
+    assert_eq!(taken.cni_code(), 100);
+    // netd was away for a moment, the runtime got its answer, and asks anew. The test's clock says
+    // 1,000,000 to both attachments.
+    let del = |spooled_at_ms| flatnet_types::spool::SpooledDel {
+        format: flatnet_types::spool::FORMAT,
+        spooled_at_ms,
+        socket: "/run/flatnet/netd.sock".to_owned(),
+        request: flatnet_types::api::DelRequest {
+            version: VERSION,
+            key: key("c1"),
+            netns: None,
+        },
+    };
+    spool.write(&del(999_999)).expect("an older one");
+    let taken = node.engine.add(&request("c1")).await.expect_err("exists");
+    assert_eq!(taken.cni_code(), 100);
+    spool.write(&del(1_000_001)).expect("its DEL");
+    let again = node.engine.add(&request("c1")).await.expect("attaches");
+    assert_ne!(
+        again.mac, first.mac,
+        "the address of before is in quarantine"
+    );
 }

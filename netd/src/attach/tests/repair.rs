@@ -18,6 +18,41 @@ async fn a_restart_changes_nothing_that_is_right() {
 }
 
 #[tokio::test]
+async fn whose_mac_a_network_shows_can_change_under_its_containers_and_is_announced_once() {
+    let node = TestNode::new("idc1").await;
+    let added = node.engine.add(&request("c1")).await.expect("attaches");
+    let announced = || std::mem::take(&mut node.world.state().announced);
+    announced();
+    assert!(node.reconcile().await.converged);
+    assert_eq!(announced(), [], "nothing has changed");
+
+    // Of an announcement the frame's source is what the switches learn.
+    let from = |mac: flatnet_types::MacAddr| {
+        let of = move |p: &flatnet_ovs::openflow::PacketOut| {
+            p.data[6..12] == mac.0 && p.actions.len() > 1
+        };
+        move |packets: &[flatnet_ovs::openflow::PacketOut]| packets.iter().filter(|p| of(p)).count()
+    };
+    let show = |mac| node.engine.update_spec(|s| s.networks[0].mac = mac);
+    show(flatnet_plan::model::MacMode::Pod);
+    assert!(node.reconcile().await.converged);
+    assert_eq!(
+        from(added.mac)(&announced()),
+        2,
+        "IPv4 and IPv6, to the uplink"
+    );
+    assert!(node.reconcile().await.converged);
+    assert_eq!(announced(), [], "once");
+
+    show(flatnet_plan::model::MacMode::Host);
+    assert!(node.reconcile().await.converged);
+    let packets = announced();
+    assert_eq!(from(added.mac)(&packets), 0);
+    let uplinks = node.engine.ports().expect("known").mac;
+    assert!(from(uplinks)(&packets) >= 2, "{packets:?}");
+}
+
+#[tokio::test]
 async fn a_switch_that_starts_anew_gets_everything_back() {
     for node_name in ["idc1", "vpc1"] {
         let node = TestNode::new(node_name).await;
@@ -68,8 +103,6 @@ async fn what_bears_no_mark_is_left_alone() {
         port.row.name = "tap0".into();
         port.row.external_ids = vec![("owner".into(), "somebody".into())];
         state.ports.insert("tap0".into(), port);
-        let foreign = flatnet_ovs::openflow::Flow::new(0, 7).cookie(42);
-        state.flows.insert(foreign);
     }
     let report = node.reconcile().await;
     assert_eq!(report.applied, Vec::<String>::new());
@@ -96,6 +129,141 @@ async fn netd_does_not_take_a_nic_that_bears_the_hosts_addresses() {
 }
 
 #[tokio::test]
+async fn while_the_uplink_is_refused_nothing_of_the_host_is_touched() {
+    for bears in [true, false] {
+        let world = match bears {
+            true => ModelWorld::default().with_nic("eth0"),
+            false => ModelWorld::default().with_nic("eth7"),
+        };
+        if bears {
+            let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
+            world.state().addresses.insert(address);
+        }
+        let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+        let report = node.reconcile().await;
+        assert_eq!(report.applied, Vec::<String>::new());
+        let state = node.world.state();
+        assert!(state.bridge.is_none() && state.ports.is_empty());
+        assert!(state.sysctls.is_empty() && state.routes.is_empty());
+        drop(state);
+        assert!(node.engine.ready().is_err());
+        let code = &node.engine.board().view()[0].code;
+        assert!(code.starts_with("uplink-"), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
+    let node = TestNode::new("idc1").await;
+    let back = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
+    node.world.state().addresses.insert(back.clone());
+    node.reconcile().await;
+    let why = node.engine.ready().expect_err("not ready").to_string();
+    assert!(
+        why.contains("bears 192.0.2.7/24 again")
+            && why.contains("ip address flush dev eth0 scope global"),
+        "{why}"
+    );
+    // Somebody's address is not netd's to take away.
+    assert!(node.world.state().addresses.contains(&back));
+    node.world.state().addresses.remove(&back);
+    node.reconcile().await;
+    assert!(node.engine.ready().is_ok());
+}
+
+#[tokio::test]
+async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made_anew() {
+    let node = TestNode::new("vpc1").await;
+    let mac = |node: &TestNode| node.world.state().links["flat0"].mac;
+    let derived = mac(&node).expect("a MAC");
+    assert_eq!(derived.to_string(), "0a:f1:ac:1e:10:01");
+    {
+        // The database is lost, and with it the port's device.
+        let mut state = node.world.state();
+        state.bridge = None;
+        state.ports.clear();
+        state.links.remove("flat0");
+        state.flows.clear();
+    }
+    assert!(node.reconcile().await.converged);
+    assert_eq!(mac(&node), Some(derived));
+
+    // A port of an earlier netd, with a MAC that nobody chose.
+    {
+        let mut state = node.world.state();
+        state.ports.get_mut("flat0").expect("a port").row.mac = None;
+        let other = Some(flatnet_types::MacAddr([2, 0, 0, 0, 9, 9]));
+        state.links.get_mut("flat0").expect("a link").mac = other;
+    }
+    assert!(node.reconcile().await.converged);
+    assert_eq!(mac(&node).expect("a MAC").to_string(), "02:00:00:00:09:09");
+}
+
+#[tokio::test]
+async fn a_change_that_fails_blocks_neither_the_others_nor_add() {
+    let node = TestNode::new("idc1").await;
+    let route = node.world.state().routes.iter().next().cloned();
+    let route = route.expect("a route");
+    node.world.state().routes.clear();
+    node.world.state().sysctls.clear();
+    node.world.state().refused = Some(format!("add route {route}"));
+    let report = node.reconcile().await;
+    assert!(!report.converged);
+    assert_eq!(report.failed.len(), 1, "{report:?}");
+    assert!(report.applied.iter().any(|op| op.contains("disable_ipv6")));
+    assert!(node.engine.ready().is_ok());
+    let problems = node.engine.board().view();
+    assert_eq!(problems[0].code, "change-failed", "{problems:?}");
+    node.engine
+        .add(&request("c1"))
+        .await
+        .expect("attaches meanwhile");
+    node.world.state().refused = None;
+    node.advance(Duration::from_secs(1));
+    assert!(node.reconcile().await.converged);
+    assert!(node.engine.board().view().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_undone_again_and_again_is_a_quarrel() {
+    let node = TestNode::new("vpc1").await;
+    let forward = "ipv4/ip_forward".to_owned();
+    // The first time was when the node came up.
+    for _ in 0..2 {
+        node.world
+            .state()
+            .sysctls
+            .insert(forward.clone(), "0".into());
+        assert!(node.reconcile().await.converged);
+    }
+    assert_eq!(node.engine.board().view()[0].code, "quarrel");
+    assert!(node.engine.ready().is_err());
+    node.world
+        .state()
+        .sysctls
+        .insert(forward.clone(), "0".into());
+    let report = node.reconcile().await;
+    assert!(report.applied.is_empty() && !report.converged, "{report:?}");
+    node.advance(Duration::from_secs(1));
+    assert!(node.reconcile().await.converged);
+    node.advance(Duration::from_secs(20));
+    node.reconcile().await;
+    assert!(node.engine.ready().is_ok());
+}
+
+#[tokio::test]
+async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
+    let node = TestNode::new("idc1").await;
+    node.world.state().going = 12;
+    let first = node.reconciler.reconcile().await;
+    assert!(!first.view.converged && first.again.is_some(), "{first:?}");
+    assert!(first.view.problems.is_empty(), "{first:?}");
+    assert!(node.engine.ready().is_ok());
+    assert!(node.reconcile().await.converged);
+    assert!(node.engine.board().view().is_empty());
+}
+
+#[tokio::test]
 async fn a_foreign_bridge_is_not_touched() {
     let world = ModelWorld::default().with_nic("eth0");
     world.state().bridge = Some(crate::reconcile::BridgeRow {
@@ -104,6 +272,8 @@ async fn a_foreign_bridge_is_not_touched() {
         fail_mode: String::new(),
         protocols: BTreeSet::new(),
         ours: false,
+        strays: std::collections::BTreeMap::new(),
+        mirrors: 0,
     });
     let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
     let report = node.reconcile().await;

@@ -10,7 +10,7 @@ async fn steps_of_an_add() -> usize {
     let calls = node.world.state().calls.clone();
     assert_eq!(
         calls,
-        ["add_port", "create_link", "send_flows", "configure"]
+        ["add_port", "send_flows", "create_link", "configure"]
     );
     calls.len()
 }

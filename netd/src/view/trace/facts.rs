@@ -6,9 +6,10 @@ use flatnet_plan::node::NodeSpec;
 use flatnet_types::api::trace::{
     Container, End, FlowTrace, Inside, Link, Lookup, NodeFacts, Pending, Port, Row, VERSION,
 };
-use flatnet_types::api::view::{AttachmentState, AttachmentView};
+use flatnet_types::api::view::{AttachmentState, AttachmentView, ProblemView};
 
 use super::ask::Here;
+use crate::problems::Effect;
 use crate::reconcile::{Actual, HOST_PORT, Op, Plan, Subject};
 
 /// What the node answered.
@@ -29,6 +30,8 @@ pub(super) struct Seen<'a> {
     pub(super) bridge: &'a str,
     pub(super) actual: &'a Actual,
     pub(super) plan: &'a Plan,
+    /// What is on the board of problems.
+    pub(super) named: Vec<ProblemView>,
 }
 
 /// Everything put together.
@@ -57,8 +60,20 @@ pub(super) fn facts(
         forwards: answers.forwards,
         lookups: answers.lookups,
         traces: answers.traces,
-        pending: seen.plan.ops.iter().map(pending).collect(),
-        problems: seen.plan.problems.clone(),
+        pending: seen
+            .plan
+            .ops
+            .iter()
+            .map(|op| pending(op, seen.actual))
+            .collect(),
+        problems: seen
+            .plan
+            .problems
+            .iter()
+            .filter(|p| p.effect == Effect::NotReady)
+            .map(ToString::to_string)
+            .collect(),
+        named: seen.named.clone(),
     }
 }
 
@@ -107,19 +122,30 @@ fn port(actual: &Actual, carriers: &BTreeMap<String, bool>, name: &str, number: 
 }
 
 /// One op of a dry run.
-fn pending(op: &Op) -> Pending {
+fn pending(op: &Op, actual: &Actual) -> Pending {
     let (mut port, mut prefix, mut adds) = (None, None, 0);
     match op {
         Op::CreateBridge { host, .. } => port = Some(host.name.clone()),
         Op::AddPort { row, .. } | Op::SetPort { row, .. } => port = Some(row.name.clone()),
-        Op::SetLink { name, .. } | Op::DeleteLink { name, .. } => port = Some(name.clone()),
+        Op::SetLink { name, .. } | Op::DeleteLink { name, .. } | Op::CreatePair { name, .. } => {
+            port = Some(name.clone());
+        }
         Op::AddAddress { dev, .. } | Op::DeleteAddress { dev, .. } => port = Some(dev.clone()),
         Op::AddRoute(route) | Op::DeleteRoute(route) => prefix = Some(route.dst),
         Op::ChangeFlows { adds: flows, .. } => adds = flows.len(),
-        Op::SetBridge(_) | Op::DeletePorts(_) | Op::SetSysctl { .. } | Op::DeleteMeters(_) => {}
+        Op::OpenPort(name) => port = Some(name.clone()),
+        Op::SetBridge { .. }
+        | Op::DeleteForeign(_)
+        | Op::SetFragments(_)
+        | Op::SetGroup(_)
+        | Op::EndRestore
+        | Op::DeletePorts(_)
+        | Op::SetSysctl { .. }
+        | Op::SetTimeouts { .. }
+        | Op::DeleteMeters(_) => {}
     }
     Pending {
-        what: op.to_string(),
+        what: format!("{op}{}", op.found(actual)),
         kind: op.kind().to_owned(),
         port,
         prefix,

@@ -20,6 +20,7 @@ use super::Tracer;
 use super::ask::{AskFlows, Here, here, questions};
 use super::facts::{Answers, Seen, facts};
 use crate::attach::Engine;
+use crate::attach::plan::host_ifname;
 use crate::reconcile::{HOST_PORT, NodeWorld, Reconciler};
 use crate::view::attachment;
 use crate::world::WorldError;
@@ -34,7 +35,7 @@ pub struct NodeTracer<W: NodeWorld> {
     pub kernel: Kernel,
     /// Where Open vSwitch's sockets are.
     pub rundir: PathBuf,
-    /// The bridge.
+    /// Name of the node's bridge.
     pub bridge: String,
 }
 
@@ -52,7 +53,13 @@ impl<W: NodeWorld> NodeTracer<W> {
         let (actual, plan) = self.reconciler.dry_run().await?;
         let spec = self.engine.spec();
         let records = self.engine.ipam().list();
-        let attachments: Vec<AttachmentView> = records.iter().map(|r| attachment(r)).collect();
+        let attachments: Vec<AttachmentView> = records
+            .iter()
+            .map(|r| {
+                let name = host_ifname(r.generation);
+                attachment(r, self.engine.world().port_number(name.as_str()))
+            })
+            .collect();
         let src = here(&spec, &attachments, packet.src);
         let dst = here(&spec, &attachments, packet.dst);
         let ends = (src.as_ref(), dst.as_ref());
@@ -81,6 +88,7 @@ impl<W: NodeWorld> NodeTracer<W> {
             bridge: &self.bridge,
             actual: &actual,
             plan: &plan,
+            named: self.engine.board().view(),
         };
         Ok(facts(&seen, ends, answers))
     }

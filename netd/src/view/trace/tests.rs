@@ -43,12 +43,14 @@ fn actual() -> Actual {
         tag: None,
         trunks: Vec::new(),
         mac: None,
+        mtu: None,
         external_ids: Vec::new(),
     };
     let port = ActualPort {
         row,
         ofport: Some(1007),
         error: None,
+        strays: BTreeMap::new(),
     };
     Actual {
         ports: BTreeMap::from([("fn7".to_owned(), port)]),
@@ -59,6 +61,7 @@ fn actual() -> Actual {
             mtu: 1500,
             up: true,
             alias: None,
+            ..LinkActual::default()
         }],
         ..Actual::default()
     }
@@ -69,6 +72,7 @@ fn ports(uplink: Option<u32>) -> NodePorts {
         uplink,
         host: 2,
         mac: MacAddr([2, 0, 0, 0, 0, 9]),
+        zones: true,
     }
 }
 
@@ -176,7 +180,10 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
                 deletes: Vec::new(),
             },
         ],
-        problems: vec!["the uplink is gone".to_owned()],
+        problems: vec![crate::problems::Problem::blocking(
+            "uplink-missing",
+            "the uplink is gone",
+        )],
         ..Plan::default()
     };
     let (actual, own) = (actual(), attachment("cloud", "172.30.16.5/20"));
@@ -185,6 +192,7 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
         bridge: "br-flat",
         actual: &actual,
         plan: &plan,
+        named: Vec::new(),
     };
     let end = Here::Container(Box::new(own));
     let found = facts(&seen, (Some(&end), None), Answers::default());

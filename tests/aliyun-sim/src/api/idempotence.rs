@@ -30,7 +30,7 @@ impl Tokens {
     /// The answer that was given to the token.
     ///
     /// # Errors
-    /// If the token is none, or came with other parameters.
+    /// If the token is malformed, or came with other parameters.
     pub(super) fn recall(
         &mut self,
         context: &Context<'_>,

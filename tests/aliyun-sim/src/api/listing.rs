@@ -56,7 +56,7 @@ pub(super) fn entries(service: &mut Service, context: &Context<'_>) -> Reply {
     Ok(body)
 }
 
-/// What is asked for; what is none is not asked.
+/// What is asked for; `None` does not filter.
 struct Filter<'p> {
     kind: Option<&'p str>,
     hop_type: Option<&'p str>,
@@ -145,6 +145,12 @@ fn rows(world: &World, table: &str, filter: &Filter<'_>) -> Vec<Row> {
             number: offset.saturating_add(number),
             body: custom_body(world, entry),
         });
+    }
+    // After all others, and in one order from page to page.
+    let foreign = world.tables().get(table).map(|t| t.foreign.as_slice());
+    for (number, body) in (u64::MAX / 2..).zip(foreign.unwrap_or_default()) {
+        let body = body.clone();
+        rows.push(Row { number, body });
     }
     rows
 }

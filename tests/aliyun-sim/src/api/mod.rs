@@ -24,13 +24,13 @@ use crate::world::World;
 /// A call on its way through the service.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'c> {
-    /// Its parameters.
+    /// The call's parameters, without signature and token.
     pub params: &'c Params,
     /// The key that makes it.
     pub key: &'c str,
     /// Its number in the log.
     pub number: u64,
-    /// When.
+    /// When the call came, by the simulator's clock.
     pub now: Timestamp,
     /// A fault: of a batch, only the first half is done.
     pub half_batch: bool,
@@ -39,7 +39,7 @@ pub struct Context<'c> {
 /// The service: the world, and what it remembers of its callers.
 #[derive(Debug)]
 pub struct Service {
-    /// The world.
+    /// The state that the calls read and change.
     pub world: World,
     pages: pages::Pages,
     tokens: idempotence::Tokens,

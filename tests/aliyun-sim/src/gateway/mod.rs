@@ -35,7 +35,7 @@ pub const VERSION: &str = "2016-04-28";
 /// A call that was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Its name.
+    /// The API's name for it, `CreateRouteEntry`.
     pub action: String,
     /// What it was given, without signature and token.
     pub params: Params,
@@ -76,7 +76,7 @@ impl Gateway {
         }
     }
 
-    /// The keys.
+    /// The access keys that calls are signed with.
     pub fn keys_mut(&mut self) -> &mut Keys {
         &mut self.keys
     }

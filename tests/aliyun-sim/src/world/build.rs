@@ -197,6 +197,7 @@ fn add_table(
         router: router.clone(),
         quota: table.quota.unwrap_or(quota),
         health: Health::Available,
+        foreign: Vec::new(),
     };
     unique(&mut world.tables, &table.id, made, at)
 }

@@ -31,11 +31,11 @@ pub struct Event {
     pub seq: u64,
     /// When it happened; not when somebody looked.
     pub at: Timestamp,
-    /// The table.
+    /// ID of the route table, `vtb-…`.
     pub table: String,
     /// The entry's ID.
     pub entry: String,
-    /// The destination.
+    /// Destination CIDR block, IPv4 or IPv6.
     pub destination: IpNetwork,
     /// The entry's name.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct Event {
     pub next_hops: Vec<Hop>,
     /// The new status.
     pub status: Status,
-    /// Why.
+    /// Who or what made the change.
     pub cause: Cause,
 }
 
@@ -51,7 +51,7 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Span {
-    /// Its begin.
+    /// The first moment of it.
     pub from: Timestamp,
     /// Its end; none: it lasts.
     pub to: Option<Timestamp>,

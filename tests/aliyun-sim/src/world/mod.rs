@@ -40,7 +40,7 @@ use crate::time::Timestamp;
 /// Everything that can be routed to, and the routes.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The region.
+    /// Region ID, `cn-hangzhou`.
     pub region: String,
     /// The account's number.
     pub account: String,

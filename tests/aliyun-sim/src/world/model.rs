@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::TableType;
 use crate::time::Timestamp;
@@ -42,7 +43,7 @@ impl Router {
 /// A VPC.
 #[derive(Debug, Clone)]
 pub struct Vpc {
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     pub name: String,
     /// `vrt-…`.
     pub router_id: String,
@@ -61,9 +62,9 @@ pub struct Vpc {
 /// A vSwitch.
 #[derive(Debug, Clone)]
 pub struct VSwitch {
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     pub name: String,
-    /// Its zone.
+    /// Zone ID, `cn-hangzhou-b`; may be empty.
     pub zone: String,
     /// IPv4.
     pub cidr: IpNetwork,
@@ -82,7 +83,7 @@ pub struct LocalHop {
     pub hop_type: String,
     /// The vSwitch, of an instance.
     pub v_switch: Option<String>,
-    /// Its addresses.
+    /// Private addresses, IPv4 and IPv6.
     pub addresses: Vec<IpAddr>,
     /// The MAC, of an instance.
     pub mac: Option<String>,
@@ -93,7 +94,7 @@ pub struct LocalHop {
 /// A virtual border router.
 #[derive(Debug, Clone)]
 pub struct Vbr {
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     pub name: String,
     /// Its one table.
     pub route_table: String,
@@ -119,7 +120,7 @@ pub struct RouterInterface {
 /// A route table.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     pub name: String,
     /// Who made it.
     pub table_type: TableType,
@@ -129,6 +130,9 @@ pub struct Table {
     pub quota: usize,
     /// Whether it can be worked with.
     pub health: Health,
+    /// Entries of kinds that the simulator does not know, listed as they stand here. They use up
+    /// quota, and no packet follows them.
+    pub foreign: Vec<Value>,
 }
 
 /// A next hop of an entry.
@@ -149,15 +153,15 @@ pub struct Hop {
 pub struct Entry {
     /// `rte-…`.
     pub id: String,
-    /// The table.
+    /// ID of the route table, `vtb-…`.
     pub table: String,
-    /// The destination.
+    /// Destination CIDR block, IPv4 or IPv6.
     pub destination: IpNetwork,
     /// The next hops that packets take.
     pub hops: Vec<Hop>,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     pub name: String,
-    /// Its description.
+    /// Description as its user gave it; may be empty.
     pub description: String,
     /// Whether the service keeps it.
     pub managed: bool,
@@ -179,7 +183,7 @@ pub enum State {
     Available,
     /// It forwards as before, and soon by other next hops.
     Modifying {
-        /// When.
+        /// When the next hops below take over.
         until: Timestamp,
         /// By which.
         next: Vec<Hop>,

@@ -17,7 +17,7 @@ const SHARED: (std::net::Ipv4Addr, u8) = (std::net::Ipv4Addr::new(100, 64, 0, 0)
 /// Reads a destination; a bare address is a prefix of full length.
 ///
 /// # Errors
-/// [`ApiError::MalformedCidrBlock`] if it is none or has host bits.
+/// [`ApiError::MalformedCidrBlock`] if it is not a CIDR block or has host bits.
 pub fn parse_destination(text: &str) -> Result<IpNetwork, ApiError> {
     let malformed = || ApiError::MalformedCidrBlock(text.to_owned());
     let network: IpNetwork = if text.contains('/') {
@@ -129,8 +129,9 @@ impl World {
 
     /// Whether there is room for one more.
     pub(super) fn check_quota(&self, table_id: &str) -> Result<(), ApiError> {
-        let quota = self.table(table_id)?.quota;
-        if self.entries_of(table_id).count() < quota {
+        let table = self.table(table_id)?;
+        let quota = table.quota;
+        if self.entries_of(table_id).count() + table.foreign.len() < quota {
             return Ok(());
         }
         Err(ApiError::QuotaExceeded {

@@ -34,11 +34,11 @@ pub struct TableView {
 pub struct EntryView {
     /// Its ID.
     pub id: String,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     pub name: String,
-    /// The destination.
+    /// Destination CIDR block, IPv4 or IPv6.
     pub destination: IpNetwork,
-    /// Its status.
+    /// `Pending`, `Available`, `Modifying` or `Deleting`.
     pub status: Status,
     /// Whether packets follow it.
     pub forwards: bool,
@@ -55,7 +55,7 @@ pub struct HopView {
     pub hop_type: String,
     /// Its ID.
     pub id: String,
-    /// Its weight.
+    /// Share of the traffic among the entry's next hops.
     pub weight: u32,
     /// Where that is.
     pub to: Resolved,
@@ -70,7 +70,7 @@ pub enum Resolved {
     Machine {
         /// Its vSwitch, where it is known.
         v_switch: Option<String>,
-        /// Its addresses.
+        /// Private addresses, IPv4 and IPv6.
         addresses: Vec<IpAddr>,
     },
     /// Another router of the cloud.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
+use serde_json::Value;
 
 use super::history::Cause;
 use super::model::{Entry, Hop, State, Status};
@@ -15,15 +16,15 @@ use crate::time::Timestamp;
 /// What a new entry is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry {
-    /// The table.
+    /// ID of the route table, `vtb-…`.
     pub table: String,
-    /// The destination.
+    /// Destination CIDR block, IPv4 or IPv6.
     pub destination: IpNetwork,
     /// The next hops.
     pub hops: Vec<Hop>,
-    /// Its name.
+    /// Name as its user gave it; may be empty.
     pub name: String,
-    /// Its description.
+    /// Description as its user gave it; may be empty.
     pub description: String,
 }
 
@@ -34,23 +35,23 @@ pub enum DeleteTarget {
     Id(String),
     /// By where it leads.
     Path {
-        /// The table.
+        /// ID of the route table, `vtb-…`.
         table: String,
-        /// The destination.
+        /// Destination CIDR block, IPv4 or IPv6.
         destination: IpNetwork,
         /// The next hops' IDs; none: any.
         hops: Vec<String>,
     },
 }
 
-/// What of an entry is to change; what is none stays.
+/// What of an entry is to change; `None`: it stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// The next hops.
     pub hops: Option<Vec<Hop>>,
-    /// The name.
+    /// New name; none: it stays.
     pub name: Option<String>,
-    /// The description.
+    /// New description; none: it stays.
     pub description: Option<String>,
 }
 
@@ -59,7 +60,7 @@ pub struct Change {
 pub(crate) struct Writer {
     /// The number in the log.
     pub(crate) call: u64,
-    /// When.
+    /// The simulator's time of the call.
     pub(crate) now: Timestamp,
     /// Whether only to check.
     pub(crate) dry_run: bool,
@@ -328,6 +329,17 @@ impl World {
     pub fn set_quota(&mut self, table: &str, quota: usize) -> Result<(), ApiError> {
         let missing = || ApiError::RouteTableNotFound(table.to_owned());
         self.tables.get_mut(table).ok_or_else(missing)?.quota = quota;
+        Ok(())
+    }
+
+    /// Lists these entries in a table as they stand, beside its own, in place of those that were
+    /// set before: kinds of entries, and ways to write them, that the simulator does not know.
+    ///
+    /// # Errors
+    /// [`ApiError::RouteTableNotFound`].
+    pub fn set_foreign(&mut self, table: &str, entries: Vec<Value>) -> Result<(), ApiError> {
+        let missing = || ApiError::RouteTableNotFound(table.to_owned());
+        self.tables.get_mut(table).ok_or_else(missing)?.foreign = entries;
         Ok(())
     }
 

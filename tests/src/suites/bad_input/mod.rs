@@ -8,8 +8,11 @@
 mod names;
 mod namespaces;
 mod node;
+mod peers;
 mod secrets;
+mod spool;
 mod stdin;
+mod stores;
 
 use std::path::PathBuf;
 
@@ -21,7 +24,6 @@ use super::{Check, Suite};
 use crate::Node;
 use crate::runtime::ContainerNs;
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "bad-input",
     about: "hostile input, wrong namespaces, a broken node: clear errors, nothing changed",
@@ -73,6 +75,26 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "netd outlives garbage on its socket, and serves meanwhile",
             run: node::garbage,
+        },
+        Check {
+            sentence: "who is not root, says nothing or sends a gigabyte takes nobody's place on netd's socket",
+            run: peers::on_the_socket,
+        },
+        Check {
+            sentence: "DELs of a spool full of links, FIFOs, others' files and thousands of entries are done, and what is none is named",
+            run: spool::hostile,
+        },
+        Check {
+            sentence: "a store that is gone, cut off, or on a disk that is not there is not begun anew",
+            run: stores::netds,
+        },
+        Check {
+            sentence: "a journal of the uplink that is not what was written holds netd back, and says so",
+            run: stores::journal,
+        },
+        Check {
+            sentence: "a plan that is huge, endless, no text or no file is refused at once",
+            run: stores::plans,
         },
         Check {
             sentence: "what is secret is in no log, no answer and no file, at any level",

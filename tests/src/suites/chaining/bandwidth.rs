@@ -11,18 +11,15 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::chain::{Chained, list, on_node, plugin};
-use crate::suites::kit::rate::{Way, udp};
+use crate::suites::kit::rate::{Way, limit, udp};
 use crate::suites::kit::say;
 use crate::suites::rig::{Pod, Rig, Snapshot};
 use crate::{LabGuard, Node};
 
-/// Bits a second, each way.
-const LIMIT: f64 = 20e6;
-const OFFERED: u32 = 60_000_000;
-
-fn limits() -> Value {
-    json!({"ingressRate": 20_000_000, "ingressBurst": 320_000,
-           "egressRate": 20_000_000, "egressBurst": 320_000})
+/// The same rate each way, in bits a second.
+fn limits(rate: u32) -> Value {
+    json!({"ingressRate": rate, "ingressBurst": 320_000,
+           "egressRate": rate, "egressBurst": 320_000})
 }
 
 /// `tc qdisc` of a device: the kinds.
@@ -44,8 +41,8 @@ fn redirections(node: &Node) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Bits a second to a container and from it.
-fn both_ways(limited: &Chained, peer: &Pod, who: &str) -> Result<(f64, f64)> {
+/// Bits a second to a container and from it, where three times the limit is offered.
+fn both_ways(limited: &Chained, peer: &Pod, who: &str, limit: u32) -> Result<(f64, f64)> {
     let to = Way {
         from: peer.ns.path(),
         to: limited.ns.path(),
@@ -56,9 +53,10 @@ fn both_ways(limited: &Chained, peer: &Pod, who: &str) -> Result<(f64, f64)> {
         to: peer.ns.path(),
         at: peer.attached.address()?.parse()?,
     };
-    let (received, sent) = (udp(to, OFFERED)?, udp(from, OFFERED)?);
+    let (received, sent) = (udp(to, 3 * limit)?, udp(from, 3 * limit)?);
     say(&format!(
-        "{who}, 20 Mbit/s: {:.1} Mbit/s to the container, {:.1} from it",
+        "{who}, {} Mbit/s: {:.1} Mbit/s to the container, {:.1} from it",
+        limit / 1_000_000,
         received / 1e6,
         sent / 1e6
     ));
@@ -79,7 +77,8 @@ pub(super) fn shapes(lab: &LabGuard) -> Result<()> {
     let behind = plugin(json!({"type": "bandwidth", "capabilities": {"bandwidth": true}}))?;
     let mut by_plugin = list(&node, "web", &[behind])?;
     by_plugin.plugins[0].conf.remove("capabilities");
-    let wish = [("bandwidth", limits())];
+    let rate = limit(lab);
+    let wish = [("bandwidth", limits(rate))];
     let mut limited = Chained::attach(lab, &node, by_plugin, "ch-bw-plugin", &wish)?;
     let host_end = limited.host_end()?.to_owned();
     let kinds = queues(&node, &host_end)?;
@@ -90,8 +89,10 @@ pub(super) fn shapes(lab: &LabGuard) -> Result<()> {
         "{host_end} has the queues {kinds:?}"
     );
     ensure!(redirections(&node)?.len() == 1, "there is no ifb device");
-    let (received, sent) = both_ways(&limited, &peer, "the plugin")?;
-    let held = |rate: f64| (0.6 * LIMIT..=1.25 * LIMIT).contains(&rate);
+    let (received, sent) = both_ways(&limited, &peer, "the plugin", rate)?;
+    let least = 0.6 * f64::from(rate);
+    let most = 1.25 * f64::from(rate);
+    let held = |seen: f64| (least..=most).contains(&seen);
     ensure!(held(received), "to the container: {received:.0} bit/s");
     ensure!(
         held(sent) != userspace,
@@ -109,7 +110,7 @@ pub(super) fn shapes(lab: &LabGuard) -> Result<()> {
     // The documented way: flatnet's own, in both directions on either datapath.
     let own = list(&node, "web", &[])?;
     let mut limited = Chained::attach(lab, &node, own, "ch-bw-own", &wish)?;
-    let (received, sent) = both_ways(&limited, &peer, "flatnet")?;
+    let (received, sent) = both_ways(&limited, &peer, "flatnet", rate)?;
     ensure!(
         held(received) && held(sent),
         "flatnet lets {received:.0} and {sent:.0} bit/s through"

@@ -184,7 +184,7 @@ impl Chained {
         self.runtime.check_flatnet(lab, &self.node, &self.added)
     }
 
-    /// Its addresses.
+    /// The addresses in the result, of both families.
     pub(super) fn ips(&self) -> Vec<IpAddr> {
         self.added.result.addresses()
     }
@@ -200,8 +200,7 @@ impl Chained {
 
     /// The host's end of its link, as the result names it.
     pub(super) fn host_end(&self) -> Result<&str> {
-        let interfaces = &self.added.result.interfaces;
-        let host = interfaces.iter().find(|i| i.sandbox.is_empty());
+        let host = self.added.result.host_interface();
         Ok(&host.context("the result names no link of the host")?.name)
     }
 

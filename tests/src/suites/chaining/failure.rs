@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::chain::{Chained, Runtime, list, on_node, plugin};
 use crate::runtime::{ContainerNs, Plugin};
+use crate::suites::kit::nat;
 use crate::suites::rig::{Rig, Snapshot};
 use crate::{LabGuard, Node};
 
@@ -60,6 +61,7 @@ fn nothing_foreign(node: &Node, when: &str) -> Result<()> {
 }
 
 pub(super) fn all_three(lab: &LabGuard) -> Result<()> {
+    nat::needed(lab)?;
     let node = lab.node("idc1")?;
     let rig = Rig::new(lab, "idc1", "web")?;
     let before = Snapshot::take(&rig)?;
@@ -108,6 +110,7 @@ fn broken(dir: &Path, fails: &str) -> Result<()> {
 }
 
 pub(super) fn leaves_nothing(lab: &LabGuard) -> Result<()> {
+    nat::needed(lab)?;
     let node = lab.node("idc1")?;
     let rig = Rig::new(lab, "idc1", "web")?;
     let before = Snapshot::take(&rig)?;

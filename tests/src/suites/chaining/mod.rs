@@ -10,7 +10,6 @@ mod tuning;
 
 use super::{Check, Suite};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "chaining",
     about: "the reference plugins tuning, bandwidth and portmap behind flatnet",

@@ -13,9 +13,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::chain::{Chained, list, on_node, plugin};
-use crate::suites::kit::eventually;
 use crate::suites::kit::forwarding::Forwarding;
 use crate::suites::kit::tcp::{Greeter, ask};
+use crate::suites::kit::{eventually, nat};
 use crate::suites::rig::{PATIENCE, Rig, Snapshot};
 use crate::{LabGuard, Node};
 
@@ -70,6 +70,7 @@ fn reaches(who: &str, from: &Path, host: IpAddr, seen_as: Option<IpAddr>) -> Res
 }
 
 pub(super) fn maps(lab: &LabGuard) -> Result<()> {
+    nat::needed(lab)?;
     let node = lab.node("idc1")?;
     let rig = Rig::new(lab, "idc1", "web")?;
     let before = Snapshot::take(&rig)?;
@@ -108,6 +109,7 @@ pub(super) fn maps(lab: &LabGuard) -> Result<()> {
 }
 
 pub(super) fn maps_for_others(lab: &LabGuard) -> Result<()> {
+    nat::needed(lab)?;
     // Mode `routed`: answers pass the host, which is the gateway.
     let (vpc1, vpc2) = (lab.node("vpc1")?, lab.node("vpc2")?);
     let (mut container, greeter) = mapped(lab, &vpc1, "cloud", "ch-pm-cloud")?;

@@ -43,6 +43,8 @@ pub(super) fn spots(lab: &LabGuard, nodes: &[&str]) -> Result<Vec<Spot>> {
         let node = lab.node(name)?;
         for (network, conflist) in node.conflists() {
             let list = Conflist::read(&conflist).with_context(|| conflist.display().to_string())?;
+            // GC came with 1.1.0.
+            let list = list.with_version("1.1.0");
             spots.push(Spot {
                 cni: Cni::new(list, &[&lab.layout().bin_dir()]).on_node(&node.netns_path()),
                 node: node.clone(),

@@ -7,10 +7,10 @@ const SEED: &str = "FLATNET_SEED";
 
 /// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): as good as this needs, in four lines.
 #[derive(Debug, Clone)]
-pub(in crate::suites) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 /// The seed of this run: what `FLATNET_SEED` says, or the time.
-pub(in crate::suites) fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let given = std::env::var(SEED).ok().and_then(|s| s.parse().ok());
     given.unwrap_or_else(|| {
         let now = SystemTime::now()
@@ -22,7 +22,7 @@ pub(in crate::suites) fn seed() -> u64 {
 
 impl Dice {
     /// Dice of their own for each user of a seed.
-    pub(in crate::suites) fn new(seed: u64, user: u64) -> Self {
+    pub(crate) fn new(seed: u64, user: u64) -> Self {
         let mut dice = Self(seed ^ user.wrapping_mul(0xa076_1d64_78bd_642f));
         dice.next();
         dice
@@ -36,18 +36,18 @@ impl Dice {
     }
 
     /// A number below `n`, which is not 0.
-    pub(in crate::suites) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         let n = u64::try_from(n.max(1)).unwrap_or(u64::MAX);
         usize::try_from(self.next() % n).unwrap_or(0)
     }
 
     /// True so many times in a hundred.
-    pub(in crate::suites) fn percent(&mut self, percent: usize) -> bool {
+    pub(crate) fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
     /// Up to so many milliseconds.
-    pub(in crate::suites) fn up_to_ms(&mut self, ms: usize) -> Duration {
+    pub(crate) fn up_to_ms(&mut self, ms: usize) -> Duration {
         Duration::from_micros(u64::try_from(self.below(ms * 1000)).unwrap_or(0))
     }
 }

@@ -12,7 +12,7 @@ use super::containers::{Living, anchor, forget_all, spots};
 use super::dice::{Dice, seed};
 use super::ledger::{Call, Ledger};
 use super::verdict::{bury, judge};
-use super::{NODES, PATIENCE, load};
+use super::{NODES, PATIENCE, load, slowness};
 use crate::lab::running;
 use crate::process::poll;
 use crate::screen::Screen;
@@ -39,9 +39,10 @@ pub(super) fn netd(lab: &LabGuard) -> Result<()> {
         // The first ADD had come to its end, and only its answer had not.
         Call::AddAgain => &[11, 100],
     };
+    let slowness = slowness(lab);
     let chaos = Chaos {
-        kills: KILLS,
-        enough: ENOUGH,
+        kills: KILLS / slowness,
+        enough: ENOUGH / slowness,
         limit: NETD_LIMIT,
         kill: kill_netd,
     };
@@ -170,7 +171,7 @@ impl Chaos {
 fn kill_netd(lab: &LabGuard, node: &str, dice: &mut Dice) -> Result<()> {
     if dice.percent(80) {
         lab.wait_ready(node, PATIENCE)?;
-        std::thread::sleep(dice.up_to_ms(200));
+        std::thread::sleep(dice.up_to_ms(200 * slowness(lab)));
     } else {
         std::thread::sleep(dice.up_to_ms(80));
     }

@@ -12,7 +12,7 @@
 //! done and how long is waited, and not how threads and processes meet.
 
 mod containers;
-pub(super) mod dice;
+pub(crate) mod dice;
 mod kills;
 mod leaks;
 mod ledger;
@@ -24,8 +24,8 @@ mod verdict;
 use std::time::Duration;
 
 use super::{Check, Suite};
+use crate::{Datapath, LabGuard};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "chaos",
     about: "daemons killed under load: no address twice, nothing leaked, all that lives reachable",
@@ -51,15 +51,29 @@ pub(super) const SUITE: Suite = Suite {
             run: stores::old_copy,
         },
         Check {
-            sentence: "a thousand ADDs and DELs leave netd as large as it was",
+            sentence: "daemons killed, the database lost and uplinks flapping among containers that talk: nothing is delivered wrongly or left over",
+            run: crate::chaos::small,
+        },
+        Check {
+            sentence: "a thousand ADDs and DELs (fewer in a slow guest) leave netd as large as it was",
             run: leaks::thousand,
         },
     ],
 };
 
 /// How long a daemon may take to be back, or what was left to be mended, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Where containers are attached and things are killed.
 const NODES: [&str; 2] = ["idc1", "idc2"];
 /// How many containers are being attached or detached at a time.
 const WORKERS: usize = 8;
+
+/// How many times slower ADDs are taken to be: the kernel's datapath may be in a guest with one slow
+/// processor. There netd is killed as much less often and lives as much longer, so that calls come
+/// through between two kills, and that much less is attached and detached in a row.
+fn slowness(lab: &LabGuard) -> usize {
+    match lab.datapath() {
+        Datapath::User => 1,
+        Datapath::Kernel => 5,
+    }
+}

@@ -60,7 +60,7 @@ pub(super) fn second_netd(lab: &LabGuard) -> Result<()> {
 /// said when it gave up.
 fn refused(lab: &LabGuard, other: &[(&str, &str)]) -> Result<String> {
     let member = lab.member(NODE)?;
-    let mut argv = netd::unit(lab.layout(), NODE, String::new()).argv;
+    let mut argv = netd::unit(lab.layout(), NODE, lab.datapath(), String::new()).argv;
     for (option, value) in other {
         let at = argv
             .iter()

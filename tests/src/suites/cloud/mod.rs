@@ -20,7 +20,6 @@ pub(super) mod rig;
 
 use super::{Check, Suite};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "cloud",
     about: "the routers forward what their tables say, and vpc-route fills these by the plan",

@@ -183,7 +183,7 @@ pub(in crate::suites) struct Listed {
 
 /// vpc-route with the lab's configuration, changed a little.
 pub(in crate::suites) struct Config {
-    /// The file.
+    /// The configuration file that vpc-route is started with.
     pub(in crate::suites) path: PathBuf,
 }
 
@@ -258,7 +258,7 @@ impl Running {
         Ok(Self(child.context("cannot run vpc-route")?))
     }
 
-    /// Its process.
+    /// The process, which may end at any time.
     ///
     /// # Errors
     /// If it has ended.

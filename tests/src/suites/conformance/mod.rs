@@ -12,7 +12,6 @@ mod wishes;
 
 use super::{Check, Suite};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "conformance",
     about: "CNI 1.1 point by point: the real plugin against the real netd",

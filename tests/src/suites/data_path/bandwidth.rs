@@ -5,13 +5,8 @@ use serde_json::json;
 
 use crate::LabGuard;
 use crate::suites::kit::container::{Container, Wish};
-use crate::suites::kit::rate::{Way, tcp, udp};
+use crate::suites::kit::rate::{Way, limit, tcp, udp};
 use crate::suites::kit::{pair, say};
-
-/// Bits a second, each way.
-const LIMIT: f64 = 20e6;
-/// What is offered: three times as much.
-const OFFERED: u32 = 60_000_000;
 
 /// Where a container's frames go.
 fn way<'a>(from: &'a Container, to: &'a Container) -> Way<'a> {
@@ -24,9 +19,11 @@ fn way<'a>(from: &'a Container, to: &'a Container) -> Way<'a> {
 
 pub(super) fn limits(lab: &LabGuard) -> Result<()> {
     let [idc1, idc2] = pair(lab, "idc")?;
+    let (bits, burst) = (limit(lab), limit(lab) / 10);
+    let (limit, offered) = (f64::from(bits), 3 * bits);
     let rates = json!({
-        "ingressRate": 20_000_000, "ingressBurst": 2_000_000,
-        "egressRate": 20_000_000, "egressBurst": 2_000_000,
+        "ingressRate": bits, "ingressBurst": burst,
+        "egressRate": bits, "egressBurst": burst,
     });
     let wish = Wish::capability("bandwidth", rates);
     let limited = Container::attach_as(lab, &idc1, "web", "dp-bw-limited", &wish)?;
@@ -49,35 +46,35 @@ pub(super) fn limits(lab: &LabGuard) -> Result<()> {
         let there = format!("UDP to the limited from {}", peer.node.name);
         within(
             &there,
-            udp(way(peer, &limited), OFFERED)?,
-            0.6 * LIMIT,
-            1.25 * LIMIT,
+            udp(way(peer, &limited), offered)?,
+            0.6 * limit,
+            1.25 * limit,
         );
         let back = format!("UDP from the limited to {}", peer.node.name);
         within(
             &back,
-            udp(way(&limited, peer), OFFERED)?,
-            0.6 * LIMIT,
-            1.25 * LIMIT,
+            udp(way(&limited, peer), offered)?,
+            0.6 * limit,
+            1.25 * limit,
         );
     }
     // A policer drops what TCP takes for congestion: less than the limit, and not nothing.
     within(
         "TCP to the limited",
         tcp(way(&near, &limited))?,
-        0.1 * LIMIT,
-        1.25 * LIMIT,
+        0.1 * limit,
+        1.25 * limit,
     );
     within(
         "TCP from the limited",
         tcp(way(&limited, &near))?,
-        0.1 * LIMIT,
-        1.25 * LIMIT,
+        0.1 * limit,
+        1.25 * limit,
     );
     within(
         "TCP without limits",
         tcp(way(&near, &far))?,
-        3.0 * LIMIT,
+        3.0 * limit,
         f64::INFINITY,
     );
     limited.check()?;

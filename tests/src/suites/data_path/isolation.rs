@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use flatnet_types::MacAddr;
 
+use super::spoofing::COUNTED;
 use crate::suites::kit::container::Container;
 use crate::suites::kit::frame::{
     ALL_NODES, ALL_NODES_MAC, Arp, Ethernet, Frame, Udp, tagged, vlan_of,
 };
 use crate::suites::kit::wire::{Capture, Sender};
-use crate::suites::kit::{HOST_PORT, SETTLE, output, pair, wire_mac};
+use crate::suites::kit::{HOST_PORT, SETTLE, drops_by_reason, eventually, output, pair, wire_mac};
 use crate::{Lab, LabGuard, Node};
 
 /// A container in VLAN 100, one on each node in VLAN 200, and one on each node in its own.
@@ -192,8 +193,7 @@ pub(super) fn tags_are_dropped(lab: &LabGuard) -> Result<()> {
     let places = Places::attach(lab)?;
     let own = &places.sender;
     let mut forged = Vec::new();
-    // 0 is a priority tag (IEEE 802.1Q §6.9).
-    for vlan in [0, 10, 100, 200, 300] {
+    for vlan in [10, 100, 200, 300] {
         for to in places.same.iter().chain(&places.other) {
             let eth = Ethernet {
                 from: own.mac,
@@ -205,7 +205,8 @@ pub(super) fn tags_are_dropped(lab: &LabGuard) -> Result<()> {
                 ports: (7, 7),
             };
             let frame = tagged(eth.udp4(&format!("UDP for {}", to.id()), udp), vlan);
-            forged.push(tagged(frame.clone(), 100));
+            // 0 is a priority tag (IEEE 802.1Q §6.9), and no way around the one inside of it.
+            forged.extend([0, 100].map(|outer| tagged(frame.clone(), outer)));
             forged.push(frame);
         }
     }
@@ -216,13 +217,76 @@ pub(super) fn tags_are_dropped(lab: &LabGuard) -> Result<()> {
     let [idc1, _] = &places.nodes;
     captures.push(Capture::of(idc1, idc1.spec.uplink.as_str())?);
     let socket = own.sender()?;
+    lab.settle_switches(&[&idc1.name])?;
+    let before = drops_by_reason(idc1)?;
     for frame in &forged {
         socket.send(frame)?;
     }
+    let sent = u64::try_from(forged.len())?;
+    let counted = eventually(COUNTED, || {
+        let counted = drops_by_reason(idc1)?["vlan_tag"] - before["vlan_tag"];
+        ensure!(
+            counted == sent,
+            "{sent} frames with tags were sent, and vlan_tag grew by {counted}"
+        );
+        Ok(())
+    });
     std::thread::sleep(SETTLE);
     captures
         .into_iter()
-        .try_for_each(|c| c.finish()?.has_none(&forged))
+        .try_for_each(|c| c.finish()?.has_none(&forged))?;
+    counted?;
+    Ok(())
+}
+
+/// With a priority of 5 and VLAN ID 0, as some stacks send whatever has a priority.
+pub(super) fn priority_tags_pass(lab: &LabGuard) -> Result<()> {
+    let places = Places::attach(lab)?;
+    let own = &places.sender;
+    let socket = own.sender()?;
+    let captures = places
+        .same
+        .iter()
+        .map(Container::capture)
+        .collect::<Result<Vec<_>>>()?;
+    let mut sent = Vec::new();
+    for to in &places.same {
+        let mac = match to.node.name == own.node.name {
+            true => to.mac,
+            false => wire_mac(&to.node)?,
+        };
+        let eth = Ethernet {
+            from: own.mac,
+            to: mac,
+        };
+        let udp = Udp {
+            from: own.v4,
+            to: to.v4,
+            ports: (7, 7),
+        };
+        sent.push(tagged(eth.udp4("UDP with a priority", udp), 5 << 13));
+        let udp = Udp {
+            from: own.v6,
+            to: to.v6,
+            ports: (7, 7),
+        };
+        sent.push(tagged(
+            eth.udp6("UDP of IPv6 with a priority", udp),
+            5 << 13,
+        ));
+    }
+    for frame in &sent {
+        socket.send(frame)?;
+    }
+    std::thread::sleep(SETTLE);
+    for (capture, frames) in captures.into_iter().zip(sent.chunks(2)) {
+        let seen = capture.finish()?;
+        for frame in frames {
+            let came = seen.has(frame)?;
+            ensure!(vlan_of(came).is_none(), "{} came with a tag", frame.name);
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn uplinks_carry_the_plan(lab: &LabGuard) -> Result<()> {

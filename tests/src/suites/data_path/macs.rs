@@ -1,14 +1,17 @@
 //! What the physical switches learn.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use flatnet_plan::model::MacMode;
+use flatnet_plan::model::{MacMode, Network};
 use flatnet_types::MacAddr;
 
 use crate::suites::kit::container::Container;
-use crate::suites::kit::{pair, wire_mac};
+use crate::suites::kit::frame::untagged;
+use crate::suites::kit::wire::Capture;
+use crate::suites::kit::{eventually, output, pair, wire_mac};
 use crate::{Lab, LabGuard, Node, files};
 
 /// Containers on one node.
@@ -100,20 +103,27 @@ pub(super) fn one_for_a_host(lab: &LabGuard) -> Result<()> {
 }
 
 /// netd of some nodes, with another plan until this is dropped.
-struct OtherPlan<'l> {
+pub(super) struct OtherPlan<'l> {
     lab: &'l Lab,
     nodes: Vec<String>,
 }
 
 impl<'l> OtherPlan<'l> {
     fn of_pods(lab: &'l Lab, nodes: &[&Node], network: &str) -> Result<Self> {
+        Self::start(lab, nodes, network, |known| known.mac = MacMode::Pod)
+    }
+
+    /// With one network changed.
+    pub(super) fn start(
+        lab: &'l Lab,
+        nodes: &[&Node],
+        network: &str,
+        change: impl Fn(&mut Network),
+    ) -> Result<Self> {
         let mut plan = lab.plan().clone();
-        for known in &mut plan.spec.networks {
-            if known.name.as_str() == network {
-                known.mac = MacMode::Pod;
-            }
-        }
-        let file = lab.layout().root().join("plan-mac-pod.yaml");
+        let all = plan.spec.networks.iter_mut();
+        all.filter(|n| n.name.as_str() == network).for_each(change);
+        let file = lab.layout().root().join("plan-of-the-check.yaml");
         files::write_if_changed(&file, flatnet_plan::to_yaml(&plan)?.as_bytes())?;
         let nodes = nodes.iter().map(|n| n.name.clone()).collect();
         let other = Self { lab, nodes };
@@ -131,7 +141,7 @@ impl<'l> OtherPlan<'l> {
         Ok(())
     }
 
-    fn end(&self) -> Result<()> {
+    pub(super) fn end(&self) -> Result<()> {
         for node in &self.nodes {
             self.lab.set_netd_args(node, &[])?;
         }
@@ -146,11 +156,49 @@ impl Drop for OtherPlan<'_> {
     }
 }
 
+fn gateways_of(container: &Container) -> impl Iterator<Item = IpAddr> {
+    let ranges = &container.node.spec.networks[0].ranges;
+    ranges.iter().map(|r| r.gateway)
+}
+
+/// That the wire has seen a container's address announced with a MAC, and that the router has it.
+fn announced(lab: &Lab, wire: Capture, container: &Container, mac: MacAddr) -> Result<()> {
+    let edge = lab.member("edge")?;
+    let knows = || {
+        for ip in container.ips() {
+            let text = output(edge.command("ip").args(["neigh", "show", &ip.to_string()]))?;
+            ensure!(
+                text.contains(&mac.to_string()),
+                "the router has {} where {ip} is at {mac}",
+                text.trim()
+            );
+        }
+        Ok(())
+    };
+    eventually(Duration::from_secs(3), knows)?;
+    let seen = wire.finish()?;
+    // An ARP request for one's own address, behind the tag: sender and target are the same.
+    let own = container.v4.octets();
+    let gratuitous = |frame: &&Vec<u8>| {
+        let frame = untagged(frame);
+        let arp = frame.get(12..14) == Some(&[8, 6][..]) && frame.get(6..12) == Some(&mac.0[..]);
+        arp && frame.get(28..32) == Some(&own[..]) && frame.get(38..42) == Some(&own[..])
+    };
+    let count = seen.frames.iter().filter(gratuitous).count();
+    ensure!(count > 0, "{} saw no announcement with {mac}", seen.place);
+    Ok(())
+}
+
 pub(super) fn of_the_pods(lab: &LabGuard) -> Result<()> {
     let [idc1, idc2] = pair(lab, "idc")?;
     let before = Container::attach(lab, &idc1, "web", "dp-pod-a")?;
     let other_vlan = Container::attach(lab, &idc1, "db", "dp-pod-b")?;
+    for gateway in gateways_of(&before) {
+        before.reaches(gateway)?;
+    }
+    let wire = Capture::of(&idc1, idc1.spec.uplink.as_str())?;
     let plan = OtherPlan::of_pods(lab, &[&idc1, &idc2], "web")?;
+    announced(lab, wire, &before, before.mac)?;
     let after = Container::attach(lab, &idc1, "web", "dp-pod-c")?;
     let far = Container::attach(lab, &idc2, "web", "dp-pod-d")?;
     let all = [&before, &other_vlan, &after, &far];
@@ -173,7 +221,9 @@ pub(super) fn of_the_pods(lab: &LabGuard) -> Result<()> {
     }
 
     // And back, with containers attached.
+    let wire = Capture::of(&idc1, idc1.spec.uplink.as_str())?;
     plan.end()?;
+    announced(lab, wire, &before, own)?;
     speak(lab, &all)?;
     let macs = learned(lab, &idc1)?;
     ensure!(

@@ -1,21 +1,26 @@
 //! `data-path`: real frames between containers, hosts and routers, and what becomes of those
 //! that should not be.
 
+mod allowed;
 mod announce;
 mod bandwidth;
+mod cost;
 mod host;
 mod isolation;
 mod macs;
+mod neighbours;
+mod numbers;
+mod pairs;
 mod reach;
 mod resolve;
 mod reuse;
 mod services;
+mod shares;
 mod spoofing;
 mod trunk;
 
 use super::{Check, Suite};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "data-path",
     about: "frames: who reaches whom, what is dropped, and what the wire shows",
@@ -33,6 +38,10 @@ pub(super) const SUITE: Suite = Suite {
             run: reach::full_size,
         },
         Check {
+            sentence: "packets that are larger than the MTU pass everywhere in fragments",
+            run: reach::in_pieces,
+        },
+        Check {
             sentence: "a smaller MTU of the CNI configuration is honoured, and a larger refused",
             run: reach::smaller_mtu,
         },
@@ -45,8 +54,12 @@ pub(super) const SUITE: Suite = Suite {
             run: isolation::by_the_router,
         },
         Check {
-            sentence: "tagged frames of a container without a trunk are dropped",
+            sentence: "tagged frames of a container without a trunk are dropped and counted",
             run: isolation::tags_are_dropped,
+        },
+        Check {
+            sentence: "a tag that bears a priority and no VLAN is as none",
+            run: isolation::priority_tags_pass,
         },
         Check {
             sentence: "uplinks carry exactly the plan's VLANs",
@@ -55,6 +68,14 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "forged frames arrive nowhere and are counted, each one",
             run: spoofing::forged,
+        },
+        Check {
+            sentence: "a router's and a switch's protocols leave no container and are counted as such; BGP, BFD and mDNS pass",
+            run: spoofing::stays_inside,
+        },
+        Check {
+            sentence: "a network that allows VRRP lets its virtual MAC and addresses through, and they reach their holder",
+            run: allowed::vrrp,
         },
         Check {
             sentence: "what a kernel sends unasked is not counted as forged",
@@ -71,6 +92,14 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "a container hears no ARP or ND that is not for it",
             run: resolve::bystanders_hear_nothing,
+        },
+        Check {
+            sentence: "neighbours find each other with netd stopped for a minute and empty caches",
+            run: neighbours::without_netd,
+        },
+        Check {
+            sentence: "a port that gets another number than it asks for has flows for that one",
+            run: numbers::another_one,
         },
         Check {
             sentence: "a container is announced on the uplink after its ADD",
@@ -93,8 +122,20 @@ pub(super) const SUITE: Suite = Suite {
             run: trunk::receives,
         },
         Check {
+            sentence: "in a VLAN of its trunk a container has its declared addresses, and is no gateway, neighbour, router or server",
+            run: trunk::stays_itself,
+        },
+        Check {
             sentence: "bandwidth limits hold in both directions",
             run: bandwidth::limits,
+        },
+        Check {
+            sentence: "in mode vlan a thousand connections cost the datapath hardly more than by NORMAL",
+            run: cost::mode_vlan,
+        },
+        Check {
+            sentence: "in mode routed a thousand connections cost the datapath hardly more than by NORMAL",
+            run: cost::mode_routed,
         },
         Check {
             sentence: "a host and its own containers talk without the router",
@@ -111,6 +152,14 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "a service's answers pass the host that chose its container, in mode vlan too",
             run: services::answers_pass_the_host,
+        },
+        Check {
+            sentence: "containers that speak directly and by services at once lose no first answer",
+            run: pairs::first_answers,
+        },
+        Check {
+            sentence: "a container that uses up its share of connections to services harms itself alone",
+            run: shares::used_up,
         },
     ],
 };

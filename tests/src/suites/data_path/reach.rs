@@ -131,9 +131,27 @@ pub(super) fn full_size(lab: &LabGuard) -> Result<()> {
     Ok(())
 }
 
+/// Echoes of more octets than two frames hold, and of as many more as make the last fragment tiny.
+pub(super) fn in_pieces(lab: &LabGuard) -> Result<()> {
+    let places = Everywhere::attach(lab)?;
+    let infrastructure = infrastructure(lab)?;
+    for from in [&places.web, &places.all[4]] {
+        for to in places
+            .others(from)
+            .into_iter()
+            .chain(infrastructure.iter().copied())
+        {
+            for octets in ["4000", "1477"] {
+                from.reaches_with(to, &["-s", octets])?;
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn smaller_mtu(lab: &LabGuard) -> Result<()> {
     let [idc1, _] = pair(lab, "idc")?;
-    let wish = Wish::conf("mtu", json!(1400));
+    let wish = Wish::conf("mtu", json!(1400)).of_version("1.1.0");
     let small = Container::attach_as(lab, &idc1, "web", "dp-mtu", &wish)?;
     ensure!(mtu(&small)? == 1400, "the MTU inside is {}", mtu(&small)?);
     let said = small

@@ -1,4 +1,4 @@
-//! ARP and neighbour discovery are answered by the bridge.
+//! ARP is answered by the bridge, and neighbour discovery by the one who is asked for.
 
 use anyhow::{Result, bail};
 
@@ -20,11 +20,11 @@ pub(super) fn bystanders_hear_nothing(lab: &LabGuard) -> Result<()> {
     for container in [&asks, &near, &far] {
         container.settle()?;
     }
-    // Not even those who are asked for hear the question.
-    let listeners = bystanders.iter().chain([&near, &far]);
-    let captures = listeners
+    let captures = bystanders
+        .iter()
         .map(Container::capture)
         .collect::<Result<Vec<_>>>()?;
+    let asked_for = [near.capture()?, far.capture()?];
 
     let edge = lab.member("edge")?;
     for family in ["-4", "-6"] {
@@ -50,15 +50,30 @@ pub(super) fn bystanders_hear_nothing(lab: &LabGuard) -> Result<()> {
         asks.reaches(gateway)?;
     }
     std::thread::sleep(SETTLE);
-    captures.into_iter().try_for_each(|c| silent(&c.finish()?))
+    captures
+        .into_iter()
+        .try_for_each(|c| silent(&c.finish()?, None))?;
+    // Those who are asked for hear what is about themselves.
+    for (capture, of) in asked_for.into_iter().zip([&near, &far]) {
+        silent(&capture.finish()?, Some(of))?;
+    }
+    Ok(())
 }
 
-/// Answers are for whoever asked; questions are for nobody.
-fn silent(seen: &Seen) -> Result<()> {
+/// Answers are for whoever asked. Nobody hears an ARP request, and only a container itself the
+/// solicitations for its addresses.
+fn silent(seen: &Seen, of: Option<&Container>) -> Result<()> {
+    let own = of.map_or(Vec::new(), |c| vec![c.v6, c.link_local()]);
     for frame in &seen.frames {
         let question = match (frame.get(12..14), frame.get(20..22), frame.get(54)) {
             (Some([0x08, 0x06]), Some([0, 1]), _) => "an ARP request",
-            (Some([0x86, 0xdd]), _, Some(135)) if frame[20] == 58 => "a neighbour solicitation",
+            (Some([0x86, 0xdd]), _, Some(135)) if frame[20] == 58 => {
+                let target = frame.get(62..78);
+                if own.iter().any(|ip| target == Some(&ip.octets()[..])) {
+                    continue;
+                }
+                "a neighbour solicitation"
+            }
             _ => continue,
         };
         bail!("{} heard {question}: {frame:02x?}", seen.place);

@@ -7,40 +7,15 @@ use serde_json::json;
 
 use crate::suites::kit::container::{Container, Wish, ping};
 use crate::suites::kit::pair;
-use crate::{Lab, LabGuard};
+use crate::{LabGuard, NetdArgs};
 
 /// How long a netd may take to be ready again.
 const READY: Duration = Duration::from_secs(15);
 
-/// A netd whose addresses rest for a second only, until this is dropped.
-struct ShortRest<'l> {
-    lab: &'l Lab,
-    node: String,
-}
-
-impl<'l> ShortRest<'l> {
-    fn of(lab: &'l Lab, node: &str) -> Result<Self> {
-        let rest = Self {
-            lab,
-            node: node.to_owned(),
-        };
-        lab.set_netd_args(node, &["--rest", "1"])?;
-        lab.wait_ready(node, READY)?;
-        Ok(rest)
-    }
-}
-
-impl Drop for ShortRest<'_> {
-    fn drop(&mut self) {
-        // The next `up` does it where this fails.
-        let _ = self.lab.set_netd_args(&self.node, &[]);
-        let _ = self.lab.wait_ready(&self.node, READY);
-    }
-}
-
 pub(super) fn at_once(lab: &LabGuard) -> Result<()> {
     let [idc1, idc2] = pair(lab, "idc")?;
-    let _rest = ShortRest::of(lab, &idc1.name)?;
+    // Addresses rest for a second only.
+    let _rest = NetdArgs::set(lab, &[&idc1.name], &["--rest", "1"], READY)?;
     let near = Container::attach(lab, &idc1, "web", "dp-reuse-near")?;
     let far = Container::attach(lab, &idc2, "web", "dp-reuse-far")?;
     let edge = lab.member("edge")?;

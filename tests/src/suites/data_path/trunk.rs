@@ -12,7 +12,11 @@ use crate::suites::kit::frame::{Arp, Ethernet, Udp, tagged, vlan_of};
 use crate::suites::kit::wire::Capture;
 use crate::suites::kit::{SETTLE, pair, wire_mac};
 
-/// An address of VLAN 200 that no range holds: the trunk container's own affair.
+mod forged;
+
+pub(super) use forged::stays_itself;
+
+/// An address of VLAN 200 that no range holds, and that the plan's network `web` declares.
 const ITS_OWN: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 77);
 
 pub(super) fn sends(lab: &LabGuard) -> Result<()> {
@@ -43,10 +47,13 @@ pub(super) fn sends(lab: &LabGuard) -> Result<()> {
     let uplink = Capture::of(&idc1, idc1.spec.uplink.as_str())?;
     let receiver = far.capture()?;
     let socket = trunk.sender()?;
+    trunk.settle()?;
+    lab.settle_switches(&[&idc1.name])?;
     for frame in forbidden.iter().chain([&allowed]) {
         socket.send(frame)?;
     }
     std::thread::sleep(SETTLE);
+    lab.settle_switches(&[&idc1.name, &idc2.name])?;
     let seen = uplink.finish()?;
     let left = seen.has(&allowed)?;
     ensure!(

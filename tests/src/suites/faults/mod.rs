@@ -12,7 +12,6 @@ mod undo;
 
 use super::{Check, Suite};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "faults",
     about: "a fault injected at every step of ADD and DEL leaves nothing behind",

@@ -22,6 +22,8 @@ pub(in crate::suites) struct Wish {
     pub(in crate::suites) conf: Vec<(&'static str, Value)>,
     /// `runtimeConfig`.
     pub(in crate::suites) capabilities: Vec<(&'static str, Value)>,
+    /// CNI's version; `None`: as the node's configuration says.
+    version: Option<&'static str>,
 }
 
 impl Wish {
@@ -39,6 +41,12 @@ impl Wish {
             capabilities: vec![(key, value)],
             ..Self::default()
         }
+    }
+
+    /// By another version of CNI than the node's configuration: 1.1.0 results have the MTU.
+    pub(in crate::suites) fn of_version(mut self, version: &'static str) -> Self {
+        self.version = Some(version);
+        self
     }
 
     /// With one more key of `runtimeConfig`.
@@ -120,6 +128,9 @@ impl Container {
         let found = conflists.iter().find(|(name, _)| name.as_str() == network);
         let (_, file) = found.with_context(|| format!("{} has no network {network}", node.name))?;
         let mut list = Conflist::read(file)?;
+        if let Some(version) = wish.version {
+            list = list.with_version(version);
+        }
         for (key, value) in &wish.conf {
             for plugin in &mut list.plugins {
                 plugin.conf.insert((*key).to_owned(), value.clone());
@@ -196,6 +207,15 @@ impl Container {
         [self.v4.into(), self.v6.into()]
     }
 
+    /// The name of the host's end of its link, which is its port of the bridge.
+    ///
+    /// # Errors
+    /// If the result names none.
+    pub(in crate::suites) fn host_end(&self) -> Result<&str> {
+        let host_end = self.added.result.host_interface();
+        Ok(&host_end.context("the result names no host's end")?.name)
+    }
+
     /// The link-local address of its MAC.
     pub(in crate::suites) fn link_local(&self) -> Ipv6Addr {
         self.mac.link_local()
@@ -216,7 +236,7 @@ impl Container {
         Ok(())
     }
 
-    /// Its namespace.
+    /// The path of its network namespace.
     pub(in crate::suites) fn netns(&self) -> &Path {
         self.netns.path()
     }
@@ -291,10 +311,12 @@ impl Container {
 /// # Errors
 /// If one is lost or doubled, with what ping printed.
 pub(in crate::suites) fn ping(command: &mut Command, to: &str) -> Result<()> {
-    // Once one answer came, `-W` gives the last no more than two round trips, which a busy
-    // machine exceeds. With `-w`, ping goes on until it has three answers: to these three?
+    // All three at once: then ping waits for each as long as `-W` says. Spaced, it gives the last
+    // no more than two round trips once one answer came; and with `-w` it goes on until it has
+    // three answers, of which later ones may overtake earlier ones: the kernel's datapath handles
+    // the first packets of a flow in userspace and the next ones by itself.
     command
-        .args(["-n", "-c", "3", "-i", "0.05", "-w", "3", to])
+        .args(["-n", "-c", "3", "-l", "3", "-W", "3", to])
         .env("LC_ALL", "C");
     let out = command.output().context("cannot run ping")?;
     let text = String::from_utf8_lossy(&out.stdout);

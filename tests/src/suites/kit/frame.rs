@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use flatnet_types::MacAddr;
 
+mod change;
+
 /// The length of a mark.
 const MARK: usize = 16;
 /// The least that a frame has, without its check sequence (IEEE 802.3 §4A.4.2).
@@ -23,6 +25,7 @@ const TARGET_LINK_LAYER: u8 = 2;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 const DESTINATION_OPTIONS: u8 = 60;
+const FRAGMENT: u8 = 44;
 
 /// What tells one frame from every other of the lab. It stands at the end of the frame, and
 /// inside the payload where there is one, for routers cut the end off.
@@ -40,7 +43,7 @@ impl Mark {
         Self(mark)
     }
 
-    /// Its bytes.
+    /// The sixteen bytes that are looked for in captures.
     pub(in crate::suites) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -56,7 +59,6 @@ impl Mark {
 pub(in crate::suites) struct Frame {
     /// What it is, for messages.
     pub(in crate::suites) name: String,
-    /// Its mark.
     pub(in crate::suites) mark: Mark,
     /// As it goes out.
     pub(in crate::suites) bytes: Vec<u8>,
@@ -114,6 +116,32 @@ impl Ethernet {
         let mark = Mark::new();
         let segment = datagram(udp.ports, mark.bytes());
         let packet = ipv6(udp.from, udp.to, UDP, &segment);
+        self.marked(name, mark, 0x86dd, &packet)
+    }
+
+    /// A packet of any protocol over IPv4 that bears the mark behind `head`.
+    pub(in crate::suites) fn ip4(
+        self,
+        name: &str,
+        protocol: u8,
+        (from, to): (Ipv4Addr, Ipv4Addr),
+        head: &[u8],
+    ) -> Frame {
+        let mark = Mark::new();
+        let packet = ipv4(from, to, protocol, &[head, mark.bytes()].concat());
+        self.marked(name, mark, 0x0800, &packet)
+    }
+
+    /// The same over IPv6.
+    pub(in crate::suites) fn ip6(
+        self,
+        name: &str,
+        protocol: u8,
+        (from, to): (Ipv6Addr, Ipv6Addr),
+        head: &[u8],
+    ) -> Frame {
+        let mark = Mark::new();
+        let packet = ipv6(from, to, protocol, &[head, mark.bytes()].concat());
         self.marked(name, mark, 0x86dd, &packet)
     }
 
@@ -251,16 +279,19 @@ fn datagram((from, to): (u16, u16), payload: &[u8]) -> Vec<u8> {
 
 fn udp4(udp: Udp<Ipv4Addr>, payload: &[u8]) -> Vec<u8> {
     // A checksum of zero says that there is none (RFC 768).
-    let segment = datagram(udp.ports, payload);
-    let length = u16::try_from(segment.len() + 20).unwrap_or(u16::MAX);
+    ipv4(udp.from, udp.to, UDP, &datagram(udp.ports, payload))
+}
+
+fn ipv4(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len() + 20).unwrap_or(u16::MAX);
     let mut packet = vec![0x45, 0];
     packet.extend(length.to_be_bytes());
-    packet.extend([0, 0, 0x40, 0, 64, UDP, 0, 0]);
-    packet.extend(udp.from.octets());
-    packet.extend(udp.to.octets());
+    packet.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
+    packet.extend(from.octets());
+    packet.extend(to.octets());
     let sum = checksum(&packet);
     packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    packet.extend(segment);
+    packet.extend(payload);
     packet
 }
 
@@ -308,53 +339,4 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FROM: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-    const BETWEEN: Ethernet = Ethernet {
-        from: FROM,
-        to: MacAddr::BROADCAST,
-    };
-
-    #[test]
-    fn every_frame_is_long_enough_and_bears_a_mark_of_its_own() {
-        let one = BETWEEN.frame("one", 0x88cc, &[]);
-        let other = BETWEEN.frame("other", 0x88cc, &[]);
-        assert_eq!(one.bytes.len(), LEAST);
-        assert!(one.mark.is_in(&one.bytes) && !one.mark.is_in(&other.bytes));
-    }
-
-    #[test]
-    fn a_tag_goes_in_and_comes_out() {
-        let plain = BETWEEN.frame("one", 0x88cc, &[7]);
-        let frame = tagged(plain.clone(), 200);
-        assert_eq!(vlan_of(&frame.bytes), Some(200));
-        assert_eq!(vlan_of(&plain.bytes), None);
-        assert_eq!(untagged(&frame.bytes), plain.bytes);
-    }
-
-    #[test]
-    fn a_datagram_over_ipv6_has_a_checksum_that_verifies() {
-        let to: Ipv6Addr = "fd10:100::2".parse().expect("an address");
-        let udp = Udp {
-            from: to,
-            to,
-            ports: (1, 2),
-        };
-        let frame = BETWEEN.udp6("one", udp);
-        let packet = &frame.bytes[14..frame.bytes.len() - MARK];
-        let mut pseudo = packet[8..40].to_vec();
-        pseudo.extend([0, 0, 0, 24, 0, 0, 0, UDP]);
-        pseudo.extend(&packet[40..64]);
-        assert_eq!(checksum(&pseudo), 0);
-    }
-
-    #[test]
-    fn a_solicitation_goes_to_the_group_of_its_target() {
-        let target: Ipv6Addr = "fd10:100::1:2".parse().expect("an address");
-        let (group, mac) = solicited_node(target);
-        assert_eq!(group.to_string(), "ff02::1:ff01:2");
-        assert_eq!(mac.to_string(), "33:33:ff:01:00:02");
-    }
-}
+mod tests;

@@ -3,17 +3,22 @@
 //! ```text
 //!   [container] ADD as a runtime does it ──▶ ping, ip, a raw socket inside
 //!   [frame] frames written by hand, marked ──[wire] send──▶ the lab ──[wire] Capture──▶ seen?
+//!   [nat] is the kernel fit for it?
 //!   [pings] a stream of pings, and the gaps in it     [rate] bits a second     [tcp] who calls
 //! ```
 
 pub(super) mod container;
 pub(super) mod forwarding;
 pub(super) mod frame;
+pub(super) mod nat;
 pub(super) mod pings;
 pub(super) mod rate;
+mod server;
 pub(super) mod tcp;
+pub(in crate::suites) mod udp;
 pub(super) mod wire;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +30,9 @@ use crate::{Lab, Member, Node};
 
 /// The host's end in the bridge.
 pub(super) const HOST_PORT: &str = "flat0";
+
+/// How long until a netd that was started anew serves again; generous, because the machine may be busy.
+pub(super) const READY: Duration = Duration::from_secs(20);
 
 /// How long frames take through the lab and out of a capture, on a busy machine.
 pub(super) const SETTLE: Duration = Duration::from_millis(400);
@@ -81,26 +89,34 @@ pub(super) fn eventually<T>(
 /// # Errors
 /// If netd does not answer, or has no such metric.
 pub(super) fn drops(node: &Node) -> Result<u64> {
-    metric(node, "flatnet_port_security_drops_total")
+    Ok(drops_by_reason(node)?.values().sum())
 }
 
-/// A metric without labels.
+/// The same by reason, of which each is there from the beginning.
 ///
 /// # Errors
 /// If netd does not answer, or has no such metric.
-pub(super) fn metric(node: &Node, name: &str) -> Result<u64> {
+pub(super) fn drops_by_reason(node: &Node) -> Result<BTreeMap<String, u64>> {
+    let text = metrics(node)?;
+    let line = |l: &str| -> Option<Result<(String, u64)>> {
+        let labelled = l.strip_prefix("flatnet_port_security_drops_total{reason=\"")?;
+        let (reason, value) = labelled.split_once("\"} ")?;
+        let value = value.trim().parse().with_context(|| l.to_owned());
+        Some(value.map(|v| (reason.to_owned(), v)))
+    };
+    let reasons: BTreeMap<_, _> = text.lines().filter_map(line).collect::<Result<_>>()?;
+    if reasons.is_empty() {
+        bail!("drops are not among the metrics of {}", node.name);
+    }
+    Ok(reasons)
+}
+
+fn metrics(node: &Node) -> Result<String> {
     let (status, text) = crate::netd::get(&node.paths.netd_sock(), "/metrics")?;
     if status != 200 {
         bail!("netd of {} answers {status}: {text}", node.name);
     }
-    let value = text
-        .lines()
-        .find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
-    let value = value.with_context(|| format!("{name} is not among the metrics"))?;
-    value
-        .trim()
-        .parse()
-        .with_context(|| format!("{name} {value}"))
+    Ok(text)
 }
 
 /// Nodes whose names begin so, in the plan's order.
@@ -122,7 +138,7 @@ pub(super) fn pair(lab: &Lab, site: &str) -> Result<[Node; 2]> {
 /// The MAC of an interface.
 ///
 /// # Errors
-/// If there is none.
+/// If the member has no such interface.
 pub(super) fn mac_of(member: &Member, interface: &str) -> Result<MacAddr> {
     // `/sys` is of the namespace that it was mounted in: `ip` asks the right one.
     let text = output(

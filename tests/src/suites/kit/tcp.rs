@@ -3,20 +3,20 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::server::Server;
 use crate::netns;
+
+/// How long a server that nobody calls waits until it looks again.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Listens in a namespace until it is dropped, and tells each caller its address.
 #[derive(Debug)]
 pub(in crate::suites) struct Greeter {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 impl Greeter {
@@ -29,33 +29,14 @@ impl Greeter {
         let listener = netns::enter(netns, || TcpListener::bind(any))?;
         let listener = listener.with_context(|| format!("listen at port {port}"))?;
         listener.set_nonblocking(true)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                match listener.accept() {
-                    Ok((mut stream, peer)) => {
-                        // A caller that went away is none of the server's business.
-                        let _ = write!(stream, "{}", peer.ip().to_canonical());
-                    }
-                    Err(_) => std::thread::sleep(Duration::from_millis(5)),
-                }
+        let server = Server::start(move || match listener.accept() {
+            Ok((mut stream, peer)) => {
+                // A caller that went away is none of the server's business.
+                let _ = write!(stream, "{}", peer.ip().to_canonical());
             }
+            Err(_) => std::thread::sleep(LOOK),
         });
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Greeter {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It does not panic.
-            let _ = thread.join();
-        }
+        Ok(Self { _server: server })
     }
 }
 

@@ -42,13 +42,17 @@ impl Sender {
     /// # Errors
     /// If the kernel refuses.
     pub(in crate::suites) fn send(&self, frame: &Frame) -> Result<()> {
-        let sent = send(self.socket.as_raw_fd(), &frame.bytes, MsgFlags::empty())
-            .with_context(|| format!("send {}", frame.name))?;
-        ensure!(
-            sent == frame.bytes.len(),
-            "{}: {sent} bytes were sent",
-            frame.name
-        );
+        self.send_bytes(&frame.bytes)
+            .with_context(|| format!("send {}", frame.name))
+    }
+
+    /// The same for bytes.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(in crate::suites) fn send_bytes(&self, bytes: &[u8]) -> Result<()> {
+        let sent = send(self.socket.as_raw_fd(), bytes, MsgFlags::empty())?;
+        ensure!(sent == bytes.len(), "{sent} bytes were sent");
         Ok(())
     }
 }
@@ -59,6 +63,31 @@ fn address(interface: &str) -> Result<LinkAddr> {
     all.filter(|i| i.interface_name == interface)
         .find_map(|i| i.address?.as_link_addr().copied())
         .with_context(|| format!("there is no interface {interface}"))
+}
+
+/// Starts a tcpdump in a namespace, with these arguments, that writes what it sees to a pipe at once.
+///
+/// # Errors
+/// If it cannot be run.
+pub(in crate::suites) fn tcpdump(netns: &Path, what: &[&str]) -> Result<Child> {
+    let mut command: Command = run::command("tcpdump");
+    command
+        .args([
+            "-p",
+            "-n",
+            "-U",
+            "--immediate-mode",
+            "-Z",
+            "root",
+            "-B",
+            "4096",
+            "-w",
+            "-",
+        ])
+        .args(what)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    netns::enter(netns, || command.spawn())?.context("cannot run tcpdump")
 }
 
 /// A tcpdump that runs. It sees 802.1Q tags, which the kernel takes off a raw socket's frames.
@@ -97,24 +126,7 @@ impl Capture {
     }
 
     fn start(place: &str, netns: &Path, what: &[&str]) -> Result<Self> {
-        let mut command: Command = run::command("tcpdump");
-        command
-            .args([
-                "-p",
-                "-n",
-                "-U",
-                "--immediate-mode",
-                "-Z",
-                "root",
-                "-B",
-                "4096",
-                "-w",
-                "-",
-            ])
-            .args(what)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = netns::enter(netns, || command.spawn())?.context("cannot run tcpdump")?;
+        let mut child = tcpdump(netns, what)?;
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
         let mut capture = Self {
@@ -188,7 +200,7 @@ impl Drop for Capture {
 /// What a capture saw.
 #[derive(Debug)]
 pub(in crate::suites) struct Seen {
-    /// Where.
+    /// The capture's name, for messages.
     pub(in crate::suites) place: String,
     /// Each frame, with its 802.1Q tag.
     pub(in crate::suites) frames: Vec<Vec<u8>>,

@@ -32,7 +32,7 @@ static CLUSTER: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
 
 /// An API server and its etcd.
 pub(super) struct Cluster {
-    /// Its files.
+    /// Directory that all its files are in.
     pub(super) dir: PathBuf,
     kube: PathBuf,
     etcd: Mutex<Option<Child>>,

@@ -20,7 +20,6 @@ mod rig;
 
 use super::{Check, Suite};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "kubernetes",
     about: "vpc-route leads by a Lease of a real API server, and never do two write",

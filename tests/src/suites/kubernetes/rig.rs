@@ -92,7 +92,7 @@ pub(super) fn leads(cluster: &Cluster, name: &str) -> Result<()> {
 /// The log of one that was started by that configuration.
 ///
 /// # Errors
-/// If there is none.
+/// If it cannot be read.
 pub(super) fn log(config: &Config) -> Result<String> {
     Ok(std::fs::read_to_string(config.path.with_extension("log"))?)
 }

@@ -24,7 +24,6 @@ const FOLLOWED: Duration = Duration::from_secs(60);
 /// What may be missing of a rest that is looked at from outside.
 const BLUR: Duration = Duration::from_millis(500);
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "ranges",
     about: "ranges that ipamd cuts, moves and takes back, by `flatctl` and without a restart",

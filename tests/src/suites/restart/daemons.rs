@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::READY;
+use super::mend::FOREIGN_PORT;
 use crate::suites::kit::container::Container;
 use crate::suites::kit::pings::{Outcome, Stream};
 use crate::suites::kit::{eventually, pair, say};
@@ -83,6 +84,10 @@ pub(super) fn one_after_the_other(lab: &LabGuard) -> Result<()> {
             let running = streams.start("0.05")?;
             kill(&node, &files)?;
             let (_, took) = eventually(GAP, || streams.reached())?;
+            // The kernel's datapath goes on with the flows that it has; what there is to see
+            // comes with the new switch, which forgets them.
+            lab.wait_ready(name, READY)?;
+            eventually(GAP, || streams.reached())?;
             let outcomes = finish(running)?;
             say(&format!(
                 "{what} of {name} killed: all reached after {:.2} s, the longest gap was {:.2} s",
@@ -168,15 +173,18 @@ pub(super) fn netd_applies_nothing(lab: &LabGuard) -> Result<()> {
     Ok(())
 }
 
-/// Has netd look, and gives its report.
+/// Has netd look, and gives its report. A port of somebody else, which a check has put into the
+/// bridge, is the only problem that it may name.
 ///
 /// # Errors
 /// If it does not answer, or does not reach what it wants.
 pub(super) fn reconcile(node: &Node) -> Result<Value> {
     let (status, body) = netd::post(&node.paths.netd_sock(), "/v1/reconcile")?;
     let report: Value = serde_json::from_str(&body)?;
+    let named = report["problems"].as_array().cloned().unwrap_or_default();
+    let unexpected = |p: &Value| !p.as_str().is_some_and(|text| text.contains(FOREIGN_PORT));
     ensure!(
-        status == 200 && report["converged"] == true && report["problems"] == serde_json::json!([]),
+        status == 200 && report["converged"] == true && !named.iter().any(unexpected),
         "{}: {status} {report}",
         node.name
     );

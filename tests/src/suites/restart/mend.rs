@@ -9,7 +9,7 @@ use super::READY;
 use super::daemons::{ops_since_start, reconcile};
 use crate::suites::kit::container::{Container, ping};
 use crate::suites::kit::{HOST_PORT, eventually, output, pair, say};
-use crate::{Lab, LabGuard, Node};
+use crate::{Lab, LabGuard, NetdArgs, Node};
 
 const BRIDGE: &str = "br-flat";
 /// The cookie of somebody else's flow.
@@ -17,10 +17,14 @@ const FOREIGN_COOKIE: &str = "cookie=0x1234";
 /// What no flow of ours matches.
 const NOBODYS_MATCH: &str = "table=5,priority=7,dl_type=0x9999";
 /// Nobody's port.
-const FOREIGN_PORT: &str = "foreign0";
+pub(super) const FOREIGN_PORT: &str = "foreign0";
 
-/// A node with containers, and a neighbour that speaks with them.
-struct Place {
+/// A node with containers, and a neighbour that speaks with them. Its netd repairs when it is
+/// told to, and not before, until this is dropped: else nothing would stay broken for long enough
+/// to be looked at. That it repairs by itself is what suite `truth` shows.
+struct Place<'l> {
+    lab: &'l Lab,
+    _idle: NetdArgs<'l>,
     node: Node,
     own: [Container; 2],
     far: Container,
@@ -28,10 +32,12 @@ struct Place {
     done: RefCell<Vec<String>>,
 }
 
-impl Place {
-    fn attach(lab: &Lab) -> Result<Self> {
+impl<'l> Place<'l> {
+    fn attach(lab: &'l Lab) -> Result<Self> {
         let [idc1, idc2] = pair(lab, "idc")?;
         let place = Self {
+            lab,
+            _idle: NetdArgs::idle(lab, &[&idc1.name], READY)?,
             own: [
                 Container::attach(lab, &idc1, "web", "rm-a")?,
                 Container::attach(lab, &idc1, "db", "rm-b")?,
@@ -71,23 +77,17 @@ impl Place {
     }
 
     fn ofctl(&self, args: &[&str]) -> Result<String> {
-        output(
-            self.node
-                .command("ovs-ofctl")
-                .args(["-O", "OpenFlow14"])
-                .args(args),
-        )
+        output(self.node.ofctl().args(args))
     }
 
-    /// The flows, without counters, but for the one that is foreign.
+    /// The flows, without counters.
     fn flows(&self) -> Result<BTreeSet<String>> {
         let text = self.ofctl(&["--no-stats", "dump-flows", BRIDGE])?;
         let flows = text
             .lines()
             .map(str::trim)
             .filter(|l| l.starts_with("cookie="));
-        let own = flows.filter(|l| !l.contains(FOREIGN_COOKIE));
-        Ok(own.map(str::to_owned).collect())
+        Ok(flows.map(str::to_owned).collect())
     }
 
     /// That the flows are these again.
@@ -124,6 +124,8 @@ impl Place {
         );
         self.done.replace(done);
         say(&format!("{broken}: {applied} ops in {took} ms"));
+        // The pings that found it broken may have left a verdict in the datapath's cache.
+        self.lab.settle_switches(&[&self.node.name])?;
         self.works().with_context(|| broken.to_owned())?;
         let report = reconcile(&self.node)?;
         ensure!(
@@ -150,8 +152,6 @@ pub(super) fn flows(lab: &LabGuard) -> Result<()> {
     place.ofctl(&["del-flows", BRIDGE])?;
     let foreign = format!("{FOREIGN_COOKIE},{NOBODYS_MATCH},actions=drop");
     place.ofctl(&["add-flow", BRIDGE, &foreign])?;
-    let delete = || place.ofctl(&["del-flows", BRIDGE, &format!("{FOREIGN_COOKIE}/-1")]);
-    let _undo = Undo(&delete);
     place.broken()?;
     place.mend("all flows deleted")?;
     place.has_flows(&before)?;
@@ -167,24 +167,13 @@ pub(super) fn flows(lab: &LabGuard) -> Result<()> {
     let pretended = format!("cookie=0x464e000000000000,{NOBODYS_MATCH},in_port=9,actions=drop");
     place.ofctl(&["add-flow", BRIDGE, &pretended])?;
     place.mend("a flow changed, and one with our mark added")?;
-    place.has_flows(&before)?;
-    let all = place.ofctl(&["dump-flows", BRIDGE])?;
-    ensure!(
-        all.contains(FOREIGN_COOKIE),
-        "the foreign flow was deleted: {all}"
-    );
-    Ok(())
+    place.has_flows(&before)
 }
 
 pub(super) fn port(lab: &LabGuard) -> Result<()> {
     let place = Place::attach(lab)?;
     let uplink = place.node.spec.uplink.as_str();
-    let interfaces = &place.own[0].added.result.interfaces;
-    let host_end = interfaces.iter().find(|i| i.sandbox.is_empty());
-    let host_end = host_end
-        .context("the result names the host's end")?
-        .name
-        .clone();
+    let host_end = place.own[0].host_end()?.to_owned();
     place.vsctl(&[
         "--may-exist",
         "add-port",
@@ -310,32 +299,10 @@ pub(super) fn bridge(lab: &LabGuard) -> Result<()> {
     Ok(())
 }
 
-/// A netd that looks every two seconds, until this is dropped.
-struct OftenLooking<'l> {
-    lab: &'l Lab,
-    node: &'l Node,
-}
-
-impl<'l> OftenLooking<'l> {
-    fn start(lab: &'l Lab, node: &'l Node) -> Result<Self> {
-        let often = Self { lab, node };
-        lab.set_netd_args(&node.name, &["--resync", "2"])?;
-        lab.wait_ready(&node.name, READY)?;
-        Ok(often)
-    }
-}
-
-impl Drop for OftenLooking<'_> {
-    fn drop(&mut self) {
-        // The next `up` does it where this fails.
-        let _ = self.lab.set_netd_args(&self.node.name, &[]);
-        let _ = self.lab.wait_ready(&self.node.name, READY);
-    }
-}
-
 pub(super) fn by_itself(lab: &LabGuard) -> Result<()> {
     let place = Place::attach(lab)?;
-    let _often = OftenLooking::start(lab, &place.node)?;
+    let often = ["--no-events", "--resync", "2"];
+    let _often = NetdArgs::set(lab, &[&place.node.name], &often, READY)?;
     // A look every two seconds; the pings of one attempt take as long again.
     let limit = READY;
     let address = place

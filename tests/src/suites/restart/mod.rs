@@ -11,18 +11,15 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::kit::container::Container;
-use super::kit::pair;
 use super::kit::pings::Stream;
+use super::kit::{READY, pair};
 use super::{Check, Suite};
 use crate::{LabGuard, Node};
 
-/// How long until netd serves again; generous, because the machine may be busy.
-const READY: Duration = Duration::from_secs(20);
 /// How long until traffic flows again after Open vSwitch was killed. The userspace datapath
 /// stops with its process.
 const RECOVERED: Duration = Duration::from_secs(15);
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "restart",
     about: "netd and Open vSwitch die under traffic; what was broken by hand is mended",
@@ -44,7 +41,7 @@ pub(super) const SUITE: Suite = Suite {
             run: daemons::netd_applies_nothing,
         },
         Check {
-            sentence: "flows that were deleted by hand come back, and foreign ones stay",
+            sentence: "flows that were deleted by hand come back, and foreign ones go",
             run: mend::flows,
         },
         Check {
@@ -68,12 +65,7 @@ pub(super) const SUITE: Suite = Suite {
 
 /// The flows of a node without their counters and ages.
 fn flows(node: &Node) -> Result<BTreeSet<(String, bool)>> {
-    let text = super::kit::output(node.command("ovs-ofctl").args([
-        "-O",
-        "OpenFlow14",
-        "dump-flows",
-        "br-flat",
-    ]))?;
+    let text = super::kit::output(node.ofctl().args(["dump-flows", "br-flat"]))?;
     let mut flows = BTreeSet::new();
     for line in text.lines().filter(|l| l.contains("cookie=")) {
         let Some((head, tail)) = line.split_once("table=") else {

@@ -9,6 +9,9 @@ use super::{PATIENCE, wait};
 use crate::supervise::{self, Unit, read_units, write_units};
 use crate::{Lab, netd};
 
+/// The file of another plan than the lab's, in the node's directory.
+const OTHER_PLAN: &str = "other-plan.yaml";
+
 /// A node's netd that is not as usual; dropping it makes it so again. After a kill, the next
 /// `up` does.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl<'l> Changed<'l> {
     ) -> Result<Self> {
         let mut plan = lab.plan().clone();
         change(&mut plan);
-        let path = lab.member(node)?.paths.dir().join("other-plan.yaml");
+        let path = lab.member(node)?.paths.dir().join(OTHER_PLAN);
         std::fs::write(&path, flatnet_plan::to_yaml(&plan)?)?;
         let process = lab.netd_pid(node)?;
         let (usual, other) = (lab.layout().plan(), path.display().to_string());
@@ -54,6 +57,12 @@ impl<'l> Changed<'l> {
         ensure!(process.wait_gone(PATIENCE), "netd of {node} does not stop");
         lab.wait_ready(node, PATIENCE)?;
         Ok(changed)
+    }
+
+    /// The file of that other plan.
+    pub(in crate::suites) fn plan(&self) -> Result<std::path::PathBuf> {
+        let dir = self.lab.member(&self.node)?.paths.dir().to_owned();
+        Ok(dir.join(OTHER_PLAN))
     }
 
     /// Runs it with IPv4 ranges of four addresses, and more arguments.

@@ -175,7 +175,7 @@ impl Rig {
 
     /// Runs `ovs-ofctl` on the node.
     pub(super) fn ofctl(&self, args: &[&str]) -> Result<String> {
-        self.on_node("ovs-ofctl", &[&["-O", "OpenFlow14"], args].concat())
+        Ok(run::output(self.node.ofctl().args(args))?)
     }
 
     /// The names of the entries in the spool.

@@ -31,7 +31,9 @@ impl Snapshot {
             seen.extend(rows.lines().map(|l| format!("{table} {l}")));
         }
         let flows = rig.ofctl(&["--no-stats", "dump-flows", "br-flat"])?;
-        seen.extend(flows.lines().skip(1).map(|l| format!("flow {}", l.trim())));
+        // Which line is first differs from time to time, and a header is not always there.
+        let flows = flows.lines().filter(|l| l.contains("actions="));
+        seen.extend(flows.map(|l| format!("flow {}", l.trim())));
         let meters = rig.ofctl(&["dump-meters", "br-flat"])?;
         seen.extend(
             meters
@@ -68,5 +70,20 @@ impl Snapshot {
         self.0
             .iter()
             .any(|line| words.iter().all(|w| line.contains(w)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_and_what_went_is_told_also_of_a_flow_with_a_timeout() {
+        let shot = |lines: &[&str]| Snapshot(lines.iter().map(|&l| l.to_owned()).collect());
+        let flow = "flow table=3, idle_timeout=30,tcp actions=output:2";
+        let (before, after) = (shot(&["port a", flow]), shot(&["port a"]));
+        assert!(before.differences(&before).is_empty());
+        assert_eq!(before.differences(&after), [format!("gone: {flow}")]);
+        assert_eq!(after.differences(&before), [format!("new: {flow}")]);
     }
 }

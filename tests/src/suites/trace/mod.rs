@@ -8,6 +8,7 @@
 //!             [pair] two containers     [rig] flatctl's answer, and its command carried out
 //! ```
 
+mod causes;
 mod healthy;
 mod nodes;
 mod pair;
@@ -16,7 +17,6 @@ mod tables;
 
 use super::{Check, Suite};
 
-/// The suite.
 pub(super) const SUITE: Suite = Suite {
     name: "trace",
     about: "flatctl trace names what is broken first, and its command mends it",
@@ -72,6 +72,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "a switch does not carry the VLAN: who was asked for in vain tells of it",
             run: nodes::switch_without_vlan,
+        },
+        Check {
+            sentence: "what the host's kernel, its filters and Open vSwitch's processes stop is named by netd's code",
+            run: causes::named,
         },
     ],
 };

@@ -1,6 +1,6 @@
 //! What is broken on a node, and at a switch.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::pair::Pair;
 use super::rig::{MENDED, Tables, carry_out, clean};
@@ -14,12 +14,7 @@ fn ip(member: &Member, args: &[&str]) -> Result<String> {
 }
 
 fn ofctl(member: &Member, args: &[&str]) -> Result<String> {
-    output(
-        member
-            .command("ovs-ofctl")
-            .args(["-O", "OpenFlow14"])
-            .args(args),
-    )
+    output(member.ofctl().args(args))
 }
 
 pub(super) fn routes(lab: &LabGuard) -> Result<()> {
@@ -98,18 +93,11 @@ pub(super) fn inside(lab: &LabGuard) -> Result<()> {
 pub(super) fn tag_without_netd(lab: &LabGuard) -> Result<()> {
     let pair = Pair::attach(lab, ("idc1", "web"), ("idc2", "web"))?;
     let idc1 = lab.member("idc1")?;
-    let name = pair
-        .one
-        .added
-        .result
-        .interfaces
-        .iter()
-        .find(|i| i.sandbox.is_empty());
-    let name = name.map(|i| i.name.clone()).context("the host's end")?;
-    let tag = || output(idc1.vsctl().args(["get", "port", &name, "tag"]));
+    let name = pair.one.host_end()?;
+    let tag = || output(idc1.vsctl().args(["get", "port", name, "tag"]));
     let right = tag()?;
     let stopped = lab.stop_unit("idc1/netd")?;
-    output(idc1.vsctl().args(["set", "port", &name, "tag=999"]))?;
+    output(idc1.vsctl().args(["set", "port", name, "tag=999"]))?;
     let mend = pair.fault(Tables::Asked, "netd", "node idc1")?;
     ensure!(
         mend["command"] == "systemctl restart netd" && mend["on"] == "idc1",

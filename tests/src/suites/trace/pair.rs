@@ -6,9 +6,9 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::rig::{MENDED, Said, Tables, attach, carry_out, clean, first_fault, trace};
-use crate::LabGuard;
 use crate::suites::kit::container::Container;
-use crate::suites::kit::eventually;
+use crate::suites::kit::{READY, eventually};
+use crate::{LabGuard, NetdArgs};
 
 /// Two containers that reach each other until something is broken.
 #[derive(Debug)]
@@ -16,12 +16,17 @@ pub(super) struct Pair<'a> {
     lab: &'a LabGuard,
     pub(super) one: Container,
     pub(super) two: Container,
+    _idle: [NetdArgs<'a>; 2],
 }
 
 impl<'a> Pair<'a> {
     /// A container each on a node and in a network, and the way between them is right.
     pub(super) fn attach(lab: &'a LabGuard, one: (&str, &str), two: (&str, &str)) -> Result<Self> {
         let pair = Self {
+            _idle: [
+                NetdArgs::idle(lab, &[one.0], READY)?,
+                NetdArgs::idle(lab, &[two.0], READY)?,
+            ],
             lab,
             one: attach(lab, one.0, one.1, "one")?,
             two: attach(lab, two.0, two.1, "two")?,

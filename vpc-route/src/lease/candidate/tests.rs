@@ -155,7 +155,7 @@ fn the_records_own_duration_is_waited_for() {
 fn only_what_is_ours_is_given_back() {
     let mut a = Candidate::new("a", timing());
     a.won(stored("a", "2"), 20 * S);
-    a.resigns();
+    a.steps_down();
     assert!(!a.leads(20 * S));
     let free = a.release(&stored("a", "2"), wall()).unwrap();
     assert_eq!((free.holder.as_str(), free.transitions), ("", 4));
@@ -165,7 +165,7 @@ fn only_what_is_ours_is_given_back() {
 #[test]
 fn a_leader_that_has_not_renewed_for_long_is_not_shown_as_one() {
     let mut b = Candidate::new("b", timing());
-    assert!(!b.has_looked());
+    assert!(!b.has_observed());
     look(&mut b, Some(&stored("a", "1")), 0);
     assert_eq!(b.leader(9 * S), Some("a"));
     assert_eq!(b.leader(10 * S), None);
@@ -175,7 +175,7 @@ fn a_leader_that_has_not_renewed_for_long_is_not_shown_as_one() {
 fn a_standby_takes_over_in_under_15_s_with_a_lease_of_10() {
     let timing = timing();
     assert!(timing.deadline < timing.duration);
-    // Seen a look later at worst (with its dice); then another, and its calls.
+    // Seen a look later at worst (with its jitter); then another, and its calls.
     let worst = timing.retry * 6 / 5 + timing.duration + S;
     assert!(worst < 15 * S, "{worst:?}");
     // A renewal may fail, by all the time a call has, and the next is in time.

@@ -104,12 +104,12 @@ impl LeaseApi for Way {
 }
 
 /// A clock that runs at its own rate, in percent, and shows another time of day.
-struct Clock {
+struct TokioClock {
     begun: Instant,
     percent: u32,
 }
 
-impl Ambient for Clock {
+impl Clock for TokioClock {
     fn now(&self) -> SystemTime {
         UNIX_EPOCH + self.since_boot() * (self.percent - 80)
     }
@@ -117,14 +117,10 @@ impl Ambient for Clock {
     fn since_boot(&self) -> Duration {
         self.begun.elapsed() * self.percent / 100
     }
-
-    fn random(&self) -> u128 {
-        4
-    }
 }
 
 fn candidate(server: &Arc<Server>, name: &str, percent: u32, fates: Vec<Fate>) -> Elected<Way> {
-    let clock = Clock {
+    let clock = TokioClock {
         begun: Instant::now(),
         percent,
     };
@@ -138,7 +134,7 @@ async fn runs(elected: &Elected<Way>) {
     loop {
         let wait = match elected.try_take(0).await {
             Ok(Verdict::Leads { .. }) => timing.retry,
-            Ok(Verdict::Waits { left, .. }) => left.min(timing.retry),
+            Ok(Verdict::Standby { left, .. }) => left.min(timing.retry),
             Err(_) => timing.retry / 2,
         };
         sleep(wait).await;
@@ -214,15 +210,15 @@ async fn what_is_given_back_is_taken_at_the_next_look() {
     assert_eq!(a.try_take(0).await.unwrap(), Verdict::Leads { epoch: 1 });
     let waits = b.try_take(0).await.unwrap();
     assert!(
-        matches!(waits, Verdict::Waits { alive: false, .. }),
+        matches!(waits, Verdict::Standby { alive: false, .. }),
         "{waits:?}"
     );
     assert_eq!(b.leader().await.as_deref(), Some("a"));
-    a.give_up().await.unwrap();
+    a.resign().await.unwrap();
     assert!(a.left().is_zero() && server.holder().is_empty());
     assert_eq!(b.try_take(0).await.unwrap(), Verdict::Leads { epoch: 2 });
     // What is not its own is not its own to give back.
-    a.give_up().await.unwrap();
+    a.resign().await.unwrap();
     assert_eq!(server.holder(), "b");
 }
 
@@ -317,7 +313,7 @@ async fn lives(lives: Vec<Life>, events: Vec<(u64, Event)>) -> Result<(), TestCa
             Event::Stops(who) => {
                 pair[*who].1.abort();
                 // That it could not say so is the standby's loss of time, no more.
-                let _ = pair[*who].0.give_up().await;
+                let _ = pair[*who].0.resign().await;
                 prop_assert!(pair[*who].0.left().is_zero());
                 pair[*who] = start(&lives[3]);
                 asleep[*who] = None;

@@ -3,7 +3,7 @@ use std::time::UNIX_EPOCH;
 use serde_json::json;
 
 use super::*;
-use crate::ambient::System;
+use crate::clock::System;
 
 fn lease() -> Lease {
     serde_json::from_value(json!({

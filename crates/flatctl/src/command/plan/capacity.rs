@@ -14,6 +14,7 @@ pub(super) fn run(source: &Source, output: &mut Output<'_>) -> Result<u8, CliErr
     Ok(exit::OK)
 }
 
+/// What fits in 80 columns by itself; `-o wide` has the rest.
 fn tables(found: &Capacity) -> Vec<Table> {
     let all = [pools(found), vlans(found), switches(found), quotas(found)];
     all.into_iter().filter(|t| !t.is_empty()).collect()
@@ -59,18 +60,18 @@ fn percent(n: u64) -> Cell {
 
 fn pools(found: &Capacity) -> Table {
     let mut table = Table::new([
-        Column::text("NETWORK"),
+        Column::text("NETWORK").flexible(),
         Column::text("SITE").wide(),
         Column::text("POOL"),
-        Column::number("SIZE"),
-        Column::number("GIVEN"),
+        Column::number("SIZE").wide(),
+        Column::number("GIVEN").wide(),
         Column::number("USABLE").wide(),
         Column::number("WITHHELD").wide(),
         Column::number("FREE"),
         Column::number("FULL"),
         Column::number("HOSTS"),
         Column::number("PLANNED"),
-        Column::number("RANGE"),
+        Column::number("RANGE").wide(),
         Column::number("MORE HOSTS"),
     ])
     .title("Pools (addresses)");
@@ -103,12 +104,12 @@ fn pools(found: &Capacity) -> Table {
 fn vlans(found: &Capacity) -> Table {
     let mut table = Table::new([
         Column::number("VLAN"),
-        Column::text("NAME"),
-        Column::text("SITE"),
-        Column::text("ROLE"),
+        Column::text("NAME").flexible(),
+        Column::text("SITE").flexible(),
+        Column::text("ROLE").wide(),
         Column::number("HOSTS"),
-        Column::number("CONTAINERS"),
-        Column::number("MACS"),
+        Column::number("CONTAINERS").wide(),
+        Column::number("MACS").wide(),
         Column::number("NEIGHBOURS"),
         Column::number("BUDGET"),
         Column::number("HEADROOM"),
@@ -135,8 +136,8 @@ fn vlans(found: &Capacity) -> Table {
 
 fn switches(found: &Capacity) -> Table {
     let mut table = Table::new([
-        Column::text("SWITCH"),
-        Column::text("SITE"),
+        Column::text("SWITCH").flexible(),
+        Column::text("SITE").flexible(),
         Column::number("HOSTS"),
         Column::number("VLANS"),
         Column::number("MACS"),
@@ -166,9 +167,9 @@ fn switches(found: &Capacity) -> Table {
 fn quotas(found: &Capacity) -> Table {
     let mut table = Table::new([
         Column::text("TABLE"),
-        Column::text("NAME"),
-        Column::text("SITE"),
-        Column::number("WANTED"),
+        Column::text("NAME").flexible(),
+        Column::text("SITE").flexible(),
+        Column::number("WANTED").wide(),
         Column::number("ENTRIES"),
         Column::number("QUOTA"),
         Column::number("HEADROOM"),

@@ -1,8 +1,11 @@
 //! `flatctl plan check`.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
-use flatnet_plan::{Report, Style};
+use flatnet_plan::diagnostics::{rule, sarif};
+use flatnet_plan::model::Day;
+use flatnet_plan::{Report, Rule, Severity, Style};
 
 use crate::CliError;
 use crate::args::Diagnostics;
@@ -10,40 +13,104 @@ use crate::error::exit;
 use crate::output::{Format, Output, counted};
 use crate::source::Source;
 
+/// How plans are to be judged.
+pub(super) struct Asked<'a> {
+    pub(super) format: Diagnostics,
+    /// Whether warnings are as bad as errors.
+    pub(super) deny: bool,
+    /// Codes of warnings that are not told.
+    pub(super) allow: &'a [String],
+    /// The day; none: today.
+    pub(super) day: Option<Day>,
+}
+
 pub(super) fn run(
     plans: &[PathBuf],
-    format: Diagnostics,
+    asked: &Asked<'_>,
     output: &mut Output<'_>,
 ) -> Result<u8, CliError> {
-    let reports = plans
-        .iter()
-        .map(|p| Ok(Source::read(p)?.report()))
-        .collect::<Result<Vec<Report>, CliError>>()?;
+    let allowed = asked.allow.iter().map(|code| allowable(code));
+    let allowed = allowed.collect::<Result<Vec<_>, _>>()?;
+    let day = asked.day.unwrap_or_else(today);
+    // What can be read is judged first, whatever cannot be.
+    let mut unread = Vec::new();
+    let mut reports = Vec::new();
+    for plan in plans {
+        match Source::read(plan) {
+            Ok(source) => {
+                let mut report = source.report_on(day);
+                report.allow(&allowed);
+                reports.push(report);
+            }
+            Err(e) => unread.push(e),
+        }
+    }
     let format = match output.format {
-        Format::Json if format == Diagnostics::Human => Diagnostics::Json,
-        _ => format,
+        Format::Json if asked.format == Diagnostics::Human => Diagnostics::Json,
+        _ => asked.format,
     };
+    told(&reports, unread.is_empty(), format, output)?;
+    // The last one is told by who called.
+    if let Some(last) = unread.pop() {
+        for error in unread {
+            output.error(&error);
+        }
+        return Err(last);
+    }
+    let worst = reports.iter().map(|report| match report.exit_code() {
+        exit::OK if asked.deny && report.warnings() > 0 => exit::FOUND,
+        code => code,
+    });
+    Ok(worst.max().unwrap_or(exit::OK))
+}
+
+/// The rule of a code that may be allowed: a warning's.
+fn allowable(code: &str) -> Result<&'static Rule, CliError> {
+    let rule = rule(code).ok_or_else(|| CliError::UnknownCode { code: code.into() })?;
+    match rule.severity {
+        Severity::Warning => Ok(rule),
+        Severity::Error => Err(CliError::NotAllowable { code: rule.code }),
+    }
+}
+
+fn today() -> Day {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Day::of_unix(since.unwrap_or_default().as_secs())
+}
+
+/// `complete`: whether every plan could be read.
+fn told(
+    reports: &[Report],
+    complete: bool,
+    format: Diagnostics,
+    output: &mut Output<'_>,
+) -> Result<(), CliError> {
     match format {
         Diagnostics::Human => {
             let color = output.colour;
-            for report in &reports {
+            for report in reports {
                 output.text(&report.render(Style::Text { color }))?;
                 if let Some(document) = report.document().filter(|_| report.diagnostics.is_empty())
                 {
                     let hosts = counted(document.expanded.plan.spec.hosts.len(), "host");
-                    output.note(&format!("{}: nothing is wrong with {hosts}", report.file));
+                    let allowed = match report.allowed {
+                        0 => String::new(),
+                        n => format!(", {n} allowed"),
+                    };
+                    let file = &report.file;
+                    output.note(&format!("{file}: nothing is wrong with {hosts}{allowed}"));
                 }
             }
         }
         Diagnostics::Github => {
-            for report in &reports {
+            for report in reports {
                 output.text(&report.render(Style::Github))?;
             }
         }
-        Diagnostics::Json => output.text(&one_list(&reports)?)?,
+        Diagnostics::Json => output.text(&one_list(reports)?)?,
+        Diagnostics::Sarif => output.text(&sarif(reports, complete))?,
     }
-    let worst = reports.iter().map(Report::exit_code).max();
-    Ok(worst.unwrap_or(exit::OK))
+    Ok(())
 }
 
 /// The lists of all reports as one.

@@ -1,6 +1,6 @@
 //! `flatctl plan diff`.
 
-use flatnet_plan::diff::{Diff, Disruption, Phase, diff};
+use flatnet_plan::diff::{Change, Diff, Disruption, Notices, Phase, diff};
 
 use crate::CliError;
 use crate::error::exit;
@@ -32,53 +32,23 @@ fn tables(found: &Diff, details: bool, whole: bool) -> Vec<Table> {
     }
     let mut shown = Vec::new();
     let mut step = 0;
-    let mut at = 0;
-    while at < found.changes.len() {
-        let phase = found.changes[at].phase;
-        let count = found.changes[at..]
-            .iter()
-            .take_while(|c| c.phase == phase)
-            .count();
+    for changes in found.changes.chunk_by(|a, b| a.phase == b.phase) {
+        let phase = changes[0].phase;
         let title = if phase == Phase::Record {
             "For the record: nothing is to be done".to_owned()
         } else {
             step += 1;
             format!("{step}. {}", capitalized(phase.title()))
         };
-        let mut table = Table::new([
-            Column::text("WHAT"),
-            Column::number("COUNT"),
-            Column::text("DISRUPTS"),
-            Column::text("WHICH").wrapped(),
-            Column::text("MIND").wrapped(),
-        ])
-        .title(title);
-        for change in &found.changes[at..at + count] {
-            let many = if change.hosts.is_empty() {
-                change.details.len()
-            } else {
-                change.hosts.len()
-            };
-            let which = if change.hosts.is_empty() || many == 1 {
-                few(&change.details, whole)
-            } else {
-                spans(&change.hosts)
-            };
-            table.row([
-                change.what.as_str().into(),
-                many.into(),
-                disruption(change.disrupts),
-                which.into(),
-                change.why.into(),
-            ]);
-            if details && change.details.len() > 1 {
-                for detail in &change.details {
-                    table.row([Cell::styled(format!("  {detail}"), Style::Dim)]);
-                }
+        let columns = [Column::text(""), Column::text("").wrapped()];
+        let mut table = Table::new(columns).title(title).without_heads();
+        for (at, change) in changes.iter().enumerate() {
+            if at > 0 {
+                table.row(Vec::new());
             }
+            describe(change, details, whole, &mut table);
         }
         shown.push(table);
-        at += count;
     }
     if let Some(last) = shown.last_mut() {
         last.note(String::new());
@@ -90,6 +60,86 @@ fn tables(found: &Diff, details: bool, whole: bool) -> Vec<Table> {
         ));
     }
     shown
+}
+
+/// What it is, which, who notices it for how long, what to mind, and how to see that it is done.
+fn describe(change: &Change, details: bool, whole: bool, table: &mut Table) {
+    let many = match change.hosts.len() {
+        0 => change.details.len(),
+        hosts => hosts,
+    };
+    let what = match many {
+        1 => change.what.clone(),
+        n => format!("{} ({n})", change.what),
+    };
+    table.row(["what".into(), Cell::styled(what, Style::Bold)]);
+    let which = if change.hosts.is_empty() || many == 1 {
+        few(&change.details, whole)
+    } else {
+        spans(&change.hosts)
+    };
+    table.row(["which".into(), which.into()]);
+    if details && change.details.len() > 1 {
+        for detail in &change.details {
+            table.row(["".into(), Cell::styled(detail, Style::Dim)]);
+        }
+    }
+    if change.phase != Phase::Record {
+        let style = disruption(change.disrupts);
+        let whom = noticed(&change.notices);
+        table.row(["noticed by".into(), Cell::styled(whom, style)]);
+    }
+    if change.disrupts != Disruption::None {
+        let lasts = format!("{}, {}", change.lasts.until.as_str(), change.lasts.reason);
+        table.row(["for".into(), lasts.into()]);
+    }
+    if !change.mind.is_empty() {
+        table.row(["mind".into(), change.mind.into()]);
+    }
+    if let Some(check) = change.check {
+        table.row([
+            "done when".into(),
+            format!("{} shows {}", check.run, check.shows).into(),
+        ]);
+        table.row(["run it on".into(), check.on.into()]);
+        if whole && !check.metric.is_empty() {
+            let metric = format!("{} is 0, or not there", check.metric);
+            table.row(["metric".into(), metric.into()]);
+        }
+    }
+}
+
+/// Those who notice something, in words: hosts that count up as one.
+fn noticed(notices: &[Notices]) -> String {
+    let hosts: Vec<String> = notices
+        .iter()
+        .filter_map(|n| match n {
+            Notices::Host(host) => Some(host.clone()),
+            _ => None,
+        })
+        .collect();
+    let mut parts = Vec::new();
+    if !hosts.is_empty() {
+        let whose = if hosts.len() == 1 { "its" } else { "their" };
+        parts.push(format!("{} and {whose} containers", spans(&hosts)));
+    }
+    let others = notices.iter().filter_map(|n| match n {
+        Notices::Host(_) => None,
+        Notices::Everyone => Some("everyone".to_owned()),
+        Notices::Site(site) => Some(format!("everyone in {site}")),
+        Notices::Network(network) => Some(format!("containers of {network}")),
+        Notices::Prefix(prefix) => Some(format!("who has or talks to {prefix}")),
+        Notices::Between([a, b]) => Some(format!("who talks between {a} and {b}")),
+        Notices::Across { prefix, site } => Some(format!("who talks between {prefix} and {site}")),
+    });
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() {
+        parts.push(few(&others, false));
+    }
+    match parts.is_empty() {
+        true => "nobody".to_owned(),
+        false => parts.join("; "),
+    }
 }
 
 /// The first few of many; `--details` and `-o wide` show them all.
@@ -110,13 +160,12 @@ fn capitalized(text: &str) -> String {
         .map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
-fn disruption(d: Disruption) -> Cell {
-    let style = match d {
+fn disruption(d: Disruption) -> Style {
+    match d {
         Disruption::None => Style::Good,
         Disruption::Brief | Disruption::Recreate => Style::Warn,
         Disruption::Outage => Style::Bad,
-    };
-    Cell::styled(d.as_str(), style)
+    }
 }
 
 fn worst(d: Disruption) -> &'static str {

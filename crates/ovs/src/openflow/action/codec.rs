@@ -1,6 +1,6 @@
 //! Actions as bytes (OpenFlow 1.4.1 §7.2.5; ovs-actions(7) for the extensions).
 
-use super::{Action, Bits, learn_codec};
+use super::{Action, Bits, Conntrack};
 use crate::openflow::field::{Bytes16, Field};
 use crate::openflow::wire::{DecodeError, Reader, pad8, patch_length};
 
@@ -46,16 +46,13 @@ impl Action {
                 out.extend_from_slice(&in_port.unwrap_or(NX_IN_PORT).to_be_bytes());
                 out.push(table.unwrap_or(NX_THIS_TABLE));
             }
-            Self::Learn(learn) => {
-                nicira(
-                    out,
-                    if learn.limit > 0 {
-                        NXAST_LEARN2
-                    } else {
-                        NXAST_LEARN
-                    },
-                );
-                learn_codec::encode(learn, out);
+            Self::Conntrack(ct) => {
+                nicira(out, NXAST_CT);
+                ct.encode(out);
+            }
+            Self::Group(id) => {
+                head(out, OFPAT_GROUP);
+                out.extend_from_slice(&id.to_be_bytes());
             }
             Self::Unknown(bytes) => {
                 out.extend_from_slice(bytes);
@@ -80,6 +77,7 @@ impl Action {
             }),
             OFPAT_PUSH_VLAN => Some(Self::PushVlan(body.u16()?)),
             OFPAT_POP_VLAN => Some(Self::PopVlan),
+            OFPAT_GROUP => Some(Self::Group(body.u32()?)),
             OFPAT_SET_FIELD => set_field(&mut body)?,
             OFPAT_EXPERIMENTER if body.u32()? == NX_VENDOR => nicira_body(&mut body)?,
             _ => None,
@@ -91,6 +89,7 @@ impl Action {
 const OFPAT_OUTPUT: u16 = 0;
 const OFPAT_PUSH_VLAN: u16 = 17;
 const OFPAT_POP_VLAN: u16 = 18;
+const OFPAT_GROUP: u16 = 22;
 const OFPAT_SET_FIELD: u16 = 25;
 const OFPAT_EXPERIMENTER: u16 = 0xffff;
 const NX_VENDOR: u32 = 0x0000_2320;
@@ -98,8 +97,7 @@ const NXAST_RESUBMIT: u16 = 1;
 const NXAST_REG_MOVE: u16 = 6;
 const NXAST_REG_LOAD: u16 = 7;
 const NXAST_RESUBMIT_TABLE: u16 = 14;
-const NXAST_LEARN: u16 = 16;
-const NXAST_LEARN2: u16 = 45;
+const NXAST_CT: u16 = 35;
 /// OFPP_IN_PORT in the 16 bits of OpenFlow 1.0, which the extensions kept.
 const NX_IN_PORT: u16 = 0xfff8;
 const NX_THIS_TABLE: u8 = 0xff;
@@ -128,8 +126,7 @@ fn nicira_body(body: &mut Reader<'_>) -> Result<Option<Action>, DecodeError> {
     match body.u16()? {
         NXAST_RESUBMIT => Ok(Some(resubmit(body.u16()?, NX_THIS_TABLE))),
         NXAST_RESUBMIT_TABLE => Ok(Some(resubmit(body.u16()?, body.u8()?))),
-        NXAST_LEARN => learn_codec::decode(body, false),
-        NXAST_LEARN2 => learn_codec::decode(body, true),
+        NXAST_CT => Ok(Conntrack::decode(body)?.map(Action::Conntrack)),
         NXAST_REG_LOAD => {
             let offset_width = body.u16()?;
             let (field, value) = (field_of(body.u32()?), body.u64()?);
@@ -155,9 +152,9 @@ fn resubmit(in_port: u16, table: u8) -> Action {
     }
 }
 
-/// The field of an action's header. For moves, loads and learned flows the switch answers with the older
+/// The field of an action's header. For moves and loads the switch answers with the older
 /// NXM headers where there are some (ovs-fields(7), "NXM"), whatever it was sent.
-pub(super) fn field_of(header: u32) -> Option<Field> {
+fn field_of(header: u32) -> Option<Field> {
     const NXM: &[(u32, Field)] = &[
         (0x0000_0206, Field::EthDst),
         (0x0000_0406, Field::EthSrc),

@@ -7,7 +7,7 @@ use flatnet_types::{MacAddr, VlanId};
 use super::{
     ETH_ARP, ETH_IPV4, ETH_IPV6, IP_ICMP, IP_ICMPV6, IP_TCP, IP_UDP, Match, OFPVID_PRESENT,
 };
-use crate::openflow::Field;
+use crate::openflow::{CtState, Field};
 
 /// Declares the builders of fields with a type of their own.
 macro_rules! builders {
@@ -43,11 +43,20 @@ impl Match {
         Self::ipv4().ip_proto(IP_ICMP)
     }
 
-    /// ICMPv6 of one type; 135 and 136 are neighbour solicitation and advertisement.
+    /// ICMPv6 of one type; for neighbour discovery see [`Match::neighbour`].
     pub fn icmpv6(kind: u8) -> Self {
         Self::ipv6()
             .ip_proto(IP_ICMPV6)
             .field(Field::Icmpv6Type, kind)
+    }
+
+    /// A message of neighbour discovery: 135 is a solicitation, 136 an advertisement.
+    ///
+    /// Guarantees: it matches the code too (0, RFC 4861 §4.3). Without it, Open vSwitch caches a
+    /// flow of the kernel's datapath that leaves out target and options, and the next message for
+    /// whichever target goes where the first one went.
+    pub fn neighbour(kind: u8) -> Self {
+        Self::icmpv6(kind).icmpv6_code(0)
     }
 
     /// TCP over IPv4.
@@ -109,6 +118,8 @@ impl Match {
         udp_src(u16) = UdpSrc;
         /// The UDP destination port.
         udp_dst(u16) = UdpDst;
+        /// The ICMP type.
+        icmpv4_type(u8) = Icmpv4Type;
         /// The ICMPv6 type.
         icmpv6_type(u8) = Icmpv6Type;
         /// The ICMPv6 code.
@@ -143,6 +154,31 @@ impl Match {
         self.field_masked(Field::reg(n), value, mask)
     }
 
+    /// The packet was looked up, and belongs to a connection of this mark in this way.
+    #[must_use]
+    pub fn found(self, kind: CtState, mark: u32) -> Self {
+        self.is(kind).marked(mark)
+    }
+
+    /// The packet was looked up, and is of this kind.
+    #[must_use]
+    pub fn is(self, kind: CtState) -> Self {
+        let bits = kind.0 | CtState::TRACKED.0;
+        self.field_masked(Field::CtState, bits, bits)
+    }
+
+    /// The connection that the packet was found to belong to has this mark.
+    #[must_use]
+    pub fn marked(self, mark: u32) -> Self {
+        self.field(Field::CtMark, mark)
+    }
+
+    /// The packet was not looked up yet.
+    #[must_use]
+    pub fn not_looked_up(self) -> Self {
+        self.field_masked(Field::CtState, 0u32, CtState::TRACKED.0)
+    }
+
     /// Some bits of the frame's source.
     #[must_use]
     pub fn eth_src_masked(self, value: MacAddr, mask: MacAddr) -> Self {
@@ -166,6 +202,30 @@ impl Match {
     #[must_use]
     pub fn untagged(self) -> Self {
         self.field(Field::VlanVid, 0u16)
+    }
+
+    /// Whole, or the first fragment: what has a header of its transport, if it is not cut off.
+    #[must_use]
+    pub fn not_later_fragment(self) -> Self {
+        self.field_masked(Field::IpFrag, 0u8, 2u8)
+    }
+
+    /// A fragment, whichever.
+    #[must_use]
+    pub fn fragment(self) -> Self {
+        self.field_masked(Field::IpFrag, 1u8, 1u8)
+    }
+
+    /// In one piece.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        self.field_masked(Field::IpFrag, 0u8, 1u8)
+    }
+
+    /// A tag without a VLAN, which bears a priority only (IEEE 802.1Q §9.6, VID 0).
+    #[must_use]
+    pub fn priority_tagged(self) -> Self {
+        self.field(Field::VlanVid, OFPVID_PRESENT)
     }
 
     /// A tag, with any VLAN ID.

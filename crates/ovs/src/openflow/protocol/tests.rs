@@ -15,6 +15,8 @@ fn protocol(now: Instant) -> Machine {
             probe_interval: INTERVAL,
             request_timeout: REQUEST,
             answer_bytes: 1000,
+            settings: Settings::default(),
+            unwatched: (0x464c << 48, 0xffff << 48),
         },
         now,
     )
@@ -99,7 +101,7 @@ const BAD_PREREQ: [u8; 4] = [0, 4, 0, 9];
 #[test]
 fn the_first_write_sets_everything_up() {
     let mut p = protocol(Instant::now());
-    assert_eq!(kinds(&mut p), [0, 5, 9, 28, 18, 20]);
+    assert_eq!(kinds(&mut p), [0, 5, 9, 28, 18, 18, 20]);
 }
 
 #[test]
@@ -133,6 +135,7 @@ fn ports_that_change_before_the_list_is_there_are_not_lost() {
         Some(Event::Ready {
             datapath_id: 9,
             ports,
+            monitored: true,
         }) => {
             let names: Vec<&str> = ports.iter().map(|p| p.name.as_str()).collect();
             assert_eq!(names, ["early"]);
@@ -379,4 +382,60 @@ proptest! {
             }
         }
     }
+}
+
+/// The front of a flow monitor's message, and one addition of a flow with this cookie.
+fn added(cookie: u64) -> Vec<u8> {
+    let mut body = vec![0, 16, 0, 0, 0, 0, 0, 0, 0, 32, 0, 1];
+    body.extend_from_slice(&[0; 12]);
+    body.extend_from_slice(&cookie.to_be_bytes());
+    body.extend_from_slice(&[0, 1, 0, 4, 0, 0, 0, 0]);
+    body
+}
+
+#[test]
+fn changes_of_flows_that_come_together_are_one_event() {
+    let now = Instant::now();
+    let mut p = ready(now);
+    for cookie in [7, 8] {
+        let mut bytes = Vec::new();
+        message(&mut bytes, OFPT_MULTIPART_REPLY, 0, |out| {
+            out.extend_from_slice(&added(cookie));
+        });
+        p.input().extend_from_slice(&bytes);
+    }
+    p.received(now).expect("well-formed");
+    assert!(matches!(p.event(), Some(Event::FlowsChanged)));
+    assert!(p.event().is_none());
+    feed(&mut p, now, OFPT_MULTIPART_REPLY, 0, &added(0x464c << 48));
+    assert!(p.event().is_none(), "a learned flow is no news");
+}
+
+#[test]
+fn a_switch_without_flow_monitors_is_of_use_all_the_same() {
+    let now = Instant::now();
+    let mut p = protocol(now);
+    feed(&mut p, now, OFPT_FEATURES_REPLY, SETUP_XID, &[0; 24]);
+    let list = [0, 13, 0, 0, 0, 0, 0, 0];
+    feed(&mut p, now, OFPT_MULTIPART_REPLY, PORTS_XID, &list);
+    // OFPBRC_BAD_STAT.
+    feed(&mut p, now, OFPT_ERROR, MONITOR_XID, &[0, 1, 0, 2]);
+    feed(&mut p, now, OFPT_BARRIER_REPLY, READY_XID, &[]);
+    let Some(Event::Ready { monitored, .. }) = p.event() else {
+        panic!("not ready");
+    };
+    assert!(!monitored);
+}
+
+#[test]
+fn the_settings_are_asked_for_and_answered() {
+    let now = Instant::now();
+    let mut p = ready(now);
+    p.request(Request::Config, "config", now).expect("ready");
+    let (kind, xid, _) = sent(&mut p).remove(0);
+    assert_eq!(kind, 7);
+    feed(&mut p, now, OFPT_GET_CONFIG_REPLY, xid, &[0, 1, 0, 128]);
+    let (token, parts) = done(&mut p).expect("answered");
+    assert_eq!(token, "config");
+    assert_eq!(parts.expect("an answer")[0].as_ref(), [0, 1, 0, 128]);
 }

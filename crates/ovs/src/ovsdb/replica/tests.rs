@@ -119,3 +119,29 @@ proptest! {
         prop_assert_eq!(value, Datum::set(new));
     }
 }
+
+#[test]
+fn a_column_that_need_not_be_known_is_left_out_where_it_is_unknown() {
+    let spec = spec().where_known("T", ["unseen", "later"]);
+    assert!(spec.contains("T", "later") && !spec.contains("T", "other"));
+    let under = spec.under(&schema());
+    let columns: Vec<&str> = under
+        .tables()
+        .flat_map(|(_, c)| c.iter().map(String::as_str))
+        .collect();
+    assert_eq!(columns, ["name", "opt", "set", "map", "unseen"]);
+    assert!(Replica::new(&under, &schema()).is_ok());
+}
+
+#[test]
+fn a_table_that_need_not_be_known_is_left_out_where_it_or_a_column_is_unknown() {
+    let spec = MonitorSpec::new()
+        .table_where_known("T", ["name"])
+        .table_where_known("Later", ["x"]);
+    assert!(spec.contains("Later", "x") && !spec.contains("Later", "y"));
+    let replica = Replica::new(&spec.under(&schema()), &schema()).expect("what is known");
+    assert!(replica.has_table("T") && !replica.has_table("Later"));
+    let column = MonitorSpec::new().table_where_known("T", ["name", "later"]);
+    let replica = Replica::new(&column.under(&schema()), &schema()).expect("nothing");
+    assert!(!replica.has_table("T"));
+}

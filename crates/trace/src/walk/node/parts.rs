@@ -21,7 +21,7 @@ pub(super) fn reconcile(node: &Node) -> Mend {
 /// What netd would do by itself, sooner or later.
 pub(super) fn by_netd(node: &Node, pending: &Pending) -> (String, Option<Mend>) {
     let why = format!("netd would change it: {}", pending.what);
-    let note = "netd does it by itself within a minute";
+    let note = "netd does it by itself within a second; if it does not last, something undoes it";
     (why, Some(reconcile(node).noting(note)))
 }
 

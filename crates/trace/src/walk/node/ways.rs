@@ -10,7 +10,40 @@ use super::parts::{by_netd, reconcile, tagged};
 use super::{Seen, Walker, Way};
 use crate::hop::{At, Check, Hop, Mend};
 
+/// Ops of netd's reconciler that concern the whole bridge, and what each says is wrong.
+const OF_THE_BRIDGE: [(&str, &str); 5] = [
+    ("set_bridge", "the bridge's settings are not netd's"),
+    (
+        "delete_foreign_flows",
+        "flows that are not netd's decide about frames",
+    ),
+    (
+        "set_fragments",
+        "the switch treats fragments otherwise than netd wants",
+    ),
+    (
+        "set_group",
+        "the group that containers' ARP and neighbour discovery pass is not netd's",
+    ),
+    ("end_restore", "the switch waits for its flows"),
+];
+
 impl Walker<'_> {
+    /// What is wrong with the bridge as a whole, whatever packet it is; no hop if nothing is.
+    pub(super) fn bridge(&mut self, seen: &Seen<'_>) {
+        let title = format!("node {} bridge {}", seen.name, seen.facts.bridge);
+        let at = At {
+            at: &title,
+            check: Check::Flows,
+        };
+        for (kind, found) in OF_THE_BRIDGE {
+            if let Some(pending) = seen.facts.pending.iter().find(|p| p.kind == kind) {
+                let (why, mend) = by_netd(seen.node, pending);
+                self.hops.push(at.wrong(found, why, mend));
+            }
+        }
+    }
+
     /// What the bridge's flows do with the packet.
     pub(super) fn flows(&mut self, seen: &Seen<'_>, from: Side, to: &str, vlan: Option<u16>) {
         let title = format!("node {} bridge {}", seen.name, seen.facts.bridge);

@@ -12,7 +12,7 @@ pub enum QueryError {
     /// A value is wrong.
     #[error("{key}={value} makes no sense: addresses, ports, true or false are wanted")]
     Value {
-        /// The key.
+        /// Name of the query's parameter.
         key: String,
         /// What was given.
         value: String,
@@ -20,7 +20,7 @@ pub enum QueryError {
     /// An end is missing.
     #[error("{key} is missing: ?src=ADDRESS&dst=ADDRESS[&tcp=PORT|&udp=PORT][&back=true]")]
     Missing {
-        /// The key.
+        /// Name of the query's parameter.
         key: &'static str,
     },
 }
@@ -112,7 +112,7 @@ impl Packet {
         }
     }
 
-    /// Its answer.
+    /// The packet of the opposite direction.
     #[must_use]
     pub fn answer(self) -> Self {
         Self {

@@ -36,7 +36,7 @@ pub struct CniResult {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Interface {
-    /// Its name.
+    /// Interface name, at most 15 bytes.
     pub name: String,
     /// Its hardware address, in whatever form the plugin that made it wrote; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -69,7 +69,7 @@ pub struct IpEntry {
 /// An entry of `routes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RouteEntry {
-    /// The destination.
+    /// Destination prefix; a /0 is the default route.
     pub dst: IpNetwork,
     /// The next hop.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ pub struct Made<'a> {
 pub struct Expected {
     /// Its MAC, where it has one.
     pub mac: Option<MacAddr>,
-    /// Its addresses.
+    /// With their prefix lengths.
     pub ips: Vec<IpNetwork>,
     /// The routes of the main table that may be this interface's.
     pub routes: Vec<crate::api::Route>,

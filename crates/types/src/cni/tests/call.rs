@@ -131,7 +131,7 @@ fn the_args_of_kubernetes_runtimes_are_taken() {
 #[test]
 fn args_ask_for_addresses_and_a_mac() {
     let args = CniArgs::parse("IP=10.0.0.5/24,fd00::5;MAC=02:00:00:00:00:01;").expect("args");
-    let ips: Vec<_> = args.ips.iter().map(ToString::to_string).collect();
+    let ips: Vec<_> = args.ips.iter().map(|asked| asked.ip.to_string()).collect();
     assert_eq!(ips, ["10.0.0.5", "fd00::5"]);
     assert_eq!(
         args.mac.map(|m| m.to_string()).as_deref(),

@@ -18,7 +18,7 @@ fn ips(keys: &str, args: &str) -> Vec<String> {
         .expect("sound")
         .ips
         .iter()
-        .map(ToString::to_string)
+        .map(|asked| asked.ip.to_string())
         .collect()
 }
 
@@ -243,6 +243,51 @@ fn an_absent_list_of_what_lives_is_not_an_empty_one() {
     );
     let one = valid(r#"{"cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}"#);
     assert_eq!(one.expect("sound").map(|list| list.len()), Some(1));
+}
+
+#[test]
+fn what_lives_has_two_names_and_either_is_enough() {
+    let valid = |value: &str| document(value).valid_attachments().expect("sound");
+    let a = r#"[{"containerID":"a","ifname":"eth0"}]"#;
+    let b = r#"[{"containerID":"b","ifname":"eth0"}]"#;
+    let standard = valid(&format!(r#"{{"cni.dev/attachments":{a}}}"#));
+    assert_eq!(
+        standard,
+        valid(&format!(r#"{{"cni.dev/valid-attachments":{a}}}"#))
+    );
+    assert_eq!(standard.map(|list| list.len()), Some(1));
+    assert_eq!(valid(r#"{"cni.dev/attachments":[]}"#), Some(vec![]));
+    // Neither list ends what the other one names.
+    let both = format!(r#"{{"cni.dev/attachments":{a},"cni.dev/valid-attachments":{b}}}"#);
+    assert_eq!(valid(&both).map(|list| list.len()), Some(2));
+    let half = format!(r#"{{"cni.dev/attachments":{a},"cni.dev/valid-attachments":null}}"#);
+    assert_eq!(valid(&half).map(|list| list.len()), Some(1));
+    let bad = format!(r#"{{"cni.dev/attachments":[{{}}],"cni.dev/valid-attachments":{b}}}"#);
+    assert!(document(&bad).valid_attachments().is_err());
+}
+
+#[test]
+fn a_length_behind_an_address_is_kept_with_its_place() {
+    let keys = r#""runtimeConfig":{"ips":["10.0.0.1","10.0.0.2/25"]}"#;
+    let asked = attach(keys).expect("sound").ips;
+    assert_eq!((asked[0].length, asked[1].length), (None, Some(25)));
+    assert_eq!(asked[1].place, "runtimeConfig.ips[1]");
+    let asked = attach_with(r#""x":1"#, "IP=fd00::1/80").expect("sound").ips;
+    assert_eq!(
+        (asked[0].length, asked[0].place.as_str()),
+        (Some(80), "CNI_ARGS IP")
+    );
+    let keys = r#""args":{"cni":{"ips":["10.0.0.2/25"]}}"#;
+    assert_eq!(attach(keys).expect("sound").ips[0].place, "args.cni.ips[0]");
+}
+
+#[test]
+fn ip_ranges_are_refused_and_not_ignored() {
+    let keys = r#""runtimeConfig":{"ipRanges":[[{"subnet":"10.0.0.0/25"}]]}"#;
+    let err = attach(keys).expect_err("a wish that is not granted");
+    assert_eq!(err.cni_code(), code::UNSUPPORTED_FIELD);
+    assert!(err.to_string().contains("runtimeConfig.ipRanges"), "{err}");
+    attach(r#""runtimeConfig":{"ipRanges":[]}"#).expect("no wish");
 }
 
 #[test]

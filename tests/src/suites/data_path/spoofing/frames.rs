@@ -27,6 +27,7 @@ impl Cast<'_> {
         frames.extend(self.arp());
         frames.extend(self.discovery());
         frames.extend(self.servers());
+        frames.extend(self.veiled());
         frames
     }
 
@@ -305,6 +306,34 @@ impl Cast<'_> {
             ),
             self.eth().nd("redirect", &redirect),
         ]
+    }
+
+    /// What is forbidden, in pieces and cut off, so that its type and ports cannot be seen.
+    fn veiled(&self) -> Vec<Frame> {
+        let discovery = self.discovery().into_iter().filter(|f| {
+            ["NA", "RA", "redirect"]
+                .iter()
+                .any(|kind| f.name.starts_with(kind))
+        });
+        let ports = |f: &Frame| f.name.starts_with("DHCPv6");
+        let (six, four): (Vec<Frame>, Vec<Frame>) = self.servers().into_iter().partition(ports);
+        let mut veiled = Vec::new();
+        for frame in discovery.chain(six) {
+            veiled.extend([
+                frame.clone().first_fragment6(),
+                frame.clone().tiny_fragment6(),
+                frame.clone().empty_fragment6(),
+                frame.clone().of_length(0),
+                frame.of_length(3),
+            ]);
+        }
+        for frame in four {
+            veiled.extend([frame.clone().first_fragment4(), frame.tiny_fragment4()]);
+        }
+        for frame in &mut veiled {
+            frame.mark_anew();
+        }
+        veiled
     }
 
     /// What a server of addresses says (RFC 2131 §4.1, RFC 8415 §7.2).

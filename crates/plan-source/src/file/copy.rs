@@ -1,0 +1,121 @@
+//! The accepted plan on disk: its text, and a last line with the text's digest.
+//!
+//! A digit that a disk altered can make another sound plan, and a copy from before that line (ipamd
+//! wrote such) is read as it is.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use flatnet_plan::source::MAX_BYTES;
+use flatnet_types::Timestamp;
+
+use crate::Version;
+
+/// The copy's name in a daemon's state directory.
+pub const COPY: &str = "plan.accepted.yaml";
+
+/// What comes before the digest, after a line break of its own.
+const MARK: &str = "\n# flatnet: accepted, sha256 ";
+/// The digest's hexadecimal digits, and a line break.
+const DIGEST: usize = 64 + 1;
+
+/// A plan that was kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) text: String,
+    /// When it was written: when the plan was accepted.
+    pub(super) since: Timestamp,
+}
+
+/// Where a daemon keeps its copy.
+#[derive(Debug)]
+pub(super) struct Copy(PathBuf);
+
+impl Copy {
+    pub(super) fn in_dir(state: &Path) -> Self {
+        Self(state.join(COPY))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What is kept; none: nothing ever was.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what was written.
+    pub(super) fn read(&self) -> io::Result<Option<Kept>> {
+        let limit = MAX_BYTES + (MARK.len() + DIGEST) as u64;
+        let Some(bytes) = flatnet_files::read_if_there(&self.0, limit)? else {
+            return Ok(None);
+        };
+        let written = std::fs::metadata(&self.0)?.modified();
+        let text = unsealed(flatnet_files::text(bytes)?)?;
+        let since = Timestamp::from(written.unwrap_or(SystemTime::UNIX_EPOCH));
+        Ok(Some(Kept { text, since }))
+    }
+
+    /// Keeps a plan. When this returns it survives a power cut; until then the former one is there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn keep(&self, text: &str) -> io::Result<()> {
+        flatnet_files::replace(&self.0, sealed(text).as_bytes())
+    }
+}
+
+fn sealed(text: &str) -> String {
+    format!("{text}{MARK}{}\n", Version::of(text))
+}
+
+fn unsealed(mut text: String) -> io::Result<String> {
+    let at = text.rfind(MARK);
+    let Some(at) = at.filter(|at| at + MARK.len() + DIGEST == text.len()) else {
+        return Ok(text);
+    };
+    let told = text.split_off(at);
+    if told[MARK.len()..].trim_end() != Version::of(&text).to_string() {
+        let words = "its digest is not that of what it holds: it was altered or edited";
+        return Err(io::Error::new(ErrorKind::InvalidData, words));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_is_read_as_it_was_written_and_only_root_can_read_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let copy = Copy::in_dir(dir.path());
+        assert!(copy.read().expect("reads").is_none());
+        for text in ["a: 1\n", "a: 1", "", "a: |+\n\n\n", &sealed("a: 1\n")] {
+            copy.keep(text).expect("writes");
+            let kept = copy.read().expect("reads").expect("there");
+            assert_eq!(kept.text, text);
+        }
+        let mode = fs::metadata(copy.path()).expect("there").permissions();
+        assert_eq!(mode.mode() & 0o7777, 0o600);
+        let names = fs::read_dir(dir.path()).expect("lists").count();
+        assert_eq!(names, 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn an_altered_copy_is_not_read_and_one_of_before_the_digest_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let copy = Copy::in_dir(dir.path());
+        copy.keep("a: 10.0.0.1\n").expect("writes");
+        let whole = fs::read_to_string(copy.path()).expect("reads");
+        fs::write(copy.path(), whole.replace("10.0.0.1", "10.0.0.3")).expect("writes");
+        let refused = copy.read().expect_err("altered").to_string();
+        assert!(refused.contains("digest"), "{refused}");
+        fs::write(copy.path(), "a: 1\n").expect("writes");
+        let kept = copy.read().expect("reads").expect("there");
+        assert_eq!(kept.text, "a: 1\n");
+    }
+}

@@ -1,0 +1,191 @@
+//! What a daemon knows of its plan: which one is accepted, and what is wrong with the one that is
+//! there now.
+
+use std::error::Error;
+use std::fmt::{self, Write};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flatnet_plan::{Diagnostic, LoadError, Severity};
+use flatnet_types::Timestamp;
+use flatnet_types::api::view::PlanStatus;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// The version of a plan: the SHA-256 of its text, so that `sha256sum plan.yaml` shows it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version([u8; 32]);
+
+impl Version {
+    /// The version of a text.
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// The first twelve hexadecimal digits: enough for people to tell plans apart.
+    pub fn short(&self) -> String {
+        let mut hex = self.to_string();
+        hex.truncate(12);
+        hex
+    }
+}
+
+/// 64 hexadecimal digits, lower case.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+/// A plan that was accepted.
+#[derive(Debug)]
+pub struct Accepted<T> {
+    /// What the daemon takes of it.
+    pub plan: Arc<T>,
+    /// SHA-256 of its text.
+    pub version: Version,
+    /// When it was accepted first. A restart does not change that.
+    pub since: Timestamp,
+}
+
+impl<T> Clone for Accepted<T> {
+    fn clone(&self) -> Self {
+        Self {
+            plan: Arc::clone(&self.plan),
+            version: self.version,
+            since: self.since,
+        }
+    }
+}
+
+/// Why a daemon cannot use a plan that is sound in itself.
+pub type Unfit = Box<dyn Error + Send + Sync>;
+
+/// Why a plan is refused.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
+pub enum Refusal {
+    /// There is none, or it cannot be read.
+    #[error("cannot read the plan {}", path.display())]
+    Read {
+        path: PathBuf,
+        /// What the system says, or [`flatnet_files::read`].
+        #[source]
+        source: io::Error,
+    },
+    /// It is wrong. All diagnostics are in it, with the file's name and line.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It is sound, and of no use to this daemon.
+    #[error("the plan {} is of no use here", path.display())]
+    Unfit {
+        path: PathBuf,
+        /// What the daemon lacks in it.
+        #[source]
+        source: Unfit,
+    },
+}
+
+impl Refusal {
+    /// What is wrong with the document; empty where it could not be read, or is sound.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Load(error) => &error.report().diagnostics,
+            Self::Read { .. } | Self::Unfit { .. } => &[],
+        }
+    }
+
+    /// In one line: the document's first error with its line and how many more there are, else all
+    /// of what went wrong.
+    pub fn headline(&self) -> String {
+        let is_error = |d: &&Diagnostic| d.rule.severity == Severity::Error;
+        let mut errors = self.diagnostics().iter().filter(is_error);
+        let Some(first) = errors.next() else {
+            return self.text();
+        };
+        let more = match errors.count() {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        let (line, code) = (first.span.line, first.rule.code);
+        format!("line {line}: {code}: {}{more}", first.message)
+    }
+
+    /// All of it, with its causes.
+    pub fn text(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            // Writing to a string does not fail.
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// A plan that is there now and was refused.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
+pub struct Refused {
+    /// Its version; none where it could not be read.
+    pub version: Option<Version>,
+    /// When it was refused.
+    pub at: Timestamp,
+    pub why: Refusal,
+}
+
+/// The state of a plan's source.
+#[derive(Debug)]
+pub struct State<T> {
+    /// The plan to go by.
+    pub accepted: Accepted<T>,
+    /// The plan that is there now, where it is another and wrong.
+    pub refused: Option<Arc<Refused>>,
+    /// Why the accepted plan is not kept on disk; none: it is.
+    pub unkept: Option<Arc<str>>,
+}
+
+impl<T> Clone for State<T> {
+    fn clone(&self) -> Self {
+        Self {
+            accepted: self.accepted.clone(),
+            refused: self.refused.clone(),
+            unkept: self.unkept.clone(),
+        }
+    }
+}
+
+impl<T> State<T> {
+    /// As daemons show it.
+    pub fn status(&self) -> PlanStatus {
+        PlanStatus {
+            version: self.accepted.version.to_string(),
+            since: self.accepted.since,
+            refused: self.refused.as_ref().map(|r| r.why.text()),
+            unkept: self.unkept.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_what_sha256sum_shows() {
+        let version = Version::of("abc");
+        assert_eq!(
+            version.to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(version.short(), "ba7816bf8f01");
+    }
+}

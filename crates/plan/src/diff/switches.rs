@@ -1,0 +1,280 @@
+//! Changes of a switch: what it carries is added before it is used, and taken away after.
+
+use std::collections::BTreeSet;
+
+use flatnet_types::{Mtu, VlanId};
+
+use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
+use super::places::NOTED;
+use super::{Found, Phase, paired};
+use crate::model::{BondMode, Host, NetworkPlan, Port, Site, Switch};
+
+/// VLANs that a list gets.
+pub(super) const MORE: Kind =
+    Kind::new(Phase::Carry, Done::Carried).mind("before anything uses them");
+/// VLANs that a list loses.
+pub(super) const LESS: Kind =
+    Kind::new(Phase::Clear, Done::Unused).mind("last of all: until then somebody may use them");
+const NATIVE: Kind = Kind::new(Phase::Give, Done::Answers)
+    .outage(
+        Until::Done,
+        "for host and switch change together, and the host is cut off in between",
+    )
+    .mind("drain it first");
+const SMALLER: Kind = Kind::new(Phase::Clear, Done::Sized)
+    .brief("while something still sends larger packets than it carries")
+    .mind("after what sends larger packets has changed");
+const LARGER: Kind = Kind::new(Phase::Carry, Done::Sized)
+    .brief("while the port's link comes up again, where the switch takes it down for that")
+    .mind("before anything sends larger packets");
+
+pub(super) fn compare(
+    site: &str,
+    (a, b): (&Switch, &Switch),
+    (old, new): (&NetworkPlan, &NetworkPlan),
+    found: &mut Found,
+) {
+    let name = format!("{} in {site}", b.name);
+    let here = || at(&old.spec.hosts, site, &[&b.name], None);
+    trunk(&name, a.trunk.as_deref(), b.trunk.as_deref(), found);
+    let mut native = a.native != b.native;
+    for pair in paired(&a.ports, &b.ports, |p| &p.name) {
+        let Some(port) = pair.1.or(pair.0) else {
+            continue;
+        };
+        let before = AsPort::of(a, pair.0, old.spec.mtu);
+        let after = AsPort::of(b, pair.1, new.spec.mtu);
+        let name = format!("{} port {}", name, port.name);
+        trunk(&name, before.trunk, after.trunk, found);
+        native |= before.native != after.native;
+        let own = (pair.0.and_then(|p| p.mtu), pair.1.and_then(|p| p.mtu));
+        let mtus = (before.mtu, after.mtu);
+        // What all ports of the switch get is told of the switch.
+        if own.0 != own.1 && mtus.0 != mtus.1 {
+            let whom = at(&old.spec.hosts, site, &[&b.name], Some(&port.name));
+            let what = "change a port's MTU";
+            found.add(resized(mtus), what, whom, name.clone());
+        }
+        if pair.0 != pair.1 && before == after {
+            found.add(NOTED, "port, which stays as it is", NOBODY, name);
+        } else if pair.1.is_none() {
+            found.add(NOTED, "port that is as all others", NOBODY, name);
+        } else if pair.0.is_none() {
+            found.add(NOTED, "port that is not as all others", NOBODY, name);
+        }
+    }
+    if native {
+        let what = "change the native VLAN of ports";
+        found.add(NATIVE, what, here(), name.clone());
+    }
+    if a.peer_trunk != b.peer_trunk {
+        let name = format!("{name}, to its peers");
+        let (before, after) = (a.peer_trunk.as_deref(), b.peer_trunk.as_deref());
+        trunk(&name, before, after, found);
+    }
+    let mtus = (a.mtu.unwrap_or(old.spec.mtu), b.mtu.unwrap_or(new.spec.mtu));
+    if a.mtu != b.mtu && mtus.0 != mtus.1 {
+        let what = "change a switch's MTU";
+        found.add(resized(mtus), what, here(), name.clone());
+    } else if a.mtu != b.mtu {
+        let what = "switch's MTU, which stays what it is";
+        found.add(NOTED, what, NOBODY, name.clone());
+    }
+    cabling(&name, (a, b), &here, found);
+    if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
+        found.add(NOTED, "switch", NOBODY, name);
+    }
+}
+
+/// What is so at a port, by its own words, its switch's or the plan's.
+#[derive(PartialEq)]
+struct AsPort<'s> {
+    trunk: Option<&'s [VlanId]>,
+    native: Option<VlanId>,
+    mtu: Mtu,
+}
+
+impl<'s> AsPort<'s> {
+    fn of(switch: &'s Switch, port: Option<&'s Port>, plans: Mtu) -> Self {
+        let own = port.map(|p| p.trunk.as_slice());
+        Self {
+            trunk: own.or(switch.trunk.as_deref()),
+            native: port.and_then(|p| p.native).or(switch.native),
+            mtu: port.and_then(|p| p.mtu).or(switch.mtu).unwrap_or(plans),
+        }
+    }
+}
+
+const CABLED: Kind = Kind::new(Phase::Carry, Done::Carried)
+    .brief("while the spanning tree takes the new links in")
+    .mind("new links can make a layer-2 loop: one cable at a time");
+const UNCABLED: Kind = Kind::new(Phase::Clear, Done::Carried)
+    .brief("while the spanning tree goes over to the links that are left")
+    .mind("after nothing goes by these links any more");
+const TREE: Kind = Kind::new(Phase::Carry, Done::Carried)
+    .brief("while the tree is built, for ports are silent until then");
+const NO_TREE: Kind = Kind::new(Phase::Clear, Done::Carried)
+    .brief("while ports leave the tree")
+    .mind("after no loop is left that it would have to break");
+const SPLIT: Kind = Kind::new(Phase::Clear, Done::Linked)
+    .outage(
+        Until::Undone,
+        "for bonds between them need one switch, or two that are peers",
+    )
+    .mind("make them active-backup first");
+
+/// The hosts that are cabled to any of these switches, or may be to that port of theirs; where there are
+/// none, as at a switch that joins others, everybody of the site.
+fn at(hosts: &[Host], site: &str, switches: &[&str], port: Option<&str>) -> Whom {
+    let cabled = |h: &&Host| {
+        let cables = h.uplink.cables();
+        let mut there = cables.iter().filter(|c| {
+            let switch = c.switch.as_deref();
+            switch.is_some_and(|s| switches.contains(&s))
+        });
+        h.site == site
+            && there.any(|c| port.is_none() || c.port.is_none() || c.port.as_deref() == port)
+    };
+    let named = hosts.iter().filter(cabled);
+    let all: Whom = named.map(|h| Notices::Host(h.name.to_string())).collect();
+    match all.is_empty() && port.is_none() {
+        true => vec![Notices::Site(site.to_owned())],
+        false => all,
+    }
+}
+
+/// Uplinks and spanning tree.
+fn cabling(name: &str, (a, b): (&Switch, &Switch), here: &dyn Fn() -> Whom, found: &mut Found) {
+    let of = |list: &[String], but: &[String]| -> Option<String> {
+        let all = list.iter().filter(|n| !but.contains(n)).cloned();
+        let all: Vec<String> = all.collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    };
+    if let Some(names) = of(&b.uplinks, &a.uplinks) {
+        let detail = format!("{name} to {names}");
+        found.add(CABLED, "add uplinks to a switch", here(), detail);
+    }
+    if let Some(names) = of(&a.uplinks, &b.uplinks) {
+        let detail = format!("{name} to {names}");
+        found.add(UNCABLED, "take uplinks off a switch", here(), detail);
+    }
+    match (a.spanning_tree, b.spanning_tree) {
+        (false, true) => {
+            found.add(TREE, "start the spanning tree", here(), name.to_owned());
+        }
+        (true, false) => {
+            found.add(NO_TREE, "stop the spanning tree", here(), name.to_owned());
+        }
+        _ => {}
+    }
+    let sorted = |s: &Switch| {
+        let mut all = s.uplinks.clone();
+        all.sort();
+        all
+    };
+    if a.uplinks != b.uplinks && sorted(a) == sorted(b) {
+        let what = "order of a switch's uplinks";
+        found.add(NOTED, what, NOBODY, name.to_owned());
+    }
+}
+
+/// Pairs of switches that become one towards a bond, or are it no longer.
+pub(super) fn peers(
+    (a, b): (&Site, &Site),
+    (old, new): (&NetworkPlan, &NetworkPlan),
+    found: &mut Found,
+) {
+    let (before, after) = (pairs(a), pairs(b));
+    let detail = |pair: &(&str, &str)| format!("{} and {} in {}", pair.0, pair.1, b.name);
+    let whom = |pair: &(&str, &str)| at(&old.spec.hosts, &b.name, &[pair.0, pair.1], None);
+    for pair in after.difference(&before) {
+        found.add(CABLED, "make switches peers", whom(pair), detail(pair));
+    }
+    for pair in before.difference(&after) {
+        // A switch that goes is told by itself.
+        if b.switch(pair.0).is_none() || b.switch(pair.1).is_none() {
+            continue;
+        }
+        let what = "make switches peers no longer";
+        let split = bonded(new, b, *pair).filter(|_| bonded(old, a, *pair).is_some());
+        match split {
+            Some(hosts) => found.add(SPLIT, what, hosts, detail(pair)),
+            None => found.add(UNCABLED, what, whom(pair), detail(pair)),
+        }
+    }
+    // One of the two need say it.
+    for pair in paired(&a.switches, &b.switches, |s| &s.name) {
+        if let (Some(one), Some(other)) = pair
+            && one.peers != other.peers
+            && before == after
+        {
+            let detail = format!("{} in {}", other.name, b.name);
+            found.add(NOTED, "which switch names its peers", NOBODY, detail);
+        }
+    }
+}
+
+/// The pairs of peers of a site, each in the order of names.
+fn pairs(site: &Site) -> BTreeSet<(&str, &str)> {
+    let all = site.switches.iter().flat_map(|s| {
+        let own = s.name.as_str();
+        s.peers.iter().map(move |p| match own < p.as_str() {
+            true => (own, p.as_str()),
+            false => (p.as_str(), own),
+        })
+    });
+    all.collect()
+}
+
+/// The hosts that have a bond over two switches for which they have to be one; none: there are none.
+fn bonded(plan: &NetworkPlan, site: &Site, pair: (&str, &str)) -> Option<Whom> {
+    let hosts = plan.spec.hosts.iter().filter(|h| h.site == site.name);
+    let bonded = hosts.filter(|h| {
+        let at = |name: &str| {
+            let mut nics = h.uplink.nics.iter();
+            nics.any(|n| n.switch.as_deref() == Some(name))
+        };
+        let one = matches!(h.uplink.bond, Some(BondMode::Lacp | BondMode::BalanceXor));
+        one && at(pair.0) && at(pair.1)
+    });
+    let all: Whom = bonded.map(|h| Notices::Host(h.name.to_string())).collect();
+    (!all.is_empty()).then_some(all)
+}
+
+fn resized((old, new): (Mtu, Mtu)) -> Kind {
+    if new < old { SMALLER } else { LARGER }
+}
+
+/// What a list of VLANs gets and loses. Without one every VLAN is carried, as far as is known.
+fn trunk(name: &str, old: Option<&[VlanId]>, new: Option<&[VlanId]>, found: &mut Found) {
+    let (more, less) = difference(old, new);
+    if let Some(ids) = more {
+        let detail = format!("{ids} on {name}");
+        found.add(MORE, "add VLANs to a trunk", NOBODY, detail);
+    }
+    if let Some(ids) = less {
+        let detail = format!("{ids} on {name}");
+        found.add(LESS, "take VLANs off a trunk", NOBODY, detail);
+    }
+}
+
+/// The VLANs that a list has more and less than before, in words.
+pub(super) fn difference(
+    old: Option<&[VlanId]>,
+    new: Option<&[VlanId]>,
+) -> (Option<String>, Option<String>) {
+    let listed = |of: &[VlanId], but: &[VlanId]| {
+        let ids: Vec<String> = of
+            .iter()
+            .filter(|id| !but.contains(id))
+            .map(ToString::to_string)
+            .collect();
+        (!ids.is_empty()).then(|| ids.join(", "))
+    };
+    match (old, new) {
+        (None, None) => (None, None),
+        (Some(_), None) => (Some("all".to_owned()), None),
+        (None, Some(_)) => (None, Some("all others".to_owned())),
+        (Some(old), Some(new)) => (listed(new, old), listed(old, new)),
+    }
+}

@@ -1,0 +1,103 @@
+//! The host's own side: routes of others, the probe's links, and what Open vSwitch would set.
+
+use super::*;
+use crate::reconcile::{ForeignRoute, RouteActual};
+
+/// The default route of the plan for `idc1`, as another program made it.
+fn foreign_default(node: &TestNode, via: &str, dev: &str) -> ForeignRoute {
+    let mut state = node.world.state();
+    let ours = state
+        .routes
+        .iter()
+        .find(|r| r.dst.prefix() == 0 && r.dst.is_ipv4())
+        .cloned()
+        .expect("a default route");
+    state.routes.remove(&ours);
+    let via = match via {
+        "" => ours.via,
+        other => Some(other.parse().expect("an address")),
+    };
+    let foreign = ForeignRoute {
+        route: RouteActual {
+            via,
+            dev: dev.to_owned(),
+            ..ours
+        },
+        protocol: 16,
+        metric: 0,
+    };
+    state.foreign.insert(foreign.clone());
+    foreign
+}
+
+#[tokio::test]
+async fn a_default_route_of_another_program_is_named_and_blocks_nothing() {
+    let node = TestNode::new("idc1").await;
+    foreign_default(&node, "192.0.2.1", "eth1");
+    let report = node.reconcile().await;
+    assert!(report.converged && report.failed.is_empty(), "{report:?}");
+    assert_eq!(report.problems.len(), 1, "{report:?}");
+    let problem = &report.problems[0];
+    assert!(
+        problem.contains("`ip route del 0.0.0.0/0 via 192.0.2.1 dev eth1 metric 0`"),
+        "{problem}"
+    );
+    assert!(node.engine.ready().is_ok());
+    node.engine.add(&request("c1")).await.expect("attaches");
+}
+
+#[tokio::test]
+async fn a_default_route_of_another_program_that_leads_where_netds_would_is_as_good() {
+    let node = TestNode::new("idc1").await;
+    foreign_default(&node, "", "flat0");
+    let report = node.reconcile().await;
+    assert!(report.converged && report.applied.is_empty(), "{report:?}");
+    assert_eq!(report.problems, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn when_a_foreign_route_goes_netds_own_takes_its_place() {
+    let node = TestNode::new("idc1").await;
+    let foreign = foreign_default(&node, "", "flat0");
+    node.world.state().foreign.remove(&foreign);
+    let report = node.reconcile().await;
+    assert_eq!(report.applied.len(), 1, "{report:?}");
+    assert!(report.applied[0].starts_with("add route 0.0.0.0/0"));
+}
+
+#[tokio::test]
+async fn a_pair_of_the_probe_that_lost_an_end_is_made_anew() {
+    let node = TestNode::new("vpc1").await;
+    node.world.state().links.remove("fnprobe1p");
+    assert!(node.reconcile().await.converged);
+    let state = node.world.state();
+    for name in ["fnprobe0", "fnprobe0p", "fnprobe1", "fnprobe1p"] {
+        assert!(state.links.contains_key(name), "{name}");
+    }
+    let flows = |port: u32| {
+        let text = format!("in_port={port}");
+        state
+            .flows
+            .iter()
+            .filter(|f| f.to_string().contains(&text))
+            .count()
+    };
+    assert_eq!(flows(state.ports["fnprobe0"].ofport.expect("a number")), 4);
+}
+
+#[tokio::test]
+async fn the_mtu_that_open_vswitch_is_asked_for_is_what_is_compared() {
+    let node = TestNode::new("idc1").await;
+    let asked = |mtu| {
+        let mut state = node.world.state();
+        let port = state.ports.get_mut("flat0").expect("the host's port");
+        std::mem::replace(&mut port.row.mtu, mtu)
+    };
+    let plan = asked(None);
+    assert_eq!(plan, Some(node.engine.spec().mtu.get()));
+    assert_eq!(
+        node.reconcile().await.applied,
+        ["set port flat0: mtu_request"]
+    );
+    assert_eq!(asked(plan), plan);
+}

@@ -1,0 +1,128 @@
+//! How long the connection tracker keeps connections: the rows of conntrack zones.
+
+use std::collections::BTreeMap;
+
+use flatnet_types::marks::zone_of;
+
+use super::*;
+use crate::reconcile::ZoneTimeouts;
+use crate::reconcile::ZoneTimeouts::{Foreign, Ours, Stale};
+
+/// A zone of netd's numbers that no container of these tests has.
+const NOBODYS: u16 = 40_000;
+
+impl TestNode {
+    fn zones(&self) -> BTreeMap<u16, ZoneTimeouts> {
+        self.world.state().zones.clone()
+    }
+
+    fn zone_of(&self, container: &str) -> u16 {
+        let record = self.engine.ipam().get(&key(container)).expect("held");
+        zone_of(record.slot).expect("a zone")
+    }
+
+    /// What a reconcile does about time-outs, and that the next one finds nothing to do.
+    async fn mends(&self) -> Vec<String> {
+        let applied = self.reconcile().await.applied;
+        assert_eq!(self.reconcile().await.applied, Vec::<String>::new());
+        let about = |op: &String| op.starts_with("set time-outs");
+        applied.into_iter().filter(about).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_containers_zone_comes_and_goes_with_its_port() {
+    let node = TestNode::new("idc1").await;
+    let own = BTreeMap::from([(WAY_BACK_ZONE, Ours)]);
+    assert_eq!(node.zones(), own);
+    node.engine.add(&request("c1")).await.expect("attaches");
+    node.engine.add(&request("c2")).await.expect("attaches");
+    let (first, second) = (node.zone_of("c1"), node.zone_of("c2"));
+    let with = |zones: &[u16]| {
+        let more = zones.iter().map(|zone| (*zone, Ours));
+        own.clone()
+            .into_iter()
+            .chain(more)
+            .collect::<BTreeMap<_, _>>()
+    };
+    // No reconcile has been here.
+    assert_eq!(node.zones(), with(&[first, second]));
+    assert_eq!(node.mends().await, Vec::<String>::new());
+    node.engine.del(&key("c1")).await.expect("detaches");
+    assert_eq!(node.zones(), with(&[second]));
+    assert_eq!(node.mends().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_rows_stay() {
+    let node = TestNode::new("idc1").await;
+    node.engine.add(&request("c1")).await.expect("attaches");
+    let zone = node.zone_of("c1");
+    for (is, what) in [
+        (None, "deleted"),
+        (Some(Stale), "changed"),
+        (Some(Foreign), "replaced"),
+    ] {
+        {
+            let mut state = node.world.state();
+            state.zones.remove(&zone);
+            state.zones.extend(is.map(|is| (zone, is)));
+            state.zones.insert(NOBODYS, Foreign);
+        }
+        let only = format!("set time-outs of conntrack zones {zone}, delete those of none");
+        assert_eq!(node.mends().await, [only], "{what}");
+        assert_eq!(node.zones()[&zone], Ours, "{what}");
+        assert_eq!(node.zones()[&NOBODYS], Foreign, "{what}");
+    }
+    node.world.state().zones.clear();
+    assert_eq!(node.mends().await.len(), 1);
+    assert_eq!(node.zones().len(), 2, "the container's and the way back's");
+}
+
+#[tokio::test]
+async fn what_an_earlier_netd_left_of_a_dead_container_goes() {
+    let node = TestNode::new("idc1").await;
+    for left in [Ours, Stale] {
+        node.world.state().zones.insert(NOBODYS, left);
+        let only = format!("set time-outs of conntrack zones none, delete those of {NOBODYS}");
+        assert_eq!(node.mends().await, [only]);
+        assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
+    }
+}
+
+#[tokio::test]
+async fn a_zone_whose_port_is_gone_is_not_set_again() {
+    // A DEL that a reconcile meets: its rows are gone, and the store still has the attachment.
+    let node = TestNode::new("idc1").await;
+    node.engine.add(&request("c1")).await.expect("attaches");
+    {
+        let mut state = node.world.state();
+        let gone: Vec<String> = state
+            .ports
+            .keys()
+            .filter(|n| is_containers(n))
+            .cloned()
+            .collect();
+        for name in gone {
+            state.ports.remove(&name);
+            state.links.remove(&name);
+        }
+        state.zones.retain(|zone, _| *zone == WAY_BACK_ZONE);
+    }
+    assert_eq!(node.mends().await, Vec::<String>::new());
+    assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
+}
+
+#[tokio::test]
+async fn a_datapath_without_time_outs_is_asked_for_none() {
+    let world = ModelWorld::default().with_nic("eth0");
+    world.state().timeless = true;
+    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+    let report = node.reconcile().await;
+    assert!(report.converged && report.problems.is_empty(), "{report:?}");
+    assert_eq!(node.zones(), BTreeMap::new());
+}
+
+fn is_containers(port: &str) -> bool {
+    port.starts_with("fn") && !port.starts_with("fnprobe")
+}

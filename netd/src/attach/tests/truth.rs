@@ -1,0 +1,165 @@
+//! What keeps or takes the bridge from forwarding as netd wants, whoever did it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flatnet_ovs::openflow::{Action, Flow, FragMode};
+
+use super::*;
+use crate::reconcile::Restore;
+
+/// A node with one container.
+async fn node() -> TestNode {
+    let node = TestNode::new("idc1").await;
+    node.engine.add(&request("c1")).await.expect("attaches");
+    node
+}
+
+/// That a reconcile brings these flows back, and that the next one finds nothing to do.
+async fn settles(node: &TestNode, flows: &BTreeSet<Flow>) -> ReconcileView {
+    let report = node.reconcile().await;
+    assert!(report.converged, "{report:?}");
+    assert_eq!(node.world.state().flows, *flows);
+    assert_eq!(node.reconcile().await.applied, Vec::<String>::new());
+    report
+}
+
+#[tokio::test]
+async fn a_controller_goes_and_the_flows_that_it_cost_come_back() {
+    let node = node().await;
+    let flows = node.world.state().flows.clone();
+    {
+        let mut state = node.world.state();
+        let bridge = state.bridge.as_mut().expect("a bridge");
+        bridge.strays = BTreeMap::from([("controller".into(), "x".into())]);
+        state.flows.clear();
+    }
+    let report = settles(&node, &flows).await;
+    assert_eq!(report.applied[0], "set bridge br-flat: controller");
+}
+
+#[tokio::test]
+async fn a_bridge_that_forwards_by_itself_is_stopped_before_all_else() {
+    let node = node().await;
+    let flows = node.world.state().flows.clone();
+    {
+        let mut state = node.world.state();
+        let bridge = state.bridge.as_mut().expect("a bridge");
+        bridge.fail_mode = String::new();
+        // What Open vSwitch makes of that when it starts.
+        let normal = Flow::new(0, 0).actions([Action::normal()]);
+        state.flows = BTreeSet::from([normal]);
+        state.routes.clear();
+    }
+    let report = settles(&node, &flows).await;
+    let first = [
+        "set bridge br-flat: fail_mode",
+        "delete foreign flows: cookie=0x0,table=0,priority=0",
+    ];
+    assert_eq!(report.applied[..2], first);
+}
+
+#[tokio::test]
+async fn a_flow_of_somebody_else_is_deleted_and_learned_ones_stay() {
+    let node = node().await;
+    let learned = Flow::new(3, 150).cookie(flatnet_types::marks::LEARNED_COOKIE);
+    let mut flows = node.world.state().flows.clone();
+    flows.insert(learned.clone());
+    node.world.state().flows.insert(learned);
+    node.world.state().flows.insert(Flow::new(0, 7).cookie(42));
+    let report = settles(&node, &flows).await;
+    let only = "delete foreign flows: cookie=0x2a,table=0,priority=7";
+    assert_eq!(report.applied, [only]);
+}
+
+#[tokio::test]
+async fn what_no_database_keeps_is_set_back() {
+    let node = node().await;
+    let flows = node.world.state().flows.clone();
+    let port = {
+        let mut state = node.world.state();
+        let port = state.ports.keys().find(|n| n.starts_with("fn")).cloned();
+        let port = port.expect("a container's port");
+        state.switch.fragments = Some(FragMode::Drop);
+        state.switch.groups = Some(Vec::new());
+        state.switch.restricted = vec![port.clone()];
+        port
+    };
+    let report = settles(&node, &flows).await;
+    assert_eq!(
+        report.applied,
+        [
+            "set fragments nx-match".to_owned(),
+            "set group 1".to_owned(),
+            format!("open port {port}")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
+    let node = node().await;
+    let flows = node.world.state().flows.clone();
+    for name in ["eth0", "flat0"] {
+        let mut state = node.world.state();
+        let port = state.ports.get_mut(name).expect("a port");
+        port.strays
+            .insert("ingress_policing_rate".into(), "1".into());
+    }
+    let report = settles(&node, &flows).await;
+    let what = |name| format!("set port {name}: ingress_policing_rate");
+    assert_eq!(report.applied, [what("eth0"), what("flat0")]);
+}
+
+#[tokio::test]
+async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() {
+    let node = node().await;
+    let waits = |seconds, scripts: &[&str]| {
+        node.world.state().switch.restore = Some(Restore {
+            since: Duration::from_secs(seconds),
+            scripts: scripts.iter().map(|s| (*s).to_owned()).collect(),
+        });
+    };
+    for (seconds, scripts) in [(0, &[] as &[&str]), (60, &["ovs-ctl"])] {
+        waits(seconds, scripts);
+        let report = node.reconcile().await;
+        assert_eq!(report.applied, Vec::<String>::new());
+        let why = node.engine.board().blocks_ready().expect("not ready");
+        assert!(why.contains("waits for its flows"), "{why}");
+    }
+    waits(2, &[]);
+    // Its flows are not in yet.
+    let first = node.world.state().flows.pop_first();
+    let report = node.reconcile().await;
+    assert!(first.is_some() && report.converged);
+    let last = report.applied.last().map(String::as_str);
+    assert_eq!(
+        (report.applied.len(), last),
+        (2, Some("end flow-restore-wait"))
+    );
+    assert_eq!(node.engine.board().blocks_ready(), None);
+}
+
+#[tokio::test]
+async fn a_mirror_and_a_foreign_port_are_named_and_left_to_who_made_them() {
+    let node = node().await;
+    {
+        let mut state = node.world.state();
+        state.bridge.as_mut().expect("a bridge").mirrors = 1;
+        let mut port = state.ports["eth0"].clone();
+        port.row.name = "tap0".into();
+        port.row.external_ids.clear();
+        state.ports.insert("tap0".into(), port);
+    }
+    let report = node.reconcile().await;
+    assert_eq!(report.applied, Vec::<String>::new());
+    let codes: Vec<String> = node
+        .engine
+        .board()
+        .view()
+        .into_iter()
+        .map(|p| p.code)
+        .collect();
+    assert_eq!(codes, ["mirror", "foreign-port"]);
+    assert_eq!(node.engine.board().blocks_ready(), None);
+}

@@ -1,0 +1,145 @@
+//! ARP and neighbour discovery of containers, at a limited rate (ADR 29).
+//!
+//! The kernel's datapath can set no field of ARP and neighbour discovery, and no tree bounds how many
+//! targets it remembers: so each such frame may cost the switch's slow path a turn, which all
+//! containers of the node share. A flow that the datapath answers by itself has to hold the meter:
+//!
+//! ```text
+//!  CLASSIFY ─▶ 9 PACED: meter, group ═(recirculation)═▶ SECURITY ─▶ RESOLVE ─▶ …
+//!              cached: in_port and the kind of frame      whatever it costs, at most so often
+//! ```
+//!
+//! The group has one bucket and is there for the recirculation: Open vSwitch chooses a bucket by a
+//! hash that the datapath computes.
+
+use flatnet_ovs::openflow::{Action, Flow, Group, Match, Meter, MeterUnit};
+
+use super::PodPort;
+use super::node::{ICMPV6_NA, ICMPV6_NS};
+use super::table::{PACED, SECURITY};
+
+/// Before the flow of the rest of a port's frames in [`super::table::CLASSIFY`], which has 100.
+const PACED_FIRST: u16 = 110;
+/// Above the two meters that each slot has for bandwidth (`2·slot` and `2·slot + 1`).
+const FIRST_METER: u32 = 2 << 16;
+
+/// How much ARP and neighbour discovery a container may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The meter that counts them.
+    pub meter: u32,
+    /// Frames a second.
+    pub rate: u32,
+}
+
+impl Pace {
+    /// The pace of the attachment in a slot.
+    pub fn of_slot(slot: u16, rate: u32) -> Self {
+        let [.., meter] = Limit::meters_of(slot);
+        Self { meter, rate }
+    }
+
+    /// Its meter. Twice the rate may come at once: one that wakes up asks for all its neighbours.
+    pub(super) fn as_meter(self) -> Meter {
+        Meter {
+            id: self.meter,
+            unit: MeterUnit::Pktps,
+            rate: self.rate,
+            burst: Some(self.rate.saturating_mul(2)),
+        }
+    }
+}
+
+/// What a meter of netd's limits, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// What a container receives.
+    Ingress,
+    /// What it sends.
+    Egress,
+    /// ARP and neighbour discovery that it sends.
+    Neighbours,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ingress, Self::Egress, Self::Neighbours];
+
+    /// The metric's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+            Self::Neighbours => "neighbours",
+        }
+    }
+
+    /// What a meter limits, and of which slot; `None` for a number that is no slot's.
+    pub fn of_meter(id: u32) -> Option<(Self, u16)> {
+        let (limit, slot) = match id.checked_sub(FIRST_METER) {
+            Some(slot) => (Self::Neighbours, slot),
+            None if id.is_multiple_of(2) => (Self::Ingress, id / 2),
+            None => (Self::Egress, id / 2),
+        };
+        Some((limit, u16::try_from(slot).ok()?))
+    }
+
+    /// The meters that a slot may have.
+    pub fn meters_of(slot: u16) -> [u32; 3] {
+        let two = 2 * u32::from(slot);
+        [two, two + 1, FIRST_METER + u32::from(slot)]
+    }
+}
+
+/// The group that recirculates what a meter let through.
+pub fn group() -> Group {
+    Group {
+        id: 1,
+        buckets: vec![vec![Action::resubmit(SECURITY)]],
+    }
+}
+
+/// Beside a port's flow of [`super::table::CLASSIFY`]: the same for ARP and neighbour discovery,
+/// by way of [`PACED`].
+pub(super) fn classified(flow: &Flow) -> Vec<Flow> {
+    // With whatever code: those with another than 0 are dropped, but looked at all the same.
+    let kinds = [
+        Match::arp(),
+        Match::icmpv6(ICMPV6_NS),
+        Match::icmpv6(ICMPV6_NA),
+    ];
+    let of_kind = |kind: Match| {
+        let mut paced = flow.clone();
+        paced.priority = PACED_FIRST;
+        paced.matches = flow.matches.clone().and(&kind);
+        paced.goto(PACED)
+    };
+    kinds.into_iter().map(of_kind).collect()
+}
+
+/// The meter, and the recirculation after it.
+pub(super) fn paced(pod: &PodPort) -> Flow {
+    Flow::new(PACED, 100)
+        .matching(Match::new().in_port(pod.port))
+        .meter(pod.pace.meter)
+        .actions([Action::Group(group().id)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_slots_share_a_meter_and_each_number_tells_its_slot() {
+        for slot in [0, 1, 2, 77, u16::MAX] {
+            for (id, limit) in Limit::meters_of(slot).into_iter().zip(Limit::ALL) {
+                assert_eq!(Limit::of_meter(id), Some((limit, slot)));
+            }
+            let meter = Pace::of_slot(slot, 500).as_meter();
+            assert_eq!(meter.id, Limit::meters_of(slot)[2]);
+            // DP_METER_NUM_MAX of the kernel's datapath, the lowest limit of all.
+            assert!(meter.id <= 200_000, "{meter:?}");
+        }
+        assert_eq!(Limit::of_meter(3 << 16), None);
+    }
+}

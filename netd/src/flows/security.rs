@@ -1,0 +1,204 @@
+//! What no container may send, whoever it is, and under which name it is counted.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use flatnet_ovs::openflow::{Field, Flow, Instructions, Match};
+use flatnet_types::MacAddr;
+use flatnet_types::control::{Message, PROTOCOLS};
+
+use super::node::{ICMPV6_NA, ICMPV6_NS};
+use super::table::SECURITY;
+use super::to;
+
+const ICMPV6_MLD_REPORT: u8 = 131;
+const ICMPV6_MLD_DONE: u8 = 132;
+const ICMPV6_RS: u8 = 133;
+const ICMPV6_RA: u8 = 134;
+const ICMPV6_REDIRECT: u8 = 137;
+const ICMPV6_MLD2_REPORT: u8 = 143;
+const ICMP_REDIRECT: u8 = 5;
+const ICMP_ROUTER: u8 = 9;
+/// The bit of a destination that says that it is a group's (IEEE 802.3 §3.2.3).
+const GROUP: MacAddr = MacAddr([1, 0, 0, 0, 0, 0]);
+const ETH_8021Q: u16 = 0x8100;
+const ETH_8021AD: u16 = 0x88a8;
+const IGMP: u8 = 2;
+/// Where reports of IGMP version 3 go, and nothing else (RFC 9776 §4.2.14).
+const IGMP_REPORTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 22);
+
+/// Before all drops that are counted: what kernels send by themselves.
+const UNASKED: u16 = 130;
+/// Before the drops of control protocols: those that a network allows.
+pub(super) const ALLOWED: u16 = 121;
+
+/// Why a frame of a container was dropped: the metric's label. Each reason has a priority of its
+/// own in table [`SECURITY`], by which `ovs-ofctl dump-flows` tells it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// A tag of a VLAN that is not the container's to send, or one inside of another.
+    VlanTag,
+    /// A router's advertisement (RFC 4861 §4.2, RFC 1256).
+    RouterAdvertisement,
+    /// A redirect (RFC 4861 §4.5, RFC 792).
+    Redirect,
+    /// What a server of addresses says to a client.
+    DhcpServer,
+    /// What could not be parsed down to what the other drops decide by.
+    Unparsed,
+    /// A message of [`PROTOCOLS`].
+    ControlProtocol,
+    /// Neighbour discovery that names somebody else, or nobody.
+    ForgedNd,
+    /// Any other frame whose MAC, IP address or ARP is not the container's, or of another
+    /// EtherType.
+    SpoofedAddress,
+    /// A new connection to a service beyond the container's share: not in table [`SECURITY`], see
+    /// `shares.rs`.
+    ServiceShare,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::VlanTag,
+        Self::RouterAdvertisement,
+        Self::Redirect,
+        Self::DhcpServer,
+        Self::Unparsed,
+        Self::ControlProtocol,
+        Self::ForgedNd,
+        Self::SpoofedAddress,
+        Self::ServiceShare,
+    ];
+
+    /// The metric's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::VlanTag => "vlan_tag",
+            Self::RouterAdvertisement => "router_advertisement",
+            Self::Redirect => "redirect",
+            Self::DhcpServer => "dhcp_server",
+            Self::Unparsed => "unparsed",
+            Self::ControlProtocol => "control_protocol",
+            Self::ForgedNd => "forged_nd",
+            Self::SpoofedAddress => "spoofed_address",
+            Self::ServiceShare => "service_share",
+        }
+    }
+
+    /// The priority of its flows. At 121 and 110 stands what a container may send of a control
+    /// protocol that its network allows, and of neighbour discovery; at 100 the rest of it.
+    pub const fn priority(self) -> u16 {
+        match self {
+            Self::VlanTag => 126,
+            Self::RouterAdvertisement => 125,
+            Self::Redirect => 124,
+            Self::DhcpServer => 123,
+            Self::Unparsed => 122,
+            Self::ControlProtocol => 120,
+            Self::ForgedNd => 105,
+            Self::SpoofedAddress => 1,
+            Self::ServiceShare => 0,
+        }
+    }
+
+    /// Why a flow drops what it matches, if it does.
+    pub fn of(flow: &Flow) -> Option<Self> {
+        let drops = flow.table == SECURITY && flow.instructions == Instructions::default();
+        let reason = |r: &Self| drops && r.priority() == flow.priority;
+        Self::ALL.into_iter().find(reason)
+    }
+
+    /// A flow that drops for this reason.
+    pub(super) fn drops(self, matches: Match) -> Flow {
+        Flow::new(SECURITY, self.priority()).matching(matches)
+    }
+}
+
+/// What no container may send, and what each kernel sends unasked and nobody needs.
+pub(super) fn security() -> Vec<Flow> {
+    // Kernels join groups and look for routers and duplicates by themselves. No group's traffic
+    // is brought to a container, so nobody misses the reports.
+    let unasked = [
+        Match::icmpv6(ICMPV6_MLD_REPORT),
+        Match::icmpv6(ICMPV6_MLD_DONE),
+        Match::icmpv6(ICMPV6_MLD2_REPORT),
+        Match::icmpv6(ICMPV6_RS),
+        Match::neighbour(ICMPV6_NS).ipv6_src(Ipv6Addr::UNSPECIFIED),
+        Match::ipv4().ip_proto(IGMP).ipv4_dst(IGMP_REPORTS),
+    ];
+    let unasked = unasked.map(|m| Flow::new(SECURITY, UNASKED).matching(m));
+    let icmp = |kind: u8| Match::icmpv4().field(Field::Icmpv4Type, kind);
+    // A container is no router (RFC 6105, RA guard), gives out no addresses (what a server says to
+    // a client: RFC 2131 §4.1, RFC 8415 §7.2), and says of no neighbour but itself where it is:
+    // what a container's own flows (110) do not let through ends here.
+    let dropped = [
+        // Of two tags Open vSwitch sees the second as an EtherType (`vlan-limit` is 1).
+        Reason::VlanTag.drops(Match::new().tagged()),
+        Reason::VlanTag.drops(Match::new().eth_type(ETH_8021Q)),
+        Reason::VlanTag.drops(Match::new().eth_type(ETH_8021AD)),
+        Reason::RouterAdvertisement.drops(Match::icmpv6(ICMPV6_RA)),
+        Reason::RouterAdvertisement.drops(icmp(ICMP_ROUTER)),
+        Reason::Redirect.drops(Match::icmpv6(ICMPV6_REDIRECT)),
+        Reason::Redirect.drops(icmp(ICMP_REDIRECT)),
+        Reason::DhcpServer.drops(Match::udp4().udp_src(67).udp_dst(68)),
+        Reason::DhcpServer.drops(Match::udp6().udp_src(547).udp_dst(546)),
+        Reason::ForgedNd.drops(Match::icmpv6(ICMPV6_NS)),
+        Reason::ForgedNd.drops(Match::icmpv6(ICMPV6_NA)),
+    ];
+    let unparsed = unparsed().map(|m| Reason::Unparsed.drops(m.not_later_fragment()));
+    let control = PROTOCOLS.iter().flat_map(|protocol| {
+        let messages = protocol.messages.iter().flat_map(|m| messages(*m));
+        messages.chain(protocol.groups.iter().map(|group| to((*group).into())))
+    });
+    let control = control.map(|m| Reason::ControlProtocol.drops(m));
+    let all = unasked.into_iter().chain(dropped);
+    all.chain(unparsed).chain(control).collect()
+}
+
+/// What matches a control protocol's messages.
+pub(super) fn messages(message: Message) -> Vec<Match> {
+    match message {
+        Message::Ether(kind) => vec![Match::new().eth_type(kind)],
+        Message::Ip(number) => vec![
+            Match::ipv4().ip_proto(number),
+            Match::ipv6().ip_proto(number),
+        ],
+        Message::Ip4(number) => vec![Match::ipv4().ip_proto(number)],
+        Message::Udp(port) => [Match::udp4(), Match::udp6()]
+            .into_iter()
+            .flat_map(|udp| to_port(udp, port))
+            .collect(),
+        Message::Icmp6(kind) => vec![Match::icmpv6(kind)],
+    }
+}
+
+/// What goes to a protocol's port. From 1024 on a client may have the port by chance, or a NAT may
+/// have given it one: what a server answers it must pass. There these protocols' own messages are
+/// told by their destination, a group, or by having the port on both sides.
+fn to_port(udp: Match, port: u16) -> Vec<Match> {
+    const UNPRIVILEGED: u16 = 1024;
+    let to = udp.udp_dst(port);
+    match port < UNPRIVILEGED {
+        true => vec![to],
+        false => vec![to.clone().eth_dst_masked(GROUP, GROUP), to.udp_src(port)],
+    }
+}
+
+/// Headers that stand between IPv6's own and the transport's (RFC 8200 §4.1 and IANA's registry of
+/// them), the fragment's among them, and "no next header", which the kernel's datapath takes a chain
+/// for that is cut off. Where Open vSwitch names one of them as the protocol, it could not look
+/// behind it.
+const EXTENSION_HEADERS: [u8; 9] = [0, 43, 44, 51, 59, 60, 135, 139, 140];
+
+/// What could not be parsed down to what the flows above decide by: Open vSwitch reads what is not
+/// there as 0, which is no type of ICMPv6 (RFC 4443 §2.1) and no port of UDP (RFC 768).
+fn unparsed() -> impl Iterator<Item = Match> {
+    let chains = EXTENSION_HEADERS.map(|header| Match::ipv6().ip_proto(header));
+    let cut = [
+        Match::icmpv6(0),
+        Match::udp4().udp_src(0).udp_dst(0),
+        Match::udp6().udp_src(0).udp_dst(0),
+    ];
+    chains.into_iter().chain(cut)
+}

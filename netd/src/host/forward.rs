@@ -1,0 +1,129 @@
+//! What netfilter's chains do with the packets that this node forwards for its containers.
+//! Pure: rules are read as far as they name interfaces and addresses.
+
+use std::net::IpAddr;
+
+use flatnet_kernel::netfilter::{Condition, ForwardChain, Tool, Verdict};
+use ipnetwork::IpNetwork;
+
+use crate::problems::Problem;
+use crate::reconcile::HOST_PORT;
+
+/// The problem's code.
+pub(super) const CODE: &str = "forward-drop";
+
+/// Packets of one direction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Direction<'a> {
+    /// The interface by which they come in.
+    pub(super) from: &'a str,
+    /// The interface by which they leave.
+    pub(super) to: &'a str,
+}
+
+/// Whether a rule is about such a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Concerns {
+    /// All of them.
+    All,
+    /// Some, or nobody can tell.
+    Perhaps,
+    /// None.
+    None,
+}
+
+/// Whether a chain lets no new connection of the direction pass, as far as its rules say.
+pub(super) fn drops(chain: &ForwardChain, way: Direction<'_>, ranges: &[IpNetwork]) -> bool {
+    let v6 = match chain.family {
+        "ip" => Some(false),
+        "ip6" => Some(true),
+        _ => None,
+    };
+    let mut ranges = ranges
+        .iter()
+        .filter(|r| v6.is_none_or(|v6| r.is_ipv6() == v6))
+        .peekable();
+    if ranges.peek().is_none() {
+        return false;
+    }
+    let ranges: Vec<&IpNetwork> = ranges.collect();
+    for rule in &chain.rules {
+        let concerns = rule
+            .when
+            .iter()
+            .map(|c| concerns(c, way, &ranges))
+            .fold(Concerns::All, worse);
+        match (concerns, rule.verdict) {
+            (Concerns::All, Verdict::Accept) => return false,
+            (Concerns::All, Verdict::Drop) => return true,
+            // What nobody can tell is taken for right: a false alarm is worse than
+            // a cause that `flatctl trace` has to find.
+            (Concerns::Perhaps, Verdict::Accept) => return false,
+            (Concerns::Perhaps, Verdict::Drop) | (Concerns::None, _) => {}
+        }
+    }
+    chain.drops
+}
+
+fn worse(a: Concerns, b: Concerns) -> Concerns {
+    match (a, b) {
+        (Concerns::None, _) | (_, Concerns::None) => Concerns::None,
+        (Concerns::Perhaps, _) | (_, Concerns::Perhaps) => Concerns::Perhaps,
+        _ => Concerns::All,
+    }
+}
+
+fn concerns(condition: &Condition, way: Direction<'_>, ranges: &[&IpNetwork]) -> Concerns {
+    let all = |yes: bool| if yes { Concerns::All } else { Concerns::None };
+    match condition {
+        Condition::In(name) => all(name.matches(way.from)),
+        Condition::Out(name) => all(name.matches(way.to)),
+        Condition::Address(octets) => all(ranges.iter().any(|r| begins(r, octets))),
+        Condition::Unknown => Concerns::Perhaps,
+        // A state, a port, a mark: not the first packet of any connection.
+        Condition::Other => Concerns::None,
+    }
+}
+
+/// Whether the range lies in the prefix of whole octets, or the other way round.
+fn begins(range: &IpNetwork, octets: &[u8]) -> bool {
+    let own = match range.network() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let fixed = usize::from(range.prefix() / 8).min(octets.len());
+    octets.len() <= own.len() && own[..fixed] == octets[..fixed]
+}
+
+/// The problem of a chain, with the command that lets containers' packets pass.
+pub(super) fn problem(chain: &ForwardChain, ways: &[&str]) -> Problem {
+    let ForwardChain {
+        family,
+        table,
+        chain: name,
+        ..
+    } = chain;
+    let how = match chain.drops {
+        true => "its policy is to drop, and no rule accepts them",
+        false => "a rule drops them all",
+    };
+    let text = format!(
+        "netfilter drops what this node forwards {}: chain {name} of table {family} {table}: {how}",
+        ways.join(" and ")
+    );
+    let iptables = |program: &str| {
+        format!(
+            "{program} -I {name} -i {HOST_PORT} -j ACCEPT && {program} -I {name} -o {HOST_PORT} \
+             -j ACCEPT"
+        )
+    };
+    let command = match (chain.tool, *family) {
+        (Tool::Legacy, "ip6") => iptables("ip6tables-legacy"),
+        (Tool::Legacy, _) => iptables("iptables-legacy"),
+        (Tool::Nft, family) => format!(
+            "nft insert rule {family} {table} {name} iifname {HOST_PORT} accept && nft insert rule \
+             {family} {table} {name} oifname {HOST_PORT} accept"
+        ),
+    };
+    Problem::named(CODE, text).repaired_by(command)
+}

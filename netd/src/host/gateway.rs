@@ -1,0 +1,108 @@
+//! Whether the host's own gateways answer.
+//!
+//! The kernel asks by itself only while somebody sends to one; this asks now and then, so that a
+//! gateway that is silent is known before somebody needs it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use flatnet_kernel::{Kernel, Link};
+use flatnet_plan::NodeSpec;
+use tokio::time::Instant;
+
+use crate::world::WorldError;
+
+/// How long a gateway may be asked in vain: the kernel asks once a second.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The gateways that are asked for in vain, since when.
+#[derive(Debug, Default)]
+pub(super) struct Gateways {
+    since: BTreeMap<IpAddr, Instant>,
+}
+
+impl Gateways {
+    /// Asks for each gateway on the host's link, unless the kernel knows it already.
+    pub(super) async fn ask(
+        &mut self,
+        kernel: &Kernel,
+        spec: &NodeSpec,
+        link: &Link,
+    ) -> Result<(), WorldError> {
+        let mut asked = Vec::new();
+        for gateway in spec.host_gateways.iter().filter(|g| is_near(g, spec)) {
+            // The link may have gone down just now, which is told elsewhere.
+            match kernel.touch_neighbour(link.ifindex, *gateway).await {
+                Ok(()) => asked.push(*gateway),
+                Err(e) => tracing::debug!(%gateway, error = %e, "not asked for"),
+            }
+        }
+        let failed: Vec<IpAddr> = match asked.is_empty() {
+            true => Vec::new(),
+            false => kernel
+                .neighbours(None)
+                .await?
+                .into_iter()
+                .filter(|n| n.failed && n.ifindex == link.ifindex)
+                .map(|n| n.address)
+                .collect(),
+        };
+        asked.retain(|g| failed.contains(g));
+        self.asked_in_vain(&asked, Instant::now());
+        Ok(())
+    }
+
+    /// There is no link to ask on: another problem says so.
+    pub(super) fn forget(&mut self) {
+        self.since.clear();
+    }
+
+    fn asked_in_vain(&mut self, failed: &[IpAddr], now: Instant) {
+        self.since.retain(|gateway, _| failed.contains(gateway));
+        for gateway in failed {
+            self.since.entry(*gateway).or_insert(now);
+        }
+    }
+
+    /// Whether any may be silent.
+    pub(super) fn in_doubt(&self) -> bool {
+        !self.since.is_empty()
+    }
+
+    /// Those that do not answer.
+    pub(super) fn silent(&self, now: Instant) -> Vec<IpAddr> {
+        let lasts = |since: &Instant| now >= *since + PATIENCE;
+        let silent = self.since.iter().filter(|(_, since)| lasts(since));
+        silent.map(|(gateway, _)| *gateway).collect()
+    }
+}
+
+/// Whether the host has an address on the gateway's link. Without one it cannot ask, and the lack of
+/// the address is named.
+fn is_near(gateway: &IpAddr, spec: &NodeSpec) -> bool {
+    let link_local = matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    link_local || spec.host_addresses.iter().any(|a| a.contains(*gateway))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_is_silent_once_it_was_asked_in_vain_for_two_seconds() {
+        let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let begun = Instant::now();
+        let mut gateways = Gateways::default();
+        gateways.asked_in_vain(&[one], begun);
+        assert!(gateways.in_doubt());
+        assert!(gateways.silent(begun + PATIENCE / 2).is_empty());
+        gateways.asked_in_vain(&[one, two], begun + PATIENCE);
+        assert_eq!(gateways.silent(begun + PATIENCE), [one]);
+        // It answers again.
+        gateways.asked_in_vain(&[two], begun + PATIENCE);
+        assert_eq!(gateways.silent(begun + PATIENCE * 2), [two]);
+        gateways.forget();
+        assert!(!gateways.in_doubt());
+    }
+}

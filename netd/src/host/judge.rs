@@ -1,0 +1,236 @@
+//! What a look says of the node. Pure.
+
+use flatnet_kernel::netfilter::ForwardChain;
+use flatnet_plan::NodeSpec;
+use flatnet_plan::node::Mode;
+use ipnetwork::IpNetwork;
+
+use super::forward::{self, Direction};
+use super::look::{Lacks, PathSeen, Seen, forwards};
+use crate::problems::Problem;
+use crate::reconcile::HOST_PORT;
+
+const ARP_IGNORE: &str = "ipv4/conf/all/arp_ignore";
+const PROXY_ARP: &str = "ipv4/conf/all/proxy_arp";
+const RP_FILTER: &str = "ipv4/conf/all/rp_filter";
+const CONNTRACK: &str = "netfilter/nf_conntrack_count";
+const CONNTRACK_MAX: &str = "netfilter/nf_conntrack_max";
+const BRIDGE_CALLS: [(&str, &str); 3] = [
+    ("bridge/bridge-nf-call-iptables", "ip"),
+    ("bridge/bridge-nf-call-ip6tables", "ip6"),
+    ("bridge/bridge-nf-call-arptables", "arp"),
+];
+/// The kernel's rules by which the tables local, main and default are looked up.
+const OWN_RULES: [u32; 3] = [0, 32_766, 32_767];
+
+/// The sysctls that netd depends on and does not set.
+pub(super) fn depends_on() -> impl Iterator<Item = String> {
+    [ARP_IGNORE, PROXY_ARP, RP_FILTER, CONNTRACK, CONNTRACK_MAX]
+        .into_iter()
+        .chain(BRIDGE_CALLS.map(|(key, _)| key))
+        .map(str::to_owned)
+}
+
+/// The problems of a look.
+pub fn judge(spec: &NodeSpec, userspace: bool, seen: &Seen) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = seen.store.iter().cloned().collect();
+    problems.extend(sysctls(spec, userspace, seen));
+    problems.extend(netfilter(spec, &seen.chains));
+    problems.extend(seen.astray.iter().map(|path| astray(path, seen)));
+    problems.extend(lacks(spec, &seen.lacks));
+    problems.extend(cable(spec, seen));
+    problems
+}
+
+fn number(seen: &Seen, key: &str) -> Option<u64> {
+    seen.sysctls.get(key)?.parse().ok()
+}
+
+/// `sysctl -w` with the key in the tool's words.
+fn set(key: &str, value: u32) -> String {
+    format!("sysctl -w net.{}={value}", key.replace('/', "."))
+}
+
+fn sysctls(spec: &NodeSpec, userspace: bool, seen: &Seen) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // 3 to 8 leave addresses unanswered that the plan gives to the host's port; of `all` and
+    // the link's own the larger counts (Documentation/networking/ip-sysctl.rst).
+    if number(seen, ARP_IGNORE).is_some_and(|v| v >= 3) {
+        let text = format!(
+            "net.ipv4.conf.all.arp_ignore is {}: the host answers no ARP request for its address \
+             on {HOST_PORT}",
+            number(seen, ARP_IGNORE).unwrap_or_default()
+        );
+        problems.push(Problem::named("arp-ignore", text).repaired_by(set(ARP_IGNORE, 0)));
+    }
+    if number(seen, PROXY_ARP).is_some_and(|v| v != 0) {
+        let text = format!(
+            "net.ipv4.conf.all.proxy_arp is on: by {HOST_PORT} the host answers ARP requests for \
+             addresses that are others'"
+        );
+        problems.push(Problem::named("proxy-arp", text).repaired_by(set(PROXY_ARP, 0)));
+    }
+    if userspace && number(seen, RP_FILTER) == Some(2) {
+        let text = "net.ipv4.conf.all.rp_filter is 2: the host's stack takes in the copies of \
+                    containers' frames that Open vSwitch's userspace datapath reads, past every flow";
+        problems.push(Problem::named("rp-filter", text).repaired_by(set(RP_FILTER, 0)));
+    }
+    problems.extend(conntrack(spec, seen));
+    problems.extend(bridge_calls(seen));
+    problems
+}
+
+/// From 80 % on: a full table drops the first packet of every connection, and with it what Open vSwitch
+/// looks up for containers (ADR 28).
+fn conntrack(spec: &NodeSpec, seen: &Seen) -> Option<Problem> {
+    let (count, most) = (number(seen, CONNTRACK)?, number(seen, CONNTRACK_MAX)?);
+    let full = most > 0 && count.saturating_mul(5) >= most.saturating_mul(4);
+    let looks_up = matches!(spec.mode, Mode::Vlan { .. });
+    (full && (looks_up || forwards(spec))).then(|| {
+        let text = format!(
+            "the kernel tracks {count} of at most {most} connections: when the table is full, TCP and \
+             UDP of this node's containers are dropped"
+        );
+        let more = u32::try_from(most.saturating_mul(2)).unwrap_or(u32::MAX);
+        Problem::named("conntrack-full", text).repaired_by(set(CONNTRACK_MAX, more))
+    })
+}
+
+/// Frames that a Linux bridge passes go through netfilter's forward chains then. Those of Open
+/// vSwitch's ports do not, so this concerns only an uplink that is a Linux bridge.
+fn bridge_calls(seen: &Seen) -> Option<Problem> {
+    let uplink = seen.uplink.as_ref()?;
+    if uplink.kind.as_deref() != Some("bridge") {
+        return None;
+    }
+    let (key, family) = BRIDGE_CALLS
+        .into_iter()
+        .find(|(key, _)| number(seen, key) == Some(1))?;
+    let text = format!(
+        "the uplink is a Linux bridge, and net.{} is on: netfilter's {family} chains see the \
+         frames of containers a second time",
+        key.replace('/', ".")
+    );
+    Some(Problem::named("bridge-netfilter", text).repaired_by(set(key, 0)))
+}
+
+/// Chains that drop what this node forwards.
+fn netfilter(spec: &NodeSpec, chains: &[ForwardChain]) -> Vec<Problem> {
+    let ranges: Vec<IpNetwork> = spec
+        .networks
+        .iter()
+        .flat_map(|n| &n.ranges)
+        .map(|r| r.prefix)
+        .collect();
+    let uplink = spec.uplink.as_str();
+    let (out, back) = match spec.mode {
+        Mode::Routed => (uplink, uplink),
+        // Services: in and out by the host's port.
+        Mode::Vlan { .. } => (HOST_PORT, HOST_PORT),
+    };
+    let ways = [
+        (
+            "from containers",
+            Direction {
+                from: HOST_PORT,
+                to: out,
+            },
+        ),
+        (
+            "to containers",
+            Direction {
+                from: back,
+                to: HOST_PORT,
+            },
+        ),
+    ];
+    chains
+        .iter()
+        .filter_map(|chain| {
+            let dropped: Vec<&str> = ways
+                .iter()
+                .filter(|(_, way)| forward::drops(chain, *way, &ranges))
+                .map(|(words, _)| *words)
+                .collect();
+            (!dropped.is_empty()).then(|| forward::problem(chain, &dropped))
+        })
+        .collect()
+}
+
+/// What others than netd configure on the uplink, and is not there.
+fn lacks(spec: &NodeSpec, lacks: &Lacks) -> Vec<Problem> {
+    let uplink = &spec.uplink;
+    let family = |ipv6: bool| if ipv6 { ("IPv6", "-6 ") } else { ("IPv4", "") };
+    let addresses = lacks.addresses.iter().map(|address| {
+        let text = format!(
+            "the host does not bear its address {address}: nobody answers where other nodes and the \
+             VPC's tables send packets for its containers. What configures {uplink} (a DHCP client, \
+             systemd-networkd) is to give it; the command does it by hand"
+        );
+        Problem::named("host-address-missing", text)
+            .repaired_by(format!("ip address add {address} dev {uplink}"))
+    });
+    let defaults = lacks.defaults.iter().map(|gateway| {
+        let (name, option) = family(gateway.is_ipv6());
+        let text = format!(
+            "the host has no default route of {name}: what its containers send beyond the node's subnet \
+             is dropped. What configures {uplink} is to give it; the command does it by hand"
+        );
+        Problem::named("default-route-missing", text).repaired_by(format!(
+            "ip {option}route replace default via {gateway} dev {uplink}"
+        ))
+    });
+    addresses.chain(defaults).collect()
+}
+
+/// What is wrong beyond the host: its cable, and the routers at the other end.
+fn cable(spec: &NodeSpec, seen: &Seen) -> Vec<Problem> {
+    let uplink = &spec.uplink;
+    if seen.uplink.as_ref().is_some_and(|u| !u.carrier) {
+        let text = format!(
+            "the uplink {uplink} has no carrier: nothing leaves this node; look at its cable and at the \
+             port of the switch"
+        );
+        let command = format!("ip -d link show {uplink}; ethtool {uplink}");
+        return vec![Problem::blocking("uplink-no-carrier", text).repaired_by(command)];
+    }
+    let dev = match spec.mode {
+        Mode::Routed => uplink.as_str(),
+        Mode::Vlan { .. } => HOST_PORT,
+    };
+    let silent = seen.silent.iter().map(|gateway| {
+        let text = format!(
+            "the host's gateway {gateway} does not answer on {dev}: what is sent beyond its subnet is \
+             lost; look at the router, and at the VLANs of the switch's port"
+        );
+        Problem::named("gateway-silent", text)
+            .repaired_by(format!("ip neighbour show {gateway}; ping -c 3 {gateway}"))
+    });
+    silent.collect()
+}
+
+/// A way that leads elsewhere, with the rule that may be the cause.
+fn astray(path: &PathSeen, seen: &Seen) -> Problem {
+    let mut text = format!(
+        "packets to {} do not leave by {}: for {} the kernel finds {}",
+        path.prefix, path.wanted, path.to, path.found
+    );
+    let cause = seen
+        .rules
+        .iter()
+        .find(|r| r.ipv6 == path.to.is_ipv6() && !OWN_RULES.contains(&r.priority));
+    match cause {
+        Some(rule) => {
+            text.push_str(&format!(
+                "; a rule of priority {} comes before the main table",
+                rule.priority
+            ));
+            let family = if rule.ipv6 { "-6 " } else { "" };
+            Problem::named("route-diverted", text)
+                .repaired_by(format!("ip {family}rule del pref {}", rule.priority))
+        }
+        None => {
+            Problem::named("route-diverted", text).repaired_by(format!("ip route get {}", path.to))
+        }
+    }
+}

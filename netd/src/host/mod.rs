@@ -1,0 +1,101 @@
+//! The host's kernel and disk beside Open vSwitch: what netd set there and somebody changed, and
+//! what it depends on and may not change.
+//!
+//! ```text
+//!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.dirty() ─▶ reconcile
+//!                                                             ▼
+//!   each second: sysctls, netfilter, lookups, the store ─▶ [look] ─▶ Seen ─▶ [judge] ─▶ Board
+//! ```
+//!
+//! The kernel announces a sysctl's change only for a few of them, and the change of an older
+//! iptables' table not at all: these are read once a second. What is netd's is repaired by the
+//! reconciler; the rest is named with the command that repairs it.
+
+mod events;
+mod forward;
+mod gateway;
+mod judge;
+mod look;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_kernel::Kernel;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::attach::Engine;
+use crate::reconcile::{NodeWorld, Reconciler};
+
+pub use judge::judge;
+pub use look::{PathSeen, Seen, Uplink};
+pub(crate) use store::is_not_missing;
+pub use store::{StoreFile, StoreState};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// The least time between two looks, however many events come.
+const LEAST: Duration = Duration::from_millis(100);
+/// This part's name on the board of problems.
+const SOURCE: &str = "host";
+
+/// What the looks need.
+pub struct Host<W: NodeWorld> {
+    /// Whose node it is.
+    pub engine: Engine<W>,
+    /// Who repairs what is netd's.
+    pub reconciler: Arc<Reconciler<W>>,
+    /// The host's kernel.
+    pub kernel: Kernel,
+    /// The directory and file of the store, as they were when it was opened.
+    pub store: StoreFile,
+    /// Whether the datapath is Open vSwitch's userspace one.
+    pub userspace: bool,
+}
+
+impl<W: NodeWorld> Host<W> {
+    /// Starts the listener and the looks.
+    pub fn spawn(self, tasks: &mut JoinSet<()>) {
+        let look = Arc::new(Notify::new());
+        tasks.spawn(events::run(
+            self.engine.clone(),
+            self.kernel.clone(),
+            Arc::clone(&look),
+        ));
+        tasks.spawn(self.run(look));
+    }
+
+    async fn run(self, wake: Arc<Notify>) {
+        let dirty = self.engine.dirty();
+        let mut memory = look::Memory::default();
+        let mut woken = true;
+        loop {
+            let begun = Instant::now();
+            let wanted = self.reconciler.sysctls();
+            match look::look(&self, &wanted, &mut memory, woken).await {
+                Ok(seen) => {
+                    if seen.differs(&wanted) {
+                        dirty.notify_one();
+                    }
+                    let spec = self.engine.spec();
+                    let problems = judge(&spec, self.userspace, &seen);
+                    self.engine.board().post(SOURCE, problems);
+                }
+                Err(e) => tracing::warn!(error = %e, "the host cannot be read"),
+            }
+            let due = tokio::time::timeout_at(begun + EVERY, wake.notified());
+            woken = due.await.is_ok();
+            tokio::time::sleep_until(begun + LEAST).await;
+        }
+    }
+}
+
+/// The store's file in netd's state directory.
+pub fn store_file(state: &std::path::Path, name: &str) -> StoreFile {
+    StoreFile::of(PathBuf::from(state), name)
+}

@@ -1,0 +1,233 @@
+//! The store's file, seen from outside: whether what netd writes next would be kept. Nothing is
+//! written to find out.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use flatnet_kernel::Kernel;
+use nix::sys::statvfs::{FsFlags, statvfs};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::marks;
+use crate::problems::Problem;
+
+/// With less, the next transaction may fail.
+const LEAST_FREE: u64 = 1 << 20;
+
+/// How long the disk may take for two questions that it usually answers from memory. With the
+/// second between two looks, one that hangs is named within two.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// The file that netd has open.
+#[derive(Debug, Clone)]
+pub struct StoreFile {
+    directory: PathBuf,
+    path: PathBuf,
+    /// Device and inode when it was opened; `None` if it could not be read.
+    opened: Option<(u64, u64)>,
+}
+
+/// Fails where there is no store and links of containers are on this host: they live, and only the
+/// store that is missing knows their addresses. An empty one would have them taken away.
+///
+/// # Errors
+/// What is missing, what is there, and what to do; that the disk or the kernel cannot be read.
+pub(crate) async fn is_not_missing(directory: &Path, name: &str, kernel: &Kernel) -> Result<()> {
+    let path = directory.join(name);
+    let there = flatnet_files::is_there(&path);
+    if there.with_context(|| format!("look for the store {}", path.display()))? {
+        return Ok(());
+    }
+    let links = kernel.links().await.context("read the links")?;
+    let of_containers: Vec<String> = links
+        .into_iter()
+        .filter(|link| marks::is_of_container(link.name.as_str(), link.alias.as_deref()))
+        .map(|link| link.name.to_string())
+        .collect();
+    let Some(first) = of_containers.first() else {
+        return Ok(());
+    };
+    bail!(
+        "there is no store at {}, and this host has {} links of containers, one of them {first}: \
+         an empty store would take their addresses for free. Put the store back, or mount what it \
+         is on; or drain this node and reboot, and an empty store is right. Where none of these \
+         containers lives, delete the links (`ip link delete {first}`)",
+        path.display(),
+        of_containers.len()
+    )
+}
+
+/// What is wrong with the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreState {
+    /// Nothing.
+    Sound,
+    /// The file that netd has open has no name any more, or another file has it.
+    Lost,
+    /// The file system is mounted read-only.
+    ReadOnly,
+    /// So many octets are free.
+    Full(u64),
+    /// It cannot be looked at.
+    Unreachable(String),
+}
+
+impl StoreFile {
+    /// The file as it is now, just after it was opened.
+    pub(super) fn of(directory: PathBuf, name: &str) -> Self {
+        let path = directory.join(name);
+        let opened = identity(&path).ok();
+        Self {
+            directory,
+            path,
+            opened,
+        }
+    }
+
+    /// How it is.
+    pub(super) fn state(&self) -> StoreState {
+        match identity(&self.path) {
+            Ok(now) if self.opened.is_none_or(|then| then == now) => {}
+            Ok(_) => return StoreState::Lost,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return StoreState::Lost,
+            Err(e) => return StoreState::Unreachable(e.to_string()),
+        }
+        match statvfs(&self.directory) {
+            Err(e) => StoreState::Unreachable(e.to_string()),
+            Ok(fs) if fs.flags().contains(FsFlags::ST_RDONLY) => StoreState::ReadOnly,
+            Ok(fs) => {
+                let free = fs.blocks_available().saturating_mul(fs.fragment_size());
+                match free < LEAST_FREE {
+                    true => StoreState::Full(free),
+                    false => StoreState::Sound,
+                }
+            }
+        }
+    }
+
+    /// What that means for the node: no ADD could be kept.
+    pub(super) fn problem(&self, state: &StoreState) -> Option<Problem> {
+        let path = self.path.display();
+        let directory = self.directory.display();
+        Some(match state {
+            StoreState::Sound => return None,
+            StoreState::Lost => Problem::blocking(
+                "store-lost",
+                format!(
+                    "the store {path} was deleted or replaced while netd has it open: with netd's \
+                     next start every attachment would be lost; put back the file that is open"
+                ),
+            )
+            .repaired_by(self.rescue()),
+            StoreState::ReadOnly => Problem::blocking(
+                "store-read-only",
+                format!("the store {path} is on a file system that is read-only: nothing is kept"),
+            )
+            .repaired_by(format!(
+                "mount -o remount,rw \"$(findmnt -nT {directory} -o TARGET)\""
+            )),
+            StoreState::Full(free) => Problem::blocking(
+                "store-full",
+                format!(
+                    "the store {path} has {} KiB of disk left: an ADD could not be kept; make room",
+                    free / 1024
+                ),
+            )
+            .repaired_by(format!("df -h {directory}")),
+            StoreState::Unreachable(why) => Problem::blocking(
+                "store-unreachable",
+                format!("the store {path} cannot be looked at: {why}"),
+            ),
+        })
+    }
+
+    /// Copies the deleted file back from netd's own descriptor.
+    fn rescue(&self) -> String {
+        let descriptor = fs::read_dir("/proc/self/fd")
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .find(|entry| {
+                let open = fs::metadata(entry.path()).ok().map(|m| (m.dev(), m.ino()));
+                open.is_some() && open == self.opened
+            });
+        let descriptor = descriptor.map_or_else(
+            || "N".to_owned(),
+            |d| d.file_name().to_string_lossy().into_owned(),
+        );
+        let pid = std::process::id();
+        let path = self.path.display();
+        format!("cp /proc/{pid}/fd/{descriptor} {path} && kill {pid}")
+    }
+}
+
+/// Asks for a store's state on a thread of its own: a disk that hangs holds up nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    /// One that was not answered yet. No other is begun beside it.
+    pending: Option<JoinHandle<StoreState>>,
+}
+
+impl Asking {
+    /// What `look` says, or that it says nothing. Cancel safe.
+    pub(super) async fn state(
+        &mut self,
+        look: impl FnOnce() -> StoreState + Send + 'static,
+    ) -> StoreState {
+        let pending = self
+            .pending
+            .get_or_insert_with(|| tokio::task::spawn_blocking(look));
+        let Ok(ended) = timeout(PATIENCE, pending).await else {
+            return StoreState::Unreachable("its disk does not answer".to_owned());
+        };
+        self.pending = None;
+        ended.unwrap_or_else(|e| StoreState::Unreachable(e.to_string()))
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    fs::metadata(path).map(|m| (m.dev(), m.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_named_until_it_answers() {
+        let mut asking = Asking::default();
+        let (answer, hangs) = std::sync::mpsc::channel();
+        let look = move || hangs.recv().unwrap_or(StoreState::ReadOnly);
+        let hung = StoreState::Unreachable("its disk does not answer".to_owned());
+        assert_eq!(asking.state(look).await, hung);
+        // It still hangs, and is not asked twice.
+        assert_eq!(asking.state(|| unreachable!("asked twice")).await, hung);
+        answer.send(StoreState::Sound).expect("it waits");
+        assert_eq!(
+            asking.state(|| unreachable!("asked twice")).await,
+            StoreState::Sound
+        );
+        assert_eq!(asking.state(|| StoreState::Lost).await, StoreState::Lost);
+    }
+
+    #[test]
+    fn a_store_that_was_deleted_or_replaced_is_lost_and_can_be_copied_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("s.redb");
+        let open = fs::File::create(&path).expect("made");
+        let store = StoreFile::of(dir.path().to_owned(), "s.redb");
+        assert_eq!(store.state(), StoreState::Sound);
+        fs::remove_file(&path).expect("removed");
+        assert_eq!(store.state(), StoreState::Lost);
+        let problem = store.problem(&StoreState::Lost).expect("a problem");
+        let command = problem.repair.expect("a command");
+        assert!(!command.contains("fd/N"), "{command}");
+        fs::write(&path, "another").expect("written");
+        assert_eq!(store.state(), StoreState::Lost);
+        drop(open);
+    }
+}

@@ -1,0 +1,172 @@
+//! The reconciler's side of the model: reading the node, and ops.
+
+use flatnet_ovs::openflow::{Flow, Match};
+
+use super::{ModelWorld, State, foreign, timed_out};
+use crate::flows;
+use crate::reconcile::{Actual, NodeWorld, Op, SwitchActual, TimeoutsActual, ZoneTimeouts};
+use crate::world::WorldError;
+
+impl NodeWorld for ModelWorld {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+        let mut state = self.state();
+        if state.going > 0 {
+            let left = Match::new().in_port(60_000 + u32::from(state.going));
+            let cookie = flows::cookie(900 + u64::from(state.going));
+            state
+                .flows
+                .insert(Flow::new(0, 1).matching(left).cookie(cookie));
+            state.going -= 1;
+        }
+        let mut ports = state.ports.clone();
+        if state.numberless > 0 {
+            state.numberless -= 1;
+            ports.values_mut().for_each(|p| p.ofport = None);
+        }
+        let value = |key: &String| {
+            // A setting of a link is there only while the link is.
+            let dev = key
+                .strip_prefix("ipv6/conf/")
+                .or(key.strip_prefix("ipv4/conf/"));
+            let dev = dev.and_then(|k| k.split('/').next());
+            if dev.is_some_and(|d| d != "all" && d != "default" && !state.links.contains_key(d)) {
+                return None;
+            }
+            Some((
+                key.clone(),
+                state
+                    .sysctls
+                    .get(key)
+                    .cloned()
+                    .unwrap_or_else(|| "0".into()),
+            ))
+        };
+        Ok(Actual {
+            database: true,
+            bridge: state.bridge.clone(),
+            ports,
+            elsewhere: state.elsewhere.clone(),
+            links: state.links.values().cloned().collect(),
+            addresses: state.addresses.clone(),
+            marked: state
+                .marked
+                .intersection(&state.addresses)
+                .cloned()
+                .collect(),
+            writers: Vec::new(),
+            routes: state.routes.clone(),
+            foreign: state.foreign.clone(),
+            sysctls: sysctls.iter().filter_map(value).collect(),
+            flows: state.bridge.is_some().then(|| state.flows.clone()),
+            meters: state.meters.clone(),
+            switch: SwitchActual {
+                zones: Some(true),
+                foreign: foreign(&state.flows),
+                ..state.switch.clone()
+            },
+            timeouts: TimeoutsActual {
+                supported: Some(!state.timeless),
+                zones: state.zones.clone(),
+            },
+        })
+    }
+
+    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+        let op = op.clone();
+        self.step("apply", move |state| {
+            if state.refused == Some(op.to_string()) {
+                return Err(timed_out());
+            }
+            state.apply(op);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
+        let ops: Vec<Op> = ops.iter().map(|op| (*op).clone()).collect();
+        self.step("change_flows", move |state| {
+            let refused = |op: &Op| state.refused == Some(op.to_string());
+            if ops.iter().any(refused) {
+                return Err(timed_out());
+            }
+            ops.into_iter().for_each(|op| state.apply(op));
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl State {
+    fn apply(&mut self, op: Op) {
+        let state = self;
+        match op {
+            Op::CreateBridge { bridge, host } => {
+                state.bridge = Some(bridge);
+                state.put_port(&host);
+            }
+            Op::SetBridge { bridge, .. } => state.set_bridge(bridge),
+            Op::DeleteForeign(flows) => {
+                let gone = |f: &Flow| {
+                    let mut heads = flows.iter();
+                    heads.any(|h| (h.table, h.cookie) == (f.table, f.cookie))
+                };
+                state.flows.retain(|f| !gone(f));
+                state.switch.foreign.clear();
+            }
+            Op::SetFragments(mode) => state.switch.fragments = Some(mode),
+            Op::SetGroup(_) => state.switch.groups = Some(vec![flows::group()]),
+            Op::SetTimeouts { set, gone } => {
+                state.take_zones(gone);
+                let set = set.into_iter().map(|zone| (zone, ZoneTimeouts::Ours));
+                state.zones.extend(set);
+            }
+            Op::OpenPort(name) => state.switch.restricted.retain(|p| *p != name),
+            Op::EndRestore => state.switch.restore = None,
+            Op::AddPort { row, .. } | Op::SetPort { row, .. } => state.put_port(&row),
+            Op::DeletePorts(names) => state.ports.retain(|n, _| !names.contains(n)),
+            Op::DeleteLink { name, ifindex } => state.delete_link(&name, ifindex),
+            Op::CreatePair { name, peer, mtu } => {
+                for name in [name, peer] {
+                    state.add_link(&name, mtu);
+                }
+            }
+            Op::SetLink { name, mtu } => {
+                if let Some(link) = state.links.get_mut(&name) {
+                    link.up = true;
+                    link.mtu = mtu.unwrap_or(link.mtu);
+                }
+            }
+            Op::AddAddress { dev, address } => {
+                state.marked.insert((dev.clone(), address));
+                state.addresses.insert((dev, address));
+            }
+            Op::DeleteAddress { dev, address } => {
+                let at = (dev, address);
+                state.addresses.remove(&at);
+                state.marked.remove(&at);
+            }
+            Op::AddRoute(route) => {
+                state.routes.insert(route);
+            }
+            Op::DeleteRoute(route) => {
+                state.routes.remove(&route);
+            }
+            Op::SetSysctl { key, value } => {
+                state.sysctls.insert(key, value);
+            }
+            Op::DeleteMeters(ids) => state.meters.retain(|m| !ids.contains(&m.id)),
+            Op::ChangeFlows {
+                meters,
+                adds,
+                deletes,
+                ..
+            } => {
+                state.put_flows(&meters, &adds);
+                state
+                    .flows
+                    .retain(|f| !deletes.contains(&(f.cookie, f.key())));
+            }
+        }
+    }
+}

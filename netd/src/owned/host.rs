@@ -1,0 +1,227 @@
+//! The part of the table that is the host's kernel and disk.
+
+use super::{Differs, Owned, Section, Source};
+
+const fn row(what: &'static str, wanted: &'static str, source: Source, differs: Differs) -> Owned {
+    Owned {
+        what,
+        wanted,
+        source,
+        differs,
+    }
+}
+
+const fn link(what: &'static str, wanted: &'static str) -> Owned {
+    row(
+        what,
+        wanted,
+        Source::Netlink("RTNLGRP_LINK"),
+        Differs::Repair,
+    )
+}
+
+const fn repaired(what: &'static str, wanted: &'static str) -> Owned {
+    row(what, wanted, Source::Polled, Differs::Repair)
+}
+
+const fn named(what: &'static str, wanted: &'static str, code: &'static str) -> Owned {
+    row(what, wanted, Source::Polled, Differs::Name(code))
+}
+
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        title: "The datapath itself",
+        about: "Two pairs of links (`fnprobe0` and `fnprobe0p`, `fnprobe1` and `fnprobe1p`), one end of \
+                each a port of the bridge (ADR 24). Each second a frame of IPv4 and one of IPv6 goes in by \
+                the one and has to come out of the other, by flows that no cache answers.",
+        rows: DATAPATH,
+    },
+    Section {
+        title: "The host's links, addresses and routes",
+        about: "Routes of netd's bear protocol 94, and so do its addresses from Linux 5.18 on. \
+                Routes and rules of others are never changed.",
+        rows: KERNEL,
+    },
+    Section {
+        title: "Sysctls",
+        about: "Below `net.`; `UPLINK` stands for the uplink's name. The kernel announces a change of \
+                `forwarding`, `rp_filter` and `proxy_arp` (`RTNLGRP_IPV4_NETCONF`, `RTNLGRP_IPV6_NETCONF`), \
+                and netd looks at once; the others it reads each second.",
+        rows: SYSCTLS,
+    },
+    Section {
+        title: "Netfilter",
+        about: "Where the node forwards: in mode `routed`, and where the plan has services. nftables is \
+                read anew when its generation has changed, the filter tables of the older iptables each \
+                second. Rules are understood as far as they name interfaces and addresses; what nobody \
+                can tell (a set, a mark) is taken for right.",
+        rows: NETFILTER,
+    },
+    Section {
+        title: "The disk",
+        about: "netd looks at the file and its file system, and writes nothing to find out.",
+        rows: DISK,
+    },
+    Section {
+        title: "The plan",
+        about: "netd takes over at once what of an accepted plan is live or for new attachments. The problem \
+                says what of the rest changes for this node; `systemctl restart netd` takes it, and the \
+                data path goes on meanwhile.",
+        rows: PLAN,
+    },
+];
+
+const DATAPATH: &[Owned] = &[row(
+    "frames of netd's own through the bridge",
+    "come out within 0.7 s, both families",
+    Source::Polled,
+    Differs::Name("datapath"),
+)];
+
+const KERNEL: &[Owned] = &[
+    link("the probe's links", "there, up"),
+    link("`flat0`: up, MTU", "up, at least the plan's MTU"),
+    link("UPLINK: up, MTU", "up, at least the plan's MTU"),
+    row(
+        "UPLINK: carrier",
+        "there",
+        Source::Netlink("RTNLGRP_LINK"),
+        Differs::Name("uplink-no-carrier"),
+    ),
+    row(
+        "the host's gateways, asked for every ten seconds",
+        "answer",
+        Source::Polled,
+        Differs::Name("gateway-silent"),
+    ),
+    link("the host's end of each container's link", "up"),
+    row(
+        "the host's addresses on `flat0`; the ranges' gateways in mode `routed`",
+        "as the plan says",
+        Source::Netlink("RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR"),
+        Differs::Repair,
+    ),
+    row(
+        "netd's routes: ranges, defaults, other nodes",
+        "as the plan says",
+        Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE"),
+        Differs::Repair,
+    ),
+    row(
+        "a default route of another program in the place of, or before, netd's",
+        "none that leads elsewhere",
+        Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE (default)"),
+        Differs::Name("foreign-default-route"),
+    ),
+    row(
+        "another route of another program in the place of netd's",
+        "none that leads elsewhere",
+        Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE (same destination)"),
+        Differs::Name("foreign-route"),
+    ),
+    row(
+        "rules and tables: where the kernel sends packets to the node's ranges and to other nodes",
+        "`flat0`; UPLINK",
+        Source::Netlink("RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE"),
+        Differs::Name("route-diverted"),
+    ),
+    row(
+        "the host's addresses on UPLINK (mode `routed`), which others give",
+        "as the plan says",
+        Source::Netlink("RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR"),
+        Differs::Name("host-address-missing"),
+    ),
+    row(
+        "the host's default route, by family (mode `routed`), which others give",
+        "there",
+        Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE (default)"),
+        Differs::Name("default-route-missing"),
+    ),
+];
+
+const SYSCTLS: &[Owned] = &[
+    repaired(
+        "`ipv4.ip_forward`, `ipv6.conf.all.forwarding`, `forwarding` of `flat0` and of UPLINK (mode `routed`)",
+        "1",
+    ),
+    repaired("`ipv6.conf.flat0.disable_ipv6`", "0"),
+    repaired("`ipv6.conf.flat0.accept_ra` (mode `vlan`)", "0"),
+    repaired("`ipv4.conf.flat0.send_redirects` (mode `routed`)", "0"),
+    repaired(
+        "`ipv4.conf.flat0.rp_filter`; of UPLINK in mode `routed`",
+        "2 (of `all` and this the larger counts)",
+    ),
+    repaired(
+        "`ipv4.conf.flat0.arp_ignore`, `ipv4.conf.flat0.proxy_arp`",
+        "0",
+    ),
+    repaired(
+        "`ipv6.conf.UPLINK.disable_ipv6`, `ipv4.conf.UPLINK.arp_ignore` (mode `vlan`)",
+        "1; 8",
+    ),
+    repaired(
+        "`ipv6.conf.UPLINK.accept_ra` (mode `routed`)",
+        "not 1, where it was on: 2",
+    ),
+    repaired("`ipv6.conf.*.disable_ipv6` of the probe's links", "1"),
+    repaired(
+        "`arp_ignore`, `rp_filter`, `disable_ipv6` of `default` (userspace datapath)",
+        "8; 1; 1",
+    ),
+    named("`ipv4.conf.all.arp_ignore`", "0 to 2", "arp-ignore"),
+    named("`ipv4.conf.all.proxy_arp`", "0", "proxy-arp"),
+    named(
+        "`ipv4.conf.all.rp_filter` (userspace datapath)",
+        "0 or 1",
+        "rp-filter",
+    ),
+    named(
+        "`bridge.bridge-nf-call-*`, where UPLINK is a Linux bridge",
+        "0",
+        "bridge-netfilter",
+    ),
+    named(
+        "`netfilter.nf_conntrack_count`, where the node forwards",
+        "below 80 % of `nf_conntrack_max`",
+        "conntrack-full",
+    ),
+];
+
+const NETFILTER: &[Owned] = &[named(
+    "chains at the forward hook (families ip, ip6, inet; nftables and the older iptables)",
+    "let pass what goes from and to the node's ranges",
+    "forward-drop",
+)];
+
+const DISK: &[Owned] = &[
+    named(
+        "the store's file",
+        "the one that netd has open",
+        "store-lost",
+    ),
+    named("its file system: mounted", "writable", "store-read-only"),
+    named("its file system: free", "at least 1 MiB", "store-full"),
+    named(
+        "the store's file and file system: answer",
+        "yes",
+        "store-unreachable",
+    ),
+];
+
+const PLAN: &[Owned] = &[
+    named(
+        "the plan that was accepted last",
+        "what netd runs by",
+        "plan-changed",
+    ),
+    named(
+        "the plan's file: there, sound, with this node",
+        "yes; else the accepted plan stands",
+        "plan-invalid",
+    ),
+    named(
+        "the accepted plan's copy",
+        "on disk in the state directory",
+        "plan-unkept",
+    ),
+];

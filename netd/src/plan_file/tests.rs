@@ -1,0 +1,331 @@
+use std::path::Path;
+
+use clap::Parser;
+use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Version};
+
+use super::*;
+use crate::config::{Cli, Command, RunArgs};
+
+const LAB: &str = include_str!("../../../examples/lab.yaml");
+
+fn idc1() -> NodeName {
+    "idc1".parse().expect("a name")
+}
+
+/// A directory with a plan's file and its source, as netd on idc1 has it.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("plan.yaml"), text).expect("written");
+        Self { dir }
+    }
+
+    fn plan(&self) -> PathBuf {
+        self.dir.path().join("plan.yaml")
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.plan(), text).expect("written");
+    }
+
+    fn source(&self, ipamd: bool) -> FileSource<NodePlan> {
+        let file = FilePlan::new(&self.plan(), self.dir.path());
+        let take = move |plan, _: &str| NodePlan::of(plan, &idc1(), ipamd);
+        FileSource::open(file, take).expect("opens")
+    }
+
+    /// What netd knows of the file of now.
+    fn file(&self, ipamd: bool) -> PlanFile {
+        PlanFile {
+            path: self.plan(),
+            state: self.dir.path().to_owned(),
+            plan: self.source(ipamd).watch(),
+            ipamd,
+            drains: Drains::default(),
+        }
+    }
+}
+
+/// What netd runs by.
+fn running() -> NodeSpec {
+    let plan = flatnet_plan::load(LAB).expect("the example is sound");
+    node::derive(&plan, &idc1()).expect("derives")
+}
+
+/// What netd says beside `running` of a file with `text`, which it may have refused.
+fn judged(text: &str, ipamd: bool, running: &NodeSpec) -> Vec<(&'static str, String)> {
+    let place = Place::with(LAB);
+    drop(place.source(ipamd));
+    place.write(text);
+    let file = place.file(ipamd);
+    let problems = file.judge(&file.plan.borrow().clone(), running);
+    let said = problems.into_iter().map(|problem| {
+        assert_eq!(problem.effect, crate::problems::Effect::Named);
+        (problem.code, problem.to_string())
+    });
+    said.collect()
+}
+
+fn one(said: Vec<(&'static str, String)>) -> (&'static str, String) {
+    let [one]: [_; 1] = said.try_into().expect("one problem");
+    one
+}
+
+#[test]
+fn the_plan_that_netd_runs_by_is_nothing_to_tell_of() {
+    assert_eq!(judged(LAB, false, &running()), []);
+    assert_eq!(judged(LAB, true, &running()), []);
+}
+
+#[test]
+fn what_cannot_be_taken_over_live_is_told_with_when_it_can_and_the_command_that_takes_it() {
+    let mut spec = running();
+    let excluded = spec.host_addresses.pop().expect("an address");
+    spec.mtu = flatnet_types::Mtu::new(1400).expect("an MTU");
+    let (code, text) = one(judged(&format!("{LAB}\n"), false, &spec));
+    assert_eq!(code, "plan-changed");
+    assert!(
+        text.contains("mtu 1400 becomes 1500 (restart)")
+            && text.contains(&format!("host_addresses with {excluded} (restart)"))
+            && text.contains("2 for this node")
+            && text.ends_with("`systemctl restart netd`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_change_that_is_not_for_this_node_is_nothing_to_tell_of() {
+    let text = format!("# for the record\n{LAB}");
+    assert_eq!(judged(&text, false, &running()), []);
+    assert_eq!(judged(&text, true, &running()), []);
+}
+
+#[test]
+fn a_plan_that_netd_could_not_start_with_is_told_with_its_first_finding() {
+    let (code, text) = one(judged("apiVersion: [", false, &running()));
+    assert_eq!(code, "plan-invalid");
+    for words in [
+        "line 2: FN0001",
+        "flatctl plan check",
+        "stands, also over a restart",
+        &Version::of(LAB).short(),
+    ] {
+        assert!(text.contains(words), "no {words:?} in {text}");
+    }
+    let (code, text) = one(judged(&LAB.replace("idc1", "idc9"), false, &running()));
+    assert_eq!(code, "plan-invalid");
+    assert!(text.contains("no host idc1"), "{text}");
+}
+
+#[test]
+fn where_ranges_are_ipamds_those_of_the_file_are_no_change() {
+    let mut spec = running();
+    // Of what the plan gives the node, ipamd gave less, and it drains.
+    let range = &mut spec.networks[0].ranges[0];
+    range.exclude.push(range.prefix);
+    spec.networks[0].ranges.truncate(1);
+    spec.peers.clear();
+    let place = Place::with(LAB);
+    let file = place.file(true);
+    let state = file.plan.borrow().clone();
+    let drained = spec.networks[0].ranges[0].prefix;
+    file.drains.lock().expect("no panic").insert(drained);
+    assert_eq!(file.judge(&state, &spec), []);
+    // One that an older plan excluded is to be given out again.
+    file.drains.lock().expect("no panic").clear();
+    let told = file.judge(&state, &spec);
+    let text = &told.first().expect("one problem").text;
+    assert!(text.contains("exclude without"), "{text}");
+}
+
+#[test]
+fn an_accepted_plan_that_is_not_kept_is_told() {
+    let place = Place::with(LAB);
+    let file = place.file(false);
+    let state = State {
+        unkept: Some("cannot write it: no space left".into()),
+        ..file.plan.borrow().clone()
+    };
+    let problems = file.judge(&state, &running());
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].code, "plan-unkept");
+    assert!(problems[0].text.contains("no space left"));
+}
+
+fn run_args(place: &Place) -> RunArgs {
+    let plan = place.plan();
+    let state = place.dir.path();
+    let args = ["netd", "run", "--node", "idc1", "--plan"].map(Path::new);
+    let args = args
+        .into_iter()
+        .chain([&*plan, Path::new("--state"), state]);
+    match Cli::try_parse_from(args).expect("arguments").command {
+        Command::Run(args) => *args,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
+    let place = Place::with("no plan");
+    let error = start(&run_args(&place)).await.err().expect("nothing yet");
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("plan.yaml:1:1") && !error.contains(COPY),
+        "{error}"
+    );
+    place.write(LAB);
+    let first = start(&run_args(&place)).await.expect("starts");
+    place.write("no plan");
+    let again = start(&run_args(&place)).await.expect("starts");
+    assert_eq!(again.spec, first.spec);
+    let state = again.file.plan.borrow().clone();
+    let (code, text) = {
+        let problems = again.file.judge(&state, &again.spec);
+        assert_eq!(problems.len(), 1);
+        (problems[0].code, problems[0].text.clone())
+    };
+    assert_eq!(code, "plan-invalid");
+    assert!(text.contains(COPY), "{text}");
+    // What `/v1/node` shows.
+    let status = state.status();
+    assert_eq!(status.version, Version::of(LAB).to_string());
+    assert!(status.refused.is_some_and(|r| r.contains("plan.yaml:1:1")));
+}
+
+/// netd on idc1, as far as its plan goes.
+struct Netd {
+    engine: Engine<crate::model::ModelWorld>,
+    metrics: Arc<Metrics>,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+impl Netd {
+    fn start(place: &Place) -> Self {
+        use flatnet_ipam::{Config, Ipam, MemoryBackend};
+        use flatnet_types::Timestamp;
+
+        let source = place.source(false);
+        let file = PlanFile {
+            plan: source.watch(),
+            ..place.file(false)
+        };
+        let spec = running();
+        let config = Config::new(networks(&spec.networks).expect("ranges"));
+        let now = Timestamp::from_millis(1_000_000);
+        let disk = Box::new(MemoryBackend::default());
+        let (ipam, _) = Ipam::open_with(disk, config, "boot-1", now).expect("opens");
+        let world = crate::model::ModelWorld::default();
+        let engine = Engine::new(world, ipam, spec, Arc::new(move || now));
+        let metrics = Arc::new(Metrics::default());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async { match source.follow().await {} });
+        tasks.spawn(watch(file, engine.clone(), Arc::clone(&metrics)));
+        Self {
+            engine,
+            metrics,
+            tasks,
+        }
+    }
+
+    /// Nobody is told of a change: it is looked at until it has come.
+    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..600 {
+            if holds(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!(
+            "never: {what}; {:?}, {:?}",
+            self.codes(),
+            self.engine.spec()
+        );
+    }
+
+    fn codes(&self) -> Vec<&'static str> {
+        self.engine.board().counts().into_keys().collect()
+    }
+
+    fn shows(&self, line: &str) -> bool {
+        let text = self.metrics.encode().expect("text");
+        text.contains(&format!("{line}\n"))
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_netd_runs_is_named_and_put_back_it_is_not() {
+    let place = Place::with(LAB);
+    let mut netd = Netd::start(&place);
+    place.write("no plan");
+    let invalid = |n: &Netd| n.codes() == ["plan-invalid"];
+    netd.until("refused", invalid).await;
+    assert!(netd.shows("flatnet_plan_valid 0"));
+    let other = LAB.replacen("mtu: 1500", "mtu: 1400", 1);
+    place.write(&other);
+    let changed = |n: &Netd| n.codes() == ["plan-changed"];
+    netd.until("the node's own MTU waits", changed).await;
+    // It is still the accepted one: a restart would take it.
+    std::fs::remove_file(place.plan()).expect("removed");
+    let both = |n: &Netd| n.codes() == ["plan-changed", "plan-invalid"];
+    netd.until("gone", both).await;
+    place.write(LAB);
+    netd.until("put back", |n| n.codes().is_empty()).await;
+    assert!(netd.shows("flatnet_plan_valid 1"));
+    assert_eq!(*netd.engine.spec(), running());
+    netd.tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_live_is_taken_over_while_netd_runs_and_the_rest_is_named() {
+    let place = Place::with(LAB);
+    let mut netd = Netd::start(&place);
+    let range = "        - {network: web, prefix: 10.100.16.0/20}\n";
+    let more = "        - {network: web, prefix: 10.100.96.0/20}\n";
+    let other =
+        LAB.replacen(range, &format!("{range}{more}"), 1)
+            .replacen("mtu: 1500", "mtu: 1400", 1);
+    place.write(&other);
+    netd.until("the MTU of the links waits", |n| {
+        n.codes() == ["plan-changed"]
+    })
+    .await;
+    let spec = netd.engine.spec();
+    assert_eq!(spec.mtu.get(), 1500);
+    // New attachments have the new one, and addresses of the new range.
+    let web = &spec.networks[0];
+    assert_eq!(web.mtu.get(), 1400);
+    let prefixes = |web: &flatnet_plan::node::NodeNetwork| -> Vec<String> {
+        web.ranges.iter().map(|r| r.prefix.to_string()).collect()
+    };
+    assert!(prefixes(web).contains(&"10.100.96.0/20".to_owned()));
+    let usage = netd.engine.ipam().usage(&web.name, netd.engine.now());
+    let spans = usage
+        .expect("known")
+        .into_iter()
+        .map(|u| u.range.to_string());
+    assert!(
+        spans
+            .collect::<Vec<_>>()
+            .contains(&"10.100.96.0/20".to_owned())
+    );
+    // A range that goes stays until it is empty, which only a restart finds out.
+    place.write(LAB);
+    netd.until("the MTU is back", |n| {
+        n.engine.spec().networks[0].mtu.get() == 1500
+    })
+    .await;
+    netd.until("the range is named", |n| {
+        let problems = n.engine.board().view();
+        problems.iter().any(|p| {
+            p.text
+                .contains("networks web.ranges without 10.100.96.0/20 (drain)")
+        })
+    })
+    .await;
+    netd.tasks.shutdown().await;
+}

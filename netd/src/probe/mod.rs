@@ -1,0 +1,151 @@
+//! Whether packets pass: frames of netd's own through the datapath, once a second.
+//!
+//! ```text
+//!   AF_PACKET ─▶ fnprobe0p ═ fnprobe0 ─▶ br-flat: CLASSIFY, SECURITY, DELIVER
+//!                                               │  a new UDP source port each time,
+//!                                               │  so that no cached flow answers
+//!   AF_PACKET ◀─ fnprobe1p ═ fnprobe1 ◀─────────┘
+//! ```
+//!
+//! A frame of IPv4 and one of IPv6 must come out with the destination MAC that netd's flows
+//! write. A packet-out would prove nothing: it goes through the tables, and not through the
+//! datapath. What the probe finds is on the board of problems as `datapath`.
+
+mod frame;
+mod round;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_kernel::{Fault, Kernel, PacketError, PacketSocket, Receives};
+use flatnet_types::IfName;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::problems::{Board, Problem};
+pub use frame::Family;
+pub use round::{Outcome, Rounds, Wire};
+
+/// The ends that are ports of the bridge, the sender's first.
+pub const PORTS: [&str; 2] = ["fnprobe0", "fnprobe1"];
+/// Their other ends, from which and to which netd sends.
+pub const PEERS: [&str; 2] = ["fnprobe0p", "fnprobe1p"];
+
+/// From the beginning of one round to that of the next.
+const EVERY: Duration = Duration::from_secs(1);
+/// Between two rounds of which the first failed.
+const AGAIN: Duration = Duration::from_millis(250);
+/// The probe's name on the board of problems.
+const SOURCE: &str = "probe";
+/// The problem's code.
+pub const CODE: &str = "datapath";
+
+/// Posts what holds until the first round has passed.
+pub fn not_yet(board: &Board) {
+    board.post(
+        SOURCE,
+        vec![Problem::blocking(
+            CODE,
+            "no frame of netd's own has crossed the bridge yet",
+        )],
+    );
+}
+
+/// Sends frames through the bridge and posts what comes of it, until it is dropped. While none
+/// comes out, `dirty` has the node compared with the plan: something that no event told of may
+/// be wrong.
+pub async fn run(kernel: Kernel, board: Board, bridge: String, dirty: Arc<Notify>) {
+    let mut rounds = Rounds::new(seed());
+    let mut wire = None;
+    loop {
+        let begun = Instant::now();
+        let outcome = match open(&kernel, &mut wire).await {
+            Ok(open) => rounds.round(open).await,
+            Err(e) => Outcome::Broken(e.to_string()),
+        };
+        if matches!(outcome, Outcome::Broken(_)) {
+            // The links may have been made anew: their sockets end with them.
+            wire = None;
+        }
+        let problem = problem(&outcome, &bridge);
+        let pause = match &problem {
+            None => EVERY.saturating_sub(begun.elapsed()),
+            Some(_) => {
+                dirty.notify_one();
+                AGAIN
+            }
+        };
+        board.post(SOURCE, problem.into_iter().collect());
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Two runs of netd begin with different source ports: what the one before left in the
+/// datapath's cache for some seconds answers nothing.
+fn seed() -> u64 {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    time.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// What an outcome says of the node.
+fn problem(outcome: &Outcome, bridge: &str) -> Option<Problem> {
+    let text = match outcome {
+        Outcome::Passed => return None,
+        Outcome::Lost(families) => {
+            let families: Vec<&str> = families.iter().map(|f| f.name()).collect();
+            format!(
+                "packets do not pass the bridge {bridge}: a frame of netd's own ({}) went in by \
+                 {} and did not come out of {} within {} ms",
+                families.join(" and "),
+                PORTS[0],
+                PORTS[1],
+                round::PATIENCE.as_millis()
+            )
+        }
+        Outcome::Broken(why) => {
+            format!("whether packets pass the bridge {bridge} cannot be seen: {why}")
+        }
+    };
+    Some(Problem::blocking(CODE, text))
+}
+
+/// The two sockets.
+struct Sockets {
+    sender: PacketSocket,
+    receiver: PacketSocket,
+}
+
+impl Wire for Sockets {
+    fn send(&self, frame: &[u8]) -> Result<(), Fault> {
+        self.sender.send(frame)
+    }
+
+    async fn receive(&self, frame: &mut [u8]) -> Result<usize, Fault> {
+        self.receiver.receive(frame).await
+    }
+}
+
+/// The sockets, opened where they are not.
+async fn open<'w>(
+    kernel: &Kernel,
+    wire: &'w mut Option<Sockets>,
+) -> Result<&'w Sockets, PacketError> {
+    if wire.is_none() {
+        let [from, to] = PEERS.map(name);
+        *wire = Some(Sockets {
+            sender: kernel.packet_socket(&from, Receives::Nothing).await?,
+            receiver: kernel.packet_socket(&to, Receives::All).await?,
+        });
+    }
+    match wire {
+        Some(wire) => Ok(wire),
+        None => unreachable!("it was opened above"),
+    }
+}
+
+/// One of the names above.
+pub(crate) fn name(name: &str) -> IfName {
+    IfName::new(name).unwrap_or_else(|_| unreachable!("letters and digits, at most 9"))
+}

@@ -1,0 +1,247 @@
+//! What the reconciler has done to the node.
+
+use flatnet_kernel::{AddressSpec, LinkChange, NextHop, PairSpec, RouteSpec, SysctlKey};
+use flatnet_ovs::openflow::{Action, Batch, Flow, FlowKey, Meter, OpenFlowError, Settings};
+use flatnet_types::marks::ROUTE_PROTOCOL;
+use flatnet_types::{IfName, Mtu};
+
+use super::{RealWorld, observe, rows, settings, timeouts};
+use crate::reconcile::{Actual, NodeWorld, Op, RouteActual};
+use crate::world::{World, WorldError};
+use crate::{flows, marks};
+
+impl NodeWorld for RealWorld {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+        observe::node(self, sysctls).await
+    }
+
+    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+        match op {
+            Op::CreateBridge { bridge, host } => {
+                let ops = self.database.read(|r| rows::create_bridge(r, bridge, host));
+                self.database.transact(&ops).await?;
+                self.wait_port(host).await?;
+                Ok(())
+            }
+            Op::SetBridge { bridge, .. } => self.set_bridge(bridge).await,
+            Op::DeleteForeign(flows) => {
+                let mut batch = Batch::new();
+                for flow in flows {
+                    batch.delete_in_table(flow.table, flow.cookie, u64::MAX);
+                }
+                Ok(self.switch.send(batch).await?)
+            }
+            Op::SetFragments(mode) => {
+                let mut batch = Batch::new();
+                batch.set_config(&Settings {
+                    fragments: *mode,
+                    ..settings()
+                });
+                Ok(self.switch.send(batch).await?)
+            }
+            Op::SetGroup(_) => {
+                let mut batch = Batch::new();
+                batch.put_group(&flows::group());
+                Ok(self.switch.send(batch).await?)
+            }
+            Op::SetTimeouts { set, gone } => {
+                let datapath = self.datapath();
+                let ops = self
+                    .database
+                    .read(|r| timeouts::set(r, datapath, set, gone));
+                let all = [set.as_slice(), gone].concat();
+                Ok(self.transact_zones(&ops, &all, set).await?)
+            }
+            Op::OpenPort(name) => Ok(self.switch.open_port(name).await?),
+            Op::EndRestore => {
+                self.database.transact(&rows::end_restore()).await?;
+                Ok(())
+            }
+            Op::AddPort { row, .. } => {
+                self.add_port(row, None).await?;
+                Ok(())
+            }
+            Op::SetPort { row, .. } => {
+                let ops = self.database.read(|r| rows::set_port(r, row));
+                self.database.transact(&ops).await?;
+                Ok(())
+            }
+            Op::DeletePorts(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let ops = self
+                    .database
+                    .read(|r| rows::delete_ports(r, &self.bridge, &names));
+                self.take_out(&names, &ops, None).await
+            }
+            Op::DeleteLink { name, ifindex } => match IfName::new(name.as_str()) {
+                Ok(name) => self.delete_link(&name, *ifindex).await,
+                // The kernel has no such name either.
+                Err(_) => Ok(()),
+            },
+            Op::CreatePair { name, peer, mtu } => {
+                if let (Ok(name), Ok(peer), Ok(mtu)) = (
+                    IfName::new(name.as_str()),
+                    IfName::new(peer.as_str()),
+                    Mtu::new((*mtu).into()),
+                ) {
+                    let pair = PairSpec {
+                        name,
+                        peer,
+                        alias: format!("{}probe", marks::ALIAS_PREFIX),
+                        mtu,
+                        promiscuous: self.userspace_datapath,
+                    };
+                    self.kernel.create_pair(&pair).await?;
+                }
+                Ok(())
+            }
+            Op::SetLink { name, mtu } => {
+                let mtu = mtu.and_then(|m| Mtu::new(m.into()).ok());
+                let change = LinkChange {
+                    up: Some(true),
+                    mtu,
+                    ..LinkChange::default()
+                };
+                if let Ok(name) = IfName::new(name.as_str()) {
+                    self.kernel.set_link(&name, &change).await?;
+                }
+                Ok(())
+            }
+            Op::AddAddress { dev, address } => {
+                if let Ok(name) = IfName::new(dev.as_str()) {
+                    let spec = AddressSpec {
+                        nodad: true,
+                        protocol: ROUTE_PROTOCOL,
+                        ..AddressSpec::new(*address)
+                    };
+                    self.kernel.ensure_address(&name, &spec).await?;
+                }
+                Ok(())
+            }
+            Op::DeleteAddress { dev, address } => {
+                if let Ok(name) = IfName::new(dev.as_str()) {
+                    self.kernel.delete_address(&name, *address).await?;
+                }
+                Ok(())
+            }
+            Op::AddRoute(route) => {
+                self.kernel.ensure_route(&self.route(route).await?).await?;
+                Ok(())
+            }
+            Op::DeleteRoute(route) => {
+                self.kernel.delete_route(&self.route(route).await?).await?;
+                Ok(())
+            }
+            Op::SetSysctl { key, value } => {
+                self.kernel.set_sysctl(&SysctlKey::new(key)?, value).await?;
+                Ok(())
+            }
+            Op::DeleteMeters(ids) => {
+                let mut batch = Batch::new();
+                self.meters.deleted(ids);
+                for id in ids {
+                    batch.meter_delete(*id);
+                }
+                Ok(self.switch.send(batch).await?)
+            }
+            Op::ChangeFlows {
+                meters,
+                adds,
+                deletes,
+                ..
+            } => {
+                let mut batch = Batch::new();
+                self.put_meters(meters, &mut batch);
+                put_group(&mut batch, adds);
+                put_changes(adds, deletes, &mut batch);
+                unless_there(self.switch.send(batch).await)
+            }
+        }
+    }
+
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
+        // A bundle takes no meters, and flows name them.
+        let (mut before, mut bundle) = (Batch::new(), Batch::new());
+        let mut added: Vec<&Flow> = Vec::new();
+        for op in ops {
+            if let Op::ChangeFlows {
+                meters,
+                adds,
+                deletes,
+                ..
+            } = op
+            {
+                self.put_meters(meters, &mut before);
+                put_changes(adds, deletes, &mut bundle);
+                added.extend(adds);
+            }
+        }
+        put_group(&mut before, added);
+        if !before.is_empty() {
+            unless_there(self.switch.send(before).await)?;
+        }
+        if !bundle.is_empty() {
+            self.switch.send_atomic(bundle).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Before flows that name the group: a switch that starts anew has none, and refuses them.
+pub(super) fn put_group<'f>(batch: &mut Batch, flows: impl IntoIterator<Item = &'f Flow>) {
+    let group = flows::group();
+    let named = |f: &Flow| f.instructions.actions.contains(&Action::Group(group.id));
+    if flows.into_iter().any(named) {
+        batch.put_group(&group);
+    }
+}
+
+/// Additions before deletions: no moment without a flow that stays.
+fn put_changes(adds: &[Flow], deletes: &[(u64, FlowKey)], batch: &mut Batch) {
+    for flow in adds {
+        batch.add(flow);
+    }
+    for (cookie, key) in deletes {
+        // An ADD that has come since may have flows with the keys of a dead attachment: its port got the
+        // same number.
+        batch.delete_strict_of(*cookie, key);
+    }
+}
+
+/// A meter that is there was modified beside.
+fn unless_there(sent: Result<(), OpenFlowError>) -> Result<(), WorldError> {
+    match sent {
+        Err(OpenFlowError::Rejected { failures })
+            if failures.iter().all(|f| f.error.is_meter_exists()) =>
+        {
+            Ok(())
+        }
+        other => Ok(other?),
+    }
+}
+
+impl RealWorld {
+    fn put_meters(&self, meters: &[Meter], batch: &mut Batch) {
+        self.meters.sent(meters);
+        for meter in meters {
+            // One of this number may be there, and be another.
+            batch.meter_add(meter).meter_modify(meter);
+        }
+    }
+
+    async fn route(&self, route: &RouteActual) -> Result<RouteSpec, WorldError> {
+        let dev = match IfName::new(route.dev.as_str()) {
+            Ok(name) => self.kernel.link(&name).await?.map(|l| l.ifindex),
+            Err(_) => None,
+        };
+        let hop = NextHop {
+            via: route.via,
+            ifindex: dev,
+            ..NextHop::dev(dev.unwrap_or(0))
+        };
+        Ok(RouteSpec {
+            src: route.src,
+            ..RouteSpec::new(route.dst, vec![hop], ROUTE_PROTOCOL)
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! Ports that netd itself is taking out of the bridge, so that their going is no news.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How many deletions of each port the database has not told of yet.
+#[derive(Debug, Default)]
+pub(super) struct Deleting(Mutex<HashMap<String, u32>>);
+
+impl Deleting {
+    fn ports(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A transaction that deletes these is about to be sent.
+    pub(super) fn begin(&self, names: &[&str]) {
+        let mut ports = self.ports();
+        for name in names {
+            *ports.entry((*name).to_owned()).or_insert(0) += 1;
+        }
+    }
+
+    /// It failed.
+    pub(super) fn failed(&self, names: &[&str]) {
+        for name in names {
+            self.cross_off(name);
+        }
+    }
+
+    /// Whether a deletion of this port is netd's own; it counts for one only.
+    pub(super) fn cross_off(&self, name: &str) -> bool {
+        let mut ports = self.ports();
+        let Some(count) = ports.get_mut(name) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            ports.remove(name);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_own_deletion_excuses_one_disappearance() {
+        let deleting = Deleting::default();
+        deleting.begin(&["fn1", "fn2"]);
+        deleting.failed(&["fn2"]);
+        assert!(deleting.cross_off("fn1"));
+        assert!(!deleting.cross_off("fn1") && !deleting.cross_off("fn2"));
+    }
+}

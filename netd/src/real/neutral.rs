@@ -1,0 +1,126 @@
+//! Columns of Open vSwitch's database that change what becomes of a frame, and that netd wants
+//! as Open vSwitch makes them (ovs-vswitchd.conf.db(5)). Not every version has all of them.
+
+use std::collections::BTreeMap;
+
+use flatnet_ovs::ovsdb::{Atom, Datum, Row};
+
+/// What a column holds in a new row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Neutral {
+    Set,
+    Map,
+    False,
+    Zero,
+}
+
+const COLUMNS: &[(&str, &str, Neutral)] = &[
+    // Its coming and going makes the switch throw all flows away.
+    ("Bridge", "controller", Neutral::Set),
+    ("Bridge", "stp_enable", Neutral::False),
+    ("Bridge", "rstp_enable", Neutral::False),
+    ("Bridge", "mcast_snooping_enable", Neutral::False),
+    ("Port", "cvlans", Neutral::Set),
+    ("Port", "qos", Neutral::Set),
+    ("Port", "protected", Neutral::False),
+    ("Port", "fake_bridge", Neutral::False),
+    ("Port", "lacp", Neutral::Set),
+    ("Port", "other_config", Neutral::Map),
+    ("Interface", "ingress_policing_rate", Neutral::Zero),
+    ("Interface", "ingress_policing_burst", Neutral::Zero),
+    ("Interface", "ingress_policing_kpkts_rate", Neutral::Zero),
+    ("Interface", "ingress_policing_kpkts_burst", Neutral::Zero),
+];
+
+impl Neutral {
+    fn value(self) -> Datum {
+        match self {
+            Self::Set => Datum::empty(),
+            Self::Map => Datum::Map(BTreeMap::new()),
+            Self::False => false.into(),
+            Self::Zero => 0.into(),
+        }
+    }
+}
+
+fn of(table: &str) -> impl Iterator<Item = (&'static str, Neutral)> {
+    COLUMNS
+        .iter()
+        .filter(move |(of, ..)| *of == table)
+        .map(|(_, column, neutral)| (*column, *neutral))
+}
+
+/// The columns of a table.
+pub(super) fn columns(table: &str) -> impl Iterator<Item = &'static str> {
+    of(table).map(|(column, _)| column)
+}
+
+/// Those that differ, with their values as a person reads them.
+pub(super) fn strays(table: &str, row: &Row) -> BTreeMap<String, String> {
+    of(table)
+        .filter_map(|(column, neutral)| Some((column, row.get(column)?, neutral)))
+        .filter(|(_, is, neutral)| **is != neutral.value())
+        .map(|(column, is, _)| (column.to_owned(), shown(is)))
+        .collect()
+}
+
+/// Adds those that differ, with the value that they are to have, to a row that is written.
+pub(super) fn reset(table: &str, is: &Row, to: &mut Row) {
+    for (column, neutral) in of(table) {
+        if is.get(column).is_some_and(|v| *v != neutral.value()) {
+            to.set(column, neutral.value());
+        }
+    }
+}
+
+fn shown(datum: &Datum) -> String {
+    let pairs = match datum {
+        Datum::Set(atoms) => atoms.iter().map(atom).collect::<Vec<_>>(),
+        Datum::Map(map) => map
+            .iter()
+            .map(|(k, v)| format!("{}={}", atom(k), atom(v)))
+            .collect(),
+    };
+    pairs.join(" ")
+}
+
+fn atom(atom: &Atom) -> String {
+    match atom {
+        Atom::Integer(n) => n.to_string(),
+        Atom::Real(n) => n.0.to_string(),
+        Atom::Boolean(b) => b.to_string(),
+        Atom::String(s) => s.clone(),
+        Atom::Uuid(u) => u.to_string(),
+        Atom::NamedUuid(name) => name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_shown_and_set_back_and_nothing_else() {
+        let row = Row::new()
+            .with("stp_enable", true)
+            .with("rstp_enable", false)
+            .with("controller", "x");
+        let strays = strays("Bridge", &row);
+        let shown: Vec<(&str, &str)> = strays
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(shown, [("controller", "x"), ("stp_enable", "true")]);
+        let mut back = Row::new();
+        reset("Bridge", &row, &mut back);
+        let wanted = Row::new()
+            .with("stp_enable", false)
+            .with("controller", Datum::empty());
+        assert_eq!(back, wanted);
+    }
+
+    #[test]
+    fn a_column_that_this_version_does_not_have_is_no_stray() {
+        assert!(strays("Interface", &Row::new()).is_empty());
+    }
+}

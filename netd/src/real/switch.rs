@@ -1,0 +1,240 @@
+//! Reading the switch: its flows, meters, settings, and whether it was told to wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use flatnet_ovs::openflow::{Flow, FlowFilter, FlowHead, Meter, OpenFlowError, Switch};
+use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK, LEARNED_COOKIE, is_ours};
+
+use super::{RealWorld, rows};
+use crate::reconcile::{ActualPort, Restore, SwitchActual};
+
+/// Flows of netd's.
+const OURS: FlowFilter = FlowFilter {
+    table: None,
+    cookie: COOKIE_MARK,
+    cookie_mask: COOKIE_MARK_MASK,
+};
+/// Flows that packets made.
+const LEARNED: FlowFilter = FlowFilter {
+    cookie: LEARNED_COOKIE,
+    ..OURS
+};
+const ALL: FlowFilter = FlowFilter {
+    table: None,
+    cookie: 0,
+    cookie_mask: 0,
+};
+
+/// What was read of a switch that answers.
+pub(super) struct Seen {
+    pub(super) flows: BTreeSet<Flow>,
+    pub(super) meters: Vec<Meter>,
+    pub(super) switch: SwitchActual,
+}
+
+/// Reads the switch; `None` if it does not answer.
+pub(super) async fn look(world: &RealWorld, ports: &BTreeMap<String, ActualPort>) -> Option<Seen> {
+    let seen = read(world, ports).await;
+    let restore = match &seen {
+        Ok(_) => world.restore.look(world),
+        Err(_) => {
+            world.restore.forget();
+            None
+        }
+    };
+    let mut seen = seen
+        .inspect_err(|error| tracing::debug!(%error, "the switch cannot be read"))
+        .ok()?;
+    seen.switch.restore = restore;
+    Some(seen)
+}
+
+async fn read(
+    world: &RealWorld,
+    ports: &BTreeMap<String, ActualPort>,
+) -> Result<Seen, OpenFlowError> {
+    let switch = &world.switch;
+    // All in one write, so that the counts are of one moment as far as that goes.
+    let (flows, all, ours, learned, meters, groups, settings) = tokio::join!(
+        switch.flows(OURS),
+        switch.count(ALL),
+        switch.count(OURS),
+        switch.count(LEARNED),
+        switch.meters(),
+        switch.groups(),
+        switch.settings(),
+    );
+    let flows = flows?;
+    let mut foreign = BTreeSet::new();
+    // A busy node has ten thousands of learned flows: they are only looked through when there is
+    // something beside them.
+    if all?.flows > ours?.flows.saturating_add(learned?.flows) {
+        foreign.extend(strangers(switch).await?);
+    }
+    let restricted: BTreeSet<String> = switch
+        .ports()
+        .into_iter()
+        .filter(|p| p.restricted)
+        .map(|p| p.name)
+        .collect();
+    let restricted = ports
+        .values()
+        .filter(|p| p.is_ours() && restricted.contains(&p.row.name))
+        .map(|p| p.row.name.clone())
+        .collect();
+    let meters = meters?;
+    world.meters.seen(&meters);
+    Ok(Seen {
+        flows: flows.into_iter().map(|s| s.flow).collect(),
+        meters,
+        switch: SwitchActual {
+            foreign: of_each_kind(foreign),
+            fragments: Some(settings?.fragments),
+            groups: Some(groups?),
+            restricted,
+            restore: None,
+            zones: world.features.zones(),
+        },
+    })
+}
+
+/// The flows of others.
+async fn strangers(switch: &Switch) -> Result<Vec<FlowHead>, OpenFlowError> {
+    let all = switch.flows(ALL).await?;
+    let heads = all.iter().map(|s| s.flow.head());
+    Ok(heads.filter(|head| !is_ours(head.cookie)).collect())
+}
+
+/// They are deleted by table and cookie: one of each is enough, the one that comes first.
+fn of_each_kind(flows: BTreeSet<FlowHead>) -> Vec<FlowHead> {
+    let kinds: BTreeMap<(u8, u64), FlowHead> = flows
+        .into_iter()
+        .map(|head| ((head.table, head.cookie), head))
+        .collect();
+    kinds.into_values().collect()
+}
+
+/// The meters that netd gave the switch. The switch tells nobody when one is changed or deleted.
+#[derive(Debug, Default)]
+pub(super) struct MeterBook(Mutex<BTreeMap<u32, Meter>>);
+
+impl MeterBook {
+    fn book(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Meter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// They are being sent.
+    pub(super) fn sent(&self, meters: &[Meter]) {
+        self.book().extend(meters.iter().map(|m| (m.id, *m)));
+    }
+
+    /// They are being deleted.
+    pub(super) fn deleted(&self, ids: &[u32]) {
+        let mut book = self.book();
+        for id in ids {
+            book.remove(id);
+        }
+    }
+
+    /// The switch has these, and the plan that follows sets right what differs.
+    fn seen(&self, meters: &[Meter]) {
+        *self.book() = meters.iter().map(|m| (m.id, *m)).collect();
+    }
+
+    /// Whether the switch has others than these.
+    pub(super) fn differs(&self, meters: &[Meter]) -> bool {
+        let book = self.book();
+        book.len() != meters.len() || meters.iter().any(|m| book.get(&m.id) != Some(m))
+    }
+}
+
+/// Since when the switch has been told to wait for its flows.
+#[derive(Debug, Default)]
+pub(super) struct RestoreWatch(Mutex<Option<Instant>>);
+
+impl RestoreWatch {
+    fn look(&self, world: &RealWorld) -> Option<Restore> {
+        let waits = world.database.read(rows::waits_for_flows);
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waits {
+            *since = None;
+            return None;
+        }
+        let scripts = restarting();
+        // A restart that is under way begins the time anew when it ends.
+        if !scripts.is_empty() {
+            *since = None;
+        }
+        let first = *since.get_or_insert_with(Instant::now);
+        Some(Restore {
+            since: first.elapsed(),
+            scripts: scripts.into_iter().map(str::to_owned).collect(),
+        })
+    }
+
+    /// The switch is away: when it is back, the time begins anew.
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// The scripts that restart Open vSwitch and set `flow-restore-wait` meanwhile, among the
+/// processes that netd can see.
+fn restarting() -> Vec<&'static str> {
+    let mut found = BTreeSet::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let is_number = |name: &std::ffi::OsStr| {
+            name.to_str()
+                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+        };
+        if !is_number(&process.file_name()) {
+            continue;
+        }
+        let Ok(line) = std::fs::read(process.path().join("cmdline")) else {
+            continue;
+        };
+        found.extend(script(&line));
+    }
+    found.into_iter().collect()
+}
+
+/// The script that a process runs, by its command line as the kernel has it:
+/// `/bin/sh\0/usr/share/openvswitch/scripts/ovs-ctl\0restart\0`.
+fn script(command: &[u8]) -> Option<&'static str> {
+    const SCRIPTS: [&str; 2] = ["ovs-ctl", "ovs-save"];
+    // The program, its interpreter's option, the script.
+    let mut arguments = command.split(|b| *b == 0).take(3);
+    arguments.find_map(|argument| {
+        let name = argument.rsplit(|b| *b == b'/').next()?;
+        SCRIPTS.into_iter().find(|s| s.as_bytes() == name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_flows_with_the_same_table_and_cookie_one_is_named() {
+        let head = |table, priority, cookie| FlowHead {
+            table,
+            priority,
+            cookie,
+        };
+        let flows = [head(0, 0, 0), head(0, 9, 0), head(1, 5, 0), head(0, 7, 3)];
+        let kinds = of_each_kind(flows.into());
+        let of: Vec<(u8, u64)> = kinds.iter().map(|h| (h.table, h.cookie)).collect();
+        assert_eq!(of, [(0, 0), (0, 3), (1, 0)]);
+    }
+
+    #[test]
+    fn a_script_that_restarts_open_vswitch_is_known_by_its_name() {
+        let ctl = b"/bin/sh\0/usr/share/openvswitch/scripts/ovs-ctl\0restart\0";
+        assert_eq!(script(ctl), Some("ovs-ctl"));
+        assert_eq!(script(b"sh\0-e\0ovs-save\0save-flows\0"), Some("ovs-save"));
+        assert_eq!(script(b"vi\0notes-of-ovs-ctl\0"), None);
+        assert_eq!(script(b""), None);
+    }
+}

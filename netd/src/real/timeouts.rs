@@ -1,0 +1,275 @@
+//! Time-outs of conntrack zones in Open vSwitch's database: `Open_vSwitch.datapaths` → `Datapath` →
+//! `CT_Zone` → `CT_Timeout_Policy` (ovs-vswitchd.conf.db(5)), from Open vSwitch 2.13 on.
+//!
+//! Each zone of netd's has rows of its own, as `ovs-vsctl add-zone-tp` makes them: they go by themselves
+//! with the zone's key in `Datapath.ct_zones`, and nobody who changes those of one zone changes another.
+//! The row of the datapath itself may be anybody's. netd makes one where there is none, and leaves it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use flatnet_ovs::ovsdb::{Atom, Condition, Datum, MonitorSpec, Op, Replica, Row, Uuid};
+use flatnet_types::marks::is_our_zone;
+
+use crate::marks;
+use crate::reconcile::{TIMEOUTS, ZoneTimeouts};
+
+/// What `external_ids:flatnet-purpose` of the rows says.
+const PURPOSE: &str = "service-timeouts";
+
+/// Adds what netd reads, where the database has it.
+pub(super) fn monitored(spec: MonitorSpec) -> MonitorSpec {
+    spec.where_known("Open_vSwitch", ["datapaths"])
+        .table_where_known("Datapath", ["ct_zones"])
+        .table_where_known("CT_Zone", ["timeout_policy", "external_ids"])
+        .table_where_known("CT_Timeout_Policy", ["timeouts"])
+}
+
+/// The zones of netd's that have time-outs on the datapath of this type (`system`, `netdev`);
+/// `None` where the database has no time-outs.
+pub(super) fn zones(replica: &Replica, datapath: &str) -> Option<BTreeMap<u16, ZoneTimeouts>> {
+    if !replica.has_table("CT_Timeout_Policy") {
+        return None;
+    }
+    let row = row_of(replica, datapath).and_then(|uuid| replica.row("Datapath", uuid));
+    let wanted = timeouts();
+    let zones = row.into_iter().flat_map(|row| references(row, "ct_zones"));
+    let ours = zones.filter_map(|(zone, uuid)| {
+        let zone = u16::try_from(number(zone)?).ok()?;
+        is_our_zone(zone).then(|| (zone, judge(replica, uuid, &wanted)))
+    });
+    Some(ours.collect())
+}
+
+fn judge(replica: &Replica, zone: Uuid, wanted: &Datum) -> ZoneTimeouts {
+    let Some(row) = replica.row("CT_Zone", zone).filter(|row| is_marked(row)) else {
+        return ZoneTimeouts::Foreign;
+    };
+    let policy = row.uuid("timeout_policy");
+    let policy = policy.and_then(|uuid| replica.row("CT_Timeout_Policy", uuid));
+    let same = policy.and_then(|row| row.get("timeouts")) == Some(wanted);
+    if same {
+        ZoneTimeouts::Ours
+    } else {
+        ZoneTimeouts::Stale
+    }
+}
+
+fn is_marked(row: &Row) -> bool {
+    row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD)
+}
+
+fn timeouts() -> Datum {
+    Datum::map(TIMEOUTS)
+}
+
+/// The row of a datapath.
+fn row_of(replica: &Replica, datapath: &str) -> Option<Uuid> {
+    let (_, root) = replica.rows("Open_vSwitch").next()?;
+    let of = |(name, uuid): (&Atom, Uuid)| (*name == Atom::from(datapath)).then_some(uuid);
+    references(root, "datapaths").find_map(of)
+}
+
+/// The pairs of a map whose values are references.
+fn references<'r>(row: &'r Row, column: &str) -> impl Iterator<Item = (&'r Atom, Uuid)> + use<'r> {
+    let map = match row.get(column) {
+        Some(Datum::Map(map)) => Some(map),
+        _ => None,
+    };
+    map.into_iter()
+        .flatten()
+        .filter_map(|(key, value)| match value {
+            Atom::Uuid(uuid) => Some((key, *uuid)),
+            _ => None,
+        })
+}
+
+fn number(atom: &Atom) -> Option<i64> {
+    match atom {
+        Atom::Integer(n) => Some(*n),
+        _ => None,
+    }
+}
+
+/// Gives zones of a datapath their time-outs, and takes those of others away. Makes the row of the
+/// datapath if it does not exist.
+pub(super) fn set(replica: &Replica, datapath: &str, zones: &[u16], gone: &[u16]) -> Vec<Op> {
+    match row_of(replica, datapath) {
+        Some(row) => change(row, zones, gone),
+        None if zones.is_empty() => Vec::new(),
+        None => {
+            let (mut ops, pairs) = insert(zones);
+            let row = Row::new()
+                .with("ct_zones", pairs)
+                .with("external_ids", ids());
+            ops.push(Op::insert("Datapath", row).named("datapath").into());
+            // Where somebody else's came meanwhile, that one stays and these rows go.
+            let made = Datum::map([(datapath, Atom::named("datapath"))]);
+            ops.push(Op::mutate("Open_vSwitch").insert("datapaths", made).into());
+            ops
+        }
+    }
+}
+
+/// With an attachment's port: gives its zone its time-outs, where the datapath has a row. Where it has
+/// none, the reconciler makes one.
+pub(super) fn add(replica: &Replica, datapath: &str, zone: u16) -> Vec<Op> {
+    let row = row_of(replica, datapath);
+    row.map_or_else(Vec::new, |row| change(row, &[zone], &[]))
+}
+
+/// With an attachment's port: takes its zone's time-outs away, if they are netd's.
+pub(super) fn remove(replica: &Replica, datapath: &str, zone: u16) -> Vec<Op> {
+    let marked = matches!(
+        zones(replica, datapath).and_then(|zones| zones.get(&zone).copied()),
+        Some(ZoneTimeouts::Ours | ZoneTimeouts::Stale)
+    );
+    let row = row_of(replica, datapath).filter(|_| marked);
+    row.map_or_else(Vec::new, |row| change(row, &[], &[zone]))
+}
+
+/// Takes all of netd's away. With a bridge that is made: Open vSwitch gives time-outs to the datapath
+/// that it has when they change in the database, and a datapath that comes later does not get them
+/// (`ct_zones_reconfigure()` of its `bridge.c`). They are set anew when the bridge is there.
+pub(super) fn forget(replica: &Replica, datapath: &str) -> Vec<Op> {
+    let all = zones(replica, datapath).unwrap_or_default();
+    let ours = all.iter().filter(|(_, is)| **is != ZoneTimeouts::Foreign);
+    let ours: Vec<u16> = ours.map(|(zone, _)| *zone).collect();
+    let row = row_of(replica, datapath).filter(|_| !ours.is_empty());
+    row.map_or_else(Vec::new, |row| change(row, &[], &ours))
+}
+
+/// A row that is gone by now is changed by nobody, and what was inserted goes as garbage.
+fn change(datapath: Uuid, zones: &[u16], gone: &[u16]) -> Vec<Op> {
+    let (mut ops, pairs) = insert(zones);
+    // An insertion leaves the value of a key that is there as it is.
+    let keys = Datum::set(zones.iter().chain(gone).map(|zone| i64::from(*zone)));
+    ops.push(
+        Op::mutate("Datapath")
+            .only(Condition::uuid(datapath))
+            .delete("ct_zones", keys)
+            .insert("ct_zones", pairs)
+            .into(),
+    );
+    ops
+}
+
+/// Rows for zones, and the pairs of `ct_zones` that refer to them.
+fn insert(zones: &[u16]) -> (Vec<Op>, Datum) {
+    let mut ops = Vec::with_capacity(2 * zones.len() + 1);
+    for zone in zones {
+        let policy = Row::new()
+            .with("timeouts", timeouts())
+            .with("external_ids", ids());
+        let policy = Op::insert("CT_Timeout_Policy", policy).named(policy_name(*zone));
+        let row = Row::new()
+            .with("timeout_policy", Atom::named(policy_name(*zone)))
+            .with("external_ids", ids());
+        ops.extend([
+            policy.into(),
+            Op::insert("CT_Zone", row).named(zone_name(*zone)).into(),
+        ]);
+    }
+    let pairs = zones
+        .iter()
+        .map(|zone| (i64::from(*zone), Atom::named(zone_name(*zone))));
+    (ops, Datum::map(pairs))
+}
+
+fn policy_name(zone: u16) -> String {
+    format!("timeouts_{zone}")
+}
+
+fn zone_name(zone: u16) -> String {
+    format!("zone_{zone}")
+}
+
+fn ids() -> Datum {
+    let ids = marks::node_ids(PURPOSE);
+    Datum::map(
+        ids.iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    )
+}
+
+/// The zones that netd gave time-outs, so that its own changes of the database are told from others'.
+#[derive(Debug, Default)]
+pub(super) struct TimeoutBook(Mutex<Zones>);
+
+#[derive(Debug, Default)]
+struct Zones {
+    set: BTreeSet<u16>,
+    /// Those that a transaction of netd's is about, with how many of them are under way.
+    changing: BTreeMap<u16, u32>,
+}
+
+impl TimeoutBook {
+    fn zones(&self) -> MutexGuard<'_, Zones> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A transaction about these zones is about to be sent; what is given is held until it is
+    /// answered, or given up.
+    pub(super) fn begin(&self, zones: &[u16]) -> Changing<'_> {
+        let mut book = self.zones();
+        for zone in zones {
+            book.set.remove(zone);
+            *book.changing.entry(*zone).or_insert(0) += 1;
+        }
+        Changing {
+            book: self,
+            zones: zones.to_vec(),
+        }
+    }
+
+    /// The database has these, and the plan that follows sets right what differs.
+    pub(super) fn seen(&self, zones: &BTreeMap<u16, ZoneTimeouts>) {
+        let mut book = self.zones();
+        let ours = zones.iter().filter(|(_, is)| **is == ZoneTimeouts::Ours);
+        book.set = ours.map(|(zone, _)| *zone).collect();
+    }
+
+    /// Whether somebody else has changed the time-outs of a zone that netd gave some, or has given
+    /// others to one.
+    pub(super) fn differs(&self, zones: &BTreeMap<u16, ZoneTimeouts>) -> bool {
+        let book = self.zones();
+        let is = |zone: &u16| zones.get(zone) == Some(&ZoneTimeouts::Ours);
+        let others = |(zone, is): (&u16, &ZoneTimeouts)| {
+            *is != ZoneTimeouts::Foreign
+                && !book.set.contains(zone)
+                && !book.changing.contains_key(zone)
+        };
+        !book.set.iter().all(is) || zones.iter().any(others)
+    }
+}
+
+/// A transaction of netd's that is under way.
+#[derive(Debug)]
+pub(super) struct Changing<'b> {
+    book: &'b TimeoutBook,
+    zones: Vec<u16>,
+}
+
+impl Changing<'_> {
+    /// It was done, and these zones have time-outs now.
+    pub(super) fn done(self, set: &[u16]) {
+        self.book.zones().set.extend(set);
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        let mut book = self.book.zones();
+        for zone in &self.zones {
+            if let Some(count) = book.changing.get_mut(zone) {
+                *count -= 1;
+                if *count == 0 {
+                    book.changing.remove(zone);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! The rows in an Open vSwitch of the test's own, with its userspace datapath.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use flatnet_ovs::ovsdb::{Session, SessionConfig};
+use flatnet_types::marks::WAY_BACK_ZONE;
+
+use super::ZoneTimeouts::{Foreign, Ours, Stale};
+use super::*;
+use crate::real::rows;
+
+#[path = "../../../../crates/ovs/tests/common/mod.rs"]
+mod common;
+
+const DATAPATH: &str = "netdev";
+const ZONE: u16 = 40_000;
+/// One of netd's numbers that somebody else uses.
+const OTHERS: u16 = 50_000;
+
+static SEEN: AtomicU32 = AtomicU32::new(0);
+
+/// A private switch, and netd's session with its database.
+struct Scene {
+    ovs: common::Ovs,
+    session: Session,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let ovs = common::Ovs::switch();
+        let config = SessionConfig::new(ovs.path("db.sock"), rows::monitored());
+        let session = Session::start(config);
+        session.ready(common::WAIT).await.expect("ready");
+        Self { ovs, session }
+    }
+
+    async fn transact(&self, ops: impl FnOnce(&Replica) -> Vec<Op>) {
+        let ops = self.session.read(ops);
+        self.session.transact(&ops).await.expect("taken");
+    }
+
+    async fn set(&self, zones: &[u16], gone: &[u16]) {
+        self.transact(|r| set(r, DATAPATH, zones, gone)).await;
+    }
+
+    fn zones(&self) -> BTreeMap<u16, ZoneTimeouts> {
+        let zones = self.session.read(|r| zones(r, DATAPATH));
+        zones.expect("this Open vSwitch has them")
+    }
+
+    /// How many rows there are: zones, policies, datapaths.
+    fn rows(&self) -> [usize; 3] {
+        let tables = ["CT_Zone", "CT_Timeout_Policy", "Datapath"];
+        self.session.read(|r| tables.map(|table| r.count(table)))
+    }
+
+    /// Makes the bridge's one flow a commit to a zone, and tells whether the datapath's action has
+    /// time-outs in it, once the switch has taken the database's rows.
+    fn has_timeouts(&self, zone: u16) -> bool {
+        // A change that is another each time: ovs-vsctl waits until the switch has taken it.
+        let seen = format!("external_ids:seen={}", SEEN.fetch_add(1, Ordering::Relaxed));
+        self.ovs.vsctl(&["set", "open_vswitch", ".", &seen]);
+        let flow = format!("table=0,udp,actions=ct(commit,zone={zone})");
+        self.ovs.ofctl("add-flow", &[&flow]);
+        let ctl = self.ovs.file("vs.ctl");
+        let trace = ["-t", &ctl, "ofproto/trace", "br0", "in_port=LOCAL,udp"];
+        let said = common::run("ovs-appctl", &trace);
+        assert!(said.contains(&format!("zone={zone}")), "{said}");
+        said.contains("timeout=")
+    }
+
+    /// A zone of somebody else's.
+    fn add_zone(&self, zone: u16) {
+        // Zones with the same time-outs would get one row for both.
+        let (zone, timeout) = (format!("zone={zone}"), format!("udp_first={zone}"));
+        self.ovs.vsctl(&["add-zone-tp", DATAPATH, &zone, &timeout]);
+    }
+}
+
+#[tokio::test]
+async fn open_vswitch_takes_the_rows_and_others_stay() {
+    if !common::wanted() {
+        return;
+    }
+    let scene = Scene::new().await;
+    // Who makes the datapath's row is the reconciler.
+    scene.transact(|r| add(r, DATAPATH, ZONE)).await;
+    assert_eq!((scene.zones(), scene.rows()), (BTreeMap::new(), [0; 3]));
+    assert!(!scene.has_timeouts(ZONE));
+
+    scene.set(&[WAY_BACK_ZONE], &[]).await;
+    scene.transact(|r| add(r, DATAPATH, ZONE)).await;
+    scene.add_zone(7);
+    scene.add_zone(OTHERS);
+    let all = BTreeMap::from([(ZONE, Ours), (OTHERS, Foreign), (WAY_BACK_ZONE, Ours)]);
+    scene
+        .session
+        .wait_for(common::WAIT, |r| {
+            (zones(r, DATAPATH).as_ref() == Some(&all)).then_some(())
+        })
+        .await
+        .expect("all of them");
+    assert_eq!(scene.rows(), [4, 4, 1]);
+    assert!(scene.has_timeouts(ZONE) && scene.has_timeouts(WAY_BACK_ZONE));
+    assert!(!scene.has_timeouts(ZONE + 1));
+
+    // A container goes, and with it its rows.
+    scene.transact(|r| remove(r, DATAPATH, ZONE)).await;
+    scene.transact(|r| remove(r, DATAPATH, OTHERS)).await;
+    let left = BTreeMap::from([(OTHERS, Foreign), (WAY_BACK_ZONE, Ours)]);
+    assert_eq!((scene.zones(), scene.rows()), (left, [3, 3, 1]));
+    assert!(!scene.has_timeouts(ZONE) && scene.has_timeouts(7));
+
+    scene.transact(|r| forget(r, DATAPATH)).await;
+    let left = BTreeMap::from([(OTHERS, Foreign)]);
+    assert_eq!((scene.zones(), scene.rows()), (left, [2, 2, 1]));
+}
+
+#[tokio::test]
+async fn what_somebody_changed_is_seen_and_set_again() {
+    if !common::wanted() {
+        return;
+    }
+    let scene = Scene::new().await;
+    scene.set(&[ZONE], &[]).await;
+    for (change, seen) in [
+        (
+            ["set", "CT_Timeout_Policy", "timeouts:udp_single=600"],
+            Stale,
+        ),
+        (["clear", "CT_Zone", "timeout_policy"], Stale),
+        (["remove", "CT_Zone", "external_ids flatnet-owner"], Foreign),
+    ] {
+        let [verb, table, what] = change;
+        let uuid = scene
+            .session
+            .read(|r| r.rows(table).next().map(|(uuid, _)| uuid));
+        let uuid = uuid.expect("a row").to_string();
+        let mut args = vec![verb, table, &uuid];
+        args.extend(what.split(' '));
+        scene.ovs.vsctl(&args);
+        let is = |r: &Replica| zones(r, DATAPATH)?.get(&ZONE).copied();
+        let differs = |r: &_| is(r).filter(|is| *is == seen);
+        let found = scene.session.wait_for(common::WAIT, differs).await;
+        assert!(found.is_ok(), "{args:?}: {:?}", scene.zones());
+        scene.set(&[ZONE], &[]).await;
+        assert_eq!(scene.zones(), BTreeMap::from([(ZONE, Ours)]), "{args:?}");
+        assert_eq!(scene.rows(), [1, 1, 1], "{args:?}");
+    }
+    // Not the zone: the datapath's row.
+    scene
+        .ovs
+        .vsctl(&["clear", "open_vswitch", ".", "datapaths"]);
+    scene
+        .session
+        .wait_for(common::WAIT, |r| (r.count("Datapath") == 0).then_some(()))
+        .await
+        .expect("gone");
+    assert!(!scene.has_timeouts(ZONE));
+    scene.set(&[ZONE], &[]).await;
+    assert!(scene.has_timeouts(ZONE));
+}
+
+#[tokio::test]
+async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
+    if !common::wanted() {
+        return;
+    }
+    let scene = Scene::new().await;
+    scene.set(&[ZONE], &[]).await;
+    assert!(scene.has_timeouts(ZONE));
+    scene.ovs.vsctl(&["del-br", "br0"]);
+    scene.ovs.vsctl(&[
+        "add-br",
+        "br0",
+        "--",
+        "set",
+        "bridge",
+        "br0",
+        "datapath_type=netdev",
+        "protocols=OpenFlow14",
+        "fail_mode=secure",
+    ]);
+    assert!(
+        !scene.has_timeouts(ZONE),
+        "Open vSwitch gives them by itself: forget() is needless"
+    );
+    scene.transact(|r| forget(r, DATAPATH)).await;
+    assert!(!scene.has_timeouts(ZONE));
+    scene.set(&[ZONE], &[]).await;
+    assert!(scene.has_timeouts(ZONE));
+    // A switch that starts anew reads them.
+    scene.ovs.stop_switch();
+    scene.ovs.start_switch();
+    assert!(scene.has_timeouts(ZONE));
+}
+
+#[test]
+fn own_changes_are_told_from_others() {
+    use ZoneTimeouts::{Foreign, Ours, Stale};
+    let book = TimeoutBook::default();
+    let zones = |pairs: &[(u16, ZoneTimeouts)]| pairs.iter().copied().collect();
+    let changing = book.begin(&[40_000]);
+    assert!(!book.differs(&zones(&[])), "it is on its way");
+    assert!(!book.differs(&zones(&[(40_000, Ours)])));
+    changing.done(&[40_000]);
+    assert!(!book.differs(&zones(&[(40_000, Ours), (50_000, Foreign)])));
+    for others in [
+        zones(&[]),
+        zones(&[(40_000, Stale)]),
+        zones(&[(40_000, Foreign)]),
+    ] {
+        assert!(book.differs(&others), "{others:?}");
+    }
+    assert!(book.differs(&zones(&[(40_000, Ours), (50_000, Ours)])));
+    book.begin(&[40_000]).done(&[]);
+    assert!(!book.differs(&zones(&[])), "netd took it away");
+    // An ADD that was cut: nobody knows whether its rows came.
+    drop(book.begin(&[41_000]));
+    assert!(book.differs(&zones(&[(41_000, Ours)])));
+}
+
+#[test]
+fn a_database_without_time_outs_has_none_to_set() {
+    let replica = Replica::default();
+    assert_eq!(zones(&replica, "system"), None);
+    assert!(add(&replica, "system", 40_000).is_empty());
+    assert!(remove(&replica, "system", 40_000).is_empty());
+    assert!(forget(&replica, "system").is_empty());
+}

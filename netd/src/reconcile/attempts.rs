@@ -1,0 +1,295 @@
+//! Which ops are tried now, which later, and which have become a quarrel. Pure: the time is an
+//! argument.
+//!
+//! An op that failed is tried again after a back-off of its own, so that it holds up no other.
+//! An op that has to be done three times within ten seconds is a quarrel: between any two of
+//! them something has undone it. What is cosmetic (an MTU) is left alone for a minute and more;
+//! everything else is repaired once a second, for it isolates, filters or forwards.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use super::actual::Actual;
+use super::op::{Op, Weight};
+use crate::problems::{Effect, Problem};
+
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+/// How many times within [`WINDOW`] make a quarrel.
+const TIMES: usize = 3;
+const WINDOW: Duration = Duration::from_secs(10);
+/// Between two repairs of what is quarrelled about.
+const LIMITED: Duration = Duration::from_secs(1);
+/// How long netd leaves a cosmetic setting alone at first, and at most.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
+const LEFT_ALONE_MOST: Duration = Duration::from_secs(3600);
+
+/// Whether an op is carried out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Now.
+    Go,
+    /// Not before this time.
+    HeldUntil(Instant),
+}
+
+struct Failure {
+    op: String,
+    error: String,
+    weight: Weight,
+    times: u32,
+    due: Instant,
+}
+
+struct Success {
+    op: String,
+    weight: Weight,
+    /// The latest [`TIMES`] applications.
+    at: VecDeque<Instant>,
+    /// What it found instead of what it sets, as a person reads it.
+    found: String,
+    /// How long the op is held after each application, while there is a quarrel.
+    hold: Option<Duration>,
+}
+
+impl Success {
+    fn last(&self) -> Option<Instant> {
+        self.at.back().copied()
+    }
+
+    /// Whether somebody may still undo it: a quarrel is over when the op was not needed for
+    /// [`WINDOW`] after it could have been done again.
+    fn is_live(&self, now: Instant) -> bool {
+        let rest = self.hold.unwrap_or_default() + WINDOW;
+        self.last().is_some_and(|last| now < last + rest)
+    }
+}
+
+/// The ops of late, by what they are in every detail.
+#[derive(Default)]
+pub(super) struct Attempts {
+    failures: HashMap<u64, Failure>,
+    successes: HashMap<u64, Success>,
+}
+
+impl Attempts {
+    /// Whether the op is to be carried out at `now`.
+    pub(super) fn admit(&self, op: &Op, now: Instant) -> Admission {
+        let id = identity(op);
+        let failed = self.failures.get(&id).map(|f| f.due);
+        let held = self
+            .successes
+            .get(&id)
+            .and_then(|s| Some(s.last()? + s.hold?));
+        match failed.max(held) {
+            Some(due) if due > now => Admission::HeldUntil(due),
+            _ => Admission::Go,
+        }
+    }
+
+    /// The op was carried out, with `actual` as it was before.
+    pub(super) fn succeeded(&mut self, op: &Op, actual: &Actual, now: Instant) {
+        let id = identity(op);
+        self.failures.remove(&id);
+        self.successes.retain(|_, s| s.is_live(now));
+        let done = self.successes.entry(id).or_insert_with(|| Success {
+            op: op.to_string(),
+            weight: op.weight(),
+            at: VecDeque::with_capacity(TIMES),
+            found: String::new(),
+            hold: None,
+        });
+        if done.at.len() == TIMES {
+            done.at.pop_front();
+        }
+        done.at.push_back(now);
+        done.found = op.found(actual);
+        let often = done.at.len() == TIMES && done.at.front().is_some_and(|a| now < *a + WINDOW);
+        done.hold = match (done.weight, done.hold) {
+            (Weight::Cosmetic, Some(hold)) => Some((hold * 2).min(LEFT_ALONE_MOST)),
+            (Weight::Cosmetic, None) if often => Some(LEFT_ALONE),
+            (_, Some(hold)) => Some(hold),
+            (_, None) if often => Some(LIMITED),
+            _ => None,
+        };
+    }
+
+    /// The op failed.
+    pub(super) fn failed(&mut self, op: &Op, error: String, now: Instant) {
+        let failure = self
+            .failures
+            .entry(identity(op))
+            .or_insert_with(|| Failure {
+                op: op.to_string(),
+                error: String::new(),
+                weight: op.weight(),
+                times: 0,
+                due: now,
+            });
+        let wait = FIRST_RETRY.saturating_mul(1 << failure.times.min(10));
+        failure.error = error;
+        failure.times += 1;
+        failure.due = now + wait.min(LAST_RETRY);
+    }
+
+    /// Only these ops are wanted still: the failures of others are over.
+    pub(super) fn retain<'o>(&mut self, wanted: impl IntoIterator<Item = &'o Op>) {
+        if self.failures.is_empty() {
+            return;
+        }
+        let wanted: HashSet<u64> = wanted.into_iter().map(identity).collect();
+        self.failures.retain(|id, _| wanted.contains(id));
+    }
+
+    /// Everything may be tried at once: somebody asked for it.
+    pub(super) fn forgive(&mut self) {
+        self.failures.clear();
+        for success in self.successes.values_mut() {
+            success.at.clear();
+            success.hold = None;
+        }
+    }
+
+    /// What fails, and what is quarrelled about.
+    pub(super) fn problems(&self, now: Instant) -> Vec<Problem> {
+        let mut failures: Vec<&Failure> = self.failures.values().collect();
+        failures.sort_by(|a, b| a.op.cmp(&b.op));
+        let failures = failures.into_iter().map(|f| Problem {
+            effect: f.weight.effect(),
+            ..Problem::named(
+                "change-failed",
+                format!(
+                    "{}: {} (failed {} times; netd goes on trying)",
+                    f.op, f.error, f.times
+                ),
+            )
+        });
+        let mut quarrels: Vec<&Success> = self
+            .successes
+            .values()
+            .filter(|s| s.hold.is_some() && s.is_live(now))
+            .collect();
+        quarrels.sort_by(|a, b| a.op.cmp(&b.op));
+        let quarrels = quarrels.into_iter().map(|s| {
+            let (effect, then) = match s.weight {
+                Weight::Cosmetic => (Effect::Named, "netd leaves it alone for a while"),
+                weight => (weight.effect(), "netd repairs it once a second"),
+            };
+            Problem {
+                effect,
+                ..Problem::named(
+                    "quarrel",
+                    format!(
+                        "something undoes what netd does, again and again: netd did `{}`{}; {then}: \
+                         find the other writer and stop it",
+                        s.op, s.found
+                    ),
+                )
+            }
+        });
+        failures.chain(quarrels).collect()
+    }
+}
+
+/// A number for an op with all its values. Two ops that differ in one flow are two.
+fn identity(op: &Op) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    op.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mtu() -> Op {
+        Op::SetLink {
+            name: "flat0".into(),
+            mtu: Some(9000),
+        }
+    }
+
+    fn sysctl() -> Op {
+        Op::SetSysctl {
+            key: "ipv4/ip_forward".into(),
+            value: "1".into(),
+        }
+    }
+
+    fn after(start: Instant, ms: u64) -> Instant {
+        start + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn an_op_that_fails_is_tried_again_later_and_later_and_holds_up_no_other() {
+        let (mut attempts, t) = (Attempts::default(), Instant::now());
+        attempts.failed(&sysctl(), "read-only".into(), t);
+        assert_eq!(
+            attempts.admit(&sysctl(), t),
+            Admission::HeldUntil(after(t, 50))
+        );
+        assert_eq!(attempts.admit(&mtu(), t), Admission::Go);
+        assert_eq!(attempts.admit(&sysctl(), after(t, 50)), Admission::Go);
+        for _ in 0..20 {
+            attempts.failed(&sysctl(), "read-only".into(), t);
+        }
+        assert_eq!(
+            attempts.admit(&sysctl(), t),
+            Admission::HeldUntil(after(t, 5000))
+        );
+        let problems = attempts.problems(t);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].text.contains("read-only"), "{problems:?}");
+        attempts.retain([&mtu()]);
+        assert!(attempts.problems(t).is_empty());
+    }
+
+    #[test]
+    fn what_is_cosmetic_is_left_alone_after_three_times_in_ten_seconds() {
+        let (mut attempts, t) = (Attempts::default(), Instant::now());
+        for i in 0..3 {
+            assert_eq!(attempts.admit(&mtu(), after(t, i)), Admission::Go);
+            attempts.succeeded(&mtu(), &Actual::default(), after(t, i));
+        }
+        let held = Admission::HeldUntil(after(t, 60_002));
+        assert_eq!(attempts.admit(&mtu(), after(t, 10)), held);
+        let problems = attempts.problems(after(t, 10));
+        assert_eq!((problems.len(), problems[0].effect), (1, Effect::Named));
+        // Undone again after the minute: it is left alone for longer.
+        attempts.succeeded(&mtu(), &Actual::default(), after(t, 61_000));
+        let held = Admission::HeldUntil(after(t, 181_000));
+        assert_eq!(attempts.admit(&mtu(), after(t, 62_000)), held);
+        // Nobody undoes it any more: the quarrel is over.
+        assert!(attempts.problems(after(t, 300_000)).is_empty());
+    }
+
+    #[test]
+    fn what_filters_is_always_repaired_at_a_limited_rate_and_the_node_is_not_ready_meanwhile() {
+        let (mut attempts, t) = (Attempts::default(), Instant::now());
+        for i in 0..3 {
+            attempts.succeeded(&sysctl(), &Actual::default(), after(t, i));
+        }
+        let problems = attempts.problems(after(t, 3));
+        assert_eq!((problems.len(), problems[0].effect), (1, Effect::NotReady));
+        for i in 1..30 {
+            let last = after(t, 2 + (i - 1) * 1000);
+            assert_ne!(attempts.admit(&sysctl(), last), Admission::Go);
+            let now = after(t, 2 + i * 1000);
+            assert_eq!(attempts.admit(&sysctl(), now), Admission::Go);
+            attempts.succeeded(&sysctl(), &Actual::default(), now);
+        }
+        assert!(attempts.problems(after(t, 60_000)).is_empty());
+    }
+
+    #[test]
+    fn three_times_in_a_minute_are_no_quarrel() {
+        let (mut attempts, t) = (Attempts::default(), Instant::now());
+        for i in 0..6 {
+            let now = after(t, i * 9_000);
+            assert_eq!(attempts.admit(&mtu(), now), Admission::Go);
+            attempts.succeeded(&mtu(), &Actual::default(), now);
+            assert!(attempts.problems(now).is_empty());
+        }
+    }
+}

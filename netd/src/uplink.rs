@@ -1,0 +1,319 @@
+//! `netd uplink`: moving an uplink that bears the host's own address, and back. What it does is in
+//! `flatnet_uplink`; here are the commands, and netd's own move at its start.
+
+mod auto;
+mod prepare;
+mod say;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use flatnet_daemon::args::seconds;
+use flatnet_kernel::Kernel;
+use flatnet_uplink::{
+    BootAction, BootError, Journal, Mover, Outcome, Phase, Real, Store, boot_action, boot_id,
+    detach, release_ports,
+};
+
+use crate::config::{Datapath, PlanArgs};
+
+pub(crate) use auto::follow_plan;
+
+/// What to do with the uplink.
+#[derive(Debug, Clone, Subcommand)]
+pub enum UplinkCommand {
+    /// Move the host's address from the NIC to the bridge, and keep it only if all answers.
+    Migrate(Box<MigrateArgs>),
+    /// Keep a move that waits for a confirmation.
+    Confirm(NodeArgs),
+    /// Undo the move of this boot.
+    Rollback(NodeArgs),
+    /// Print how far a move is.
+    Status(NodeArgs),
+    /// Take the NIC out of the bridge that the database remembers: run by flatnet-uplink.service.
+    Boot(BootArgs),
+    /// Undo a move that is not kept in time: run by `migrate` itself.
+    #[command(hide = true)]
+    Guard(NodeArgs),
+}
+
+/// Where netd's state and Open vSwitch are.
+#[derive(Debug, Clone, Args)]
+pub struct NodeArgs {
+    /// netd's state directory, where the journal is.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet")]
+    pub state: PathBuf,
+    /// Open vSwitch's database socket.
+    #[arg(long, value_name = "PATH", default_value = "/run/openvswitch/db.sock")]
+    pub ovsdb: PathBuf,
+    /// Where Open vSwitch makes the bridge's OpenFlow socket.
+    #[arg(long, value_name = "DIR", default_value = "/run/openvswitch")]
+    pub ovs_rundir: PathBuf,
+    /// Name of the node's bridge.
+    #[arg(long, value_name = "NAME", default_value = "br-flat")]
+    pub bridge: String,
+}
+
+/// How to move.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateArgs {
+    /// Where the plan is, and whose part of it is this node's.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Where the node's state and Open vSwitch's sockets are.
+    #[command(flatten)]
+    pub node_args: NodeArgs,
+    /// Open vSwitch's datapath, where the bridge is not there yet.
+    #[arg(long, value_enum, default_value_t = Datapath::System)]
+    pub datapath: Datapath,
+    /// Print the steps and what would not follow; touch nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Undo everything unless `netd uplink confirm` is run within so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub confirm_within: Option<Duration>,
+    /// A server that must answer after the move, in place of the plan's `apiServer`.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub api_server: Option<String>,
+    /// Move though flatnet-uplink.service is not enabled. Without it, a host that reboots while
+    /// netd cannot start is away.
+    #[arg(long)]
+    pub without_boot_unit: bool,
+}
+
+/// What to release at boot.
+#[derive(Debug, Clone, Args)]
+pub struct BootArgs {
+    /// Where the node's state and Open vSwitch's sockets are.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Open vSwitch's database file.
+    #[arg(long, value_name = "FILE", default_value = "/etc/openvswitch/conf.db")]
+    pub conf_db: PathBuf,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What was attempted, and what came back.
+pub(crate) fn obey(command: UplinkCommand) -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("netd uplink changes the host's network: run it as root");
+    }
+    // Before any thread: a child inherits the session of who called it.
+    if let UplinkCommand::Guard(_) = command {
+        say::line(detach());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    runtime.block_on(async {
+        match command {
+            UplinkCommand::Migrate(args) => migrate(&args).await,
+            UplinkCommand::Confirm(args) => confirm(&args),
+            UplinkCommand::Rollback(args) => rollback(&args).await,
+            UplinkCommand::Status(args) => status(&args),
+            UplinkCommand::Boot(args) => boot(&args).await,
+            UplinkCommand::Guard(args) => guard(&args).await,
+        }
+    })
+}
+
+/// What a [`Mover`] borrows.
+struct Node {
+    real: Real,
+    store: Store,
+    boot_id: String,
+}
+
+impl Node {
+    fn open(args: &NodeArgs) -> Result<Self> {
+        Ok(Self {
+            real: real(args)?,
+            store: Store::new(&args.state),
+            boot_id: boot_id().context("read this boot's ID")?,
+        })
+    }
+
+    fn mover(&self) -> Mover<'_, Real> {
+        Mover {
+            host: &self.real,
+            store: &self.store,
+            boot_id: &self.boot_id,
+        }
+    }
+}
+
+fn real(args: &NodeArgs) -> Result<Real> {
+    let kernel = Kernel::start().context("open netlink")?;
+    Ok(Real::start(
+        kernel,
+        &args.ovsdb,
+        &args.ovs_rundir,
+        &args.bridge,
+    ))
+}
+
+async fn migrate(args: &MigrateArgs) -> Result<()> {
+    let node = Node::open(&args.node_args)?;
+    let target = prepare::target_of(args)?;
+    let Some(plan) = prepare::look(&node.real, &target).await? else {
+        say::line(&format!(
+            "{} bears no address: there is nothing to move",
+            target.uplink
+        ));
+        return Ok(());
+    };
+    say::plan(&plan);
+    if args.dry_run {
+        say::line("nothing was touched (--dry-run)");
+        return Ok(());
+    }
+    prepare::boot_step(&args.node_args.state, args.without_boot_unit)?;
+    let mover = node.mover();
+    let mut journal = Journal::new(&plan, &target.bridge, &node.boot_id);
+    journal.confirm_s = args.confirm_within.map(|t| t.as_secs());
+    // A session that is cut does not end the move halfway: the guard is there, and so is this.
+    let stop = stop_on_signals()?;
+    let guard = prepare::guard_argv(&args.node_args)?;
+    let outcome = mover
+        .migrate(
+            journal,
+            || flatnet_uplink::arm(&guard).map_err(|e| e.to_string()),
+            &stop,
+        )
+        .await?;
+    let outcome = match outcome {
+        Outcome::Waiting(time) => {
+            say::line(&format!(
+                "everything answers; run `netd uplink confirm` within {} s, or all is undone",
+                time.as_secs()
+            ));
+            mover.wait().await?
+        }
+        other => other,
+    };
+    match outcome {
+        Outcome::Kept | Outcome::Waiting(_) => {
+            say::line(&format!(
+                "kept: {} is in {}, and the host is on {}",
+                plan.nic, target.bridge, plan.to
+            ));
+            Ok(())
+        }
+        Outcome::RolledBack(reason) => bail!("everything is as it was: {reason}"),
+    }
+}
+
+/// SIGHUP does nothing, so that a session that ends does not end the move; SIGINT and SIGTERM undo
+/// it.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = Arc::new(AtomicBool::new(false));
+    for kind in [
+        SignalKind::hangup(),
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+    ] {
+        let mut stream = signal(kind).context("watch a signal")?;
+        let stop = Arc::clone(&stop);
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if kind != SignalKind::hangup() {
+                    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    Ok(stop)
+}
+
+fn confirm(args: &NodeArgs) -> Result<()> {
+    let node = Node::open(args)?;
+    let mover = node.mover();
+    mover.confirm()?;
+    say::line("confirmed: the move is kept");
+    Ok(())
+}
+
+async fn rollback(args: &NodeArgs) -> Result<()> {
+    let node = Node::open(args)?;
+    let mover = node.mover();
+    let guard = prepare::guard_argv(args)?;
+    mover
+        .roll_back("by `netd uplink rollback`", || {
+            flatnet_uplink::arm(&guard).map_err(|e| e.to_string())
+        })
+        .await?;
+    say::line("undone: everything is as it was before the move");
+    Ok(())
+}
+
+async fn guard(args: &NodeArgs) -> Result<()> {
+    let node = Node::open(args)?;
+    let mover = node.mover();
+    Ok(mover.guard().await?)
+}
+
+fn status(args: &NodeArgs) -> Result<()> {
+    let now = boot_id().context("read this boot's ID")?;
+    match Store::new(&args.state).load()? {
+        None => say::line("no move was ever begun"),
+        Some(journal) => say::status(&journal, journal.boot_id == now),
+    }
+    Ok(())
+}
+
+/// Whether the switch's daemon runs, by its file.
+fn switch_runs(args: &NodeArgs) -> bool {
+    let pid = std::fs::read_to_string(args.ovs_rundir.join("ovs-vswitchd.pid"));
+    pid.ok()
+        .and_then(|t| t.trim().parse::<u32>().ok())
+        .is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
+}
+
+async fn boot(args: &BootArgs) -> Result<()> {
+    let store = Store::new(&args.node.state);
+    let now = boot_id().context("read this boot's ID")?;
+    // A journal that cannot be read is no reason to leave the host without its network.
+    let journal = store.load().unwrap_or_else(|e| {
+        say::line(&format!("the journal is left aside: {e}"));
+        None
+    });
+    if boot_action(journal.as_ref(), &now, switch_runs(&args.node)) == BootAction::Leave {
+        say::line("no boot since the uplink was moved: nothing is changed");
+        return Ok(());
+    }
+    let released = match release_ports(&args.conf_db, &args.node.bridge) {
+        Ok(names) => names,
+        // The server runs already and holds the file.
+        Err(BootError::Failed { said, .. }) if said.contains("lock") => {
+            real(&args.node)?.release(&args.node.bridge).await?
+        }
+        Err(e) => return Err(e.into()),
+    };
+    if released.is_empty() {
+        say::line("no NIC was in the bridge");
+    } else {
+        say::line(&format!(
+            "taken out of {}: {}; netd puts it back",
+            args.node.bridge,
+            released.join(", ")
+        ));
+    }
+    if let Some(mut journal) = journal
+        && journal.phase.is_unfinished()
+    {
+        journal.phase = Phase::RolledBack {
+            reason: "the host was booted before it was kept".to_owned(),
+        };
+        store.save(&journal)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! netd's own move at its start: one that the plan asks for, or one that was made before the boot.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Result;
+use flatnet_kernel::Kernel;
+use flatnet_plan::NodeSpec;
+use flatnet_plan::model::Migrate;
+use flatnet_plan::node::Mode;
+use flatnet_uplink::{Journal, Mover, Outcome, Real, Store, boot_id};
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use super::{NodeArgs, prepare};
+use crate::config::RunArgs;
+
+/// How long what stands in the way of a move may take to go, before it is looked at again.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Whether netd moves the uplink by itself, in this boot: pure.
+///
+/// One move a boot: what was undone, by an administrator or because something did not answer, is
+/// not tried again until the next.
+pub(super) fn wanted(migrate: Migrate, journal: Option<&Journal>, boot_id: &str) -> bool {
+    match journal {
+        Some(journal) if journal.boot_id == boot_id => false,
+        Some(journal) => journal.recorded || migrate == Migrate::Auto,
+        None => migrate == Migrate::Auto,
+    }
+}
+
+/// Undoes a move that an earlier process left unfinished, and moves the uplink if that is wanted.
+/// Ends when nothing is left to do. Cancel safe: the guard undoes what is cut.
+pub(crate) async fn follow_plan(args: RunArgs, spec: NodeSpec, dirty: std::sync::Arc<Notify>) {
+    loop {
+        match once(&args, &spec).await {
+            Ok(true) => {
+                dirty.notify_one();
+                return;
+            }
+            Ok(false) => return,
+            Err(e) => warn!(error = format!("{e:#}"), "the uplink is not moved yet"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Whether the uplink was touched.
+async fn once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
+    let store = Store::new(&args.state);
+    let boot_id = boot_id()?;
+    let journal = store.load()?;
+    let of_this_boot = journal.as_ref().is_some_and(|j| j.boot_id == boot_id);
+    let unfinished = of_this_boot && journal.as_ref().is_some_and(|j| j.phase.is_unfinished());
+    let moves = spec.mode != Mode::Routed && wanted(spec.migrate, journal.as_ref(), &boot_id);
+    if !unfinished && !moves {
+        return Ok(false);
+    }
+    let node = NodeArgs {
+        state: args.state.clone(),
+        ovsdb: args.ovsdb.clone(),
+        ovs_rundir: args.ovs_rundir.clone(),
+        bridge: args.bridge.clone(),
+    };
+    let real = Real::start(
+        Kernel::start()?,
+        &node.ovsdb,
+        &node.ovs_rundir,
+        &node.bridge,
+    );
+    let mover = Mover {
+        host: &real,
+        store: &store,
+        boot_id: &boot_id,
+    };
+    if unfinished {
+        // A guard that lives does the same; one that was killed does not.
+        mover.guard().await?;
+        return Ok(true);
+    }
+    let target = prepare::target(spec, &node.bridge, args.datapath.as_str())?;
+    let plan = match prepare::look(&real, &target).await? {
+        Some(plan) => plan,
+        None => return Ok(false),
+    };
+    prepare::boot_step(&node.state, false)?;
+    let guard = prepare::guard_argv(&node)?;
+    let mut fresh = Journal::new(&plan, &node.bridge, &boot_id);
+    fresh.recorded = journal.is_some_and(|j| j.recorded);
+    info!(
+        from = plan.from.name,
+        to = plan.to,
+        "moving the host's address"
+    );
+    let outcome = mover
+        .migrate(
+            fresh,
+            || flatnet_uplink::arm(&guard).map_err(|e| e.to_string()),
+            &AtomicBool::new(false),
+        )
+        .await?;
+    match outcome {
+        Outcome::Kept | Outcome::Waiting(_) => info!("the host's address is moved"),
+        Outcome::RolledBack(reason) => warn!(reason, "the move of the uplink was undone"),
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use flatnet_uplink::Phase;
+
+    use super::*;
+
+    fn journal(boot_id: &str, recorded: bool) -> Journal {
+        let text = serde_json::json!({
+            "version": 1, "boot_id": boot_id, "phase": Phase::Kept, "pid": 1, "recorded": recorded,
+            "from": "eth0", "from_ifindex": 2, "nic": "eth0", "bridge": "br-flat",
+            "host_port": "flat0", "steps": [], "gates": [], "deadline_ms": 0, "confirm_s": null,
+        });
+        serde_json::from_value(text).expect("a journal")
+    }
+
+    #[test]
+    fn netd_moves_once_a_boot_what_the_plan_asks_for_or_was_moved_before() {
+        use Migrate::{Auto, Manual};
+        assert!(!wanted(Manual, None, "b"));
+        assert!(wanted(Auto, None, "b"));
+        assert!(wanted(Manual, Some(&journal("a", true)), "b"));
+        assert!(!wanted(Manual, Some(&journal("a", false)), "b"));
+        assert!(wanted(Auto, Some(&journal("a", false)), "b"));
+        assert!(!wanted(Auto, Some(&journal("b", true)), "b"));
+    }
+}

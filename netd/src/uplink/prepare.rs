@@ -1,0 +1,140 @@
+//! What must be known, and in place, before a move.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use flatnet_plan::NodeSpec;
+use flatnet_plan::node::Mode;
+use flatnet_uplink::{Gate, Move, Real, Refusal, Target, observe, plan, unit_is_enabled};
+
+use super::{MigrateArgs, NodeArgs};
+use crate::reconcile::HOST_PORT;
+
+/// The unit that runs the boot step.
+const UNIT: &str = "flatnet-uplink.service";
+
+/// What is wanted, by the plan and the command line.
+pub(super) fn target_of(args: &MigrateArgs) -> Result<Target> {
+    let spec = crate::plan_file::derive(&args.plan)?;
+    let mut target = target(&spec, &args.node_args.bridge, args.datapath.as_str())?;
+    if args.api_server.is_some() {
+        target.api_server.clone_from(&args.api_server);
+    }
+    Ok(target)
+}
+
+/// What is wanted, by the plan.
+pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Target> {
+    let Mode::Vlan { host_vlan } = spec.mode else {
+        bail!(
+            "{} is in a VPC: its uplink stays as it is, and there is nothing to move",
+            spec.node
+        );
+    };
+    let mut trunks: Vec<_> = spec
+        .networks
+        .iter()
+        .filter_map(|n| n.vlan)
+        .chain(host_vlan)
+        .collect();
+    trunks.sort_unstable();
+    trunks.dedup();
+    Ok(Target {
+        uplink: spec.uplink.as_str().to_owned(),
+        host_vlan,
+        trunks,
+        mac: spec.uplink_mac,
+        addresses: spec.host_addresses.clone(),
+        bridge: bridge.to_owned(),
+        host_port: HOST_PORT.to_owned(),
+        datapath: datapath.to_owned(),
+        api_server: spec.api_server.clone(),
+    })
+}
+
+/// The plan of the move, with everything checked first: also that what must answer afterwards
+/// answers now. `None` where no address is to be moved.
+pub(super) async fn look(real: &Real, target: &Target) -> Result<Option<Move>> {
+    let inventory = observe(real, target).await?;
+    let plan = match plan(target, &inventory) {
+        Ok(plan) => plan,
+        Err(refusals) if matches!(refusals.as_slice(), [Refusal::Nothing { .. }]) => {
+            return Ok(None);
+        }
+        Err(refusals) => bail!(refused(&refusals)),
+    };
+    for gate in &plan.gates {
+        if let Gate::Gateway(ip) = gate
+            && !real.gateway_answers(&plan.from.name, *ip).await?
+        {
+            bail!(
+                "{gate} does not answer on {} now, before the move: nothing could prove it \
+                 afterwards; repair that first",
+                plan.from.name
+            );
+        }
+    }
+    Ok(Some(plan))
+}
+
+fn refused(refusals: &[Refusal]) -> String {
+    let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    format!("the move is not begun: {}", all.join("; "))
+}
+
+/// The guard's command line.
+pub(super) fn guard_argv(args: &NodeArgs) -> Result<Vec<String>> {
+    let own = std::env::current_exe().context("find the own program")?;
+    let path = |p: &Path| p.display().to_string();
+    let mut argv = vec![path(&own), "uplink".to_owned(), "guard".to_owned()];
+    for (option, value) in [
+        ("--state", path(&args.state)),
+        ("--ovsdb", path(&args.ovsdb)),
+        ("--ovs-rundir", path(&args.ovs_rundir)),
+        ("--bridge", args.bridge.clone()),
+    ] {
+        argv.extend([option.to_owned(), value]);
+    }
+    Ok(argv)
+}
+
+/// Sees to it that the boot step is in place, where systemd runs: the unit enabled, and its program
+/// in the state directory, which no image takes along.
+pub(super) fn boot_step(state: &Path, without: bool) -> Result<()> {
+    match unit_is_enabled(UNIT) {
+        None => return Ok(()),
+        Some(true) => {}
+        Some(false) if without => {}
+        Some(false) => bail!(
+            "{UNIT} is not enabled: after a reboot, a host whose netd cannot start would be away. \
+             Copy deploy/systemd/{UNIT} to /etc/systemd/system and `systemctl enable {UNIT}`, or \
+             use --without-boot-unit"
+        ),
+    }
+    keep_program(&state.join("boot"))
+}
+
+/// Copies this program to `DIR/netd`, whole or not at all.
+fn keep_program(dir: &Path) -> Result<()> {
+    let own = std::env::current_exe().context("find the own program")?;
+    let (kept, fresh): (PathBuf, PathBuf) = (dir.join("netd"), dir.join("netd.new"));
+    let copy = || -> std::io::Result<()> {
+        fs::create_dir_all(dir)?;
+        let mut to = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o700)
+            .open(&fresh)?;
+        std::io::copy(&mut File::open(&own)?, &mut to)?;
+        to.sync_all()?;
+        fs::rename(&fresh, &kept)?;
+        File::open(dir)?.sync_all()
+    };
+    if kept == own {
+        return Ok(());
+    }
+    copy().with_context(|| format!("copy {} to {}", own.display(), kept.display()))
+}

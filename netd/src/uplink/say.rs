@@ -1,0 +1,83 @@
+//! What the commands print.
+
+use std::io::Write;
+
+use flatnet_uplink::{Journal, Move, Phase, look_for_bound};
+
+/// A line to standard output. A terminal that is gone, as that of a session that was cut, is no
+/// reason to stop.
+pub(super) fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+/// The steps in the words of `ip` and `ovs-vsctl`, what must answer, and what does not follow.
+pub(super) fn plan(plan: &Move) {
+    line(&format!(
+        "the host's address moves from {} to {}, and {} becomes a port of the bridge:",
+        plan.from.name, plan.to, plan.nic
+    ));
+    for step in &plan.steps {
+        for words in step.words(&plan.from, &plan.to, &|index| name_of(plan, index)) {
+            line(&format!("  {words}"));
+        }
+    }
+    line("it is kept if these answer on the new path, and undone otherwise:");
+    if plan.gates.is_empty() {
+        line("  (none)");
+    }
+    for gate in &plan.gates {
+        line(&format!("  {gate}"));
+    }
+    let mut bound = look_for_bound(&plan.from.name, plan.from.ifindex);
+    if plan.nic != plan.from.name {
+        bound.extend(look_for_bound(&plan.nic, 0));
+    }
+    if !bound.is_empty() {
+        line(&format!(
+            "bound to the NIC's name: these do not follow to {}:",
+            plan.to
+        ));
+        for found in bound {
+            line(&format!("  {}: {}", found.place, found.line));
+        }
+    }
+    for note in &plan.notes {
+        line(&format!("note: {note}"));
+    }
+}
+
+fn name_of(plan: &Move, index: u32) -> String {
+    if index == plan.from.ifindex {
+        return plan.from.name.clone();
+    }
+    nix::net::if_::if_indextoname(index).map_or_else(
+        |_| format!("if{index}"),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+/// How far a move is.
+pub(super) fn status(journal: &Journal, this_boot: bool) {
+    let what = format!("{} to {}", journal.from, journal.host_port);
+    let when = if this_boot {
+        ""
+    } else {
+        ", before the last boot"
+    };
+    line(&match &journal.phase {
+        Phase::Moving => format!("moving {what}{when}: the steps are taken, or the gates asked"),
+        Phase::Waiting => {
+            let now = u64::try_from(flatnet_uplink::since_boot().as_millis()).unwrap_or(u64::MAX);
+            let left = journal.deadline_ms.saturating_sub(now) / 1000;
+            format!("moved {what}{when}: `netd uplink confirm` keeps it; {left} s are left")
+        }
+        Phase::RollingBack { reason } => format!("undoing the move of {what}{when}: {reason}"),
+        Phase::Kept => format!("kept: moved {what}{when}"),
+        Phase::RolledBack { reason } => format!("undone: the move of {what}{when}: {reason}"),
+    });
+    if journal.recorded && !this_boot {
+        line("netd moves it again at its start");
+    }
+}

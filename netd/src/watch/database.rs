@@ -1,0 +1,147 @@
+//! Open vSwitch's database: rows and columns that the data path depends on.
+
+use flatnet_ovs::ovsdb::{ChangeKind, ConnState, Replica, Row, RowChange};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::attach::Engine;
+use crate::live::Live;
+use crate::marks;
+
+pub(super) async fn run(engine: Engine<Live>) {
+    let world = engine.world();
+    let database = world.database();
+    let mut state = database.state();
+    let mut changes = database.changes();
+    let dirty = engine.dirty();
+    let mut up = false;
+    loop {
+        let wake = tokio::select! {
+            changed = state.changed() => match changed {
+                Err(_) => return,
+                Ok(()) => match *state.borrow_and_update() {
+                    ConnState::Ready { .. } => {
+                        up = true;
+                        true
+                    }
+                    ConnState::Disconnected { .. } => std::mem::take(&mut up),
+                    ConnState::Syncing => false,
+                },
+            },
+            change = changes.recv() => match change {
+                Ok(change) if change.resync => true,
+                Ok(change) => {
+                    let own = |name: &str| world.deletes_port(name);
+                    database.read(|replica| {
+                        let judge = Judge { replica, bridge: world.bridge(), own: &own };
+                        // Each is looked at: an own deletion is crossed off by it.
+                        let wake = change.rows.iter().fold(false, |wake, row| judge.matters(row) | wake);
+                        wake || (change.rows.iter().any(of_timeouts) && world.timeouts_differ(replica))
+                    })
+                }
+                Err(RecvError::Lagged(_)) => true,
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if wake {
+            dirty.notify_one();
+        }
+    }
+}
+
+/// Tells what somebody else did from what netd and the switch do all day.
+struct Judge<'a> {
+    replica: &'a Replica,
+    bridge: &'a str,
+    /// Whether netd is deleting this port.
+    own: &'a dyn Fn(&str) -> bool,
+}
+
+impl Judge<'_> {
+    fn matters(&self, change: &RowChange) -> bool {
+        let row = self.replica.row(&change.table, change.uuid);
+        match (change.table.as_str(), &change.kind, row) {
+            ("Open_vSwitch", ChangeKind::Modified { columns }, _) => columns
+                .iter()
+                .any(|c| c == "bridges" || c == "other_config"),
+            ("Bridge", ChangeKind::Modified { columns }, Some(row)) => {
+                row.str("name") == Some(self.bridge)
+                    && (columns.iter().any(|c| c != "ports") || !self.ports_are_ours(row))
+            }
+            // Somebody limits or frees a table of the bridge: rare, and each change is looked at.
+            ("Flow_Table", ..) => true,
+            ("Bridge", ChangeKind::Deleted { old }, _) => old.str("name") == Some(self.bridge),
+            ("Bridge", ChangeKind::Inserted, Some(row)) => row.str("name") == Some(self.bridge),
+            ("Port", ChangeKind::Modified { .. }, Some(row)) => {
+                is_marked(row) || self.is_in_bridge(change)
+            }
+            ("Port", ChangeKind::Deleted { old }, _) => {
+                is_marked(old) && !old.str("name").is_some_and(|name| (self.own)(name))
+            }
+            ("Interface", ChangeKind::Modified { columns }, Some(row)) => {
+                is_marked(row) && (columns.iter().any(|c| !by_switch(c)) || is_unwell(row))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether all ports of the bridge bear our mark, and all that bear it are in the bridge.
+    fn ports_are_ours(&self, bridge: &Row) -> bool {
+        let in_bridge = bridge
+            .uuids("ports")
+            .filter_map(|uuid| self.replica.row("Port", uuid));
+        let (mut marked, mut foreign) = (0, 0);
+        for port in in_bridge {
+            if is_marked(port) {
+                marked += 1;
+            } else {
+                foreign += 1;
+            }
+        }
+        let all = self.replica.rows("Port").filter(|(_, row)| is_marked(row));
+        foreign == 0 && all.count() == marked
+    }
+
+    fn is_in_bridge(&self, port: &RowChange) -> bool {
+        self.replica
+            .find("Bridge", "name", self.bridge)
+            .is_some_and(|(_, row)| row.uuids("ports").any(|uuid| uuid == port.uuid))
+    }
+}
+
+/// Whether it may be about time-outs of conntrack zones.
+fn of_timeouts(change: &RowChange) -> bool {
+    let named = |columns: &[String]| columns.iter().any(|c| c == "datapaths");
+    match (change.table.as_str(), &change.kind) {
+        ("Open_vSwitch", ChangeKind::Modified { columns }) => named(columns),
+        ("Datapath" | "CT_Zone" | "CT_Timeout_Policy", _) => true,
+        _ => false,
+    }
+}
+
+fn is_marked(row: &Row) -> bool {
+    row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD)
+}
+
+/// What the switch writes by itself.
+fn by_switch(column: &str) -> bool {
+    column == "ofport" || column == "error"
+}
+
+/// The device cannot be opened, or has another number than its flows name.
+fn is_unwell(interface: &Row) -> bool {
+    let number = interface.int("ofport");
+    let request = interface.int("ofport_request");
+    interface.str("error").is_some() || (number.is_some() && request.is_some() && number != request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_with_another_number_than_it_asked_for_is_unwell() {
+        let row = |number: i64| Row::new().with("ofport", number).with("ofport_request", 7);
+        assert!(is_unwell(&row(8)) && is_unwell(&row(-1)) && !is_unwell(&row(7)));
+        assert!(!is_unwell(&Row::new().with("ofport_request", 7)));
+    }
+}

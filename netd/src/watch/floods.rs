@@ -1,0 +1,104 @@
+//! Every few seconds: which containers send more ARP and neighbour discovery than their pace lets
+//! through. The meter holds them to it; here they are named while it does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_ipam::Record;
+use flatnet_ovs::openflow::MeterStats;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::attach::Engine;
+use crate::attach::plan::Holding;
+use crate::flows::Limit;
+use crate::live::Live;
+use crate::metrics::Readings;
+use crate::problems::Problem;
+
+/// The kernel's datapath is asked for each meter by itself, so not more often than that.
+const EVERY: Duration = Duration::from_secs(5);
+/// This task's name on the board of problems.
+const SOURCE: &str = "floods";
+
+/// Frames that the meter of each slot dropped so far.
+type Dropped = BTreeMap<u16, u64>;
+
+pub(super) async fn run(engine: Engine<Live>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // `None`: what a meter counted before this is not known.
+    let mut readings: Option<Readings<u16>> = None;
+    let mut named = false;
+    loop {
+        ticks.tick().await;
+        // A switch that does not answer is named elsewhere; its meters begin at zero.
+        let stats = engine.world().switch().meter_stats().await;
+        let grown = match stats.ok().map(|stats| dropped(&stats)) {
+            None => {
+                readings = None;
+                Dropped::new()
+            }
+            Some(now) => match &mut readings {
+                Some(readings) => readings.grown(now),
+                None => {
+                    readings.insert(Readings::default()).grown(now);
+                    Dropped::new()
+                }
+            },
+        };
+        if !grown.is_empty() || named {
+            let problems = problems(&engine.ipam().list(), &grown);
+            named = !problems.is_empty();
+            engine.board().post(SOURCE, problems);
+        }
+    }
+}
+
+fn dropped(stats: &[MeterStats]) -> Dropped {
+    let of = |s: &MeterStats| match Limit::of_meter(s.id)? {
+        (Limit::Neighbours, slot) => Some((slot, s.packets_dropped)),
+        _ => None,
+    };
+    stats.iter().filter_map(of).collect()
+}
+
+fn problems(records: &[Arc<Record>], grown: &Dropped) -> Vec<Problem> {
+    let flooding = |record: &Arc<Record>| {
+        let frames = grown.get(&record.slot)?;
+        let pod = Holding::from_record(record).ok()?.detail.pod;
+        let pod = match pod.name.as_str() {
+            "" => String::new(),
+            name => format!(" (pod {}/{name})", pod.namespace),
+        };
+        let text = format!(
+            "attachment {}{pod} sends more ARP and neighbour discovery than `neighbourRate` of network \
+             {} allows: {frames} frames were dropped in the last {} s, and others are not affected",
+            record.key,
+            record.network,
+            EVERY.as_secs()
+        );
+        Some(Problem::named("neighbour-flood", text))
+    };
+    records.iter().filter_map(flooding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_meters_of_the_pace_count() {
+        let of = |id| MeterStats {
+            id,
+            flows: 1,
+            packets_in: 9,
+            bytes_in: 9,
+            packets_dropped: 3,
+            bytes_dropped: 3,
+        };
+        let [ingress, egress, pace] = Limit::meters_of(7);
+        let stats = [ingress, egress, pace].map(of);
+        assert_eq!(dropped(&stats), [(7, 3)].into());
+    }
+}

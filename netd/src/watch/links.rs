@@ -1,0 +1,24 @@
+//! Links of the node's namespace.
+
+use flatnet_kernel::LinkEvent;
+
+use crate::attach::Engine;
+use crate::live::Live;
+use crate::reconcile::HOST_PORT;
+
+pub(super) async fn run(engine: Engine<Live>) {
+    let mut links = engine.world().kernel().watch();
+    let dirty = engine.dirty();
+    let uplink = engine.spec().uplink.clone();
+    let matters = |name: &str| name == HOST_PORT || name == uplink.as_str();
+    while let Some(event) = links.next().await {
+        let wake = match event {
+            LinkEvent::Changed(link) => matters(&link.name),
+            LinkEvent::Deleted { name, .. } => matters(&name),
+            LinkEvent::Resync => true,
+        };
+        if wake {
+            dirty.notify_one();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The bridge's OpenFlow connection: flows that others changed, ports that may not send, the
+//! connection itself.
+
+use flatnet_ovs::openflow::{PortEvent, SwitchState};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::attach::Engine;
+use crate::live::Live;
+
+pub(super) async fn run(engine: Engine<Live>) {
+    let switch = engine.world().switch();
+    let mut state = switch.state();
+    let mut flows = switch.flow_changes();
+    let mut ports = switch.port_events();
+    let dirty = engine.dirty();
+    let mut up = false;
+    loop {
+        let wake = tokio::select! {
+            changed = state.changed() => match changed {
+                Err(_) => return,
+                Ok(()) => match *state.borrow_and_update() {
+                    // A new connection may be a switch that was restarted.
+                    SwitchState::Connected { .. } => {
+                        up = true;
+                        true
+                    }
+                    SwitchState::Disconnected { .. } => std::mem::take(&mut up),
+                    SwitchState::Connecting => false,
+                },
+            },
+            changed = flows.changed() => match changed {
+                Err(_) => return,
+                Ok(()) => true,
+            },
+            event = ports.recv() => match event {
+                Ok(PortEvent::Added(port) | PortEvent::Modified(port)) => port.restricted,
+                // The database tells of ports that go.
+                Ok(PortEvent::Deleted(_) | PortEvent::Resync) => false,
+                Err(RecvError::Lagged(_)) => true,
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if wake {
+            dirty.notify_one();
+        }
+    }
+}

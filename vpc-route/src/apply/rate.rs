@@ -1,0 +1,70 @@
+//! How fast to call, and how long to wait before trying again. Pure: time and randomness come in.
+
+use std::time::{Duration, Instant};
+
+use crate::clock::Rng;
+
+/// Waits between attempts: they double, and jitter takes up to half of each away, so that
+/// two controllers that were refused together do not come back together.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff {
+    /// The first wait.
+    pub first: Duration,
+    /// The longest.
+    pub most: Duration,
+}
+
+impl Backoff {
+    /// The wait before attempt `n + 1`, where `n` failed; `n` counts from 1.
+    pub fn wait(&self, n: u32, rng: &dyn Rng) -> Duration {
+        let doubled = self.first.saturating_mul(1 << n.saturating_sub(1).min(16));
+        let whole = doubled.min(self.most);
+        whole - rng.share_of(whole / 2)
+    }
+}
+
+/// The time between calls: doubled when the API throttles, shortened by a tenth of the way
+/// back when it does not.
+#[derive(Debug, Clone)]
+pub struct RateLimiter {
+    least: Duration,
+    most: Duration,
+    gap: Duration,
+    due: Option<Instant>,
+}
+
+impl RateLimiter {
+    /// Calls `least` apart, and never more than `most`.
+    pub fn new(least: Duration, most: Duration) -> Self {
+        Self {
+            least,
+            most,
+            gap: least,
+            due: None,
+        }
+    }
+
+    /// The time between calls now.
+    pub fn gap(&self) -> Duration {
+        self.gap
+    }
+
+    /// How long the next call has to wait; it is counted as made then.
+    pub fn next(&mut self, now: Instant) -> Duration {
+        let due = self.due.unwrap_or(now).max(now);
+        self.due = Some(due + self.gap);
+        due - now
+    }
+
+    /// A call ended; whether the API throttled it.
+    pub fn observe(&mut self, throttled: bool) {
+        self.gap = if throttled {
+            // From nothing it has to begin somewhere.
+            (self.gap * 2)
+                .max(Duration::from_millis(100))
+                .min(self.most)
+        } else {
+            self.gap - (self.gap - self.least) / 10
+        };
+    }
+}

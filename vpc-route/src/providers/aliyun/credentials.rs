@@ -1,0 +1,233 @@
+//! Access keys: where they come from, how long they last. Their secrets are never printed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::http::HttpError;
+use super::metadata::Metadata;
+
+/// Renewed so long before they expire, at the latest.
+const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
+
+/// A text that is shown as `•••`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself: to sign with, or to send.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("•••")
+    }
+}
+
+/// An access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// `AccessKeyId`.
+    pub key_id: String,
+    /// `AccessKeySecret`.
+    pub secret: Secret,
+    /// `SecurityToken`, with STS.
+    pub token: Option<Secret>,
+    /// Until when it is good; `None` for ever.
+    pub expires: Option<SystemTime>,
+}
+
+/// Where access keys come from.
+#[derive(Debug)]
+pub enum Source {
+    /// Given, and good for ever.
+    Static(Credential),
+    /// A JSON file with `accessKeyId`, `accessKeySecret` and perhaps `securityToken` and
+    /// `expiration`; read again before it expires, and whenever it was refused.
+    File(PathBuf),
+    /// `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and perhaps
+    /// `ALIBABA_CLOUD_SECURITY_TOKEN`, as Aliyun's SDKs have them.
+    Environment,
+    /// The role of this instance, from its metadata service.
+    Instance {
+        /// The service.
+        metadata: Metadata,
+        /// The role; `None`: the service says which.
+        role: Option<String>,
+    },
+}
+
+/// Why there is no access key.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "what a field is, its name and type say")]
+pub enum CredentialError {
+    /// The file cannot be read.
+    #[error("cannot read the access key file {}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be. What is in it is not repeated.
+    #[error(
+        "the access key file {} is not JSON with accessKeyId and accessKeySecret (line {line})",
+        path.display()
+    )]
+    Form {
+        path: PathBuf,
+        /// Where.
+        line: usize,
+    },
+    /// A variable is missing.
+    #[error("the environment has no {variable}")]
+    Environment {
+        /// Its name.
+        variable: &'static str,
+    },
+    /// A time that is none.
+    #[error("`{given}` is no time such as 2026-01-31T12:00:00Z")]
+    Expiration {
+        /// What was given.
+        given: String,
+    },
+    /// The metadata service did not answer.
+    #[error("the metadata service did not give the instance's role")]
+    Metadata(#[source] HttpError),
+    /// The metadata service answered something else.
+    #[error(
+        "the metadata service answered {status} for {path}: is a RAM role bound to the instance?"
+    )]
+    NoRole {
+        /// What was asked for.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The metadata service's answer cannot be read.
+    #[error("the metadata service's answer for {path} is no credential: {why}")]
+    NotACredential {
+        /// What was asked for.
+        path: String,
+        /// What is wrong with it; never what is in it.
+        why: String,
+    },
+    /// It has expired, and no new one came.
+    #[error("the access key expired; its source has no newer one")]
+    Expired,
+}
+
+/// A source, and the last key that it gave.
+#[derive(Debug)]
+pub struct Credentials {
+    source: Source,
+    last: Mutex<Option<Credential>>,
+}
+
+impl Credentials {
+    /// Nothing is read yet.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// A key that is good now, and for some minutes if its source has such a one.
+    ///
+    /// # Errors
+    /// Its source gives none. A key that is not expired yet is used when renewing it fails.
+    pub async fn get(&self, now: SystemTime) -> Result<Credential, CredentialError> {
+        let mut last = self.last.lock().await;
+        if let Some(credential) = last.as_ref().filter(|c| is_good(c, now + RENEW_BEFORE)) {
+            return Ok(credential.clone());
+        }
+        match (self.read().await, last.as_ref()) {
+            (Ok(fresh), _) if is_good(&fresh, now) => Ok(last.insert(fresh).clone()),
+            (_, Some(old)) if is_good(old, now) => Ok(old.clone()),
+            (Ok(_), _) => Err(CredentialError::Expired),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Forgets a key that was refused; the next [`Self::get`] reads the source.
+    pub async fn refuse(&self, key_id: &str) {
+        let mut last = self.last.lock().await;
+        if last.as_ref().is_some_and(|c| c.key_id == key_id) {
+            *last = None;
+        }
+    }
+
+    async fn read(&self) -> Result<Credential, CredentialError> {
+        match &self.source {
+            Source::Static(credential) => Ok(credential.clone()),
+            Source::File(path) => from_file(path),
+            Source::Environment => from_environment(|name| std::env::var(name).ok()),
+            Source::Instance { metadata, role } => metadata.credential(role.as_deref()).await,
+        }
+    }
+}
+
+fn is_good(credential: &Credential, at: SystemTime) -> bool {
+    credential.expires.is_none_or(|expires| at < expires)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyFile {
+    access_key_id: String,
+    access_key_secret: Secret,
+    security_token: Option<Secret>,
+    expiration: Option<String>,
+}
+
+fn from_file(path: &Path) -> Result<Credential, CredentialError> {
+    let text = flatnet_files::read_text(path, flatnet_files::SECRET_MAX);
+    let text = text.map_err(|source| CredentialError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    let file: KeyFile = serde_json::from_str(&text).map_err(|e| CredentialError::Form {
+        path: path.to_owned(),
+        line: e.line(),
+    })?;
+    Ok(Credential {
+        key_id: file.access_key_id,
+        secret: file.access_key_secret,
+        token: file.security_token,
+        expires: file.expiration.as_deref().map(parse_time).transpose()?,
+    })
+}
+
+/// An access key out of variables.
+pub(super) fn from_environment(
+    get: impl Fn(&str) -> Option<String>,
+) -> Result<Credential, CredentialError> {
+    let need = |variable| get(variable).ok_or(CredentialError::Environment { variable });
+    Ok(Credential {
+        key_id: need("ALIBABA_CLOUD_ACCESS_KEY_ID")?,
+        secret: Secret(need("ALIBABA_CLOUD_ACCESS_KEY_SECRET")?),
+        token: get("ALIBABA_CLOUD_SECURITY_TOKEN")
+            .filter(|t| !t.is_empty())
+            .map(Secret),
+        expires: None,
+    })
+}
+
+/// A time in the form of RFC 3339.
+pub(super) fn parse_time(text: &str) -> Result<SystemTime, CredentialError> {
+    humantime::parse_rfc3339(text).map_err(|_| CredentialError::Expiration {
+        given: text.to_owned(),
+    })
+}

@@ -1,0 +1,181 @@
+//! The steps in the lab: the demo and the suites, on each datapath.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::kernel::{Place, packages_of};
+use super::outcome::Outcome;
+use super::step::{Step, Voice};
+use super::{KUBERNETES_SUITE, MINUTE, Options, SIMULATOR_SUITE};
+use crate::binaries::Binaries;
+use crate::datapath::Datapath;
+use crate::report;
+
+/// The steps in the lab: the demo, then the suites; that of Kubernetes if there is an API server.
+pub(super) fn lab_steps(
+    options: &Options,
+    kubernetes: bool,
+    outcomes: &mut Vec<Outcome>,
+) -> Result<()> {
+    let started = Instant::now();
+    let binaries = match Binaries::build() {
+        Ok(binaries) => binaries,
+        Err(error) => {
+            report::line(&format!("{error:#}"));
+            outcomes.push(Outcome::failed("static binaries", started.elapsed()));
+            outcomes.push(Outcome::skipped("the demo and the suites"));
+            return Ok(());
+        }
+    };
+    outcomes.push(Outcome::passed("static binaries", started.elapsed()));
+    if let Err(error) = binaries.build_faults() {
+        // The suites that want it say so; the others go on.
+        report::line(&format!("{error:#}"));
+        outcomes.push(Outcome::failed("netd-faults", started.elapsed()));
+    }
+    let names = match names(options, &binaries.lab()) {
+        Ok(names) => names,
+        Err(why) => {
+            report::line(&format!("the suites cannot be listed: {why}"));
+            outcomes.push(Outcome::failed("suite list", Duration::ZERO));
+            Vec::new()
+        }
+    };
+    let user = user_steps(options, kubernetes, &binaries.lab(), &names);
+    if !options.wants(Datapath::Kernel) {
+        outcomes.extend(run_all(&user, Voice::Alone)?);
+        return Ok(());
+    }
+    let place = Place::find();
+    place.tell();
+    let demo = options.suite.is_empty();
+    let lane = place.lane(&binaries.lab(), demo, &names, options.require_kernel);
+    let rest = place.rest(&binaries.lab(), &names, options.require_kernel);
+    // Two labs on one machine would meet; one in a guest meets nobody.
+    if place.is_apart() && !user.is_empty() {
+        let (here, inside) = side_by_side(&user, &lane.steps)?;
+        outcomes.extend(here.into_iter().chain(inside));
+    } else {
+        outcomes.extend(run_all(&user, Voice::Alone)?);
+        outcomes.extend(run_all(&lane.steps, Voice::Alone)?);
+    }
+    outcomes.extend(lane.left_out);
+    // Last and alone: an emulated machine that shares the processors becomes too slow for what
+    // nodes give one another time for.
+    outcomes.extend(run_all(&rest.steps, Voice::Alone)?);
+    outcomes.extend(rest.left_out);
+    Ok(())
+}
+
+/// The suites that are asked for and run in the lab.
+fn names(options: &Options, lab: &Path) -> std::result::Result<Vec<String>, String> {
+    if options.suite.is_empty() {
+        return suites(lab);
+    }
+    let mut names = options.suite.clone();
+    names.retain(|name| name != SIMULATOR_SUITE);
+    Ok(names)
+}
+
+/// The demo and the suites on the userspace datapath; that of Kubernetes if there is an API
+/// server.
+fn user_steps(options: &Options, kubernetes: bool, lab: &Path, names: &[String]) -> Vec<Step> {
+    if !options.wants(Datapath::User) {
+        return Vec::new();
+    }
+    let in_lab = |name: &str, args: &[&str]| Step::program(name, lab, args).limit(15 * MINUTE);
+    let mut steps = Vec::new();
+    if options.suite.is_empty() {
+        steps.push(in_lab("demo", &["demo", "--datapath", "user"]));
+    }
+    let runs =
+        |name: &&String| packages_of(name).is_none() && (kubernetes || *name != KUBERNETES_SUITE);
+    for name in names.iter().filter(runs) {
+        let args = ["suite", name, "--datapath", "user"];
+        steps.push(in_lab(&format!("suite {name}"), &args));
+    }
+    steps
+}
+
+fn run_all(steps: &[Step], voice: Voice) -> Result<Vec<Outcome>> {
+    steps.iter().map(|step| step.run(voice)).collect()
+}
+
+/// Two lists of steps at once: those that meet each other on this machine in their order, those in
+/// guests from the last on, for the longest suites are last. Who is done with the first list helps
+/// with the second.
+fn side_by_side(here: &[Step], inside: &[Step]) -> Result<(Vec<Outcome>, Vec<Outcome>)> {
+    let left = Mutex::new(inside.iter().enumerate().collect::<Vec<_>>());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let help = || -> Result<Vec<(usize, Outcome)>> {
+        std::iter::from_fn(next)
+            .map(|(place, step)| Ok((place, step.run(Voice::Beside)?)))
+            .collect()
+    };
+    std::thread::scope(|scope| {
+        let helper = scope.spawn(help);
+        let here = run_all(here, Voice::Beside);
+        let late = help();
+        let early = helper
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut inside = early?;
+        inside.extend(late?);
+        inside.sort_by_key(|(place, _)| *place);
+        let inside = inside.into_iter().map(|(_, outcome)| outcome).collect();
+        Ok((here?, inside))
+    })
+}
+
+/// The suites by name, as `flatnet-lab suite list` prints them: the first word of each line.
+fn suites(lab: &Path) -> std::result::Result<Vec<String>, String> {
+    let out = Command::new(lab)
+        .args(["suite", "list"])
+        .output()
+        .map_err(|e| e.to_string())?;
+    if !out.status.success() {
+        return Err(String::from_utf8_lossy(&out.stderr).trim().to_owned());
+    }
+    Ok(first_words(&String::from_utf8_lossy(&out.stdout)))
+}
+
+fn first_words(listing: &str) -> Vec<String> {
+    listing
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_side_by_side_are_all_run_and_told_in_their_order() {
+        let steps = |names: &[&str]| -> Vec<Step> {
+            let step = |name: &&str| Step::program(name, Path::new("true"), &[]);
+            names.iter().map(step).collect()
+        };
+        let (here, inside) =
+            side_by_side(&steps(&["a"]), &steps(&["k", "l", "m", "n"])).expect("they run");
+        let names = |outcomes: &[Outcome]| -> Vec<String> {
+            outcomes.iter().map(|o| o.name.clone()).collect()
+        };
+        assert_eq!(names(&here), ["a"]);
+        assert_eq!(names(&inside), ["k", "l", "m", "n"]);
+        assert!(here.iter().chain(&inside).all(|o| o.count.failed == 0));
+    }
+
+    #[test]
+    fn a_suite_is_the_first_word_of_its_line() {
+        assert_eq!(
+            first_words("cni        the CNI conformance points\n\nisolation  between VLANs\n"),
+            ["cni", "isolation"]
+        );
+    }
+}
