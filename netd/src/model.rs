@@ -488,17 +488,3 @@ impl World for ModelWorld {
             .collect())
     }
 }
-
-impl State {
-    /// A link takes its other end with it.
-    pub(crate) fn delete_link(&mut self, name: &str, ifindex: u32) {
-        let Some(link) = self.links.get(name).filter(|l| l.ifindex == ifindex) else {
-            return;
-        };
-        if let Some((alias, netns)) = link.alias.as_deref().and_then(|a| a.split_once(" @")) {
-            let ifname = alias.rsplit('/').next().unwrap_or_default().to_owned();
-            self.containers.remove(&(netns.to_owned(), ifname));
-        }
-        self.links.remove(name);
-    }
-}

@@ -1,8 +1,9 @@
 //! Attachments: what an ADD makes and a DEL takes away.
 //!
 //! ```text
-//!  ADD: check ─▶ reserve ─▶ [plan] ─▶ flows ─▶ link ─▶ port │ addresses ─▶ commit ─▶ reply
-//!         pure      ╎         pure      └──── undone in reverse where one fails ───┘
+//!  ADD: check ─▶ reserve ─▶ [plan] ─┬▶ port ─▶ its number ─▶ flows ──┬─▶ reply
+//!         pure      ╎         pure   └▶ link ─▶ addresses ─▶ commit ──┘
+//!                   ╎                  both undone, in reverse, where one fails
 //!                   └ durable by the time of the commit; nothing is visible before it is queued
 //! ```
 //!

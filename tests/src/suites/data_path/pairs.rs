@@ -1,7 +1,7 @@
 //! Two containers that speak directly, and each with a service that the other one is behind.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::services::{Rule, SERVICE_PORT};
 use crate::suites::kit::container::Container;
 use crate::suites::kit::forwarding::Forwarding;
+use crate::suites::kit::losses::Losses;
 use crate::suites::kit::tcp::{Greeter, ask};
 use crate::suites::kit::udp::{Echo, call};
 use crate::suites::kit::{nat, pair};
@@ -148,8 +149,12 @@ pub(super) fn first_answers(lab: &LabGuard) -> Result<()> {
                 rules.push(Rule::add(sides[1 - n].node, service, own[n])?);
                 at[n] = SocketAddr::new(service, SERVICE_PORT);
             }
-            at_once(&sides, at, own)
-                .with_context(|| format!("{place}, {} and {}", own[0], own[1]))?;
+            let hosts = nodes.map(|n| n.netns_path());
+            let containers = sides.each_ref().map(|s| s.container.netns());
+            let losses = Losses::watch(hosts.iter().map(PathBuf::as_path).chain(containers))?;
+            at_once(&sides, at, own).with_context(|| {
+                format!("{place}, {} and {}: {}", own[0], own[1], losses.grew())
+            })?;
         }
     }
     Ok(())

@@ -120,7 +120,10 @@ fn kept(node: &Node, container: &Container) -> Result<String> {
     };
     let of_it = |line: &&str| own.iter().any(|own| line.contains(own.as_str()));
     let mut zones = Vec::new();
-    for line in dump.lines().filter(of_it).filter(to_service) {
+    // A line without a zone is the host's own connection: the kernel has one table for both.
+    let zoned = |line: &&str| field(line, "zone").is_some();
+    let lines = dump.lines().filter(of_it).filter(to_service);
+    for line in lines.filter(zoned) {
         let left = field(line, "timeout").context("no time-out is told")?;
         ensure!(left.parse::<u64>()? <= KEPT, "kept for longer: {line}");
         // What the host sends on is in the zone of the way back, too.

@@ -10,6 +10,7 @@
 pub(super) mod container;
 pub(super) mod forwarding;
 pub(super) mod frame;
+pub(super) mod losses;
 pub(super) mod nat;
 pub(super) mod pings;
 pub(super) mod rate;
