@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::chain::{Chained, list, on_node, plugin};
-use crate::suites::kit::forwarding::Forwarding;
+use crate::suites::kit::forwarding::forwarding;
 use crate::suites::kit::tcp::{Greeter, ask};
 use crate::suites::kit::{eventually, nat};
 use crate::suites::rig::{PATIENCE, Rig, Snapshot};
@@ -74,7 +74,7 @@ pub(super) fn maps(lab: &LabGuard) -> Result<()> {
     let node = lab.node("idc1")?;
     let rig = Rig::new(lab, "idc1", "web")?;
     let before = Snapshot::take(&rig)?;
-    let _forwarding = Forwarding::on(&node)?;
+    let _forwarding = forwarding(&node)?;
     let (mut container, greeter) = mapped(lab, &node, "web", "ch-pm-web")?;
     ensure!(!rules(&node)?.is_empty(), "portmap made no rules");
     container.check_flatnet(lab).context("CHECK of flatnet")?;
@@ -124,7 +124,7 @@ pub(super) fn maps_for_others(lab: &LabGuard) -> Result<()> {
 
     // Mode `vlan`.
     let (idc1, idc2) = (lab.node("idc1")?, lab.node("idc2")?);
-    let _forwarding = Forwarding::on(&idc1)?;
+    let _forwarding = forwarding(&idc1)?;
     let (mut container, greeter) = mapped(lab, &idc1, "web", "ch-pm-vlan")?;
     for other in [&idc2, &vpc1] {
         let (host, caller) = (host_address(&idc1, false)?, host_address(other, false)?);

@@ -22,7 +22,7 @@ use crate::{LabGuard, ovs};
 const KILLS: usize = 300;
 /// What a slow machine may leave undone of them.
 const ENOUGH: usize = 150;
-/// How long that may take.
+/// How long that may take where nothing is emulated.
 const NETD_LIMIT: Duration = Duration::from_secs(120);
 /// How often something is killed where Open vSwitch is killed too.
 const MIXED_KILLS: usize = 40;
@@ -43,7 +43,7 @@ pub(super) fn netd(lab: &LabGuard) -> Result<()> {
     let chaos = Chaos {
         kills: KILLS / slowness,
         enough: ENOUGH / slowness,
-        limit: NETD_LIMIT,
+        limit: NETD_LIMIT * u32::try_from(slowness)?,
         kill: kill_netd,
     };
     let lost = chaos.run(lab, excuses)?;

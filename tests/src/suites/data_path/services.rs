@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::suites::kit::container::Container;
-use crate::suites::kit::forwarding::Forwarding;
+use crate::suites::kit::forwarding::forwarding;
 use crate::suites::kit::tcp::{Greeter, ask};
 use crate::suites::kit::{eventually, nat, output, pair};
 use crate::{LabGuard, Node};
@@ -60,7 +60,7 @@ pub(super) fn answers_pass_the_host(lab: &LabGuard) -> Result<()> {
     nat::needed(lab)?;
     let [idc1, idc2] = pair(lab, "idc")?;
     let [vpc1, _] = pair(lab, "vpc")?;
-    let _forwarding = Forwarding::on(&idc1)?;
+    let _forwarding = forwarding(&idc1)?;
     let client = Container::attach(lab, &idc1, "web", "dp-svc-client")?;
     let (heard, before) = (client.capture()?, redirects(&idc1)?);
     let places = [

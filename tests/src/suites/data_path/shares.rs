@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::services::{Rule, SERVICE_PORT};
 use crate::suites::kit::container::Container;
-use crate::suites::kit::forwarding::Forwarding;
+use crate::suites::kit::forwarding::forwarding;
 use crate::suites::kit::udp::{Caller, Echo, call};
 use crate::suites::kit::{eventually, nat, output, pair};
 use crate::{LabGuard, NetdArgs, Node, netd, netns};
@@ -155,7 +155,7 @@ fn count(node: &Node, zone: &str) -> Result<usize> {
 }
 
 fn of_node(lab: &LabGuard, node: &Node, network: &str) -> Result<()> {
-    let _forwarding = Forwarding::on(node)?;
+    let _forwarding = forwarding(node)?;
     let greedy = Container::attach(lab, node, network, "dp-share-a")?;
     let modest = Container::attach(lab, node, network, "dp-share-b")?;
     let server = Container::attach(lab, node, network, "dp-share-c")?;

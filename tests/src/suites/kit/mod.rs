@@ -15,6 +15,7 @@ pub(super) mod nat;
 pub(super) mod pings;
 pub(super) mod rate;
 mod server;
+pub(super) mod sysctls;
 pub(super) mod tcp;
 pub(in crate::suites) mod udp;
 pub(super) mod wire;

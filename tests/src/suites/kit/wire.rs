@@ -108,6 +108,19 @@ impl Capture {
         Self::start(place, netns, &["-Q", "in", "-i", interface])
     }
 
+    /// What an interface receives and a filter of tcpdump's (pcap-filter(7)) takes.
+    ///
+    /// # Errors
+    /// As [`Capture::received`].
+    pub(in crate::suites) fn taken(
+        place: &str,
+        netns: &Path,
+        interface: &str,
+        filter: &str,
+    ) -> Result<Self> {
+        Self::start(place, netns, &["-Q", "in", "-i", interface, filter])
+    }
+
     /// What passes an interface of a member, in both directions.
     ///
     /// # Errors
