@@ -10,8 +10,8 @@ use flatnet_kernel::{Link, LinkEvent};
 use tracing::info;
 
 use crate::attach::Engine;
-use crate::live::Live;
-use crate::world::World;
+use crate::daemon_node::DaemonNode;
+use crate::node_ops::NodeOps;
 
 /// What was last seen of the uplink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +46,10 @@ impl Seen {
 }
 
 /// Announces for as long as netd runs. Cancel safe: it holds nothing.
-pub(crate) async fn watch(world: Live, engine: Engine<Live>) {
-    let mut links = world.kernel().watch();
+pub(crate) async fn watch(node: DaemonNode, engine: Engine<DaemonNode>) {
+    let mut links = node.kernel().watch();
     let uplink = engine.spec().uplink.clone();
-    let look = async || world.kernel().link(&uplink).await.ok().flatten();
+    let look = async || node.kernel().link(&uplink).await.ok().flatten();
     let mut seen = look().await.as_ref().map(Seen::of);
     while let Some(event) = links.next().await {
         let link = match event {
@@ -70,7 +70,7 @@ pub(crate) async fn watch(world: Live, engine: Engine<Live>) {
                 packets = packets.len(),
                 "announced anew"
             );
-            engine.world().announce(packets);
+            engine.node().announce(packets);
         }
     }
 }

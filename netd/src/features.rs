@@ -14,7 +14,7 @@ use flatnet_types::api::view::DatapathView;
 use tracing::debug;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 use crate::problems::Problem;
 
 /// When a switch that did not answer is asked again.
@@ -72,8 +72,8 @@ impl Features {
     /// Reads them whenever the switch is connected anew, until it is dropped, has the node reconciled
     /// when they have changed, and names what it lacks for that. While the switch is away, what was
     /// read last stands. Cancel safe.
-    pub(crate) async fn follow(self, world: Live, at: Switch, engine: Engine<Live>) {
-        let mut state = world.switch().state();
+    pub(crate) async fn follow(self, node: DaemonNode, at: Switch, engine: Engine<DaemonNode>) {
+        let mut state = node.switch().state();
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
             let view = match connected {

@@ -2,7 +2,7 @@
 //! node; serves CNI; keeps everything as the plan and the store say.
 //!
 //! ```text
-//!  flatnet, curl ─▶ [server] ─▶ [attach] engine ─────▶ [world] trait ◀── [real] kernel, OVSDB,
+//!  flatnet, curl ─▶ [server] ─▶ [attach] engine ─────▶ [node_ops] trait ◀── [real] kernel, OVSDB,
 //!                      │           │   ▲ plan: pure        ▲                    OpenFlow
 //!                      │           ▼   │                   │
 //!                      │         ipam store                │
@@ -15,17 +15,18 @@
 
 pub mod attach;
 pub mod config;
+mod daemon_node;
 mod failover;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod features;
 pub mod flows;
 pub mod host;
-mod live;
 pub mod marks;
 pub mod metrics;
 #[cfg(test)]
 mod model;
+pub mod node_ops;
 pub mod owned;
 pub mod plan_file;
 pub mod probe;
@@ -41,4 +42,3 @@ mod shares;
 pub mod uplink;
 pub mod view;
 mod watch;
-pub mod world;

@@ -12,11 +12,13 @@ use flatnet_ovs::openflow::{Flow, FlowHead, Meter, OpenFlowError, PacketOut};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
+use crate::node_ops::{
+    ContainerActual, ContainerPlan, LinkPlan, NodeOps, NodeOpsError, Pending, PortRow,
+};
 use crate::reconcile::{
     ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual, SwitchActual,
     ZoneTimeouts,
 };
-use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 
 /// When a step goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +74,7 @@ pub(crate) struct State {
 
 /// A node in memory. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct ModelWorld(Arc<Mutex<State>>);
+pub(crate) struct ModelNode(Arc<Mutex<State>>);
 
 enum Next {
     Go,
@@ -81,13 +83,13 @@ enum Next {
     Hang,
 }
 
-fn timed_out() -> WorldError {
-    WorldError::Flows(OpenFlowError::TimedOut {
+fn timed_out() -> NodeOpsError {
+    NodeOpsError::Flows(OpenFlowError::TimedOut {
         after: Duration::from_secs(1),
     })
 }
 
-impl ModelWorld {
+impl ModelNode {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no test holds it while it panics")
     }
@@ -145,8 +147,8 @@ impl ModelWorld {
     async fn step<T>(
         &self,
         call: &'static str,
-        effect: impl FnOnce(&mut State) -> Result<T, WorldError>,
-    ) -> Result<T, WorldError> {
+        effect: impl FnOnce(&mut State) -> Result<T, NodeOpsError>,
+    ) -> Result<T, NodeOpsError> {
         let next = self.next(call);
         if matches!(next, Next::FailBefore) {
             return Err(timed_out());
@@ -305,10 +307,10 @@ fn foreign(flows: &BTreeSet<Flow>) -> Vec<FlowHead> {
         .collect()
 }
 
-impl World for ModelWorld {
+impl NodeOps for ModelNode {
     type Netns = String;
 
-    fn open_netns(&self, path: &NetnsPath) -> Result<String, WorldError> {
+    fn open_netns(&self, path: &NetnsPath) -> Result<String, NodeOpsError> {
         if path.as_str().contains("missing") {
             return Err(flatnet_kernel::NetnsError::NotFound {
                 path: path.clone().into(),
@@ -329,7 +331,7 @@ impl World for ModelWorld {
         })
     }
 
-    async fn create_link(&self, netns: &String, link: &LinkPlan) -> Result<(), WorldError> {
+    async fn create_link(&self, netns: &String, link: &LinkPlan) -> Result<(), NodeOpsError> {
         self.step("create_link", |state| {
             let end = (netns.clone(), link.container_name.to_string());
             if state.containers.contains_key(&end) {
@@ -372,7 +374,7 @@ impl World for ModelWorld {
         netns: &String,
         _link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> Result<Vec<IpNetwork>, WorldError> {
+    ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         self.step("configure", |state| {
             let mut plan = container.clone();
             let others: Vec<IpNetwork> = state
@@ -390,7 +392,7 @@ impl World for ModelWorld {
         .await
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
         self.step("add_port", |state| {
             state.put_port(row);
             let zone = zone.filter(|_| !state.timeless);
@@ -407,7 +409,7 @@ impl World for ModelWorld {
         self.state().ports.get(name).and_then(|p| p.ofport)
     }
 
-    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {
         self.step("delete_port", |state| {
             state.ports.remove(name);
             state.take_zones(zone);
@@ -416,7 +418,7 @@ impl World for ModelWorld {
         .await
     }
 
-    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
+    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), NodeOpsError> {
         self.step("delete_link", |state| {
             state.delete_link(name.as_str(), ifindex);
             Ok(())
@@ -436,7 +438,7 @@ impl World for ModelWorld {
         &self,
         netns: &String,
         ifname: &IfName,
-    ) -> Result<Option<ContainerActual>, WorldError> {
+    ) -> Result<Option<ContainerActual>, NodeOpsError> {
         let state = self.state();
         let Some(plan) = state.containers.get(&(netns.clone(), ifname.to_string())) else {
             return Ok(None);
@@ -459,7 +461,7 @@ impl World for ModelWorld {
         }))
     }
 
-    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, NodeOpsError> {
         let state = self.state();
         let link = state
             .links
@@ -468,7 +470,7 @@ impl World for ModelWorld {
         Ok(link.map(|l| l.up))
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
         let state = self.state();
         let of_it = state.neighbours.iter().filter(|(_, m)| **m == mac);
         Ok(of_it.map(|(ip, _)| *ip).collect())
@@ -478,7 +480,7 @@ impl World for ModelWorld {
         self.state().ports.get(name).map(|p| p.row.clone())
     }
 
-    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
+    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, NodeOpsError> {
         Ok(self
             .state()
             .flows

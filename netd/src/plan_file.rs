@@ -28,10 +28,10 @@ use tracing::{info, warn};
 
 use crate::attach::Engine;
 use crate::metrics::Metrics;
+use crate::node_ops::NodeOps;
 use crate::problems::Problem;
 use crate::ranges::{Drains, with_ranges};
 use crate::run::networks;
-use crate::world::World;
 
 pub(crate) use start::{Started, derive, start};
 
@@ -98,7 +98,7 @@ pub struct PlanFile {
 
 /// Says on the board and in the metrics what the source says, for ever. It holds nothing, and may be
 /// cancelled at any time.
-pub async fn watch<W: World>(mut file: PlanFile, engine: Engine<W>, metrics: Arc<Metrics>) {
+pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: Arc<Metrics>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut judged: Option<Arc<NodeSpec>> = None;
@@ -160,7 +160,7 @@ impl PlanFile {
     }
 
     /// Goes over to what of the accepted plan can be taken over while containers run.
-    fn take_over<W: World>(&self, engine: &Engine<W>) {
+    fn take_over<N: NodeOps>(&self, engine: &Engine<N>) {
         let accepted = self.plan.borrow().accepted.clone();
         let next = |running: &NodeSpec| {
             // What has no place in it is told on the board.

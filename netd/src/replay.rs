@@ -16,8 +16,8 @@ use flatnet_ipam::Record;
 use tracing::{info, warn};
 
 use crate::attach::{AttachError, Engine};
+use crate::node_ops::NodeOps;
 use crate::problems::Problem;
-use crate::world::World;
 
 /// How often the spool is looked at: a plugin may have found netd away a moment before it
 /// was back.
@@ -34,8 +34,8 @@ const TOLD: usize = 20;
 const REASON: usize = 200;
 
 /// Does what waits in the spool.
-pub(crate) struct Replayer<W: World> {
-    engine: Engine<W>,
+pub(crate) struct Replayer<N: NodeOps> {
+    engine: Engine<N>,
     spool: Spool,
     /// Bad files that were told of and could not be moved aside.
     stuck: BTreeSet<PathBuf>,
@@ -51,8 +51,8 @@ struct Look {
     waiting: usize,
 }
 
-impl<W: World> Replayer<W> {
-    pub(crate) fn new(engine: Engine<W>, spool: Spool) -> Self {
+impl<N: NodeOps> Replayer<N> {
+    pub(crate) fn new(engine: Engine<N>, spool: Spool) -> Self {
         Self {
             engine,
             spool,

@@ -20,15 +20,15 @@ use tracing::{info, warn};
 
 use crate::attach::Engine;
 use crate::config::{Cli, Command, Datapath, RunArgs};
+use crate::daemon_node::{self, DaemonNode};
 use crate::failover;
 use crate::features;
 use crate::host::{self, Host};
-use crate::live::{self, Live};
 use crate::metrics::Metrics;
 use crate::plan_file::{self, Started};
 use crate::probe;
 use crate::problems::{Board, Problem};
-use crate::real::RealWorld;
+use crate::real::RealNode;
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::replay::{self, Replayer};
 use crate::scrape::Scraper;
@@ -133,7 +133,7 @@ fn open_store(
         ..flatnet_ipam::Config::new(networks(&spec.networks)?)
     };
     let now = Timestamp::from(SystemTime::now());
-    Ok(live::store(
+    Ok(daemon_node::open_store(
         &dir.join(STORE_FILE),
         config,
         &boot_id()?,
@@ -175,16 +175,16 @@ async fn run(args: RunArgs) -> Result<()> {
         userspace,
         limit: args.service_connections,
     };
-    let world = RealWorld::start(
+    let node = RealNode::start(
         kernel,
         &args.ovsdb,
         &args.ovs_rundir,
         &args.bridge,
         userspace,
     );
-    let world = live::world(world.limited_to(shares.clone()));
+    let node = daemon_node::wrap(node.limited_to(shares.clone()));
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
-    let engine = Engine::new(world.clone(), ipam, spec, clock);
+    let engine = Engine::new(node.clone(), ipam, spec, clock);
 
     let dead: Vec<_> = recovery
         .uncommitted
@@ -211,7 +211,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let dirty = engine.dirty();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(probe::run(
-        world.kernel().clone(),
+        node.kernel().clone(),
         engine.board().clone(),
         args.bridge.clone(),
         Arc::clone(&dirty),
@@ -233,21 +233,21 @@ async fn run(args: RunArgs) -> Result<()> {
     let host = Host {
         engine: engine.clone(),
         reconciler: Arc::clone(&reconciler),
-        kernel: world.kernel().clone(),
+        kernel: node.kernel().clone(),
         store,
         userspace,
     };
     host.spawn(&mut tasks);
-    let features = world.features().clone();
+    let features = node.features().clone();
     let switch = features::Switch {
         rundir: args.ovs_rundir.clone(),
         bridge: args.bridge.clone(),
         kind: args.datapath.as_str(),
     };
     let following = features.clone();
-    tasks.spawn(following.follow(world.clone(), switch, engine.clone()));
-    tasks.spawn(shares.follow(world.clone(), engine.clone()));
-    tasks.spawn(failover::watch(world.clone(), engine.clone()));
+    tasks.spawn(following.follow(node.clone(), switch, engine.clone()));
+    tasks.spawn(shares.follow(node.clone(), engine.clone()));
+    tasks.spawn(failover::watch(node.clone(), engine.clone()));
     tasks.spawn(replayer.follow());
     tasks.spawn(crate::uplink::follow_plan(
         args.clone(),
@@ -271,7 +271,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let tracer = NodeTracer {
         engine: engine.clone(),
         reconciler: Arc::clone(&reconciler),
-        kernel: world.kernel().clone(),
+        kernel: node.kernel().clone(),
         rundir: args.ovs_rundir.clone(),
         bridge: args.bridge.clone(),
     };
@@ -322,7 +322,7 @@ fn uplink_moves(state: &Path, board: &Board) -> bool {
 /// Reconciles whenever something says so, and every `resync`; again soon where something was
 /// left over.
 async fn reconcile_loop(
-    reconciler: Arc<Reconciler<Live>>,
+    reconciler: Arc<Reconciler<DaemonNode>>,
     metrics: Arc<Metrics>,
     dirty: Arc<Notify>,
     resync: Duration,

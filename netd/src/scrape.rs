@@ -8,21 +8,21 @@ use flatnet_ovs::openflow::{FlowFilter, FlowStats};
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 
 use crate::attach::Engine;
+use crate::daemon_node::DaemonNode;
 use crate::flows::{Asked, Reason, table};
-use crate::live::Live;
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
 use crate::view::Scrape;
 
 /// Reads the store and the switch.
 pub(crate) struct Scraper {
-    engine: Engine<Live>,
+    engine: Engine<DaemonNode>,
     metrics: Arc<Metrics>,
     /// Connections to services, as they were read last.
     asked: Mutex<Asked>,
 }
 
 impl Scraper {
-    pub(crate) fn new(engine: Engine<Live>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(engine: Engine<DaemonNode>, metrics: Arc<Metrics>) -> Self {
         Self {
             engine,
             metrics,
@@ -59,10 +59,10 @@ impl Scraper {
     }
 
     fn connections(&self) {
-        let world = self.engine.world();
+        let node = self.engine.node();
         for (connection, count) in [
-            ("ovsdb", world.database().reconnects()),
-            ("openflow", world.switch().reconnects()),
+            ("ovsdb", node.database().reconnects()),
+            ("openflow", node.switch().reconnects()),
         ] {
             self.metrics
                 .reconnects
@@ -79,7 +79,7 @@ impl Scraper {
             cookie: COOKIE_MARK,
             cookie_mask: COOKIE_MARK_MASK,
         };
-        let switch = self.engine.world().switch();
+        let switch = self.engine.node().switch();
         // Who asks meanwhile is not to count as refused: who was admitted is read last.
         let read = tokio::join!(
             switch.flows(of(table::SECURITY)),
@@ -104,7 +104,7 @@ impl Scraper {
 impl Scraper {
     /// What exceeded a limit.
     async fn metered(&self) {
-        let Ok(stats) = self.engine.world().switch().meter_stats().await else {
+        let Ok(stats) = self.engine.node().switch().meter_stats().await else {
             return;
         };
         let readings = stats.iter().map(|s| (s.id, s.packets_dropped));

@@ -32,7 +32,7 @@ use crate::attach::{AttachError, Engine};
 use crate::features::Features;
 use crate::metrics::Metrics;
 use crate::plan_file::Plans;
-use crate::reconcile::{NodeWorld, Reconciler};
+use crate::reconcile::{ReconcileOps, Reconciler};
 use crate::view;
 
 /// The largest request body in bytes: a GC that lists 10,000 attachments has 2 MiB.
@@ -42,11 +42,11 @@ const BODY_MAX: usize = 4 << 20;
 const CONNECTIONS: usize = 1024;
 
 /// What the handlers need.
-pub struct App<W: NodeWorld> {
+pub struct App<N: ReconcileOps> {
     /// Attaches and detaches.
-    pub engine: Engine<W>,
+    pub engine: Engine<N>,
     /// Observes and mends.
-    pub reconciler: Arc<Reconciler<W>>,
+    pub reconciler: Arc<Reconciler<N>>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The plan, as its source accepts it.
@@ -59,7 +59,7 @@ pub struct App<W: NodeWorld> {
     pub features: Features,
 }
 
-impl<W: NodeWorld> Clone for App<W> {
+impl<N: ReconcileOps> Clone for App<N> {
     fn clone(&self) -> Self {
         Self {
             engine: self.engine.clone(),
@@ -77,9 +77,9 @@ impl<W: NodeWorld> Clone for App<W> {
 ///
 /// # Errors
 /// If the limit of open files cannot be read.
-pub async fn serve<W: NodeWorld>(
+pub async fn serve<N: ReconcileOps>(
     listener: UnixListener,
-    app: App<W>,
+    app: App<N>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let limits = Limits {
@@ -89,23 +89,23 @@ pub async fn serve<W: NodeWorld>(
     Ok(())
 }
 
-fn router<W: NodeWorld>(app: App<W>) -> Router {
+fn router<N: ReconcileOps>(app: App<N>) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready::<W>))
-        .route("/healthz", get(ready::<W>))
-        .route("/metrics", get(metrics::<W>))
+        .route("/readyz", get(ready::<N>))
+        .route("/healthz", get(ready::<N>))
+        .route("/metrics", get(metrics::<N>))
         .route("/v1/version", get(version))
-        .route("/v1/attachments", get(attachments::<W>))
-        .route("/v1/node", get(node::<W>))
-        .route("/v1/plan", get(plan::<W>))
-        .route("/v1/trace", get(trace::<W>))
-        .route("/v1/reconcile", post(reconcile::<W>))
-        .route("/v1/cni/add", post(add::<W>))
-        .route("/v1/cni/del", post(del::<W>))
-        .route("/v1/cni/check", post(check::<W>))
-        .route("/v1/cni/gc", post(gc::<W>))
-        .route("/v1/cni/status", post(status::<W>))
+        .route("/v1/attachments", get(attachments::<N>))
+        .route("/v1/node", get(node::<N>))
+        .route("/v1/plan", get(plan::<N>))
+        .route("/v1/trace", get(trace::<N>))
+        .route("/v1/reconcile", post(reconcile::<N>))
+        .route("/v1/cni/add", post(add::<N>))
+        .route("/v1/cni/del", post(del::<N>))
+        .route("/v1/cni/check", post(check::<N>))
+        .route("/v1/cni/gc", post(gc::<N>))
+        .route("/v1/cni/status", post(status::<N>))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn(only_root))
@@ -205,18 +205,18 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
 }
 
 /// Runs one CNI call in a task of its own: a client that goes away must not leave half of it.
-async fn call<W, T, R, F, Fut>(
-    app: App<W>,
+async fn call<N, T, R, F, Fut>(
+    app: App<N>,
     command: &'static str,
     body: axum::body::Bytes,
     span: fn(&T) -> tracing::Span,
     run: F,
 ) -> Response
 where
-    W: NodeWorld,
+    N: ReconcileOps,
     T: DeserializeOwned + Send + 'static,
     R: Serialize + Send + 'static,
-    F: FnOnce(Engine<W>, T) -> Fut,
+    F: FnOnce(Engine<N>, T) -> Fut,
     Fut: Future<Output = Result<R, AttachError>> + Send + 'static,
 {
     let started = Instant::now();
@@ -238,7 +238,7 @@ where
     }
 }
 
-async fn add<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn add<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "add",
@@ -257,7 +257,7 @@ async fn add<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -
     .await
 }
 
-async fn del<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn del<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "del",
@@ -275,14 +275,14 @@ async fn del<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -
     .await
 }
 
-async fn check<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn check<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(app, "check", body, |r: &CheckRequest| {
         tracing::info_span!("cni.check", container_id = %r.key.container_id, ifname = %r.key.ifname)
     }, |engine, r: CheckRequest| async move { engine.check(&r).await })
     .await
 }
 
-async fn gc<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn gc<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "gc",
@@ -293,7 +293,7 @@ async fn gc<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) ->
     .await
 }
 
-async fn status<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn status<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "status",
@@ -305,7 +305,7 @@ async fn status<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes
 }
 
 /// Whether packets pass and ADD is served; the reason where not.
-async fn ready<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+async fn ready<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     match app.engine.ready() {
         Ok(()) => "ok\n".into_response(),
         Err(e) => failed(&e),
@@ -319,7 +319,7 @@ async fn version() -> Json<VersionReply> {
     })
 }
 
-async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+async fn metrics<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     app.scrape.refresh().await;
     match app.metrics.encode() {
         Ok(text) => (
@@ -334,16 +334,16 @@ async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
     }
 }
 
-async fn attachments<W: NodeWorld>(State(app): State<App<W>>) -> Json<Vec<AttachmentView>> {
+async fn attachments<N: ReconcileOps>(State(app): State<App<N>>) -> Json<Vec<AttachmentView>> {
     let records = app.engine.ipam().list();
     let shown = records.iter().map(|r| {
         let name = crate::attach::plan::host_ifname(r.generation);
-        view::attachment(r, app.engine.world().port_number(name.as_str()))
+        view::attachment(r, app.engine.node().port_number(name.as_str()))
     });
     Json(shown.collect())
 }
 
-async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<NodeView<Arc<NodeSpec>>> {
+async fn node<N: ReconcileOps>(State(app): State<App<N>>) -> Json<NodeView<Arc<NodeSpec>>> {
     Json(NodeView {
         datapath: app.features.get(),
         plan: Some(app.plan.borrow().status()),
@@ -351,14 +351,14 @@ async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<NodeView<Arc<Node
     })
 }
 
-async fn plan<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+async fn plan<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     match app.reconciler.dry_run().await {
         Ok((actual, plan)) => Json(view::plan(&plan, actual)).into_response(),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, e.to_string()).into_response(),
     }
 }
 
-async fn trace<W: NodeWorld>(State(app): State<App<W>>, request: Request) -> Response {
+async fn trace<N: ReconcileOps>(State(app): State<App<N>>, request: Request) -> Response {
     let packet = match Packet::from_query(request.uri().query().unwrap_or_default()) {
         Ok(packet) => packet,
         Err(e) => return unusable(StatusCode::BAD_REQUEST, code::DECODE, &e),
@@ -378,7 +378,7 @@ fn unusable(status: StatusCode, code: u32, error: &dyn std::error::Error) -> Res
     refusal(status, error)
 }
 
-async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<ReconcileView> {
+async fn reconcile<N: ReconcileOps>(State(app): State<App<N>>) -> Json<ReconcileView> {
     app.reconciler.forgive();
     let report = app.reconciler.reconcile().await;
     app.metrics.reconciled(&report);

@@ -17,7 +17,7 @@ use flatnet_types::marks::{WAY_BACK_ZONE, is_our_zone, zone_of};
 use tracing::debug;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 use crate::problems::{Board, Problem};
 
 /// Between two looks at what nobody has told of yet.
@@ -61,11 +61,11 @@ impl Shares {
     }
 
     /// Until it is dropped. Cancel safe.
-    pub(crate) async fn follow(self, world: Live, engine: Engine<Live>) {
-        let mut state = world.switch().state();
+    pub(crate) async fn follow(self, node: DaemonNode, engine: Engine<DaemonNode>) {
+        let mut state = node.switch().state();
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
-            let seen = match world.features().zones() {
+            let seen = match node.features().zones() {
                 Some(true) if connected => self.look(&engine).await,
                 // All connections are in one zone: there are no shares.
                 Some(false) => Some(Vec::new()),
@@ -84,7 +84,7 @@ impl Shares {
     }
 
     /// Sets right what differs, and tells whose share is used up; `None` if the switch did not say.
-    async fn look(&self, engine: &Engine<Live>) -> Option<Vec<Problem>> {
+    async fn look(&self, engine: &Engine<DaemonNode>) -> Option<Vec<Problem>> {
         let owners: BTreeMap<u16, AttachmentKey> = engine
             .ipam()
             .list()

@@ -14,7 +14,7 @@ use flatnet_types::api::view::{
 
 use crate::attach::Engine;
 use crate::attach::plan::{asked_number, host_ifname};
-use crate::reconcile::{Actual, NodeWorld, Plan};
+use crate::reconcile::{Actual, Plan, ReconcileOps};
 
 /// Refreshes the metrics that are read and not counted.
 pub trait Scrape: Send + Sync {
@@ -44,7 +44,7 @@ pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
 }
 
 /// The node as it is shown.
-pub fn node<W: NodeWorld>(engine: &Engine<W>, last: &ReconcileView) -> NodeView<Arc<NodeSpec>> {
+pub fn node<N: ReconcileOps>(engine: &Engine<N>, last: &ReconcileView) -> NodeView<Arc<NodeSpec>> {
     let spec = engine.spec();
     let now = engine.now();
     let usage = spec.networks.iter().map(|n| NetworkUsage {

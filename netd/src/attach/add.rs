@@ -12,9 +12,9 @@ use super::error::AttachError;
 use super::macs;
 use super::plan::{self, AttachPlan, Holding, host_ifindex, host_ifname};
 use crate::flows::NodePorts;
-use crate::world::{World, WorldError};
+use crate::node_ops::{NodeOps, NodeOpsError};
 
-impl<W: World> Engine<W> {
+impl<N: NodeOps> Engine<N> {
     /// Attaches a container. Runs to its end once it was begun: the caller that goes away
     /// must not leave half an attachment, so run it in a task of its own.
     ///
@@ -30,13 +30,13 @@ impl<W: World> Engine<W> {
         let spec = self.spec();
         let checked = plan::check(&spec, request)?;
         let ports = self.ports()?;
-        let netns =
-            self.world()
-                .open_netns(&request.netns)
-                .map_err(|source| AttachError::Step {
-                    step: "open the container's namespace",
-                    source,
-                })?;
+        let netns = self
+            .node()
+            .open_netns(&request.netns)
+            .map_err(|source| AttachError::Step {
+                step: "open the container's namespace",
+                source,
+            })?;
 
         let _held = self.lock(&request.key).await;
         self.check_mac(request, &ports).await?;
@@ -82,7 +82,7 @@ impl<W: World> Engine<W> {
         match self.make(&netns, &holding, &plan, durable).await {
             Ok(left_out) => {
                 self.made().made(holding.generation);
-                self.world().announce(plan.announcements);
+                self.node().announce(plan.announcements);
                 if !holding.detail.trunk.is_empty() {
                     self.mend_soon();
                 }
@@ -113,21 +113,18 @@ impl<W: World> Engine<W> {
     /// Gives the destinations that are another interface's of the container.
     async fn make(
         &self,
-        netns: &W::Netns,
+        netns: &N::Netns,
         holding: &Holding,
         plan: &AttachPlan,
         reserved: flatnet_ipam::Durable,
     ) -> Result<Vec<IpNetwork>, AttachError> {
-        let world = self.world();
+        let node = self.node();
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
         let meanwhile = async {
-            step(
-                "create the link",
-                world.create_link(netns, &plan.link).await,
-            )?;
+            step("create the link", node.create_link(netns, &plan.link).await)?;
             done("link");
-            let configured = world.configure(netns, &plan.link, &plan.container).await;
+            let configured = node.configure(netns, &plan.link, &plan.container).await;
             let left_out = step("configure the container's interface", configured)?;
             done("addresses");
             reserved.await?;
@@ -141,11 +138,11 @@ impl<W: World> Engine<W> {
             Ok::<_, AttachError>(left_out)
         };
         let port = async {
-            let added = world.add_port(&plan.row, plan.zone()).await;
+            let added = node.add_port(&plan.row, plan.zone()).await;
             let number = step("add the port to the bridge", added)?;
             done("port");
             // Flows name the number that the switch has given, never one that was guessed.
-            let flows = world.send_flows(&plan.meters, &plan.flows_at(number));
+            let flows = node.send_flows(&plan.meters, &plan.flows_at(number));
             step("install the flows", flows.await)?;
             done("flows");
             if number != plan.row.number {
@@ -156,22 +153,22 @@ impl<W: World> Engine<W> {
             Ok::<(), AttachError>(())
         };
         // Polled in this order, so the transaction is on its way before the link is made. One
-        // that fails drops the other; `World::delete_port` sees also what is on its way.
+        // that fails drops the other; `NodeOps::delete_port` sees also what is on its way.
         let ((), left_out) = tokio::try_join!(biased; port, meanwhile)?;
         Ok(left_out)
     }
 
     /// Takes away what an ADD made so far, last first; each part whether or not it was made.
     pub(super) async fn undo(&self, holding: &Holding, plan: &AttachPlan) {
-        let world = self.world();
+        let node = self.node();
         let meters: Vec<u32> = plan.meters.iter().map(|m| m.id).collect();
         // Before the port goes: nobody else is to find flows at its number.
-        let flows = world.delete_flows(plan.cookie(), &meters);
-        if let Err(e) = world.delete_port(&plan.row.name, plan.zone()).await {
+        let flows = node.delete_flows(plan.cookie(), &meters);
+        if let Err(e) = node.delete_port(&plan.row.name, plan.zone()).await {
             warn!(error = %e, port = plan.row.name, "the port stays until the next reconcile");
             self.mend_soon();
         }
-        let unlinked = world
+        let unlinked = node
             .delete_link(&plan.link.host_name, plan.link.host_ifindex)
             .await;
         if let Err(e) = flows.await {
@@ -205,7 +202,7 @@ impl<W: World> Engine<W> {
 
     async fn has_link_of(&self, record: &Record) -> Result<bool, AttachError> {
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
-        let link = step("read the links", self.world().link_up(&name, ifindex).await)?;
+        let link = step("read the links", self.node().link_up(&name, ifindex).await)?;
         Ok(link.is_some())
     }
 
@@ -237,10 +234,7 @@ impl<W: World> Engine<W> {
                 owner: record.key.clone(),
             });
         }
-        let neighbours = step(
-            "read the host's neighbours",
-            self.world().bearers(mac).await,
-        )?;
+        let neighbours = step("read the host's neighbours", self.node().bearers(mac).await)?;
         let spec = self.spec();
         let owner = match neighbours
             .iter()
@@ -254,6 +248,9 @@ impl<W: World> Engine<W> {
     }
 }
 
-pub(super) fn step<T>(step: &'static str, result: Result<T, WorldError>) -> Result<T, AttachError> {
+pub(super) fn step<T>(
+    step: &'static str,
+    result: Result<T, NodeOpsError>,
+) -> Result<T, AttachError> {
     result.map_err(|source| AttachError::Step { step, source })
 }

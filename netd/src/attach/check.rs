@@ -10,9 +10,9 @@ use super::engine::Engine;
 use super::error::AttachError;
 use super::plan::{AttachPlan, Holding};
 use crate::flows::cookie;
-use crate::world::{ContainerActual, World};
+use crate::node_ops::{ContainerActual, NodeOps};
 
-impl<W: World> Engine<W> {
+impl<N: NodeOps> Engine<N> {
     /// Compares the container's interface, the link, the port, its VLAN, the flows and the
     /// reservation with what was attached and with what the runtime remembers.
     ///
@@ -32,10 +32,10 @@ impl<W: World> Engine<W> {
 
         let netns = step(
             "open the container's namespace",
-            self.world().open_netns(&request.netns),
+            self.node().open_netns(&request.netns),
         )?;
         let seen = self
-            .world()
+            .node()
             .observe_container(&netns, &request.key.ifname)
             .await;
         let mut differences = against_request(request, &holding);
@@ -60,7 +60,7 @@ impl<W: World> Engine<W> {
         let mut differences = Vec::new();
         let link = &plan.link;
         let up = self
-            .world()
+            .node()
             .link_up(&link.host_name, link.host_ifindex)
             .await;
         match step("read the links", up)? {
@@ -68,7 +68,7 @@ impl<W: World> Engine<W> {
             Some(false) => differences.push(format!("link {} of the host is down", link.host_name)),
             Some(true) => {}
         }
-        match self.world().observe_port(&plan.row.name) {
+        match self.node().observe_port(&plan.row.name) {
             None => differences.push(format!("port {} is not on the bridge", plan.row.name)),
             Some(row) if row.tag != plan.row.tag || row.trunks != plan.row.trunks => {
                 let tag = |t: Option<_>| {
@@ -87,10 +87,10 @@ impl<W: World> Engine<W> {
         }
         let flows = step(
             "read the flows",
-            self.world().observe_flows(cookie(generation)).await,
+            self.node().observe_flows(cookie(generation)).await,
         )?;
         let there: BTreeSet<_> = flows.into_iter().collect();
-        let Some(number) = self.world().port_number(&plan.row.name) else {
+        let Some(number) = self.node().port_number(&plan.row.name) else {
             differences.push(format!(
                 "the switch has no number for port {}",
                 plan.row.name

@@ -13,9 +13,9 @@ use super::engine::Engine;
 use super::error::AttachError;
 use super::plan::{Holding, host_ifindex, host_ifname};
 use crate::flows::{self, Limit};
-use crate::world::{ContainerActual, World};
+use crate::node_ops::{ContainerActual, NodeOps};
 
-impl<W: World> Engine<W> {
+impl<N: NodeOps> Engine<N> {
     /// Detaches a container. What is gone already is no error.
     ///
     /// When it returns, the link is gone and the address is released, durably. The switch has
@@ -49,15 +49,15 @@ impl<W: World> Engine<W> {
 
     /// Takes away whatever a record stands for. The caller holds its key.
     pub(crate) async fn take_away(&self, record: &Record) -> Result<(), AttachError> {
-        let world = self.world();
+        let node = self.node();
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
         let meters = Limit::meters_of(record.slot);
         // Flows first and unawaited: one connection keeps the order, so the next user of the
         // port's number, whose flows come later, is safe.
-        let flows = world.delete_flows(flows::cookie(record.generation), &meters);
+        let flows = node.delete_flows(flows::cookie(record.generation), &meters);
         let (unlinked, unported) = tokio::join!(
-            world.delete_link(&name, ifindex),
-            world.delete_port(name.as_str(), zone_of(record.slot))
+            node.delete_link(&name, ifindex),
+            node.delete_port(name.as_str(), zone_of(record.slot))
         );
         if let Err(e) = unlinked {
             return Err(AttachError::Incomplete(vec![format!("link {name}: {e}")]));
@@ -144,16 +144,16 @@ impl<W: World> Engine<W> {
         let Some(Ok(holding)) = holding else {
             return false;
         };
-        let world = self.world();
+        let node = self.node();
         // A path under /proc may by now lead to another process's namespace: the interface
         // tells.
-        let Ok(netns) = world.open_netns(&holding.detail.netns) else {
+        let Ok(netns) = node.open_netns(&holding.detail.netns) else {
             return false;
         };
-        let found = world.observe_container(&netns, &key.ifname).await;
+        let found = node.observe_container(&netns, &key.ifname).await;
         let ours = |c: &ContainerActual| c.mac == Some(holding.detail.mac);
         match found {
-            Ok(found) => found.as_ref().is_some_and(ours) && world.is_inhabited(&netns).await,
+            Ok(found) => found.as_ref().is_some_and(ours) && node.is_inhabited(&netns).await,
             Err(_) => false,
         }
     }

@@ -17,8 +17,8 @@ use super::error::AttachError;
 use super::made::MadeLog;
 use super::plan::{self, AttachPlan, Holding};
 use crate::flows::{self, NodePorts};
+use crate::node_ops::NodeOps;
 use crate::problems::Board;
-use crate::world::World;
 
 /// Tells the time; passed in, so that tests own it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -28,11 +28,11 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 const PORTS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Attaches and detaches containers. Cheap to clone.
-pub struct Engine<W: World> {
-    pub(super) inner: Arc<Inner<W>>,
+pub struct Engine<N: NodeOps> {
+    pub(super) inner: Arc<Inner<N>>,
 }
 
-impl<W: World> Clone for Engine<W> {
+impl<N: NodeOps> Clone for Engine<N> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -40,8 +40,8 @@ impl<W: World> Clone for Engine<W> {
     }
 }
 
-pub(super) struct Inner<W> {
-    pub(super) world: W,
+pub(super) struct Inner<N> {
+    pub(super) node: N,
     pub(super) ipam: Ipam,
     pub(super) clock: Clock,
     spec: RwLock<Arc<NodeSpec>>,
@@ -57,15 +57,15 @@ pub(super) struct Inner<W> {
     made: MadeLog,
 }
 
-impl<W: World> Engine<W> {
+impl<N: NodeOps> Engine<N> {
     /// An engine that is not ready until [`Engine::set_ports`] says where the bridge's own
     /// ports are.
-    pub fn new(world: W, ipam: Ipam, spec: NodeSpec, clock: Clock) -> Self {
+    pub fn new(node: N, ipam: Ipam, spec: NodeSpec, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
                 board: Board::new(Arc::clone(&clock)),
                 spool: OnceLock::new(),
-                world,
+                node,
                 ipam,
                 clock,
                 spec: RwLock::new(Arc::new(spec)),
@@ -79,8 +79,8 @@ impl<W: World> Engine<W> {
     }
 
     /// The world it acts on.
-    pub fn world(&self) -> &W {
-        &self.inner.world
+    pub fn node(&self) -> &N {
+        &self.inner.node
     }
 
     /// The store of reservations.

@@ -6,7 +6,7 @@ use flatnet_types::{AttachmentKey, MacAddr, Mtu, NetError, NetworkName, NodeName
 use ipnetwork::IpNetwork;
 use thiserror::Error;
 
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
 
 /// A request that can never be carried out as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -155,7 +155,7 @@ pub enum AttachError {
         step: &'static str,
         /// Why it failed.
         #[source]
-        source: WorldError,
+        source: NodeOpsError,
     },
     /// Another container of this node has the MAC that was asked for.
     #[error("MAC {mac} is in use by {owner}")]
@@ -248,7 +248,7 @@ impl AttachError {
                     .to_owned()
             }
             Self::Unserved(why) => why.details(),
-            Self::Step { source: WorldError::Netns(_), .. } => {
+            Self::Step { source: NodeOpsError::Netns(_), .. } => {
                 "the runtime gave a path that is not a container's network namespace".to_owned()
             }
             Self::Refused(RefusedRequest::Network { .. }) => {
@@ -274,14 +274,14 @@ fn status_code(why: &AttachError) -> u32 {
     }
 }
 
-fn step_code(source: &WorldError) -> u32 {
+fn step_code(source: &NodeOpsError) -> u32 {
     use flatnet_kernel::LinkError;
     match source {
-        WorldError::Netns(_) => code::INVALID_NETNS,
-        WorldError::Link(LinkError::ContainerNameTaken { .. }) => code::ALREADY_ATTACHED,
-        WorldError::Link(LinkError::NamespaceGone { .. }) => code::INVALID_NETNS,
+        NodeOpsError::Netns(_) => code::INVALID_NETNS,
+        NodeOpsError::Link(LinkError::ContainerNameTaken { .. }) => code::ALREADY_ATTACHED,
+        NodeOpsError::Link(LinkError::NamespaceGone { .. }) => code::INVALID_NETNS,
         // The next try gets another generation and another slot, and so other ones.
-        WorldError::Link(LinkError::HostNameTaken { .. } | LinkError::HostIndexTaken { .. }) => {
+        NodeOpsError::Link(LinkError::HostNameTaken { .. } | LinkError::HostIndexTaken { .. }) => {
             code::TRY_AGAIN_LATER
         }
         e if e.is_retryable() => code::TRY_AGAIN_LATER,

@@ -7,7 +7,7 @@
 //!                   └ durable by the time of the commit; nothing is visible before it is queued
 //! ```
 //!
-//! [`plan`] decides everything; [`engine`] carries it out through a [`crate::world::World`].
+//! [`plan`] decides everything; [`engine`] carries it out through a [`crate::node::NodeOps`].
 
 mod add;
 mod check;

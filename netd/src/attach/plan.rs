@@ -15,7 +15,7 @@ use super::error::{AttachError, RefusedRequest};
 use super::macs;
 use crate::flows::{self, Limit, NodePorts, Pace, PodPort, TrunkVlan};
 use crate::marks;
-use crate::world::{ContainerPlan, LinkPlan, PortRow};
+use crate::node_ops::{ContainerPlan, LinkPlan, PortRow};
 
 /// The OpenFlow numbers that attachments ask for begin here: the upper half, of which Open
 /// vSwitch gives a port none that did not ask for it.

@@ -18,7 +18,7 @@ use ipnetwork::IpNetwork;
 
 use super::*;
 use crate::flows::cookie;
-use crate::model::{Fault, ModelWorld};
+use crate::model::{Fault, ModelNode};
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::run::networks;
 
@@ -40,9 +40,9 @@ fn spec(node: &str) -> NodeSpec {
 }
 
 struct TestNode {
-    world: ModelWorld,
-    engine: Engine<ModelWorld>,
-    reconciler: Reconciler<ModelWorld>,
+    model: ModelNode,
+    engine: Engine<ModelNode>,
+    reconciler: Reconciler<ModelNode>,
     disk: MemoryBackend,
     /// How far the reconciler's time is ahead of the machine's.
     ahead: Arc<Mutex<Duration>>,
@@ -50,21 +50,21 @@ struct TestNode {
 
 impl TestNode {
     async fn new(node: &str) -> Self {
-        let world = ModelWorld::default().with_nic("eth0");
-        let this = Self::start(node, world, MemoryBackend::default()).await;
+        let model = ModelNode::default().with_nic("eth0");
+        let this = Self::start(node, model, MemoryBackend::default()).await;
         assert!(this.reconcile().await.converged);
         this
     }
 
     /// Starts netd on a world and a disk that are there already.
-    async fn start(node: &str, world: ModelWorld, disk: MemoryBackend) -> Self {
+    async fn start(node: &str, model: ModelNode, disk: MemoryBackend) -> Self {
         let spec = spec(node);
         let config = Config::new(networks(&spec.networks).expect("ranges"));
         let now = Timestamp::from_millis(1_000_000);
         let (ipam, recovery) =
             Ipam::open_with(Box::new(disk.clone()), config, "boot-1", now).expect("opens");
         let clock = Arc::new(move || Timestamp::from_millis(1_000_000));
-        let engine = Engine::new(world.clone(), ipam, spec, clock);
+        let engine = Engine::new(model.clone(), ipam, spec, clock);
         let Recovery {
             uncommitted,
             earlier_boot,
@@ -84,7 +84,7 @@ impl TestNode {
         let ticks = Arc::new(move || begun + *by.lock().expect("no test panics with it"));
         let reconciler = Reconciler::with_ticks(engine.clone(), options, ticks);
         Self {
-            world,
+            model,
             engine,
             reconciler,
             disk,
@@ -93,7 +93,7 @@ impl TestNode {
     }
 
     async fn restart(&self, node: &str) -> Self {
-        Self::start(node, self.world.clone(), self.disk.clone()).await
+        Self::start(node, self.model.clone(), self.disk.clone()).await
     }
 
     async fn reconcile(&self) -> ReconcileView {
@@ -108,7 +108,7 @@ impl TestNode {
     /// What of containers is on the node: links, ports, flows with a generation, meters, conntrack
     /// zones.
     fn traces(&self) -> Vec<String> {
-        let state = self.world.state();
+        let state = self.model.state();
         let of_container = |n: &&String| n.starts_with("fn") && !n.starts_with("fnprobe");
         let links = state.links.keys().filter(of_container).cloned();
         let ports = state

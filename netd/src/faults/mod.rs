@@ -17,16 +17,16 @@
 //! | `hang=2.5` | it is done after so many seconds |
 //! | `pass` | nothing special, so that the next order is for the next time |
 //!
-//! STEP is a method of [`crate::world::World`] or [`crate::reconcile::NodeWorld`], `store` for
+//! STEP is a method of [`crate::node::NodeOps`] or [`crate::reconcile::ReconcileOps`], `store` for
 //! a write of the store, or `*` for any of them. Lines that are no orders are left alone.
 
+mod node;
 mod order;
 mod store;
-mod world;
 
+pub use node::FaultyNode;
 pub use order::{Action, Orders};
 pub use store::FaultyStore;
-pub use world::Faulty;
 
 /// The variable that names the file of orders.
 pub const FILE: &str = "FLATNET_FAULTS";

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::attach::Engine;
 use crate::marks::{ALIAS_PREFIX, LINK_PREFIX};
 use crate::probe;
-use crate::reconcile::{HOST_PORT, NodeWorld};
+use crate::reconcile::{HOST_PORT, ReconcileOps};
 
 /// How long a container's link may be down before somebody is taken to have set it so: each
 /// is born down, and its ADD sets it up.
@@ -57,7 +57,7 @@ impl Interest {
 }
 
 /// Listens until the adapter is stopped. It holds nothing, and may be cancelled at any time.
-pub(super) async fn run<W: NodeWorld>(engine: Engine<W>, kernel: Kernel, look: Arc<Notify>) {
+pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, look: Arc<Notify>) {
     let (mut host, mut links) = (kernel.watch_host(), kernel.watch());
     let dirty = engine.dirty();
     let uplink = engine.spec().uplink.clone();

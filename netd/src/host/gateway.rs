@@ -11,7 +11,7 @@ use flatnet_kernel::{Kernel, Link};
 use flatnet_plan::NodeSpec;
 use tokio::time::Instant;
 
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
 
 /// How long a gateway may be asked in vain: the kernel asks once a second.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ impl Gateways {
         kernel: &Kernel,
         spec: &NodeSpec,
         link: &Link,
-    ) -> Result<(), WorldError> {
+    ) -> Result<(), NodeOpsError> {
         let mut asked = Vec::new();
         for gateway in spec.host_gateways.iter().filter(|g| is_near(g, spec)) {
             // The link may have gone down just now, which is told elsewhere.

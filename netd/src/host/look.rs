@@ -16,9 +16,9 @@ use super::Host;
 use super::gateway::Gateways;
 use super::judge::depends_on;
 use super::store::Asking;
+use crate::node_ops::NodeOpsError;
 use crate::problems::Problem;
-use crate::reconcile::{HOST_PORT, NodeWorld};
-use crate::world::WorldError;
+use crate::reconcile::{HOST_PORT, ReconcileOps};
 
 /// Prefixes of other nodes whose way is looked up.
 const PEERS_MAX: usize = 2;
@@ -115,12 +115,12 @@ pub(super) struct Memory {
 }
 
 /// Looks; `woken` says that an event asked for it.
-pub(super) async fn look<W: NodeWorld>(
-    host: &Host<W>,
+pub(super) async fn look<N: ReconcileOps>(
+    host: &Host<N>,
     wanted: &BTreeMap<String, String>,
     memory: &mut Memory,
     woken: bool,
-) -> Result<Seen, WorldError> {
+) -> Result<Seen, NodeOpsError> {
     let spec = host.engine.spec();
     let kernel = &host.kernel;
     let mut seen = Seen::default();
@@ -171,12 +171,12 @@ pub(super) async fn look<W: NodeWorld>(
 }
 
 /// Asks for the host's gateways where the host lives: on the uplink, or on its port of the bridge.
-async fn gateways<W: NodeWorld>(
-    host: &Host<W>,
+async fn gateways<N: ReconcileOps>(
+    host: &Host<N>,
     spec: &NodeSpec,
     uplink: Option<&Link>,
     gateways: &mut Gateways,
-) -> Result<(), WorldError> {
+) -> Result<(), NodeOpsError> {
     let carrier = uplink.filter(|link| Uplink::of(link).carrier);
     let port = match (spec.mode, IfName::new(HOST_PORT)) {
         (Mode::Vlan { .. }, Ok(name)) if host.engine.ports().is_ok() => {
@@ -212,10 +212,10 @@ pub(super) fn forwards(spec: &NodeSpec) -> bool {
 }
 
 impl Netfilter {
-    async fn read<W: NodeWorld>(
+    async fn read<N: ReconcileOps>(
         &mut self,
-        host: &Host<W>,
-    ) -> Result<Vec<ForwardChain>, WorldError> {
+        host: &Host<N>,
+    ) -> Result<Vec<ForwardChain>, NodeOpsError> {
         let ForwardFilters { generation, legacy } = host.kernel.forward_filters().await?;
         if generation != self.generation {
             self.chains = match generation {
@@ -237,7 +237,7 @@ const BEYOND: [IpAddr; 2] = [
 ];
 
 /// What is the host's own and is not there. In mode `vlan` netd gives it itself.
-async fn lacks(kernel: &Kernel, spec: &NodeSpec) -> Result<Lacks, WorldError> {
+async fn lacks(kernel: &Kernel, spec: &NodeSpec) -> Result<Lacks, NodeOpsError> {
     let mut lacks = Lacks::default();
     if spec.mode != Mode::Routed {
         return Ok(lacks);
@@ -266,10 +266,10 @@ async fn lacks(kernel: &Kernel, spec: &NodeSpec) -> Result<Lacks, WorldError> {
 }
 
 /// The ways that the plan wants, and where they lead if elsewhere.
-async fn astray<W: NodeWorld>(
-    host: &Host<W>,
+async fn astray<N: ReconcileOps>(
+    host: &Host<N>,
     spec: &NodeSpec,
-) -> Result<Vec<PathSeen>, WorldError> {
+) -> Result<Vec<PathSeen>, NodeOpsError> {
     let Ok(host_port) = IfName::new(HOST_PORT) else {
         return Ok(Vec::new());
     };

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::attach::Engine;
-use crate::reconcile::{NodeWorld, Reconciler};
+use crate::reconcile::{ReconcileOps, Reconciler};
 
 pub use judge::judge;
 pub use look::{PathSeen, Seen, Uplink};
@@ -45,11 +45,11 @@ const LEAST: Duration = Duration::from_millis(100);
 const SOURCE: &str = "host";
 
 /// What the looks need.
-pub struct Host<W: NodeWorld> {
+pub struct Host<N: ReconcileOps> {
     /// Whose node it is.
-    pub engine: Engine<W>,
+    pub engine: Engine<N>,
     /// Who repairs what is netd's.
-    pub reconciler: Arc<Reconciler<W>>,
+    pub reconciler: Arc<Reconciler<N>>,
     /// The host's kernel.
     pub kernel: Kernel,
     /// The directory and file of the store, as they were when it was opened.
@@ -58,7 +58,7 @@ pub struct Host<W: NodeWorld> {
     pub userspace: bool,
 }
 
-impl<W: NodeWorld> Host<W> {
+impl<N: ReconcileOps> Host<N> {
     /// Starts the listener and the looks.
     pub fn spawn(self, tasks: &mut JoinSet<()>) {
         let look = Arc::new(Notify::new());

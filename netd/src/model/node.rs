@@ -2,13 +2,13 @@
 
 use flatnet_ovs::openflow::{Flow, Match};
 
-use super::{ModelWorld, State, foreign, timed_out};
+use super::{ModelNode, State, foreign, timed_out};
 use crate::flows;
-use crate::reconcile::{Actual, NodeWorld, Op, SwitchActual, TimeoutsActual, ZoneTimeouts};
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
+use crate::reconcile::{Actual, Op, ReconcileOps, SwitchActual, TimeoutsActual, ZoneTimeouts};
 
-impl NodeWorld for ModelWorld {
-    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+impl ReconcileOps for ModelNode {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
         let mut state = self.state();
         if state.going > 0 {
             let left = Match::new().in_port(60_000 + u32::from(state.going));
@@ -71,7 +71,7 @@ impl NodeWorld for ModelWorld {
         })
     }
 
-    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+    async fn apply(&self, op: &Op) -> Result<(), NodeOpsError> {
         let op = op.clone();
         self.step("apply", move |state| {
             if state.refused == Some(op.to_string()) {
@@ -83,7 +83,7 @@ impl NodeWorld for ModelWorld {
         .await
     }
 
-    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), NodeOpsError> {
         let ops: Vec<Op> = ops.iter().map(|op| (*op).clone()).collect();
         self.step("change_flows", move |state| {
             let refused = |op: &Op| state.refused == Some(op.to_string());

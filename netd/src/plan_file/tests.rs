@@ -199,7 +199,7 @@ async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
 
 /// netd on idc1, as far as its plan goes.
 struct Netd {
-    engine: Engine<crate::model::ModelWorld>,
+    engine: Engine<crate::model::ModelNode>,
     metrics: Arc<Metrics>,
     tasks: tokio::task::JoinSet<()>,
 }
@@ -219,8 +219,8 @@ impl Netd {
         let now = Timestamp::from_millis(1_000_000);
         let disk = Box::new(MemoryBackend::default());
         let (ipam, _) = Ipam::open_with(disk, config, "boot-1", now).expect("opens");
-        let world = crate::model::ModelWorld::default();
-        let engine = Engine::new(world, ipam, spec, Arc::new(move || now));
+        let node = crate::model::ModelNode::default();
+        let engine = Engine::new(node, ipam, spec, Arc::new(move || now));
         let metrics = Arc::new(Metrics::default());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async { match source.follow().await {} });

@@ -13,8 +13,8 @@ use tracing::{info, warn};
 use super::holdings::{Fill, Holdings};
 use super::{Drains, RETRY, Start, WATCH, disk, spec};
 use crate::attach::Engine;
+use crate::node_ops::NodeOps;
 use crate::run::networks;
-use crate::world::World;
 
 /// The file in the state directory.
 const FILE: &str = "ranges.json";
@@ -106,7 +106,7 @@ impl Follower {
 
     /// Follows for ever. Cancel safe: what is on disk is always whole, and a range is told to
     /// be let go of only after it is gone from there.
-    pub async fn follow<W: World>(mut self, engine: Engine<W>) {
+    pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
         let mut retry = RETRY.0;
         let mut away = false;
         loop {
@@ -132,10 +132,10 @@ impl Follower {
     }
 
     /// One connection, until it breaks.
-    async fn converse<W: World>(
+    async fn converse<N: NodeOps>(
         &mut self,
         session: &mut Session,
-        engine: &Engine<W>,
+        engine: &Engine<N>,
     ) -> Result<(), anyhow::Error> {
         let node = self.start.node.clone();
         loop {
@@ -166,7 +166,7 @@ impl Follower {
         }
     }
 
-    fn take_over<W: World>(&mut self, answer: &HostRanges, engine: &Engine<W>) -> Result<()> {
+    fn take_over<N: NodeOps>(&mut self, answer: &HostRanges, engine: &Engine<N>) -> Result<()> {
         let next = self.holdings.following(answer);
         for waiting in &answer.waiting {
             tracing::debug!(network = %waiting.network, why = %waiting.message, "waits for a range");
@@ -184,7 +184,7 @@ impl Follower {
 
     /// Another plan: it may have a place for what the one of before had none for. What else is new in it is
     /// named, and taken with the next ranges or by a restart.
-    fn rejoin<W: World>(&mut self, engine: &Engine<W>) -> Result<()> {
+    fn rejoin<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
         match self.left_out {
             true => self.apply(engine),
             false => Ok(()),
@@ -193,11 +193,11 @@ impl Follower {
 
     /// Drops what drains and is empty. Whether something drained is empty already and is to
     /// be looked at again soon.
-    async fn let_go<W: World>(
+    async fn let_go<N: NodeOps>(
         &mut self,
         before: &Holdings,
         session: &mut Session,
-        engine: &Engine<W>,
+        engine: &Engine<N>,
     ) -> Result<bool> {
         let use_of = |prefix| fill(engine, prefix);
         let (kept, releases) = self.holdings.letting_go(before, &self.start.node, use_of);
@@ -229,7 +229,7 @@ impl Follower {
     }
 
     /// Goes over to the ranges that are held, without a restart.
-    fn apply<W: World>(&mut self, engine: &Engine<W>) -> Result<()> {
+    fn apply<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
         // The plan may have changed with them: a pool that grew, a network that is new.
         let fresh = self.derive()?;
         let ranges = networks(&fresh.networks)?;
@@ -246,7 +246,7 @@ impl Follower {
 }
 
 /// How full a range is, by what lives in it.
-fn fill<W: World>(engine: &Engine<W>, prefix: IpNetwork) -> Fill {
+fn fill<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> Fill {
     let inside = |ip: &IpNetwork| prefix.contains(ip.ip());
     let used = engine
         .ipam()

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{RETRY, Start, WATCH, disk};
 use crate::attach::Engine;
-use crate::world::World;
+use crate::node_ops::NodeOps;
 
 /// The file in the state directory.
 const FILE: &str = "peers.json";
@@ -54,7 +54,7 @@ impl Peers {
 
     /// Follows for ever. Cancel safe: what is on disk is always whole, and nothing is gone by
     /// that is not there.
-    pub async fn follow<W: World>(mut self, engine: Engine<W>) {
+    pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
         let mut retry = RETRY.0;
         let mut away = false;
         loop {
@@ -77,9 +77,9 @@ impl Peers {
     }
 
     /// One connection, until it breaks.
-    async fn converse<W: World>(
+    async fn converse<N: NodeOps>(
         &mut self,
-        engine: &Engine<W>,
+        engine: &Engine<N>,
         away: &mut bool,
         retry: &mut Duration,
     ) -> Result<std::convert::Infallible> {
@@ -104,7 +104,7 @@ impl Peers {
         }
     }
 
-    fn take_over<W: World>(&mut self, answer: Grants, engine: &Engine<W>) -> Result<()> {
+    fn take_over<N: NodeOps>(&mut self, answer: Grants, engine: &Engine<N>) -> Result<()> {
         let now = heard(self.known.as_ref(), answer);
         let other = self.known.as_ref().map(|k| &k.ranges) != Some(&now.ranges);
         if self.known.as_ref() != Some(&now) {
@@ -119,7 +119,7 @@ impl Peers {
         }
     }
 
-    fn apply<W: World>(&self, engine: &Engine<W>) -> Result<()> {
+    fn apply<N: NodeOps>(&self, engine: &Engine<N>) -> Result<()> {
         let routes = self.routes()?;
         if engine.spec().peers == routes {
             return Ok(());

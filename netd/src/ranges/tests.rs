@@ -23,7 +23,7 @@ use tokio::net::UnixListener;
 
 use super::{Follower, Peers, Start};
 use crate::attach::Engine;
-use crate::model::ModelWorld;
+use crate::model::ModelNode;
 use crate::plan_file::NodePlan;
 use crate::run::networks;
 
@@ -159,7 +159,7 @@ fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, Start
     (source, start)
 }
 
-async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
+async fn begin(dir: &Path) -> (Follower, Engine<ModelNode>) {
     let (source, start) = start(dir, LAB, node());
     let (follower, spec) = Follower::begin(start).await.expect("begins");
     drop(source);
@@ -170,11 +170,11 @@ async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
     let (ipam, _) = Ipam::open_with(store, config, "boot", now).expect("opens");
     (
         follower,
-        Engine::new(ModelWorld::default(), ipam, spec, clock),
+        Engine::new(ModelNode::default(), ipam, spec, clock),
     )
 }
 
-fn held(engine: &Engine<ModelWorld>) -> Vec<String> {
+fn held(engine: &Engine<ModelNode>) -> Vec<String> {
     let spec = engine.spec();
     let ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     ranges.map(|r| r.prefix.to_string()).collect()
@@ -338,7 +338,7 @@ fn segment() -> Arc<Declared> {
     Arc::new(plan.expect("a sound plan"))
 }
 
-fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelWorld>) {
+fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelNode>) {
     let (_source, start) = start(dir, plan, "vpc1".parse().expect("a name"));
     let plan = flatnet_plan::load(plan).expect("a sound plan");
     let mut spec = flatnet_plan::node::derive(&plan, &start.node).expect("derives");
@@ -348,10 +348,10 @@ fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelWorld>) {
     let clock = Arc::new(|| Timestamp::from_millis(1));
     let store = Box::new(MemoryBackend::default());
     let (ipam, _) = Ipam::open_with(store, config, "boot", clock()).expect("opens");
-    (peers, Engine::new(ModelWorld::default(), ipam, spec, clock))
+    (peers, Engine::new(ModelNode::default(), ipam, spec, clock))
 }
 
-fn routed(engine: &Engine<ModelWorld>) -> Vec<String> {
+fn routed(engine: &Engine<ModelNode>) -> Vec<String> {
     let spec = engine.spec();
     let v4 = spec.peers.iter().filter(|p| p.prefix.is_ipv4());
     v4.map(|p| format!("{} via {}", p.prefix, p.via)).collect()
@@ -422,7 +422,7 @@ async fn a_range_that_the_plan_has_no_place_for_is_taken_when_a_plan_comes_that_
     let now = Timestamp::from_millis(1);
     let disk = Box::new(MemoryBackend::default());
     let (ipam, _) = Ipam::open_with(disk, config, "boot", now).expect("opens");
-    let engine = Engine::new(ModelWorld::default(), ipam, spec, Arc::new(move || now));
+    let engine = Engine::new(ModelNode::default(), ipam, spec, Arc::new(move || now));
     let following = tokio::spawn(follower.follow(engine.clone()));
     ledger
         .declare(declared("10.100.64.0/24"))

@@ -5,17 +5,17 @@ use flatnet_ovs::openflow::{Action, Batch, Flow, FlowKey, Meter, OpenFlowError, 
 use flatnet_types::marks::ROUTE_PROTOCOL;
 use flatnet_types::{IfName, Mtu};
 
-use super::{RealWorld, observe, rows, settings, timeouts};
-use crate::reconcile::{Actual, NodeWorld, Op, RouteActual};
-use crate::world::{World, WorldError};
+use super::{RealNode, observe, rows, settings, timeouts};
+use crate::node_ops::{NodeOps, NodeOpsError};
+use crate::reconcile::{Actual, Op, ReconcileOps, RouteActual};
 use crate::{flows, marks};
 
-impl NodeWorld for RealWorld {
-    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+impl ReconcileOps for RealNode {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
         observe::node(self, sysctls).await
     }
 
-    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+    async fn apply(&self, op: &Op) -> Result<(), NodeOpsError> {
         match op {
             Op::CreateBridge { bridge, host } => {
                 let ops = self.database.read(|r| rows::create_bridge(r, bridge, host));
@@ -159,7 +159,7 @@ impl NodeWorld for RealWorld {
         }
     }
 
-    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), NodeOpsError> {
         // A bundle takes no meters, and flows name them.
         let (mut before, mut bundle) = (Batch::new(), Batch::new());
         let mut added: Vec<&Flow> = Vec::new();
@@ -209,7 +209,7 @@ fn put_changes(adds: &[Flow], deletes: &[(u64, FlowKey)], batch: &mut Batch) {
 }
 
 /// A meter that is there was modified beside.
-fn unless_there(sent: Result<(), OpenFlowError>) -> Result<(), WorldError> {
+fn unless_there(sent: Result<(), OpenFlowError>) -> Result<(), NodeOpsError> {
     match sent {
         Err(OpenFlowError::Rejected { failures })
             if failures.iter().all(|f| f.error.is_meter_exists()) =>
@@ -220,7 +220,7 @@ fn unless_there(sent: Result<(), OpenFlowError>) -> Result<(), WorldError> {
     }
 }
 
-impl RealWorld {
+impl RealNode {
     fn put_meters(&self, meters: &[Meter], batch: &mut Batch) {
         self.meters.sent(meters);
         for meter in meters {
@@ -229,7 +229,7 @@ impl RealWorld {
         }
     }
 
-    async fn route(&self, route: &RouteActual) -> Result<RouteSpec, WorldError> {
+    async fn route(&self, route: &RouteActual) -> Result<RouteSpec, NodeOpsError> {
         let dev = match IfName::new(route.dev.as_str()) {
             Ok(name) => self.kernel.link(&name).await?.map(|l| l.ifindex),
             Err(_) => None,

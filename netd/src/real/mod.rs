@@ -32,9 +32,11 @@ use self::deleting::Deleting;
 use self::switch::{MeterBook, RestoreWatch};
 use self::timeouts::TimeoutBook;
 use crate::features::Features;
+use crate::node_ops::{
+    ContainerActual, ContainerPlan, LinkPlan, NodeOps, NodeOpsError, Pending, PortRow,
+};
 use crate::reconcile::FRAGMENTS;
 use crate::shares::Shares;
-use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 
 /// How long the kernel may take to delete a link before DEL says "try again".
 const DELETE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,7 +46,7 @@ const PORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The real world of one node. Cheap to clone.
 #[derive(Clone)]
-pub struct RealWorld {
+pub struct RealNode {
     kernel: Kernel,
     database: Session,
     switch: Switch,
@@ -64,7 +66,7 @@ pub struct RealWorld {
 /// How long the switch may take to act on a bridge's columns.
 const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl RealWorld {
+impl RealNode {
     /// Connects in the background; nothing waits for Open vSwitch here.
     pub fn start(
         kernel: Kernel,
@@ -113,7 +115,7 @@ impl RealWorld {
 
     /// Sets the bridge's columns and waits until the switch has acted on them: a change of its
     /// controllers or its fail mode throws all flows away, also those that come in between.
-    async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), WorldError> {
+    async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), NodeOpsError> {
         let ops = self.database.read(|r| rows::set_bridge(r, bridge));
         let results = self.database.transact(&ops).await?;
         let Some(number) = rows::asked(&results) else {
@@ -143,7 +145,7 @@ impl RealWorld {
     }
 
     /// Waits until the switch has a port, and gives its number.
-    async fn wait_port(&self, row: &PortRow) -> Result<u32, WorldError> {
+    async fn wait_port(&self, row: &PortRow) -> Result<u32, NodeOpsError> {
         let port = self
             .switch
             .wait_port(&PortSelector::Name(row.name.clone()), PORT_TIMEOUT)
@@ -169,7 +171,7 @@ impl RealWorld {
     /// them a moment before: a link that came up in between is down again. Ours are born
     /// promiscuous, so it has nothing to write; it may still have looked before. Once the
     /// switch tells of the port, that is over.
-    async fn keep_up(&self, row: &PortRow) -> Result<(), WorldError> {
+    async fn keep_up(&self, row: &PortRow) -> Result<(), NodeOpsError> {
         if let Ok(name) = IfName::new(row.name.as_str())
             && row.kind.is_empty()
         {
@@ -185,10 +187,10 @@ impl RealWorld {
     }
 }
 
-impl World for RealWorld {
+impl NodeOps for RealNode {
     type Netns = Netns;
 
-    fn open_netns(&self, path: &NetnsPath) -> Result<Netns, WorldError> {
+    fn open_netns(&self, path: &NetnsPath) -> Result<Netns, NodeOpsError> {
         Ok(Netns::open(path)?)
     }
 
@@ -224,7 +226,7 @@ impl World for RealWorld {
         })
     }
 
-    async fn create_link(&self, netns: &Netns, link: &LinkPlan) -> Result<(), WorldError> {
+    async fn create_link(&self, netns: &Netns, link: &LinkPlan) -> Result<(), NodeOpsError> {
         let spec = VethSpec {
             host_name: link.host_name.clone(),
             host_ifindex: link.host_ifindex,
@@ -246,7 +248,7 @@ impl World for RealWorld {
         netns: &Netns,
         link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> Result<Vec<IpNetwork>, WorldError> {
+    ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         let spec = ContainerSpec {
             ifname: container.ifname.clone(),
             ifindex: container_ifindex(link),
@@ -274,11 +276,11 @@ impl World for RealWorld {
         .into())
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
         let ops = rows::add_port(&self.bridge, row);
         self.transact_with(ops, zone)
             .await
-            .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(WorldError::Database(e)))?;
+            .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(NodeOpsError::Database(e)))?;
         tracing::debug!(port = row.name, "in the database");
         let (number, ()) = tokio::join!(self.wait_port(row), self.limit(zone));
         let number = number?;
@@ -291,11 +293,11 @@ impl World for RealWorld {
         ports.iter().find(|p| p.name == name).map(|p| p.number)
     }
 
-    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {
         self.remove_port(name, zone).await
     }
 
-    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
+    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), NodeOpsError> {
         self.kernel
             .delete_link(name, Some(ifindex), DELETE_TIMEOUT)
             .await?;
@@ -315,7 +317,7 @@ impl World for RealWorld {
         &self,
         netns: &Netns,
         ifname: &IfName,
-    ) -> Result<Option<ContainerActual>, WorldError> {
+    ) -> Result<Option<ContainerActual>, NodeOpsError> {
         let view = self.kernel.observe_container(netns, ifname).await?;
         Ok(view.as_ref().map(observe::container))
     }
@@ -327,13 +329,13 @@ impl World for RealWorld {
         looked.unwrap_or(false)
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
         let neighbours = self.kernel.neighbours(None).await?;
         let of_it = neighbours.iter().filter(|n| n.mac == Some(mac));
         Ok(of_it.map(|n| n.address).collect())
     }
 
-    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, NodeOpsError> {
         let link = self.kernel.link(name).await?;
         Ok(link.filter(|l| l.ifindex == ifindex).map(|l| l.up))
     }
@@ -346,7 +348,7 @@ impl World for RealWorld {
         })
     }
 
-    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
+    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, NodeOpsError> {
         let filter = FlowFilter {
             cookie,
             cookie_mask: u64::MAX,

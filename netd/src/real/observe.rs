@@ -8,11 +8,11 @@ use flatnet_types::marks::ROUTE_PROTOCOL;
 use flatnet_uplink::{Client, look_for_clients, returned};
 use ipnetwork::IpNetwork;
 
-use super::{RealWorld, rows, switch, timeouts};
+use super::{RealNode, rows, switch, timeouts};
+use crate::node_ops::{ContainerActual, NodeOpsError};
 use crate::reconcile::{
     Actual, ActualPort, ForeignRoute, LinkActual, RouteActual, SwitchActual, TimeoutsActual,
 };
-use crate::world::{ContainerActual, WorldError};
 
 pub(super) fn container(view: &ContainerView) -> ContainerActual {
     ContainerActual {
@@ -28,8 +28,8 @@ pub(super) fn container(view: &ContainerView) -> ContainerActual {
     }
 }
 
-pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual, WorldError> {
-    let kernel = &world.kernel;
+pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
+    let kernel = &node.kernel;
     let (links, addresses, routes) =
         tokio::join!(kernel.links(), kernel.addresses(), kernel.routes());
     let links = links?;
@@ -86,22 +86,22 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         .collect();
 
     // Ports and zones of one moment: an attachment's come and go together.
-    let (database, bridge, ports, elsewhere, zones) = world.database.read(|replica| {
-        let zones = timeouts::zones(replica, world.datapath());
+    let (database, bridge, ports, elsewhere, zones) = node.database.read(|replica| {
+        let zones = timeouts::zones(replica, node.datapath());
         if let Some(zones) = &zones {
-            world.timeouts.seen(zones);
+            node.timeouts.seen(zones);
         }
         (
             replica.synced(),
-            rows::bridge(replica, &world.bridge),
-            rows::ports(replica, &world.bridge),
-            rows::elsewhere(replica, &world.bridge),
+            rows::bridge(replica, &node.bridge),
+            rows::ports(replica, &node.bridge),
+            rows::elsewhere(replica, &node.bridge),
             zones,
         )
     });
     // The database keeps the numbers of before while the switch starts: what the switch says on
     // the connection that flows are sent by is how things are.
-    let numbers: BTreeMap<String, u32> = world
+    let numbers: BTreeMap<String, u32> = node
         .switch
         .ports()
         .into_iter()
@@ -112,7 +112,7 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         port.ofport = numbers.get(&port.row.name).copied();
     }
     let seen = match bridge {
-        Some(_) => switch::look(world, &ports).await,
+        Some(_) => switch::look(node, &ports).await,
         None => None,
     };
     let (flows, meters, switch) = match seen {
@@ -153,7 +153,7 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         switch,
         timeouts: TimeoutsActual {
             supported: match &zones {
-                Some(_) => world.features.timeouts(),
+                Some(_) => node.features.timeouts(),
                 None => Some(false),
             },
             zones: zones.unwrap_or_default(),

@@ -11,8 +11,8 @@ use flatnet_types::VlanId;
 
 use super::{neutral, tables, timeouts};
 use crate::marks;
+use crate::node_ops::{NodeOpsError, PortRow};
 use crate::reconcile::{ActualPort, BridgeRow, Elsewhere};
-use crate::world::{PortRow, WorldError};
 
 /// The columns that netd reads.
 pub(super) fn monitored() -> MonitorSpec {
@@ -385,9 +385,9 @@ pub(super) fn add_port(bridge: &str, row: &PortRow) -> Vec<Op> {
 }
 
 /// Whether a transaction of [`add_port`] failed at its `wait`.
-pub(super) fn no_bridge(bridge: &str, error: &TransactError) -> Option<WorldError> {
+pub(super) fn no_bridge(bridge: &str, error: &TransactError) -> Option<NodeOpsError> {
     match error {
-        TransactError::Op { op_index: 0, .. } => Some(WorldError::NoBridge {
+        TransactError::Op { op_index: 0, .. } => Some(NodeOpsError::NoBridge {
             bridge: bridge.to_owned(),
         }),
         _ => None,

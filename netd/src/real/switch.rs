@@ -7,7 +7,7 @@ use std::time::Instant;
 use flatnet_ovs::openflow::{Flow, FlowFilter, FlowHead, Meter, OpenFlowError, Switch};
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK, LEARNED_COOKIE, is_ours};
 
-use super::{RealWorld, rows};
+use super::{RealNode, rows};
 use crate::reconcile::{ActualPort, Restore, SwitchActual};
 
 /// Flows of netd's.
@@ -35,12 +35,12 @@ pub(super) struct Seen {
 }
 
 /// Reads the switch; `None` if it does not answer.
-pub(super) async fn look(world: &RealWorld, ports: &BTreeMap<String, ActualPort>) -> Option<Seen> {
-    let seen = read(world, ports).await;
+pub(super) async fn look(node: &RealNode, ports: &BTreeMap<String, ActualPort>) -> Option<Seen> {
+    let seen = read(node, ports).await;
     let restore = match &seen {
-        Ok(_) => world.restore.look(world),
+        Ok(_) => node.restore.look(node),
         Err(_) => {
-            world.restore.forget();
+            node.restore.forget();
             None
         }
     };
@@ -52,10 +52,10 @@ pub(super) async fn look(world: &RealWorld, ports: &BTreeMap<String, ActualPort>
 }
 
 async fn read(
-    world: &RealWorld,
+    node: &RealNode,
     ports: &BTreeMap<String, ActualPort>,
 ) -> Result<Seen, OpenFlowError> {
-    let switch = &world.switch;
+    let switch = &node.switch;
     // All in one write, so that the counts are of one moment as far as that goes.
     let (flows, all, ours, learned, meters, groups, settings) = tokio::join!(
         switch.flows(OURS),
@@ -85,7 +85,7 @@ async fn read(
         .map(|p| p.row.name.clone())
         .collect();
     let meters = meters?;
-    world.meters.seen(&meters);
+    node.meters.seen(&meters);
     Ok(Seen {
         flows: flows.into_iter().map(|s| s.flow).collect(),
         meters,
@@ -95,7 +95,7 @@ async fn read(
             groups: Some(groups?),
             restricted,
             restore: None,
-            zones: world.features.zones(),
+            zones: node.features.zones(),
         },
     })
 }
@@ -155,8 +155,8 @@ impl MeterBook {
 pub(super) struct RestoreWatch(Mutex<Option<Instant>>);
 
 impl RestoreWatch {
-    fn look(&self, world: &RealWorld) -> Option<Restore> {
-        let waits = world.database.read(rows::waits_for_flows);
+    fn look(&self, node: &RealNode) -> Option<Restore> {
+        let waits = node.database.read(rows::waits_for_flows);
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !waits {
             *since = None;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use flatnet_ovs::ovsdb::{Op, Replica, TransactError};
 
-use super::{RealWorld, rows, timeouts};
+use super::{RealNode, rows, timeouts};
+use crate::node_ops::NodeOpsError;
 use crate::shares::Shares;
-use crate::world::WorldError;
 
-impl RealWorld {
+impl RealNode {
     /// The same, whose containers' zones are limited with their ports.
     #[must_use]
     pub(crate) fn limited_to(self, shares: Shares) -> Self {
@@ -76,7 +76,7 @@ impl RealWorld {
         &self,
         name: &str,
         zone: Option<u16>,
-    ) -> Result<(), WorldError> {
+    ) -> Result<(), NodeOpsError> {
         let find = || {
             self.database.read(|r| {
                 let zone = zone.map_or_else(Vec::new, |z| timeouts::remove(r, self.datapath(), z));
@@ -104,7 +104,7 @@ impl RealWorld {
         names: &[&str],
         ops: &[Op],
         zone: Option<u16>,
-    ) -> Result<(), WorldError> {
+    ) -> Result<(), NodeOpsError> {
         self.deleting.begin(names);
         let zones: Vec<u16> = zone.into_iter().collect();
         let done = self.transact_zones(ops, &zones, &[]).await;

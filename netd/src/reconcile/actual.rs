@@ -13,7 +13,7 @@ use super::switch::SwitchActual;
 use super::timeouts::TimeoutsActual;
 use crate::attach::plan::host_mac;
 use crate::marks;
-use crate::world::PortRow;
+use crate::node_ops::PortRow;
 
 /// A node as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -11,10 +11,10 @@ use tracing::debug;
 
 use super::actual::Actual;
 use super::op::{Op, Subject};
-use super::run::{NodeWorld, Reconciler, Report};
+use super::run::{ReconcileOps, Reconciler, Report};
 use crate::attach::Moment;
 use crate::flows::Limit;
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
 
 /// How many ops that need nothing of one another are under way at once: the connection to the
 /// switch queues 1024 requests, those of ADD and DEL among them.
@@ -35,7 +35,7 @@ pub(super) struct Applied<'o> {
     pub(super) shown_anew: bool,
 }
 
-impl<W: NodeWorld> Reconciler<W> {
+impl<N: ReconcileOps> Reconciler<N> {
     /// Carries out the ops that come from what was seen.
     pub(super) async fn apply_all<'o>(
         &self,
@@ -111,7 +111,7 @@ impl<W: NodeWorld> Reconciler<W> {
                     wanted.push(op);
                 }
             }
-            match self.engine.world().change_flows(&wanted).await {
+            match self.engine.node().change_flows(&wanted).await {
                 Ok(()) => {
                     for op in wanted {
                         self.record(op, Some(Ok(())), actual, report);
@@ -139,13 +139,13 @@ impl<W: NodeWorld> Reconciler<W> {
     }
 
     /// Carries out one op; `None`: it is not wanted any more.
-    pub(crate) async fn apply(&self, op: &Op, look: Moment) -> Option<Result<(), WorldError>> {
+    pub(crate) async fn apply(&self, op: &Op, look: Moment) -> Option<Result<(), NodeOpsError>> {
         if let Op::DeleteMeters(ids) = op {
             let dead = self.nobodys(ids);
             if dead.is_empty() {
                 return None;
             }
-            return Some(self.engine.world().apply(&Op::DeleteMeters(dead)).await);
+            return Some(self.engine.node().apply(&Op::DeleteMeters(dead)).await);
         }
         let _held = match op.subject() {
             Subject::Node => None,
@@ -154,7 +154,7 @@ impl<W: NodeWorld> Reconciler<W> {
         if !self.is_wanted(op.subject(), look) {
             return None;
         }
-        Some(self.engine.world().apply(op).await)
+        Some(self.engine.node().apply(op).await)
     }
 
     /// Those of these meters that nobody has by now. An ADD that has come since the plan was made may
@@ -174,7 +174,7 @@ impl<W: NodeWorld> Reconciler<W> {
     fn record(
         &self,
         op: &Op,
-        result: Option<Result<(), WorldError>>,
+        result: Option<Result<(), NodeOpsError>>,
         actual: &Actual,
         report: &mut Report,
     ) -> bool {

@@ -12,7 +12,7 @@ use super::actual::{Actual, BridgeRow, RouteActual};
 use crate::attach::plan::Holding;
 use crate::flows::NodePorts;
 use crate::marks;
-use crate::world::PortRow;
+use crate::node_ops::PortRow;
 
 /// The host's port of the bridge: its own address in mode `vlan`, the gateway in `routed`.
 pub const HOST_PORT: &str = "flat0";

@@ -28,6 +28,6 @@ pub use actual::{Actual, ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkAct
 pub use desired::{Desired, HOST_PORT, NodeOptions, node_ports};
 pub use op::{Op, Subject, Weight};
 pub use plan::{Plan, plan};
-pub use run::{NodeWorld, Reconciler, Report, Ticks};
+pub use run::{ReconcileOps, Reconciler, Report, Ticks};
 pub use switch::{FRAGMENTS, Restore, SwitchActual};
 pub use timeouts::{TIMEOUTS, TimeoutsActual, ZoneTimeouts};

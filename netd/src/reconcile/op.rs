@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::actual::{Actual, BridgeRow, RouteActual};
 use crate::flows::table;
+use crate::node_ops::PortRow;
 use crate::problems::Effect;
-use crate::world::PortRow;
 
 /// Whose thing an op changes. What belongs to an attachment is changed under its lock, and
 /// only while the attachment is still of that generation.

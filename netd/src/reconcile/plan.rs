@@ -8,8 +8,8 @@ use super::desired::{Desired, HOST_PORT, node_ports};
 use super::op::{Op, Subject};
 use super::{pods, probe, routes, switch, timeouts, uplink};
 use crate::flows::NodePorts;
+use crate::node_ops::PortRow;
 use crate::problems::Problem;
-use crate::world::PortRow;
 
 /// What is to be done now, and what stands in the way of the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

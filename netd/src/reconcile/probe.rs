@@ -7,8 +7,8 @@ use super::op::Op;
 use super::plan::{Plan, port};
 use crate::flows::probe::ProbePorts;
 use crate::marks;
+use crate::node_ops::PortRow;
 use crate::probe::{PEERS, PORTS};
-use crate::world::PortRow;
 
 /// Beside the uplink's and the host's.
 const NUMBERS: [u32; 2] = [3, 4];

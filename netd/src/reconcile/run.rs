@@ -18,8 +18,8 @@ use super::op::{Op, Weight};
 use super::plan::{Plan, plan};
 use crate::attach::Engine;
 use crate::attach::plan::Holding;
+use crate::node_ops::{NodeOps, NodeOpsError};
 use crate::problems::Problem;
-use crate::world::{World, WorldError};
 
 /// A bridge, its ports, their addresses and then the flows: each needs the one before. What is left
 /// after so many rounds is for the next reconcile, which follows at once.
@@ -36,18 +36,18 @@ const QUARREL_LOOK: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The effects that the reconciler needs beside those of ADD and DEL.
-pub trait NodeWorld: World {
+pub trait ReconcileOps: NodeOps {
     /// Reads the node.
     fn observe(
         &self,
         sysctls: &[String],
-    ) -> impl Future<Output = Result<Actual, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Actual, NodeOpsError>> + Send;
 
     /// Carries out one op.
-    fn apply(&self, op: &Op) -> impl Future<Output = Result<(), WorldError>> + Send;
+    fn apply(&self, op: &Op) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
     /// Carries out changes of flows all at once. Where it fails, each may be tried by itself.
-    fn change_flows(&self, ops: &[&Op]) -> impl Future<Output = Result<(), WorldError>> + Send;
+    fn change_flows(&self, ops: &[&Op]) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 }
 
 /// What a reconcile did.
@@ -75,8 +75,8 @@ struct Held<'o> {
 pub type Ticks = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Keeps a node as it should be.
-pub struct Reconciler<W: NodeWorld> {
-    pub(super) engine: Engine<W>,
+pub struct Reconciler<N: ReconcileOps> {
+    pub(super) engine: Engine<N>,
     options: NodeOptions,
     pub(super) ticks: Ticks,
     /// One reconcile at a time.
@@ -87,19 +87,19 @@ pub struct Reconciler<W: NodeWorld> {
     given: Mutex<BTreeSet<IpNetwork>>,
 }
 
-impl<W: NodeWorld> Reconciler<W> {
+impl<N: ReconcileOps> Reconciler<N> {
     /// Where the node's problems are posted.
     pub fn board(&self) -> &crate::problems::Board {
         self.engine.board()
     }
 
     /// A reconciler for the engine's node.
-    pub fn new(engine: Engine<W>, options: NodeOptions) -> Self {
+    pub fn new(engine: Engine<N>, options: NodeOptions) -> Self {
         Self::with_ticks(engine, options, Arc::new(Instant::now))
     }
 
     /// The same with a time of its own for back-offs and limits.
-    pub fn with_ticks(engine: Engine<W>, options: NodeOptions, ticks: Ticks) -> Self {
+    pub fn with_ticks(engine: Engine<N>, options: NodeOptions, ticks: Ticks) -> Self {
         Self {
             engine,
             options,
@@ -123,9 +123,9 @@ impl<W: NodeWorld> Reconciler<W> {
     ///
     /// # Errors
     /// Where the node cannot be read.
-    pub async fn dry_run(&self) -> Result<(Actual, Plan), WorldError> {
+    pub async fn dry_run(&self) -> Result<(Actual, Plan), NodeOpsError> {
         let keys = self.sysctl_keys();
-        let actual = self.engine.world().observe(&keys).await?;
+        let actual = self.engine.node().observe(&keys).await?;
         debug!("observed");
         let plan = plan(&self.desired(), &actual);
         Ok((actual, plan))
@@ -189,7 +189,7 @@ impl<W: NodeWorld> Reconciler<W> {
                 packets = packets.len(),
                 "the uplink may show other MACs: announced anew"
             );
-            self.engine.world().announce(packets);
+            self.engine.node().announce(packets);
         }
         // After the last round nothing is wrong by itself: on a busy node containers come and go
         // faster than rounds. What is undone again and again is a quarrel, which `Attempts` names.

@@ -19,7 +19,7 @@ use std::pin::Pin;
 
 use flatnet_types::api::trace::{NodeFacts, Packet};
 
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
 
 pub use live::NodeTracer;
 
@@ -29,5 +29,5 @@ pub trait Tracer: Send + Sync {
     fn trace(
         &self,
         packet: Packet,
-    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, WorldError>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, NodeOpsError>> + Send + '_>>;
 }

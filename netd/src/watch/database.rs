@@ -4,12 +4,12 @@ use flatnet_ovs::ovsdb::{ChangeKind, ConnState, Replica, Row, RowChange};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 use crate::marks;
 
-pub(super) async fn run(engine: Engine<Live>) {
-    let world = engine.world();
-    let database = world.database();
+pub(super) async fn run(engine: Engine<DaemonNode>) {
+    let node = engine.node();
+    let database = node.database();
     let mut state = database.state();
     let mut changes = database.changes();
     let dirty = engine.dirty();
@@ -30,12 +30,12 @@ pub(super) async fn run(engine: Engine<Live>) {
             change = changes.recv() => match change {
                 Ok(change) if change.resync => true,
                 Ok(change) => {
-                    let own = |name: &str| world.deletes_port(name);
+                    let own = |name: &str| node.deletes_port(name);
                     database.read(|replica| {
-                        let judge = Judge { replica, bridge: world.bridge(), own: &own };
+                        let judge = Judge { replica, bridge: node.bridge(), own: &own };
                         // Each is looked at: an own deletion is crossed off by it.
                         let wake = change.rows.iter().fold(false, |wake, row| judge.matters(row) | wake);
-                        wake || (change.rows.iter().any(of_timeouts) && world.timeouts_differ(replica))
+                        wake || (change.rows.iter().any(of_timeouts) && node.timeouts_differ(replica))
                     })
                 }
                 Err(RecvError::Lagged(_)) => true,

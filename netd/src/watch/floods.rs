@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::attach::Engine;
 use crate::attach::plan::Holding;
+use crate::daemon_node::DaemonNode;
 use crate::flows::Limit;
-use crate::live::Live;
 use crate::metrics::Readings;
 use crate::problems::Problem;
 
@@ -24,7 +24,7 @@ const SOURCE: &str = "floods";
 /// Frames that the meter of each slot dropped so far.
 type Dropped = BTreeMap<u16, u64>;
 
-pub(super) async fn run(engine: Engine<Live>) {
+pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // `None`: what a meter counted before this is not known.
@@ -33,7 +33,7 @@ pub(super) async fn run(engine: Engine<Live>) {
     loop {
         ticks.tick().await;
         // A switch that does not answer is named elsewhere; its meters begin at zero.
-        let stats = engine.world().switch().meter_stats().await;
+        let stats = engine.node().switch().meter_stats().await;
         let grown = match stats.ok().map(|stats| dropped(&stats)) {
             None => {
                 readings = None;

@@ -3,11 +3,11 @@
 use flatnet_kernel::LinkEvent;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 use crate::reconcile::HOST_PORT;
 
-pub(super) async fn run(engine: Engine<Live>) {
-    let mut links = engine.world().kernel().watch();
+pub(super) async fn run(engine: Engine<DaemonNode>) {
+    let mut links = engine.node().kernel().watch();
     let dirty = engine.dirty();
     let uplink = engine.spec().uplink.clone();
     let matters = |name: &str| name == HOST_PORT || name == uplink.as_str();

@@ -21,10 +21,10 @@ mod switch;
 use tokio::task::JoinSet;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 
 /// Starts the sources.
-pub(crate) fn spawn(engine: &Engine<Live>, tasks: &mut JoinSet<()>) {
+pub(crate) fn spawn(engine: &Engine<DaemonNode>, tasks: &mut JoinSet<()>) {
     tasks.spawn(links::run(engine.clone()));
     tasks.spawn(database::run(engine.clone()));
     tasks.spawn(switch::run(engine.clone()));

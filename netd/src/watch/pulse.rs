@@ -9,8 +9,8 @@ use flatnet_ovs::ovsdb::ConnState;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::attach::Engine;
+use crate::daemon_node::DaemonNode;
 use crate::flows;
-use crate::live::Live;
 use crate::problems::Problem;
 use crate::reconcile::FRAGMENTS;
 
@@ -45,7 +45,7 @@ fn unanswered(before: u64, after: u64) -> Beat {
     }
 }
 
-pub(super) async fn run(engine: Engine<Live>) {
+pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let dirty = engine.dirty();
@@ -54,8 +54,7 @@ pub(super) async fn run(engine: Engine<Live>) {
     let mut silent = [false; 2];
     loop {
         ticks.tick().await;
-        let (switch, database) =
-            tokio::join!(switch(engine.world(), &mut count), database(&engine));
+        let (switch, database) = tokio::join!(switch(engine.node(), &mut count), database(&engine));
         let mut problems = Vec::new();
         let before = std::mem::replace(
             &mut silent,
@@ -83,8 +82,8 @@ pub(super) async fn run(engine: Engine<Live>) {
     }
 }
 
-async fn switch(world: &Live, count: &mut Option<u32>) -> Beat {
-    let switch = world.switch();
+async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Beat {
+    let switch = node.switch();
     if !matches!(*switch.state().borrow(), SwitchState::Connected { .. }) {
         return Beat::Away;
     }
@@ -92,7 +91,7 @@ async fn switch(world: &Live, count: &mut Option<u32>) -> Beat {
         let (settings, meters, groups) =
             tokio::join!(switch.settings(), switch.meters(), switch.groups());
         let mut changed = settings?.fragments != FRAGMENTS
-            || world.meters_differ(&meters?)
+            || node.meters_differ(&meters?)
             || !groups?.contains(&flows::group());
         if !switch.tells_of_flows() {
             // Better than nothing: a flow that comes or goes is seen, one that is changed by the
@@ -113,8 +112,8 @@ async fn switch(world: &Live, count: &mut Option<u32>) -> Beat {
     }
 }
 
-async fn database(engine: &Engine<Live>) -> Beat {
-    let database = engine.world().database();
+async fn database(engine: &Engine<DaemonNode>) -> Beat {
+    let database = engine.node().database();
     if !matches!(*database.state().borrow(), ConnState::Ready { .. }) {
         return Beat::Away;
     }

@@ -5,10 +5,10 @@ use flatnet_ovs::openflow::{PortEvent, SwitchState};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 
-pub(super) async fn run(engine: Engine<Live>) {
-    let switch = engine.world().switch();
+pub(super) async fn run(engine: Engine<DaemonNode>) {
+    let switch = engine.node().switch();
     let mut state = switch.state();
     let mut flows = switch.flow_changes();
     let mut ports = switch.port_events();

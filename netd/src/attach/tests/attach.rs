@@ -60,7 +60,7 @@ async fn an_add_whose_predecessor_vanished_without_a_del_takes_its_place() {
     let node = TestNode::new("idc1").await;
     let first = node.engine.add(&request("c1")).await.expect("attaches");
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let ifindex = state.links[first.host_ifname.as_str()].ifindex;
         state.delete_link(first.host_ifname.as_str(), ifindex);
     }
@@ -182,7 +182,7 @@ async fn a_mac_of_the_host_or_of_its_neighbours_is_refused() {
     let router = "02:00:00:00:0a:01".parse().expect("a MAC");
     let moved = "02:00:00:00:0a:02".parse().expect("a MAC");
     let ip = |text: &str| text.parse::<std::net::IpAddr>().expect("an address");
-    node.world.state().neighbours.extend([
+    node.model.state().neighbours.extend([
         (ip("10.100.0.1"), router),
         (ip("fe80::1"), router),
         // A container that was on another node a moment ago.

@@ -5,7 +5,7 @@ use crate::reconcile::{ForeignRoute, RouteActual};
 
 /// The default route of the plan for `idc1`, as another program made it.
 fn foreign_default(node: &TestNode, via: &str, dev: &str) -> ForeignRoute {
-    let mut state = node.world.state();
+    let mut state = node.model.state();
     let ours = state
         .routes
         .iter()
@@ -59,7 +59,7 @@ async fn a_default_route_of_another_program_that_leads_where_netds_would_is_as_g
 async fn when_a_foreign_route_goes_netds_own_takes_its_place() {
     let node = TestNode::new("idc1").await;
     let foreign = foreign_default(&node, "", "flat0");
-    node.world.state().foreign.remove(&foreign);
+    node.model.state().foreign.remove(&foreign);
     let report = node.reconcile().await;
     assert_eq!(report.applied.len(), 1, "{report:?}");
     assert!(report.applied[0].starts_with("add route 0.0.0.0/0"));
@@ -68,9 +68,9 @@ async fn when_a_foreign_route_goes_netds_own_takes_its_place() {
 #[tokio::test]
 async fn a_pair_of_the_probe_that_lost_an_end_is_made_anew() {
     let node = TestNode::new("vpc1").await;
-    node.world.state().links.remove("fnprobe1p");
+    node.model.state().links.remove("fnprobe1p");
     assert!(node.reconcile().await.converged);
-    let state = node.world.state();
+    let state = node.model.state();
     for name in ["fnprobe0", "fnprobe0p", "fnprobe1", "fnprobe1p"] {
         assert!(state.links.contains_key(name), "{name}");
     }
@@ -89,7 +89,7 @@ async fn a_pair_of_the_probe_that_lost_an_end_is_made_anew() {
 async fn the_mtu_that_open_vswitch_is_asked_for_is_what_is_compared() {
     let node = TestNode::new("idc1").await;
     let asked = |mtu| {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let port = state.ports.get_mut("flat0").expect("the host's port");
         std::mem::replace(&mut port.row.mtu, mtu)
     };

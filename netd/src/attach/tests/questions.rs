@@ -43,7 +43,7 @@ async fn gc_keeps_what_another_runtime_runs_under_the_same_network_name() {
         node.engine.add(&request(c)).await.expect("attaches");
     }
     let netns = request("theirs").netns.as_str().to_owned();
-    node.world.state().inhabited.insert(netns.clone());
+    node.model.state().inhabited.insert(netns.clone());
     let gc = GcRequest {
         version: VERSION,
         network: "web".parse().expect("name"),
@@ -54,7 +54,7 @@ async fn gc_keeps_what_another_runtime_runs_under_the_same_network_name() {
     assert_eq!(reply.kept, [key("theirs")]);
     assert_eq!(node.engine.ipam().list().len(), 1);
     // Its processes are gone, and then it is garbage.
-    node.world.state().inhabited.remove(&netns);
+    node.model.state().inhabited.remove(&netns);
     let reply = node.engine.gc(&gc).await.expect("collects");
     assert_eq!(reply.released, [key("theirs")]);
 }
@@ -99,11 +99,11 @@ async fn check_names_each_difference() {
     node.engine.check(&check).await.expect("all is well");
 
     let name = reply.host_ifname.as_str();
-    node.world
+    node.model
         .state()
         .flows
         .retain(|f| f.cookie != cookie(reply.generation));
-    node.world
+    node.model
         .state()
         .ports
         .get_mut(name)
@@ -137,7 +137,7 @@ async fn a_host_end_that_somebody_set_down_is_found_and_mended() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     let check = check_of("c1", &reply);
-    node.world
+    node.model
         .state()
         .links
         .get_mut(reply.host_ifname.as_str())

@@ -21,7 +21,7 @@ async fn a_restart_changes_nothing_that_is_right() {
 async fn whose_mac_a_network_shows_can_change_under_its_containers_and_is_announced_once() {
     let node = TestNode::new("idc1").await;
     let added = node.engine.add(&request("c1")).await.expect("attaches");
-    let announced = || std::mem::take(&mut node.world.state().announced);
+    let announced = || std::mem::take(&mut node.model.state().announced);
     announced();
     assert!(node.reconcile().await.converged);
     assert_eq!(announced(), [], "nothing has changed");
@@ -61,12 +61,12 @@ async fn a_switch_that_starts_anew_gets_everything_back() {
             add.plan_network = Some("cloud".parse().expect("name"));
         }
         node.engine.add(&add).await.expect("attaches");
-        let before = node.world.state().flows.clone();
-        let addresses = node.world.state().addresses.clone();
-        node.world.restart_switch();
+        let before = node.model.state().flows.clone();
+        let addresses = node.model.state().addresses.clone();
+        node.model.restart_switch();
         assert!(node.reconcile().await.converged);
-        assert_eq!(node.world.state().flows, before);
-        assert_eq!(node.world.state().addresses, addresses);
+        assert_eq!(node.model.state().flows, before);
+        assert_eq!(node.model.state().addresses, addresses);
         assert!(node.reconcile().await.applied.is_empty());
     }
 }
@@ -75,7 +75,7 @@ async fn a_switch_that_starts_anew_gets_everything_back() {
 async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
     let node = TestNode::new("idc1").await;
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let mut link = state.links["eth0"].clone();
         link.name = "fn7b".into();
         link.ifindex = plan::host_ifindex(9);
@@ -94,7 +94,7 @@ async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
 async fn what_bears_no_mark_is_left_alone() {
     let node = TestNode::new("idc1").await;
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let mut link = state.links["eth0"].clone();
         link.name = "fnforeign".into();
         link.ifindex = 77;
@@ -110,16 +110,16 @@ async fn what_bears_no_mark_is_left_alone() {
 
 #[tokio::test]
 async fn netd_does_not_take_a_nic_that_bears_the_hosts_addresses() {
-    let world = ModelWorld::default().with_nic("eth0");
+    let model = ModelNode::default().with_nic("eth0");
     let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
-    world.state().addresses.insert(address);
-    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+    model.state().addresses.insert(address);
+    let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
     assert!(
         report.problems.iter().any(|p| p.contains("192.0.2.7/24")),
         "{report:?}"
     );
-    assert!(!node.world.state().ports.contains_key("eth0"));
+    assert!(!node.model.state().ports.contains_key("eth0"));
     let err = node
         .engine
         .add(&request("c1"))
@@ -131,18 +131,18 @@ async fn netd_does_not_take_a_nic_that_bears_the_hosts_addresses() {
 #[tokio::test]
 async fn while_the_uplink_is_refused_nothing_of_the_host_is_touched() {
     for bears in [true, false] {
-        let world = match bears {
-            true => ModelWorld::default().with_nic("eth0"),
-            false => ModelWorld::default().with_nic("eth7"),
+        let model = match bears {
+            true => ModelNode::default().with_nic("eth0"),
+            false => ModelNode::default().with_nic("eth7"),
         };
         if bears {
             let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
-            world.state().addresses.insert(address);
+            model.state().addresses.insert(address);
         }
-        let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+        let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
         let report = node.reconcile().await;
         assert_eq!(report.applied, Vec::<String>::new());
-        let state = node.world.state();
+        let state = node.model.state();
         assert!(state.bridge.is_none() && state.ports.is_empty());
         assert!(state.sysctls.is_empty() && state.routes.is_empty());
         drop(state);
@@ -156,7 +156,7 @@ async fn while_the_uplink_is_refused_nothing_of_the_host_is_touched() {
 async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
     let node = TestNode::new("idc1").await;
     let back = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
-    node.world.state().addresses.insert(back.clone());
+    node.model.state().addresses.insert(back.clone());
     node.reconcile().await;
     let why = node.engine.ready().expect_err("not ready").to_string();
     assert!(
@@ -165,8 +165,8 @@ async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
         "{why}"
     );
     // Somebody's address is not netd's to take away.
-    assert!(node.world.state().addresses.contains(&back));
-    node.world.state().addresses.remove(&back);
+    assert!(node.model.state().addresses.contains(&back));
+    node.model.state().addresses.remove(&back);
     node.reconcile().await;
     assert!(node.engine.ready().is_ok());
 }
@@ -174,12 +174,12 @@ async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
 #[tokio::test]
 async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made_anew() {
     let node = TestNode::new("vpc1").await;
-    let mac = |node: &TestNode| node.world.state().links["flat0"].mac;
+    let mac = |node: &TestNode| node.model.state().links["flat0"].mac;
     let derived = mac(&node).expect("a MAC");
     assert_eq!(derived.to_string(), "0a:f1:ac:1e:10:01");
     {
         // The database is lost, and with it the port's device.
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         state.bridge = None;
         state.ports.clear();
         state.links.remove("flat0");
@@ -190,7 +190,7 @@ async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made
 
     // A port of an earlier netd, with a MAC that nobody chose.
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         state.ports.get_mut("flat0").expect("a port").row.mac = None;
         let other = Some(flatnet_types::MacAddr([2, 0, 0, 0, 9, 9]));
         state.links.get_mut("flat0").expect("a link").mac = other;
@@ -202,11 +202,11 @@ async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made
 #[tokio::test]
 async fn a_change_that_fails_blocks_neither_the_others_nor_add() {
     let node = TestNode::new("idc1").await;
-    let route = node.world.state().routes.iter().next().cloned();
+    let route = node.model.state().routes.iter().next().cloned();
     let route = route.expect("a route");
-    node.world.state().routes.clear();
-    node.world.state().sysctls.clear();
-    node.world.state().refused = Some(format!("add route {route}"));
+    node.model.state().routes.clear();
+    node.model.state().sysctls.clear();
+    node.model.state().refused = Some(format!("add route {route}"));
     let report = node.reconcile().await;
     assert!(!report.converged);
     assert_eq!(report.failed.len(), 1, "{report:?}");
@@ -218,7 +218,7 @@ async fn a_change_that_fails_blocks_neither_the_others_nor_add() {
         .add(&request("c1"))
         .await
         .expect("attaches meanwhile");
-    node.world.state().refused = None;
+    node.model.state().refused = None;
     node.advance(Duration::from_secs(1));
     assert!(node.reconcile().await.converged);
     assert!(node.engine.board().view().is_empty());
@@ -230,7 +230,7 @@ async fn what_is_undone_again_and_again_is_a_quarrel() {
     let forward = "ipv4/ip_forward".to_owned();
     // The first time was when the node came up.
     for _ in 0..2 {
-        node.world
+        node.model
             .state()
             .sysctls
             .insert(forward.clone(), "0".into());
@@ -238,7 +238,7 @@ async fn what_is_undone_again_and_again_is_a_quarrel() {
     }
     assert_eq!(node.engine.board().view()[0].code, "quarrel");
     assert!(node.engine.ready().is_err());
-    node.world
+    node.model
         .state()
         .sysctls
         .insert(forward.clone(), "0".into());
@@ -254,7 +254,7 @@ async fn what_is_undone_again_and_again_is_a_quarrel() {
 #[tokio::test]
 async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
     let node = TestNode::new("idc1").await;
-    node.world.state().going = 12;
+    node.model.state().going = 12;
     let first = node.reconciler.reconcile().await;
     assert!(!first.view.converged && first.again.is_some(), "{first:?}");
     assert!(first.view.problems.is_empty(), "{first:?}");
@@ -265,8 +265,8 @@ async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
 
 #[tokio::test]
 async fn a_foreign_bridge_is_not_touched() {
-    let world = ModelWorld::default().with_nic("eth0");
-    world.state().bridge = Some(crate::reconcile::BridgeRow {
+    let model = ModelNode::default().with_nic("eth0");
+    model.state().bridge = Some(crate::reconcile::BridgeRow {
         name: "br-flat".into(),
         datapath_type: String::new(),
         fail_mode: String::new(),
@@ -275,7 +275,7 @@ async fn a_foreign_bridge_is_not_touched() {
         strays: std::collections::BTreeMap::new(),
         mirrors: 0,
     });
-    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+    let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
     assert!(
         report
@@ -291,9 +291,9 @@ async fn a_foreign_bridge_is_not_touched() {
 async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_stays() {
     let node = TestNode::new("vpc1").await;
     let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
-    let has = |address: &str| node.world.state().addresses.contains(&on_port(address));
+    let has = |address: &str| node.model.state().addresses.contains(&on_port(address));
     assert!(has("172.30.16.1/20"));
-    node.world.state().addresses.insert(on_port("192.0.2.1/24"));
+    node.model.state().addresses.insert(on_port("192.0.2.1/24"));
     node.engine.update_spec(|spec| {
         for network in &mut spec.networks {
             network.ranges.retain(|r| r.prefix.is_ipv6());
@@ -309,11 +309,11 @@ async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_
 async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_leaves_too() {
     let node = TestNode::new("vpc1").await;
     let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
-    node.world.state().addresses.insert(on_port("192.0.2.1/24"));
+    node.model.state().addresses.insert(on_port("192.0.2.1/24"));
     // Another part of the plan, for the same machine, and a netd that remembers nothing.
     let node = node.restart("vpc2").await;
     node.reconcile().await;
-    let left: Vec<_> = node.world.state().addresses.iter().cloned().collect();
+    let left: Vec<_> = node.model.state().addresses.iter().cloned().collect();
     let v4 = |a: &&(String, ipnetwork::IpNetwork)| a.0 == "flat0" && a.1.is_ipv4();
     let left: Vec<_> = left.iter().filter(v4).collect();
     assert_eq!(left, [&on_port("172.30.32.1/20"), &on_port("192.0.2.1/24")]);
@@ -322,7 +322,7 @@ async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_leaves_t
 #[tokio::test]
 async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to_remove() {
     let node = TestNode::new("vpc1").await;
-    node.world.state().marked.clear();
+    node.model.state().marked.clear();
     node.engine.update_spec(|spec| {
         for network in &mut spec.networks {
             network.ranges.retain(|r| r.prefix.is_ipv6());
@@ -336,23 +336,23 @@ async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to
 async fn a_switch_that_tells_late_of_a_ports_number_is_waited_for_and_does_not_leave_netd_unready()
 {
     let node = TestNode::new("idc1").await;
-    node.world.state().ports.remove("eth0");
-    node.world.state().numberless = 5;
+    node.model.state().ports.remove("eth0");
+    node.model.state().numberless = 5;
     let report = node.reconcile().await;
     assert!(report.converged && report.problems.is_empty(), "{report:?}");
-    assert_eq!(node.world.state().numberless, 0);
+    assert_eq!(node.model.state().numberless, 0);
     assert!(node.engine.ports().is_ok());
 }
 
 #[tokio::test]
 async fn a_switch_that_never_tells_of_a_ports_number_is_told_of_and_looked_at_again() {
     let node = TestNode::new("idc1").await;
-    node.world.state().numberless = usize::MAX;
+    node.model.state().numberless = usize::MAX;
     let report = node.reconcile().await;
     assert!(node.engine.ports().is_err());
     // What has a problem is reconciled again soon.
     assert!(report.problems[0].contains("which numbers"), "{report:?}");
-    node.world.state().numberless = 0;
+    node.model.state().numberless = 0;
     assert!(node.reconcile().await.problems.is_empty());
     assert!(node.engine.ports().is_ok());
 }

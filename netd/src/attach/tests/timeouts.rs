@@ -13,7 +13,7 @@ const NOBODYS: u16 = 40_000;
 
 impl TestNode {
     fn zones(&self) -> BTreeMap<u16, ZoneTimeouts> {
-        self.world.state().zones.clone()
+        self.model.state().zones.clone()
     }
 
     fn zone_of(&self, container: &str) -> u16 {
@@ -64,7 +64,7 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
         (Some(Foreign), "replaced"),
     ] {
         {
-            let mut state = node.world.state();
+            let mut state = node.model.state();
             state.zones.remove(&zone);
             state.zones.extend(is.map(|is| (zone, is)));
             state.zones.insert(NOBODYS, Foreign);
@@ -74,7 +74,7 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
         assert_eq!(node.zones()[&zone], Ours, "{what}");
         assert_eq!(node.zones()[&NOBODYS], Foreign, "{what}");
     }
-    node.world.state().zones.clear();
+    node.model.state().zones.clear();
     assert_eq!(node.mends().await.len(), 1);
     assert_eq!(node.zones().len(), 2, "the container's and the way back's");
 }
@@ -83,7 +83,7 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
 async fn what_an_earlier_netd_left_of_a_dead_container_goes() {
     let node = TestNode::new("idc1").await;
     for left in [Ours, Stale] {
-        node.world.state().zones.insert(NOBODYS, left);
+        node.model.state().zones.insert(NOBODYS, left);
         let only = format!("set time-outs of conntrack zones none, delete those of {NOBODYS}");
         assert_eq!(node.mends().await, [only]);
         assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
@@ -96,7 +96,7 @@ async fn a_zone_whose_port_is_gone_is_not_set_again() {
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let gone: Vec<String> = state
             .ports
             .keys()
@@ -115,9 +115,9 @@ async fn a_zone_whose_port_is_gone_is_not_set_again() {
 
 #[tokio::test]
 async fn a_datapath_without_time_outs_is_asked_for_none() {
-    let world = ModelWorld::default().with_nic("eth0");
-    world.state().timeless = true;
-    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+    let model = ModelNode::default().with_nic("eth0");
+    model.state().timeless = true;
+    let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
     assert!(report.converged && report.problems.is_empty(), "{report:?}");
     assert_eq!(node.zones(), BTreeMap::new());

@@ -19,7 +19,7 @@ async fn node() -> TestNode {
 async fn settles(node: &TestNode, flows: &BTreeSet<Flow>) -> ReconcileView {
     let report = node.reconcile().await;
     assert!(report.converged, "{report:?}");
-    assert_eq!(node.world.state().flows, *flows);
+    assert_eq!(node.model.state().flows, *flows);
     assert_eq!(node.reconcile().await.applied, Vec::<String>::new());
     report
 }
@@ -27,9 +27,9 @@ async fn settles(node: &TestNode, flows: &BTreeSet<Flow>) -> ReconcileView {
 #[tokio::test]
 async fn a_controller_goes_and_the_flows_that_it_cost_come_back() {
     let node = node().await;
-    let flows = node.world.state().flows.clone();
+    let flows = node.model.state().flows.clone();
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let bridge = state.bridge.as_mut().expect("a bridge");
         bridge.strays = BTreeMap::from([("controller".into(), "x".into())]);
         state.flows.clear();
@@ -41,9 +41,9 @@ async fn a_controller_goes_and_the_flows_that_it_cost_come_back() {
 #[tokio::test]
 async fn a_bridge_that_forwards_by_itself_is_stopped_before_all_else() {
     let node = node().await;
-    let flows = node.world.state().flows.clone();
+    let flows = node.model.state().flows.clone();
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let bridge = state.bridge.as_mut().expect("a bridge");
         bridge.fail_mode = String::new();
         // What Open vSwitch makes of that when it starts.
@@ -63,10 +63,10 @@ async fn a_bridge_that_forwards_by_itself_is_stopped_before_all_else() {
 async fn a_flow_of_somebody_else_is_deleted_and_learned_ones_stay() {
     let node = node().await;
     let learned = Flow::new(3, 150).cookie(flatnet_types::marks::LEARNED_COOKIE);
-    let mut flows = node.world.state().flows.clone();
+    let mut flows = node.model.state().flows.clone();
     flows.insert(learned.clone());
-    node.world.state().flows.insert(learned);
-    node.world.state().flows.insert(Flow::new(0, 7).cookie(42));
+    node.model.state().flows.insert(learned);
+    node.model.state().flows.insert(Flow::new(0, 7).cookie(42));
     let report = settles(&node, &flows).await;
     let only = "delete foreign flows: cookie=0x2a,table=0,priority=7";
     assert_eq!(report.applied, [only]);
@@ -75,9 +75,9 @@ async fn a_flow_of_somebody_else_is_deleted_and_learned_ones_stay() {
 #[tokio::test]
 async fn what_no_database_keeps_is_set_back() {
     let node = node().await;
-    let flows = node.world.state().flows.clone();
+    let flows = node.model.state().flows.clone();
     let port = {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let port = state.ports.keys().find(|n| n.starts_with("fn")).cloned();
         let port = port.expect("a container's port");
         state.switch.fragments = Some(FragMode::Drop);
@@ -99,9 +99,9 @@ async fn what_no_database_keeps_is_set_back() {
 #[tokio::test]
 async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
     let node = node().await;
-    let flows = node.world.state().flows.clone();
+    let flows = node.model.state().flows.clone();
     for name in ["eth0", "flat0"] {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let port = state.ports.get_mut(name).expect("a port");
         port.strays
             .insert("ingress_policing_rate".into(), "1".into());
@@ -115,7 +115,7 @@ async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
 async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() {
     let node = node().await;
     let waits = |seconds, scripts: &[&str]| {
-        node.world.state().switch.restore = Some(Restore {
+        node.model.state().switch.restore = Some(Restore {
             since: Duration::from_secs(seconds),
             scripts: scripts.iter().map(|s| (*s).to_owned()).collect(),
         });
@@ -129,7 +129,7 @@ async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() 
     }
     waits(2, &[]);
     // Its flows are not in yet.
-    let first = node.world.state().flows.pop_first();
+    let first = node.model.state().flows.pop_first();
     let report = node.reconcile().await;
     assert!(first.is_some() && report.converged);
     let last = report.applied.last().map(String::as_str);
@@ -144,7 +144,7 @@ async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() 
 async fn a_mirror_and_a_foreign_port_are_named_and_left_to_who_made_them() {
     let node = node().await;
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         state.bridge.as_mut().expect("a bridge").mirrors = 1;
         let mut port = state.ports["eth0"].clone();
         port.row.name = "tap0".into();

@@ -21,16 +21,16 @@ use super::ask::{AskFlows, Here, here, questions};
 use super::facts::{Answers, Seen, facts};
 use crate::attach::Engine;
 use crate::attach::plan::host_ifname;
-use crate::reconcile::{HOST_PORT, NodeWorld, Reconciler};
+use crate::node_ops::NodeOpsError;
+use crate::reconcile::{HOST_PORT, ReconcileOps, Reconciler};
 use crate::view::attachment;
-use crate::world::WorldError;
 
 /// Answers for packets of one node.
-pub struct NodeTracer<W: NodeWorld> {
+pub struct NodeTracer<N: ReconcileOps> {
     /// Who is attached.
-    pub engine: Engine<W>,
+    pub engine: Engine<N>,
     /// What would be changed.
-    pub reconciler: Arc<Reconciler<W>>,
+    pub reconciler: Arc<Reconciler<N>>,
     /// The node's kernel.
     pub kernel: Kernel,
     /// Where Open vSwitch's sockets are.
@@ -39,17 +39,17 @@ pub struct NodeTracer<W: NodeWorld> {
     pub bridge: String,
 }
 
-impl<W: NodeWorld> Tracer for NodeTracer<W> {
+impl<N: ReconcileOps> Tracer for NodeTracer<N> {
     fn trace(
         &self,
         packet: Packet,
-    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, WorldError>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, NodeOpsError>> + Send + '_>> {
         Box::pin(self.look(packet))
     }
 }
 
-impl<W: NodeWorld> NodeTracer<W> {
-    async fn look(&self, packet: Packet) -> Result<NodeFacts, WorldError> {
+impl<N: ReconcileOps> NodeTracer<N> {
+    async fn look(&self, packet: Packet) -> Result<NodeFacts, NodeOpsError> {
         let (actual, plan) = self.reconciler.dry_run().await?;
         let spec = self.engine.spec();
         let records = self.engine.ipam().list();
@@ -57,7 +57,7 @@ impl<W: NodeWorld> NodeTracer<W> {
             .iter()
             .map(|r| {
                 let name = host_ifname(r.generation);
-                attachment(r, self.engine.world().port_number(name.as_str()))
+                attachment(r, self.engine.node().port_number(name.as_str()))
             })
             .collect();
         let src = here(&spec, &attachments, packet.src);

@@ -8,8 +8,8 @@ use flatnet_types::api::view::{AttachmentState, AttachmentView};
 use super::ask::{AskFlows, Here, here, questions};
 use super::facts::{Answers, Seen, facts};
 use crate::flows::NodePorts;
+use crate::node_ops::PortRow;
 use crate::reconcile::{Actual, ActualPort, LinkActual, Op, Plan, RouteActual, Subject};
-use crate::world::PortRow;
 
 fn spec(node: &str) -> flatnet_plan::NodeSpec {
     let plan = flatnet_plan::load(include_str!("../../../../examples/lab.yaml")).expect("it");

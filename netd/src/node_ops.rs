@@ -19,7 +19,7 @@ use thiserror::Error;
 
 /// What a step could not do.
 #[derive(Debug, Error)]
-pub enum WorldError {
+pub enum NodeOpsError {
     /// The container's network namespace cannot be used.
     #[error(transparent)]
     Netns(#[from] NetnsError),
@@ -62,7 +62,7 @@ pub enum WorldError {
     },
 }
 
-impl WorldError {
+impl NodeOpsError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -83,7 +83,7 @@ impl WorldError {
 }
 
 /// An effect that was begun: it goes on whether or not it is awaited.
-pub type Pending = Pin<Box<dyn Future<Output = Result<(), WorldError>> + Send>>;
+pub type Pending = Pin<Box<dyn Future<Output = Result<(), NodeOpsError>> + Send>>;
 
 /// The link of an attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -153,15 +153,15 @@ pub struct ContainerActual {
 }
 
 /// The effects of ADD, DEL and CHECK. Every one that deletes treats the absent as done.
-pub trait World: Send + Sync + 'static {
+pub trait NodeOps: Send + Sync + 'static {
     /// An open network namespace.
     type Netns: Clone + Send + Sync;
 
     /// Opens a container's namespace and checks that it is one.
     ///
     /// # Errors
-    /// [`WorldError::Netns`].
-    fn open_netns(&self, path: &NetnsPath) -> Result<Self::Netns, WorldError>;
+    /// [`NodeOpsError::Netns`].
+    fn open_netns(&self, path: &NetnsPath) -> Result<Self::Netns, NodeOpsError>;
 
     /// Sends meters and flows at once; the future resolves when the switch has them.
     fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending;
@@ -174,7 +174,7 @@ pub trait World: Send + Sync + 'static {
         &self,
         netns: &Self::Netns,
         link: &LinkPlan,
-    ) -> impl Future<Output = Result<(), WorldError>> + Send;
+    ) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
     /// Gives the container's end its addresses and routes. Returns the destinations of default
     /// routes that another interface of the container has already: the first one keeps them.
@@ -183,7 +183,7 @@ pub trait World: Send + Sync + 'static {
         netns: &Self::Netns,
         link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> impl Future<Output = Result<Vec<IpNetwork>, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Vec<IpNetwork>, NodeOpsError>> + Send;
 
     /// Makes the port of the bridge, waits until the switch has it, and gives the OpenFlow
     /// number that the switch chose for it: the one that was asked for, unless another port
@@ -193,26 +193,26 @@ pub trait World: Send + Sync + 'static {
         &self,
         row: &PortRow,
         zone: Option<u16>,
-    ) -> impl Future<Output = Result<u32, WorldError>> + Send;
+    ) -> impl Future<Output = Result<u32, NodeOpsError>> + Send;
 
     /// The OpenFlow number of a port, as the switch says it; `None` if it has no such port, or
     /// does not answer.
     fn port_number(&self, name: &str) -> Option<u32>;
 
-    /// Takes a port out of the bridge, also one whose [`World::add_port`] was dropped while
+    /// Takes a port out of the bridge, also one whose [`NodeOps::add_port`] was dropped while
     /// it ran, and the time-outs of its zone with it.
     fn delete_port(
         &self,
         name: &str,
         zone: Option<u16>,
-    ) -> impl Future<Output = Result<(), WorldError>> + Send;
+    ) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
     /// Deletes the link with this name and index.
     fn delete_link(
         &self,
         name: &IfName,
         ifindex: u32,
-    ) -> impl Future<Output = Result<(), WorldError>> + Send;
+    ) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
     /// Sends frames from the bridge. Nobody waits for them.
     fn announce(&self, packets: Vec<PacketOut>);
@@ -222,7 +222,7 @@ pub trait World: Send + Sync + 'static {
         &self,
         netns: &Self::Netns,
         ifname: &IfName,
-    ) -> impl Future<Output = Result<Option<ContainerActual>, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Option<ContainerActual>, NodeOpsError>> + Send;
 
     /// Whether a process runs in the namespace.
     fn is_inhabited(&self, netns: &Self::Netns) -> impl Future<Output = bool> + Send;
@@ -232,11 +232,13 @@ pub trait World: Send + Sync + 'static {
         &self,
         name: &IfName,
         ifindex: u32,
-    ) -> impl Future<Output = Result<Option<bool>, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Option<bool>, NodeOpsError>> + Send;
 
     /// The neighbours of the host that have this MAC, as its kernel knows them.
-    fn bearers(&self, mac: MacAddr)
-    -> impl Future<Output = Result<Vec<IpAddr>, WorldError>> + Send;
+    fn bearers(
+        &self,
+        mac: MacAddr,
+    ) -> impl Future<Output = Result<Vec<IpAddr>, NodeOpsError>> + Send;
 
     /// The port's rows as they are; none: there is no such port.
     fn observe_port(&self, name: &str) -> Option<PortRow>;
@@ -245,5 +247,5 @@ pub trait World: Send + Sync + 'static {
     fn observe_flows(
         &self,
         cookie: u64,
-    ) -> impl Future<Output = Result<Vec<Flow>, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Flow>, NodeOpsError>> + Send;
 }

@@ -6,27 +6,27 @@ use std::path::Path;
 use flatnet_ipam::{Config, Ipam, Recovery, StoreError};
 use flatnet_types::Timestamp;
 
-use crate::real::RealWorld;
+use crate::real::RealNode;
 
 /// The world of the daemon.
 #[cfg(not(feature = "faults"))]
-pub(crate) type Live = RealWorld;
+pub(crate) type DaemonNode = RealNode;
 /// The world of the daemon.
 #[cfg(feature = "faults")]
-pub(crate) type Live = crate::faults::Faulty<RealWorld>;
+pub(crate) type DaemonNode = crate::faults::FaultyNode<RealNode>;
 
 #[cfg(not(feature = "faults"))]
-pub(crate) fn world(real: RealWorld) -> Live {
+pub(crate) fn wrap(real: RealNode) -> DaemonNode {
     real
 }
 
 #[cfg(feature = "faults")]
-pub(crate) fn world(real: RealWorld) -> Live {
-    crate::faults::Faulty::new(real, crate::faults::Orders::from_env())
+pub(crate) fn wrap(real: RealNode) -> DaemonNode {
+    crate::faults::FaultyNode::new(real, crate::faults::Orders::from_env())
 }
 
 #[cfg(not(feature = "faults"))]
-pub(crate) fn store(
+pub(crate) fn open_store(
     path: &Path,
     config: Config,
     boot_id: &str,
@@ -36,7 +36,7 @@ pub(crate) fn store(
 }
 
 #[cfg(feature = "faults")]
-pub(crate) fn store(
+pub(crate) fn open_store(
     path: &Path,
     config: Config,
     boot_id: &str,

@@ -9,25 +9,27 @@ use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
 use super::order::{Action, Orders};
-use crate::reconcile::{Actual, NodeWorld, Op};
-use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
+use crate::node_ops::{
+    ContainerActual, ContainerPlan, LinkPlan, NodeOps, NodeOpsError, Pending, PortRow,
+};
+use crate::reconcile::{Actual, Op, ReconcileOps};
 
 /// A world with orders. What is not an effect goes to the world itself.
 #[derive(Clone)]
-pub struct Faulty<W> {
-    inner: W,
+pub struct FaultyNode<N> {
+    inner: N,
     orders: Orders,
 }
 
-impl<W> Deref for Faulty<W> {
-    type Target = W;
-    fn deref(&self) -> &W {
+impl<N> Deref for FaultyNode<N> {
+    type Target = N;
+    fn deref(&self) -> &N {
         &self.inner
     }
 }
 
-fn injected(step: &'static str) -> WorldError {
-    WorldError::Injected { step }
+fn injected(step: &'static str) -> NodeOpsError {
+    NodeOpsError::Injected { step }
 }
 
 /// Does a step as it is ordered. A future does nothing until it is awaited, so what is
@@ -35,8 +37,8 @@ fn injected(step: &'static str) -> WorldError {
 async fn done<T>(
     step: &'static str,
     action: Action,
-    run: impl Future<Output = Result<T, WorldError>>,
-) -> Result<T, WorldError> {
+    run: impl Future<Output = Result<T, NodeOpsError>>,
+) -> Result<T, NodeOpsError> {
     match action {
         Action::Pass => run.await,
         Action::FailBefore => Err(injected(step)),
@@ -57,22 +59,22 @@ async fn done<T>(
     }
 }
 
-impl<W: World> Faulty<W> {
+impl<N: NodeOps> FaultyNode<N> {
     /// A world and its orders.
-    pub fn new(inner: W, orders: Orders) -> Self {
+    pub fn new(inner: N, orders: Orders) -> Self {
         Self { inner, orders }
     }
 
     async fn around<T>(
         &self,
         step: &'static str,
-        run: impl Future<Output = Result<T, WorldError>>,
-    ) -> Result<T, WorldError> {
+        run: impl Future<Output = Result<T, NodeOpsError>>,
+    ) -> Result<T, NodeOpsError> {
         done(step, self.orders.take(step), run).await
     }
 
     /// An effect that is begun by the call itself, in the order of calls.
-    fn begun(&self, step: &'static str, begin: impl FnOnce(&W) -> Pending) -> Pending {
+    fn begun(&self, step: &'static str, begin: impl FnOnce(&N) -> Pending) -> Pending {
         match self.orders.take(step) {
             Action::Kill => super::die(),
             Action::FailBefore => Box::pin(async move { Err(injected(step)) }),
@@ -84,37 +86,37 @@ impl<W: World> Faulty<W> {
     }
 }
 
-impl<W: World> World for Faulty<W> {
-    type Netns = W::Netns;
+impl<N: NodeOps> NodeOps for FaultyNode<N> {
+    type Netns = N::Netns;
 
-    fn open_netns(&self, path: &NetnsPath) -> Result<W::Netns, WorldError> {
+    fn open_netns(&self, path: &NetnsPath) -> Result<N::Netns, NodeOpsError> {
         self.inner.open_netns(path)
     }
 
     fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending {
-        self.begun("send_flows", |world| world.send_flows(meters, flows))
+        self.begun("send_flows", |node| node.send_flows(meters, flows))
     }
 
     fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending {
-        self.begun("delete_flows", |world| world.delete_flows(cookie, meters))
+        self.begun("delete_flows", |node| node.delete_flows(cookie, meters))
     }
 
-    async fn create_link(&self, netns: &W::Netns, link: &LinkPlan) -> Result<(), WorldError> {
+    async fn create_link(&self, netns: &N::Netns, link: &LinkPlan) -> Result<(), NodeOpsError> {
         self.around("create_link", self.inner.create_link(netns, link))
             .await
     }
 
     async fn configure(
         &self,
-        netns: &W::Netns,
+        netns: &N::Netns,
         link: &LinkPlan,
         container: &ContainerPlan,
-    ) -> Result<Vec<IpNetwork>, WorldError> {
+    ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         self.around("configure", self.inner.configure(netns, link, container))
             .await
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
         self.around("add_port", self.inner.add_port(row, zone))
             .await
     }
@@ -123,12 +125,12 @@ impl<W: World> World for Faulty<W> {
         self.inner.port_number(name)
     }
 
-    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {
         self.around("delete_port", self.inner.delete_port(name, zone))
             .await
     }
 
-    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
+    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), NodeOpsError> {
         self.around("delete_link", self.inner.delete_link(name, ifindex))
             .await
     }
@@ -139,9 +141,9 @@ impl<W: World> World for Faulty<W> {
 
     async fn observe_container(
         &self,
-        netns: &W::Netns,
+        netns: &N::Netns,
         ifname: &IfName,
-    ) -> Result<Option<ContainerActual>, WorldError> {
+    ) -> Result<Option<ContainerActual>, NodeOpsError> {
         self.around(
             "observe_container",
             self.inner.observe_container(netns, ifname),
@@ -149,16 +151,16 @@ impl<W: World> World for Faulty<W> {
         .await
     }
 
-    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, NodeOpsError> {
         self.around("link_up", self.inner.link_up(name, ifindex))
             .await
     }
 
-    async fn is_inhabited(&self, netns: &W::Netns) -> bool {
+    async fn is_inhabited(&self, netns: &N::Netns) -> bool {
         self.inner.is_inhabited(netns).await
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
         self.around("bearers", self.inner.bearers(mac)).await
     }
 
@@ -166,21 +168,21 @@ impl<W: World> World for Faulty<W> {
         self.inner.observe_port(name)
     }
 
-    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
+    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, NodeOpsError> {
         self.around("observe_flows", self.inner.observe_flows(cookie))
             .await
     }
 }
 
-impl<W: NodeWorld> NodeWorld for Faulty<W> {
-    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+impl<N: ReconcileOps> ReconcileOps for FaultyNode<N> {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
         self.around("observe", self.inner.observe(sysctls)).await
     }
 
-    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+    async fn apply(&self, op: &Op) -> Result<(), NodeOpsError> {
         self.around("apply", self.inner.apply(op)).await
     }
-    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), NodeOpsError> {
         self.around("change_flows", self.inner.change_flows(ops))
             .await
     }
