@@ -2,7 +2,7 @@
 
 use flatnet_types::AttachmentKey;
 
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
 
 /// The first characters of the names of the links that netd makes for containers.
 pub const LINK_PREFIX: &str = "fn";
@@ -39,21 +39,21 @@ pub fn is_of_container(name: &str, alias: Option<&str>) -> bool {
 }
 
 /// What an attachment's port says of itself in the database.
-pub fn port_ids(holding: &Holding) -> Vec<(String, String)> {
-    let addresses: Vec<String> = holding
+pub fn port_ids(attachment: &Attachment) -> Vec<(String, String)> {
+    let addresses: Vec<String> = attachment
         .addresses
         .iter()
         .map(|a| a.address.ip().to_string())
         .collect();
-    let pod = &holding.detail.pod;
+    let pod = &attachment.detail.pod;
     let mut ids = vec![
         (OWNER, OWNER_NETD.to_owned()),
-        (GENERATION, holding.generation.to_string()),
-        ("flatnet-network", holding.key.network.to_string()),
-        ("flatnet-container", holding.key.container_id.to_string()),
-        ("flatnet-ifname", holding.key.ifname.to_string()),
+        (GENERATION, attachment.generation.to_string()),
+        ("flatnet-network", attachment.key.network.to_string()),
+        ("flatnet-container", attachment.key.container_id.to_string()),
+        ("flatnet-ifname", attachment.key.ifname.to_string()),
         ("flatnet-addresses", addresses.join(" ")),
-        ("attached-mac", holding.detail.mac.to_string()),
+        ("attached-mac", attachment.detail.mac.to_string()),
     ];
     if !pod.name.is_empty() {
         ids.push(("flatnet-pod", format!("{}/{}", pod.namespace, pod.name)));

@@ -13,7 +13,7 @@ use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
 use crate::node_ops::{
-    ContainerActual, ContainerPlan, LinkPlan, NodeOps, NodeOpsError, Pending, PortRow,
+    ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
 };
 use crate::reconcile::{
     ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual, SwitchActual,
@@ -34,7 +34,7 @@ pub(crate) enum Fault {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) links: BTreeMap<String, LinkActual>,
-    pub(crate) containers: BTreeMap<(String, String), ContainerPlan>,
+    pub(crate) containers: BTreeMap<(String, String), InterfaceSpec>,
     pub(crate) ports: BTreeMap<String, ActualPort>,
     pub(crate) bridge: Option<BridgeRow>,
     pub(crate) flows: BTreeSet<Flow>,
@@ -43,18 +43,18 @@ pub(crate) struct State {
     /// Conntrack zones with time-outs.
     pub(crate) zones: BTreeMap<u16, ZoneTimeouts>,
     /// The datapath has no time-outs by zone.
-    pub(crate) timeless: bool,
+    pub(crate) without_timeouts: bool,
     pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
     /// Packets that were sent to tell the neighbours.
     pub(crate) announced: Vec<PacketOut>,
     /// In so many looks the switch has not said yet which numbers ports have.
-    pub(crate) numberless: usize,
+    pub(crate) observations_without_numbers: usize,
     /// In so many looks one more container has gone that left a flow.
-    pub(crate) going: u16,
+    pub(crate) departing: u16,
     /// Interfaces that bonds of Open vSwitch, or other bridges, have.
     pub(crate) elsewhere: BTreeMap<String, Elsewhere>,
     /// OpenFlow numbers that ports of somebody else have.
-    pub(crate) taken: BTreeSet<u32>,
+    pub(crate) taken_numbers: BTreeSet<u32>,
     /// Those that netd made, as the kernel keeps it.
     pub(crate) marked: BTreeSet<(String, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
@@ -63,7 +63,7 @@ pub(crate) struct State {
     /// What the host's kernel knows of its neighbours.
     pub(crate) neighbours: BTreeMap<IpAddr, MacAddr>,
     /// The namespaces in which a process runs.
-    pub(crate) inhabited: BTreeSet<String>,
+    pub(crate) with_process: BTreeSet<String>,
     pub(crate) calls: Vec<&'static str>,
     /// The k-th call from now goes wrong, and with `every`, all after it too.
     pub(crate) fault: Option<(usize, Fault)>,
@@ -272,7 +272,7 @@ impl State {
     /// that has another one; else the port keeps its own, or gets the lowest that is free.
     fn number_for(&self, row: &PortRow) -> u32 {
         let others = |number: u32| {
-            self.taken.contains(&number)
+            self.taken_numbers.contains(&number)
                 || self
                     .ports
                     .values()
@@ -331,14 +331,14 @@ impl NodeOps for ModelNode {
         })
     }
 
-    async fn create_link(&self, netns: &String, link: &LinkPlan) -> Result<(), NodeOpsError> {
+    async fn create_link(&self, netns: &String, link: &LinkSpec) -> Result<(), NodeOpsError> {
         self.step("create_link", |state| {
             let end = (netns.clone(), link.container_name.to_string());
             if state.containers.contains_key(&end) {
                 let name = link.container_name.clone();
                 return Err(flatnet_kernel::LinkError::ContainerNameTaken { name }.into());
             }
-            let plan = ContainerPlan {
+            let plan = InterfaceSpec {
                 ifname: link.container_name.clone(),
                 addresses: Vec::new(),
                 routes: Vec::new(),
@@ -372,8 +372,8 @@ impl NodeOps for ModelNode {
     async fn configure(
         &self,
         netns: &String,
-        _link: &LinkPlan,
-        container: &ContainerPlan,
+        _link: &LinkSpec,
+        container: &InterfaceSpec,
     ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         self.step("configure", |state| {
             let mut plan = container.clone();
@@ -395,7 +395,7 @@ impl NodeOps for ModelNode {
     async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
         self.step("add_port", |state| {
             state.put_port(row);
-            let zone = zone.filter(|_| !state.timeless);
+            let zone = zone.filter(|_| !state.without_timeouts);
             state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Ours)));
             // The switch sees a port before its link, as long as the link comes soon.
             Ok(state.ports[&row.name]
@@ -430,8 +430,8 @@ impl NodeOps for ModelNode {
         self.state().announced.extend(packets);
     }
 
-    async fn is_inhabited(&self, netns: &String) -> bool {
-        self.state().inhabited.contains(netns)
+    async fn has_process(&self, netns: &String) -> bool {
+        self.state().with_process.contains(netns)
     }
 
     async fn observe_container(
@@ -470,7 +470,7 @@ impl NodeOps for ModelNode {
         Ok(link.map(|l| l.up))
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
+    async fn neighbours_with_mac(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
         let state = self.state();
         let of_it = state.neighbours.iter().filter(|(_, m)| **m == mac);
         Ok(of_it.map(|(ip, _)| *ip).collect())

@@ -87,7 +87,7 @@ pub type Pending = Pin<Box<dyn Future<Output = Result<(), NodeOpsError>> + Send>
 
 /// The link of an attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LinkPlan {
+pub struct LinkSpec {
     /// The host's end, the port of the bridge.
     pub host_name: IfName,
     /// Its index, so that it can be told from any other link of that name.
@@ -106,7 +106,7 @@ pub struct LinkPlan {
 
 /// What the container's interface bears.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ContainerPlan {
+pub struct InterfaceSpec {
     /// Name of the interface inside the container.
     pub ifname: IfName,
     /// Addresses with their prefix lengths.
@@ -173,7 +173,7 @@ pub trait NodeOps: Send + Sync + 'static {
     fn create_link(
         &self,
         netns: &Self::Netns,
-        link: &LinkPlan,
+        link: &LinkSpec,
     ) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
     /// Gives the container's end its addresses and routes. Returns the destinations of default
@@ -181,8 +181,8 @@ pub trait NodeOps: Send + Sync + 'static {
     fn configure(
         &self,
         netns: &Self::Netns,
-        link: &LinkPlan,
-        container: &ContainerPlan,
+        link: &LinkSpec,
+        container: &InterfaceSpec,
     ) -> impl Future<Output = Result<Vec<IpNetwork>, NodeOpsError>> + Send;
 
     /// Makes the port of the bridge, waits until the switch has it, and gives the OpenFlow
@@ -225,7 +225,7 @@ pub trait NodeOps: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<ContainerActual>, NodeOpsError>> + Send;
 
     /// Whether a process runs in the namespace.
-    fn is_inhabited(&self, netns: &Self::Netns) -> impl Future<Output = bool> + Send;
+    fn has_process(&self, netns: &Self::Netns) -> impl Future<Output = bool> + Send;
 
     /// Whether the host's link of this name and index is up; none: there is no such link.
     fn link_up(
@@ -235,7 +235,7 @@ pub trait NodeOps: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<bool>, NodeOpsError>> + Send;
 
     /// The neighbours of the host that have this MAC, as its kernel knows them.
-    fn bearers(
+    fn neighbours_with_mac(
         &self,
         mac: MacAddr,
     ) -> impl Future<Output = Result<Vec<IpAddr>, NodeOpsError>> + Send;

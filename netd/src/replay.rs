@@ -140,8 +140,8 @@ impl<N: NodeOps> Replayer<N> {
 
     async fn detach(&self, entry: &Entry) -> Result<bool, AttachError> {
         // One that is gone already, or was made after that DEL, is left alone.
-        let meant = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
-        let done = self.engine.del_if(&entry.del.request.key, meant).await?;
+        let applies = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
+        let done = self.engine.del_if(&entry.del.request.key, applies).await?;
         Ok(done.existed)
     }
 

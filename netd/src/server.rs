@@ -226,7 +226,7 @@ where
     };
     let span = span(&request);
     let task = tokio::spawn(run(app.engine, request).instrument(span.clone()));
-    let result = task.await.unwrap_or(Err(AttachError::Cut));
+    let result = task.await.unwrap_or(Err(AttachError::Interrupted));
     let code = result.as_ref().err().map_or(0, AttachError::cni_code);
     app.metrics.call(command, code, started.elapsed());
     match result {

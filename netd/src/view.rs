@@ -13,7 +13,7 @@ use flatnet_types::api::view::{
 };
 
 use crate::attach::Engine;
-use crate::attach::plan::{asked_number, host_ifname};
+use crate::attach::plan::{host_ifname, requested_port_number};
 use crate::reconcile::{Actual, Plan, ReconcileOps};
 
 /// Refreshes the metrics that are read and not counted.
@@ -37,7 +37,7 @@ pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
         },
         generation: record.generation,
         host_ifname: host_ifname(record.generation),
-        ofport: number.unwrap_or_else(|| asked_number(record.generation)),
+        ofport: number.unwrap_or_else(|| requested_port_number(record.generation)),
         created_at: record.created_at,
         detail: serde_json::from_value(record.detail.clone()).ok(),
     }

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::engine::Engine;
 use super::error::AttachError;
 use super::macs;
-use super::plan::{self, AttachPlan, Holding, host_ifindex, host_ifname};
+use super::plan::{self, Attachment, AttachmentSpec, host_ifindex, host_ifname};
 use crate::flows::NodePorts;
 use crate::node_ops::{NodeOps, NodeOpsError};
 
@@ -59,12 +59,12 @@ impl<N: NodeOps> Engine<N> {
             Err(ReserveError::Exists { record })
                 if !self.has_link_of(&record).await? || self.has_spooled_del(&record).await =>
             {
-                self.take_away(&record).await?;
+                self.tear_down(&record).await?;
                 reserve()?
             }
             other => other?,
         };
-        let holding = Holding {
+        let attachment = Attachment {
             key: request.key.clone(),
             network: wanted.network,
             generation: reservation.generation,
@@ -72,33 +72,35 @@ impl<N: NodeOps> Engine<N> {
             detail: plan::detail(request, mtu, &reservation),
             addresses: reservation.addresses,
         };
-        let plan = match plan::plan(&spec, &ports, &holding) {
-            Ok(plan) => plan,
+        let target = match plan::plan(&spec, &ports, &attachment) {
+            Ok(target) => target,
             Err(e) => {
-                self.give_back(&holding).await;
+                self.release_reservation(&attachment).await;
                 return Err(e);
             }
         };
-        match self.make(&netns, &holding, &plan, durable).await {
-            Ok(left_out) => {
-                self.made().made(holding.generation);
-                self.node().announce(plan.announcements);
-                if !holding.detail.trunk.is_empty() {
-                    self.mend_soon();
+        match self.create(&netns, &attachment, &target, durable).await {
+            Ok(skipped_routes) => {
+                self.add_log().record(attachment.generation);
+                self.node().announce(target.announcements);
+                if !attachment.detail.trunk.is_empty() {
+                    self.request_repair();
                 }
                 info!(
-                    addresses = ?plan.container.addresses,
-                    port = %plan.link.host_name,
-                    generation = holding.generation,
+                    addresses = ?target.container.addresses,
+                    port = %target.link.host_name,
+                    generation = attachment.generation,
                     "attached"
                 );
-                let mut reply = plan.reply;
-                reply.routes.retain(|route| !left_out.contains(&route.dst));
+                let mut reply = target.reply;
+                reply
+                    .routes
+                    .retain(|route| !skipped_routes.contains(&route.dst));
                 Ok(reply)
             }
             Err(e) => {
-                warn!(error = %e, generation = holding.generation, "attach failed; undoing it");
-                self.undo(&holding, &plan).await;
+                warn!(error = %e, generation = attachment.generation, "attach failed; undoing it");
+                self.roll_back(&attachment, &target).await;
                 Err(e)
             }
         }
@@ -111,92 +113,95 @@ impl<N: NodeOps> Engine<N> {
     /// they are in, a port lets nothing through.
     ///
     /// Gives the destinations that are another interface's of the container.
-    async fn make(
+    async fn create(
         &self,
         netns: &N::Netns,
-        holding: &Holding,
-        plan: &AttachPlan,
+        attachment: &Attachment,
+        target: &AttachmentSpec,
         reserved: flatnet_ipam::Durable,
     ) -> Result<Vec<IpNetwork>, AttachError> {
         let node = self.node();
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
         let meanwhile = async {
-            step("create the link", node.create_link(netns, &plan.link).await)?;
+            step(
+                "create the link",
+                node.create_link(netns, &target.link).await,
+            )?;
             done("link");
-            let configured = node.configure(netns, &plan.link, &plan.container).await;
-            let left_out = step("configure the container's interface", configured)?;
+            let configured = node.configure(netns, &target.link, &target.container).await;
+            let skipped_routes = step("configure the container's interface", configured)?;
             done("addresses");
             reserved.await?;
             done("reserved");
             // From here on the attachment is whole but for its port and flows. A crash now is
             // repaired by the next start, which finds it committed.
             self.ipam()
-                .commit(&holding.key, holding.generation)?
+                .commit(&attachment.key, attachment.generation)?
                 .await?;
             done("committed");
-            Ok::<_, AttachError>(left_out)
+            Ok::<_, AttachError>(skipped_routes)
         };
         let port = async {
-            let added = node.add_port(&plan.row, plan.zone()).await;
+            let added = node.add_port(&target.row, target.zone()).await;
             let number = step("add the port to the bridge", added)?;
             done("port");
             // Flows name the number that the switch has given, never one that was guessed.
-            let flows = node.send_flows(&plan.meters, &plan.flows_at(number));
+            let flows = node.send_flows(&target.meters, &target.flows_at(number));
             step("install the flows", flows.await)?;
             done("flows");
-            if number != plan.row.number {
+            if number != target.row.number {
                 // The row is to ask for the number that the port has, or the switch would move
                 // the port once the other one is free.
-                self.mend_soon();
+                self.request_repair();
             }
             Ok::<(), AttachError>(())
         };
         // Polled in this order, so the transaction is on its way before the link is made. One
         // that fails drops the other; `NodeOps::delete_port` sees also what is on its way.
-        let ((), left_out) = tokio::try_join!(biased; port, meanwhile)?;
-        Ok(left_out)
+        let ((), skipped_routes) = tokio::try_join!(biased; port, meanwhile)?;
+        Ok(skipped_routes)
     }
 
     /// Takes away what an ADD made so far, last first; each part whether or not it was made.
-    pub(super) async fn undo(&self, holding: &Holding, plan: &AttachPlan) {
+    pub(super) async fn roll_back(&self, attachment: &Attachment, target: &AttachmentSpec) {
         let node = self.node();
-        let meters: Vec<u32> = plan.meters.iter().map(|m| m.id).collect();
+        let meters: Vec<u32> = target.meters.iter().map(|m| m.id).collect();
         // Before the port goes: nobody else is to find flows at its number.
-        let flows = node.delete_flows(plan.cookie(), &meters);
-        if let Err(e) = node.delete_port(&plan.row.name, plan.zone()).await {
-            warn!(error = %e, port = plan.row.name, "the port stays until the next reconcile");
-            self.mend_soon();
+        let flows = node.delete_flows(target.cookie(), &meters);
+        if let Err(e) = node.delete_port(&target.row.name, target.zone()).await {
+            warn!(error = %e, port = target.row.name, "the port stays until the next reconcile");
+            self.request_repair();
         }
         let unlinked = node
-            .delete_link(&plan.link.host_name, plan.link.host_ifindex)
+            .delete_link(&target.link.host_name, target.link.host_ifindex)
             .await;
         if let Err(e) = flows.await {
             warn!(error = %e, "the flows stay until the next reconcile");
-            self.mend_soon();
+            self.request_repair();
         }
         match unlinked {
             // The link is what a container could still use: as long as it may be there, the
             // address stays reserved, and the reconciler goes on.
             Err(e) => {
                 warn!(error = %e, "the link stays, and its address, until the next reconcile");
-                self.doom(&holding.key, holding.generation);
+                self.defer_cleanup(&attachment.key, attachment.generation);
             }
-            Ok(()) => self.give_back(holding).await,
+            Ok(()) => self.release_reservation(attachment).await,
         }
     }
 
-    async fn give_back(&self, holding: &Holding) {
+    async fn release_reservation(&self, attachment: &Attachment) {
         let released = match self
             .ipam()
-            .abort(&holding.key, holding.generation, self.now())
+            .abort(&attachment.key, attachment.generation, self.now())
         {
             Ok(release) => release.durable().await.map_err(AttachError::from),
             Err(e) => Err(AttachError::from(e)),
         };
         if let Err(e) = released {
             warn!(error = %e, "the reservation stays until the next reconcile");
-            self.doom(&holding.key, holding.generation);
+            self.defer_cleanup(&attachment.key, attachment.generation);
         }
     }
 
@@ -234,17 +239,20 @@ impl<N: NodeOps> Engine<N> {
                 owner: record.key.clone(),
             });
         }
-        let neighbours = step("read the host's neighbours", self.node().bearers(mac).await)?;
+        let neighbours = step(
+            "read the host's neighbours",
+            self.node().neighbours_with_mac(mac).await,
+        )?;
         let spec = self.spec();
         let owner = match neighbours
             .iter()
-            .find(|ip| !macs::may_be_a_containers(&spec, **ip))
+            .find(|ip| !macs::may_be_container(&spec, **ip))
         {
             _ if mac == ports.mac => "this host".to_owned(),
             Some(ip) => format!("neighbour {ip}"),
             None => return Ok(()),
         };
-        Err(AttachError::MacElsewhere { mac, owner })
+        Err(AttachError::MacOnNetwork { mac, owner })
     }
 }
 

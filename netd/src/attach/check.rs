@@ -8,7 +8,7 @@ use flatnet_types::api::{CheckReply, CheckRequest};
 use super::add::step;
 use super::engine::Engine;
 use super::error::AttachError;
-use super::plan::{AttachPlan, Holding};
+use super::plan::{Attachment, AttachmentSpec};
 use crate::flows::cookie;
 use crate::node_ops::{ContainerActual, NodeOps};
 
@@ -27,21 +27,21 @@ impl<N: NodeOps> Engine<N> {
         if record.state != RecordState::Committed {
             return Err(unknown());
         }
-        let holding = Holding::from_record(&record)?;
-        let plan = self.plan_of(&holding)?;
+        let attachment = Attachment::from_record(&record)?;
+        let target = self.spec_of(&attachment)?;
 
         let netns = step(
             "open the container's namespace",
             self.node().open_netns(&request.netns),
         )?;
-        let seen = self
+        let observed = self
             .node()
             .observe_container(&netns, &request.key.ifname)
             .await;
-        let mut differences = against_request(request, &holding);
-        let seen = step("read the container's interface", seen)?;
-        differences.extend(container(request, &plan, seen));
-        differences.extend(self.outside(&plan, holding.generation).await?);
+        let mut differences = check_prev_result(request, &attachment);
+        let observed = step("read the container's interface", observed)?;
+        differences.extend(check_interface(request, &target, observed));
+        differences.extend(self.check_host_side(&target, attachment.generation).await?);
         if differences.is_empty() {
             return Ok(CheckReply {});
         }
@@ -52,13 +52,13 @@ impl<N: NodeOps> Engine<N> {
     }
 
     /// The host's side: link, port, flows.
-    async fn outside(
+    async fn check_host_side(
         &self,
-        plan: &AttachPlan,
+        target: &AttachmentSpec,
         generation: u64,
     ) -> Result<Vec<String>, AttachError> {
         let mut differences = Vec::new();
-        let link = &plan.link;
+        let link = &target.link;
         let up = self
             .node()
             .link_up(&link.host_name, link.host_ifindex)
@@ -68,9 +68,9 @@ impl<N: NodeOps> Engine<N> {
             Some(false) => differences.push(format!("link {} of the host is down", link.host_name)),
             Some(true) => {}
         }
-        match self.node().observe_port(&plan.row.name) {
-            None => differences.push(format!("port {} is not on the bridge", plan.row.name)),
-            Some(row) if row.tag != plan.row.tag || row.trunks != plan.row.trunks => {
+        match self.node().observe_port(&target.row.name) {
+            None => differences.push(format!("port {} is not on the bridge", target.row.name)),
+            Some(row) if row.tag != target.row.tag || row.trunks != target.row.trunks => {
                 let tag = |t: Option<_>| {
                     t.map_or("no VLAN".to_owned(), |v: flatnet_types::VlanId| {
                         format!("VLAN {v}")
@@ -78,9 +78,9 @@ impl<N: NodeOps> Engine<N> {
                 };
                 differences.push(format!(
                     "port {} is in {}, and {} was planned",
-                    plan.row.name,
+                    target.row.name,
                     tag(row.tag),
-                    tag(plan.row.tag)
+                    tag(target.row.tag)
                 ));
             }
             Some(_) => {}
@@ -90,14 +90,14 @@ impl<N: NodeOps> Engine<N> {
             self.node().observe_flows(cookie(generation)).await,
         )?;
         let there: BTreeSet<_> = flows.into_iter().collect();
-        let Some(number) = self.node().port_number(&plan.row.name) else {
+        let Some(number) = self.node().port_number(&target.row.name) else {
             differences.push(format!(
                 "the switch has no number for port {}",
-                plan.row.name
+                target.row.name
             ));
             return Ok(differences);
         };
-        let wanted = plan.flows_at(number);
+        let wanted = target.flows_at(number);
         let mut missing = wanted.iter().filter(|f| !there.contains(f));
         if let Some(first) = missing.next() {
             differences.push(format!(
@@ -111,18 +111,18 @@ impl<N: NodeOps> Engine<N> {
 }
 
 /// What the runtime remembers must be what was reserved.
-fn against_request(request: &CheckRequest, holding: &Holding) -> Vec<String> {
+fn check_prev_result(request: &CheckRequest, attachment: &Attachment) -> Vec<String> {
     let mut differences = Vec::new();
     if let Some(mac) = request.mac
-        && mac != holding.detail.mac
+        && mac != attachment.detail.mac
     {
         differences.push(format!(
             "prevResult has MAC {mac}, and {} was attached",
-            holding.detail.mac
+            attachment.detail.mac
         ));
     }
     for ip in &request.ips {
-        if !holding.addresses.iter().any(|a| a.address == *ip) {
+        if !attachment.addresses.iter().any(|a| a.address == *ip) {
             differences.push(format!(
                 "prevResult has {ip}, which is not reserved for this attachment"
             ));
@@ -137,35 +137,35 @@ fn against_request(request: &CheckRequest, holding: &Holding) -> Vec<String> {
 ///
 /// A route that `prevResult` does not tell of is not missed: another interface had it first, or
 /// a later plugin moved it to a table of its own (`sbr`).
-fn container(
+fn check_interface(
     request: &CheckRequest,
-    plan: &AttachPlan,
-    seen: Option<ContainerActual>,
+    target: &AttachmentSpec,
+    observed: Option<ContainerActual>,
 ) -> Vec<String> {
-    let name = &plan.container.ifname;
-    let Some(seen) = seen else {
+    let name = &target.container.ifname;
+    let Some(observed) = observed else {
         return vec![format!("interface {name} is not in the container")];
     };
     let mut differences = Vec::new();
-    if seen.mac != Some(plan.link.container_mac) {
-        let is = seen.mac.map_or("none".to_owned(), |m| m.to_string());
+    if observed.mac != Some(target.link.container_mac) {
+        let is = observed.mac.map_or("none".to_owned(), |m| m.to_string());
         differences.push(format!(
             "{name} has MAC {is}, and {} was given",
-            plan.link.container_mac
+            target.link.container_mac
         ));
     }
-    if !seen.up {
+    if !observed.up {
         differences.push(format!("{name} is down"));
     }
-    for address in &plan.container.addresses {
-        if !seen.addresses.contains(address) {
+    for address in &target.container.addresses {
+        if !observed.addresses.contains(address) {
             differences.push(format!("{name} lacks the address {address}"));
         }
     }
-    for (dst, via) in &plan.container.routes {
-        let told = request.routes.iter().any(|r| r.dst == *dst);
-        if told
-            && !seen
+    for (dst, via) in &target.container.routes {
+        let in_prev_result = request.routes.iter().any(|r| r.dst == *dst);
+        if in_prev_result
+            && !observed
                 .routes
                 .iter()
                 .any(|(d, v)| d == dst && (via.is_none() || v == via))

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::engine::Engine;
 use super::error::AttachError;
-use super::plan::{Holding, host_ifindex, host_ifname};
+use super::plan::{Attachment, host_ifindex, host_ifname};
 use crate::flows::{self, Limit};
 use crate::node_ops::{ContainerActual, NodeOps};
 
@@ -36,19 +36,19 @@ impl<N: NodeOps> Engine<N> {
     pub async fn del_if(
         &self,
         key: &AttachmentKey,
-        meant: impl FnOnce(&Record) -> bool,
+        applies: impl FnOnce(&Record) -> bool,
     ) -> Result<DelReply, AttachError> {
         let _held = self.lock(key).await;
-        let Some(record) = self.ipam().get(key).filter(|r| meant(r)) else {
+        let Some(record) = self.ipam().get(key).filter(|r| applies(r)) else {
             return Ok(DelReply { existed: false });
         };
-        self.take_away(&record).await?;
+        self.tear_down(&record).await?;
         info!(generation = record.generation, "detached");
         Ok(DelReply { existed: true })
     }
 
     /// Takes away whatever a record stands for. The caller holds its key.
-    pub(crate) async fn take_away(&self, record: &Record) -> Result<(), AttachError> {
+    pub(crate) async fn tear_down(&self, record: &Record) -> Result<(), AttachError> {
         let node = self.node();
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
         let meters = Limit::meters_of(record.slot);
@@ -65,13 +65,13 @@ impl<N: NodeOps> Engine<N> {
         if let Err(e) = unported {
             // A port without a link carries nothing; the reconciler removes it.
             warn!(error = %e, port = %name, "the port stays until the next reconcile");
-            self.mend_soon();
+            self.request_repair();
         }
         let engine = self.clone();
         tokio::spawn(async move {
             if let Err(e) = flows.await {
                 warn!(error = %e, "the flows stay until the next reconcile");
-                engine.mend_soon();
+                engine.request_repair();
             }
         });
         self.ipam()
@@ -79,41 +79,41 @@ impl<N: NodeOps> Engine<N> {
             .durable()
             .await?;
         if record.detail.get("trunk").is_some() {
-            self.mend_soon();
+            self.request_repair();
         }
         Ok(())
     }
 
     /// Notes what an ADD made and could not take away.
-    pub(super) fn doom(&self, key: &AttachmentKey, generation: u64) {
-        let mut doomed = self
+    pub(super) fn defer_cleanup(&self, key: &AttachmentKey, generation: u64) {
+        let mut pending_cleanup = self
             .inner
-            .doomed
+            .pending_cleanup
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        doomed.insert(key.clone(), generation);
-        self.mend_soon();
+        pending_cleanup.insert(key.clone(), generation);
+        self.request_repair();
     }
 
     /// Goes on with the undoing that failed. Gives what still fails.
-    pub(crate) async fn finish_undoing(&self) -> Vec<String> {
-        let doomed = {
-            let mut doomed = self
+    pub(crate) async fn finish_cleanup(&self) -> Vec<String> {
+        let pending_cleanup = {
+            let mut pending_cleanup = self
                 .inner
-                .doomed
+                .pending_cleanup
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *doomed)
+            std::mem::take(&mut *pending_cleanup)
         };
         let mut failed = Vec::new();
-        for (key, generation) in doomed {
+        for (key, generation) in pending_cleanup {
             let _held = self.lock(&key).await;
             let Some(record) = self.ipam().get(&key).filter(|r| r.generation == generation) else {
                 continue;
             };
-            if let Err(e) = self.take_away(&record).await {
+            if let Err(e) = self.tear_down(&record).await {
                 failed.push(format!("undo {key}: {e}"));
-                self.doom(&key, generation);
+                self.defer_cleanup(&key, generation);
             }
         }
         failed
@@ -125,35 +125,35 @@ impl<N: NodeOps> Engine<N> {
     pub(crate) async fn recover(&self, dead: &[Arc<Record>]) {
         for record in dead {
             let _held = self.lock(&record.key).await;
-            match self.take_away(record).await {
+            match self.tear_down(record).await {
                 Ok(()) => info!(key = %record.key, generation = record.generation, "recovered"),
                 Err(e) => {
                     warn!(key = %record.key, error = %e, "not recovered yet");
-                    self.doom(&record.key, record.generation);
+                    self.defer_cleanup(&record.key, record.generation);
                 }
             }
         }
     }
 
     /// Whether an attachment's interface is where it was made, and a process with it.
-    async fn is_inhabited(&self, key: &AttachmentKey) -> bool {
-        let holding = self
+    async fn has_process(&self, key: &AttachmentKey) -> bool {
+        let attachment = self
             .ipam()
             .get(key)
-            .map(|record| Holding::from_record(&record));
-        let Some(Ok(holding)) = holding else {
+            .map(|record| Attachment::from_record(&record));
+        let Some(Ok(attachment)) = attachment else {
             return false;
         };
         let node = self.node();
         // A path under /proc may by now lead to another process's namespace: the interface
         // tells.
-        let Ok(netns) = node.open_netns(&holding.detail.netns) else {
+        let Ok(netns) = node.open_netns(&attachment.detail.netns) else {
             return false;
         };
         let found = node.observe_container(&netns, &key.ifname).await;
-        let ours = |c: &ContainerActual| c.mac == Some(holding.detail.mac);
+        let ours = |c: &ContainerActual| c.mac == Some(attachment.detail.mac);
         match found {
-            Ok(found) => found.as_ref().is_some_and(ours) && node.is_inhabited(&netns).await,
+            Ok(found) => found.as_ref().is_some_and(ours) && node.has_process(&netns).await,
             Err(_) => false,
         }
     }
@@ -184,7 +184,7 @@ impl<N: NodeOps> Engine<N> {
         let mut reply = GcReply::default();
         let mut failed = Vec::new();
         for key in dead {
-            if self.is_inhabited(&key).await {
+            if self.has_process(&key).await {
                 warn!(%key, "not listed by a runtime's GC, and kept: a process lives in its \
                       namespace; do two runtimes use one network name?");
                 reply.kept.push(key);

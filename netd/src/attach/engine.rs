@@ -13,9 +13,9 @@ use flatnet_types::{AttachmentKey, NetworkName, Timestamp};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tracing::warn;
 
+use super::add_log::AddLog;
 use super::error::AttachError;
-use super::made::MadeLog;
-use super::plan::{self, AttachPlan, Holding};
+use super::plan::{self, Attachment, AttachmentSpec};
 use crate::flows::{self, NodePorts};
 use crate::node_ops::NodeOps;
 use crate::problems::Board;
@@ -25,7 +25,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How long an ADD waits for the bridge's own ports. A switch that restarts is back within a
 /// second or two.
-const PORTS_PATIENCE: Duration = Duration::from_secs(5);
+const PORTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Attaches and detaches containers. Cheap to clone.
 pub struct Engine<N: NodeOps> {
@@ -48,13 +48,13 @@ pub(super) struct Inner<N> {
     ports: watch::Sender<Option<NodePorts>>,
     locks: KeyLocks,
     /// What an ADD could not undo: the reconciler goes on.
-    pub(super) doomed: Mutex<BTreeMap<AttachmentKey, u64>>,
+    pub(super) pending_cleanup: Mutex<BTreeMap<AttachmentKey, u64>>,
     /// Something is to be mended: the reconciler is to look now.
     dirty: Arc<Notify>,
     board: Board,
     /// Where the plugin leaves DELs while netd is away.
     pub(super) spool: OnceLock<Spool>,
-    made: MadeLog,
+    add_log: AddLog,
 }
 
 impl<N: NodeOps> Engine<N> {
@@ -71,9 +71,9 @@ impl<N: NodeOps> Engine<N> {
                 spec: RwLock::new(Arc::new(spec)),
                 ports: watch::Sender::new(None),
                 locks: KeyLocks::default(),
-                doomed: Mutex::default(),
+                pending_cleanup: Mutex::default(),
                 dirty: Arc::default(),
-                made: MadeLog::default(),
+                add_log: AddLog::default(),
             }),
         }
     }
@@ -106,7 +106,7 @@ impl<N: NodeOps> Engine<N> {
 
     /// Wants a reconcile now: something could not be taken away, or what attachments share (the
     /// flows of a VLAN that some send tagged) has changed.
-    pub(super) fn mend_soon(&self) {
+    pub(super) fn request_repair(&self) {
         self.inner.dirty.notify_one();
     }
 
@@ -136,7 +136,7 @@ impl<N: NodeOps> Engine<N> {
             .unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut spec));
         drop(spec);
-        self.mend_soon();
+        self.request_repair();
     }
 
     /// What tells the neighbours where the host's addresses and every container's are now; nothing
@@ -147,9 +147,9 @@ impl<N: NodeOps> Engine<N> {
         };
         let mut packets = flows::host_announcements(&self.spec(), &ports);
         for record in self.ipam().list() {
-            let plan = Holding::from_record(&record).and_then(|h| self.plan_of(&h));
-            match plan {
-                Ok(plan) => packets.extend(plan.announcements),
+            let target = Attachment::from_record(&record).and_then(|h| self.spec_of(&h));
+            match target {
+                Ok(target) => packets.extend(target.announcements),
                 Err(e) => warn!(error = %e, "not announced"),
             }
         }
@@ -166,8 +166,8 @@ impl<N: NodeOps> Engine<N> {
     }
 
     /// Which attachments were made since a look at the node.
-    pub(crate) fn made(&self) -> &MadeLog {
-        &self.inner.made
+    pub(crate) fn add_log(&self) -> &AddLog {
+        &self.inner.add_log
     }
 
     /// The bridge's own ports, where they are known.
@@ -180,7 +180,7 @@ impl<N: NodeOps> Engine<N> {
             .borrow()
             .clone()
             .ok_or_else(|| AttachError::NotReady {
-                why:
+                reason:
                     "the bridge is not set up yet; `curl --unix-socket … http://netd/v1/node` says \
                   what is missing"
                         .to_owned(),
@@ -193,7 +193,7 @@ impl<N: NodeOps> Engine<N> {
     pub(super) async fn wait_for_ports(&self) {
         let mut known = self.inner.ports.subscribe();
         let there = known.wait_for(Option::is_some);
-        let _ = tokio::time::timeout(PORTS_PATIENCE, there).await;
+        let _ = tokio::time::timeout(PORTS_TIMEOUT, there).await;
     }
 
     /// Whether the node is ready: ADD is served, and no problem says that packets do not pass.
@@ -201,8 +201,8 @@ impl<N: NodeOps> Engine<N> {
     /// # Errors
     /// [`AttachError::NotReady`] with what is wrong.
     pub fn ready(&self) -> Result<(), AttachError> {
-        if let Some(why) = self.board().blocks_ready() {
-            return Err(AttachError::NotReady { why });
+        if let Some(reason) = self.board().blocks_ready() {
+            return Err(AttachError::NotReady { reason });
         }
         self.ports().map(drop)
     }
@@ -211,17 +211,17 @@ impl<N: NodeOps> Engine<N> {
     ///
     /// # Errors
     /// [`AttachError`] where the record cannot be read or the node is not ready.
-    pub fn plan_of(&self, holding: &Holding) -> Result<AttachPlan, AttachError> {
-        plan::plan(&self.spec(), &self.ports()?, holding)
+    pub fn spec_of(&self, attachment: &Attachment) -> Result<AttachmentSpec, AttachError> {
+        plan::plan(&self.spec(), &self.ports()?, attachment)
     }
 
     /// STATUS: could an ADD succeed now?
     ///
     /// # Errors
-    /// [`AttachError::Unserved`] with what an ADD would answer.
+    /// [`AttachError::Unavailable`] with what an ADD would answer.
     pub fn status(&self, request: &StatusRequest) -> Result<StatusReply, AttachError> {
         self.could_add(&request.network)
-            .map_err(|why| AttachError::Unserved(Box::new(why)))?;
+            .map_err(|reason| AttachError::Unavailable(Box::new(reason)))?;
         Ok(StatusReply {})
     }
 

@@ -25,21 +25,21 @@ pub enum RefusedRequest {
         known: Vec<NetworkName>,
     },
     /// Larger than the network's.
-    #[error("MTU {asked} is larger than the network's {most}")]
+    #[error("MTU {requested} is larger than the network's {max}")]
     Mtu {
         /// What was asked for.
-        asked: Mtu,
+        requested: Mtu,
         /// What the plan allows.
-        most: Mtu,
+        max: Mtu,
     },
     /// Too small for a network that has IPv6.
     #[error(
-        "MTU {asked} is too small: the network has IPv6, which needs {} (RFC 8200 §5)",
+        "MTU {requested} is too small: the network has IPv6, which needs {} (RFC 8200 §5)",
         Mtu::MIN_IPV6
     )]
     MtuForIpv6 {
         /// What was asked for.
-        asked: Mtu,
+        requested: Mtu,
     },
     /// Not an address for an interface.
     #[error("the requested MAC cannot be used: {0}")]
@@ -88,15 +88,15 @@ pub enum RefusedRequest {
     },
     /// An address with another prefix length than its network has.
     #[error(
-        "{place}: {asked} asks for a prefix of /{}, and addresses of network {network} bear /{} \
+        "{place}: {requested} asks for a prefix of /{}, and addresses of network {network} bear /{} \
          (its subnet is {subnet}): ask for {}/{}, or for {} without a length",
-        asked.prefix(), subnet.prefix(), asked.ip(), subnet.prefix(), asked.ip()
+        requested.prefix(), subnet.prefix(), requested.ip(), subnet.prefix(), requested.ip()
     )]
     PrefixLength {
         /// Where it was asked.
         place: String,
         /// What was asked for.
-        asked: IpNetwork,
+        requested: IpNetwork,
         /// The plan's network.
         network: NetworkName,
         /// The subnet whose length addresses bear.
@@ -134,10 +134,10 @@ pub enum AttachError {
     #[error(transparent)]
     Refused(RefusedRequest),
     /// netd is not ready: Open vSwitch is away or the node is not set up yet.
-    #[error("netd is not ready: {why}")]
+    #[error("netd is not ready: {reason}")]
     NotReady {
         /// What is missing.
-        why: String,
+        reason: String,
     },
     /// No address, or the attachment exists.
     #[error(transparent)]
@@ -167,19 +167,19 @@ pub enum AttachError {
     },
     /// The host, or a neighbour of the host such as the gateway or another host, has it.
     #[error("MAC {mac} is {owner}'s: ask for another")]
-    MacElsewhere {
+    MacOnNetwork {
         /// What was asked for.
         mac: MacAddr,
         /// Who has it.
         owner: String,
     },
     /// A record that this version of netd cannot read.
-    #[error("the record of {key} cannot be read: {why}")]
+    #[error("the record of {key} cannot be read: {reason}")]
     Record {
         /// The attachment that was asked for.
         key: AttachmentKey,
         /// What in it cannot be read.
-        why: String,
+        reason: String,
     },
     /// CHECK: there is no such attachment.
     #[error("there is no attachment {key}")]
@@ -200,10 +200,10 @@ pub enum AttachError {
     Incomplete(Vec<String>),
     /// STATUS: an ADD could not succeed now.
     #[error(transparent)]
-    Unserved(Box<AttachError>),
+    Unavailable(Box<AttachError>),
     /// The task that did the work died.
     #[error("the request was not finished: netd is stopping or hit a fault of its own")]
-    Cut,
+    Interrupted,
 }
 
 impl AttachError {
@@ -216,16 +216,18 @@ impl AttachError {
     pub fn cni_code(&self) -> u32 {
         match self {
             Self::Refused(_) => code::INVALID_CONFIG,
-            Self::NotReady { .. } | Self::Incomplete(_) | Self::Cut => code::TRY_AGAIN_LATER,
+            Self::NotReady { .. } | Self::Incomplete(_) | Self::Interrupted => {
+                code::TRY_AGAIN_LATER
+            }
             Self::Reserve(e) => e.cni_code(),
             Self::Change(e) => e.cni_code(),
             Self::Durable(e) => e.cni_code(),
             Self::Step { source, .. } => step_code(source),
-            Self::MacTaken { .. } | Self::MacElsewhere { .. } => code::ADDRESS_UNAVAILABLE,
+            Self::MacTaken { .. } | Self::MacOnNetwork { .. } => code::ADDRESS_UNAVAILABLE,
             Self::Record { .. } => code::INTERNAL,
             Self::Unknown { .. } => code::UNKNOWN_CONTAINER,
             Self::Differs { .. } => code::CHECK_FAILED,
-            Self::Unserved(why) => status_code(why),
+            Self::Unavailable(reason) => status_code(reason),
         }
     }
 
@@ -242,12 +244,12 @@ impl AttachError {
         match self {
             Self::Differs { differences, .. } => differences.join("\n"),
             Self::Incomplete(parts) => parts.join("\n"),
-            Self::Unserved(why) if status_code(why) == code::LIMITED_CONNECTIVITY => {
+            Self::Unavailable(reason) if status_code(reason) == code::LIMITED_CONNECTIVITY => {
                 "no container can be attached until another is gone; those that are attached are \
                  not affected"
                     .to_owned()
             }
-            Self::Unserved(why) => why.details(),
+            Self::Unavailable(reason) => reason.details(),
             Self::Step { source: NodeOpsError::Netns(_), .. } => {
                 "the runtime gave a path that is not a container's network namespace".to_owned()
             }
@@ -263,8 +265,8 @@ impl AttachError {
 
 /// CNI 1.1, "STATUS": 50 where no ADD can be served at all, 51 where it is served as soon as
 /// there is room again.
-fn status_code(why: &AttachError) -> u32 {
-    match why {
+fn status_code(reason: &AttachError) -> u32 {
+    match reason {
         AttachError::Refused(_) => code::INVALID_CONFIG,
         AttachError::Reserve(
             ReserveError::Allocate(AllocateError::Exhausted { .. })

@@ -25,7 +25,7 @@ fn is_link_end(mac: MacAddr) -> bool {
 
 /// Whether a neighbour of the host may be a container, perhaps the one that asks, as it was before
 /// it was moved or started anew.
-pub(super) fn may_be_a_containers(spec: &NodeSpec, ip: IpAddr) -> bool {
+pub(super) fn may_be_container(spec: &NodeSpec, ip: IpAddr) -> bool {
     let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     link_local || ranges.any(|r| r.subnet.contains(ip) && r.gateway != ip)

@@ -10,18 +10,18 @@
 //! [`plan`] decides everything; [`engine`] carries it out through a [`crate::node::NodeOps`].
 
 mod add;
+mod add_log;
 mod check;
 mod del;
 pub mod engine;
 pub mod error;
 mod macs;
-mod made;
 pub mod plan;
 
+pub(crate) use add_log::LogPosition;
 pub use engine::Engine;
 pub use error::AttachError;
-pub(crate) use made::Moment;
-pub use plan::AttachPlan;
+pub use plan::AttachmentSpec;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use super::error::{AttachError, RefusedRequest};
 use super::macs;
 use crate::flows::{self, Limit, NodePorts, Pace, PodPort, TrunkVlan};
 use crate::marks;
-use crate::node_ops::{ContainerPlan, LinkPlan, PortRow};
+use crate::node_ops::{InterfaceSpec, LinkSpec, PortRow};
 
 /// The OpenFlow numbers that attachments ask for begin here: the upper half, of which Open
 /// vSwitch gives a port none that did not ask for it.
@@ -30,7 +30,7 @@ const DETAIL_VERSION: u32 = 1;
 
 /// A request that was checked against the node's networks.
 #[derive(Debug, Clone)]
-pub struct Checked<'n> {
+pub struct CheckedRequest<'n> {
     /// The network that it takes addresses from.
     pub network: &'n NodeNetwork,
     /// The MTU that it gets.
@@ -41,7 +41,10 @@ pub struct Checked<'n> {
 ///
 /// # Errors
 /// [`AttachError::Refused`] names the field and what is allowed.
-pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>, AttachError> {
+pub fn check<'n>(
+    spec: &'n NodeSpec,
+    request: &AddRequest,
+) -> Result<CheckedRequest<'n>, AttachError> {
     let name = request
         .plan_network
         .as_ref()
@@ -51,23 +54,23 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
     let mtu = request.mtu.unwrap_or(network.mtu);
     if mtu > network.mtu {
         return refuse(RefusedRequest::Mtu {
-            asked: mtu,
-            most: network.mtu,
+            requested: mtu,
+            max: network.mtu,
         });
     }
     let has_ipv6 = network.ranges.iter().any(|r| r.prefix.is_ipv6());
     if has_ipv6 && mtu.get() < Mtu::MIN_IPV6 {
-        return refuse(RefusedRequest::MtuForIpv6 { asked: mtu });
+        return refuse(RefusedRequest::MtuForIpv6 { requested: mtu });
     }
-    for asked in &request.ip_prefixes {
-        let has = |subnet: &&IpNetwork| subnet.contains(asked.address.ip());
+    for requested in &request.ip_prefixes {
+        let has = |subnet: &&IpNetwork| subnet.contains(requested.address.ip());
         // One outside of every subnet is refused when it is reserved, with what there is.
         if let Some(subnet) = network.ranges.iter().map(|r| &r.subnet).find(has)
-            && subnet.prefix() != asked.address.prefix()
+            && subnet.prefix() != requested.address.prefix()
         {
             return refuse(RefusedRequest::PrefixLength {
-                place: asked.place.clone(),
-                asked: asked.address,
+                place: requested.place.clone(),
+                requested: requested.address,
                 network: network.name.clone(),
                 subnet: *subnet,
             });
@@ -114,7 +117,7 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
             });
         }
     }
-    Ok(Checked { network, mtu })
+    Ok(CheckedRequest { network, mtu })
 }
 
 /// The network of that name on this node.
@@ -159,7 +162,7 @@ fn mac_for(addresses: &[AssignedIp]) -> MacAddr {
 
 /// What identifies an attachment and what it holds.
 #[derive(Debug, Clone)]
-pub struct Holding {
+pub struct Attachment {
     /// Network, container and interface of the attachment.
     pub key: AttachmentKey,
     /// The plan's network.
@@ -174,15 +177,15 @@ pub struct Holding {
     pub detail: Detail,
 }
 
-impl Holding {
+impl Attachment {
     /// Reads a record of the store.
     ///
     /// # Errors
     /// [`AttachError::Record`] where another version of netd wrote it.
     pub fn from_record(record: &Record) -> Result<Self, AttachError> {
-        let unreadable = |why: String| AttachError::Record {
+        let unreadable = |reason: String| AttachError::Record {
             key: record.key.clone(),
-            why,
+            reason,
         };
         let detail: Detail =
             serde_json::from_value(record.detail.clone()).map_err(|e| unreadable(e.to_string()))?;
@@ -211,7 +214,7 @@ impl Holding {
 /// DEL the switch has not seen to its end cannot have it.
 ///
 /// It is a wish. Flows name the number that the switch says.
-pub fn asked_number(generation: u64) -> u32 {
+pub fn requested_port_number(generation: u64) -> u32 {
     // A remainder of less than 2¹⁶.
     PORT_BASE + u32::try_from(generation % PORT_NUMBERS).unwrap_or_default()
 }
@@ -230,7 +233,7 @@ pub fn host_ifindex(slot: u16) -> u32 {
 
 /// All that an attachment is made of.
 #[derive(Debug, Clone)]
-pub struct AttachPlan {
+pub struct AttachmentSpec {
     /// Its side of the bridge, with the port number that it asks for.
     port: PodPort,
     /// Where the node's own ports are.
@@ -240,16 +243,16 @@ pub struct AttachPlan {
     /// Its rows in the database.
     pub row: PortRow,
     /// The veth pair that joins container and bridge.
-    pub link: LinkPlan,
+    pub link: LinkSpec,
     /// The container's end.
-    pub container: ContainerPlan,
+    pub container: InterfaceSpec,
     /// What is said of it to the neighbours.
     pub announcements: Vec<PacketOut>,
     /// What the runtime is told.
     pub reply: AddReply,
 }
 
-impl AttachPlan {
+impl AttachmentSpec {
     /// The cookie of its flows.
     pub fn cookie(&self) -> u64 {
         self.port.cookie()
@@ -279,17 +282,21 @@ impl AttachPlan {
 pub fn plan(
     spec: &NodeSpec,
     node: &NodePorts,
-    holding: &Holding,
-) -> Result<AttachPlan, AttachError> {
-    let network = network(spec, &holding.network)?;
-    let detail = &holding.detail;
+    attachment: &Attachment,
+) -> Result<AttachmentSpec, AttachError> {
+    let network = network(spec, &attachment.network)?;
+    let detail = &attachment.detail;
     let limited = |rate: Option<_>, id: u32| rate.map(|_| id);
-    let [ingress, egress, _] = Limit::meters_of(holding.slot);
+    let [ingress, egress, _] = Limit::meters_of(attachment.slot);
     let port = PodPort {
-        generation: holding.generation,
-        port: asked_number(holding.generation),
+        generation: attachment.generation,
+        port: requested_port_number(attachment.generation),
         mac: detail.mac,
-        ips: holding.addresses.iter().map(|a| a.address.ip()).collect(),
+        ips: attachment
+            .addresses
+            .iter()
+            .map(|a| a.address.ip())
+            .collect(),
         vlan: network.vlan,
         trunk: TrunkVlan::declared(network, &detail.trunk),
         allow: network.allow.clone(),
@@ -299,29 +306,29 @@ pub fn plan(
         },
         zone: node
             .zones
-            .then(|| flatnet_types::marks::zone_of(holding.slot))
+            .then(|| flatnet_types::marks::zone_of(attachment.slot))
             .flatten(),
         ingress_meter: limited(detail.bandwidth.ingress, ingress),
         egress_meter: limited(detail.bandwidth.egress, egress),
-        pace: Pace::of_slot(holding.slot, network.neighbour_rate),
+        pace: Pace::of_slot(attachment.slot, network.neighbour_rate),
     };
-    let routes = routes(&holding.addresses, &detail.routes);
-    let link = LinkPlan {
-        host_name: holding.host_ifname(),
-        host_ifindex: host_ifindex(holding.slot),
-        host_mac: host_mac(host_ifindex(holding.slot)),
-        alias: marks::alias(&holding.key),
-        container_name: holding.key.ifname.clone(),
+    let routes = routes(&attachment.addresses, &detail.routes);
+    let link = LinkSpec {
+        host_name: attachment.host_ifname(),
+        host_ifindex: host_ifindex(attachment.slot),
+        host_mac: host_mac(host_ifindex(attachment.slot)),
+        alias: marks::alias(&attachment.key),
+        container_name: attachment.key.ifname.clone(),
         container_mac: detail.mac,
         mtu: detail.mtu,
     };
-    Ok(AttachPlan {
+    Ok(AttachmentSpec {
         meters: flows::meters(&port, &detail.bandwidth),
         node: node.clone(),
-        row: port_row(holding, &port),
-        container: ContainerPlan {
-            ifname: holding.key.ifname.clone(),
-            addresses: holding.addresses.iter().map(|a| a.address).collect(),
+        row: port_row(attachment, &port),
+        container: InterfaceSpec {
+            ifname: attachment.key.ifname.clone(),
+            addresses: attachment.addresses.iter().map(|a| a.address).collect(),
             routes: routes.iter().map(|r| (r.dst, r.gateway)).collect(),
         },
         announcements: flows::announcements(&port, node),
@@ -330,9 +337,9 @@ pub fn plan(
             host_mac: link.host_mac,
             mac: detail.mac,
             mtu: detail.mtu,
-            ips: holding.addresses.clone(),
+            ips: attachment.addresses.clone(),
             routes,
-            generation: holding.generation,
+            generation: attachment.generation,
         },
         link,
         port,
@@ -350,7 +357,7 @@ pub fn host_mac(ifindex: u32) -> MacAddr {
 }
 
 /// The default routes, and what was asked for, through the gateway where it names none.
-fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
+fn routes(addresses: &[AssignedIp], requested: &[Route]) -> Vec<Route> {
     let gateway_of = |v6: bool| {
         addresses
             .iter()
@@ -359,11 +366,11 @@ fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
     };
     let defaults = [false, true].into_iter().filter_map(|v6| {
         gateway_of(v6).map(|gw| Route {
-            dst: everywhere(v6),
+            dst: default_prefix(v6),
             gateway: Some(gw),
         })
     });
-    let more = asked.iter().map(|r| Route {
+    let more = requested.iter().map(|r| Route {
         dst: r.dst,
         gateway: r.gateway.or_else(|| gateway_of(r.dst.is_ipv6())),
     });
@@ -379,7 +386,7 @@ fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
 }
 
 /// The prefix of length zero.
-fn everywhere(v6: bool) -> IpNetwork {
+fn default_prefix(v6: bool) -> IpNetwork {
     let ip: IpAddr = if v6 {
         Ipv6Addr::UNSPECIFIED.into()
     } else {
@@ -388,15 +395,15 @@ fn everywhere(v6: bool) -> IpNetwork {
     IpNetwork::new(ip, 0).unwrap_or_else(|_| unreachable!("0 is a prefix length"))
 }
 
-fn port_row(holding: &Holding, port: &PodPort) -> PortRow {
+fn port_row(attachment: &Attachment, port: &PodPort) -> PortRow {
     PortRow {
-        name: holding.host_ifname().as_str().to_owned(),
+        name: attachment.host_ifname().as_str().to_owned(),
         kind: "",
         number: port.port,
         tag: port.vlan,
         trunks: port.trunk.iter().map(|t| t.vlan).collect(),
         mac: None,
         mtu: None,
-        external_ids: marks::port_ids(holding),
+        external_ids: marks::port_ids(attachment),
     }
 }

@@ -24,13 +24,13 @@ use crate::run::networks;
 
 mod attach;
 mod bundles;
+mod check_gc_status;
 mod host;
 mod numbers;
-mod questions;
 mod repair;
 mod steps;
+mod switch_state;
 mod timeouts;
-mod truth;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
 
@@ -170,7 +170,7 @@ fn request(container: &str) -> AddRequest {
     }
 }
 
-fn check_of(container: &str, reply: &AddReply) -> CheckRequest {
+fn check_request(container: &str, reply: &AddReply) -> CheckRequest {
     CheckRequest {
         version: VERSION,
         key: key(container),

@@ -10,7 +10,7 @@ use ipnetwork::IpNetwork;
 
 use super::order::{Action, Orders};
 use crate::node_ops::{
-    ContainerActual, ContainerPlan, LinkPlan, NodeOps, NodeOpsError, Pending, PortRow,
+    ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
 };
 use crate::reconcile::{Actual, Op, ReconcileOps};
 
@@ -101,7 +101,7 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
         self.begun("delete_flows", |node| node.delete_flows(cookie, meters))
     }
 
-    async fn create_link(&self, netns: &N::Netns, link: &LinkPlan) -> Result<(), NodeOpsError> {
+    async fn create_link(&self, netns: &N::Netns, link: &LinkSpec) -> Result<(), NodeOpsError> {
         self.around("create_link", self.inner.create_link(netns, link))
             .await
     }
@@ -109,8 +109,8 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
     async fn configure(
         &self,
         netns: &N::Netns,
-        link: &LinkPlan,
-        container: &ContainerPlan,
+        link: &LinkSpec,
+        container: &InterfaceSpec,
     ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         self.around("configure", self.inner.configure(netns, link, container))
             .await
@@ -156,12 +156,13 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
             .await
     }
 
-    async fn is_inhabited(&self, netns: &N::Netns) -> bool {
-        self.inner.is_inhabited(netns).await
+    async fn has_process(&self, netns: &N::Netns) -> bool {
+        self.inner.has_process(netns).await
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
-        self.around("bearers", self.inner.bearers(mac)).await
+    async fn neighbours_with_mac(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
+        self.around("bearers", self.inner.neighbours_with_mac(mac))
+            .await
     }
 
     fn observe_port(&self, name: &str) -> Option<PortRow> {

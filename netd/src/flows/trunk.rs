@@ -33,7 +33,7 @@ impl TrunkVlan {
         let trunk = |t: &Trunk| Self {
             vlan: t.vlan,
             addresses: match t.any {
-                true => everywhere(),
+                true => all_addresses(),
                 false => t.addresses.clone(),
             },
         };
@@ -42,7 +42,7 @@ impl TrunkVlan {
 }
 
 /// The prefixes of length zero.
-fn everywhere() -> Vec<IpNetwork> {
+fn all_addresses() -> Vec<IpNetwork> {
     let all = [
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Ipv6Addr::UNSPECIFIED.into(),

@@ -10,17 +10,17 @@ use crate::reconcile::{Actual, Op, ReconcileOps, SwitchActual, TimeoutsActual, Z
 impl ReconcileOps for ModelNode {
     async fn observe(&self, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
         let mut state = self.state();
-        if state.going > 0 {
-            let left = Match::new().in_port(60_000 + u32::from(state.going));
-            let cookie = flows::cookie(900 + u64::from(state.going));
+        if state.departing > 0 {
+            let left = Match::new().in_port(60_000 + u32::from(state.departing));
+            let cookie = flows::cookie(900 + u64::from(state.departing));
             state
                 .flows
                 .insert(Flow::new(0, 1).matching(left).cookie(cookie));
-            state.going -= 1;
+            state.departing -= 1;
         }
         let mut ports = state.ports.clone();
-        if state.numberless > 0 {
-            state.numberless -= 1;
+        if state.observations_without_numbers > 0 {
+            state.observations_without_numbers -= 1;
             ports.values_mut().for_each(|p| p.ofport = None);
         }
         let value = |key: &String| {
@@ -65,7 +65,7 @@ impl ReconcileOps for ModelNode {
                 ..state.switch.clone()
             },
             timeouts: TimeoutsActual {
-                supported: Some(!state.timeless),
+                supported: Some(!state.without_timeouts),
                 zones: state.zones.clone(),
             },
         })

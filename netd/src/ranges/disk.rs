@@ -33,7 +33,7 @@ pub(super) fn save(state: &Path, file: &str, value: &impl Serialize) -> io::Resu
 mod tests {
     use std::fs;
 
-    use super::super::holdings::Holdings;
+    use super::super::held::HeldRanges;
     use super::*;
 
     const FILE: &str = "ranges.json";
@@ -41,22 +41,22 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_again_and_damage_is_not_taken_for_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
-        let read = || load::<Holdings>(dir.path(), FILE);
+        let read = || load::<HeldRanges>(dir.path(), FILE);
         assert_eq!(read().expect("reads"), None);
-        let holdings = Holdings {
+        let held = HeldRanges {
             revision: "1-2".to_owned(),
-            ..Holdings::default()
+            ..HeldRanges::default()
         };
-        save(dir.path(), FILE, &holdings).expect("writes");
-        assert_eq!(read().expect("reads"), Some(holdings));
+        save(dir.path(), FILE, &held).expect("writes");
+        assert_eq!(read().expect("reads"), Some(held));
         fs::write(dir.path().join(FILE), "{").expect("writes");
         assert!(read().is_err());
         let path = dir.path().join(FILE);
-        let holdings = Holdings {
+        let held = HeldRanges {
             revision: "1-2".to_owned(),
-            ..Holdings::default()
+            ..HeldRanges::default()
         };
-        save(dir.path(), FILE, &holdings).expect("writes");
+        save(dir.path(), FILE, &held).expect("writes");
         let text = fs::read_to_string(&path).expect("reads");
         fs::write(&path, text.replace("1-2", "1-3")).expect("writes");
         let error = read().expect_err("altered").to_string();

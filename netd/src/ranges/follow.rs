@@ -10,7 +10,7 @@ use flatnet_types::ipamd::HostRanges;
 use ipnetwork::IpNetwork;
 use tracing::{info, warn};
 
-use super::holdings::{Fill, Holdings};
+use super::held::{Fill, HeldRanges};
 use super::{Drains, RETRY, Start, WATCH, disk, spec};
 use crate::attach::Engine;
 use crate::node_ops::NodeOps;
@@ -29,7 +29,7 @@ const LET_GO_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Follower {
     start: Start,
-    holdings: Holdings,
+    held: HeldRanges,
     /// Whether the plan that the ranges were joined to had no place for one of them.
     left_out: bool,
     drains: Drains,
@@ -47,11 +47,11 @@ impl Follower {
             left_out: false,
             drains: Drains::default(),
             start,
-            holdings: kept.unwrap_or_default(),
+            held: kept.unwrap_or_default(),
         };
-        if follower.holdings.ranges.is_empty() {
+        if follower.held.ranges.is_empty() {
             match tokio::time::timeout(FIRST, follower.first()).await {
-                Ok(answer) => follower.keep(follower.holdings.following(&answer))?,
+                Ok(answer) => follower.keep(follower.held.following(&answer))?,
                 Err(_) => warn!(
                     ipamd = %follower.start.client.endpoint(),
                     "ipamd has given this node no range yet: attaching waits for it"
@@ -59,7 +59,7 @@ impl Follower {
             }
         }
         let spec = follower.derive()?;
-        info!(ranges = follower.holdings.ranges.len(), "ranges from ipamd");
+        info!(ranges = follower.held.ranges.len(), "ranges from ipamd");
         Ok((follower, spec))
     }
 
@@ -72,9 +72,9 @@ impl Follower {
     fn derive(&mut self) -> Result<NodeSpec> {
         let accepted = self.start.accepted();
         let plan = accepted.plan.whole()?;
-        let (spec, misfits) = spec::derive(plan, &self.start.node, &self.holdings)?;
+        let (spec, misfits) = spec::derive(plan, &self.start.node, &self.held)?;
         self.left_out = !misfits.is_empty();
-        let drains = self.holdings.draining().collect();
+        let drains = self.held.draining().collect();
         *self.drains.lock().unwrap_or_else(PoisonError::into_inner) = drains;
         for misfit in misfits {
             warn!(error = %misfit, "left out: the plan file on this node is older than ipamd's?");
@@ -84,7 +84,7 @@ impl Follower {
 
     /// The first answer with a range in it.
     async fn first(&self) -> HostRanges {
-        let report = self.holdings.report(|_| Fill::default());
+        let report = self.held.report(|_| Fill::default());
         let mut said = false;
         loop {
             let answer = async {
@@ -139,7 +139,7 @@ impl Follower {
     ) -> Result<(), anyhow::Error> {
         let node = self.start.node.clone();
         loop {
-            let before = self.holdings.clone();
+            let before = self.held.clone();
             let report = before.report(|prefix| fill(engine, prefix));
             let answer = session.report(&node, &report).await?;
             self.take_over(&answer, engine)?;
@@ -148,8 +148,8 @@ impl Follower {
                 tokio::time::sleep(LET_GO_EVERY).await;
                 continue;
             }
-            let revision = self.holdings.revision.clone();
-            let wait = match self.holdings.drains() {
+            let revision = self.held.revision.clone();
+            let wait = match self.held.drains() {
                 true => DRAINING,
                 false => WATCH,
             };
@@ -167,14 +167,14 @@ impl Follower {
     }
 
     fn take_over<N: NodeOps>(&mut self, answer: &HostRanges, engine: &Engine<N>) -> Result<()> {
-        let next = self.holdings.following(answer);
+        let next = self.held.following(answer);
         for waiting in &answer.waiting {
             tracing::debug!(network = %waiting.network, why = %waiting.message, "waits for a range");
         }
-        if next == self.holdings {
+        if next == self.held {
             return Ok(());
         }
-        let other = next.ranges != self.holdings.ranges;
+        let other = next.ranges != self.held.ranges;
         self.keep(next)?;
         if other {
             self.apply(engine)?;
@@ -195,12 +195,12 @@ impl Follower {
     /// be looked at again soon.
     async fn let_go<N: NodeOps>(
         &mut self,
-        before: &Holdings,
+        before: &HeldRanges,
         session: &mut Session,
         engine: &Engine<N>,
     ) -> Result<bool> {
         let use_of = |prefix| fill(engine, prefix);
-        let (kept, releases) = self.holdings.letting_go(before, &self.start.node, use_of);
+        let (kept, releases) = self.held.letting_go(before, &self.start.node, use_of);
         if !releases.is_empty() {
             self.keep(kept)?;
             self.apply(engine)?;
@@ -215,16 +215,14 @@ impl Follower {
                 Err(e) => return Err(e.into()),
             }
         }
-        let (_, soon) = self
-            .holdings
-            .letting_go(&self.holdings, &self.start.node, use_of);
+        let (_, soon) = self.held.letting_go(&self.held, &self.start.node, use_of);
         Ok(!soon.is_empty())
     }
 
-    fn keep(&mut self, next: Holdings) -> Result<()> {
+    fn keep(&mut self, next: HeldRanges) -> Result<()> {
         disk::save(&self.start.state, FILE, &next)
             .with_context(|| format!("keep the ranges in {}", self.start.state.display()))?;
-        self.holdings = next;
+        self.held = next;
         Ok(())
     }
 
@@ -237,8 +235,8 @@ impl Follower {
         for record in engine.ipam().reconfigure(ranges) {
             warn!(key = %record.key, "its address is in none of this node's ranges any more: kept until its DEL");
         }
-        for holding in &self.holdings.ranges {
-            let grant = &holding.grant;
+        for range in &self.held.ranges {
+            let grant = &range.grant;
             info!(network = %grant.network, range = %grant.prefix, state = ?grant.state, "range");
         }
         Ok(())

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!            report what is held, watch                ranges.json (fsync)
-//!   ipamd ◀────────────────────────── [follow] ──▶ [holdings] ──▶ [disk]
+//!   ipamd ◀────────────────────────── [follow] ──▶ [held] ──▶ [disk]
 //!     ▲                                   │                         ▲
 //!     │        plan + ranges = NodeSpec ◀─┴─▶ allocator, flows      │ peers.json
 //!     │                          ▲                                  │
@@ -15,7 +15,7 @@
 
 mod disk;
 mod follow;
-mod holdings;
+mod held;
 mod peers;
 mod spec;
 #[cfg(test)]
@@ -34,7 +34,7 @@ use ipnetwork::IpNetwork;
 use crate::plan_file::{NodePlan, Plans};
 
 pub use follow::Follower;
-pub use holdings::{Holding, Holdings};
+pub use held::{HeldRange, HeldRanges};
 pub use peers::Peers;
 pub(crate) use spec::with_ranges;
 

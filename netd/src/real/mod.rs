@@ -33,7 +33,7 @@ use self::switch::{MeterBook, RestoreWatch};
 use self::timeouts::TimeoutBook;
 use crate::features::Features;
 use crate::node_ops::{
-    ContainerActual, ContainerPlan, LinkPlan, NodeOps, NodeOpsError, Pending, PortRow,
+    ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
 };
 use crate::reconcile::FRAGMENTS;
 use crate::shares::Shares;
@@ -226,7 +226,7 @@ impl NodeOps for RealNode {
         })
     }
 
-    async fn create_link(&self, netns: &Netns, link: &LinkPlan) -> Result<(), NodeOpsError> {
+    async fn create_link(&self, netns: &Netns, link: &LinkSpec) -> Result<(), NodeOpsError> {
         let spec = VethSpec {
             host_name: link.host_name.clone(),
             host_ifindex: link.host_ifindex,
@@ -246,8 +246,8 @@ impl NodeOps for RealNode {
     async fn configure(
         &self,
         netns: &Netns,
-        link: &LinkPlan,
-        container: &ContainerPlan,
+        link: &LinkSpec,
+        container: &InterfaceSpec,
     ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         let spec = ContainerSpec {
             ifname: container.ifname.clone(),
@@ -322,14 +322,14 @@ impl NodeOps for RealNode {
         Ok(view.as_ref().map(observe::container))
     }
 
-    async fn is_inhabited(&self, netns: &Netns) -> bool {
+    async fn has_process(&self, netns: &Netns) -> bool {
         let netns = netns.clone();
         // Reads the whole of /proc, some milliseconds: not on a thread of tokio's.
         let looked = tokio::task::spawn_blocking(move || netns.is_inhabited()).await;
         looked.unwrap_or(false)
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
+    async fn neighbours_with_mac(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
         let neighbours = self.kernel.neighbours(None).await?;
         let of_it = neighbours.iter().filter(|n| n.mac == Some(mac));
         Ok(of_it.map(|n| n.address).collect())
@@ -368,6 +368,6 @@ fn settings() -> Settings {
 }
 
 /// Beside the host's: an attachment's slot gives it both.
-fn container_ifindex(link: &LinkPlan) -> u32 {
+fn container_ifindex(link: &LinkSpec) -> u32 {
     link.host_ifindex + 1
 }

@@ -12,7 +12,7 @@ use tracing::debug;
 use super::actual::Actual;
 use super::op::{Op, Subject};
 use super::run::{ReconcileOps, Reconciler, Report};
-use crate::attach::Moment;
+use crate::attach::LogPosition;
 use crate::flows::Limit;
 use crate::node_ops::NodeOpsError;
 
@@ -24,7 +24,7 @@ const ALONGSIDE: usize = 128;
 const BUNDLE: usize = 4096;
 
 /// What a round's ops come from: when the look began, and what it saw.
-pub(super) type Seen<'a> = (Moment, &'a Actual);
+pub(super) type Seen<'a> = (LogPosition, &'a Actual);
 
 /// What came of a round's ops.
 #[derive(Default)]
@@ -129,17 +129,22 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     /// Whether what an op is about is still what was seen. The caller holds its key.
-    fn is_wanted(&self, subject: &Subject, look: Moment) -> bool {
+    fn is_wanted(&self, subject: &Subject, look: LogPosition) -> bool {
         match subject {
             Subject::Node => true,
             Subject::Attachment { key, generation } => {
-                self.still(key, *generation) && !self.engine.made().since(look, *generation)
+                self.still(key, *generation)
+                    && !self.engine.add_log().added_since(look, *generation)
             }
         }
     }
 
     /// Carries out one op; `None`: it is not wanted any more.
-    pub(crate) async fn apply(&self, op: &Op, look: Moment) -> Option<Result<(), NodeOpsError>> {
+    pub(crate) async fn apply(
+        &self,
+        op: &Op,
+        look: LogPosition,
+    ) -> Option<Result<(), NodeOpsError>> {
         if let Op::DeleteMeters(ids) = op {
             let dead = self.nobodys(ids);
             if dead.is_empty() {

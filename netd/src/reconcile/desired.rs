@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use super::actual::{Actual, BridgeRow, RouteActual};
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
 use crate::flows::NodePorts;
 use crate::marks;
 use crate::node_ops::PortRow;
@@ -40,7 +40,7 @@ pub struct Desired {
     /// How netd runs.
     pub options: NodeOptions,
     /// The attachments that are committed.
-    pub holdings: Vec<Holding>,
+    pub attachments: Vec<Attachment>,
     /// The generations of all records with their slots, also of those that an ADD is making
     /// right now.
     pub living: BTreeMap<u64, u16>,
@@ -170,7 +170,7 @@ impl Desired {
                         src: source(r.prefix),
                     });
                 let defaults = spec.host_gateways.iter().map(|gateway| RouteActual {
-                    dst: everywhere(*gateway),
+                    dst: default_prefix(*gateway),
                     via: Some(*gateway),
                     dev: HOST_PORT.to_owned(),
                     src: None,
@@ -239,7 +239,7 @@ impl Desired {
     }
 }
 
-fn everywhere(of: IpAddr) -> IpNetwork {
+fn default_prefix(of: IpAddr) -> IpNetwork {
     let any: IpAddr = match of {
         IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),

@@ -12,7 +12,7 @@ use super::desired::Desired;
 use super::op::{Op, Subject};
 use super::plan::port_op;
 use super::probe;
-use crate::attach::plan::{self as attach, AttachPlan, Holding};
+use crate::attach::plan::{self as attach, Attachment, AttachmentSpec};
 use crate::flows::{self, Limit, NodePorts};
 use crate::problems::Problem;
 
@@ -82,18 +82,18 @@ pub(super) fn plan(
 ) -> (Vec<Op>, Vec<Problem>) {
     let (mut ops, mut down) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
-    let mut keys: BTreeMap<u64, &Holding> = BTreeMap::new();
+    let mut keys: BTreeMap<u64, &Attachment> = BTreeMap::new();
     let mut compared = Comparison {
         left: is.iter().collect(),
         changes: BTreeMap::new(),
     };
 
     let mut trunks: BTreeMap<VlanId, BTreeSet<u32>> = BTreeMap::new();
-    for holding in &desired.holdings {
-        match attach::plan(&desired.spec, ports, holding) {
+    for attachment in &desired.attachments {
+        match attach::plan(&desired.spec, ports, attachment) {
             Err(e) => problems.push(Problem::named(
                 "attachment-unplanned",
-                format!("attachment {}: {e}", holding.key),
+                format!("attachment {}: {e}", attachment.key),
             )),
             Ok(mut planned) => {
                 let there = actual.ports.get(&planned.row.name);
@@ -105,10 +105,10 @@ pub(super) fn plan(
                         trunks.entry(*vlan).or_default().insert(number);
                     }
                 }
-                problems.extend(undeclared(holding, &planned));
-                ops.extend(port(holding, &planned, actual));
+                problems.extend(undeclared(attachment, &planned));
+                ops.extend(port(attachment, &planned, actual));
                 down.extend(link_up(&planned, actual));
-                keys.insert(holding.generation, holding);
+                keys.insert(attachment.generation, attachment);
                 if let Some(number) = number {
                     compared.want(planned.flows_at(number));
                 }
@@ -119,7 +119,7 @@ pub(super) fn plan(
                 for meter in missing {
                     compared
                         .changes
-                        .entry(holding.generation)
+                        .entry(attachment.generation)
                         .or_default()
                         .meters
                         .push(meter);
@@ -175,21 +175,21 @@ fn dead_meters(desired: &Desired, actual: &Actual) -> Option<Op> {
 
 /// A port that is missing can be made as long as its link is there; a link that is missing
 /// cannot: its other end went with the container, whose DEL or GC will come.
-fn port(holding: &Holding, planned: &AttachPlan, actual: &Actual) -> Option<Op> {
+fn port(attachment: &Attachment, planned: &AttachmentSpec, actual: &Actual) -> Option<Op> {
     let link = actual.link(planned.link.host_name.as_str())?;
     if link.ifindex != planned.link.host_ifindex {
         return None;
     }
     let subject = Subject::Attachment {
-        key: holding.key.clone(),
-        generation: holding.generation,
+        key: attachment.key.clone(),
+        generation: attachment.generation,
     };
     port_op(subject, planned.row.clone(), actual)
 }
 
 /// The plan was changed under a container that sends VLANs tagged.
-fn undeclared(holding: &Holding, planned: &AttachPlan) -> Option<Problem> {
-    let asked = holding.detail.trunk.iter();
+fn undeclared(attachment: &Attachment, planned: &AttachmentSpec) -> Option<Problem> {
+    let asked = attachment.detail.trunk.iter();
     let gone: Vec<String> = asked
         .filter(|vlan| !planned.row.trunks.contains(vlan))
         .map(ToString::to_string)
@@ -201,16 +201,16 @@ fn undeclared(holding: &Holding, planned: &AttachPlan) -> Option<Problem> {
                 "attachment {} sends VLAN {} tagged, which `trunk` of network {} in the plan does not \
                  declare: its frames there are dropped until it does, or the container is made again \
                  without it",
-                holding.key,
+                attachment.key,
                 gone.join(", "),
-                holding.network
+                attachment.network
             ),
         )
     })
 }
 
 /// Somebody may have set the host's end down: a container hears nothing then.
-fn link_up(planned: &AttachPlan, actual: &Actual) -> Option<Op> {
+fn link_up(planned: &AttachmentSpec, actual: &Actual) -> Option<Op> {
     let link = actual.link(planned.link.host_name.as_str())?;
     let down = link.ifindex == planned.link.host_ifindex && !link.up;
     down.then(|| Op::SetLink {

@@ -17,7 +17,7 @@ use super::desired::{Desired, NodeOptions};
 use super::op::{Op, Weight};
 use super::plan::{Plan, plan};
 use crate::attach::Engine;
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
 use crate::node_ops::{NodeOps, NodeOpsError};
 use crate::problems::Problem;
 
@@ -136,7 +136,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     pub async fn reconcile(&self) -> Report {
         let _alone = self.running.lock().await;
         let mut report = Report::default();
-        for leftover in self.engine.finish_undoing().await {
+        for leftover in self.engine.finish_cleanup().await {
             report.view.failed.push(leftover);
             report.failures += 1;
         }
@@ -145,7 +145,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         let mut waited = Duration::ZERO;
         let mut shown_anew = false;
         while round < MAX_ROUNDS {
-            let look = self.engine.made().before_look();
+            let look = self.engine.add_log().begin_observation();
             let (actual, plan) = match self.dry_run().await {
                 Ok(seen) => seen,
                 Err(e) => {
@@ -257,17 +257,17 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// and so is never taken for garbage.
     fn desired(&self) -> Desired {
         let records = self.engine.ipam().list();
-        let mut holdings = Vec::with_capacity(records.len());
+        let mut attachments = Vec::with_capacity(records.len());
         for record in records.iter().filter(|r| r.state == RecordState::Committed) {
-            match Holding::from_record(record) {
-                Ok(holding) => holdings.push(holding),
+            match Attachment::from_record(record) {
+                Ok(attachment) => attachments.push(attachment),
                 Err(e) => warn!(error = %e, "left alone"),
             }
         }
         let mut desired = Desired {
             spec: self.engine.spec(),
             options: self.options.clone(),
-            holdings,
+            attachments,
             living: records.iter().map(|r| (r.generation, r.slot)).collect(),
             gone: BTreeSet::new(),
         };
@@ -288,7 +288,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         Desired {
             spec: self.engine.spec(),
             options: self.options.clone(),
-            holdings: Vec::new(),
+            attachments: Vec::new(),
             living: BTreeMap::new(),
             gone: BTreeSet::new(),
         }

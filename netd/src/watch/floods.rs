@@ -10,7 +10,7 @@ use flatnet_ovs::openflow::MeterStats;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::attach::Engine;
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
 use crate::daemon_node::DaemonNode;
 use crate::flows::Limit;
 use crate::metrics::Readings;
@@ -66,7 +66,7 @@ fn dropped(stats: &[MeterStats]) -> Dropped {
 fn problems(records: &[Arc<Record>], grown: &Dropped) -> Vec<Problem> {
     let flooding = |record: &Arc<Record>| {
         let frames = grown.get(&record.slot)?;
-        let pod = Holding::from_record(record).ok()?.detail.pod;
+        let pod = Attachment::from_record(record).ok()?.detail.pod;
         let pod = match pod.name.as_str() {
             "" => String::new(),
             name => format!(" (pod {}/{name})", pod.namespace),

@@ -215,12 +215,12 @@ async fn a_second_interface_leaves_the_default_routes_to_the_first() {
         "the runtime is told of what is there"
     );
     node.engine
-        .check(&check_of("c1", &first))
+        .check(&check_request("c1", &first))
         .await
         .expect("the first is as it was made");
     let check = CheckRequest {
         key: add.key.clone(),
-        ..check_of("c1", &second)
+        ..check_request("c1", &second)
     };
     node.engine.check(&check).await.expect("so is the second");
 }
@@ -232,8 +232,8 @@ async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
     let spool = flatnet_cni::spool::Spool::new(dir.path());
     node.engine.set_spool(spool.clone());
     let first = node.engine.add(&request("c1")).await.expect("attaches");
-    let taken = node.engine.add(&request("c1")).await.expect_err("exists");
-    assert_eq!(taken.cni_code(), 100);
+    let taken_numbers = node.engine.add(&request("c1")).await.expect_err("exists");
+    assert_eq!(taken_numbers.cni_code(), 100);
     // netd was away for a moment, the runtime got its answer, and asks anew. The test's clock says
     // 1,000,000 to both attachments.
     let del = |spooled_at_ms| flatnet_types::spool::SpooledDel {
@@ -247,8 +247,8 @@ async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
         },
     };
     spool.write(&del(999_999)).expect("an older one");
-    let taken = node.engine.add(&request("c1")).await.expect_err("exists");
-    assert_eq!(taken.cni_code(), 100);
+    let taken_numbers = node.engine.add(&request("c1")).await.expect_err("exists");
+    assert_eq!(taken_numbers.cni_code(), 100);
     spool.write(&del(1_000_001)).expect("its DEL");
     let again = node.engine.add(&request("c1")).await.expect("attaches");
     assert_ne!(

@@ -85,7 +85,7 @@ async fn a_meter_that_an_add_was_given_since_the_plan_was_made_is_not_deleted() 
     let mut dead = before[0];
     dead.id = left;
     node.model.state().meters.push(dead);
-    let look = node.engine.made().before_look();
+    let look = node.engine.add_log().begin_observation();
     let ids = before.iter().map(|m| m.id).chain([left]).collect();
     let done = node.reconciler.apply(&Op::DeleteMeters(ids), look).await;
     assert!(matches!(done, Some(Ok(()))), "{done:?}");
@@ -99,7 +99,7 @@ async fn a_meter_that_an_add_was_given_since_the_plan_was_made_is_not_deleted() 
 #[tokio::test]
 async fn what_was_seen_of_an_attachment_before_its_add_ended_is_not_acted_on() {
     let node = with_containers(2).await;
-    let look = node.engine.made().before_look();
+    let look = node.engine.add_log().begin_observation();
     node.engine.add(&request("new")).await.expect("attaches");
     let whole = node.model.state().flows.clone();
     // As a look saw it that began meanwhile: the flows are there, and the port has no number yet.
@@ -122,7 +122,7 @@ async fn what_was_seen_of_an_attachment_before_its_add_ended_is_not_acted_on() {
     assert!(node.reconciler.apply(ops[0], look).await.is_none());
     assert_eq!(node.model.state().flows, whole);
     // After a look of now it would be right.
-    let look = node.engine.made().before_look();
+    let look = node.engine.add_log().begin_observation();
     assert!(matches!(
         node.reconciler.apply(ops[0], look).await,
         Some(Ok(()))

@@ -1,7 +1,7 @@
 //! Another port has the number that a port asks for: its flows follow the one that it got.
 
 use super::*;
-use crate::attach::plan::asked_number;
+use crate::attach::plan::requested_port_number;
 use crate::flows::table::CLASSIFY;
 
 /// The numbers by which frames are taken for an attachment's.
@@ -26,22 +26,25 @@ fn number(model: &ModelNode, port: &str) -> (u32, Option<u32>) {
 #[tokio::test]
 async fn flows_name_the_number_that_the_switch_says_and_the_row_asks_for_it_from_then_on() {
     let node = TestNode::new("idc1").await;
-    node.model.state().taken.insert(asked_number(1));
+    node.model
+        .state()
+        .taken_numbers
+        .insert(requested_port_number(1));
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     assert_eq!(reply.generation, 1);
     let (_, got) = number(&node.model, "fn1");
     let got = got.expect("a number");
-    assert_ne!(got, asked_number(1));
+    assert_ne!(got, requested_port_number(1));
     let only = BTreeSet::from([format!("in_port={got}")]);
     assert_eq!(classified(&node.model, 1), only);
     node.engine
-        .check(&check_of("c1", &reply))
+        .check(&check_request("c1", &reply))
         .await
         .expect("it is as it was made");
 
     // The other port goes: nothing moves, for the row asks for what the port has.
     assert!(node.reconcile().await.converged);
-    node.model.state().taken.clear();
+    node.model.state().taken_numbers.clear();
     assert_eq!(number(&node.model, "fn1"), (got, Some(got)));
     let again = node.restart("idc1").await;
     let report = again.reconcile().await;
@@ -57,7 +60,10 @@ async fn an_add_with_another_number_that_fails_at_any_step_leaves_nothing() {
     for k in 0..4 {
         for fault in [Fault::Before, Fault::After] {
             let node = TestNode::new("idc1").await;
-            node.model.state().taken.insert(asked_number(1));
+            node.model
+                .state()
+                .taken_numbers
+                .insert(requested_port_number(1));
             node.model.fail_at(k, fault);
             let added = node.engine.add(&request("c1")).await;
             assert!(added.is_err(), "step {k} {fault:?}");
@@ -71,7 +77,10 @@ async fn an_add_with_another_number_that_fails_at_any_step_leaves_nothing() {
 async fn netd_that_dies_while_a_port_has_another_number_is_repaired_by_its_next_start() {
     for k in 0..4 {
         let node = TestNode::new("idc1").await;
-        node.model.state().taken.insert(asked_number(1));
+        node.model
+            .state()
+            .taken_numbers
+            .insert(requested_port_number(1));
         node.model.fail_at(k, Fault::Crash);
         let engine = node.engine.clone();
         let add = tokio::spawn(async move { engine.add(&request("c1")).await });
@@ -112,22 +121,22 @@ async fn a_port_that_the_switch_moves_takes_its_flows_along() {
 #[tokio::test]
 async fn the_nodes_own_ports_may_have_other_numbers_too() {
     let model = ModelNode::default().with_nic("eth0");
-    model.state().taken.extend([1, 2]);
+    model.state().taken_numbers.extend([1, 2]);
     let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     assert!(node.reconcile().await.converged);
     let ports = node.engine.ports().expect("it is ready");
     let uplink = ports.uplink.expect("mode vlan");
     assert!(ports.host > 2 && uplink > 2, "{ports:?}");
     assert_eq!(number(&node.model, "eth0"), (uplink, Some(uplink)));
-    node.model.state().taken.clear();
+    node.model.state().taken_numbers.clear();
     assert_eq!(node.reconcile().await.applied, Vec::<String>::new());
 }
 
 #[test]
 fn a_number_is_asked_for_again_only_after_thousands_of_attachments() {
-    let numbers: BTreeSet<u32> = (1..=32_512).map(asked_number).collect();
+    let numbers: BTreeSet<u32> = (1..=32_512).map(requested_port_number).collect();
     assert_eq!(numbers.len(), 32_512);
     assert_eq!(numbers.first(), Some(&32_768));
     assert_eq!(numbers.last(), Some(&65_279));
-    assert_eq!(asked_number(1), asked_number(1 + 32_512));
+    assert_eq!(requested_port_number(1), requested_port_number(1 + 32_512));
 }

@@ -254,7 +254,7 @@ async fn what_is_undone_again_and_again_is_a_quarrel() {
 #[tokio::test]
 async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
     let node = TestNode::new("idc1").await;
-    node.model.state().going = 12;
+    node.model.state().departing = 12;
     let first = node.reconciler.reconcile().await;
     assert!(!first.view.converged && first.again.is_some(), "{first:?}");
     assert!(first.view.problems.is_empty(), "{first:?}");
@@ -337,22 +337,22 @@ async fn a_switch_that_tells_late_of_a_ports_number_is_waited_for_and_does_not_l
 {
     let node = TestNode::new("idc1").await;
     node.model.state().ports.remove("eth0");
-    node.model.state().numberless = 5;
+    node.model.state().observations_without_numbers = 5;
     let report = node.reconcile().await;
     assert!(report.converged && report.problems.is_empty(), "{report:?}");
-    assert_eq!(node.model.state().numberless, 0);
+    assert_eq!(node.model.state().observations_without_numbers, 0);
     assert!(node.engine.ports().is_ok());
 }
 
 #[tokio::test]
 async fn a_switch_that_never_tells_of_a_ports_number_is_told_of_and_looked_at_again() {
     let node = TestNode::new("idc1").await;
-    node.model.state().numberless = usize::MAX;
+    node.model.state().observations_without_numbers = usize::MAX;
     let report = node.reconcile().await;
     assert!(node.engine.ports().is_err());
     // What has a problem is reconciled again soon.
     assert!(report.problems[0].contains("which numbers"), "{report:?}");
-    node.model.state().numberless = 0;
+    node.model.state().observations_without_numbers = 0;
     assert!(node.reconcile().await.problems.is_empty());
     assert!(node.engine.ports().is_ok());
 }

@@ -9,7 +9,7 @@ use crate::reconcile::ZoneTimeouts;
 use crate::reconcile::ZoneTimeouts::{Foreign, Ours, Stale};
 
 /// A zone of netd's numbers that no container of these tests has.
-const NOBODYS: u16 = 40_000;
+const UNUSED: u16 = 40_000;
 
 impl TestNode {
     fn zones(&self) -> BTreeMap<u16, ZoneTimeouts> {
@@ -22,7 +22,7 @@ impl TestNode {
     }
 
     /// What a reconcile does about time-outs, and that the next one finds nothing to do.
-    async fn mends(&self) -> Vec<String> {
+    async fn repairs(&self) -> Vec<String> {
         let applied = self.reconcile().await.applied;
         assert_eq!(self.reconcile().await.applied, Vec::<String>::new());
         let about = |op: &String| op.starts_with("set time-outs");
@@ -47,10 +47,10 @@ async fn a_containers_zone_comes_and_goes_with_its_port() {
     };
     // No reconcile has been here.
     assert_eq!(node.zones(), with(&[first, second]));
-    assert_eq!(node.mends().await, Vec::<String>::new());
+    assert_eq!(node.repairs().await, Vec::<String>::new());
     node.engine.del(&key("c1")).await.expect("detaches");
     assert_eq!(node.zones(), with(&[second]));
-    assert_eq!(node.mends().await, Vec::<String>::new());
+    assert_eq!(node.repairs().await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -67,15 +67,15 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
             let mut state = node.model.state();
             state.zones.remove(&zone);
             state.zones.extend(is.map(|is| (zone, is)));
-            state.zones.insert(NOBODYS, Foreign);
+            state.zones.insert(UNUSED, Foreign);
         }
         let only = format!("set time-outs of conntrack zones {zone}, delete those of none");
-        assert_eq!(node.mends().await, [only], "{what}");
+        assert_eq!(node.repairs().await, [only], "{what}");
         assert_eq!(node.zones()[&zone], Ours, "{what}");
-        assert_eq!(node.zones()[&NOBODYS], Foreign, "{what}");
+        assert_eq!(node.zones()[&UNUSED], Foreign, "{what}");
     }
     node.model.state().zones.clear();
-    assert_eq!(node.mends().await.len(), 1);
+    assert_eq!(node.repairs().await.len(), 1);
     assert_eq!(node.zones().len(), 2, "the container's and the way back's");
 }
 
@@ -83,9 +83,9 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
 async fn what_an_earlier_netd_left_of_a_dead_container_goes() {
     let node = TestNode::new("idc1").await;
     for left in [Ours, Stale] {
-        node.model.state().zones.insert(NOBODYS, left);
-        let only = format!("set time-outs of conntrack zones none, delete those of {NOBODYS}");
-        assert_eq!(node.mends().await, [only]);
+        node.model.state().zones.insert(UNUSED, left);
+        let only = format!("set time-outs of conntrack zones none, delete those of {UNUSED}");
+        assert_eq!(node.repairs().await, [only]);
         assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
     }
 }
@@ -109,14 +109,14 @@ async fn a_zone_whose_port_is_gone_is_not_set_again() {
         }
         state.zones.retain(|zone, _| *zone == WAY_BACK_ZONE);
     }
-    assert_eq!(node.mends().await, Vec::<String>::new());
+    assert_eq!(node.repairs().await, Vec::<String>::new());
     assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
 }
 
 #[tokio::test]
 async fn a_datapath_without_time_outs_is_asked_for_none() {
     let model = ModelNode::default().with_nic("eth0");
-    model.state().timeless = true;
+    model.state().without_timeouts = true;
     let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
     assert!(report.converged && report.problems.is_empty(), "{report:?}");

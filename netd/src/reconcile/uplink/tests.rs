@@ -15,7 +15,7 @@ fn desired() -> Desired {
             bridge: "br-flat".into(),
             datapath: "system".into(),
         },
-        holdings: Vec::new(),
+        attachments: Vec::new(),
         living: BTreeMap::new(),
         gone: std::collections::BTreeSet::new(),
     }

@@ -43,7 +43,7 @@ async fn gc_keeps_what_another_runtime_runs_under_the_same_network_name() {
         node.engine.add(&request(c)).await.expect("attaches");
     }
     let netns = request("theirs").netns.as_str().to_owned();
-    node.model.state().inhabited.insert(netns.clone());
+    node.model.state().with_process.insert(netns.clone());
     let gc = GcRequest {
         version: VERSION,
         network: "web".parse().expect("name"),
@@ -54,7 +54,7 @@ async fn gc_keeps_what_another_runtime_runs_under_the_same_network_name() {
     assert_eq!(reply.kept, [key("theirs")]);
     assert_eq!(node.engine.ipam().list().len(), 1);
     // Its processes are gone, and then it is garbage.
-    node.model.state().inhabited.remove(&netns);
+    node.model.state().with_process.remove(&netns);
     let reply = node.engine.gc(&gc).await.expect("collects");
     assert_eq!(reply.released, [key("theirs")]);
 }
@@ -95,7 +95,7 @@ async fn an_address_with_another_length_than_the_networks_is_refused() {
 async fn check_names_each_difference() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
-    let check = check_of("c1", &reply);
+    let check = check_request("c1", &reply);
     node.engine.check(&check).await.expect("all is well");
 
     let name = reply.host_ifname.as_str();
@@ -136,7 +136,7 @@ async fn check_names_each_difference() {
 async fn a_host_end_that_somebody_set_down_is_found_and_mended() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
-    let check = check_of("c1", &reply);
+    let check = check_request("c1", &reply);
     node.model
         .state()
         .links
@@ -173,7 +173,7 @@ async fn status_tells_a_node_that_is_not_set_up_from_a_range_that_is_full() {
         ranges: Vec::new(),
         next_free_in: None,
     };
-    let full = AttachError::Unserved(Box::new(AttachError::Reserve(full.into())));
+    let full = AttachError::Unavailable(Box::new(AttachError::Reserve(full.into())));
     assert_eq!(full.cni_code(), code::LIMITED_CONNECTIVITY);
     assert!(full.reply().details.contains("not affected"));
 }

@@ -16,7 +16,7 @@ async fn node() -> TestNode {
 }
 
 /// That a reconcile brings these flows back, and that the next one finds nothing to do.
-async fn settles(node: &TestNode, flows: &BTreeSet<Flow>) -> ReconcileView {
+async fn assert_restores(node: &TestNode, flows: &BTreeSet<Flow>) -> ReconcileView {
     let report = node.reconcile().await;
     assert!(report.converged, "{report:?}");
     assert_eq!(node.model.state().flows, *flows);
@@ -34,7 +34,7 @@ async fn a_controller_goes_and_the_flows_that_it_cost_come_back() {
         bridge.strays = BTreeMap::from([("controller".into(), "x".into())]);
         state.flows.clear();
     }
-    let report = settles(&node, &flows).await;
+    let report = assert_restores(&node, &flows).await;
     assert_eq!(report.applied[0], "set bridge br-flat: controller");
 }
 
@@ -51,7 +51,7 @@ async fn a_bridge_that_forwards_by_itself_is_stopped_before_all_else() {
         state.flows = BTreeSet::from([normal]);
         state.routes.clear();
     }
-    let report = settles(&node, &flows).await;
+    let report = assert_restores(&node, &flows).await;
     let first = [
         "set bridge br-flat: fail_mode",
         "delete foreign flows: cookie=0x0,table=0,priority=0",
@@ -67,7 +67,7 @@ async fn a_flow_of_somebody_else_is_deleted_and_learned_ones_stay() {
     flows.insert(learned.clone());
     node.model.state().flows.insert(learned);
     node.model.state().flows.insert(Flow::new(0, 7).cookie(42));
-    let report = settles(&node, &flows).await;
+    let report = assert_restores(&node, &flows).await;
     let only = "delete foreign flows: cookie=0x2a,table=0,priority=7";
     assert_eq!(report.applied, [only]);
 }
@@ -85,7 +85,7 @@ async fn what_no_database_keeps_is_set_back() {
         state.switch.restricted = vec![port.clone()];
         port
     };
-    let report = settles(&node, &flows).await;
+    let report = assert_restores(&node, &flows).await;
     assert_eq!(
         report.applied,
         [
@@ -106,7 +106,7 @@ async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
         port.strays
             .insert("ingress_policing_rate".into(), "1".into());
     }
-    let report = settles(&node, &flows).await;
+    let report = assert_restores(&node, &flows).await;
     let what = |name| format!("set port {name}: ingress_policing_rate");
     assert_eq!(report.applied, [what("eth0"), what("flat0")]);
 }

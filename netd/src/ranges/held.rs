@@ -20,7 +20,7 @@ pub struct Fill {
 /// A range that the node holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Holding {
+pub struct HeldRange {
     /// What ipamd granted. `state` is the node's own: what it no longer names drains here.
     #[serde(flatten)]
     pub grant: RangeGrant,
@@ -29,45 +29,45 @@ pub struct Holding {
 /// All that the node holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Holdings {
+pub struct HeldRanges {
     /// The life of the ledger that answered last.
     pub ledger: Incarnation,
     /// The revision of its answer.
     pub revision: String,
     /// What the node may give addresses of, and what it still drains.
-    pub ranges: Vec<Holding>,
+    pub ranges: Vec<HeldRange>,
 }
 
 fn overlap(a: IpNetwork, b: IpNetwork) -> bool {
     Span::from(a).overlaps(Span::from(b))
 }
 
-impl Holdings {
+impl HeldRanges {
     /// What they are when ipamd has answered. A range that it no longer names, and does not
     /// keep back only because it has just started, drains.
     #[must_use]
     pub fn following(&self, answer: &HostRanges) -> Self {
-        let mut ranges: Vec<Holding> = answer
+        let mut ranges: Vec<HeldRange> = answer
             .ranges
             .iter()
-            .map(|grant| Holding {
+            .map(|grant| HeldRange {
                 grant: grant.clone(),
             })
             .collect();
         for before in &self.ranges {
             let prefix = before.grant.prefix;
-            let named = |h: &Holding| overlap(h.grant.prefix, prefix);
+            let named = |h: &HeldRange| overlap(h.grant.prefix, prefix);
             if ranges.iter().any(named) {
                 continue;
             }
             let kept_back = answer.waiting.iter().any(|w| {
                 w.reason == WaitReason::Settling && w.prefix.is_some_and(|p| overlap(p, prefix))
             });
-            let mut holding = before.clone();
+            let mut range = before.clone();
             if !kept_back {
-                holding.grant.state = GrantState::Draining;
+                range.grant.state = GrantState::Draining;
             }
-            ranges.push(holding);
+            ranges.push(range);
         }
         Self {
             ledger: answer.ledger,
@@ -83,14 +83,14 @@ impl Holdings {
 
     /// Those that are to be let go of when they are empty.
     pub fn draining(&self) -> impl Iterator<Item = IpNetwork> {
-        let draining = |h: &&Holding| h.grant.state == GrantState::Draining;
+        let draining = |h: &&HeldRange| h.grant.state == GrantState::Draining;
         self.ranges.iter().filter(draining).map(|h| h.grant.prefix)
     }
 
     /// What is shown to ipamd.
     pub fn report(&self, fill: impl Fn(IpNetwork) -> Fill) -> Report {
-        let held = self.ranges.iter().map(|holding| {
-            let grant = &holding.grant;
+        let held = self.ranges.iter().map(|range| {
+            let grant = &range.grant;
             let Fill { used, capacity } = fill(grant.prefix);
             grant.held(used, capacity)
         });
@@ -108,18 +108,18 @@ impl Holdings {
         host: &NodeName,
         fill: impl Fn(IpNetwork) -> Fill,
     ) -> (Self, Vec<Release>) {
-        let drains = |h: &Holding| h.grant.state == GrantState::Draining;
-        let (gone, ranges): (Vec<Holding>, Vec<Holding>) =
-            self.ranges.iter().cloned().partition(|holding| {
-                let drained_before = |b: &Holding| b == holding && drains(b);
+        let drains = |h: &HeldRange| h.grant.state == GrantState::Draining;
+        let (gone, ranges): (Vec<HeldRange>, Vec<HeldRange>) =
+            self.ranges.iter().cloned().partition(|range| {
+                let drained_before = |b: &HeldRange| b == range && drains(b);
                 before.ranges.iter().any(drained_before)
-                    && drains(holding)
-                    && fill(holding.grant.prefix).used == 0
+                    && drains(range)
+                    && fill(range.grant.prefix).used == 0
             });
-        let releases = gone.into_iter().map(|holding| Release {
+        let releases = gone.into_iter().map(|range| Release {
             host: host.clone(),
-            prefix: holding.grant.prefix,
-            lease: Some(holding.grant.lease),
+            prefix: range.grant.prefix,
+            lease: Some(range.grant.lease),
             force: false,
         });
         let kept = Self {
@@ -160,9 +160,9 @@ mod tests {
         "idc1".parse().expect("a name")
     }
 
-    fn states(holdings: &Holdings) -> Vec<(String, GrantState)> {
-        let state = |h: &Holding| (h.grant.prefix.to_string(), h.grant.state);
-        holdings.ranges.iter().map(state).collect()
+    fn states(held: &HeldRanges) -> Vec<(String, GrantState)> {
+        let state = |h: &HeldRange| (h.grant.prefix.to_string(), h.grant.state);
+        held.ranges.iter().map(state).collect()
     }
 
     fn filled(used: u64) -> impl Fn(IpNetwork) -> Fill {
@@ -176,14 +176,14 @@ mod tests {
 
     #[test]
     fn a_range_that_grows_takes_the_place_of_the_smaller_one() {
-        let before = Holdings::default().following(&answer(&[("10.0.0.0/25", Active)]));
+        let before = HeldRanges::default().following(&answer(&[("10.0.0.0/25", Active)]));
         let after = before.following(&answer(&[("10.0.0.0/24", Active)]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Active)]);
     }
 
     #[test]
     fn what_ipamd_no_longer_names_drains_until_it_is_empty_and_is_let_go_of_then() {
-        let before = Holdings::default().following(&answer(&[("10.0.0.0/24", Active)]));
+        let before = HeldRanges::default().following(&answer(&[("10.0.0.0/24", Active)]));
         let after = before.following(&answer(&[]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Draining)]);
         // It has just begun: an ADD may hold an address of it that is not on record yet.
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_ipamd_keeps_back_while_it_settles_stays_in_service() {
-        let before = Holdings::default().following(&answer(&[("10.0.0.0/24", Active)]));
+        let before = HeldRanges::default().following(&answer(&[("10.0.0.0/24", Active)]));
         let mut settling = answer(&[]);
         settling.waiting.push(Waiting {
             network: "web".parse().expect("a name"),
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn all_that_is_held_is_shown_with_how_full_it_is() {
         let all = answer(&[("10.0.0.0/24", Active), ("10.0.1.0/24", Draining)]);
-        let report = Holdings::default().following(&all).report(filled(5));
+        let report = HeldRanges::default().following(&all).report(filled(5));
         assert_eq!(report.held.len(), 2);
         assert_eq!((report.held[1].used, report.held[1].capacity), (5, 254));
     }

@@ -16,11 +16,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A point in the order of ADDs that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
+pub(crate) struct LogPosition(u64);
 
 /// The order in which ADDs ended, by generation.
 #[derive(Debug, Default)]
-pub(crate) struct MadeLog(Mutex<Ended>);
+pub(crate) struct AddLog(Mutex<Ended>);
 
 #[derive(Debug, Default)]
 struct Ended {
@@ -30,13 +30,13 @@ struct Ended {
     at: BTreeMap<u64, u64>,
 }
 
-impl MadeLog {
+impl AddLog {
     fn ended(&self) -> MutexGuard<'_, Ended> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An ADD has ended well; its caller still holds the attachment's key.
-    pub(crate) fn made(&self, generation: u64) {
+    pub(crate) fn record(&self, generation: u64) {
         let mut ended = self.ended();
         ended.count += 1;
         let now = ended.count;
@@ -44,17 +44,17 @@ impl MadeLog {
     }
 
     /// Now, before a look. What is older is forgotten: looks come one after the other.
-    pub(crate) fn before_look(&self) -> Moment {
+    pub(crate) fn begin_observation(&self) -> LogPosition {
         let mut ended = self.ended();
         let now = ended.count;
         ended.at.retain(|_, at| *at > now);
-        Moment(now)
+        LogPosition(now)
     }
 
     /// Whether an ADD of this generation has ended since then.
-    pub(crate) fn since(&self, moment: Moment, generation: u64) -> bool {
+    pub(crate) fn added_since(&self, position: LogPosition, generation: u64) -> bool {
         let ended = self.ended();
-        ended.at.get(&generation).is_some_and(|at| *at > moment.0)
+        ended.at.get(&generation).is_some_and(|at| *at > position.0)
     }
 }
 
@@ -64,13 +64,13 @@ mod tests {
 
     #[test]
     fn what_was_made_after_a_look_is_told_from_what_was_there() {
-        let log = MadeLog::default();
-        log.made(1);
-        let look = log.before_look();
-        assert!(!log.since(look, 1));
-        log.made(2);
-        assert!(log.since(look, 2) && !log.since(look, 3));
-        let next = log.before_look();
-        assert!(next > look && !log.since(next, 2));
+        let log = AddLog::default();
+        log.record(1);
+        let look = log.begin_observation();
+        assert!(!log.added_since(look, 1));
+        log.record(2);
+        assert!(log.added_since(look, 2) && !log.added_since(look, 3));
+        let next = log.begin_observation();
+        assert!(next > look && !log.added_since(next, 2));
     }
 }
