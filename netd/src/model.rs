@@ -16,8 +16,8 @@ use crate::node_ops::{
     ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
 };
 use crate::reconcile::{
-    ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual, SwitchActual,
-    ZoneTimeouts,
+    ActualPort, BridgeRow, InterfaceLocation, LinkActual, RouteActual, SwitchActual,
+    UnmanagedRoute, ZoneTimeouts,
 };
 
 /// When a step goes wrong.
@@ -52,13 +52,13 @@ pub(crate) struct State {
     /// In so many looks one more container has gone that left a flow.
     pub(crate) departing: u16,
     /// Interfaces that bonds of Open vSwitch, or other bridges, have.
-    pub(crate) elsewhere: BTreeMap<String, Elsewhere>,
+    pub(crate) elsewhere: BTreeMap<String, InterfaceLocation>,
     /// OpenFlow numbers that ports of somebody else have.
     pub(crate) taken_numbers: BTreeSet<u32>,
     /// Those that netd made, as the kernel keeps it.
     pub(crate) marked: BTreeSet<(String, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
-    pub(crate) foreign: BTreeSet<ForeignRoute>,
+    pub(crate) unmanaged_routes: BTreeSet<UnmanagedRoute>,
     pub(crate) sysctls: BTreeMap<String, String>,
     /// What the host's kernel knows of its neighbours.
     pub(crate) neighbours: BTreeMap<IpAddr, MacAddr>,
@@ -244,7 +244,7 @@ impl State {
             row: row.clone(),
             ofport,
             error: None,
-            strays: BTreeMap::new(),
+            altered_columns: BTreeMap::new(),
         };
         self.ports.insert(row.name.clone(), port);
     }
@@ -252,7 +252,12 @@ impl State {
     /// As Open vSwitch does it: where a controller came or went, or the fail mode changed, all
     /// flows are thrown away.
     fn set_bridge(&mut self, bridge: BridgeRow) {
-        let flushed = |b: &BridgeRow| (b.fail_mode.clone(), b.strays.contains_key("controller"));
+        let flushed = |b: &BridgeRow| {
+            (
+                b.fail_mode.clone(),
+                b.altered_columns.contains_key("controller"),
+            )
+        };
         if self.bridge.as_ref().map(flushed) != Some(flushed(&bridge)) {
             self.flows.clear();
         }
@@ -262,7 +267,7 @@ impl State {
     /// Takes the time-outs of zones away, but for those that are somebody else's.
     fn take_zones(&mut self, gone: impl IntoIterator<Item = u16>) {
         for zone in gone {
-            if self.zones.get(&zone) != Some(&ZoneTimeouts::Foreign) {
+            if self.zones.get(&zone) != Some(&ZoneTimeouts::Unmanaged) {
                 self.zones.remove(&zone);
             }
         }
@@ -299,7 +304,7 @@ impl State {
 }
 
 /// Flows that are neither netd's nor learned.
-fn foreign(flows: &BTreeSet<Flow>) -> Vec<FlowHead> {
+fn unmanaged_flows(flows: &BTreeSet<Flow>) -> Vec<FlowHead> {
     flows
         .iter()
         .filter(|f| !flatnet_types::marks::is_ours(f.cookie))
@@ -396,7 +401,7 @@ impl NodeOps for ModelNode {
         self.step("add_port", |state| {
             state.put_port(row);
             let zone = zone.filter(|_| !state.without_timeouts);
-            state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Ours)));
+            state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Current)));
             // The switch sees a port before its link, as long as the link comes soon.
             Ok(state.ports[&row.name]
                 .ofport

@@ -182,7 +182,7 @@ async fn run(args: RunArgs) -> Result<()> {
         &args.bridge,
         userspace,
     );
-    let node = daemon_node::wrap(node.limited_to(shares.clone()));
+    let node = daemon_node::wrap(node.with_shares(shares.clone()));
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
     let engine = Engine::new(node.clone(), ipam, spec, clock);
 

@@ -379,7 +379,7 @@ fn unusable(status: StatusCode, code: u32, error: &dyn std::error::Error) -> Res
 }
 
 async fn reconcile<N: ReconcileOps>(State(app): State<App<N>>) -> Json<ReconcileView> {
-    app.reconciler.forgive();
+    app.reconciler.retry_now();
     let report = app.reconciler.reconcile().await;
     app.metrics.reconciled(&report);
     Json(report.view)

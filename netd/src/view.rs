@@ -14,7 +14,7 @@ use flatnet_types::api::view::{
 
 use crate::attach::Engine;
 use crate::attach::plan::{host_ifname, requested_port_number};
-use crate::reconcile::{Actual, Plan, ReconcileOps};
+use crate::reconcile::{Actual, ChangeSet, ReconcileOps};
 
 /// Refreshes the metrics that are read and not counted.
 pub trait Scrape: Send + Sync {
@@ -79,7 +79,7 @@ fn range(usage: &RangeUsage) -> RangeView {
 }
 
 /// A dry run as it is shown.
-pub fn plan(plan: &Plan, actual: Actual) -> PlanView<Plan, Actual> {
+pub fn plan(plan: &ChangeSet, actual: Actual) -> PlanView<ChangeSet, Actual> {
     PlanView {
         would: plan.ops.iter().map(ToString::to_string).collect(),
         plan: plan.clone(),

@@ -2,7 +2,7 @@
 
 use flatnet_ovs::openflow::{Flow, Match};
 
-use super::{ModelNode, State, foreign, timed_out};
+use super::{ModelNode, State, timed_out, unmanaged_flows};
 use crate::flows;
 use crate::node_ops::NodeOpsError;
 use crate::reconcile::{Actual, Op, ReconcileOps, SwitchActual, TimeoutsActual, ZoneTimeouts};
@@ -55,13 +55,13 @@ impl ReconcileOps for ModelNode {
                 .collect(),
             writers: Vec::new(),
             routes: state.routes.clone(),
-            foreign: state.foreign.clone(),
+            unmanaged_routes: state.unmanaged_routes.clone(),
             sysctls: sysctls.iter().filter_map(value).collect(),
             flows: state.bridge.is_some().then(|| state.flows.clone()),
             meters: state.meters.clone(),
             switch: SwitchActual {
                 zones: Some(true),
-                foreign: foreign(&state.flows),
+                unmanaged_flows: unmanaged_flows(&state.flows),
                 ..state.switch.clone()
             },
             timeouts: TimeoutsActual {
@@ -106,19 +106,19 @@ impl State {
                 state.put_port(&host);
             }
             Op::SetBridge { bridge, .. } => state.set_bridge(bridge),
-            Op::DeleteForeign(flows) => {
+            Op::DeleteUnmanagedFlows(flows) => {
                 let gone = |f: &Flow| {
                     let mut heads = flows.iter();
                     heads.any(|h| (h.table, h.cookie) == (f.table, f.cookie))
                 };
                 state.flows.retain(|f| !gone(f));
-                state.switch.foreign.clear();
+                state.switch.unmanaged_flows.clear();
             }
             Op::SetFragments(mode) => state.switch.fragments = Some(mode),
             Op::SetGroup(_) => state.switch.groups = Some(vec![flows::group()]),
             Op::SetTimeouts { set, gone } => {
                 state.take_zones(gone);
-                let set = set.into_iter().map(|zone| (zone, ZoneTimeouts::Ours));
+                let set = set.into_iter().map(|zone| (zone, ZoneTimeouts::Current));
                 state.zones.extend(set);
             }
             Op::OpenPort(name) => state.switch.restricted.retain(|p| *p != name),

@@ -24,7 +24,7 @@ impl ReconcileOps for RealNode {
                 Ok(())
             }
             Op::SetBridge { bridge, .. } => self.set_bridge(bridge).await,
-            Op::DeleteForeign(flows) => {
+            Op::DeleteUnmanagedFlows(flows) => {
                 let mut batch = Batch::new();
                 for flow in flows {
                     batch.delete_in_table(flow.table, flow.cookie, u64::MAX);
@@ -71,7 +71,7 @@ impl ReconcileOps for RealNode {
                 let ops = self
                     .database
                     .read(|r| rows::delete_ports(r, &self.bridge, &names));
-                self.take_out(&names, &ops, None).await
+                self.transact_deletion(&names, &ops, None).await
             }
             Op::DeleteLink { name, ifindex } => match IfName::new(name.as_str()) {
                 Ok(name) => self.delete_link(&name, *ifindex).await,
@@ -154,7 +154,7 @@ impl ReconcileOps for RealNode {
                 self.put_meters(meters, &mut batch);
                 put_group(&mut batch, adds);
                 put_changes(adds, deletes, &mut batch);
-                unless_there(self.switch.send(batch).await)
+                ignore_existing_meter(self.switch.send(batch).await)
             }
         }
     }
@@ -178,7 +178,7 @@ impl ReconcileOps for RealNode {
         }
         put_group(&mut before, added);
         if !before.is_empty() {
-            unless_there(self.switch.send(before).await)?;
+            ignore_existing_meter(self.switch.send(before).await)?;
         }
         if !bundle.is_empty() {
             self.switch.send_atomic(bundle).await?;
@@ -209,7 +209,7 @@ fn put_changes(adds: &[Flow], deletes: &[(u64, FlowKey)], batch: &mut Batch) {
 }
 
 /// A meter that is there was modified beside.
-fn unless_there(sent: Result<(), OpenFlowError>) -> Result<(), NodeOpsError> {
+fn ignore_existing_meter(sent: Result<(), OpenFlowError>) -> Result<(), NodeOpsError> {
     match sent {
         Err(OpenFlowError::Rejected { failures })
             if failures.iter().all(|f| f.error.is_meter_exists()) =>

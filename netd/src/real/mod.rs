@@ -1,9 +1,9 @@
 //! The real world: the kernel by netlink, Open vSwitch by its database and OpenFlow.
 
 mod apply;
-mod deleting;
 mod neutral;
 mod observe;
+mod own_deletions;
 mod rows;
 mod switch;
 mod tables;
@@ -28,9 +28,9 @@ use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
 use self::apply::put_group;
-use self::deleting::Deleting;
-use self::switch::{MeterBook, RestoreWatch};
-use self::timeouts::TimeoutBook;
+use self::own_deletions::OwnDeletions;
+use self::switch::{MeterRecord, RestoreWaitTimer};
+use self::timeouts::TimeoutRecord;
 use crate::features::Features;
 use crate::node_ops::{
     ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
@@ -54,10 +54,10 @@ pub struct RealNode {
     /// The switch reads frames from packet sockets: with checksums that hardware was to fill
     /// in, and nobody would, and with the devices promiscuous.
     userspace_datapath: bool,
-    meters: Arc<MeterBook>,
-    timeouts: Arc<TimeoutBook>,
-    restore: Arc<RestoreWatch>,
-    deleting: Arc<Deleting>,
+    meters: Arc<MeterRecord>,
+    timeouts: Arc<TimeoutRecord>,
+    restore: Arc<RestoreWaitTimer>,
+    own_deletions: Arc<OwnDeletions>,
     features: Features,
     /// Who limits containers' connections to services; none: nobody.
     shares: Option<Arc<Shares>>,
@@ -87,7 +87,7 @@ impl RealNode {
             meters: Arc::default(),
             timeouts: Arc::default(),
             restore: Arc::default(),
-            deleting: Arc::default(),
+            own_deletions: Arc::default(),
             features: Features::default(),
             shares: None,
         }
@@ -109,8 +109,8 @@ impl RealNode {
     }
 
     /// Whether netd itself is deleting this port; it is told once for each deletion.
-    pub fn deletes_port(&self, name: &str) -> bool {
-        self.deleting.cross_off(name)
+    pub fn take_own_deletion(&self, name: &str) -> bool {
+        self.own_deletions.take(name)
     }
 
     /// Sets the bridge's columns and waits until the switch has acted on them: a change of its
@@ -118,11 +118,11 @@ impl RealNode {
     async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), NodeOpsError> {
         let ops = self.database.read(|r| rows::set_bridge(r, bridge));
         let results = self.database.transact(&ops).await?;
-        let Some(number) = rows::asked(&results) else {
+        let Some(number) = rows::requested_config(&results) else {
             return Ok(());
         };
-        let taken = |r: &_| rows::taken(r, number).then_some(());
-        if let Err(error) = self.database.wait_for(RECONFIGURE_TIMEOUT, taken).await {
+        let applied = |r: &_| rows::is_applied(r, number).then_some(());
+        if let Err(error) = self.database.wait_for(RECONFIGURE_TIMEOUT, applied).await {
             // Without a switch there are no flows to lose.
             tracing::debug!(%error, "the switch has not acted on the bridge's columns");
         }
@@ -159,7 +159,7 @@ impl RealNode {
             );
             // At its next change of any port the switch would take the port out, and the one that
             // has its number with it, and make both anew with the numbers that they ask for.
-            let adopt = rows::ask_for(&row.name, port.number);
+            let adopt = rows::request_number(&row.name, port.number);
             if let Err(error) = self.database.transact(&[adopt]).await {
                 tracing::debug!(%error, "the reconcile asks for the number that the port has");
             }
@@ -171,7 +171,7 @@ impl RealNode {
     /// them a moment before: a link that came up in between is down again. Ours are born
     /// promiscuous, so it has nothing to write; it may still have looked before. Once the
     /// switch tells of the port, that is over.
-    async fn keep_up(&self, row: &PortRow) -> Result<(), NodeOpsError> {
+    async fn ensure_link_up(&self, row: &PortRow) -> Result<(), NodeOpsError> {
         if let Ok(name) = IfName::new(row.name.as_str())
             && row.kind.is_empty()
         {
@@ -284,7 +284,7 @@ impl NodeOps for RealNode {
         tracing::debug!(port = row.name, "in the database");
         let (number, ()) = tokio::join!(self.wait_port(row), self.limit(zone));
         let number = number?;
-        self.keep_up(row).await?;
+        self.ensure_link_up(row).await?;
         Ok(number)
     }
 

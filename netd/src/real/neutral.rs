@@ -56,11 +56,11 @@ pub(super) fn columns(table: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// Those that differ, with their values as a person reads them.
-pub(super) fn strays(table: &str, row: &Row) -> BTreeMap<String, String> {
+pub(super) fn altered(table: &str, row: &Row) -> BTreeMap<String, String> {
     of(table)
         .filter_map(|(column, neutral)| Some((column, row.get(column)?, neutral)))
         .filter(|(_, is, neutral)| **is != neutral.value())
-        .map(|(column, is, _)| (column.to_owned(), shown(is)))
+        .map(|(column, is, _)| (column.to_owned(), display(is)))
         .collect()
 }
 
@@ -73,7 +73,7 @@ pub(super) fn reset(table: &str, is: &Row, to: &mut Row) {
     }
 }
 
-fn shown(datum: &Datum) -> String {
+fn display(datum: &Datum) -> String {
     let pairs = match datum {
         Datum::Set(atoms) => atoms.iter().map(atom).collect::<Vec<_>>(),
         Datum::Map(map) => map
@@ -105,12 +105,12 @@ mod tests {
             .with("stp_enable", true)
             .with("rstp_enable", false)
             .with("controller", "x");
-        let strays = strays("Bridge", &row);
-        let shown: Vec<(&str, &str)> = strays
+        let altered_columns = altered("Bridge", &row);
+        let display: Vec<(&str, &str)> = altered_columns
             .iter()
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
-        assert_eq!(shown, [("controller", "x"), ("stp_enable", "true")]);
+        assert_eq!(display, [("controller", "x"), ("stp_enable", "true")]);
         let mut back = Row::new();
         reset("Bridge", &row, &mut back);
         let wanted = Row::new()
@@ -121,6 +121,6 @@ mod tests {
 
     #[test]
     fn a_column_that_this_version_does_not_have_is_no_stray() {
-        assert!(strays("Interface", &Row::new()).is_empty());
+        assert!(altered("Interface", &Row::new()).is_empty());
     }
 }

@@ -11,7 +11,7 @@ use ipnetwork::IpNetwork;
 use super::{RealNode, rows, switch, timeouts};
 use crate::node_ops::{ContainerActual, NodeOpsError};
 use crate::reconcile::{
-    Actual, ActualPort, ForeignRoute, LinkActual, RouteActual, SwitchActual, TimeoutsActual,
+    Actual, ActualPort, LinkActual, RouteActual, SwitchActual, TimeoutsActual, UnmanagedRoute,
 };
 
 pub(super) fn container(view: &ContainerView) -> ContainerActual {
@@ -46,7 +46,7 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
         .iter()
         .filter_map(|a| Some((dev(a.ifindex)?, a.address)))
         .collect();
-    let (ours, others): (Vec<Route>, Vec<Route>) = routes?
+    let (managed, others): (Vec<Route>, Vec<Route>) = routes?
         .into_iter()
         .filter(|r| r.table == TABLE_MAIN && r.kind == RouteKind::Unicast)
         .partition(|r| r.protocol == ROUTE_PROTOCOL);
@@ -59,15 +59,15 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
             src: r.src,
         })
     };
-    let routes = ours.iter().filter_map(actual).collect();
-    let foreign = others
+    let routes = managed.iter().filter_map(actual).collect();
+    let unmanaged_routes = others
         .iter()
         .filter_map(|r| {
             let own = default_metric(r.dst);
             let metric = r.metric.unwrap_or(0);
             let stands = metric == own || (r.dst.prefix() == 0 && metric < own);
             stands.then_some(())?;
-            Some(ForeignRoute {
+            Some(UnmanagedRoute {
                 route: actual(r)?,
                 protocol: r.protocol,
                 metric,
@@ -111,12 +111,12 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
     for port in ports.values_mut() {
         port.ofport = numbers.get(&port.row.name).copied();
     }
-    let seen = match bridge {
-        Some(_) => switch::look(node, &ports).await,
+    let observed = match bridge {
+        Some(_) => switch::observe(node, &ports).await,
         None => None,
     };
-    let (flows, meters, switch) = match seen {
-        Some(seen) => (Some(seen.flows), seen.meters, seen.switch),
+    let (flows, meters, switch) = match observed {
+        Some(observed) => (Some(observed.flows), observed.meters, observed.switch),
         None => (None, Vec::new(), SwitchActual::default()),
     };
     let writers = writers(&ports, &links, &addresses);
@@ -146,7 +146,7 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
         marked,
         writers,
         routes,
-        foreign,
+        unmanaged_routes,
         sysctls: values,
         flows,
         meters,

@@ -12,7 +12,7 @@ use flatnet_types::VlanId;
 use super::{neutral, tables, timeouts};
 use crate::marks;
 use crate::node_ops::{NodeOpsError, PortRow};
-use crate::reconcile::{ActualPort, BridgeRow, Elsewhere};
+use crate::reconcile::{ActualPort, BridgeRow, InterfaceLocation};
 
 /// The columns that netd reads.
 pub(super) fn monitored() -> MonitorSpec {
@@ -84,15 +84,15 @@ pub(super) fn end_restore() -> Vec<Op> {
 /// The bridge of that name.
 pub(super) fn bridge(replica: &Replica, name: &str) -> Option<BridgeRow> {
     let (_, row) = replica.find("Bridge", "name", name)?;
-    let mut strays = neutral::strays("Bridge", row);
-    strays.extend(tables::stray(replica, row).map(|is| ("flow_tables".to_owned(), is)));
+    let mut altered_columns = neutral::altered("Bridge", row);
+    altered_columns.extend(tables::altered(replica, row).map(|is| ("flow_tables".to_owned(), is)));
     Some(BridgeRow {
         name: name.to_owned(),
         datapath_type: row.str("datapath_type").unwrap_or_default().to_owned(),
         fail_mode: row.str("fail_mode").unwrap_or_default().to_owned(),
         protocols: row.strs("protocols").map(str::to_owned).collect(),
-        ours: row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD),
-        strays,
+        managed: row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD),
+        altered_columns,
         mirrors: row.uuids("mirrors").count(),
     })
 }
@@ -112,7 +112,7 @@ pub(super) fn ports(replica: &Replica, bridge: &str) -> BTreeMap<String, ActualP
 }
 
 /// The interfaces that are not a port of this bridge by themselves.
-pub(super) fn elsewhere(replica: &Replica, own: &str) -> BTreeMap<String, Elsewhere> {
+pub(super) fn elsewhere(replica: &Replica, own: &str) -> BTreeMap<String, InterfaceLocation> {
     let mut found = BTreeMap::new();
     for (_, bridge) in replica.rows("Bridge") {
         let name = bridge.str("name").unwrap_or_default();
@@ -124,7 +124,7 @@ pub(super) fn elsewhere(replica: &Replica, own: &str) -> BTreeMap<String, Elsewh
             }
             let interfaces = port.uuids("interfaces");
             for interface in interfaces.filter_map(|u| replica.row("Interface", u)) {
-                let place = Elsewhere {
+                let place = InterfaceLocation {
                     bridge: name.to_owned(),
                     port: port.str("name").unwrap_or_default().to_owned(),
                     bond,
@@ -145,18 +145,18 @@ fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
     // Of a bond that somebody made of a port of ours, ours is the one with the port's name.
     interfaces.sort_by_key(|row| row.str("name") != Some(name));
     let interface = *interfaces.first()?;
-    let mut strays = neutral::strays("Port", port);
-    strays.extend(neutral::strays("Interface", interface));
+    let mut altered_columns = neutral::altered("Port", port);
+    altered_columns.extend(neutral::altered("Interface", interface));
     if interfaces.len() > 1 {
         let others = interfaces[1..].iter().filter_map(|row| row.str("name"));
-        strays.insert(
+        altered_columns.insert(
             "interfaces".to_owned(),
             others.collect::<Vec<_>>().join(" "),
         );
     }
     let kind = interface.str("type").unwrap_or_default();
     if !["", "system", "internal"].contains(&kind) {
-        strays.insert("type".to_owned(), kind.to_owned());
+        altered_columns.insert("type".to_owned(), kind.to_owned());
     }
     let vlan = |id: i64| VlanId::new(u32::try_from(id).ok()?).ok();
     let (tag, trunks): (_, Vec<VlanId>) = (
@@ -165,10 +165,10 @@ fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
     );
     let mode = port.str("vlan_mode");
     if mode.is_some() && mode != vlan_mode(tag, &trunks) {
-        strays.insert("vlan_mode".to_owned(), mode.unwrap_or_default().to_owned());
+        altered_columns.insert("vlan_mode".to_owned(), mode.unwrap_or_default().to_owned());
     }
     Some(ActualPort {
-        strays,
+        altered_columns,
         row: PortRow {
             name: name.to_owned(),
             kind: if kind == "internal" { "internal" } else { "" },
@@ -237,7 +237,7 @@ fn interface_row(row: &PortRow) -> Row {
 }
 
 /// Lets a port ask for this number.
-pub(super) fn ask_for(name: &str, number: u32) -> Op {
+pub(super) fn request_number(name: &str, number: u32) -> Op {
     let row = Row::new().with("ofport_request", i64::from(number));
     Op::update("Interface", row)
         .only(Condition::eq("name", name))
@@ -300,7 +300,7 @@ pub(super) fn create_bridge(replica: &Replica, bridge: &BridgeRow, host: &PortRo
         .into(),
     ];
     ops.extend(insert_port(host, "host_port", "host_interface"));
-    ops.extend(timeouts::forget(replica, &bridge.datapath_type));
+    ops.extend(timeouts::remove_all(replica, &bridge.datapath_type));
     let mut row = bridge_row(bridge);
     ops.extend(tables::set(replica, &mut row));
     ops.push(
@@ -334,7 +334,7 @@ pub(super) fn set_bridge(replica: &Replica, bridge: &BridgeRow) -> Vec<Op> {
     if let Some((_, is)) = replica.find("Bridge", "name", bridge.name.as_str()) {
         neutral::reset("Bridge", is, &mut row);
         if is.str("datapath_type") != Some(bridge.datapath_type.as_str()) {
-            ops.extend(timeouts::forget(replica, &bridge.datapath_type));
+            ops.extend(timeouts::remove_all(replica, &bridge.datapath_type));
         }
     }
     ops.extend(tables::set(replica, &mut row));
@@ -352,12 +352,12 @@ pub(super) fn set_bridge(replica: &Replica, bridge: &BridgeRow) -> Vec<Op> {
 
 /// The number that the switch writes to `cur_cfg` when it has taken a transaction of
 /// [`set_bridge`].
-pub(super) fn asked(results: &[OpResult]) -> Option<i64> {
+pub(super) fn requested_config(results: &[OpResult]) -> Option<i64> {
     results.last()?.rows().first()?.int("next_cfg")
 }
 
 /// Whether the switch has taken all up to this number.
-pub(super) fn taken(replica: &Replica, number: i64) -> bool {
+pub(super) fn is_applied(replica: &Replica, number: i64) -> bool {
     replica
         .rows("Open_vSwitch")
         .any(|(_, row)| row.int("cur_cfg").is_some_and(|n| n >= number))

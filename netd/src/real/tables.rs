@@ -33,7 +33,7 @@ fn is_wanted(row: &Row) -> bool {
 }
 
 /// What the bridge's tables are instead of what they should be, as a person reads it.
-pub(super) fn stray(replica: &Replica, bridge: &Row) -> Option<String> {
+pub(super) fn altered(replica: &Replica, bridge: &Row) -> Option<String> {
     let Some(Datum::Map(tables)) = bridge.get("flow_tables") else {
         return Some(String::new());
     };
@@ -88,7 +88,7 @@ mod tests {
     fn a_bridge_without_tables_differs_and_gets_them() {
         let replica = Replica::default();
         let mut bridge = Row::new().with("flow_tables", Datum::Map(Default::default()));
-        assert_eq!(stray(&replica, &bridge), Some(String::new()));
+        assert_eq!(altered(&replica, &bridge), Some(String::new()));
         assert_eq!(set(&replica, &mut bridge).len(), 1);
         let Some(Datum::Map(tables)) = bridge.get("flow_tables") else {
             panic!("{bridge:?}");

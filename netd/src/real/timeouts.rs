@@ -34,22 +34,22 @@ pub(super) fn zones(replica: &Replica, datapath: &str) -> Option<BTreeMap<u16, Z
     let row = row_of(replica, datapath).and_then(|uuid| replica.row("Datapath", uuid));
     let wanted = timeouts();
     let zones = row.into_iter().flat_map(|row| references(row, "ct_zones"));
-    let ours = zones.filter_map(|(zone, uuid)| {
+    let current = zones.filter_map(|(zone, uuid)| {
         let zone = u16::try_from(number(zone)?).ok()?;
-        is_our_zone(zone).then(|| (zone, judge(replica, uuid, &wanted)))
+        is_our_zone(zone).then(|| (zone, classify(replica, uuid, &wanted)))
     });
-    Some(ours.collect())
+    Some(current.collect())
 }
 
-fn judge(replica: &Replica, zone: Uuid, wanted: &Datum) -> ZoneTimeouts {
+fn classify(replica: &Replica, zone: Uuid, wanted: &Datum) -> ZoneTimeouts {
     let Some(row) = replica.row("CT_Zone", zone).filter(|row| is_marked(row)) else {
-        return ZoneTimeouts::Foreign;
+        return ZoneTimeouts::Unmanaged;
     };
     let policy = row.uuid("timeout_policy");
     let policy = policy.and_then(|uuid| replica.row("CT_Timeout_Policy", uuid));
     let same = policy.and_then(|row| row.get("timeouts")) == Some(wanted);
     if same {
-        ZoneTimeouts::Ours
+        ZoneTimeouts::Current
     } else {
         ZoneTimeouts::Stale
     }
@@ -122,7 +122,7 @@ pub(super) fn add(replica: &Replica, datapath: &str, zone: u16) -> Vec<Op> {
 pub(super) fn remove(replica: &Replica, datapath: &str, zone: u16) -> Vec<Op> {
     let marked = matches!(
         zones(replica, datapath).and_then(|zones| zones.get(&zone).copied()),
-        Some(ZoneTimeouts::Ours | ZoneTimeouts::Stale)
+        Some(ZoneTimeouts::Current | ZoneTimeouts::Stale)
     );
     let row = row_of(replica, datapath).filter(|_| marked);
     row.map_or_else(Vec::new, |row| change(row, &[], &[zone]))
@@ -131,12 +131,12 @@ pub(super) fn remove(replica: &Replica, datapath: &str, zone: u16) -> Vec<Op> {
 /// Takes all of netd's away. With a bridge that is made: Open vSwitch gives time-outs to the datapath
 /// that it has when they change in the database, and a datapath that comes later does not get them
 /// (`ct_zones_reconfigure()` of its `bridge.c`). They are set anew when the bridge is there.
-pub(super) fn forget(replica: &Replica, datapath: &str) -> Vec<Op> {
+pub(super) fn remove_all(replica: &Replica, datapath: &str) -> Vec<Op> {
     let all = zones(replica, datapath).unwrap_or_default();
-    let ours = all.iter().filter(|(_, is)| **is != ZoneTimeouts::Foreign);
-    let ours: Vec<u16> = ours.map(|(zone, _)| *zone).collect();
-    let row = row_of(replica, datapath).filter(|_| !ours.is_empty());
-    row.map_or_else(Vec::new, |row| change(row, &[], &ours))
+    let current = all.iter().filter(|(_, is)| **is != ZoneTimeouts::Unmanaged);
+    let current: Vec<u16> = current.map(|(zone, _)| *zone).collect();
+    let row = row_of(replica, datapath).filter(|_| !current.is_empty());
+    row.map_or_else(Vec::new, |row| change(row, &[], &current))
 }
 
 /// A row that is gone by now is changed by nobody, and what was inserted goes as garbage.
@@ -194,7 +194,7 @@ fn ids() -> Datum {
 
 /// The zones that netd gave time-outs, so that its own changes of the database are told from others'.
 #[derive(Debug, Default)]
-pub(super) struct TimeoutBook(Mutex<Zones>);
+pub(super) struct TimeoutRecord(Mutex<Zones>);
 
 #[derive(Debug, Default)]
 struct Zones {
@@ -203,68 +203,68 @@ struct Zones {
     changing: BTreeMap<u16, u32>,
 }
 
-impl TimeoutBook {
+impl TimeoutRecord {
     fn zones(&self) -> MutexGuard<'_, Zones> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A transaction about these zones is about to be sent; what is given is held until it is
     /// answered, or given up.
-    pub(super) fn begin(&self, zones: &[u16]) -> Changing<'_> {
-        let mut book = self.zones();
+    pub(super) fn begin(&self, zones: &[u16]) -> PendingTransaction<'_> {
+        let mut record = self.zones();
         for zone in zones {
-            book.set.remove(zone);
-            *book.changing.entry(*zone).or_insert(0) += 1;
+            record.set.remove(zone);
+            *record.changing.entry(*zone).or_insert(0) += 1;
         }
-        Changing {
-            book: self,
+        PendingTransaction {
+            record: self,
             zones: zones.to_vec(),
         }
     }
 
     /// The database has these, and the plan that follows sets right what differs.
     pub(super) fn seen(&self, zones: &BTreeMap<u16, ZoneTimeouts>) {
-        let mut book = self.zones();
-        let ours = zones.iter().filter(|(_, is)| **is == ZoneTimeouts::Ours);
-        book.set = ours.map(|(zone, _)| *zone).collect();
+        let mut record = self.zones();
+        let current = zones.iter().filter(|(_, is)| **is == ZoneTimeouts::Current);
+        record.set = current.map(|(zone, _)| *zone).collect();
     }
 
     /// Whether somebody else has changed the time-outs of a zone that netd gave some, or has given
     /// others to one.
     pub(super) fn differs(&self, zones: &BTreeMap<u16, ZoneTimeouts>) -> bool {
-        let book = self.zones();
-        let is = |zone: &u16| zones.get(zone) == Some(&ZoneTimeouts::Ours);
+        let record = self.zones();
+        let is = |zone: &u16| zones.get(zone) == Some(&ZoneTimeouts::Current);
         let others = |(zone, is): (&u16, &ZoneTimeouts)| {
-            *is != ZoneTimeouts::Foreign
-                && !book.set.contains(zone)
-                && !book.changing.contains_key(zone)
+            *is != ZoneTimeouts::Unmanaged
+                && !record.set.contains(zone)
+                && !record.changing.contains_key(zone)
         };
-        !book.set.iter().all(is) || zones.iter().any(others)
+        !record.set.iter().all(is) || zones.iter().any(others)
     }
 }
 
 /// A transaction of netd's that is under way.
 #[derive(Debug)]
-pub(super) struct Changing<'b> {
-    book: &'b TimeoutBook,
+pub(super) struct PendingTransaction<'b> {
+    record: &'b TimeoutRecord,
     zones: Vec<u16>,
 }
 
-impl Changing<'_> {
+impl PendingTransaction<'_> {
     /// It was done, and these zones have time-outs now.
     pub(super) fn done(self, set: &[u16]) {
-        self.book.zones().set.extend(set);
+        self.record.zones().set.extend(set);
     }
 }
 
-impl Drop for Changing<'_> {
+impl Drop for PendingTransaction<'_> {
     fn drop(&mut self) {
-        let mut book = self.book.zones();
+        let mut record = self.record.zones();
         for zone in &self.zones {
-            if let Some(count) = book.changing.get_mut(zone) {
+            if let Some(count) = record.changing.get_mut(zone) {
                 *count -= 1;
                 if *count == 0 {
-                    book.changing.remove(zone);
+                    record.changing.remove(zone);
                 }
             }
         }

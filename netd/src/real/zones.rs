@@ -12,7 +12,7 @@ use crate::shares::Shares;
 impl RealNode {
     /// The same, whose containers' zones are limited with their ports.
     #[must_use]
-    pub(crate) fn limited_to(self, shares: Shares) -> Self {
+    pub(crate) fn with_shares(self, shares: Shares) -> Self {
         Self {
             shares: Some(Arc::new(shares)),
             ..self
@@ -93,23 +93,23 @@ impl RealNode {
         let names: &[&str] = if port.is_empty() { &[] } else { &[name] };
         port.extend(of_zone);
         if !port.is_empty() {
-            self.take_out(names, &port, zone).await?;
+            self.transact_deletion(names, &port, zone).await?;
         }
         Ok(())
     }
 
     /// Takes ports out of the bridge, and the time-outs of a zone with them.
-    pub(super) async fn take_out(
+    pub(super) async fn transact_deletion(
         &self,
         names: &[&str],
         ops: &[Op],
         zone: Option<u16>,
     ) -> Result<(), NodeOpsError> {
-        self.deleting.begin(names);
+        self.own_deletions.begin(names);
         let zones: Vec<u16> = zone.into_iter().collect();
         let done = self.transact_zones(ops, &zones, &[]).await;
         if done.is_err() {
-            self.deleting.failed(names);
+            self.own_deletions.failed(names);
         }
         Ok(done?)
     }

@@ -27,7 +27,7 @@ pub struct Actual {
     /// The interfaces of Open vSwitch that are not a port of this bridge by themselves: those of
     /// bonds and of other bridges, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub elsewhere: BTreeMap<String, Elsewhere>,
+    pub elsewhere: BTreeMap<String, InterfaceLocation>,
     /// The links of the node's namespace.
     pub links: Vec<LinkActual>,
     /// Addresses by the name of their link.
@@ -42,7 +42,8 @@ pub struct Actual {
     pub routes: BTreeSet<RouteActual>,
     /// Routes of others that stand, or come before, where netd's would: default routes, and
     /// those of the main table with the kernel's default metric.
-    pub foreign: BTreeSet<ForeignRoute>,
+    #[serde(rename = "foreign")]
+    pub unmanaged_routes: BTreeSet<UnmanagedRoute>,
     /// The sysctls that were asked for and exist.
     pub sysctls: BTreeMap<String, String>,
     /// All flows of the bridge; none: the switch does not answer.
@@ -67,10 +68,12 @@ pub struct BridgeRow {
     /// The OpenFlow versions that it speaks.
     pub protocols: BTreeSet<String>,
     /// Whether it bears our mark.
-    pub ours: bool,
+    #[serde(rename = "ours")]
+    pub managed: bool,
     /// Columns that change what becomes of a frame and are to be as Open vSwitch makes them:
     /// those that are not, with their values as text.
-    pub strays: BTreeMap<String, String>,
+    #[serde(rename = "strays")]
+    pub altered_columns: BTreeMap<String, String>,
     /// How many mirrors copy its frames somewhere.
     pub mirrors: usize,
 }
@@ -106,7 +109,7 @@ impl BridgeRow {
         own.into_iter()
             .filter(|(_, wanted, is)| wanted != is)
             .map(|(column, _, is)| (column.to_owned(), is))
-            .chain(self.strays.clone())
+            .chain(self.altered_columns.clone())
             .collect()
     }
 }
@@ -120,8 +123,9 @@ pub struct ActualPort {
     pub ofport: Option<u32>,
     /// Why the device cannot be opened.
     pub error: Option<String>,
-    /// As [`BridgeRow::strays`], of the port and its interface.
-    pub strays: BTreeMap<String, String>,
+    /// As [`BridgeRow::altered_columns`], of the port and its interface.
+    #[serde(rename = "strays")]
+    pub altered_columns: BTreeMap<String, String>,
 }
 
 impl ActualPort {
@@ -134,7 +138,7 @@ impl ActualPort {
     }
 
     /// Whether it bears our mark.
-    pub fn is_ours(&self) -> bool {
+    pub fn is_managed(&self) -> bool {
         self.id(marks::OWNER) == Some(marks::OWNER_NETD)
     }
 
@@ -151,7 +155,7 @@ impl ActualPort {
 
 /// Where Open vSwitch's database has an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Elsewhere {
+pub struct InterfaceLocation {
     /// Name of the bridge that has the interface.
     pub bridge: String,
     /// Name of the port that has it.
@@ -217,7 +221,7 @@ pub struct RouteActual {
 
 /// A route of the main table that another program made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct ForeignRoute {
+pub struct UnmanagedRoute {
     /// Where it leads.
     pub route: RouteActual,
     /// Whose it is (`rtm_protocol`, /etc/iproute2/rt_protos).

@@ -18,13 +18,13 @@ use crate::node_ops::NodeOpsError;
 
 /// How many ops that need nothing of one another are under way at once: the connection to the
 /// switch queues 1024 requests, those of ADD and DEL among them.
-const ALONGSIDE: usize = 128;
+const CONCURRENT_MAX: usize = 128;
 /// How many changes of flows a bundle has, about: the switch does nothing else while it takes one
 /// over, 0.1 s for 1,600 of them on a slow machine.
-const BUNDLE: usize = 4096;
+const BUNDLE_MAX: usize = 4096;
 
 /// What a round's ops come from: when the look began, and what it saw.
-pub(super) type Seen<'a> = (LogPosition, &'a Actual);
+pub(super) type Observation<'a> = (LogPosition, &'a Actual);
 
 /// What came of a round's ops.
 #[derive(Default)]
@@ -32,7 +32,7 @@ pub(super) struct Applied<'o> {
     /// Those that failed.
     pub(super) failed: Vec<&'o Op>,
     /// Whether other MACs than before may be seen at the uplink.
-    pub(super) shown_anew: bool,
+    pub(super) macs_changed: bool,
 }
 
 impl<N: ReconcileOps> Reconciler<N> {
@@ -40,22 +40,22 @@ impl<N: ReconcileOps> Reconciler<N> {
     pub(super) async fn apply_all<'o>(
         &self,
         due: &[&'o Op],
-        seen: Seen<'_>,
+        observation: Observation<'_>,
         report: &mut Report,
     ) -> Applied<'o> {
         let mut applied = Applied::default();
-        for group in due.chunk_by(|a, b| a.goes_alongside() && b.goes_alongside()) {
-            let rest = self.bundled(group, seen, report, &mut applied).await;
+        for group in due.chunk_by(|a, b| a.is_independent() && b.is_independent()) {
+            let rest = self.bundled(group, observation, report, &mut applied).await;
             let mut begun = Vec::with_capacity(rest.len());
             for op in &rest {
-                begun.push(self.apply(op, seen.0));
+                begun.push(self.apply(op, observation.0));
             }
             let mut ops = rest.iter().copied();
             // Judged in their order.
-            let mut done = stream::iter(begun).buffered(ALONGSIDE);
+            let mut done = stream::iter(begun).buffered(CONCURRENT_MAX);
             while let (Some(result), Some(op)) = (done.next().await, ops.next()) {
-                if self.record(op, result, seen.1, report) {
-                    applied.shown_anew |= op.shows_other_macs();
+                if self.record(op, result, observation.1, report) {
+                    applied.macs_changed |= op.may_change_macs();
                 } else {
                     applied.failed.push(op);
                 }
@@ -69,7 +69,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     async fn bundled<'o>(
         &self,
         group: &[&'o Op],
-        (look, actual): Seen<'_>,
+        (position, actual): Observation<'_>,
         report: &mut Report,
         applied: &mut Applied<'o>,
     ) -> Vec<&'o Op> {
@@ -84,7 +84,10 @@ impl<N: ReconcileOps> Reconciler<N> {
                 rest.push(*op);
                 continue;
             };
-            match bundles.last_mut().filter(|(all, _)| all + size <= BUNDLE) {
+            match bundles
+                .last_mut()
+                .filter(|(all, _)| all + size <= BUNDLE_MAX)
+            {
                 Some((all, ops)) => {
                     *all += size;
                     ops.push(op);
@@ -107,7 +110,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                     },
                 };
                 held.push(lock);
-                if self.is_wanted(op.subject(), look) {
+                if self.is_wanted(op.subject(), position) {
                     wanted.push(op);
                 }
             }
@@ -115,7 +118,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                 Ok(()) => {
                     for op in wanted {
                         self.record(op, Some(Ok(())), actual, report);
-                        applied.shown_anew |= op.shows_other_macs();
+                        applied.macs_changed |= op.may_change_macs();
                     }
                 }
                 // Which one it is, each says by itself.
@@ -129,12 +132,12 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     /// Whether what an op is about is still what was seen. The caller holds its key.
-    fn is_wanted(&self, subject: &Subject, look: LogPosition) -> bool {
+    fn is_wanted(&self, subject: &Subject, position: LogPosition) -> bool {
         match subject {
             Subject::Node => true,
             Subject::Attachment { key, generation } => {
-                self.still(key, *generation)
-                    && !self.engine.add_log().added_since(look, *generation)
+                self.is_current(key, *generation)
+                    && !self.engine.add_log().added_since(position, *generation)
             }
         }
     }
@@ -143,10 +146,10 @@ impl<N: ReconcileOps> Reconciler<N> {
     pub(crate) async fn apply(
         &self,
         op: &Op,
-        look: LogPosition,
+        position: LogPosition,
     ) -> Option<Result<(), NodeOpsError>> {
         if let Op::DeleteMeters(ids) = op {
-            let dead = self.nobodys(ids);
+            let dead = self.unused_meters(ids);
             if dead.is_empty() {
                 return None;
             }
@@ -156,7 +159,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             Subject::Node => None,
             Subject::Attachment { key, .. } => Some(self.engine.lock(key).await),
         };
-        if !self.is_wanted(op.subject(), look) {
+        if !self.is_wanted(op.subject(), position) {
             return None;
         }
         Some(self.engine.node().apply(op).await)
@@ -166,7 +169,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// have been given the slot of one, and with a meter the switch deletes every flow that names it
     /// (OpenFlow 1.4.1 §7.3.4.5). Whoever reserves the slot after this look sends his meters after the
     /// deletion: requests reach the switch in the order of the calls.
-    fn nobodys(&self, ids: &[u32]) -> Vec<u32> {
+    fn unused_meters(&self, ids: &[u32]) -> Vec<u32> {
         let records = self.engine.ipam().list();
         let had: BTreeSet<u32> = records
             .iter()

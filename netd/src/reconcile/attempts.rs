@@ -11,25 +11,25 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use super::actual::Actual;
-use super::op::{Op, Weight};
+use super::op::{Op, Severity};
 use crate::problems::{Effect, Problem};
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(5);
-/// How many times within [`WINDOW`] make a quarrel.
-const TIMES: usize = 3;
-const WINDOW: Duration = Duration::from_secs(10);
+/// How many times within [`QUARREL_WINDOW`] make a quarrel.
+const QUARREL_COUNT: usize = 3;
+const QUARREL_WINDOW: Duration = Duration::from_secs(10);
 /// Between two repairs of what is quarrelled about.
-const LIMITED: Duration = Duration::from_secs(1);
+const QUARREL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long netd leaves a cosmetic setting alone at first, and at most.
-const LEFT_ALONE: Duration = Duration::from_secs(60);
-const LEFT_ALONE_MOST: Duration = Duration::from_secs(3600);
+const COSMETIC_HOLD: Duration = Duration::from_secs(60);
+const COSMETIC_HOLD_MAX: Duration = Duration::from_secs(3600);
 
 /// Whether an op is carried out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Now.
-    Go,
+    Now,
     /// Not before this time.
     HeldUntil(Instant),
 }
@@ -37,15 +37,15 @@ pub(super) enum Admission {
 struct Failure {
     op: String,
     error: String,
-    weight: Weight,
+    severity: Severity,
     times: u32,
     due: Instant,
 }
 
 struct Success {
     op: String,
-    weight: Weight,
-    /// The latest [`TIMES`] applications.
+    severity: Severity,
+    /// The latest [`QUARREL_COUNT`] applications.
     at: VecDeque<Instant>,
     /// What it found instead of what it sets, as a person reads it.
     found: String,
@@ -59,9 +59,9 @@ impl Success {
     }
 
     /// Whether somebody may still undo it: a quarrel is over when the op was not needed for
-    /// [`WINDOW`] after it could have been done again.
+    /// [`QUARREL_WINDOW`] after it could have been done again.
     fn is_live(&self, now: Instant) -> bool {
-        let rest = self.hold.unwrap_or_default() + WINDOW;
+        let rest = self.hold.unwrap_or_default() + QUARREL_WINDOW;
         self.last().is_some_and(|last| now < last + rest)
     }
 }
@@ -84,7 +84,7 @@ impl Attempts {
             .and_then(|s| Some(s.last()? + s.hold?));
         match failed.max(held) {
             Some(due) if due > now => Admission::HeldUntil(due),
-            _ => Admission::Go,
+            _ => Admission::Now,
         }
     }
 
@@ -95,22 +95,23 @@ impl Attempts {
         self.successes.retain(|_, s| s.is_live(now));
         let done = self.successes.entry(id).or_insert_with(|| Success {
             op: op.to_string(),
-            weight: op.weight(),
-            at: VecDeque::with_capacity(TIMES),
+            severity: op.severity(),
+            at: VecDeque::with_capacity(QUARREL_COUNT),
             found: String::new(),
             hold: None,
         });
-        if done.at.len() == TIMES {
+        if done.at.len() == QUARREL_COUNT {
             done.at.pop_front();
         }
         done.at.push_back(now);
         done.found = op.found(actual);
-        let often = done.at.len() == TIMES && done.at.front().is_some_and(|a| now < *a + WINDOW);
-        done.hold = match (done.weight, done.hold) {
-            (Weight::Cosmetic, Some(hold)) => Some((hold * 2).min(LEFT_ALONE_MOST)),
-            (Weight::Cosmetic, None) if often => Some(LEFT_ALONE),
+        let often = done.at.len() == QUARREL_COUNT
+            && done.at.front().is_some_and(|a| now < *a + QUARREL_WINDOW);
+        done.hold = match (done.severity, done.hold) {
+            (Severity::Cosmetic, Some(hold)) => Some((hold * 2).min(COSMETIC_HOLD_MAX)),
+            (Severity::Cosmetic, None) if often => Some(COSMETIC_HOLD),
             (_, Some(hold)) => Some(hold),
-            (_, None) if often => Some(LIMITED),
+            (_, None) if often => Some(QUARREL_INTERVAL),
             _ => None,
         };
     }
@@ -123,7 +124,7 @@ impl Attempts {
             .or_insert_with(|| Failure {
                 op: op.to_string(),
                 error: String::new(),
-                weight: op.weight(),
+                severity: op.severity(),
                 times: 0,
                 due: now,
             });
@@ -143,7 +144,7 @@ impl Attempts {
     }
 
     /// Everything may be tried at once: somebody asked for it.
-    pub(super) fn forgive(&mut self) {
+    pub(super) fn retry_now(&mut self) {
         self.failures.clear();
         for success in self.successes.values_mut() {
             success.at.clear();
@@ -156,7 +157,7 @@ impl Attempts {
         let mut failures: Vec<&Failure> = self.failures.values().collect();
         failures.sort_by(|a, b| a.op.cmp(&b.op));
         let failures = failures.into_iter().map(|f| Problem {
-            effect: f.weight.effect(),
+            effect: f.severity.effect(),
             ..Problem::named(
                 "change-failed",
                 format!(
@@ -172,9 +173,9 @@ impl Attempts {
             .collect();
         quarrels.sort_by(|a, b| a.op.cmp(&b.op));
         let quarrels = quarrels.into_iter().map(|s| {
-            let (effect, then) = match s.weight {
-                Weight::Cosmetic => (Effect::Named, "netd leaves it alone for a while"),
-                weight => (weight.effect(), "netd repairs it once a second"),
+            let (effect, then) = match s.severity {
+                Severity::Cosmetic => (Effect::Named, "netd leaves it alone for a while"),
+                severity => (severity.effect(), "netd repairs it once a second"),
             };
             Problem {
                 effect,
@@ -229,8 +230,8 @@ mod tests {
             attempts.admit(&sysctl(), t),
             Admission::HeldUntil(after(t, 50))
         );
-        assert_eq!(attempts.admit(&mtu(), t), Admission::Go);
-        assert_eq!(attempts.admit(&sysctl(), after(t, 50)), Admission::Go);
+        assert_eq!(attempts.admit(&mtu(), t), Admission::Now);
+        assert_eq!(attempts.admit(&sysctl(), after(t, 50)), Admission::Now);
         for _ in 0..20 {
             attempts.failed(&sysctl(), "read-only".into(), t);
         }
@@ -249,7 +250,7 @@ mod tests {
     fn what_is_cosmetic_is_left_alone_after_three_times_in_ten_seconds() {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         for i in 0..3 {
-            assert_eq!(attempts.admit(&mtu(), after(t, i)), Admission::Go);
+            assert_eq!(attempts.admit(&mtu(), after(t, i)), Admission::Now);
             attempts.succeeded(&mtu(), &Actual::default(), after(t, i));
         }
         let held = Admission::HeldUntil(after(t, 60_002));
@@ -274,9 +275,9 @@ mod tests {
         assert_eq!((problems.len(), problems[0].effect), (1, Effect::NotReady));
         for i in 1..30 {
             let last = after(t, 2 + (i - 1) * 1000);
-            assert_ne!(attempts.admit(&sysctl(), last), Admission::Go);
+            assert_ne!(attempts.admit(&sysctl(), last), Admission::Now);
             let now = after(t, 2 + i * 1000);
-            assert_eq!(attempts.admit(&sysctl(), now), Admission::Go);
+            assert_eq!(attempts.admit(&sysctl(), now), Admission::Now);
             attempts.succeeded(&sysctl(), &Actual::default(), now);
         }
         assert!(attempts.problems(after(t, 60_000)).is_empty());
@@ -287,7 +288,7 @@ mod tests {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         for i in 0..6 {
             let now = after(t, i * 9_000);
-            assert_eq!(attempts.admit(&mtu(), now), Admission::Go);
+            assert_eq!(attempts.admit(&mtu(), now), Admission::Now);
             attempts.succeeded(&mtu(), &Actual::default(), now);
             assert!(attempts.problems(now).is_empty());
         }

@@ -19,7 +19,7 @@ pub const HOST_PORT: &str = "flat0";
 /// Open vSwitch's name of its userspace datapath.
 const USERSPACE: &str = "netdev";
 /// `rp_filter`: the source must be reachable, by whichever link (RFC 3704 §2.4).
-const LOOSE: &str = "2";
+const RP_FILTER_LOOSE: &str = "2";
 const UPLINK_NUMBER: u32 = 1;
 const HOST_NUMBER: u32 = 2;
 
@@ -43,11 +43,11 @@ pub struct Desired {
     pub attachments: Vec<Attachment>,
     /// The generations of all records with their slots, also of those that an ADD is making
     /// right now.
-    pub living: BTreeMap<u64, u16>,
+    pub live_slots: BTreeMap<u64, u16>,
     /// Addresses of the host's port that this netd had in its plan and has no more: the gateways
     /// of ranges that it let go of. Where the kernel keeps no mark of an address
     /// ([`Actual::marked`]), this is how netd knows its own.
-    pub gone: BTreeSet<IpNetwork>,
+    pub former_addresses: BTreeSet<IpNetwork>,
 }
 
 impl Desired {
@@ -60,8 +60,8 @@ impl Desired {
             protocols: ["OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"]
                 .map(str::to_owned)
                 .into(),
-            ours: true,
-            strays: BTreeMap::new(),
+            managed: true,
+            altered_columns: BTreeMap::new(),
             mirrors: 0,
         }
     }
@@ -214,13 +214,13 @@ impl Desired {
                 (format!("ipv6/conf/{HOST_PORT}/forwarding"), "1"),
                 (format!("ipv4/conf/{uplink}/forwarding"), "1"),
                 (format!("ipv6/conf/{uplink}/forwarding"), "1"),
-                (format!("ipv4/conf/{uplink}/rp_filter"), LOOSE),
+                (format!("ipv4/conf/{uplink}/rp_filter"), RP_FILTER_LOOSE),
             ],
         };
         // What comes in by the host's port was checked by the bridge's flows: strict filtering
         // could only drop what has another way back. Of `all` and this the larger counts, so
         // that nobody can switch it on over netd's head.
-        pairs.push((format!("ipv4/conf/{HOST_PORT}/rp_filter"), LOOSE));
+        pairs.push((format!("ipv4/conf/{HOST_PORT}/rp_filter"), RP_FILTER_LOOSE));
         pairs.push((format!("ipv4/conf/{HOST_PORT}/arp_ignore"), "0"));
         pairs.push((format!("ipv4/conf/{HOST_PORT}/proxy_arp"), "0"));
         if self.options.datapath == USERSPACE {

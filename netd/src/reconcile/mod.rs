@@ -24,10 +24,12 @@ mod switch;
 mod timeouts;
 mod uplink;
 
-pub use actual::{Actual, ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual};
+pub use actual::{
+    Actual, ActualPort, BridgeRow, InterfaceLocation, LinkActual, RouteActual, UnmanagedRoute,
+};
 pub use desired::{Desired, HOST_PORT, NodeOptions, node_ports};
-pub use op::{Op, Subject, Weight};
-pub use plan::{Plan, plan};
-pub use run::{ReconcileOps, Reconciler, Report, Ticks};
-pub use switch::{FRAGMENTS, Restore, SwitchActual};
+pub use op::{Op, Severity, Subject};
+pub use plan::{ChangeSet, plan};
+pub use run::{MonotonicClock, ReconcileOps, Reconciler, Report};
+pub use switch::{FRAGMENTS, RestoreWait, SwitchActual};
 pub use timeouts::{TIMEOUTS, TimeoutsActual, ZoneTimeouts};

@@ -29,7 +29,7 @@ pub enum Subject {
 
 /// What a change means for the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
+pub enum Severity {
     /// Without it packets do not pass, or what isolates containers is not in force.
     Vital,
     /// One attachment, one destination or something left over: the rest of the node works.
@@ -38,7 +38,7 @@ pub enum Weight {
     Cosmetic,
 }
 
-impl Weight {
+impl Severity {
     /// Whether the node is ready while such a change cannot be done.
     pub fn effect(self) -> Effect {
         match self {
@@ -67,7 +67,8 @@ pub enum Op {
         columns: Vec<String>,
     },
     /// Delete flows that are not netd's: those of the same table and cookie.
-    DeleteForeign(Vec<FlowHead>),
+    #[serde(rename = "DeleteForeign")]
+    DeleteUnmanagedFlows(Vec<FlowHead>),
     /// Set what the switch does with fragments.
     SetFragments(FragMode),
     /// Set the group of this number, by which ARP and neighbour discovery pass.
@@ -167,7 +168,7 @@ pub enum Op {
 impl Op {
     /// Whether other MACs than before may be seen at the uplink for the node's addresses: the way
     /// out of a VLAN was written, as when the plan's `mac` changes or the switch starts anew.
-    pub(super) fn shows_other_macs(&self) -> bool {
+    pub(super) fn may_change_macs(&self) -> bool {
         let Self::ChangeFlows { adds, .. } = self else {
             return false;
         };
@@ -176,7 +177,7 @@ impl Op {
 
     /// Whether it needs nothing of the ops beside it that say the same, nor they of it: their
     /// flows and ports are others.
-    pub(super) fn goes_alongside(&self) -> bool {
+    pub(super) fn is_independent(&self) -> bool {
         match self {
             Self::ChangeFlows { .. } => true,
             Self::AddPort { subject, .. } | Self::SetPort { subject, .. } => {
@@ -204,7 +205,7 @@ impl Op {
         match self {
             Self::CreateBridge { .. } => "create_bridge",
             Self::SetBridge { .. } => "set_bridge",
-            Self::DeleteForeign(_) => "delete_foreign_flows",
+            Self::DeleteUnmanagedFlows(_) => "delete_foreign_flows",
             Self::SetFragments(_) => "set_fragments",
             Self::SetGroup(_) => "set_group",
             Self::SetTimeouts { .. } => "set_timeouts",
@@ -227,25 +228,25 @@ impl Op {
     }
 
     /// What it means for the node if it cannot be done, or is undone again and again.
-    pub fn weight(&self) -> Weight {
+    pub fn severity(&self) -> Severity {
         let of_subject = |subject: &Subject| match subject {
-            Subject::Node => Weight::Vital,
-            Subject::Attachment { .. } => Weight::Partial,
+            Subject::Node => Severity::Vital,
+            Subject::Attachment { .. } => Severity::Partial,
         };
         match self {
             Self::CreateBridge { .. }
             | Self::CreatePair { .. }
             | Self::SetBridge { .. }
-            | Self::DeleteForeign(_)
+            | Self::DeleteUnmanagedFlows(_)
             | Self::SetFragments(_)
             | Self::SetGroup(_)
             | Self::EndRestore
             | Self::AddAddress { .. }
-            | Self::SetSysctl { .. } => Weight::Vital,
+            | Self::SetSysctl { .. } => Severity::Vital,
             Self::AddPort { subject, .. }
             | Self::SetPort { subject, .. }
             | Self::ChangeFlows { subject, .. } => of_subject(subject),
-            Self::SetLink { mtu: Some(_), .. } => Weight::Cosmetic,
+            Self::SetLink { mtu: Some(_), .. } => Severity::Cosmetic,
             Self::SetLink { mtu: None, .. }
             | Self::SetTimeouts { .. }
             | Self::OpenPort(_)
@@ -254,7 +255,7 @@ impl Op {
             | Self::DeleteAddress { .. }
             | Self::AddRoute(_)
             | Self::DeleteRoute(_)
-            | Self::DeleteMeters(_) => Weight::Partial,
+            | Self::DeleteMeters(_) => Severity::Partial,
         }
     }
 
@@ -331,7 +332,7 @@ impl fmt::Display for Op {
             Self::SetBridge { bridge, columns } => {
                 write!(f, "set bridge {}: {}", bridge.name, columns.join(", "))
             }
-            Self::DeleteForeign(flows) => {
+            Self::DeleteUnmanagedFlows(flows) => {
                 f.write_str("delete foreign flows:")?;
                 let first = flows.iter().take(4);
                 first

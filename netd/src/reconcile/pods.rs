@@ -134,7 +134,7 @@ pub(super) fn plan(
     }
 
     // An ADD is making it right now, or a record cannot be read: leave it alone.
-    let untouchable = |of: u64| desired.living.contains_key(&of) && !keys.contains_key(&of);
+    let untouchable = |of: u64| desired.live_slots.contains_key(&of) && !keys.contains_key(&of);
     for (generation, change) in compared.finish(untouchable) {
         let subject = match keys.get(&generation) {
             Some(h) => Subject::Attachment {
@@ -163,7 +163,7 @@ pub(super) fn plan(
 /// Meters of slots that nobody has. A switch keeps no mark on a meter, so the number is all
 /// that says whose it is; numbers above those of slots are somebody else's.
 fn dead_meters(desired: &Desired, actual: &Actual) -> Option<Op> {
-    let slots: BTreeSet<u16> = desired.living.values().copied().collect();
+    let slots: BTreeSet<u16> = desired.live_slots.values().copied().collect();
     let dead: Vec<u32> = actual
         .meters
         .iter()

@@ -4,7 +4,7 @@
 use super::actual::Actual;
 use super::desired::Desired;
 use super::op::Op;
-use super::plan::{Plan, port};
+use super::plan::{ChangeSet, port};
 use crate::flows::probe::ProbePorts;
 use crate::marks;
 use crate::node_ops::PortRow;
@@ -35,39 +35,39 @@ fn row(at: usize) -> PortRow {
 }
 
 /// Plans links and ports.
-pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
+pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     for (at, (name, peer)) in PORTS.into_iter().zip(PEERS).enumerate() {
         let (end, other) = (actual.link(name), actual.link(peer));
         let known = actual.ports.get(name);
         match (end, other) {
             (Some(end), Some(other)) => {
                 for link in [end, other].into_iter().filter(|l| !l.up) {
-                    plan.ops.push(Op::SetLink {
+                    changes.ops.push(Op::SetLink {
                         name: link.name.clone(),
                         mtu: None,
                     });
                 }
                 if known.is_some_and(|p| p.error.is_some()) {
                     // The device is there now: a port that is made anew opens it.
-                    plan.ops.push(Op::DeletePorts(vec![name.to_owned()]));
+                    changes.ops.push(Op::DeletePorts(vec![name.to_owned()]));
                 } else {
-                    port(row(at), actual, plan);
+                    port(row(at), actual, changes);
                 }
             }
             (None, None) => {
                 // A switch goes on holding a device that is gone, also when there is another
                 // of its name.
                 if known.is_some() {
-                    plan.ops.push(Op::DeletePorts(vec![name.to_owned()]));
+                    changes.ops.push(Op::DeletePorts(vec![name.to_owned()]));
                 }
-                plan.ops.push(Op::CreatePair {
+                changes.ops.push(Op::CreatePair {
                     name: name.to_owned(),
                     peer: peer.to_owned(),
                     mtu: desired.spec.mtu.get(),
                 });
             }
             // Its other end is in another namespace, or has another name: made anew.
-            (Some(alone), None) | (None, Some(alone)) => plan.ops.push(Op::DeleteLink {
+            (Some(alone), None) | (None, Some(alone)) => changes.ops.push(Op::DeleteLink {
                 name: alone.name.clone(),
                 ifindex: alone.ifindex,
             }),

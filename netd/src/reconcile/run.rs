@@ -14,8 +14,8 @@ use tracing::{debug, info, warn};
 use super::actual::Actual;
 use super::attempts::{Admission, Attempts};
 use super::desired::{Desired, NodeOptions};
-use super::op::{Op, Weight};
-use super::plan::{Plan, plan};
+use super::op::{Op, Severity};
+use super::plan::{ChangeSet, plan};
 use crate::attach::Engine;
 use crate::attach::plan::Attachment;
 use crate::node_ops::{NodeOps, NodeOpsError};
@@ -27,13 +27,13 @@ const MAX_ROUNDS: usize = 8;
 /// How long the switch may take to say in the database which number a port has: it tells of
 /// the port on its OpenFlow connection first. Nobody may tell of it again, and the next
 /// reconcile may be a resync away.
-const PATIENCE: Duration = Duration::from_secs(1);
+const NUMBERS_TIMEOUT: Duration = Duration::from_secs(1);
 /// The reconciler's name on the board of problems.
 const SOURCE: &str = "reconcile";
 /// How soon to look whether a quarrel is over.
-const QUARREL_LOOK: Duration = Duration::from_secs(1);
+const QUARREL_POLL: Duration = Duration::from_secs(1);
 /// Between two looks meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const NUMBERS_POLL: Duration = Duration::from_millis(20);
 
 /// The effects that the reconciler needs beside those of ADD and DEL.
 pub trait ReconcileOps: NodeOps {
@@ -72,19 +72,19 @@ struct Held<'o> {
 }
 
 /// Tells the monotonic time; passed in, so that tests own it.
-pub type Ticks = Arc<dyn Fn() -> Instant + Send + Sync>;
+pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Keeps a node as it should be.
 pub struct Reconciler<N: ReconcileOps> {
     pub(super) engine: Engine<N>,
     options: NodeOptions,
-    pub(super) ticks: Ticks,
+    pub(super) ticks: MonotonicClock,
     /// One reconcile at a time.
     running: tokio::sync::Mutex<()>,
     last: Mutex<ReconcileView>,
     attempts: Mutex<Attempts>,
     /// The addresses that the host's port was to have so far.
-    given: Mutex<BTreeSet<IpNetwork>>,
+    assigned_addresses: Mutex<BTreeSet<IpNetwork>>,
 }
 
 impl<N: ReconcileOps> Reconciler<N> {
@@ -99,7 +99,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     /// The same with a time of its own for back-offs and limits.
-    pub fn with_ticks(engine: Engine<N>, options: NodeOptions, ticks: Ticks) -> Self {
+    pub fn with_ticks(engine: Engine<N>, options: NodeOptions, ticks: MonotonicClock) -> Self {
         Self {
             engine,
             options,
@@ -107,7 +107,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             running: tokio::sync::Mutex::default(),
             last: Mutex::default(),
             attempts: Mutex::default(),
-            given: Mutex::default(),
+            assigned_addresses: Mutex::default(),
         }
     }
 
@@ -123,12 +123,12 @@ impl<N: ReconcileOps> Reconciler<N> {
     ///
     /// # Errors
     /// Where the node cannot be read.
-    pub async fn dry_run(&self) -> Result<(Actual, Plan), NodeOpsError> {
+    pub async fn dry_run(&self) -> Result<(Actual, ChangeSet), NodeOpsError> {
         let keys = self.sysctl_keys();
         let actual = self.engine.node().observe(&keys).await?;
         debug!("observed");
-        let plan = plan(&self.desired(), &actual);
-        Ok((actual, plan))
+        let changes = plan(&self.desired(), &actual);
+        Ok((actual, changes))
     }
 
     /// Observes, plans and applies until nothing is left to do, or only what is held back: an op
@@ -143,10 +143,10 @@ impl<N: ReconcileOps> Reconciler<N> {
         let mut problems = Vec::new();
         let mut round = 0;
         let mut waited = Duration::ZERO;
-        let mut shown_anew = false;
+        let mut macs_changed = false;
         while round < MAX_ROUNDS {
-            let look = self.engine.add_log().begin_observation();
-            let (actual, plan) = match self.dry_run().await {
+            let position = self.engine.add_log().begin_observation();
+            let (actual, changes) = match self.dry_run().await {
                 Ok(seen) => seen,
                 Err(e) => {
                     let text = format!("the node cannot be read: {e}");
@@ -154,19 +154,23 @@ impl<N: ReconcileOps> Reconciler<N> {
                     break;
                 }
             };
-            problems = plan.problems;
-            if plan.waits.is_some() && waited < PATIENCE {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                waited += LOOK_AGAIN;
+            problems = changes.problems;
+            if changes.waiting_for.is_some() && waited < NUMBERS_TIMEOUT {
+                tokio::time::sleep(NUMBERS_POLL).await;
+                waited += NUMBERS_POLL;
                 continue;
             }
-            problems.extend(plan.waits.map(|why| Problem::blocking("port-numbers", why)));
-            let (due, held) = self.admitted(&plan.ops);
-            let vital = |ops: &[&Op]| ops.iter().any(|op| op.weight() == Weight::Vital);
-            let stuck = vital(&held.ops) && plan.ports.is_some();
+            problems.extend(
+                changes
+                    .waiting_for
+                    .map(|why| Problem::blocking("port-numbers", why)),
+            );
+            let (due, held) = self.admitted(&changes.ops);
+            let vital = |ops: &[&Op]| ops.iter().any(|op| op.severity() == Severity::Vital);
+            let vital_held = vital(&held.ops) && changes.ports.is_some();
             if due.is_empty() {
-                if !stuck {
-                    self.engine.set_ports(plan.ports);
+                if !vital_held {
+                    self.engine.set_ports(changes.ports);
                 }
                 report.view.converged = held.ops.is_empty();
                 report.again = held.until;
@@ -174,16 +178,16 @@ impl<N: ReconcileOps> Reconciler<N> {
             }
             debug!(round, ops = due.len(), "reconciling");
             round += 1;
-            let done = self.apply_all(&due, (look, &actual), &mut report).await;
-            shown_anew |= done.shown_anew;
+            let done = self.apply_all(&due, (position, &actual), &mut report).await;
+            macs_changed |= done.macs_changed;
             debug!(round, "applied");
-            if plan.ports.is_some() && !vital(&done.failed) && !stuck {
+            if changes.ports.is_some() && !vital(&done.failed) && !vital_held {
                 // The ports are known and the flows are in: ADD can be served while the rest
                 // goes on.
-                self.engine.set_ports(plan.ports);
+                self.engine.set_ports(changes.ports);
             }
         }
-        if shown_anew {
+        if macs_changed {
             let packets = self.engine.announcements();
             info!(
                 packets = packets.len(),
@@ -204,7 +208,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         let (mut due, mut held) = (Vec::with_capacity(ops.len()), Held::default());
         for op in ops {
             match attempts.admit(op, now) {
-                Admission::Go => due.push(op),
+                Admission::Now => due.push(op),
                 Admission::HeldUntil(until) => {
                     held.ops.push(op);
                     held.until = Some(held.until.map_or(until, |u| u.min(until)));
@@ -217,14 +221,14 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// Posts the problems and keeps the report as the last one.
     fn finish(&self, mut report: Report, mut problems: Vec<Problem>) -> Report {
         let now = (self.ticks)();
-        let unsettled = !report.view.converged && report.again.is_none();
-        if unsettled || !problems.is_empty() {
+        let unfinished = !report.view.converged && report.again.is_none();
+        if unfinished || !problems.is_empty() {
             report.again = Some(now);
         }
         let attempts = self.attempts().problems(now);
         if !attempts.is_empty() {
             // A quarrel that is over is not told by any event.
-            report.again.get_or_insert(now + QUARREL_LOOK);
+            report.again.get_or_insert(now + QUARREL_POLL);
         }
         problems.extend(attempts);
         report.view.problems = problems.iter().map(ToString::to_string).collect();
@@ -242,11 +246,11 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     /// Lets the next reconcile try everything at once: somebody asked for it.
-    pub fn forgive(&self) {
-        self.attempts().forgive();
+    pub fn retry_now(&self) {
+        self.attempts().retry_now();
     }
 
-    pub(super) fn still(&self, key: &AttachmentKey, generation: u64) -> bool {
+    pub(super) fn is_current(&self, key: &AttachmentKey, generation: u64) -> bool {
         self.engine
             .ipam()
             .get(key)
@@ -268,34 +272,37 @@ impl<N: ReconcileOps> Reconciler<N> {
             spec: self.engine.spec(),
             options: self.options.clone(),
             attachments,
-            living: records.iter().map(|r| (r.generation, r.slot)).collect(),
-            gone: BTreeSet::new(),
+            live_slots: records.iter().map(|r| (r.generation, r.slot)).collect(),
+            former_addresses: BTreeSet::new(),
         };
         let now = desired.addresses();
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        desired.gone = given.difference(&now).copied().collect();
-        given.extend(now);
+        let mut assigned_addresses = self
+            .assigned_addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        desired.former_addresses = assigned_addresses.difference(&now).copied().collect();
+        assigned_addresses.extend(now);
         desired
     }
 
     /// The sysctls that the node is to have, by key under `net`.
     pub fn sysctls(&self) -> BTreeMap<String, String> {
-        self.bare().sysctls()
+        self.without_attachments().sysctls()
     }
 
     /// What the plan alone wants, without attachments.
-    fn bare(&self) -> Desired {
+    fn without_attachments(&self) -> Desired {
         Desired {
             spec: self.engine.spec(),
             options: self.options.clone(),
             attachments: Vec::new(),
-            living: BTreeMap::new(),
-            gone: BTreeSet::new(),
+            live_slots: BTreeMap::new(),
+            former_addresses: BTreeSet::new(),
         }
     }
 
     fn sysctl_keys(&self) -> Vec<String> {
-        let desired = self.bare();
+        let desired = self.without_attachments();
         let mut keys: Vec<String> = desired.sysctls().into_keys().collect();
         keys.push(format!("ipv6/conf/{}/accept_ra", desired.spec.uplink));
         keys

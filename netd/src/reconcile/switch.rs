@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::actual::{Actual, BridgeRow};
 use super::desired::Desired;
 use super::op::Op;
-use super::plan::Plan;
+use super::plan::ChangeSet;
 use crate::flows;
 use crate::problems::Problem;
 
@@ -23,13 +23,14 @@ pub const FRAGMENTS: FragMode = FragMode::NxMatch;
 
 /// How long our flows are in, with nobody restarting Open vSwitch, before netd ends
 /// `flow-restore-wait`. Long enough for the script that saved flows to put them back.
-const RESTORED: Duration = Duration::from_secs(2);
+const RESTORE_GRACE: Duration = Duration::from_secs(2);
 
 /// The switch, beside its flows and ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SwitchActual {
     /// Flows that are neither netd's nor learned by one of netd's, one of each table and cookie.
-    pub foreign: Vec<FlowHead>,
+    #[serde(rename = "foreign")]
+    pub unmanaged_flows: Vec<FlowHead>,
     /// What becomes of fragments; `None` if the switch does not answer.
     pub fragments: Option<FragMode>,
     /// Its groups; `None` if the switch does not answer.
@@ -38,14 +39,14 @@ pub struct SwitchActual {
     /// Ports of ours that somebody forbade to receive or to send (`ovs-ofctl mod-port`).
     pub restricted: Vec<String>,
     /// The switch was told to wait for its flows.
-    pub restore: Option<Restore>,
+    pub restore: Option<RestoreWait>,
     /// Whether its datapath has conntrack zones; `None` until it has said so.
     pub zones: Option<bool>,
 }
 
 /// `other_config:flow-restore-wait` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Restore {
+pub struct RestoreWait {
     /// For how long it has been seen with the switch answering.
     pub since: Duration,
     /// The scripts that restart Open vSwitch right now, such as `ovs-ctl`.
@@ -53,24 +54,26 @@ pub struct Restore {
 }
 
 /// Plans what comes before everything else, for a bridge of ours.
-pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
-    let Some(is) = actual.bridge.as_ref().filter(|is| is.ours) else {
+pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
+    let Some(is) = actual.bridge.as_ref().filter(|is| is.managed) else {
         return;
     };
     let wanted = desired.bridge();
     let differ = is.columns_but(&wanted);
     if !differ.is_empty() {
-        plan.ops.push(Op::SetBridge {
+        changes.ops.push(Op::SetBridge {
             bridge: wanted,
             columns: differ.into_iter().map(|(column, _)| column).collect(),
         });
     }
     let seen = &actual.switch;
-    if !seen.foreign.is_empty() {
-        plan.ops.push(Op::DeleteForeign(seen.foreign.clone()));
+    if !seen.unmanaged_flows.is_empty() {
+        changes
+            .ops
+            .push(Op::DeleteUnmanagedFlows(seen.unmanaged_flows.clone()));
     }
     if seen.fragments.is_some_and(|mode| mode != FRAGMENTS) {
-        plan.ops.push(Op::SetFragments(FRAGMENTS));
+        changes.ops.push(Op::SetFragments(FRAGMENTS));
     }
     let group = flows::group();
     if seen
@@ -78,28 +81,32 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
         .as_ref()
         .is_some_and(|all| !all.contains(&group))
     {
-        plan.ops.push(Op::SetGroup(group.id));
+        changes.ops.push(Op::SetGroup(group.id));
     }
     for port in &seen.restricted {
-        plan.ops.push(Op::OpenPort(port.clone()));
+        changes.ops.push(Op::OpenPort(port.clone()));
     }
-    plan.problems.extend(waits(seen.restore.as_ref()));
-    plan.problems.extend(mirrors(is));
-    plan.problems.extend(foreign_ports(desired, actual, is));
+    changes
+        .problems
+        .extend(restore_wait_problem(seen.restore.as_ref()));
+    changes.problems.extend(mirrors(is));
+    changes
+        .problems
+        .extend(unmanaged_ports(desired, actual, is));
 }
 
 /// Plans the end of `flow-restore-wait`, once all else is done.
-pub(super) fn restore(actual: &Actual, plan: &mut Plan) {
-    let ripe = |r: &Restore| r.scripts.is_empty() && r.since >= RESTORED;
-    if actual.switch.restore.as_ref().is_some_and(ripe)
-        && plan.ports.is_some()
-        && plan.ops.is_empty()
+pub(super) fn end_restore_wait(actual: &Actual, changes: &mut ChangeSet) {
+    let is_over = |r: &RestoreWait| r.scripts.is_empty() && r.since >= RESTORE_GRACE;
+    if actual.switch.restore.as_ref().is_some_and(is_over)
+        && changes.ports.is_some()
+        && changes.ops.is_empty()
     {
-        plan.ops.push(Op::EndRestore);
+        changes.ops.push(Op::EndRestore);
     }
 }
 
-fn waits(restore: Option<&Restore>) -> Option<Problem> {
+fn restore_wait_problem(restore: Option<&RestoreWait>) -> Option<Problem> {
     let who = match restore?.scripts.as_slice() {
         [] => "nobody restarts it: netd ends that when its flows are in".to_owned(),
         scripts => format!("{} is at work", scripts.join(", ")),
@@ -126,12 +133,12 @@ fn mirrors(is: &BridgeRow) -> Option<Problem> {
 }
 
 /// Ports without netd's mark get no frame but what is flooded, and what they send is dropped.
-fn foreign_ports(desired: &Desired, actual: &Actual, is: &BridgeRow) -> Vec<Problem> {
+fn unmanaged_ports(desired: &Desired, actual: &Actual, is: &BridgeRow) -> Vec<Problem> {
     let uplink = desired.uplink_port().map(|row| row.name);
     let host = desired.host_port(actual).name;
     let wanted = |name: &String| Some(name) == uplink.as_ref() || *name == host;
-    let foreign = actual.ports.iter().filter(|(_, p)| !p.is_ours());
-    foreign
+    let unmanaged = actual.ports.iter().filter(|(_, p)| !p.is_managed());
+    unmanaged
         .filter(|(name, _)| !wanted(name))
         .map(|(name, _)| {
             let text = format!(

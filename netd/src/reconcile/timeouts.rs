@@ -52,11 +52,13 @@ pub const TIMEOUTS: [(&str, i64); 8] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ZoneTimeouts {
     /// [`TIMEOUTS`], in rows that bear netd's mark.
-    Ours,
+    #[serde(rename = "Ours")]
+    Current,
     /// Others, in a row that bears netd's mark: an earlier netd's, or somebody changed them.
     Stale,
     /// A row without netd's mark.
-    Foreign,
+    #[serde(rename = "Foreign")]
+    Unmanaged,
 }
 
 /// What the database says of all zones that are netd's to use ([`flatnet_types::marks::is_our_zone`]).
@@ -70,7 +72,7 @@ pub struct TimeoutsActual {
 
 impl TimeoutsActual {
     /// The zones with such rows.
-    pub(crate) fn which(&self, wanted: ZoneTimeouts) -> impl Iterator<Item = u16> {
+    pub(crate) fn in_state(&self, wanted: ZoneTimeouts) -> impl Iterator<Item = u16> {
         let of = self.zones.iter().filter(move |(_, is)| **is == wanted);
         of.map(|(zone, _)| *zone)
     }
@@ -85,16 +87,24 @@ pub(super) fn plan(desired: &Desired, actual: &Actual) -> Option<Op> {
     let (zones, supported) = (actual.switch.zones?, seen.supported?);
     let (mut wanted, mut kept) = (BTreeSet::new(), BTreeSet::new());
     if zones && supported {
-        let ports = actual.ports.values().filter(|port| port.is_ours());
-        let slots = ports.filter_map(|port| desired.living.get(&port.generation()?));
+        let ports = actual.ports.values().filter(|port| port.is_managed());
+        let slots = ports.filter_map(|port| desired.live_slots.get(&port.generation()?));
         wanted.extend(slots.filter_map(|slot| zone_of(*slot)));
         wanted.insert(WAY_BACK_ZONE);
-        kept.extend(desired.living.values().filter_map(|slot| zone_of(*slot)));
+        kept.extend(
+            desired
+                .live_slots
+                .values()
+                .filter_map(|slot| zone_of(*slot)),
+        );
         kept.insert(WAY_BACK_ZONE);
     }
-    let ours: BTreeSet<u16> = seen.which(ZoneTimeouts::Ours).collect();
-    let marked = ours.iter().copied().chain(seen.which(ZoneTimeouts::Stale));
+    let current: BTreeSet<u16> = seen.in_state(ZoneTimeouts::Current).collect();
+    let marked = current
+        .iter()
+        .copied()
+        .chain(seen.in_state(ZoneTimeouts::Stale));
     let gone: Vec<u16> = marked.filter(|zone| !kept.contains(zone)).collect();
-    let set: Vec<u16> = wanted.difference(&ours).copied().collect();
+    let set: Vec<u16> = wanted.difference(&current).copied().collect();
     (!set.is_empty() || !gone.is_empty()).then_some(Op::SetTimeouts { set, gone })
 }

@@ -5,7 +5,7 @@
 use flatnet_uplink::returned;
 use ipnetwork::IpNetwork;
 
-use super::actual::{Actual, Elsewhere, LinkActual};
+use super::actual::{Actual, InterfaceLocation, LinkActual};
 use super::desired::{Desired, HOST_PORT};
 use crate::problems::Problem;
 
@@ -15,7 +15,7 @@ const NAMED_LINKS: usize = 16;
 /// Why the uplink cannot be used; `None` if it can, or is in use already.
 pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
     let name = desired.spec.uplink.as_str();
-    if let Some(problem) = elsewhere(desired, actual) {
+    if let Some(problem) = in_other_port(desired, actual) {
         return Some(problem);
     }
     let Some(link) = actual.link(name) else {
@@ -25,7 +25,7 @@ pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
     if actual.ports.contains_key(&row.name) {
         return None;
     }
-    if let Some(problem) = port_of(link, actual) {
+    if let Some(problem) = has_master(link, actual) {
         return Some(problem);
     }
     let mut own = addresses(name, actual);
@@ -53,12 +53,12 @@ pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
 }
 
 /// An uplink that Open vSwitch's database has in a bond of its own, or in another bridge.
-fn elsewhere(desired: &Desired, actual: &Actual) -> Option<Problem> {
+fn in_other_port(desired: &Desired, actual: &Actual) -> Option<Problem> {
     let uplink = desired.uplink_port()?.name;
-    let of_port = |e: &&Elsewhere| e.bond && e.port == uplink;
+    let of_port = |e: &&InterfaceLocation| e.bond && e.port == uplink;
     let by_port = || actual.elsewhere.values().find(of_port);
     let place = actual.elsewhere.get(&uplink).or_else(by_port)?;
-    let Elsewhere { bridge, port, bond } = place;
+    let InterfaceLocation { bridge, port, bond } = place;
     if *bond {
         let text = format!(
             "uplink {uplink} is in {port}, a bond of Open vSwitch's own on bridge {bridge}, over \
@@ -77,7 +77,7 @@ fn elsewhere(desired: &Desired, actual: &Actual) -> Option<Problem> {
 }
 
 /// An uplink that is a port of a bridge, a bond, a team or a VRF of Linux.
-fn port_of(link: &LinkActual, actual: &Actual) -> Option<Problem> {
+fn has_master(link: &LinkActual, actual: &Actual) -> Option<Problem> {
     let master = link.master?;
     let master = actual.links.iter().find(|l| l.ifindex == master)?;
     let kind = master.kind.as_deref().unwrap_or("link");
@@ -102,7 +102,7 @@ fn port_of(link: &LinkActual, actual: &Actual) -> Option<Problem> {
 ///
 /// The switch takes every frame of such a NIC, so an address on it answers nobody; but its
 /// routes still lead there, past the bridge.
-pub(super) fn in_use(desired: &Desired, actual: &Actual) -> Option<Problem> {
+pub(super) fn port_problem(desired: &Desired, actual: &Actual) -> Option<Problem> {
     let row = desired.uplink_port()?;
     let port = actual.ports.get(&row.name)?;
     let borne = actual.addresses.iter().filter(|(dev, _)| *dev == row.name);

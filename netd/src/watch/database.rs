@@ -30,7 +30,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             change = changes.recv() => match change {
                 Ok(change) if change.resync => true,
                 Ok(change) => {
-                    let own = |name: &str| node.deletes_port(name);
+                    let own = |name: &str| node.take_own_deletion(name);
                     database.read(|replica| {
                         let judge = Judge { replica, bridge: node.bridge(), own: &own };
                         // Each is looked at: an own deletion is crossed off by it.

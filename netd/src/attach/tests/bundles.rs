@@ -42,8 +42,8 @@ async fn the_flows_of_a_node_and_all_its_containers_are_written_at_once() {
 async fn one_attachments_flows_that_the_switch_refuses_keep_no_others_back() {
     let node = with_containers(5).await;
     let before = lose_flows(&node);
-    let (_, plan) = node.reconciler.dry_run().await.expect("a plan");
-    let op = plan.ops.iter().map(ToString::to_string);
+    let (_, changes) = node.reconciler.dry_run().await.expect("a plan");
+    let op = changes.ops.iter().map(ToString::to_string);
     let refused = op.filter(|op| op.contains("c3/")).collect::<Vec<_>>();
     node.model.state().refused = refused.first().cloned();
     let report = node.reconcile().await;
@@ -111,9 +111,9 @@ async fn what_was_seen_of_an_attachment_before_its_add_ended_is_not_acted_on() {
         std::mem::replace(&mut port.ofport, to)
     };
     let had = number(None);
-    let (_, plan) = node.reconciler.dry_run().await.expect("a plan");
+    let (_, changes) = node.reconciler.dry_run().await.expect("a plan");
     number(had);
-    let ops = plan
+    let ops = changes
         .ops
         .iter()
         .filter(|op| matches!(op, Op::ChangeFlows { .. }));

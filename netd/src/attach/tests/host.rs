@@ -1,10 +1,10 @@
 //! The host's own side: routes of others, the probe's links, and what Open vSwitch would set.
 
 use super::*;
-use crate::reconcile::{ForeignRoute, RouteActual};
+use crate::reconcile::{RouteActual, UnmanagedRoute};
 
 /// The default route of the plan for `idc1`, as another program made it.
-fn foreign_default(node: &TestNode, via: &str, dev: &str) -> ForeignRoute {
+fn unmanaged_default(node: &TestNode, via: &str, dev: &str) -> UnmanagedRoute {
     let mut state = node.model.state();
     let ours = state
         .routes
@@ -17,7 +17,7 @@ fn foreign_default(node: &TestNode, via: &str, dev: &str) -> ForeignRoute {
         "" => ours.via,
         other => Some(other.parse().expect("an address")),
     };
-    let foreign = ForeignRoute {
+    let unmanaged = UnmanagedRoute {
         route: RouteActual {
             via,
             dev: dev.to_owned(),
@@ -26,14 +26,14 @@ fn foreign_default(node: &TestNode, via: &str, dev: &str) -> ForeignRoute {
         protocol: 16,
         metric: 0,
     };
-    state.foreign.insert(foreign.clone());
-    foreign
+    state.unmanaged_routes.insert(unmanaged.clone());
+    unmanaged
 }
 
 #[tokio::test]
 async fn a_default_route_of_another_program_is_named_and_blocks_nothing() {
     let node = TestNode::new("idc1").await;
-    foreign_default(&node, "192.0.2.1", "eth1");
+    unmanaged_default(&node, "192.0.2.1", "eth1");
     let report = node.reconcile().await;
     assert!(report.converged && report.failed.is_empty(), "{report:?}");
     assert_eq!(report.problems.len(), 1, "{report:?}");
@@ -49,7 +49,7 @@ async fn a_default_route_of_another_program_is_named_and_blocks_nothing() {
 #[tokio::test]
 async fn a_default_route_of_another_program_that_leads_where_netds_would_is_as_good() {
     let node = TestNode::new("idc1").await;
-    foreign_default(&node, "", "flat0");
+    unmanaged_default(&node, "", "flat0");
     let report = node.reconcile().await;
     assert!(report.converged && report.applied.is_empty(), "{report:?}");
     assert_eq!(report.problems, Vec::<String>::new());
@@ -58,8 +58,8 @@ async fn a_default_route_of_another_program_that_leads_where_netds_would_is_as_g
 #[tokio::test]
 async fn when_a_foreign_route_goes_netds_own_takes_its_place() {
     let node = TestNode::new("idc1").await;
-    let foreign = foreign_default(&node, "", "flat0");
-    node.model.state().foreign.remove(&foreign);
+    let unmanaged = unmanaged_default(&node, "", "flat0");
+    node.model.state().unmanaged_routes.remove(&unmanaged);
     let report = node.reconcile().await;
     assert_eq!(report.applied.len(), 1, "{report:?}");
     assert!(report.applied[0].starts_with("add route 0.0.0.0/0"));

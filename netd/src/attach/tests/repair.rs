@@ -271,8 +271,8 @@ async fn a_foreign_bridge_is_not_touched() {
         datapath_type: String::new(),
         fail_mode: String::new(),
         protocols: BTreeSet::new(),
-        ours: false,
-        strays: std::collections::BTreeMap::new(),
+        managed: false,
+        altered_columns: std::collections::BTreeMap::new(),
         mirrors: 0,
     });
     let node = TestNode::start("idc1", model, MemoryBackend::default()).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flatnet_ovs::openflow::{Action, Flow, FragMode};
 
 use super::*;
-use crate::reconcile::Restore;
+use crate::reconcile::RestoreWait;
 
 /// A node with one container.
 async fn node() -> TestNode {
@@ -31,7 +31,7 @@ async fn a_controller_goes_and_the_flows_that_it_cost_come_back() {
     {
         let mut state = node.model.state();
         let bridge = state.bridge.as_mut().expect("a bridge");
-        bridge.strays = BTreeMap::from([("controller".into(), "x".into())]);
+        bridge.altered_columns = BTreeMap::from([("controller".into(), "x".into())]);
         state.flows.clear();
     }
     let report = assert_restores(&node, &flows).await;
@@ -103,7 +103,7 @@ async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
     for name in ["eth0", "flat0"] {
         let mut state = node.model.state();
         let port = state.ports.get_mut(name).expect("a port");
-        port.strays
+        port.altered_columns
             .insert("ingress_policing_rate".into(), "1".into());
     }
     let report = assert_restores(&node, &flows).await;
@@ -115,7 +115,7 @@ async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
 async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() {
     let node = node().await;
     let waits = |seconds, scripts: &[&str]| {
-        node.model.state().switch.restore = Some(Restore {
+        node.model.state().switch.restore = Some(RestoreWait {
             since: Duration::from_secs(seconds),
             scripts: scripts.iter().map(|s| (*s).to_owned()).collect(),
         });

@@ -6,7 +6,7 @@ use flatnet_types::marks::zone_of;
 
 use super::*;
 use crate::reconcile::ZoneTimeouts;
-use crate::reconcile::ZoneTimeouts::{Foreign, Ours, Stale};
+use crate::reconcile::ZoneTimeouts::{Current, Stale, Unmanaged};
 
 /// A zone of netd's numbers that no container of these tests has.
 const UNUSED: u16 = 40_000;
@@ -33,13 +33,13 @@ impl TestNode {
 #[tokio::test]
 async fn a_containers_zone_comes_and_goes_with_its_port() {
     let node = TestNode::new("idc1").await;
-    let own = BTreeMap::from([(WAY_BACK_ZONE, Ours)]);
+    let own = BTreeMap::from([(WAY_BACK_ZONE, Current)]);
     assert_eq!(node.zones(), own);
     node.engine.add(&request("c1")).await.expect("attaches");
     node.engine.add(&request("c2")).await.expect("attaches");
     let (first, second) = (node.zone_of("c1"), node.zone_of("c2"));
     let with = |zones: &[u16]| {
-        let more = zones.iter().map(|zone| (*zone, Ours));
+        let more = zones.iter().map(|zone| (*zone, Current));
         own.clone()
             .into_iter()
             .chain(more)
@@ -61,18 +61,18 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
     for (is, what) in [
         (None, "deleted"),
         (Some(Stale), "changed"),
-        (Some(Foreign), "replaced"),
+        (Some(Unmanaged), "replaced"),
     ] {
         {
             let mut state = node.model.state();
             state.zones.remove(&zone);
             state.zones.extend(is.map(|is| (zone, is)));
-            state.zones.insert(UNUSED, Foreign);
+            state.zones.insert(UNUSED, Unmanaged);
         }
         let only = format!("set time-outs of conntrack zones {zone}, delete those of none");
         assert_eq!(node.repairs().await, [only], "{what}");
-        assert_eq!(node.zones()[&zone], Ours, "{what}");
-        assert_eq!(node.zones()[&UNUSED], Foreign, "{what}");
+        assert_eq!(node.zones()[&zone], Current, "{what}");
+        assert_eq!(node.zones()[&UNUSED], Unmanaged, "{what}");
     }
     node.model.state().zones.clear();
     assert_eq!(node.repairs().await.len(), 1);
@@ -82,11 +82,11 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
 #[tokio::test]
 async fn what_an_earlier_netd_left_of_a_dead_container_goes() {
     let node = TestNode::new("idc1").await;
-    for left in [Ours, Stale] {
+    for left in [Current, Stale] {
         node.model.state().zones.insert(UNUSED, left);
         let only = format!("set time-outs of conntrack zones none, delete those of {UNUSED}");
         assert_eq!(node.repairs().await, [only]);
-        assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
+        assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Current)]));
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_zone_whose_port_is_gone_is_not_set_again() {
         state.zones.retain(|zone, _| *zone == WAY_BACK_ZONE);
     }
     assert_eq!(node.repairs().await, Vec::<String>::new());
-    assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
+    assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Current)]));
 }
 
 #[tokio::test]

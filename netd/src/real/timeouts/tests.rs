@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use flatnet_ovs::ovsdb::{Session, SessionConfig};
 use flatnet_types::marks::WAY_BACK_ZONE;
 
-use super::ZoneTimeouts::{Foreign, Ours, Stale};
+use super::ZoneTimeouts::{Current, Stale, Unmanaged};
 use super::*;
 use crate::real::rows;
 
@@ -92,7 +92,11 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
     scene.transact(|r| add(r, DATAPATH, ZONE)).await;
     scene.add_zone(7);
     scene.add_zone(OTHERS);
-    let all = BTreeMap::from([(ZONE, Ours), (OTHERS, Foreign), (WAY_BACK_ZONE, Ours)]);
+    let all = BTreeMap::from([
+        (ZONE, Current),
+        (OTHERS, Unmanaged),
+        (WAY_BACK_ZONE, Current),
+    ]);
     scene
         .session
         .wait_for(common::WAIT, |r| {
@@ -107,12 +111,12 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
     // A container goes, and with it its rows.
     scene.transact(|r| remove(r, DATAPATH, ZONE)).await;
     scene.transact(|r| remove(r, DATAPATH, OTHERS)).await;
-    let left = BTreeMap::from([(OTHERS, Foreign), (WAY_BACK_ZONE, Ours)]);
+    let left = BTreeMap::from([(OTHERS, Unmanaged), (WAY_BACK_ZONE, Current)]);
     assert_eq!((scene.zones(), scene.rows()), (left, [3, 3, 1]));
     assert!(!scene.has_timeouts(ZONE) && scene.has_timeouts(7));
 
-    scene.transact(|r| forget(r, DATAPATH)).await;
-    let left = BTreeMap::from([(OTHERS, Foreign)]);
+    scene.transact(|r| remove_all(r, DATAPATH)).await;
+    let left = BTreeMap::from([(OTHERS, Unmanaged)]);
     assert_eq!((scene.zones(), scene.rows()), (left, [2, 2, 1]));
 }
 
@@ -129,7 +133,10 @@ async fn what_somebody_changed_is_seen_and_set_again() {
             Stale,
         ),
         (["clear", "CT_Zone", "timeout_policy"], Stale),
-        (["remove", "CT_Zone", "external_ids flatnet-owner"], Foreign),
+        (
+            ["remove", "CT_Zone", "external_ids flatnet-owner"],
+            Unmanaged,
+        ),
     ] {
         let [verb, table, what] = change;
         let uuid = scene
@@ -144,7 +151,7 @@ async fn what_somebody_changed_is_seen_and_set_again() {
         let found = scene.session.wait_for(common::WAIT, differs).await;
         assert!(found.is_ok(), "{args:?}: {:?}", scene.zones());
         scene.set(&[ZONE], &[]).await;
-        assert_eq!(scene.zones(), BTreeMap::from([(ZONE, Ours)]), "{args:?}");
+        assert_eq!(scene.zones(), BTreeMap::from([(ZONE, Current)]), "{args:?}");
         assert_eq!(scene.rows(), [1, 1, 1], "{args:?}");
     }
     // Not the zone: the datapath's row.
@@ -185,7 +192,7 @@ async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
         !scene.has_timeouts(ZONE),
         "Open vSwitch gives them by itself: forget() is needless"
     );
-    scene.transact(|r| forget(r, DATAPATH)).await;
+    scene.transact(|r| remove_all(r, DATAPATH)).await;
     assert!(!scene.has_timeouts(ZONE));
     scene.set(&[ZONE], &[]).await;
     assert!(scene.has_timeouts(ZONE));
@@ -197,27 +204,27 @@ async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
 
 #[test]
 fn own_changes_are_told_from_others() {
-    use ZoneTimeouts::{Foreign, Ours, Stale};
-    let book = TimeoutBook::default();
+    use ZoneTimeouts::{Current, Stale, Unmanaged};
+    let record = TimeoutRecord::default();
     let zones = |pairs: &[(u16, ZoneTimeouts)]| pairs.iter().copied().collect();
-    let changing = book.begin(&[40_000]);
-    assert!(!book.differs(&zones(&[])), "it is on its way");
-    assert!(!book.differs(&zones(&[(40_000, Ours)])));
+    let changing = record.begin(&[40_000]);
+    assert!(!record.differs(&zones(&[])), "it is on its way");
+    assert!(!record.differs(&zones(&[(40_000, Current)])));
     changing.done(&[40_000]);
-    assert!(!book.differs(&zones(&[(40_000, Ours), (50_000, Foreign)])));
+    assert!(!record.differs(&zones(&[(40_000, Current), (50_000, Unmanaged)])));
     for others in [
         zones(&[]),
         zones(&[(40_000, Stale)]),
-        zones(&[(40_000, Foreign)]),
+        zones(&[(40_000, Unmanaged)]),
     ] {
-        assert!(book.differs(&others), "{others:?}");
+        assert!(record.differs(&others), "{others:?}");
     }
-    assert!(book.differs(&zones(&[(40_000, Ours), (50_000, Ours)])));
-    book.begin(&[40_000]).done(&[]);
-    assert!(!book.differs(&zones(&[])), "netd took it away");
+    assert!(record.differs(&zones(&[(40_000, Current), (50_000, Current)])));
+    record.begin(&[40_000]).done(&[]);
+    assert!(!record.differs(&zones(&[])), "netd took it away");
     // An ADD that was cut: nobody knows whether its rows came.
-    drop(book.begin(&[41_000]));
-    assert!(book.differs(&zones(&[(41_000, Ours)])));
+    drop(record.begin(&[41_000]));
+    assert!(record.differs(&zones(&[(41_000, Current)])));
 }
 
 #[test]
@@ -226,5 +233,5 @@ fn a_database_without_time_outs_has_none_to_set() {
     assert_eq!(zones(&replica, "system"), None);
     assert!(add(&replica, "system", 40_000).is_empty());
     assert!(remove(&replica, "system", 40_000).is_empty());
-    assert!(forget(&replica, "system").is_empty());
+    assert!(remove_all(&replica, "system").is_empty());
 }

@@ -16,8 +16,8 @@ fn desired() -> Desired {
             datapath: "system".into(),
         },
         attachments: Vec::new(),
-        living: BTreeMap::new(),
-        gone: std::collections::BTreeSet::new(),
+        live_slots: BTreeMap::new(),
+        former_addresses: std::collections::BTreeSet::new(),
     }
 }
 
@@ -84,7 +84,7 @@ fn a_nic_that_belongs_to_a_bridge_a_bond_a_team_or_a_vrf_is_withheld() {
 #[test]
 fn a_bond_of_open_vswitchs_own_is_refused_whether_its_port_or_its_nic_is_named() {
     let mut actual = host(link("eth1", 3, None));
-    let place = |port: &str| Elsewhere {
+    let place = |port: &str| InterfaceLocation {
         bridge: "br-flat".into(),
         port: port.into(),
         bond: true,
@@ -102,7 +102,7 @@ fn a_bond_of_open_vswitchs_own_is_refused_whether_its_port_or_its_nic_is_named()
         row,
         ofport: Some(1),
         error: None,
-        strays: BTreeMap::new(),
+        altered_columns: BTreeMap::new(),
     };
     actual.ports.insert("eth0".to_owned(), port);
     assert_eq!(refused(&actual).0, "uplink-ovs-bond");
@@ -111,7 +111,7 @@ fn a_bond_of_open_vswitchs_own_is_refused_whether_its_port_or_its_nic_is_named()
 #[test]
 fn a_nic_of_another_bridge_of_open_vswitch_is_withheld() {
     let mut actual = host(link("eth1", 3, None));
-    let place = Elsewhere {
+    let place = InterfaceLocation {
         bridge: "br-ex".into(),
         port: "eth0".into(),
         bond: false,

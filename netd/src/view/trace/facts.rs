@@ -10,7 +10,7 @@ use flatnet_types::api::view::{AttachmentState, AttachmentView, ProblemView};
 
 use super::ask::Here;
 use crate::problems::Effect;
-use crate::reconcile::{Actual, HOST_PORT, Op, Plan, Subject};
+use crate::reconcile::{Actual, ChangeSet, HOST_PORT, Op, Subject};
 
 /// What the node answered.
 #[derive(Debug, Default)]
@@ -25,23 +25,23 @@ pub(super) struct Answers {
 }
 
 /// The node, as a dry run saw it.
-pub(super) struct Seen<'a> {
+pub(super) struct DryRun<'a> {
     pub(super) spec: &'a NodeSpec,
     pub(super) bridge: &'a str,
     pub(super) actual: &'a Actual,
-    pub(super) plan: &'a Plan,
+    pub(super) changes: &'a ChangeSet,
     /// What is on the board of problems.
     pub(super) named: Vec<ProblemView>,
 }
 
 /// Everything put together.
 pub(super) fn facts(
-    seen: &Seen<'_>,
+    dry_run: &DryRun<'_>,
     (src, dst): (Option<&Here>, Option<&Here>),
     answers: Answers,
 ) -> NodeFacts {
     let [inside_src, inside_dst] = answers.insides;
-    let port = |name: &str, number: u32| port(seen.actual, &answers.carriers, name, number);
+    let port = |name: &str, number: u32| port(dry_run.actual, &answers.carriers, name, number);
     let end = |here: Option<&Here>, inside: Option<Inside>| match here? {
         Here::Host => Some(End::Host),
         Here::Container(view) => {
@@ -51,29 +51,29 @@ pub(super) fn facts(
     };
     NodeFacts {
         version: VERSION,
-        node: seen.spec.node.to_string(),
+        node: dry_run.spec.node.to_string(),
         source: end(src, inside_src),
         destination: end(dst, inside_dst),
-        bridge: seen.bridge.to_owned(),
-        uplink: port(seen.spec.uplink.as_str(), 0),
+        bridge: dry_run.bridge.to_owned(),
+        uplink: port(dry_run.spec.uplink.as_str(), 0),
         host: port(HOST_PORT, 0),
         forwards: answers.forwards,
         lookups: answers.lookups,
         traces: answers.traces,
-        pending: seen
-            .plan
+        pending: dry_run
+            .changes
             .ops
             .iter()
-            .map(|op| pending(op, seen.actual))
+            .map(|op| pending(op, dry_run.actual))
             .collect(),
-        problems: seen
-            .plan
+        problems: dry_run
+            .changes
             .problems
             .iter()
             .filter(|p| p.effect == Effect::NotReady)
             .map(ToString::to_string)
             .collect(),
-        named: seen.named.clone(),
+        named: dry_run.named.clone(),
     }
 }
 
@@ -135,7 +135,7 @@ fn pending(op: &Op, actual: &Actual) -> Pending {
         Op::ChangeFlows { adds: flows, .. } => adds = flows.len(),
         Op::OpenPort(name) => port = Some(name.clone()),
         Op::SetBridge { .. }
-        | Op::DeleteForeign(_)
+        | Op::DeleteUnmanagedFlows(_)
         | Op::SetFragments(_)
         | Op::SetGroup(_)
         | Op::EndRestore

@@ -18,7 +18,7 @@ use flatnet_types::api::view::AttachmentView;
 
 use super::Tracer;
 use super::ask::{AskFlows, Here, here, questions};
-use super::facts::{Answers, Seen, facts};
+use super::facts::{Answers, DryRun, facts};
 use crate::attach::Engine;
 use crate::attach::plan::host_ifname;
 use crate::node_ops::NodeOpsError;
@@ -50,7 +50,7 @@ impl<N: ReconcileOps> Tracer for NodeTracer<N> {
 
 impl<N: ReconcileOps> NodeTracer<N> {
     async fn look(&self, packet: Packet) -> Result<NodeFacts, NodeOpsError> {
-        let (actual, plan) = self.reconciler.dry_run().await?;
+        let (actual, changes) = self.reconciler.dry_run().await?;
         let spec = self.engine.spec();
         let records = self.engine.ipam().list();
         let attachments: Vec<AttachmentView> = records
@@ -63,7 +63,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
         let src = here(&spec, &attachments, packet.src);
         let dst = here(&spec, &attachments, packet.dst);
         let ends = (src.as_ref(), dst.as_ref());
-        let asked = questions(&spec, &actual, plan.ports.as_ref(), packet, ends);
+        let asked = questions(&spec, &actual, changes.ports.as_ref(), packet, ends);
 
         let mut answers = Answers::default();
         let links = self.kernel.links().await?;
@@ -83,11 +83,11 @@ impl<N: ReconcileOps> NodeTracer<N> {
         }
         answers.carriers = links.iter().filter_map(carrier).collect();
         answers.forwards = self.forwards(packet.dst.is_ipv6()).await;
-        let seen = Seen {
+        let seen = DryRun {
             spec: &spec,
             bridge: &self.bridge,
             actual: &actual,
-            plan: &plan,
+            changes: &changes,
             named: self.engine.board().view(),
         };
         Ok(facts(&seen, ends, answers))

@@ -6,10 +6,10 @@ use flatnet_types::api::trace::{Inside, Packet, Proto, Side};
 use flatnet_types::api::view::{AttachmentState, AttachmentView};
 
 use super::ask::{AskFlows, Here, here, questions};
-use super::facts::{Answers, Seen, facts};
+use super::facts::{Answers, DryRun, facts};
 use crate::flows::NodePorts;
 use crate::node_ops::PortRow;
-use crate::reconcile::{Actual, ActualPort, LinkActual, Op, Plan, RouteActual, Subject};
+use crate::reconcile::{Actual, ActualPort, ChangeSet, LinkActual, Op, RouteActual, Subject};
 
 fn spec(node: &str) -> flatnet_plan::NodeSpec {
     let plan = flatnet_plan::load(include_str!("../../../../examples/lab.yaml")).expect("it");
@@ -50,7 +50,7 @@ fn actual() -> Actual {
         row,
         ofport: Some(1007),
         error: None,
-        strays: BTreeMap::new(),
+        altered_columns: BTreeMap::new(),
     };
     Actual {
         ports: BTreeMap::from([("fn7".to_owned(), port)]),
@@ -166,7 +166,7 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
         dev: "flat0".to_owned(),
         src: None,
     };
-    let plan = Plan {
+    let changes = ChangeSet {
         ops: vec![
             Op::AddRoute(route),
             Op::SetLink {
@@ -184,18 +184,18 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
             "uplink-missing",
             "the uplink is gone",
         )],
-        ..Plan::default()
+        ..ChangeSet::default()
     };
     let (actual, own) = (actual(), attachment("cloud", "172.30.16.5/20"));
-    let seen = Seen {
+    let dry_run = DryRun {
         spec: &spec,
         bridge: "br-flat",
         actual: &actual,
-        plan: &plan,
+        changes: &changes,
         named: Vec::new(),
     };
     let end = Here::Container(Box::new(own));
-    let found = facts(&seen, (Some(&end), None), Answers::default());
+    let found = facts(&dry_run, (Some(&end), None), Answers::default());
     assert_eq!(
         (found.node.as_str(), found.bridge.as_str()),
         ("vpc1", "br-flat")

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many deletions of each port the database has not told of yet.
 #[derive(Debug, Default)]
-pub(super) struct Deleting(Mutex<HashMap<String, u32>>);
+pub(super) struct OwnDeletions(Mutex<HashMap<String, u32>>);
 
-impl Deleting {
+impl OwnDeletions {
     fn ports(&self) -> MutexGuard<'_, HashMap<String, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -23,12 +23,12 @@ impl Deleting {
     /// It failed.
     pub(super) fn failed(&self, names: &[&str]) {
         for name in names {
-            self.cross_off(name);
+            self.take(name);
         }
     }
 
     /// Whether a deletion of this port is netd's own; it counts for one only.
-    pub(super) fn cross_off(&self, name: &str) -> bool {
+    pub(super) fn take(&self, name: &str) -> bool {
         let mut ports = self.ports();
         let Some(count) = ports.get_mut(name) else {
             return false;
@@ -47,10 +47,10 @@ mod tests {
 
     #[test]
     fn an_own_deletion_excuses_one_disappearance() {
-        let deleting = Deleting::default();
-        deleting.begin(&["fn1", "fn2"]);
-        deleting.failed(&["fn2"]);
-        assert!(deleting.cross_off("fn1"));
-        assert!(!deleting.cross_off("fn1") && !deleting.cross_off("fn2"));
+        let own_deletions = OwnDeletions::default();
+        own_deletions.begin(&["fn1", "fn2"]);
+        own_deletions.failed(&["fn2"]);
+        assert!(own_deletions.take("fn1"));
+        assert!(!own_deletions.take("fn1") && !own_deletions.take("fn2"));
     }
 }
