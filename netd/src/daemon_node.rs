@@ -1,5 +1,5 @@
-//! What the daemon runs on: the real node, and in builds for the suites one that fails on
-//! order (`crate::faults`).
+//! The node that the daemon acts on: the real one, and in builds for the end-to-end suites one with
+//! injected faults (`crate::faults`).
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use flatnet_types::Timestamp;
 
 use crate::real::RealNode;
 
-/// The world of the daemon.
+/// The daemon's implementation of [`crate::node_ops::NodeOps`].
 #[cfg(not(feature = "faults"))]
 pub(crate) type DaemonNode = RealNode;
-/// The world of the daemon.
+/// The daemon's implementation of [`crate::node_ops::NodeOps`].
 #[cfg(feature = "faults")]
 pub(crate) type DaemonNode = crate::faults::FaultyNode<RealNode>;
 
@@ -22,7 +22,7 @@ pub(crate) fn wrap(real: RealNode) -> DaemonNode {
 
 #[cfg(feature = "faults")]
 pub(crate) fn wrap(real: RealNode) -> DaemonNode {
-    crate::faults::FaultyNode::new(real, crate::faults::Orders::from_env())
+    crate::faults::FaultyNode::new(real, crate::faults::FaultQueue::from_env())
 }
 
 #[cfg(not(feature = "faults"))]
@@ -42,8 +42,8 @@ pub(crate) fn open_store(
     boot_id: &str,
     now: Timestamp,
 ) -> Result<(Ipam, Recovery), StoreError> {
-    use crate::faults::{FaultyStore, Orders};
+    use crate::faults::{FaultQueue, FaultyStore};
     let store = flatnet_ipam::RedbBackend::open(path)?;
-    let store = FaultyStore::new(store, path.to_owned(), Orders::from_env());
+    let store = FaultyStore::new(store, path.to_owned(), FaultQueue::from_env());
     Ipam::open_with(Box::new(store), config, boot_id, now)
 }

@@ -18,7 +18,7 @@ use crate::daemon_node::DaemonNode;
 use crate::problems::Problem;
 
 /// When a switch that did not answer is asked again.
-const AGAIN: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Open vSwitch's name of what [`Features::timeouts`] tells.
 const TIMEOUTS: &str = "Conntrack timeout policy";
@@ -30,7 +30,7 @@ const SOURCE: &str = "features";
 pub struct Features(Arc<Mutex<Option<DatapathView>>>);
 
 /// Where to ask.
-pub(crate) struct Switch {
+pub(crate) struct FeatureQuery {
     /// Where the sockets of `ovs-vswitchd` are.
     pub(crate) rundir: PathBuf,
     pub(crate) bridge: String,
@@ -72,12 +72,17 @@ impl Features {
     /// Reads them whenever the switch is connected anew, until it is dropped, has the node reconciled
     /// when they have changed, and names what it lacks for that. While the switch is away, what was
     /// read last stands. Cancel safe.
-    pub(crate) async fn follow(self, node: DaemonNode, at: Switch, engine: Engine<DaemonNode>) {
+    pub(crate) async fn follow(
+        self,
+        node: DaemonNode,
+        at: FeatureQuery,
+        engine: Engine<DaemonNode>,
+    ) {
         let mut state = node.switch().state();
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
             let view = match connected {
-                true => at.ask().await,
+                true => at.read().await,
                 false => None,
             };
             let missed = connected && view.is_none();
@@ -93,7 +98,9 @@ impl Features {
             let changed = state.changed();
             let changed = match missed {
                 // A switch that is busy with its start answers later.
-                true => tokio::time::timeout(AGAIN, changed).await.unwrap_or(Ok(())),
+                true => tokio::time::timeout(RETRY_INTERVAL, changed)
+                    .await
+                    .unwrap_or(Ok(())),
                 false => changed.await,
             };
             if changed.is_err() {
@@ -125,8 +132,8 @@ fn no_timeouts(spec: &NodeSpec, zones: Option<bool>, timeouts: Option<bool>) -> 
     })
 }
 
-impl Switch {
-    async fn ask(&self) -> Option<DatapathView> {
+impl FeatureQuery {
+    async fn read(&self) -> Option<DatapathView> {
         match appctl::features(&self.rundir, &self.bridge).await {
             Ok(features) => Some(DatapathView {
                 kind: self.kind.to_owned(),

@@ -2,7 +2,7 @@
 //! node; serves CNI; keeps everything as the plan and the store say.
 //!
 //! ```text
-//!  flatnet, curl ─▶ [server] ─▶ [attach] engine ─────▶ [node_ops] trait ◀── [real] kernel, OVSDB,
+//!  flatnet, curl ─▶ [server] ─▶ [attach] engine ──▶ [node_ops] trait ◀── [real] kernel, OVSDB,
 //!                      │           │   ▲ plan: pure        ▲                    OpenFlow
 //!                      │           ▼   │                   │
 //!                      │         ipam store                │

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_containers_link_is_told_from_others_by_name_and_alias() {
+    fn a_containers_link_is_recognised_by_name_and_alias() {
         assert!(is_of_container("fn1f", Some("flatnet:web/c/eth0")));
         for (name, alias) in [
             ("fnprobe0", Some("flatnet:probe")),

@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::flows::{Limit, Reason};
+use crate::flows::{DropReason, Limit};
 use crate::reconcile::Report;
 
 /// The label of a CNI command and how it ended: the CNI error code, 0 for success.
@@ -65,7 +65,7 @@ pub struct PeerLabel {
 /// The label of one reason for which frames of containers are dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DropLabel {
-    /// [`Reason::label`].
+    /// [`DropReason::label`].
     pub reason: &'static str,
 }
 
@@ -105,7 +105,7 @@ pub struct Metrics {
     /// The meters, by number.
     metered_seen: Mutex<Readings<u32>>,
     /// The drop flows, by cookie and reason.
-    seen: Mutex<Readings<(u64, Reason)>>,
+    seen: Mutex<Readings<(u64, DropReason)>>,
     /// The codes of problems so far.
     codes: Mutex<BTreeSet<&'static str>>,
 }
@@ -221,7 +221,7 @@ impl Metrics {
             self.over(limit);
         }
         // Every reason is shown from the beginning, with 0.
-        for reason in Reason::ALL {
+        for reason in DropReason::ALL {
             self.dropped(reason);
         }
     }
@@ -257,7 +257,7 @@ impl Metrics {
     }
 
     /// Takes the readings of the drop flows: cookie, reason, packets.
-    pub fn drops(&self, readings: impl IntoIterator<Item = (u64, Reason, u64)>) {
+    pub fn drops(&self, readings: impl IntoIterator<Item = (u64, DropReason, u64)>) {
         let mut now = BTreeMap::new();
         for (cookie, reason, packets) in readings {
             *now.entry((cookie, reason)).or_insert(0) += packets;
@@ -282,7 +282,7 @@ impl Metrics {
         self.metered.get_or_create(&LimitLabel { limit }).clone()
     }
 
-    fn dropped(&self, reason: Reason) -> Counter {
+    fn dropped(&self, reason: DropReason) -> Counter {
         let reason = reason.label();
         self.drops.get_or_create(&DropLabel { reason }).clone()
     }
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn drops_only_grow_also_when_a_flow_is_made_anew() {
         let metrics = Metrics::default();
-        let (spoofed, forged) = (Reason::SpoofedAddress, Reason::ForgedNd);
+        let (spoofed, forged) = (DropReason::SpoofedAddress, DropReason::ForgedNd);
         metrics.drops([(1, spoofed, 5), (2, spoofed, 1), (0, forged, 2)]);
         metrics.drops([(1, spoofed, 7), (0, forged, 2)]);
         metrics.drops([(1, spoofed, 3), (0, forged, 3)]);
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_grown_is_told_also_of_a_counter_that_was_made_anew() {
+    fn a_counter_that_was_reset_counts_from_zero() {
         let mut readings = Readings::default();
         readings.grown(BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
         let now = BTreeMap::from([(1, 10), (2, 25), (3, 4), (4, 2), (5, 0)]);

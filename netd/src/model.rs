@@ -77,7 +77,7 @@ pub(crate) struct State {
 pub(crate) struct ModelNode(Arc<Mutex<State>>);
 
 enum Next {
-    Go,
+    Run,
     FailBefore,
     FailAfter,
     Hang,
@@ -140,7 +140,7 @@ impl ModelNode {
                     Fault::Crash => Next::Hang,
                 }
             }
-            _ => Next::Go,
+            _ => Next::Run,
         }
     }
 
@@ -157,7 +157,7 @@ impl ModelNode {
         match next {
             Next::FailAfter => Err(timed_out()),
             Next::Hang => std::future::pending().await,
-            Next::Go | Next::FailBefore => Ok(done),
+            Next::Run | Next::FailBefore => Ok(done),
         }
     }
 
@@ -168,7 +168,7 @@ impl ModelNode {
         }
         Box::pin(async move {
             match next {
-                Next::Go => Ok(()),
+                Next::Run => Ok(()),
                 Next::Hang => std::future::pending().await,
                 Next::FailBefore | Next::FailAfter => Err(timed_out()),
             }

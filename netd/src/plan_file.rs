@@ -30,22 +30,22 @@ use crate::attach::Engine;
 use crate::metrics::Metrics;
 use crate::node_ops::NodeOps;
 use crate::problems::Problem;
-use crate::ranges::{Drains, with_ranges};
+use crate::ranges::{DrainingRanges, with_ranges};
 use crate::run::networks;
 
 pub(crate) use start::{Started, derive, start};
 
 /// Between two looks at what netd runs by, which ipamd changes too.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// This part's name on the board of problems.
 const SOURCE: &str = "plan-file";
 /// Changes that are told; the rest is counted.
-const TOLD: usize = 6;
+const LISTED_MAX: usize = 6;
 /// What takes the plan that was accepted.
 const RESTART: &str = "systemctl restart netd";
 
 /// The plan as its source accepts it.
-pub type Plans = watched::Receiver<State<NodePlan>>;
+pub type PlanReceiver = watched::Receiver<State<NodePlan>>;
 
 /// What this node takes of a plan.
 #[derive(Debug)]
@@ -89,22 +89,22 @@ pub struct PlanFile {
     /// Where its accepted copy is.
     pub state: PathBuf,
     /// What the source says.
-    pub plan: Plans,
+    pub plan: PlanReceiver,
     /// Whether the node's ranges and its peers are ipamd's to say, not the file's.
     pub ipamd: bool,
     /// Which of the ranges drain; empty where they are the plan's.
-    pub drains: Drains,
+    pub drains: DrainingRanges,
 }
 
 /// Says on the board and in the metrics what the source says, for ever. It holds nothing, and may be
 /// cancelled at any time.
 pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: Arc<Metrics>) {
-    let mut ticks = interval(EVERY);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut judged: Option<Arc<NodeSpec>> = None;
+    let mut reported_for: Option<Arc<NodeSpec>> = None;
     metrics.plan.observe(&*file.plan.borrow_and_update());
     loop {
-        let mut news = false;
+        let mut plan_changed = false;
         tokio::select! {
             _ = ticks.tick() => {}
             changed = file.plan.changed() => {
@@ -113,22 +113,22 @@ pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: A
                     return;
                 }
                 file.take_over(&engine);
-                (judged, news) = (None, true);
+                (reported_for, plan_changed) = (None, true);
             }
         }
         let spec = engine.spec();
-        if judged.as_ref().is_some_and(|j| Arc::ptr_eq(j, &spec)) {
+        if reported_for.as_ref().is_some_and(|j| Arc::ptr_eq(j, &spec)) {
             continue;
         }
         let state = file.plan.borrow().clone();
-        let problems = file.judge(&state, &spec);
+        let problems = file.problems(&state, &spec);
         engine.board().post(SOURCE, problems);
-        if news {
+        if plan_changed {
             // Last, so that whoever sees a version in the metrics finds what is live of it in force and
             // the rest named.
             metrics.plan.observe(&state);
         }
-        judged = Some(spec);
+        reported_for = Some(spec);
         // A plan of thousands of hosts was read, or compared.
         flatnet_kernel::memory::give_back();
     }
@@ -136,7 +136,7 @@ pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: A
 
 impl PlanFile {
     /// What is to be said of a state beside which netd runs by `running`.
-    fn judge(&self, state: &State<NodePlan>, running: &NodeSpec) -> Vec<Problem> {
+    fn problems(&self, state: &State<NodePlan>, running: &NodeSpec) -> Vec<Problem> {
         let changed = self.changed(state, running);
         let refused = state.refused.as_ref().map(|refused| {
             let path = self.path.display();
@@ -199,8 +199,8 @@ impl PlanFile {
             // Of ranges that ipamd gave, and that the plan has no place for.
             Err(why) => vec![why],
         };
-        let (count, told) = (left.len(), &left[..left.len().min(TOLD)]);
-        let more = match count - told.len() {
+        let (count, listed) = (left.len(), &left[..left.len().min(LISTED_MAX)]);
+        let more = match count - listed.len() {
             0 => String::new(),
             n => format!("; and {n} more"),
         };
@@ -209,7 +209,7 @@ impl PlanFile {
              for a restart of netd, and where it says drain, until no container needs what goes: {}{more}",
             state.accepted.version.short(),
             self.path.display(),
-            told.join("; "),
+            listed.join("; "),
         );
         (count > 0).then(|| Problem::named("plan-changed", text).repaired_by(RESTART))
     }

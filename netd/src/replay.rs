@@ -21,17 +21,17 @@ use crate::problems::Problem;
 
 /// How often the spool is looked at: a plugin may have found netd away a moment before it
 /// was back.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long netd waits for the spool's lock: its start waits with it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// So many failures of one look are told one by one, and so many files that stay where they are
 /// are remembered as told.
-const TOLD: usize = 20;
+const LOGGED_MAX: usize = 20;
 
 /// The longest reason that is logged, in characters: it may quote what is in the file.
-const REASON: usize = 200;
+const REASON_MAX: usize = 200;
 
 /// Does what waits in the spool.
 pub(crate) struct Replayer<N: NodeOps> {
@@ -40,12 +40,12 @@ pub(crate) struct Replayer<N: NodeOps> {
     /// Bad files that were told of and could not be moved aside.
     stuck: BTreeSet<PathBuf>,
     /// What is wrong with the spool as a whole, if that was told.
-    trouble: Option<String>,
+    spool_error: Option<String>,
 }
 
 /// What a look at the spool has found, beside entries.
 #[derive(Default)]
-struct Look {
+struct Pass {
     aside: usize,
     an_aside: Option<PathBuf>,
     waiting: usize,
@@ -57,7 +57,7 @@ impl<N: NodeOps> Replayer<N> {
             engine,
             spool,
             stuck: BTreeSet::new(),
-            trouble: None,
+            spool_error: None,
         }
     }
 
@@ -65,61 +65,61 @@ impl<N: NodeOps> Replayer<N> {
     /// done, and done again where it was not removed.
     pub(crate) async fn follow(mut self) {
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             self.replay().await;
         }
     }
 
     /// Does all that waits, a page at a time.
     pub(crate) async fn replay(&mut self) {
-        let mut look = Look::default();
+        let mut pass = Pass::default();
         let mut after = None;
-        let trouble = loop {
-            let listing = match self.page(after.take()).await {
+        let spool_error = loop {
+            let listing = match self.read_page(after.take()).await {
                 Ok(listing) => listing,
                 Err(e) => break Some(e.to_string()),
             };
-            self.tell(&listing.bad);
-            (look.aside, look.an_aside) = (listing.aside, listing.an_aside);
+            self.log_bad_entries(&listing.bad);
+            (pass.aside, pass.an_aside) = (listing.aside, listing.an_aside);
             for entry in listing.entries {
-                self.obey(entry, &mut look).await;
+                self.apply(entry, &mut pass).await;
             }
             match listing.next {
                 Some(next) => after = Some(next),
                 None => break None,
             }
         };
-        if look.waiting > TOLD {
-            warn!(waiting = look.waiting, "spooled DELs wait");
+        if pass.waiting > LOGGED_MAX {
+            warn!(waiting = pass.waiting, "spooled DELs wait");
         }
-        if let Some(why) = &trouble
-            && self.trouble.as_ref() != Some(why)
+        if let Some(why) = &spool_error
+            && self.spool_error.as_ref() != Some(why)
         {
             warn!(error = why, "the spool cannot be read");
         }
-        self.post(&look, trouble.as_deref());
-        self.trouble = trouble;
+        self.post(&pass, spool_error.as_deref());
+        self.spool_error = spool_error;
     }
 
-    async fn page(&self, after: Option<std::ffi::OsString>) -> Result<Listing, SpoolError> {
+    async fn read_page(&self, after: Option<std::ffi::OsString>) -> Result<Listing, SpoolError> {
         let spool = self.spool.clone();
         let read = tokio::task::spawn_blocking(move || spool.read_after(after.as_deref())).await;
         // A panic is a fault of ours; the next look may do better.
         read.unwrap_or_else(|_| Ok(Listing::default()))
     }
 
-    fn tell(&mut self, bad: &[BadEntry]) {
+    fn log_bad_entries(&mut self, bad: &[BadEntry]) {
         for bad in bad {
             let moved = bad.path.extension().is_some_and(|e| e == "bad");
-            if !moved && (self.stuck.len() >= TOLD || !self.stuck.insert(bad.path.clone())) {
+            if !moved && (self.stuck.len() >= LOGGED_MAX || !self.stuck.insert(bad.path.clone())) {
                 continue;
             }
-            let reason: String = bad.reason.to_string().chars().take(REASON).collect();
+            let reason: String = bad.reason.to_string().chars().take(REASON_MAX).collect();
             warn!(file = ?bad.path, ?reason, moved, "not an entry of the spool");
         }
     }
 
-    async fn obey(&self, entry: Entry, look: &mut Look) {
+    async fn apply(&self, entry: Entry, pass: &mut Pass) {
         match self.detach(&entry).await {
             Ok(existed) => {
                 info!(key = %entry.del.request.key, existed, "a spooled DEL was done");
@@ -130,8 +130,8 @@ impl<N: NodeOps> Replayer<N> {
                 }
             }
             Err(e) => {
-                look.waiting += 1;
-                if look.waiting <= TOLD {
+                pass.waiting += 1;
+                if pass.waiting <= LOGGED_MAX {
                     warn!(key = %entry.del.request.key, error = %e, "a spooled DEL waits");
                 }
             }
@@ -145,20 +145,20 @@ impl<N: NodeOps> Replayer<N> {
         Ok(done.existed)
     }
 
-    fn post(&self, look: &Look, trouble: Option<&str>) {
+    fn post(&self, pass: &Pass, spool_error: Option<&str>) {
         let dir = self.spool.dir().display();
         let mut problems = Vec::new();
-        if let Some(why) = trouble {
+        if let Some(why) = spool_error {
             problems.push(Problem::named(
                 "spool-unusable",
                 format!("DELs that wait in the spool {dir} are not done: {why}"),
             ));
         }
-        if let Some(path) = &look.an_aside {
+        if let Some(path) = &pass.an_aside {
             let text = format!(
                 "{} files in the spool {dir} are no DELs and were put aside, one of them {path:?}; \
                  look at them, and remove them",
-                look.aside
+                pass.aside
             );
             problems.push(
                 Problem::named("spool-bad", text).repaired_by(format!("ls -lAb {dir}/*.bad")),

@@ -40,14 +40,14 @@ use crate::watch;
 /// The store's file in the state directory.
 const STORE_FILE: &str = "netd.redb";
 /// Events that come together are one cause.
-const SETTLE: Duration = Duration::from_millis(5);
+const DEBOUNCE: Duration = Duration::from_millis(5);
 /// How long a stop waits for requests that run.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The whole program: reads the command line and does what it says. What goes wrong is
 /// printed to standard error, with what was being done.
 pub fn main() -> ExitCode {
-    match obey(Cli::parse()) {
+    match run_command(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("netd: {e:#}");
@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn obey(cli: Cli) -> Result<()> {
+fn run_command(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Derive(args) => {
             let spec = plan_file::derive(&args)?;
@@ -64,7 +64,7 @@ fn obey(cli: Cli) -> Result<()> {
             std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
             Ok(())
         }
-        Command::Uplink(command) => crate::uplink::obey(command),
+        Command::Uplink(command) => crate::uplink::run(command),
         Command::Run(args) => {
             flatnet_daemon::log::to_stderr(args.log_format);
             // Two workers: the work is short and mostly waiting, and memory goes with threads.
@@ -154,7 +154,7 @@ async fn run(args: RunArgs) -> Result<()> {
         followers,
     } = plan_file::start(&args).await?;
     let kernel = Kernel::start().context("open netlink")?;
-    host::is_not_missing(&args.state, STORE_FILE, &kernel).await?;
+    host::ensure_store_present(&args.state, STORE_FILE, &kernel).await?;
     let (ipam, recovery) = open_store(&args.state, &spec, args.rest)?;
     let store = host::store_file(&args.state, STORE_FILE);
     info!(
@@ -192,7 +192,7 @@ async fn run(args: RunArgs) -> Result<()> {
         .chain(recovery.earlier_boot)
         .collect();
     engine.recover(&dead).await;
-    let spool = Spool::new(&args.spool).patient_for(replay::PATIENCE);
+    let spool = Spool::new(&args.spool).patient_for(replay::LOCK_TIMEOUT);
     engine.set_spool(spool.clone());
     let mut replayer = Replayer::new(engine.clone(), spool);
     replayer.replay().await;
@@ -206,8 +206,8 @@ async fn run(args: RunArgs) -> Result<()> {
     let listener = socket::bind("netd", &args.socket)?;
     let (stop, stopping) = watched::channel(false);
 
-    probe::not_yet(engine.board());
-    shares::not_yet(engine.board());
+    probe::post_initial_problem(engine.board());
+    shares::post_initial_problem(engine.board());
     let dirty = engine.dirty();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(probe::run(
@@ -239,7 +239,7 @@ async fn run(args: RunArgs) -> Result<()> {
     };
     host.spawn(&mut tasks);
     let features = node.features().clone();
-    let switch = features::Switch {
+    let switch = features::FeatureQuery {
         rundir: args.ovs_rundir.clone(),
         bridge: args.bridge.clone(),
         kind: args.datapath.as_str(),
@@ -304,7 +304,7 @@ async fn run(args: RunArgs) -> Result<()> {
 
 /// Whether a move of the uplink is unfinished. One whose journal cannot be read may be: that is
 /// named, for it holds up every repair.
-fn uplink_moves(state: &Path, board: &Board) -> bool {
+fn has_unfinished_move(state: &Path, board: &Board) -> bool {
     let found = flatnet_uplink::unfinished(state);
     let unreadable = found.as_ref().err().map(|e| {
         Problem::blocking(
@@ -330,7 +330,7 @@ async fn reconcile_loop(
 ) {
     /// Between two looks at a move of the uplink that is under way: it and a reconcile would
     /// change the same things.
-    const MOVE: Duration = Duration::from_millis(200);
+    const MOVE_POLL: Duration = Duration::from_millis(200);
     const FIRST_RETRY: Duration = Duration::from_millis(50);
     const LAST_RETRY: Duration = Duration::from_secs(2);
     let mut retry = FIRST_RETRY;
@@ -338,9 +338,9 @@ async fn reconcile_loop(
     loop {
         // Woken or not: it is time.
         let _ = tokio::time::timeout(pause, dirty.notified()).await;
-        tokio::time::sleep(SETTLE).await;
-        while uplink_moves(&state, reconciler.board()) {
-            tokio::time::sleep(MOVE).await;
+        tokio::time::sleep(DEBOUNCE).await;
+        while has_unfinished_move(&state, reconciler.board()) {
+            tokio::time::sleep(MOVE_POLL).await;
         }
         let report = reconciler.reconcile().await;
         metrics.reconciled(&report);

@@ -9,7 +9,7 @@ use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 
 use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
-use crate::flows::{Asked, Reason, table};
+use crate::flows::{DropReason, ServiceCounts, table};
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
 use crate::view::Scrape;
 
@@ -18,7 +18,7 @@ pub(crate) struct Scraper {
     engine: Engine<DaemonNode>,
     metrics: Arc<Metrics>,
     /// Connections to services, as they were read last.
-    asked: Mutex<Asked>,
+    service_counts: Mutex<ServiceCounts>,
 }
 
 impl Scraper {
@@ -26,7 +26,7 @@ impl Scraper {
         Self {
             engine,
             metrics,
-            asked: Mutex::default(),
+            service_counts: Mutex::default(),
         }
     }
 
@@ -89,12 +89,15 @@ impl Scraper {
         let (Ok(security), Ok(asked), Ok(admitted)) = read else {
             return;
         };
-        let reading = |s: &FlowStats| Some((s.flow.cookie, Reason::of(&s.flow)?, s.packets));
+        let reading = |s: &FlowStats| Some((s.flow.cookie, DropReason::of(&s.flow)?, s.packets));
         let services = asked.iter().chain(&admitted).map(|s| (&s.flow, s.packets));
         let refused = {
-            let mut last = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            *last = Asked::of(services).after(*last);
-            (COOKIE_MARK, Reason::ServiceShare, last.refused)
+            let mut last = self
+                .service_counts
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *last = ServiceCounts::of(services).after(*last);
+            (COOKIE_MARK, DropReason::ServiceShare, last.refused)
         };
         let security = security.iter().filter_map(reading);
         self.metrics.drops(security.chain([refused]));

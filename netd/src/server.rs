@@ -31,7 +31,7 @@ use tracing::Instrument;
 use crate::attach::{AttachError, Engine};
 use crate::features::Features;
 use crate::metrics::Metrics;
-use crate::plan_file::Plans;
+use crate::plan_file::PlanReceiver;
 use crate::reconcile::{ReconcileOps, Reconciler};
 use crate::view;
 
@@ -50,7 +50,7 @@ pub struct App<N: ReconcileOps> {
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The plan, as its source accepts it.
-    pub plan: Plans,
+    pub plan: PlanReceiver,
     /// Refreshes the metrics that are read and not counted.
     pub scrape: Arc<dyn view::Scrape>,
     /// Answers for packets.

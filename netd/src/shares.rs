@@ -21,9 +21,9 @@ use crate::daemon_node::DaemonNode;
 use crate::problems::{Board, Problem};
 
 /// Between two looks at what nobody has told of yet.
-const SOON: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// Between two looks.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The name on the board of problems.
 const SOURCE: &str = "shares";
 /// No limit on the userspace datapath, where Open vSwitch's own word for it, 0, lets no connection pass.
@@ -45,7 +45,7 @@ pub(crate) struct Shares {
 }
 
 /// Posts what holds until the first look.
-pub(crate) fn not_yet(board: &Board) {
+pub(crate) fn post_initial_problem(board: &Board) {
     let text = "the limits of containers' connections to services are not in force yet";
     board.post(SOURCE, vec![Problem::blocking("share-unset", text)]);
 }
@@ -65,15 +65,19 @@ impl Shares {
         let mut state = node.switch().state();
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
-            let seen = match node.features().zones() {
-                Some(true) if connected => self.look(&engine).await,
+            let polled = match node.features().zones() {
+                Some(true) if connected => self.poll(&engine).await,
                 // All connections are in one zone: there are no shares.
                 Some(false) => Some(Vec::new()),
                 // A switch that is away or busy has problems of its own.
                 _ => None,
             };
-            let pause = if seen.is_some() { LOOK } else { SOON };
-            if let Some(problems) = seen {
+            let pause = if polled.is_some() {
+                POLL_INTERVAL
+            } else {
+                RETRY_INTERVAL
+            };
+            if let Some(problems) = polled {
                 engine.board().post(SOURCE, problems);
             }
             // A timeout is the next look.
@@ -84,14 +88,14 @@ impl Shares {
     }
 
     /// Sets right what differs, and tells whose share is used up; `None` if the switch did not say.
-    async fn look(&self, engine: &Engine<DaemonNode>) -> Option<Vec<Problem>> {
+    async fn poll(&self, engine: &Engine<DaemonNode>) -> Option<Vec<Problem>> {
         let owners: BTreeMap<u16, AttachmentKey> = engine
             .ipam()
             .list()
             .into_iter()
             .filter_map(|record| Some((zone_of(record.slot)?, record.key.clone())))
             .collect();
-        match self.keep(&owners).await {
+        match self.apply_limits(&owners).await {
             Ok(limits) => Some(self.used_up(&limits, &owners).into_iter().collect()),
             Err(error @ AppctlError::Refused { .. }) => {
                 let text = format!(
@@ -107,7 +111,10 @@ impl Shares {
         }
     }
 
-    async fn keep(&self, owners: &BTreeMap<u16, AttachmentKey>) -> Result<Limits, AppctlError> {
+    async fn apply_limits(
+        &self,
+        owners: &BTreeMap<u16, AttachmentKey>,
+    ) -> Result<Limits, AppctlError> {
         let limits = conntrack_limits(&self.rundir, &self.datapath).await?;
         // What the host forwards has passed a share, or comes from outside.
         let unlimited = match self.userspace {
@@ -130,7 +137,7 @@ impl Shares {
             debug!(zones = wanted.len(), "limits of connections set");
         }
         if let Some(zone) = gone {
-            self.empty(zone).await?;
+            self.flush_zone(zone).await?;
         }
         Ok(limits)
     }
@@ -138,7 +145,7 @@ impl Shares {
     /// Who gets the slot next is not to begin with what a dead container left: an established TCP
     /// connection may stay there for days. One zone at a look, for the switch goes through all
     /// connections for each; the limit goes last, for it is what tells that there is something left.
-    async fn empty(&self, zone: u16) -> Result<(), AppctlError> {
+    async fn flush_zone(&self, zone: u16) -> Result<(), AppctlError> {
         if let Err(error) = flush_conntrack(&self.rundir, zone).await {
             debug!(%error, zone, "what a dead container left is still there");
             return Ok(());

@@ -1,4 +1,5 @@
-//! ADD.
+//! ADD: reserve addresses, make the link, the port and the flows, and undo all of it where a step
+//! fails.
 
 use std::time::Instant;
 
@@ -15,15 +16,15 @@ use crate::flows::NodePorts;
 use crate::node_ops::{NodeOps, NodeOpsError};
 
 impl<N: NodeOps> Engine<N> {
-    /// Attaches a container. Runs to its end once it was begun: the caller that goes away
-    /// must not leave half an attachment, so run it in a task of its own.
+    /// Attaches a container. It must run to its end once it has begun, or half an attachment would
+    /// be left: run it in a task of its own, which a client that disconnects does not cancel.
     ///
     /// # Errors
-    /// [`AttachError`]; nothing of the attachment is left, but where the undoing failed too,
-    /// which the reconciler finishes.
+    /// [`AttachError`]. Nothing of the attachment is left, unless rolling back failed too; the
+    /// reconciler finishes that.
     pub async fn add(&self, request: &AddRequest) -> Result<AddReply, AttachError> {
         if self.ports().is_err() {
-            // What is refused anyway does not wait.
+            // A request that would be refused anyway is refused before waiting for the ports.
             plan::check(&self.spec(), request)?;
             self.wait_for_ports().await;
         }
@@ -48,14 +49,15 @@ impl<N: NodeOps> Engine<N> {
         let reserve = || {
             self.ipam()
                 .reserve_with(&request.key, &wanted, self.now(), |reservation| {
-                    // A `Detail` holds nothing that JSON cannot say.
+                    // A `Detail` always serializes to JSON.
                     serde_json::to_value(plan::detail(request, mtu, reservation))
                         .unwrap_or_default()
                 })
         };
         let (reservation, durable) = match reserve() {
-            // Its container went without a DEL, and its link with it; or its DEL was answered while
-            // netd was away, and waits in the spool.
+            // The earlier attachment of this key is dead: its container is gone without a DEL, and
+            // so is its link; or its DEL was answered while netd was away and is still in the
+            // spool.
             Err(ReserveError::Exists { record })
                 if !self.has_link_of(&record).await? || self.has_spooled_del(&record).await =>
             {
@@ -106,13 +108,14 @@ impl<N: NodeOps> Engine<N> {
         }
     }
 
-    /// The order is the fastest that was measured: the port's rows go to the database first,
-    /// and the link is made while they travel. The switch then finds both in one pass over
-    /// its ports; where it hears of the link first, it goes over all of them once more
-    /// (docs/adr/0005). The flows follow when the switch has said which number the port has; until
-    /// they are in, a port lets nothing through.
+    /// Makes the port, the link and the flows, and commits the reservation. The order is the
+    /// fastest that was measured (docs/adr/0005): the port's rows are sent to the database first,
+    /// and the link is made meanwhile, so that the switch finds both in one pass over its ports;
+    /// where it learns of the link first, it makes a second pass. The flows are sent once the
+    /// switch has reported the port's number; until then the port forwards nothing.
     ///
-    /// Gives the destinations that are another interface's of the container.
+    /// Returns the destinations of default routes that were not set, because another interface of
+    /// the container has them.
     async fn create(
         &self,
         netns: &N::Netns,
@@ -134,8 +137,8 @@ impl<N: NodeOps> Engine<N> {
             done("addresses");
             reserved.await?;
             done("reserved");
-            // From here on the attachment is whole but for its port and flows. A crash now is
-            // repaired by the next start, which finds it committed.
+            // From here on only the port and the flows may be missing. After a crash the next start
+            // finds the attachment committed and adds them.
             self.ipam()
                 .commit(&attachment.key, attachment.generation)?
                 .await?;
@@ -146,28 +149,31 @@ impl<N: NodeOps> Engine<N> {
             let added = node.add_port(&target.row, target.zone()).await;
             let number = step("add the port to the bridge", added)?;
             done("port");
-            // Flows name the number that the switch has given, never one that was guessed.
+            // Flows match the number that the switch has assigned, never the one that was only
+            // requested.
             let flows = node.send_flows(&target.meters, &target.flows_at(number));
             step("install the flows", flows.await)?;
             done("flows");
             if number != target.row.number {
-                // The row is to ask for the number that the port has, or the switch would move
-                // the port once the other one is free.
+                // The row must request the number that the port has now; otherwise the switch
+                // renumbers the port once the requested number is free.
                 self.request_repair();
             }
             Ok::<(), AttachError>(())
         };
-        // Polled in this order, so the transaction is on its way before the link is made. One
-        // that fails drops the other; `NodeOps::delete_port` sees also what is on its way.
+        // Polled in this order, so that the transaction is sent before the link is made. If one
+        // fails, the other is dropped; `NodeOps::delete_port` also removes a port whose transaction
+        // is still under way.
         let ((), skipped_routes) = tokio::try_join!(biased; port, meanwhile)?;
         Ok(skipped_routes)
     }
 
-    /// Takes away what an ADD made so far, last first; each part whether or not it was made.
+    /// Removes what an ADD has made so far, in reverse order. Each part is deleted whether or not
+    /// it was made.
     pub(super) async fn roll_back(&self, attachment: &Attachment, target: &AttachmentSpec) {
         let node = self.node();
         let meters: Vec<u32> = target.meters.iter().map(|m| m.id).collect();
-        // Before the port goes: nobody else is to find flows at its number.
+        // Before the port is deleted: the next port with its number must not match these flows.
         let flows = node.delete_flows(target.cookie(), &meters);
         if let Err(e) = node.delete_port(&target.row.name, target.zone()).await {
             warn!(error = %e, port = target.row.name, "the port stays until the next reconcile");
@@ -181,8 +187,8 @@ impl<N: NodeOps> Engine<N> {
             self.request_repair();
         }
         match unlinked {
-            // The link is what a container could still use: as long as it may be there, the
-            // address stays reserved, and the reconciler goes on.
+            // The container could still send by the link. While it may exist, the address stays
+            // reserved, and the reconciler tries again.
             Err(e) => {
                 warn!(error = %e, "the link stays, and its address, until the next reconcile");
                 self.defer_cleanup(&attachment.key, attachment.generation);
@@ -211,8 +217,8 @@ impl<N: NodeOps> Engine<N> {
         Ok(link.is_some())
     }
 
-    /// Whether a DEL of this attachment was answered and waits to be done. A spool that cannot be
-    /// read has none: whoever replays it says so.
+    /// Whether the spool holds a DEL of this attachment. `false` if the spool cannot be read: the
+    /// replayer reports that.
     async fn has_spooled_del(&self, record: &Record) -> bool {
         let Some(spool) = self.inner.spool.get().cloned() else {
             return false;
@@ -223,8 +229,9 @@ impl<N: NodeOps> Engine<N> {
         found.is_ok_and(|del| del.is_some_and(|del| del.applies_to(created)))
     }
 
-    /// A MAC that was asked for must be nobody else's: flows and switches tell containers apart by
-    /// it, and neighbours would send the container what is for the other one.
+    /// Refuses a requested MAC that another container, the host or a neighbour has: flows and
+    /// switches identify a container by its MAC, and neighbours would send it frames for the other
+    /// one.
     async fn check_mac(&self, request: &AddRequest, ports: &NodePorts) -> Result<(), AttachError> {
         let Some(mac) = request.mac else {
             return Ok(());

@@ -1,20 +1,21 @@
-//! Which attachments were made since the node was looked at.
+//! Which ADDs have ended since an observation of the node began.
 //!
-//! A record is committed while its port and flows are still on their way (`add.rs`). A look that began
-//! before they were in may have seen flows and no port yet, and what is concluded from that is wrong as
-//! soon as the ADD has ended:
+//! A record is committed before its port and flows are complete (`add.rs`). An observation that
+//! began before that may contain flows and no port, and an op computed from it is wrong once the
+//! ADD has ended:
 //!
 //! ```text
 //!   reconcile   looks: the port has no number ─── looks: 11 of 44 flows ─── waits for the key ─── deletes 11
 //!   ADD         ──── commits ──── the port has a number ──── 44 flows are in ──── answers ─┘
 //! ```
 //!
-//! So an op about an attachment is void if an ADD of it ended after the look that the op comes from.
+//! So an op about an attachment is discarded if an ADD of it has ended since the observation that
+//! the op was computed from began.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A point in the order of ADDs that ended.
+/// A position in the order of ended ADDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LogPosition(u64);
 
@@ -24,9 +25,9 @@ pub(crate) struct AddLog(Mutex<Ended>);
 
 #[derive(Debug, Default)]
 struct Ended {
-    /// How many have ended.
+    /// Number of ADDs that have ended.
     count: u64,
-    /// The count at the end of each, itself included.
+    /// By generation: the count when its ADD ended, itself included.
     at: BTreeMap<u64, u64>,
 }
 
@@ -35,7 +36,7 @@ impl AddLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An ADD has ended well; its caller still holds the attachment's key.
+    /// Records the success of an ADD. The caller still holds the attachment's lock.
     pub(crate) fn record(&self, generation: u64) {
         let mut ended = self.ended();
         ended.count += 1;
@@ -43,7 +44,8 @@ impl AddLog {
         ended.at.insert(generation, now);
     }
 
-    /// Now, before a look. What is older is forgotten: looks come one after the other.
+    /// The current position, taken before an observation. Drops older entries: observations do not
+    /// overlap.
     pub(crate) fn begin_observation(&self) -> LogPosition {
         let mut ended = self.ended();
         let now = ended.count;
@@ -51,7 +53,7 @@ impl AddLog {
         LogPosition(now)
     }
 
-    /// Whether an ADD of this generation has ended since then.
+    /// Whether the ADD of this generation has ended since `position`.
     pub(crate) fn added_since(&self, position: LogPosition, generation: u64) -> bool {
         let ended = self.ended();
         ended.at.get(&generation).is_some_and(|at| *at > position.0)
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_after_a_look_is_told_from_what_was_there() {
+    fn adds_after_an_observation_are_distinguished_from_earlier_ones() {
         let log = AddLog::default();
         log.record(1);
         let look = log.begin_observation();

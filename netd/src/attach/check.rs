@@ -1,4 +1,4 @@
-//! CHECK: is an attachment still as it was made?
+//! CHECK: whether an attachment is still as ADD made it.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ impl<N: NodeOps> Engine<N> {
         })
     }
 
-    /// The host's side: link, port, flows.
+    /// The differences on the host's side: link, port, flows.
     async fn check_host_side(
         &self,
         target: &AttachmentSpec,
@@ -110,7 +110,7 @@ impl<N: NodeOps> Engine<N> {
     }
 }
 
-/// What the runtime remembers must be what was reserved.
+/// The differences between the runtime's `prevResult` and what was reserved.
 fn check_prev_result(request: &CheckRequest, attachment: &Attachment) -> Vec<String> {
     let mut differences = Vec::new();
     if let Some(mac) = request.mac
@@ -131,12 +131,12 @@ fn check_prev_result(request: &CheckRequest, attachment: &Attachment) -> Vec<Str
     differences
 }
 
-/// What is in the container must include what was put there; a plugin later in the chain may
-/// have added to it, and may have changed the MTU (`tuning`). Another MAC is a difference
-/// always: port security drops what it sends.
+/// The differences of the container's interface. It must still have everything that ADD gave it; a
+/// later plugin of the chain may have added to that, and may have changed the MTU (`tuning`). A
+/// changed MAC always counts: port security drops what the container sends with it.
 ///
-/// A route that `prevResult` does not tell of is not missed: another interface had it first, or
-/// a later plugin moved it to a table of its own (`sbr`).
+/// A route that `prevResult` does not list may be missing: another interface had it first, or a
+/// later plugin moved it to a table of its own (`sbr`).
 fn check_interface(
     request: &CheckRequest,
     target: &AttachmentSpec,

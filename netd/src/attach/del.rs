@@ -16,10 +16,11 @@ use crate::flows::{self, Limit};
 use crate::node_ops::{ContainerActual, NodeOps};
 
 impl<N: NodeOps> Engine<N> {
-    /// Detaches a container. What is gone already is no error.
+    /// Detaches a container. Succeeds where nothing is left to detach.
     ///
-    /// When it returns, the link is gone and the address is released, durably. The switch has
-    /// been told to drop the flows and the port, and may still show them for a moment.
+    /// When it returns, the link is deleted and the release of the address is on disk. The deletion
+    /// of the flows and the port has been sent to the switch, which may still list them for a
+    /// moment.
     ///
     /// # Errors
     /// [`AttachError::Incomplete`] where the link may still be there: the address is kept, and
@@ -28,8 +29,9 @@ impl<N: NodeOps> Engine<N> {
         self.del_if(key, |_| true).await
     }
 
-    /// The same, if the attachment is one that is meant: another of the same key may have
-    /// come since the caller looked. One that is not meant counts as gone.
+    /// Like [`Engine::del`], but only if `applies` accepts the record: another attachment of the
+    /// same key may have been made since the caller decided. One that it does not accept counts as
+    /// absent.
     ///
     /// # Errors
     /// As [`Engine::del`].
@@ -47,13 +49,14 @@ impl<N: NodeOps> Engine<N> {
         Ok(DelReply { existed: true })
     }
 
-    /// Takes away whatever a record stands for. The caller holds its key.
+    /// Deletes the flows, link, port and reservation of a record. The caller holds the lock of its
+    /// key.
     pub(crate) async fn tear_down(&self, record: &Record) -> Result<(), AttachError> {
         let node = self.node();
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
         let meters = Limit::meters_of(record.slot);
-        // Flows first and unawaited: one connection keeps the order, so the next user of the
-        // port's number, whose flows come later, is safe.
+        // Flows first, and not awaited: the connection keeps the order of requests, so the flows of
+        // the next port with this number, which are sent later, are not deleted.
         let flows = node.delete_flows(flows::cookie(record.generation), &meters);
         let (unlinked, unported) = tokio::join!(
             node.delete_link(&name, ifindex),
@@ -84,7 +87,7 @@ impl<N: NodeOps> Engine<N> {
         Ok(())
     }
 
-    /// Notes what an ADD made and could not take away.
+    /// Records an attachment whose removal failed; the reconciler tries again.
     pub(super) fn defer_cleanup(&self, key: &AttachmentKey, generation: u64) {
         let mut pending_cleanup = self
             .inner
@@ -95,7 +98,7 @@ impl<N: NodeOps> Engine<N> {
         self.request_repair();
     }
 
-    /// Goes on with the undoing that failed. Gives what still fails.
+    /// Tries again to remove what could not be removed. Returns a line for each that still fails.
     pub(crate) async fn finish_cleanup(&self) -> Vec<String> {
         let pending_cleanup = {
             let mut pending_cleanup = self
@@ -119,9 +122,8 @@ impl<N: NodeOps> Engine<N> {
         failed
     }
 
-    /// Takes away what records without a living container stand for: reservations that were
-    /// never committed, and attachments of an earlier boot. Called once, before anything is
-    /// served.
+    /// Removes the attachments of dead records: reservations that were never committed, and
+    /// attachments of an earlier boot. Called once, before anything is served.
     pub(crate) async fn recover(&self, dead: &[Arc<Record>]) {
         for record in dead {
             let _held = self.lock(&record.key).await;
@@ -135,7 +137,7 @@ impl<N: NodeOps> Engine<N> {
         }
     }
 
-    /// Whether an attachment's interface is where it was made, and a process with it.
+    /// Whether the attachment's interface is still in its namespace and a process runs there.
     async fn has_process(&self, key: &AttachmentKey) -> bool {
         let attachment = self
             .ipam()
@@ -145,8 +147,8 @@ impl<N: NodeOps> Engine<N> {
             return false;
         };
         let node = self.node();
-        // A path under /proc may by now lead to another process's namespace: the interface
-        // tells.
+        // A path under /proc may lead to another process's namespace by now; the interface's MAC
+        // shows whether it is the same one.
         let Ok(netns) = node.open_netns(&attachment.detail.netns) else {
             return false;
         };
@@ -161,12 +163,11 @@ impl<N: NodeOps> Engine<N> {
     /// Releases every attachment of a network that the runtime does not list. Goes on after
     /// an error and reports all.
     ///
-    /// An attachment in whose namespace a process runs is kept: it is no garbage but another
-    /// runtime's container, whose configuration has the same network name, and which this
-    /// runtime cannot know of.
+    /// An attachment in whose namespace a process runs is kept: it belongs to another runtime whose
+    /// configuration uses the same network name, and which this runtime does not know of.
     ///
     /// # Errors
-    /// [`AttachError::Incomplete`] with a line for each that could not be taken away.
+    /// [`AttachError::Incomplete`] with a line for each that could not be removed.
     pub async fn gc(&self, request: &GcRequest) -> Result<GcReply, AttachError> {
         let valid: BTreeSet<&GcAttachment> = request.valid.iter().collect();
         let dead = self

@@ -1,4 +1,4 @@
-//! What an ADD, DEL, CHECK, GC or STATUS answers when it cannot.
+//! Errors of ADD, DEL, CHECK, GC and STATUS, with their CNI codes.
 
 use flatnet_ipam::{AllocateError, ChangeError, DurableError, ReserveError};
 use flatnet_types::api::{ErrorReply, code};
@@ -17,17 +17,17 @@ pub enum RefusedRequest {
         list(known)
     )]
     Network {
-        /// What was asked for.
+        /// The requested value.
         name: NetworkName,
-        /// This node.
+        /// This node's name.
         node: NodeName,
-        /// What there is.
+        /// The names or VLANs that the node has.
         known: Vec<NetworkName>,
     },
-    /// Larger than the network's.
+    /// An MTU larger than the network's.
     #[error("MTU {requested} is larger than the network's {max}")]
     Mtu {
-        /// What was asked for.
+        /// The requested value.
         requested: Mtu,
         /// What the plan allows.
         max: Mtu,
@@ -38,13 +38,13 @@ pub enum RefusedRequest {
         Mtu::MIN_IPV6
     )]
     MtuForIpv6 {
-        /// What was asked for.
+        /// The requested value.
         requested: Mtu,
     },
-    /// Not an address for an interface.
+    /// A group address or all zeros.
     #[error("the requested MAC cannot be used: {0}")]
     Mac(NetError),
-    /// A MAC that belongs to an address.
+    /// A MAC of the form that Flatnet derives from an address.
     #[error(
         "MAC {0} is of those that Flatnet derives from addresses: ask for another, or for its address too"
     )]
@@ -58,7 +58,7 @@ pub enum RefusedRequest {
          gateway; ask for another"
     )]
     MacVirtual {
-        /// What was asked for.
+        /// The requested value.
         mac: MacAddr,
         /// The protocol, and its source.
         what: &'static str,
@@ -69,9 +69,9 @@ pub enum RefusedRequest {
         list(allowed)
     )]
     Trunk {
-        /// What was asked for.
+        /// The requested value.
         vlan: VlanId,
-        /// What there is.
+        /// The names or VLANs that the node has.
         allowed: Vec<VlanId>,
     },
     /// A VLAN that the plan does not let the network's containers send tagged.
@@ -81,7 +81,7 @@ pub enum RefusedRequest {
          `any: true` for all"
     )]
     TrunkUndeclared {
-        /// What was asked for.
+        /// The requested value.
         vlan: VlanId,
         /// The plan's network.
         network: NetworkName,
@@ -93,9 +93,9 @@ pub enum RefusedRequest {
         requested.prefix(), subnet.prefix(), requested.ip(), subnet.prefix(), requested.ip()
     )]
     PrefixLength {
-        /// Where it was asked.
+        /// Path of the field in the request, such as `runtimeConfig.ips[0]`.
         place: String,
-        /// What was asked for.
+        /// The requested value.
         requested: IpNetwork,
         /// The plan's network.
         network: NetworkName,
@@ -109,9 +109,9 @@ pub enum RefusedRequest {
     Rate {
         /// `ingress` or `egress`.
         direction: &'static str,
-        /// Bits a second.
+        /// In bit/s.
         rate: u64,
-        /// Bits.
+        /// In bits.
         burst: u64,
     },
 }
@@ -127,7 +127,7 @@ fn list<T: ToString>(items: &[T]) -> String {
         .join(", ")
 }
 
-/// Why an attachment was not made, changed or found right.
+/// Error of a CNI call.
 #[derive(Debug, Error)]
 pub enum AttachError {
     /// The request can never be carried out as it is.
@@ -136,7 +136,7 @@ pub enum AttachError {
     /// netd is not ready: Open vSwitch is away or the node is not set up yet.
     #[error("netd is not ready: {reason}")]
     NotReady {
-        /// What is missing.
+        /// What is missing, and the command that shows more.
         reason: String,
     },
     /// No address, or the attachment exists.
@@ -151,26 +151,26 @@ pub enum AttachError {
     /// A step failed, and what was made before it is undone.
     #[error("{step}: {source}")]
     Step {
-        /// What was being done.
+        /// The step that failed, as a verb phrase.
         step: &'static str,
-        /// Why it failed.
+        /// The step's error.
         #[source]
         source: NodeOpsError,
     },
     /// Another container of this node has the MAC that was asked for.
     #[error("MAC {mac} is in use by {owner}")]
     MacTaken {
-        /// What was asked for.
+        /// The requested value.
         mac: MacAddr,
-        /// Who has it.
+        /// The owner of the MAC.
         owner: AttachmentKey,
     },
     /// The host, or a neighbour of the host such as the gateway or another host, has it.
     #[error("MAC {mac} is {owner}'s: ask for another")]
     MacOnNetwork {
-        /// What was asked for.
+        /// The requested value.
         mac: MacAddr,
-        /// Who has it.
+        /// The owner of the MAC.
         owner: String,
     },
     /// A record that this version of netd cannot read.
@@ -184,10 +184,10 @@ pub enum AttachError {
     /// CHECK: there is no such attachment.
     #[error("there is no attachment {key}")]
     Unknown {
-        /// What was asked for.
+        /// The requested value.
         key: AttachmentKey,
     },
-    /// CHECK: what is there is not what was attached.
+    /// CHECK: the attachment differs from what ADD made.
     #[error("attachment {key} is not as it was made")]
     Differs {
         /// The attachment that was asked for.
@@ -195,13 +195,13 @@ pub enum AttachError {
         /// Each difference.
         differences: Vec<String>,
     },
-    /// DEL or GC: some of it could not be done; the rest was.
+    /// DEL or GC: these parts could not be removed; the others were.
     #[error("{} part(s) could not be taken away and will be tried again", .0.len())]
     Incomplete(Vec<String>),
     /// STATUS: an ADD could not succeed now.
     #[error(transparent)]
     Unavailable(Box<AttachError>),
-    /// The task that did the work died.
+    /// The task that executed the call ended without a result.
     #[error("the request was not finished: netd is stopping or hit a fault of its own")]
     Interrupted,
 }
@@ -282,7 +282,7 @@ fn step_code(source: &NodeOpsError) -> u32 {
         NodeOpsError::Netns(_) => code::INVALID_NETNS,
         NodeOpsError::Link(LinkError::ContainerNameTaken { .. }) => code::ALREADY_ATTACHED,
         NodeOpsError::Link(LinkError::NamespaceGone { .. }) => code::INVALID_NETNS,
-        // The next try gets another generation and another slot, and so other ones.
+        // A retry gets another generation and slot, and with them another name and index.
         NodeOpsError::Link(LinkError::HostNameTaken { .. } | LinkError::HostIndexTaken { .. }) => {
             code::TRY_AGAIN_LATER
         }

@@ -1,4 +1,4 @@
-//! Attachments: what an ADD makes and a DEL takes away.
+//! Attachments: what an ADD makes and a DEL removes.
 //!
 //! ```text
 //!  ADD: check ─▶ reserve ─▶ [plan] ─┬▶ port ─▶ its number ─▶ flows ──┬─▶ reply
@@ -7,7 +7,7 @@
 //!                   └ durable by the time of the commit; nothing is visible before it is queued
 //! ```
 //!
-//! [`plan`] decides everything; [`engine`] carries it out through a [`crate::node::NodeOps`].
+//! [`plan`] decides everything; [`engine`] executes it through [`crate::node_ops::NodeOps`].
 
 mod add;
 mod add_log;

@@ -1,5 +1,5 @@
-//! The engine and the reconciler on a node in memory: whatever step fails, and wherever netd
-//! dies, nothing is left and nothing is held twice.
+//! The engine and the reconciler on a node in memory: whichever step fails, and wherever netd dies,
+//! nothing is left over and no address is assigned twice.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -44,7 +44,7 @@ struct TestNode {
     engine: Engine<ModelNode>,
     reconciler: Reconciler<ModelNode>,
     disk: MemoryBackend,
-    /// How far the reconciler's time is ahead of the machine's.
+    /// How far the reconciler's clock is ahead of the start of the test.
     ahead: Arc<Mutex<Duration>>,
 }
 
@@ -56,7 +56,7 @@ impl TestNode {
         this
     }
 
-    /// Starts netd on a world and a disk that are there already.
+    /// Starts netd on an existing node and disk.
     async fn start(node: &str, model: ModelNode, disk: MemoryBackend) -> Self {
         let spec = spec(node);
         let config = Config::new(networks(&spec.networks).expect("ranges"));
@@ -78,8 +78,8 @@ impl TestNode {
         };
         let ahead = Arc::new(Mutex::new(Duration::ZERO));
         let by = Arc::clone(&ahead);
-        // The reconciler's time stands still but for what a test lets it go on: on a busy machine a
-        // round takes longer than the first retry's pause.
+        // The reconciler's clock only moves when a test advances it: on a busy machine a round
+        // takes longer than the first retry's pause.
         let begun = Instant::now();
         let ticks = Arc::new(move || begun + *by.lock().expect("no test panics with it"));
         let reconciler = Reconciler::with_ticks(engine.clone(), options, ticks);
@@ -100,13 +100,13 @@ impl TestNode {
         self.reconciler.reconcile().await.view
     }
 
-    /// Lets the reconciler's time go on.
+    /// Advances the reconciler's clock.
     fn advance(&self, by: Duration) {
         *self.ahead.lock().expect("no test panics with it") += by;
     }
 
-    /// What of containers is on the node: links, ports, flows with a generation, meters, conntrack
-    /// zones.
+    /// What containers have left on the node: links, ports, flows with a generation, meters,
+    /// conntrack zones.
     fn traces(&self) -> Vec<String> {
         let state = self.model.state();
         let of_container = |n: &&String| n.starts_with("fn") && !n.starts_with("fnprobe");

@@ -1,13 +1,13 @@
-//! Failures on order, for the end-to-end suites: only in builds with the feature `faults`.
+//! Injected failures, for the end-to-end suites: only in builds with the feature `faults`.
 //!
 //! ```text
 //!   suite ──writes──▶ the file that FLATNET_FAULTS names ◀──takes one order at each step── netd
 //! ```
 //!
-//! An order is a line `STEP ACTION [COUNT]`; the first one for a step is obeyed COUNT times
-//! (once where no COUNT is given), and is taken out of the file *before* it is obeyed, so that
-//! a netd that killed itself does not do so again when it is back, and a suite that finds the
-//! file empty knows that the failure did happen.
+//! An order is a line `STEP ACTION [COUNT]`. The first one for a step is executed COUNT times (once
+//! where no COUNT is given), and is removed from the file *before* it is executed, so that a netd
+//! that killed itself does not do so again after its restart, and a suite that finds the file empty
+//! knows that the failure happened.
 //!
 //! | ACTION | at that step |
 //! |---|---|
@@ -17,24 +17,25 @@
 //! | `hang=2.5` | it is done after so many seconds |
 //! | `pass` | nothing special, so that the next order is for the next time |
 //!
-//! STEP is a method of [`crate::node::NodeOps`] or [`crate::reconcile::ReconcileOps`], `store` for
-//! a write of the store, or `*` for any of them. Lines that are no orders are left alone.
+//! STEP is a method of [`crate::node_ops::NodeOps`] or [`crate::reconcile::ReconcileOps`] (`bearers`
+//! stands for `neighbours_with_mac`), `store` for a write of the store, or `*` for any of them. Other
+//! lines are left alone.
 
 mod node;
-mod order;
+mod queue;
 mod store;
 
 pub use node::FaultyNode;
-pub use order::{Action, Orders};
+pub use queue::{FaultAction, FaultQueue};
 pub use store::FaultyStore;
 
 /// The variable that names the file of orders.
 pub const FILE: &str = "FLATNET_FAULTS";
 
-/// Ends this process as the kernel would.
-fn die() -> ! {
+/// Kills this process with SIGKILL, as the kernel's OOM killer would.
+fn kill_self() -> ! {
     let own = nix::unistd::Pid::this();
-    // It cannot fail for oneself, and does not return.
+    // Signalling the own process cannot fail, and SIGKILL does not return.
     let _ = nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL);
     std::process::abort()
 }

@@ -1,4 +1,4 @@
-//! A world whose steps fail on order.
+//! A node with injected faults.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -8,17 +8,17 @@ use flatnet_ovs::openflow::{Flow, Meter, PacketOut};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
-use super::order::{Action, Orders};
+use super::queue::{FaultAction, FaultQueue};
 use crate::node_ops::{
     ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
 };
 use crate::reconcile::{Actual, Op, ReconcileOps};
 
-/// A world with orders. What is not an effect goes to the world itself.
+/// A node whose effects fail as the fault queue says. Other calls go to the wrapped node.
 #[derive(Clone)]
 pub struct FaultyNode<N> {
     inner: N,
-    orders: Orders,
+    queue: FaultQueue,
 }
 
 impl<N> Deref for FaultyNode<N> {
@@ -32,27 +32,27 @@ fn injected(step: &'static str) -> NodeOpsError {
     NodeOpsError::Injected { step }
 }
 
-/// Does a step as it is ordered. A future does nothing until it is awaited, so what is
-/// dropped here was never done.
-async fn done<T>(
+/// Runs a step with the fault. A future does nothing until it is awaited, so a step that is dropped
+/// here was never executed.
+async fn run_step<T>(
     step: &'static str,
-    action: Action,
+    action: FaultAction,
     run: impl Future<Output = Result<T, NodeOpsError>>,
 ) -> Result<T, NodeOpsError> {
     match action {
-        Action::Pass => run.await,
-        Action::FailBefore => Err(injected(step)),
-        Action::FailAfter => {
+        FaultAction::Pass => run.await,
+        FaultAction::FailBefore => Err(injected(step)),
+        FaultAction::FailAfter => {
             run.await?;
             Err(injected(step))
         }
-        Action::Kill => super::die(),
-        Action::KillAfter => {
-            // Nobody is left to hear whether it failed.
+        FaultAction::Kill => super::kill_self(),
+        FaultAction::KillAfter => {
+            // The process ends here: the result is not used.
             let _ = run.await;
-            super::die()
+            super::kill_self()
         }
-        Action::Hang(how_long) => {
+        FaultAction::Hang(how_long) => {
             tokio::time::sleep(how_long).await;
             run.await
         }
@@ -60,27 +60,30 @@ async fn done<T>(
 }
 
 impl<N: NodeOps> FaultyNode<N> {
-    /// A world and its orders.
-    pub fn new(inner: N, orders: Orders) -> Self {
-        Self { inner, orders }
+    /// Wraps a node.
+    pub fn new(inner: N, queue: FaultQueue) -> Self {
+        Self { inner, queue }
     }
 
-    async fn around<T>(
+    async fn with_fault<T>(
         &self,
         step: &'static str,
         run: impl Future<Output = Result<T, NodeOpsError>>,
     ) -> Result<T, NodeOpsError> {
-        done(step, self.orders.take(step), run).await
+        run_step(step, self.queue.take(step), run).await
     }
 
-    /// An effect that is begun by the call itself, in the order of calls.
-    fn begun(&self, step: &'static str, begin: impl FnOnce(&N) -> Pending) -> Pending {
-        match self.orders.take(step) {
-            Action::Kill => super::die(),
-            Action::FailBefore => Box::pin(async move { Err(injected(step)) }),
-            action @ (Action::FailAfter | Action::KillAfter | Action::Pass | Action::Hang(_)) => {
+    /// An effect that the call itself begins, so that the order of calls is kept.
+    fn begin_with_fault(&self, step: &'static str, begin: impl FnOnce(&N) -> Pending) -> Pending {
+        match self.queue.take(step) {
+            FaultAction::Kill => super::kill_self(),
+            FaultAction::FailBefore => Box::pin(async move { Err(injected(step)) }),
+            action @ (FaultAction::FailAfter
+            | FaultAction::KillAfter
+            | FaultAction::Pass
+            | FaultAction::Hang(_)) => {
                 let pending = begin(&self.inner);
-                Box::pin(done(step, action, pending))
+                Box::pin(run_step(step, action, pending))
             }
         }
     }
@@ -94,15 +97,15 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
     }
 
     fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending {
-        self.begun("send_flows", |node| node.send_flows(meters, flows))
+        self.begin_with_fault("send_flows", |node| node.send_flows(meters, flows))
     }
 
     fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending {
-        self.begun("delete_flows", |node| node.delete_flows(cookie, meters))
+        self.begin_with_fault("delete_flows", |node| node.delete_flows(cookie, meters))
     }
 
     async fn create_link(&self, netns: &N::Netns, link: &LinkSpec) -> Result<(), NodeOpsError> {
-        self.around("create_link", self.inner.create_link(netns, link))
+        self.with_fault("create_link", self.inner.create_link(netns, link))
             .await
     }
 
@@ -112,12 +115,12 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
         link: &LinkSpec,
         container: &InterfaceSpec,
     ) -> Result<Vec<IpNetwork>, NodeOpsError> {
-        self.around("configure", self.inner.configure(netns, link, container))
+        self.with_fault("configure", self.inner.configure(netns, link, container))
             .await
     }
 
     async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
-        self.around("add_port", self.inner.add_port(row, zone))
+        self.with_fault("add_port", self.inner.add_port(row, zone))
             .await
     }
 
@@ -126,12 +129,12 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
     }
 
     async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {
-        self.around("delete_port", self.inner.delete_port(name, zone))
+        self.with_fault("delete_port", self.inner.delete_port(name, zone))
             .await
     }
 
     async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), NodeOpsError> {
-        self.around("delete_link", self.inner.delete_link(name, ifindex))
+        self.with_fault("delete_link", self.inner.delete_link(name, ifindex))
             .await
     }
 
@@ -144,7 +147,7 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
         netns: &N::Netns,
         ifname: &IfName,
     ) -> Result<Option<ContainerActual>, NodeOpsError> {
-        self.around(
+        self.with_fault(
             "observe_container",
             self.inner.observe_container(netns, ifname),
         )
@@ -152,7 +155,7 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
     }
 
     async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, NodeOpsError> {
-        self.around("link_up", self.inner.link_up(name, ifindex))
+        self.with_fault("link_up", self.inner.link_up(name, ifindex))
             .await
     }
 
@@ -161,7 +164,7 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
     }
 
     async fn neighbours_with_mac(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
-        self.around("bearers", self.inner.neighbours_with_mac(mac))
+        self.with_fault("bearers", self.inner.neighbours_with_mac(mac))
             .await
     }
 
@@ -170,21 +173,22 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
     }
 
     async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, NodeOpsError> {
-        self.around("observe_flows", self.inner.observe_flows(cookie))
+        self.with_fault("observe_flows", self.inner.observe_flows(cookie))
             .await
     }
 }
 
 impl<N: ReconcileOps> ReconcileOps for FaultyNode<N> {
     async fn observe(&self, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
-        self.around("observe", self.inner.observe(sysctls)).await
+        self.with_fault("observe", self.inner.observe(sysctls))
+            .await
     }
 
     async fn apply(&self, op: &Op) -> Result<(), NodeOpsError> {
-        self.around("apply", self.inner.apply(op)).await
+        self.with_fault("apply", self.inner.apply(op)).await
     }
     async fn change_flows(&self, ops: &[&Op]) -> Result<(), NodeOpsError> {
-        self.around("change_flows", self.inner.change_flows(ops))
+        self.with_fault("change_flows", self.inner.change_flows(ops))
             .await
     }
 }

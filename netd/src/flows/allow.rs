@@ -19,7 +19,7 @@ use super::table::{DELIVER, FROM_UPLINK, RESOLVE, SECURITY};
 use super::{PodPort, in_vlan, tagged_output, vlan_reg};
 
 /// What matches the messages of an entry's protocol.
-fn spoken(allow: &Allow) -> impl Iterator<Item = Match> {
+fn protocol_messages(allow: &Allow) -> impl Iterator<Item = Match> {
     let protocol = Protocol::named(&allow.protocol);
     let all = protocol.into_iter().flat_map(|p| p.messages);
     all.flat_map(|m| messages(*m))
@@ -38,7 +38,7 @@ fn from(matches: &Match, ip: IpAddr) -> Option<Match> {
 /// What a container may send beyond its own: the messages, with its own MAC and address or with
 /// what is virtual; and whatever it says as the holder of a virtual address.
 pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
-    let bridged = |flow: Flow| match pod.shows_its_mac() {
+    let bridged = |flow: Flow| match pod.keeps_mac_upstream() {
         true => flow.actions([Action::normal()]),
         false => flow.goto(DELIVER),
     };
@@ -60,7 +60,7 @@ pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
             speakers.push((mac, all.collect()));
         }
         for (mac, sources) in &speakers {
-            for matches in spoken(allow) {
+            for matches in protocol_messages(allow) {
                 let said = sources.iter().filter_map(|ip| from(&matches, *ip));
                 made.extend(
                     said.map(|m| bridged(Flow::new(SECURITY, ALLOWED).matching(sent(m, *mac)))),
@@ -130,7 +130,7 @@ pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>)
     };
     let mut made = BTreeSet::new();
     for allow in allowed {
-        made.extend(spoken(allow).map(|m| from_uplink(80, m, None)));
+        made.extend(protocol_messages(allow).map(|m| from_uplink(80, m, None)));
         let Some(mac) = allow.mac else { continue };
         let bridged = |table, m| {
             let flow = Flow::new(table, 95).matching(here(m));

@@ -9,14 +9,14 @@
 //!  uplink ──────────┴─▶ 6 FROM_UPLINK ─▶ a container, or the host
 //! ```
 //!
-//! ARP and ND of a container pass 9 PACED before SECURITY: a meter, and a recirculation.
+//! ARP and ND of a container pass table 9, NEIGHBOUR_LIMIT, before SECURITY: a meter, and a recirculation.
 //!
 //! Frames are untagged inside the pipeline; `reg0` holds the VLAN (0: none, mode `routed`).
 //! Nothing uses the switch's own MAC learning but what is flooded on purpose, so the state
 //! of the data path is exactly these flows, and `ovs-ofctl dump-flows` shows all of it.
 //!
 //! The datapath's connection tracker remembers what the host forwards, and tables 3 and 6 look up
-//! whose answer a packet is (`returns.rs`); table 4 looks up what services answer (`shares.rs`). After
+//! whose answer a packet is (`return_path.rs`); table 4 looks up what services answer (`shares.rs`). After
 //! a look-up a packet goes on in the same table.
 //!
 //! A flow's cookie says whose it is: [`COOKIE_MARK`] in the upper 16 bits, and below it the
@@ -24,12 +24,12 @@
 
 mod allow;
 mod announce;
+mod neighbour_limit;
 mod node;
-mod paced;
 mod pod;
 pub mod probe;
 mod redirects;
-mod returns;
+mod return_path;
 mod security;
 mod shares;
 mod trunk;
@@ -44,15 +44,15 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 pub use announce::{announcements, host_announcements};
+pub use neighbour_limit::{Limit, NeighbourLimit, group};
 pub use node::node_flows;
-pub use paced::{Limit, Pace, group};
 pub use pod::{meters, pod_flows};
-pub use security::Reason;
-pub use shares::Asked;
+pub use security::DropReason;
+pub use shares::ServiceCounts;
 pub use trunk::{TrunkVlan, trunk_flows};
 
 /// The tables of the pipeline. A frame only goes on to a table with a higher number
-/// (OpenFlow 1.4.1 §7.2.4), but by the group after [`table::PACED`] and by conntrack's look-ups.
+/// (OpenFlow 1.4.1 §7.2.4), but by the group after [`table::NEIGHBOUR_LIMIT`] and by conntrack's look-ups.
 pub mod table {
     /// By port: whose frame is it, in which VLAN.
     pub const CLASSIFY: u8 = 0;
@@ -74,7 +74,7 @@ pub mod table {
     /// To a service, by a new connection, which was given a place or not.
     pub const ADMIT: u8 = 8;
     /// ARP and neighbour discovery of a container, before [`SECURITY`]: at a limited rate.
-    pub const PACED: u8 = 9;
+    pub const NEIGHBOUR_LIMIT: u8 = 9;
 }
 
 /// The register that holds the VLAN.
@@ -125,7 +125,7 @@ pub struct PodPort {
     /// The meter of what it receives.
     pub ingress_meter: Option<u32>,
     /// How much ARP and neighbour discovery it may send.
-    pub pace: Pace,
+    pub neighbour_limit: NeighbourLimit,
 }
 
 impl PodPort {
@@ -135,7 +135,7 @@ impl PodPort {
     }
 
     /// Whether its frames leave by the uplink with its own MAC, as in a network with `mac: pod`.
-    fn shows_its_mac(&self) -> bool {
+    fn keeps_mac_upstream(&self) -> bool {
         self.uplink_mac == self.mac
     }
 

@@ -12,7 +12,7 @@ use ipnetwork::IpNetwork;
 use super::allow;
 use super::pod::arp_reply;
 use super::redirects::redirects;
-use super::returns::ways_back;
+use super::return_path::return_path_flows;
 use super::security::security;
 use super::shares::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, UPSTREAM};
@@ -36,7 +36,7 @@ pub fn node_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
         Mode::Routed => routed_mode(spec, ports, &mut flows),
     }
     deliver_to_host(spec, ports, &mut flows);
-    flows.extend(ways_back(spec, ports));
+    flows.extend(return_path_flows(spec, ports));
     let host_reg = match spec.mode {
         Mode::Vlan { host_vlan } => vlan_reg(host_vlan),
         Mode::Routed => 0,
@@ -96,7 +96,7 @@ fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_vlan: Option<VlanId>, flow
         upstream(vlan, ports, mac, flows);
         allow::in_network(vlan, &network.allow, flows);
         for range in &network.ranges {
-            announcement_of_gateway(vlan, range.gateway, flows);
+            gateway_announcements(vlan, range.gateway, flows);
         }
     }
     if !host_vlan.is_some_and(|v| pod_vlans.contains(&v)) {
@@ -168,7 +168,7 @@ fn upstream(vlan: VlanId, ports: &NodePorts, mac: Option<MacAddr>, flows: &mut V
 
 /// When a router says where it is now (a fail-over), every container of the VLAN hears it.
 /// This is the only broadcast that is flooded.
-fn announcement_of_gateway(vlan: VlanId, gateway: IpAddr, flows: &mut Vec<Flow>) {
+fn gateway_announcements(vlan: VlanId, gateway: IpAddr, flows: &mut Vec<Flow>) {
     let matches = match gateway {
         IpAddr::V4(gw) => Match::arp()
             .arp_spa(gw)

@@ -6,13 +6,14 @@ use flatnet_ovs::openflow::{Action, Field, Flow, Match, Meter, MeterUnit};
 use flatnet_types::{Bandwidth, MacAddr, Rate};
 
 use super::allow;
+use super::neighbour_limit;
 use super::node::{ICMPV6_NA, ICMPV6_NS};
-use super::paced;
 use super::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::trunk::{from_trunk, to_trunk};
 use super::{
-    NodePorts, PodPort, REG_OWNER, REG_VLAN, Reason, in_vlan, priority_tag, tagged_output, vlan_reg,
+    DropReason, NodePorts, PodPort, REG_OWNER, REG_VLAN, in_vlan, priority_tag, tagged_output,
+    vlan_reg,
 };
 
 /// The flows of one container. Each bears its cookie, and no two containers with different
@@ -21,7 +22,7 @@ pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
     let mut flows = Vec::with_capacity(32);
     classify(pod, &mut flows);
     // Whatever the container sends that nothing below lets through: dropped and counted.
-    flows.push(Reason::SpoofedAddress.drops(Match::new().in_port(pod.port)));
+    flows.push(DropReason::SpoofedAddress.drops(Match::new().in_port(pod.port)));
     for ip in &pod.ips {
         match ip {
             IpAddr::V4(ip) => ipv4(pod, node, *ip, &mut flows),
@@ -52,7 +53,7 @@ pub fn meters(pod: &PodPort, bandwidth: &Bandwidth) -> Vec<Meter> {
     meter(pod.ingress_meter, bandwidth.ingress)
         .into_iter()
         .chain(meter(pod.egress_meter, bandwidth.egress))
-        .chain([pod.pace.as_meter()])
+        .chain([pod.neighbour_limit.as_meter()])
         .collect()
 }
 
@@ -96,10 +97,10 @@ fn classify(pod: &PodPort, flows: &mut Vec<Flow>) {
             .goto(SECURITY)
     }));
     for flow in known {
-        flows.extend(paced::classified(&flow).into_iter().map(metered));
+        flows.extend(neighbour_limit::divert(&flow).into_iter().map(metered));
         flows.push(metered(flow));
     }
-    flows.push(paced::paced(pod));
+    flows.push(neighbour_limit::meter_flow(pod));
     // Any other tag: dropped there, with the tag on.
     let tagged = Match::new().in_port(pod.port).tagged();
     flows.push(Flow::new(CLASSIFY, 90).matching(tagged).goto(SECURITY));

@@ -27,14 +27,14 @@ const IGMP: u8 = 2;
 const IGMP_REPORTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 22);
 
 /// Before all drops that are counted: what kernels send by themselves.
-const UNASKED: u16 = 130;
+const UNSOLICITED: u16 = 130;
 /// Before the drops of control protocols: those that a network allows.
 pub(super) const ALLOWED: u16 = 121;
 
 /// Why a frame of a container was dropped: the metric's label. Each reason has a priority of its
 /// own in table [`SECURITY`], by which `ovs-ofctl dump-flows` tells it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
+pub enum DropReason {
     /// A tag of a VLAN that is not the container's to send, or one inside of another.
     VlanTag,
     /// A router's advertisement (RFC 4861 §4.2, RFC 1256).
@@ -57,7 +57,7 @@ pub enum Reason {
     ServiceShare,
 }
 
-impl Reason {
+impl DropReason {
     /// All of them.
     pub const ALL: [Self; 9] = [
         Self::VlanTag,
@@ -119,7 +119,7 @@ impl Reason {
 pub(super) fn security() -> Vec<Flow> {
     // Kernels join groups and look for routers and duplicates by themselves. No group's traffic
     // is brought to a container, so nobody misses the reports.
-    let unasked = [
+    let unsolicited = [
         Match::icmpv6(ICMPV6_MLD_REPORT),
         Match::icmpv6(ICMPV6_MLD_DONE),
         Match::icmpv6(ICMPV6_MLD2_REPORT),
@@ -127,32 +127,32 @@ pub(super) fn security() -> Vec<Flow> {
         Match::neighbour(ICMPV6_NS).ipv6_src(Ipv6Addr::UNSPECIFIED),
         Match::ipv4().ip_proto(IGMP).ipv4_dst(IGMP_REPORTS),
     ];
-    let unasked = unasked.map(|m| Flow::new(SECURITY, UNASKED).matching(m));
+    let unsolicited = unsolicited.map(|m| Flow::new(SECURITY, UNSOLICITED).matching(m));
     let icmp = |kind: u8| Match::icmpv4().field(Field::Icmpv4Type, kind);
     // A container is no router (RFC 6105, RA guard), gives out no addresses (what a server says to
     // a client: RFC 2131 §4.1, RFC 8415 §7.2), and says of no neighbour but itself where it is:
     // what a container's own flows (110) do not let through ends here.
     let dropped = [
         // Of two tags Open vSwitch sees the second as an EtherType (`vlan-limit` is 1).
-        Reason::VlanTag.drops(Match::new().tagged()),
-        Reason::VlanTag.drops(Match::new().eth_type(ETH_8021Q)),
-        Reason::VlanTag.drops(Match::new().eth_type(ETH_8021AD)),
-        Reason::RouterAdvertisement.drops(Match::icmpv6(ICMPV6_RA)),
-        Reason::RouterAdvertisement.drops(icmp(ICMP_ROUTER)),
-        Reason::Redirect.drops(Match::icmpv6(ICMPV6_REDIRECT)),
-        Reason::Redirect.drops(icmp(ICMP_REDIRECT)),
-        Reason::DhcpServer.drops(Match::udp4().udp_src(67).udp_dst(68)),
-        Reason::DhcpServer.drops(Match::udp6().udp_src(547).udp_dst(546)),
-        Reason::ForgedNd.drops(Match::icmpv6(ICMPV6_NS)),
-        Reason::ForgedNd.drops(Match::icmpv6(ICMPV6_NA)),
+        DropReason::VlanTag.drops(Match::new().tagged()),
+        DropReason::VlanTag.drops(Match::new().eth_type(ETH_8021Q)),
+        DropReason::VlanTag.drops(Match::new().eth_type(ETH_8021AD)),
+        DropReason::RouterAdvertisement.drops(Match::icmpv6(ICMPV6_RA)),
+        DropReason::RouterAdvertisement.drops(icmp(ICMP_ROUTER)),
+        DropReason::Redirect.drops(Match::icmpv6(ICMPV6_REDIRECT)),
+        DropReason::Redirect.drops(icmp(ICMP_REDIRECT)),
+        DropReason::DhcpServer.drops(Match::udp4().udp_src(67).udp_dst(68)),
+        DropReason::DhcpServer.drops(Match::udp6().udp_src(547).udp_dst(546)),
+        DropReason::ForgedNd.drops(Match::icmpv6(ICMPV6_NS)),
+        DropReason::ForgedNd.drops(Match::icmpv6(ICMPV6_NA)),
     ];
-    let unparsed = unparsed().map(|m| Reason::Unparsed.drops(m.not_later_fragment()));
+    let unparsed = unparsed().map(|m| DropReason::Unparsed.drops(m.not_later_fragment()));
     let control = PROTOCOLS.iter().flat_map(|protocol| {
         let messages = protocol.messages.iter().flat_map(|m| messages(*m));
         messages.chain(protocol.groups.iter().map(|group| to((*group).into())))
     });
-    let control = control.map(|m| Reason::ControlProtocol.drops(m));
-    let all = unasked.into_iter().chain(dropped);
+    let control = control.map(|m| DropReason::ControlProtocol.drops(m));
+    let all = unsolicited.into_iter().chain(dropped);
     all.chain(unparsed).chain(control).collect()
 }
 

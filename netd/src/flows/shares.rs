@@ -18,12 +18,12 @@
 use flatnet_ovs::openflow::{Action, Conntrack, CtState, Field, Flow, Match, Zone};
 use flatnet_plan::node::NodeSpec;
 
-use super::returns::{FAMILIES, SCTP, TCP, UDP, carried, of};
+use super::return_path::{FAMILIES, SCTP, TCP, UDP, family, translatable};
 use super::table::{ADMIT, CLASSIFY, DELIVER, FROM_HOST, SHARE};
 use super::{NodePorts, PodPort, REG_OWNER, REG_SERVICE, REG_VLAN, from, to, to_host};
 
 /// Protocols whose connections have a beginning and an end.
-const BOTH_WAYS: [u8; 2] = [TCP, SCTP];
+const TRACKED_BOTH_WAYS: [u8; 2] = [TCP, SCTP];
 /// The mark of a connection that has its place.
 const ADMITTED: u32 = 1;
 /// The priority of packets of admitted connections.
@@ -39,11 +39,11 @@ const NEW: u16 = 90;
 const TIMED: [u8; 2] = [TCP, UDP];
 /// In [`DELIVER`], before [`TO_SERVICE`].
 const WITHOUT_ZONE: u16 = 147;
-/// In [`DELIVER`], before the flows to the host's own prefixes (145) and those of `returns.rs`.
+/// In [`DELIVER`], before the flows to the host's own prefixes (145) and those of `return_path.rs`.
 const TO_SERVICE: u16 = 146;
 /// In [`FROM_HOST`], after neighbour discovery (110) and before the delivery by address (100).
 const FROM_SERVICE: u16 = 105;
-/// In [`CLASSIFY`], before what `returns.rs` remembers (110) and leaves alone (120).
+/// In [`CLASSIFY`], before what `return_path.rs` remembers (110) and leaves alone (120).
 const OF_SERVICE: u16 = 121;
 
 /// The node's flows; none where the datapath has one zone for all.
@@ -55,7 +55,7 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
     let owner = Zone::In(Field::reg(REG_OWNER));
     for prefix in &spec.service_prefixes {
         let v6 = prefix.is_ipv6();
-        flows.extend(carried(v6, to(*prefix)).map(|m| {
+        flows.extend(translatable(v6, to(*prefix)).map(|m| {
             Flow::new(DELIVER, TO_SERVICE)
                 .matching(m.not_looked_up())
                 .actions([Conntrack::look_up(owner, SHARE).into()])
@@ -66,7 +66,7 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
                 .matching(to(*prefix).reg(REG_OWNER, 0))
                 .actions(to_host(ports)),
         );
-        flows.extend(BOTH_WAYS.map(|protocol| {
+        flows.extend(TRACKED_BOTH_WAYS.map(|protocol| {
             let answers = from(*prefix).ip_proto(protocol).whole();
             Flow::new(CLASSIFY, OF_SERVICE)
                 .matching(answers.in_port(ports.host))
@@ -93,36 +93,36 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
                 .matching(m.is(CtState::NEW))
                 .actions([remember.into()])
         };
-        let timed = TIMED.map(|protocol| remember(NEW_TIMED, of(v6).ip_proto(protocol)));
-        timed.into_iter().chain([remember(NEW, of(v6))])
+        let timed = TIMED.map(|protocol| remember(NEW_TIMED, family(v6).ip_proto(protocol)));
+        timed.into_iter().chain([remember(NEW, family(v6))])
     }));
     flows
 }
 
 /// Packets of new connections to services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct ServiceCounts {
     /// All.
-    asked: u64,
+    requested: u64,
     /// Those that were admitted.
     admitted: u64,
     /// Those beyond a share, as far as it is certain.
     pub refused: u64,
 }
 
-impl Asked {
+impl ServiceCounts {
     /// By the flows of [`SHARE`] and [`ADMIT`] with their packets: who asked, less who was admitted.
     pub fn of<'f>(flows: impl IntoIterator<Item = (&'f Flow, u64)>) -> Self {
-        let (mut asked, mut admitted) = (0_u64, 0_u64);
+        let (mut requested, mut admitted) = (0_u64, 0_u64);
         for (flow, packets) in flows {
             match (flow.table, flow.priority) {
-                (SHARE, NEW | NEW_TIMED) => asked += packets,
+                (SHARE, NEW | NEW_TIMED) => requested += packets,
                 (ADMIT, PASSES) => admitted += packets,
                 _ => {}
             }
         }
         Self {
-            asked,
+            requested,
             admitted,
             refused: 0,
         }
@@ -133,10 +133,10 @@ impl Asked {
     /// refused. Flows that were made anew count from zero again.
     #[must_use]
     pub fn after(self, before: Self) -> Self {
-        if self.asked < before.asked || self.admitted < before.admitted {
+        if self.requested < before.requested || self.admitted < before.admitted {
             return self;
         }
-        let refused = before.asked.saturating_sub(self.admitted);
+        let refused = before.requested.saturating_sub(self.admitted);
         Self {
             refused: refused.max(before.refused),
             ..self
@@ -166,16 +166,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asked_and_was_not_admitted_was_refused_and_stays_so() {
-        let reading = |asked: u64, admitted| {
+    fn a_connection_that_was_not_admitted_counts_as_refused_for_good() {
+        let reading = |requested: u64, admitted| {
             let flows = [
-                (Flow::new(SHARE, NEW_TIMED), asked - 1),
+                (Flow::new(SHARE, NEW_TIMED), requested - 1),
                 (Flow::new(SHARE, NEW), 1),
                 (Flow::new(SHARE, PASSES), 1_000),
                 (Flow::new(ADMIT, PASSES), admitted),
                 (Flow::new(ADMIT, 1), 7),
             ];
-            Asked::of(flows.iter().map(|(f, packets)| (f, *packets)))
+            ServiceCounts::of(flows.iter().map(|(f, packets)| (f, *packets)))
         };
         let first = reading(10, 7);
         assert_eq!(first.refused, 0, "they may be on their way");

@@ -41,7 +41,7 @@ fn pod(n: u8, vlan: Option<u32>) -> PodPort {
         zone: Some(u16::from(n) + 1),
         egress_meter: None,
         ingress_meter: None,
-        pace: Pace::of_slot(n.into(), 500),
+        neighbour_limit: NeighbourLimit::of_slot(n.into(), 500),
     }
 }
 
@@ -125,7 +125,7 @@ fn a_container_with_limits_has_two_more_meters_and_its_flows_name_them() {
     let made = meters(&limited, &bandwidth);
     assert_eq!(
         made.iter().map(|m| (m.id, m.rate)).collect::<Vec<_>>(),
-        [(10, 8000), (11, 8000), (limited.pace.meter, 500)]
+        [(10, 8000), (11, 8000), (limited.neighbour_limit.meter, 500)]
     );
     let named = |id: u32| {
         let flows = pod_flows(&limited, &node_ports(true));
@@ -167,7 +167,7 @@ fn arp_and_nd_of_a_container_pass_its_meter_before_anything_is_decided() {
     let (paced, rest): (Vec<&Flow>, Vec<&Flow>) = flows
         .iter()
         .filter(entering)
-        .partition(|f| f.instructions.goto == Some(table::PACED));
+        .partition(|f| f.instructions.goto == Some(table::NEIGHBOUR_LIMIT));
     // Untagged, with a priority, and tagged; three kinds of each.
     assert_eq!((paced.len(), rest.len()), (9, 3));
     assert!(
@@ -175,11 +175,14 @@ fn arp_and_nd_of_a_container_pass_its_meter_before_anything_is_decided() {
             .iter()
             .all(|p| rest.iter().all(|r| p.priority > r.priority))
     );
-    let meters: Vec<&Flow> = flows.iter().filter(|f| f.table == table::PACED).collect();
+    let meters: Vec<&Flow> = flows
+        .iter()
+        .filter(|f| f.table == table::NEIGHBOUR_LIMIT)
+        .collect();
     let [meter] = meters.as_slice() else {
         panic!("{meters:?}");
     };
-    assert_eq!(meter.instructions.meter, Some(trunk.pace.meter));
+    assert_eq!(meter.instructions.meter, Some(trunk.neighbour_limit.meter));
     assert_eq!(
         meter.instructions.actions,
         [flatnet_ovs::openflow::Action::Group(group().id)]
@@ -307,7 +310,7 @@ fn in_mode_routed_what_containers_of_a_node_send_one_another_is_looked_up() {
 fn a_container_gives_out_no_addresses() {
     let dropped: Vec<String> = node_flows(&spec("idc1"), &node_ports(true))
         .iter()
-        .filter(|f| Reason::of(f) == Some(Reason::DhcpServer))
+        .filter(|f| DropReason::of(f) == Some(DropReason::DhcpServer))
         .map(ToString::to_string)
         .collect();
     assert!(

@@ -17,26 +17,26 @@ use crate::reconcile::{HOST_PORT, ReconcileOps};
 
 /// How long a container's link may be down before somebody is taken to have set it so: each
 /// is born down, and its ADD sets it up.
-const BORN: Duration = Duration::from_millis(300);
+const NEW_LINK_GRACE: Duration = Duration::from_millis(300);
 
 /// What an event asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Wakes {
+pub(super) struct Triggers {
     /// That the node is compared with the plan.
     pub(super) reconcile: bool,
     /// That the host is looked at.
-    pub(super) look: bool,
+    pub(super) poll: bool,
 }
 
 /// Tells what concerns netd by the links that do.
 #[derive(Debug, Default)]
-pub(super) struct Interest {
+pub(super) struct EventFilter {
     /// The indices of the host's port and of the uplink.
     pub(super) links: BTreeSet<u32>,
 }
 
-impl Interest {
-    pub(super) fn of(&self, event: &HostEvent) -> Wakes {
+impl EventFilter {
+    pub(super) fn of(&self, event: &HostEvent) -> Triggers {
         let reconcile = match event {
             HostEvent::Address(a) => {
                 a.protocol == ROUTE_PROTOCOL || self.links.contains(&a.ifindex)
@@ -51,42 +51,42 @@ impl Interest {
             HostEvent::Rule | HostEvent::Setting => false,
             HostEvent::Resync => true,
         };
-        let look = reconcile || matches!(event, HostEvent::Rule | HostEvent::Setting);
-        Wakes { reconcile, look }
+        let poll = reconcile || matches!(event, HostEvent::Rule | HostEvent::Setting);
+        Triggers { reconcile, poll }
     }
 }
 
 /// Listens until the adapter is stopped. It holds nothing, and may be cancelled at any time.
-pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, look: Arc<Notify>) {
+pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll: Arc<Notify>) {
     let (mut host, mut links) = (kernel.watch_host(), kernel.watch());
     let dirty = engine.dirty();
     let uplink = engine.spec().uplink.clone();
     let own = |name: &str| name == HOST_PORT || name == uplink.as_str();
-    let mut interest = Interest::default();
+    let mut filter = EventFilter::default();
     for name in [IfName::new(HOST_PORT).ok(), Some(uplink.clone())] {
         let Some(name) = name else { continue };
         if let Ok(Some(link)) = kernel.link(&name).await {
-            interest.links.insert(link.ifindex);
+            filter.links.insert(link.ifindex);
         }
     }
     loop {
         tokio::select! {
             event = host.next() => {
                 let Some(event) = event else { return };
-                let wakes = interest.of(&event);
-                if wakes.reconcile {
+                let triggers = filter.of(&event);
+                if triggers.reconcile {
                     dirty.notify_one();
                 }
-                if wakes.look {
-                    look.notify_one();
+                if triggers.poll {
+                    poll.notify_one();
                 }
             }
             event = links.next() => match event {
                 None => return,
                 Some(LinkEvent::Changed(link)) if own(&link.name) => {
-                    interest.links.insert(link.ifindex);
+                    filter.links.insert(link.ifindex);
                     // It may have lost its carrier, or have it back.
-                    look.notify_one();
+                    poll.notify_one();
                 }
                 Some(LinkEvent::Changed(link)) if is_probe(&link.name) => {
                     if !link.up {
@@ -103,7 +103,7 @@ pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, look
                     }
                 }
                 Some(LinkEvent::Deleted { name, ifindex }) => {
-                    interest.links.remove(&ifindex);
+                    filter.links.remove(&ifindex);
                     if is_probe(&name) {
                         dirty.notify_one();
                     }
@@ -120,7 +120,7 @@ fn is_probe(name: &str) -> bool {
 
 /// Wakes the reconciler if the link is down for longer than one that an ADD makes.
 async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, dirty: Arc<Notify>) {
-    tokio::time::sleep(BORN).await;
+    tokio::time::sleep(NEW_LINK_GRACE).await;
     let Ok(name) = IfName::new(link.name.as_str()) else {
         return;
     };

@@ -23,17 +23,17 @@ pub(super) struct Direction<'a> {
 
 /// Whether a rule is about such a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Concerns {
+enum RuleMatch {
     /// All of them.
-    All,
+    Always,
     /// Some, or nobody can tell.
-    Perhaps,
+    Maybe,
     /// None.
-    None,
+    Never,
 }
 
 /// Whether a chain lets no new connection of the direction pass, as far as its rules say.
-pub(super) fn drops(chain: &ForwardChain, way: Direction<'_>, ranges: &[IpNetwork]) -> bool {
+pub(super) fn drops(chain: &ForwardChain, direction: Direction<'_>, ranges: &[IpNetwork]) -> bool {
     let v6 = match chain.family {
         "ip" => Some(false),
         "ip6" => Some(true),
@@ -48,45 +48,51 @@ pub(super) fn drops(chain: &ForwardChain, way: Direction<'_>, ranges: &[IpNetwor
     }
     let ranges: Vec<&IpNetwork> = ranges.collect();
     for rule in &chain.rules {
-        let concerns = rule
+        let rule_match = rule
             .when
             .iter()
-            .map(|c| concerns(c, way, &ranges))
-            .fold(Concerns::All, worse);
-        match (concerns, rule.verdict) {
-            (Concerns::All, Verdict::Accept) => return false,
-            (Concerns::All, Verdict::Drop) => return true,
+            .map(|c| rule_match(c, direction, &ranges))
+            .fold(RuleMatch::Always, combine);
+        match (rule_match, rule.verdict) {
+            (RuleMatch::Always, Verdict::Accept) => return false,
+            (RuleMatch::Always, Verdict::Drop) => return true,
             // What nobody can tell is taken for right: a false alarm is worse than
             // a cause that `flatctl trace` has to find.
-            (Concerns::Perhaps, Verdict::Accept) => return false,
-            (Concerns::Perhaps, Verdict::Drop) | (Concerns::None, _) => {}
+            (RuleMatch::Maybe, Verdict::Accept) => return false,
+            (RuleMatch::Maybe, Verdict::Drop) | (RuleMatch::Never, _) => {}
         }
     }
     chain.drops
 }
 
-fn worse(a: Concerns, b: Concerns) -> Concerns {
+fn combine(a: RuleMatch, b: RuleMatch) -> RuleMatch {
     match (a, b) {
-        (Concerns::None, _) | (_, Concerns::None) => Concerns::None,
-        (Concerns::Perhaps, _) | (_, Concerns::Perhaps) => Concerns::Perhaps,
-        _ => Concerns::All,
+        (RuleMatch::Never, _) | (_, RuleMatch::Never) => RuleMatch::Never,
+        (RuleMatch::Maybe, _) | (_, RuleMatch::Maybe) => RuleMatch::Maybe,
+        _ => RuleMatch::Always,
     }
 }
 
-fn concerns(condition: &Condition, way: Direction<'_>, ranges: &[&IpNetwork]) -> Concerns {
-    let all = |yes: bool| if yes { Concerns::All } else { Concerns::None };
+fn rule_match(condition: &Condition, direction: Direction<'_>, ranges: &[&IpNetwork]) -> RuleMatch {
+    let all = |yes: bool| {
+        if yes {
+            RuleMatch::Always
+        } else {
+            RuleMatch::Never
+        }
+    };
     match condition {
-        Condition::In(name) => all(name.matches(way.from)),
-        Condition::Out(name) => all(name.matches(way.to)),
-        Condition::Address(octets) => all(ranges.iter().any(|r| begins(r, octets))),
-        Condition::Unknown => Concerns::Perhaps,
+        Condition::In(name) => all(name.matches(direction.from)),
+        Condition::Out(name) => all(name.matches(direction.to)),
+        Condition::Address(octets) => all(ranges.iter().any(|r| overlaps(r, octets))),
+        Condition::Unknown => RuleMatch::Maybe,
         // A state, a port, a mark: not the first packet of any connection.
-        Condition::Other => Concerns::None,
+        Condition::Other => RuleMatch::Never,
     }
 }
 
 /// Whether the range lies in the prefix of whole octets, or the other way round.
-fn begins(range: &IpNetwork, octets: &[u8]) -> bool {
+fn overlaps(range: &IpNetwork, octets: &[u8]) -> bool {
     let own = match range.network() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),

@@ -14,15 +14,15 @@ use tokio::time::Instant;
 use crate::node_ops::NodeOpsError;
 
 /// How long a gateway may be asked in vain: the kernel asks once a second.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SILENT_AFTER: Duration = Duration::from_secs(2);
 
 /// The gateways that are asked for in vain, since when.
 #[derive(Debug, Default)]
-pub(super) struct Gateways {
+pub(super) struct GatewayMonitor {
     since: BTreeMap<IpAddr, Instant>,
 }
 
-impl Gateways {
+impl GatewayMonitor {
     /// Asks for each gateway on the host's link, unless the kernel knows it already.
     pub(super) async fn ask(
         &mut self,
@@ -31,7 +31,7 @@ impl Gateways {
         link: &Link,
     ) -> Result<(), NodeOpsError> {
         let mut asked = Vec::new();
-        for gateway in spec.host_gateways.iter().filter(|g| is_near(g, spec)) {
+        for gateway in spec.host_gateways.iter().filter(|g| is_on_link(g, spec)) {
             // The link may have gone down just now, which is told elsewhere.
             match kernel.touch_neighbour(link.ifindex, *gateway).await {
                 Ok(()) => asked.push(*gateway),
@@ -49,7 +49,7 @@ impl Gateways {
                 .collect(),
         };
         asked.retain(|g| failed.contains(g));
-        self.asked_in_vain(&asked, Instant::now());
+        self.record_unanswered(&asked, Instant::now());
         Ok(())
     }
 
@@ -58,7 +58,7 @@ impl Gateways {
         self.since.clear();
     }
 
-    fn asked_in_vain(&mut self, failed: &[IpAddr], now: Instant) {
+    fn record_unanswered(&mut self, failed: &[IpAddr], now: Instant) {
         self.since.retain(|gateway, _| failed.contains(gateway));
         for gateway in failed {
             self.since.entry(*gateway).or_insert(now);
@@ -66,13 +66,13 @@ impl Gateways {
     }
 
     /// Whether any may be silent.
-    pub(super) fn in_doubt(&self) -> bool {
+    pub(super) fn any_unanswered(&self) -> bool {
         !self.since.is_empty()
     }
 
     /// Those that do not answer.
     pub(super) fn silent(&self, now: Instant) -> Vec<IpAddr> {
-        let lasts = |since: &Instant| now >= *since + PATIENCE;
+        let lasts = |since: &Instant| now >= *since + SILENT_AFTER;
         let silent = self.since.iter().filter(|(_, since)| lasts(since));
         silent.map(|(gateway, _)| *gateway).collect()
     }
@@ -80,7 +80,7 @@ impl Gateways {
 
 /// Whether the host has an address on the gateway's link. Without one it cannot ask, and the lack of
 /// the address is named.
-fn is_near(gateway: &IpAddr, spec: &NodeSpec) -> bool {
+fn is_on_link(gateway: &IpAddr, spec: &NodeSpec) -> bool {
     let link_local = matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local());
     link_local || spec.host_addresses.iter().any(|a| a.contains(*gateway))
 }
@@ -93,16 +93,16 @@ mod tests {
     fn a_gateway_is_silent_once_it_was_asked_in_vain_for_two_seconds() {
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let begun = Instant::now();
-        let mut gateways = Gateways::default();
-        gateways.asked_in_vain(&[one], begun);
-        assert!(gateways.in_doubt());
-        assert!(gateways.silent(begun + PATIENCE / 2).is_empty());
-        gateways.asked_in_vain(&[one, two], begun + PATIENCE);
-        assert_eq!(gateways.silent(begun + PATIENCE), [one]);
+        let mut gateways = GatewayMonitor::default();
+        gateways.record_unanswered(&[one], begun);
+        assert!(gateways.any_unanswered());
+        assert!(gateways.silent(begun + SILENT_AFTER / 2).is_empty());
+        gateways.record_unanswered(&[one, two], begun + SILENT_AFTER);
+        assert_eq!(gateways.silent(begun + SILENT_AFTER), [one]);
         // It answers again.
-        gateways.asked_in_vain(&[two], begun + PATIENCE);
-        assert_eq!(gateways.silent(begun + PATIENCE * 2), [two]);
+        gateways.record_unanswered(&[two], begun + SILENT_AFTER);
+        assert_eq!(gateways.silent(begun + SILENT_AFTER * 2), [two]);
         gateways.forget();
-        assert!(!gateways.in_doubt());
+        assert!(!gateways.any_unanswered());
     }
 }

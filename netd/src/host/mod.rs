@@ -4,18 +4,18 @@
 //! ```text
 //!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.dirty() ─▶ reconcile
 //!                                                             ▼
-//!   each second: sysctls, netfilter, lookups, the store ─▶ [look] ─▶ Seen ─▶ [judge] ─▶ Board
+//!   each second: sysctls, netfilter, lookups, the store ─▶ [poll] ─▶ HostState ─▶ [diagnose] ─▶ Board
 //! ```
 //!
 //! The kernel announces a sysctl's change only for a few of them, and the change of an older
 //! iptables' table not at all: these are read once a second. What is netd's is repaired by the
 //! reconciler; the rest is named with the command that repairs it.
 
+mod diagnose;
 mod events;
 mod forward;
 mod gateway;
-mod judge;
-mod look;
+mod poll;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -32,15 +32,15 @@ use tokio::time::Instant;
 use crate::attach::Engine;
 use crate::reconcile::{ReconcileOps, Reconciler};
 
-pub use judge::judge;
-pub use look::{PathSeen, Seen, Uplink};
-pub(crate) use store::is_not_missing;
+pub use diagnose::diagnose;
+pub use poll::{DivertedRoute, HostState, Uplink};
+pub(crate) use store::ensure_store_present;
 pub use store::{StoreFile, StoreState};
 
 /// Between two looks.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The least time between two looks, however many events come.
-const LEAST: Duration = Duration::from_millis(100);
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// This part's name on the board of problems.
 const SOURCE: &str = "host";
 
@@ -61,36 +61,36 @@ pub struct Host<N: ReconcileOps> {
 impl<N: ReconcileOps> Host<N> {
     /// Starts the listener and the looks.
     pub fn spawn(self, tasks: &mut JoinSet<()>) {
-        let look = Arc::new(Notify::new());
+        let wake = Arc::new(Notify::new());
         tasks.spawn(events::run(
             self.engine.clone(),
             self.kernel.clone(),
-            Arc::clone(&look),
+            Arc::clone(&wake),
         ));
-        tasks.spawn(self.run(look));
+        tasks.spawn(self.run(wake));
     }
 
     async fn run(self, wake: Arc<Notify>) {
         let dirty = self.engine.dirty();
-        let mut memory = look::Memory::default();
+        let mut previous = poll::PollState::default();
         let mut woken = true;
         loop {
             let begun = Instant::now();
             let wanted = self.reconciler.sysctls();
-            match look::look(&self, &wanted, &mut memory, woken).await {
-                Ok(seen) => {
-                    if seen.differs(&wanted) {
+            match poll::poll(&self, &wanted, &mut previous, woken).await {
+                Ok(observed) => {
+                    if observed.differs(&wanted) {
                         dirty.notify_one();
                     }
                     let spec = self.engine.spec();
-                    let problems = judge(&spec, self.userspace, &seen);
+                    let problems = diagnose(&spec, self.userspace, &observed);
                     self.engine.board().post(SOURCE, problems);
                 }
                 Err(e) => tracing::warn!(error = %e, "the host cannot be read"),
             }
-            let due = tokio::time::timeout_at(begun + EVERY, wake.notified());
+            let due = tokio::time::timeout_at(begun + POLL_INTERVAL, wake.notified());
             woken = due.await.is_ok();
-            tokio::time::sleep_until(begun + LEAST).await;
+            tokio::time::sleep_until(begun + MIN_INTERVAL).await;
         }
     }
 }

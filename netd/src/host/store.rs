@@ -20,7 +20,7 @@ const LEAST_FREE: u64 = 1 << 20;
 
 /// How long the disk may take for two questions that it usually answers from memory. With the
 /// second between two looks, one that hangs is named within two.
-const PATIENCE: Duration = Duration::from_millis(800);
+const DISK_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The file that netd has open.
 #[derive(Debug, Clone)]
@@ -36,7 +36,11 @@ pub struct StoreFile {
 ///
 /// # Errors
 /// What is missing, what is there, and what to do; that the disk or the kernel cannot be read.
-pub(crate) async fn is_not_missing(directory: &Path, name: &str, kernel: &Kernel) -> Result<()> {
+pub(crate) async fn ensure_store_present(
+    directory: &Path,
+    name: &str,
+    kernel: &Kernel,
+) -> Result<()> {
     let path = directory.join(name);
     let there = flatnet_files::is_there(&path);
     if there.with_context(|| format!("look for the store {}", path.display()))? {
@@ -65,7 +69,7 @@ pub(crate) async fn is_not_missing(directory: &Path, name: &str, kernel: &Kernel
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreState {
     /// Nothing.
-    Sound,
+    Healthy,
     /// The file that netd has open has no name any more, or another file has it.
     Lost,
     /// The file system is mounted read-only.
@@ -103,7 +107,7 @@ impl StoreFile {
                 let free = fs.blocks_available().saturating_mul(fs.fragment_size());
                 match free < LEAST_FREE {
                     true => StoreState::Full(free),
-                    false => StoreState::Sound,
+                    false => StoreState::Healthy,
                 }
             }
         }
@@ -114,7 +118,7 @@ impl StoreFile {
         let path = self.path.display();
         let directory = self.directory.display();
         Some(match state {
-            StoreState::Sound => return None,
+            StoreState::Healthy => return None,
             StoreState::Lost => Problem::blocking(
                 "store-lost",
                 format!(
@@ -122,7 +126,7 @@ impl StoreFile {
                      next start every attachment would be lost; put back the file that is open"
                 ),
             )
-            .repaired_by(self.rescue()),
+            .repaired_by(self.recovery_command()),
             StoreState::ReadOnly => Problem::blocking(
                 "store-read-only",
                 format!("the store {path} is on a file system that is read-only: nothing is kept"),
@@ -146,7 +150,7 @@ impl StoreFile {
     }
 
     /// Copies the deleted file back from netd's own descriptor.
-    fn rescue(&self) -> String {
+    fn recovery_command(&self) -> String {
         let descriptor = fs::read_dir("/proc/self/fd")
             .into_iter()
             .flatten()
@@ -167,12 +171,12 @@ impl StoreFile {
 
 /// Asks for a store's state on a thread of its own: a disk that hangs holds up nothing else.
 #[derive(Debug, Default)]
-pub(super) struct Asking {
+pub(super) struct StateQuery {
     /// One that was not answered yet. No other is begun beside it.
     pending: Option<JoinHandle<StoreState>>,
 }
 
-impl Asking {
+impl StateQuery {
     /// What `look` says, or that it says nothing. Cancel safe.
     pub(super) async fn state(
         &mut self,
@@ -181,7 +185,7 @@ impl Asking {
         let pending = self
             .pending
             .get_or_insert_with(|| tokio::task::spawn_blocking(look));
-        let Ok(ended) = timeout(PATIENCE, pending).await else {
+        let Ok(ended) = timeout(DISK_TIMEOUT, pending).await else {
             return StoreState::Unreachable("its disk does not answer".to_owned());
         };
         self.pending = None;
@@ -199,19 +203,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_hangs_is_named_until_it_answers() {
-        let mut asking = Asking::default();
+        let mut query = StateQuery::default();
         let (answer, hangs) = std::sync::mpsc::channel();
         let look = move || hangs.recv().unwrap_or(StoreState::ReadOnly);
         let hung = StoreState::Unreachable("its disk does not answer".to_owned());
-        assert_eq!(asking.state(look).await, hung);
+        assert_eq!(query.state(look).await, hung);
         // It still hangs, and is not asked twice.
-        assert_eq!(asking.state(|| unreachable!("asked twice")).await, hung);
-        answer.send(StoreState::Sound).expect("it waits");
+        assert_eq!(query.state(|| unreachable!("asked twice")).await, hung);
+        answer.send(StoreState::Healthy).expect("it waits");
         assert_eq!(
-            asking.state(|| unreachable!("asked twice")).await,
-            StoreState::Sound
+            query.state(|| unreachable!("asked twice")).await,
+            StoreState::Healthy
         );
-        assert_eq!(asking.state(|| StoreState::Lost).await, StoreState::Lost);
+        assert_eq!(query.state(|| StoreState::Lost).await, StoreState::Lost);
     }
 
     #[test]
@@ -220,7 +224,7 @@ mod tests {
         let path = dir.path().join("s.redb");
         let open = fs::File::create(&path).expect("made");
         let store = StoreFile::of(dir.path().to_owned(), "s.redb");
-        assert_eq!(store.state(), StoreState::Sound);
+        assert_eq!(store.state(), StoreState::Healthy);
         fs::remove_file(&path).expect("removed");
         assert_eq!(store.state(), StoreState::Lost);
         let problem = store.problem(&StoreState::Lost).expect("a problem");

@@ -51,21 +51,21 @@ impl fmt::Display for Source {
 
 /// What happens when a row differs from what is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Differs {
+pub enum Response {
     /// netd sets it right within a second.
     Repair,
     /// netd names a problem within two seconds, and changes nothing: the problem's code.
-    Name(&'static str),
+    Report(&'static str),
     /// The problem of this code is named until netd may set it right by itself.
-    NameThenRepair(&'static str),
+    ReportThenRepair(&'static str),
 }
 
-impl fmt::Display for Differs {
+impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Repair => f.write_str("repaired"),
-            Self::Name(code) => write!(f, "named: `{code}`"),
-            Self::NameThenRepair(code) => write!(f, "named: `{code}`, then repaired"),
+            Self::Report(code) => write!(f, "named: `{code}`"),
+            Self::ReportThenRepair(code) => write!(f, "named: `{code}`, then repaired"),
         }
     }
 }
@@ -80,7 +80,7 @@ pub struct Owned {
     /// How netd learns of a change.
     pub source: Source,
     /// What netd does then.
-    pub differs: Differs,
+    pub response: Response,
 }
 
 /// Rows that belong together.
@@ -123,9 +123,9 @@ pub fn render() -> String {
                 what,
                 wanted,
                 source,
-                differs,
+                response,
             } = row;
-            let _ = writeln!(page, "| {what} | {wanted} | {source} | {differs} |");
+            let _ = writeln!(page, "| {what} | {wanted} | {source} | {response} |");
         }
     }
     page

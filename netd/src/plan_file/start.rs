@@ -9,7 +9,7 @@ use flatnet_types::NodeName;
 
 use super::{NodePlan, PlanFile};
 use crate::config::{PlanArgs, RunArgs};
-use crate::ranges::{Drains, Follower, Peers, Start};
+use crate::ranges::{DrainingRanges, FollowerConfig, PeerFollower, RangeFollower};
 
 /// What netd begins with.
 pub(crate) struct Started {
@@ -25,9 +25,9 @@ pub(crate) struct Started {
 
 /// Who keeps the node's part of the plan up to date where ranges are ipamd's.
 pub(crate) struct Followers {
-    pub(crate) own: Follower,
+    pub(crate) own: RangeFollower,
     /// In mode `routed`.
-    pub(crate) peers: Option<Peers>,
+    pub(crate) peers: Option<PeerFollower>,
 }
 
 /// Takes the plan, or where its file is of no use the one that was accepted before, and joins what
@@ -44,7 +44,7 @@ pub(crate) async fn start(args: &RunArgs) -> Result<Started> {
         state: args.state.clone(),
         plan: plan.clone(),
         ipamd,
-        drains: Drains::default(),
+        drains: DrainingRanges::default(),
     };
     let Some(endpoint) = args.ipamd.clone() else {
         return Ok(Started {
@@ -61,18 +61,18 @@ pub(crate) async fn start(args: &RunArgs) -> Result<Started> {
         key: args.ipamd_key.clone(),
     };
     let client = Client::open(endpoint, access).context("the way to ipamd")?;
-    let start = Start {
+    let start = FollowerConfig {
         client,
         node,
         plan,
         state: args.state.clone(),
     };
-    let (own, mut spec) = Follower::begin(start.clone()).await?;
+    let (own, mut spec) = RangeFollower::begin(start.clone()).await?;
     file.drains = own.drains();
     let peers = match spec.mode {
         Mode::Vlan { .. } => None,
         Mode::Routed => {
-            let (peers, routes) = Peers::begin(start)?;
+            let (peers, routes) = PeerFollower::begin(start)?;
             spec.peers = routes;
             Some(peers)
         }

@@ -45,7 +45,7 @@ impl Place {
             state: self.dir.path().to_owned(),
             plan: self.source(ipamd).watch(),
             ipamd,
-            drains: Drains::default(),
+            drains: DrainingRanges::default(),
         }
     }
 }
@@ -57,36 +57,36 @@ fn running() -> NodeSpec {
 }
 
 /// What netd says beside `running` of a file with `text`, which it may have refused.
-fn judged(text: &str, ipamd: bool, running: &NodeSpec) -> Vec<(&'static str, String)> {
+fn problems_with(text: &str, ipamd: bool, running: &NodeSpec) -> Vec<(&'static str, String)> {
     let place = Place::with(LAB);
     drop(place.source(ipamd));
     place.write(text);
     let file = place.file(ipamd);
-    let problems = file.judge(&file.plan.borrow().clone(), running);
-    let said = problems.into_iter().map(|problem| {
+    let problems = file.problems(&file.plan.borrow().clone(), running);
+    let found = problems.into_iter().map(|problem| {
         assert_eq!(problem.effect, crate::problems::Effect::Named);
         (problem.code, problem.to_string())
     });
-    said.collect()
+    found.collect()
 }
 
-fn one(said: Vec<(&'static str, String)>) -> (&'static str, String) {
-    let [one]: [_; 1] = said.try_into().expect("one problem");
+fn one(found: Vec<(&'static str, String)>) -> (&'static str, String) {
+    let [one]: [_; 1] = found.try_into().expect("one problem");
     one
 }
 
 #[test]
-fn the_plan_that_netd_runs_by_is_nothing_to_tell_of() {
-    assert_eq!(judged(LAB, false, &running()), []);
-    assert_eq!(judged(LAB, true, &running()), []);
+fn the_plan_that_netd_runs_by_is_no_problem() {
+    assert_eq!(problems_with(LAB, false, &running()), []);
+    assert_eq!(problems_with(LAB, true, &running()), []);
 }
 
 #[test]
-fn what_cannot_be_taken_over_live_is_told_with_when_it_can_and_the_command_that_takes_it() {
+fn changes_that_need_a_restart_are_reported_with_the_command() {
     let mut spec = running();
     let excluded = spec.host_addresses.pop().expect("an address");
     spec.mtu = flatnet_types::Mtu::new(1400).expect("an MTU");
-    let (code, text) = one(judged(&format!("{LAB}\n"), false, &spec));
+    let (code, text) = one(problems_with(&format!("{LAB}\n"), false, &spec));
     assert_eq!(code, "plan-changed");
     assert!(
         text.contains("mtu 1400 becomes 1500 (restart)")
@@ -98,15 +98,15 @@ fn what_cannot_be_taken_over_live_is_told_with_when_it_can_and_the_command_that_
 }
 
 #[test]
-fn a_change_that_is_not_for_this_node_is_nothing_to_tell_of() {
+fn a_change_that_is_not_for_this_node_is_no_problem() {
     let text = format!("# for the record\n{LAB}");
-    assert_eq!(judged(&text, false, &running()), []);
-    assert_eq!(judged(&text, true, &running()), []);
+    assert_eq!(problems_with(&text, false, &running()), []);
+    assert_eq!(problems_with(&text, true, &running()), []);
 }
 
 #[test]
-fn a_plan_that_netd_could_not_start_with_is_told_with_its_first_finding() {
-    let (code, text) = one(judged("apiVersion: [", false, &running()));
+fn a_plan_that_netd_could_not_start_with_is_reported_with_its_first_finding() {
+    let (code, text) = one(problems_with("apiVersion: [", false, &running()));
     assert_eq!(code, "plan-invalid");
     for words in [
         "line 2: FN0001",
@@ -116,7 +116,11 @@ fn a_plan_that_netd_could_not_start_with_is_told_with_its_first_finding() {
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
-    let (code, text) = one(judged(&LAB.replace("idc1", "idc9"), false, &running()));
+    let (code, text) = one(problems_with(
+        &LAB.replace("idc1", "idc9"),
+        false,
+        &running(),
+    ));
     assert_eq!(code, "plan-invalid");
     assert!(text.contains("no host idc1"), "{text}");
 }
@@ -134,23 +138,23 @@ fn where_ranges_are_ipamds_those_of_the_file_are_no_change() {
     let state = file.plan.borrow().clone();
     let drained = spec.networks[0].ranges[0].prefix;
     file.drains.lock().expect("no panic").insert(drained);
-    assert_eq!(file.judge(&state, &spec), []);
+    assert_eq!(file.problems(&state, &spec), []);
     // One that an older plan excluded is to be given out again.
     file.drains.lock().expect("no panic").clear();
-    let told = file.judge(&state, &spec);
-    let text = &told.first().expect("one problem").text;
+    let problems = file.problems(&state, &spec);
+    let text = &problems.first().expect("one problem").text;
     assert!(text.contains("exclude without"), "{text}");
 }
 
 #[test]
-fn an_accepted_plan_that_is_not_kept_is_told() {
+fn an_accepted_plan_that_is_not_kept_is_reported() {
     let place = Place::with(LAB);
     let file = place.file(false);
     let state = State {
         unkept: Some("cannot write it: no space left".into()),
         ..file.plan.borrow().clone()
     };
-    let problems = file.judge(&state, &running());
+    let problems = file.problems(&state, &running());
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].code, "plan-unkept");
     assert!(problems[0].text.contains("no space left"));
@@ -185,7 +189,7 @@ async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
     assert_eq!(again.spec, first.spec);
     let state = again.file.plan.borrow().clone();
     let (code, text) = {
-        let problems = again.file.judge(&state, &again.spec);
+        let problems = again.file.problems(&state, &again.spec);
         assert_eq!(problems.len(), 1);
         (problems[0].code, problems[0].text.clone())
     };

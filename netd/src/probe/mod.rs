@@ -34,16 +34,16 @@ pub const PORTS: [&str; 2] = ["fnprobe0", "fnprobe1"];
 pub const PEERS: [&str; 2] = ["fnprobe0p", "fnprobe1p"];
 
 /// From the beginning of one round to that of the next.
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// Between two rounds of which the first failed.
-const AGAIN: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The probe's name on the board of problems.
 const SOURCE: &str = "probe";
 /// The problem's code.
 pub const CODE: &str = "datapath";
 
 /// Posts what holds until the first round has passed.
-pub fn not_yet(board: &Board) {
+pub fn post_initial_problem(board: &Board) {
     board.post(
         SOURCE,
         vec![Problem::blocking(
@@ -71,10 +71,10 @@ pub async fn run(kernel: Kernel, board: Board, bridge: String, dirty: Arc<Notify
         }
         let problem = problem(&outcome, &bridge);
         let pause = match &problem {
-            None => EVERY.saturating_sub(begun.elapsed()),
+            None => INTERVAL.saturating_sub(begun.elapsed()),
             Some(_) => {
                 dirty.notify_one();
-                AGAIN
+                RETRY_INTERVAL
             }
         };
         board.post(SOURCE, problem.into_iter().collect());
@@ -101,7 +101,7 @@ fn problem(outcome: &Outcome, bridge: &str) -> Option<Problem> {
                 families.join(" and "),
                 PORTS[0],
                 PORTS[1],
-                round::PATIENCE.as_millis()
+                round::ROUND_TIMEOUT.as_millis()
             )
         }
         Outcome::Broken(why) => {

@@ -12,14 +12,14 @@ use super::frame::{FRAME_MAX, Family, build, recognise};
 
 /// How long a round waits for a frame of each family. With a second from one round to the next,
 /// packets that do not pass are noticed within two.
-pub(super) const PATIENCE: Duration = Duration::from_millis(700);
+pub(super) const ROUND_TIMEOUT: Duration = Duration::from_millis(700);
 /// When a frame that has not come out is sent anew, with another source port: one lost frame
 /// is no outage.
 const RESEND: Duration = Duration::from_millis(200);
 /// How many numbers back a frame may have been sent that comes out in a round: the frames of five
 /// rounds in which nothing came out. On a node that is short of processor time frames take longer
 /// than a round; what comes out now passes now, however late.
-const LATE: u64 = 40;
+const LATE_FRAMES_MAX: u64 = 40;
 
 /// Where frames go in and come out.
 pub trait Wire {
@@ -58,7 +58,7 @@ impl Rounds {
 
     /// Sends and waits. What came out before it proves nothing of now.
     pub async fn round(&mut self, wire: &impl Wire) -> Outcome {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ROUND_TIMEOUT;
         let mut missing = BTreeSet::from(Family::ALL);
         let mut buffer = [0; FRAME_MAX];
         while let Ok(came) = timeout(Duration::ZERO, wire.receive(&mut buffer)).await {
@@ -81,7 +81,7 @@ impl Rounds {
                     Ok(Ok(n)) => {
                         let seen = recognise(&buffer[..n.min(FRAME_MAX)]);
                         if let Some((family, number)) = seen
-                            && (1..=LATE).contains(&self.next.wrapping_sub(number))
+                            && (1..=LATE_FRAMES_MAX).contains(&self.next.wrapping_sub(number))
                         {
                             missing.remove(&family);
                         }

@@ -10,8 +10,8 @@ use flatnet_types::ipamd::HostRanges;
 use ipnetwork::IpNetwork;
 use tracing::{info, warn};
 
-use super::held::{Fill, HeldRanges};
-use super::{Drains, RETRY, Start, WATCH, disk, spec};
+use super::held::{HeldRanges, RangeUse};
+use super::{DrainingRanges, FollowerConfig, RETRY, WATCH, disk, spec};
 use crate::attach::Engine;
 use crate::node_ops::NodeOps;
 use crate::run::networks;
@@ -19,39 +19,39 @@ use crate::run::networks;
 /// The file in the state directory.
 const FILE: &str = "ranges.json";
 /// As [`WATCH`], while a range drains: when it is empty, somebody may wait for it.
-const DRAINING: Duration = Duration::from_secs(2);
+const DRAINING_WATCH: Duration = Duration::from_secs(2);
 /// How long a start without any range waits for ipamd.
-const FIRST: Duration = Duration::from_secs(10);
+const FIRST_RANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two looks at what drains and was empty.
-const LET_GO_EVERY: Duration = Duration::from_secs(1);
+const RELEASE_POLL: Duration = Duration::from_secs(1);
 
 /// Keeps the node's ranges what ipamd says they are.
 #[derive(Debug)]
-pub struct Follower {
-    start: Start,
+pub struct RangeFollower {
+    start: FollowerConfig,
     held: HeldRanges,
     /// Whether the plan that the ranges were joined to had no place for one of them.
     left_out: bool,
-    drains: Drains,
+    drains: DrainingRanges,
 }
 
-impl Follower {
+impl RangeFollower {
     /// Reads what is kept on disk; a node that never had a range asks ipamd for some time.
     ///
     /// # Errors
     /// What is kept cannot be read, or the plan does not have the node.
-    pub async fn begin(start: Start) -> Result<(Self, NodeSpec)> {
+    pub async fn begin(start: FollowerConfig) -> Result<(Self, NodeSpec)> {
         let kept = disk::load(&start.state, FILE)
             .with_context(|| format!("read the ranges kept in {}", start.state.display()))?;
         let mut follower = Self {
             left_out: false,
-            drains: Drains::default(),
+            drains: DrainingRanges::default(),
             start,
             held: kept.unwrap_or_default(),
         };
         if follower.held.ranges.is_empty() {
-            match tokio::time::timeout(FIRST, follower.first()).await {
-                Ok(answer) => follower.keep(follower.held.following(&answer))?,
+            match tokio::time::timeout(FIRST_RANGE_TIMEOUT, follower.first_answer()).await {
+                Ok(answer) => follower.keep(follower.held.after_answer(&answer))?,
                 Err(_) => warn!(
                     ipamd = %follower.start.client.endpoint(),
                     "ipamd has given this node no range yet: attaching waits for it"
@@ -64,7 +64,7 @@ impl Follower {
     }
 
     /// What drains, from now on.
-    pub(crate) fn drains(&self) -> Drains {
+    pub(crate) fn drains(&self) -> DrainingRanges {
         Arc::clone(&self.drains)
     }
 
@@ -83,9 +83,9 @@ impl Follower {
     }
 
     /// The first answer with a range in it.
-    async fn first(&self) -> HostRanges {
-        let report = self.held.report(|_| Fill::default());
-        let mut said = false;
+    async fn first_answer(&self) -> HostRanges {
+        let report = self.held.report(|_| RangeUse::default());
+        let mut warned = false;
         loop {
             let answer = async {
                 let mut session = self.start.client.connect().await?;
@@ -94,9 +94,9 @@ impl Follower {
             match answer.await {
                 Ok(answer) if !answer.ranges.is_empty() => return answer,
                 Ok(_) => {}
-                Err(e) if !said => {
+                Err(e) if !warned => {
                     warn!(error = %e, "no range from ipamd yet");
-                    said = true;
+                    warned = true;
                 }
                 Err(_) => {}
             }
@@ -116,7 +116,7 @@ impl Follower {
                         info!("ipamd is back");
                     }
                     (away, retry) = (false, RETRY.0);
-                    self.converse(&mut session, &engine).await
+                    self.run_session(&mut session, &engine).await
                 }
                 Err(e) => Err(e.into()),
             };
@@ -132,7 +132,7 @@ impl Follower {
     }
 
     /// One connection, until it breaks.
-    async fn converse<N: NodeOps>(
+    async fn run_session<N: NodeOps>(
         &mut self,
         session: &mut Session,
         engine: &Engine<N>,
@@ -140,23 +140,23 @@ impl Follower {
         let node = self.start.node.clone();
         loop {
             let before = self.held.clone();
-            let report = before.report(|prefix| fill(engine, prefix));
+            let report = before.report(|prefix| range_use(engine, prefix));
             let answer = session.report(&node, &report).await?;
             self.take_over(&answer, engine)?;
-            let pending = self.let_go(&before, session, engine).await?;
+            let pending = self.release_drained(&before, session, engine).await?;
             if pending {
-                tokio::time::sleep(LET_GO_EVERY).await;
+                tokio::time::sleep(RELEASE_POLL).await;
                 continue;
             }
             let revision = self.held.revision.clone();
             let wait = match self.held.drains() {
-                true => DRAINING,
+                true => DRAINING_WATCH,
                 false => WATCH,
             };
             let changed = tokio::select! {
                 changed = session.ranges(&node, Some(&revision), wait) => changed?,
                 Ok(()) = self.start.plan.changed() => {
-                    self.rejoin(engine)?;
+                    self.retry_left_out(engine)?;
                     // The answer to the request that was given up would come first.
                     *session = self.start.client.connect().await?;
                     continue;
@@ -167,7 +167,7 @@ impl Follower {
     }
 
     fn take_over<N: NodeOps>(&mut self, answer: &HostRanges, engine: &Engine<N>) -> Result<()> {
-        let next = self.held.following(answer);
+        let next = self.held.after_answer(answer);
         for waiting in &answer.waiting {
             tracing::debug!(network = %waiting.network, why = %waiting.message, "waits for a range");
         }
@@ -184,7 +184,7 @@ impl Follower {
 
     /// Another plan: it may have a place for what the one of before had none for. What else is new in it is
     /// named, and taken with the next ranges or by a restart.
-    fn rejoin<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
+    fn retry_left_out<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
         match self.left_out {
             true => self.apply(engine),
             false => Ok(()),
@@ -193,14 +193,14 @@ impl Follower {
 
     /// Drops what drains and is empty. Whether something drained is empty already and is to
     /// be looked at again soon.
-    async fn let_go<N: NodeOps>(
+    async fn release_drained<N: NodeOps>(
         &mut self,
         before: &HeldRanges,
         session: &mut Session,
         engine: &Engine<N>,
     ) -> Result<bool> {
-        let use_of = |prefix| fill(engine, prefix);
-        let (kept, releases) = self.held.letting_go(before, &self.start.node, use_of);
+        let use_of = |prefix| range_use(engine, prefix);
+        let (kept, releases) = self.held.releasable(before, &self.start.node, use_of);
         if !releases.is_empty() {
             self.keep(kept)?;
             self.apply(engine)?;
@@ -215,7 +215,7 @@ impl Follower {
                 Err(e) => return Err(e.into()),
             }
         }
-        let (_, soon) = self.held.letting_go(&self.held, &self.start.node, use_of);
+        let (_, soon) = self.held.releasable(&self.held, &self.start.node, use_of);
         Ok(!soon.is_empty())
     }
 
@@ -244,7 +244,7 @@ impl Follower {
 }
 
 /// How full a range is, by what lives in it.
-fn fill<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> Fill {
+fn range_use<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> RangeUse {
     let inside = |ip: &IpNetwork| prefix.contains(ip.ip());
     let used = engine
         .ipam()
@@ -261,7 +261,7 @@ fn fill<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> Fill {
         .filter_map(|n| engine.ipam().usage(&n.name, engine.now()))
         .flatten()
         .find(|usage| usage.range == range);
-    Fill {
+    RangeUse {
         used: used as u64,
         capacity: usage.map_or(0, |u| u64::try_from(u.capacity).unwrap_or(u64::MAX)),
     }

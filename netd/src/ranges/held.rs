@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// How full a range is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fill {
+pub struct RangeUse {
     /// Attachments with an address in it.
     pub used: u64,
     /// Addresses that it has for containers.
@@ -46,7 +46,7 @@ impl HeldRanges {
     /// What they are when ipamd has answered. A range that it no longer names, and does not
     /// keep back only because it has just started, drains.
     #[must_use]
-    pub fn following(&self, answer: &HostRanges) -> Self {
+    pub fn after_answer(&self, answer: &HostRanges) -> Self {
         let mut ranges: Vec<HeldRange> = answer
             .ranges
             .iter()
@@ -88,10 +88,10 @@ impl HeldRanges {
     }
 
     /// What is shown to ipamd.
-    pub fn report(&self, fill: impl Fn(IpNetwork) -> Fill) -> Report {
+    pub fn report(&self, range_use: impl Fn(IpNetwork) -> RangeUse) -> Report {
         let held = self.ranges.iter().map(|range| {
             let grant = &range.grant;
-            let Fill { used, capacity } = fill(grant.prefix);
+            let RangeUse { used, capacity } = range_use(grant.prefix);
             grant.held(used, capacity)
         });
         Report {
@@ -102,11 +102,11 @@ impl HeldRanges {
     /// Without what drains and is empty, and what to tell ipamd of it. `before` is what was
     /// held, and shown to be empty, before the last answer: what has just begun to drain may
     /// still be in the hands of an ADD.
-    pub fn letting_go(
+    pub fn releasable(
         &self,
         before: &Self,
         host: &NodeName,
-        fill: impl Fn(IpNetwork) -> Fill,
+        range_use: impl Fn(IpNetwork) -> RangeUse,
     ) -> (Self, Vec<Release>) {
         let drains = |h: &HeldRange| h.grant.state == GrantState::Draining;
         let (gone, ranges): (Vec<HeldRange>, Vec<HeldRange>) =
@@ -114,7 +114,7 @@ impl HeldRanges {
                 let drained_before = |b: &HeldRange| b == range && drains(b);
                 before.ranges.iter().any(drained_before)
                     && drains(range)
-                    && fill(range.grant.prefix).used == 0
+                    && range_use(range.grant.prefix).used == 0
             });
         let releases = gone.into_iter().map(|range| Release {
             host: host.clone(),
@@ -165,8 +165,8 @@ mod tests {
         held.ranges.iter().map(state).collect()
     }
 
-    fn filled(used: u64) -> impl Fn(IpNetwork) -> Fill {
-        move |_| Fill {
+    fn filled(used: u64) -> impl Fn(IpNetwork) -> RangeUse {
+        move |_| RangeUse {
             used,
             capacity: 254,
         }
@@ -176,29 +176,29 @@ mod tests {
 
     #[test]
     fn a_range_that_grows_takes_the_place_of_the_smaller_one() {
-        let before = HeldRanges::default().following(&answer(&[("10.0.0.0/25", Active)]));
-        let after = before.following(&answer(&[("10.0.0.0/24", Active)]));
+        let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/25", Active)]));
+        let after = before.after_answer(&answer(&[("10.0.0.0/24", Active)]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Active)]);
     }
 
     #[test]
     fn what_ipamd_no_longer_names_drains_until_it_is_empty_and_is_let_go_of_then() {
-        let before = HeldRanges::default().following(&answer(&[("10.0.0.0/24", Active)]));
-        let after = before.following(&answer(&[]));
+        let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/24", Active)]));
+        let after = before.after_answer(&answer(&[]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Draining)]);
         // It has just begun: an ADD may hold an address of it that is not on record yet.
-        let (kept, releases) = after.letting_go(&before, &host(), filled(0));
+        let (kept, releases) = after.releasable(&before, &host(), filled(0));
         assert_eq!((&kept, releases.len()), (&after, 0));
-        let (kept, releases) = after.letting_go(&after, &host(), filled(3));
+        let (kept, releases) = after.releasable(&after, &host(), filled(3));
         assert_eq!((&kept, releases.len()), (&after, 0));
-        let (kept, releases) = after.letting_go(&after, &host(), filled(0));
+        let (kept, releases) = after.releasable(&after, &host(), filled(0));
         assert_eq!(kept.ranges, []);
         assert_eq!(releases[0].lease, Some(LeaseId(7)));
     }
 
     #[test]
-    fn what_ipamd_keeps_back_while_it_settles_stays_in_service() {
-        let before = HeldRanges::default().following(&answer(&[("10.0.0.0/24", Active)]));
+    fn a_range_that_ipamd_withholds_in_its_grace_period_stays_in_service() {
+        let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/24", Active)]));
         let mut settling = answer(&[]);
         settling.waiting.push(Waiting {
             network: "web".parse().expect("a name"),
@@ -206,14 +206,14 @@ mod tests {
             reason: WaitReason::Settling,
             message: String::new(),
         });
-        let after = before.following(&settling);
+        let after = before.after_answer(&settling);
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Active)]);
     }
 
     #[test]
     fn all_that_is_held_is_shown_with_how_full_it_is() {
         let all = answer(&[("10.0.0.0/24", Active), ("10.0.1.0/24", Draining)]);
-        let report = HeldRanges::default().following(&all).report(filled(5));
+        let report = HeldRanges::default().after_answer(&all).report(filled(5));
         assert_eq!(report.held.len(), 2);
         assert_eq!((report.held[1].used, report.held[1].capacity), (5, 254));
     }

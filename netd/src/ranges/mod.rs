@@ -31,11 +31,11 @@ use flatnet_plan_source::Accepted;
 use flatnet_types::NodeName;
 use ipnetwork::IpNetwork;
 
-use crate::plan_file::{NodePlan, Plans};
+use crate::plan_file::{NodePlan, PlanReceiver};
 
-pub use follow::Follower;
+pub use follow::RangeFollower;
 pub use held::{HeldRange, HeldRanges};
-pub use peers::Peers;
+pub use peers::PeerFollower;
 pub(crate) use spec::with_ranges;
 
 /// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
@@ -44,23 +44,23 @@ const WATCH: Duration = Duration::from_secs(20);
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
 
 /// The ranges of this node that ipamd takes back when they are empty: nothing of them is given out.
-/// Written by the [`Follower`], read by whoever joins ranges to a plan.
-pub type Drains = Arc<Mutex<BTreeSet<IpNetwork>>>;
+/// Written by the [`RangeFollower`], read by whoever joins ranges to a plan.
+pub type DrainingRanges = Arc<Mutex<BTreeSet<IpNetwork>>>;
 
 /// What following ipamd begins with.
 #[derive(Debug, Clone)]
-pub struct Start {
+pub struct FollowerConfig {
     /// ipamd.
     pub client: Client,
     /// This node.
     pub node: NodeName,
     /// The plan as it is accepted: who holds what comes from ipamd, everything else from it.
-    pub plan: Plans,
+    pub plan: PlanReceiver,
     /// Where what was heard is kept.
     pub state: PathBuf,
 }
 
-impl Start {
+impl FollowerConfig {
     /// The plan that was accepted last.
     fn accepted(&self) -> Accepted<NodePlan> {
         self.plan.borrow().accepted.clone()

@@ -10,29 +10,29 @@ use flatnet_plan::node::{self, PeerRoute};
 use flatnet_types::ipamd::Grants;
 use tracing::{info, warn};
 
-use super::{RETRY, Start, WATCH, disk};
+use super::{FollowerConfig, RETRY, WATCH, disk};
 use crate::attach::Engine;
 use crate::node_ops::NodeOps;
 
 /// The file in the state directory.
 const FILE: &str = "peers.json";
 /// Between two answers: nodes that come at once are one change.
-const PAUSE: Duration = Duration::from_millis(200);
+const MIN_PAUSE: Duration = Duration::from_millis(200);
 
 /// Keeps a node's routes to its peers what ipamd says they hold.
 #[derive(Debug)]
-pub struct Peers {
-    start: Start,
+pub struct PeerFollower {
+    start: FollowerConfig,
     known: Option<Grants>,
 }
 
-impl Peers {
+impl PeerFollower {
     /// Reads what is kept on disk. Returns the routes by it; by the plan alone where ipamd
     /// was never heard.
     ///
     /// # Errors
     /// What is kept cannot be read, or the plan does not have the node.
-    pub fn begin(start: Start) -> Result<(Self, Vec<PeerRoute>)> {
+    pub fn begin(start: FollowerConfig) -> Result<(Self, Vec<PeerRoute>)> {
         let known = disk::load(&start.state, FILE)
             .with_context(|| format!("read the peers' ranges kept in {}", start.state.display()))?;
         let peers = Self { start, known };
@@ -58,10 +58,10 @@ impl Peers {
         let mut retry = RETRY.0;
         let mut away = false;
         loop {
-            match self.converse(&engine, &mut away, &mut retry).await {
+            match self.run_session(&engine, &mut away, &mut retry).await {
                 Ok(never) => match never {},
                 // An ipamd of before this message: the plan's ranges are routed.
-                Err(e) if is_older(&e) => {
+                Err(e) if lacks_peers_call(&e) => {
                     warn!("this ipamd does not say what peers hold: routing by the plan");
                     return;
                 }
@@ -77,7 +77,7 @@ impl Peers {
     }
 
     /// One connection, until it breaks.
-    async fn converse<N: NodeOps>(
+    async fn run_session<N: NodeOps>(
         &mut self,
         engine: &Engine<N>,
         away: &mut bool,
@@ -100,7 +100,7 @@ impl Peers {
             (*away, *retry) = (false, RETRY.0);
             revision = Some(answer.revision.clone());
             self.take_over(answer, engine)?;
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(MIN_PAUSE).await;
         }
     }
 
@@ -130,7 +130,7 @@ impl Peers {
     }
 }
 
-fn is_older(error: &anyhow::Error) -> bool {
+fn lacks_peers_call(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref(),
         Some(ClientError::Refused { body, .. }) if body.code == "noRoute"

@@ -21,7 +21,7 @@ use flatnet_types::ipamd::{Drain, Grants, HostRanges, Incarnation, Release, Repo
 use flatnet_types::{AttachmentKey, NodeName};
 use tokio::net::UnixListener;
 
-use super::{Follower, Peers, Start};
+use super::{FollowerConfig, PeerFollower, RangeFollower};
 use crate::attach::Engine;
 use crate::model::ModelNode;
 use crate::plan_file::NodePlan;
@@ -129,7 +129,7 @@ async fn release(State(service): State<Service>, Json(release): Json<Release>) -
 }
 
 /// Opens the door at `socket`; it closes with the handle's abort.
-fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
+fn serve(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
     let _ = std::fs::remove_file(socket);
     let listener = UnixListener::bind(socket).expect("binds");
     let router = Router::new()
@@ -144,13 +144,13 @@ fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
 }
 
 /// What following begins with, and the source of the plan.
-fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, Start) {
+fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, FollowerConfig) {
     let path = dir.join("plan.yaml");
     std::fs::write(&path, plan).expect("writes");
     let name = node.clone();
     let take = move |plan, _: &str| NodePlan::of(plan, &name, true);
     let source = FileSource::open(FilePlan::new(&path, dir), take).expect("a sound plan");
-    let start = Start {
+    let start = FollowerConfig {
         client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
         node,
         plan: source.watch(),
@@ -159,9 +159,9 @@ fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, Start
     (source, start)
 }
 
-async fn begin(dir: &Path) -> (Follower, Engine<ModelNode>) {
+async fn begin(dir: &Path) -> (RangeFollower, Engine<ModelNode>) {
     let (source, start) = start(dir, LAB, node());
-    let (follower, spec) = Follower::begin(start).await.expect("begins");
+    let (follower, spec) = RangeFollower::begin(start).await.expect("begins");
     drop(source);
     let config = Config::new(networks(&spec.networks).expect("ranges"));
     let clock = Arc::new(|| Timestamp::from_millis(1));
@@ -209,7 +209,7 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
     let socket = dir.path().join("ipamd.sock");
     let store = LedgerMemory::default();
     let ledger = service(&store, "10.100.16.0/24", 1);
-    let door = open(&ledger, &socket);
+    let server = serve(&ledger, &socket);
     let (follower, engine) = begin(dir.path()).await;
     assert_eq!(held(&engine), ["10.100.16.0/24"]);
     let now = engine.now();
@@ -263,7 +263,7 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
     following.abort();
 
     // ipamd is away, and netd starts.
-    door.abort();
+    server.abort();
     drop(ledger);
     let _ = std::fs::remove_file(&socket);
     let begun = Instant::now();
@@ -282,7 +282,7 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
 
     // It is back, in another life, and wants the range back.
     let ledger = service(&store, "10.100.64.0/24", 2);
-    let _door = open(&ledger, &socket);
+    let _door = serve(&ledger, &socket);
     let drain = Drain {
         host: node(),
         prefix: "10.100.64.0/24".parse().expect("a prefix"),
@@ -338,11 +338,11 @@ fn segment() -> Arc<Declared> {
     Arc::new(plan.expect("a sound plan"))
 }
 
-fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelNode>) {
+fn begin_peers(dir: &Path, plan: &str) -> (PeerFollower, Engine<ModelNode>) {
     let (_source, start) = start(dir, plan, "vpc1".parse().expect("a name"));
     let plan = flatnet_plan::load(plan).expect("a sound plan");
     let mut spec = flatnet_plan::node::derive(&plan, &start.node).expect("derives");
-    let (peers, routes) = Peers::begin(start).expect("begins");
+    let (peers, routes) = PeerFollower::begin(start).expect("begins");
     spec.peers = routes;
     let config = Config::new(networks(&spec.networks).expect("ranges"));
     let clock = Arc::new(|| Timestamp::from_millis(1));
@@ -363,7 +363,7 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
     let socket = dir.path().join("ipamd.sock");
     let store = LedgerMemory::default();
     let ledger = service_of(&store, segment(), 1);
-    let door = open(&ledger, &socket);
+    let server = serve(&ledger, &socket);
     let (peers, engine) = begin_peers(dir.path(), &cut_lab());
     assert_eq!(routed(&engine), [] as [String; 0]);
     let following = tokio::spawn(peers.follow(engine.clone()));
@@ -374,7 +374,7 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
     following.abort();
 
     // ipamd is away, and netd starts.
-    door.abort();
+    server.abort();
     drop(ledger);
     let _ = std::fs::remove_file(&socket);
     let (peers, engine) = begin_peers(dir.path(), &cut_lab());
@@ -383,7 +383,7 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
 
     // It is back. What drains is in use; what is released is nobody's.
     let ledger = service_of(&store, segment(), 2);
-    let _door = open(&ledger, &socket);
+    let _door = serve(&ledger, &socket);
     let drain = Drain {
         host: other.clone(),
         prefix,
@@ -408,7 +408,7 @@ async fn a_range_that_the_plan_has_no_place_for_is_taken_when_a_plan_comes_that_
     let dir = tempfile::tempdir().expect("a directory");
     let store = LedgerMemory::default();
     let ledger = service(&store, "10.100.16.0/24", 1);
-    let _door = open(&ledger, &dir.path().join("ipamd.sock"));
+    let _door = serve(&ledger, &dir.path().join("ipamd.sock"));
     // This node's plan has a smaller pool than ipamd's.
     let narrow = LAB.replace(
         "{prefix: 10.100.0.0/16, exclude",
@@ -417,7 +417,7 @@ async fn a_range_that_the_plan_has_no_place_for_is_taken_when_a_plan_comes_that_
     assert_ne!(narrow, LAB);
     let (source, start) = start(dir.path(), &narrow, node());
     let mut plan = start.plan.clone();
-    let (follower, spec) = Follower::begin(start).await.expect("begins");
+    let (follower, spec) = RangeFollower::begin(start).await.expect("begins");
     let config = Config::new(networks(&spec.networks).expect("ranges"));
     let now = Timestamp::from_millis(1);
     let disk = Box::new(MemoryBackend::default());

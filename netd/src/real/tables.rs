@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_with_a_limit_or_other_prefixes_is_not_ours() {
+    fn a_row_with_a_limit_or_other_prefixes_is_not_reused() {
         let row = || Row::new().with("prefixes", Datum::set(PREFIXES));
         assert!(is_wanted(&row()));
         assert!(is_wanted(&row().with("flow_limit", Datum::empty())));

@@ -16,13 +16,13 @@ use super::{NodeArgs, prepare};
 use crate::config::RunArgs;
 
 /// How long what stands in the way of a move may take to go, before it is looked at again.
-const AGAIN: Duration = Duration::from_secs(10);
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whether netd moves the uplink by itself, in this boot: pure.
 ///
 /// One move a boot: what was undone, by an administrator or because something did not answer, is
 /// not tried again until the next.
-pub(super) fn wanted(migrate: Migrate, journal: Option<&Journal>, boot_id: &str) -> bool {
+pub(super) fn should_move(migrate: Migrate, journal: Option<&Journal>, boot_id: &str) -> bool {
     match journal {
         Some(journal) if journal.boot_id == boot_id => false,
         Some(journal) => journal.recorded || migrate == Migrate::Auto,
@@ -34,7 +34,7 @@ pub(super) fn wanted(migrate: Migrate, journal: Option<&Journal>, boot_id: &str)
 /// Ends when nothing is left to do. Cancel safe: the guard undoes what is cut.
 pub(crate) async fn follow_plan(args: RunArgs, spec: NodeSpec, dirty: std::sync::Arc<Notify>) {
     loop {
-        match once(&args, &spec).await {
+        match try_once(&args, &spec).await {
             Ok(true) => {
                 dirty.notify_one();
                 return;
@@ -42,18 +42,18 @@ pub(crate) async fn follow_plan(args: RunArgs, spec: NodeSpec, dirty: std::sync:
             Ok(false) => return,
             Err(e) => warn!(error = format!("{e:#}"), "the uplink is not moved yet"),
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
 /// Whether the uplink was touched.
-async fn once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
+async fn try_once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
     let store = Store::new(&args.state);
     let boot_id = boot_id()?;
     let journal = store.load()?;
     let of_this_boot = journal.as_ref().is_some_and(|j| j.boot_id == boot_id);
     let unfinished = of_this_boot && journal.as_ref().is_some_and(|j| j.phase.is_unfinished());
-    let moves = spec.mode != Mode::Routed && wanted(spec.migrate, journal.as_ref(), &boot_id);
+    let moves = spec.mode != Mode::Routed && should_move(spec.migrate, journal.as_ref(), &boot_id);
     if !unfinished && !moves {
         return Ok(false);
     }
@@ -80,11 +80,11 @@ async fn once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
         return Ok(true);
     }
     let target = prepare::target(spec, &node.bridge, args.datapath.as_str())?;
-    let plan = match prepare::look(&real, &target).await? {
+    let plan = match prepare::prepare_move(&real, &target).await? {
         Some(plan) => plan,
         None => return Ok(false),
     };
-    prepare::boot_step(&node.state, false)?;
+    prepare::ensure_boot_step(&node.state, false)?;
     let guard = prepare::guard_argv(&node)?;
     let mut fresh = Journal::new(&plan, &node.bridge, &boot_id);
     fresh.recorded = journal.is_some_and(|j| j.recorded);
@@ -125,11 +125,11 @@ mod tests {
     #[test]
     fn netd_moves_once_a_boot_what_the_plan_asks_for_or_was_moved_before() {
         use Migrate::{Auto, Manual};
-        assert!(!wanted(Manual, None, "b"));
-        assert!(wanted(Auto, None, "b"));
-        assert!(wanted(Manual, Some(&journal("a", true)), "b"));
-        assert!(!wanted(Manual, Some(&journal("a", false)), "b"));
-        assert!(wanted(Auto, Some(&journal("a", false)), "b"));
-        assert!(!wanted(Auto, Some(&journal("b", true)), "b"));
+        assert!(!should_move(Manual, None, "b"));
+        assert!(should_move(Auto, None, "b"));
+        assert!(should_move(Manual, Some(&journal("a", true)), "b"));
+        assert!(!should_move(Manual, Some(&journal("a", false)), "b"));
+        assert!(should_move(Auto, Some(&journal("a", false)), "b"));
+        assert!(!should_move(Auto, Some(&journal("b", true)), "b"));
     }
 }

@@ -16,7 +16,7 @@ use crate::reconcile::HOST_PORT;
 const UNIT: &str = "flatnet-uplink.service";
 
 /// What is wanted, by the plan and the command line.
-pub(super) fn target_of(args: &MigrateArgs) -> Result<Target> {
+pub(super) fn target_from_args(args: &MigrateArgs) -> Result<Target> {
     let spec = crate::plan_file::derive(&args.plan)?;
     let mut target = target(&spec, &args.node_args.bridge, args.datapath.as_str())?;
     if args.api_server.is_some() {
@@ -56,14 +56,14 @@ pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Ta
 
 /// The plan of the move, with everything checked first: also that what must answer afterwards
 /// answers now. `None` where no address is to be moved.
-pub(super) async fn look(real: &Real, target: &Target) -> Result<Option<Move>> {
+pub(super) async fn prepare_move(real: &Real, target: &Target) -> Result<Option<Move>> {
     let inventory = observe(real, target).await?;
     let plan = match plan(target, &inventory) {
         Ok(plan) => plan,
         Err(refusals) if matches!(refusals.as_slice(), [Refusal::Nothing { .. }]) => {
             return Ok(None);
         }
-        Err(refusals) => bail!(refused(&refusals)),
+        Err(refusals) => bail!(refusal_text(&refusals)),
     };
     for gate in &plan.gates {
         if let Gate::Gateway(ip) = gate
@@ -79,7 +79,7 @@ pub(super) async fn look(real: &Real, target: &Target) -> Result<Option<Move>> {
     Ok(Some(plan))
 }
 
-fn refused(refusals: &[Refusal]) -> String {
+fn refusal_text(refusals: &[Refusal]) -> String {
     let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     format!("the move is not begun: {}", all.join("; "))
 }
@@ -102,7 +102,7 @@ pub(super) fn guard_argv(args: &NodeArgs) -> Result<Vec<String>> {
 
 /// Sees to it that the boot step is in place, where systemd runs: the unit enabled, and its program
 /// in the state directory, which no image takes along.
-pub(super) fn boot_step(state: &Path, without: bool) -> Result<()> {
+pub(super) fn ensure_boot_step(state: &Path, without: bool) -> Result<()> {
     match unit_is_enabled(UNIT) {
         None => return Ok(()),
         Some(true) => {}
@@ -113,11 +113,11 @@ pub(super) fn boot_step(state: &Path, without: bool) -> Result<()> {
              use --without-boot-unit"
         ),
     }
-    keep_program(&state.join("boot"))
+    install_program(&state.join("boot"))
 }
 
 /// Copies this program to `DIR/netd`, whole or not at all.
-fn keep_program(dir: &Path) -> Result<()> {
+fn install_program(dir: &Path) -> Result<()> {
     let own = std::env::current_exe().context("find the own program")?;
     let (kept, fresh): (PathBuf, PathBuf) = (dir.join("netd"), dir.join("netd.new"));
     let copy = || -> std::io::Result<()> {

@@ -30,12 +30,12 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             change = changes.recv() => match change {
                 Ok(change) if change.resync => true,
                 Ok(change) => {
-                    let own = |name: &str| node.take_own_deletion(name);
+                    let is_own_deletion = |name: &str| node.take_own_deletion(name);
                     database.read(|replica| {
-                        let judge = Judge { replica, bridge: node.bridge(), own: &own };
+                        let filter = ChangeFilter { replica, bridge: node.bridge(), is_own_deletion: &is_own_deletion };
                         // Each is looked at: an own deletion is crossed off by it.
-                        let wake = change.rows.iter().fold(false, |wake, row| judge.matters(row) | wake);
-                        wake || (change.rows.iter().any(of_timeouts) && node.timeouts_differ(replica))
+                        let wake = change.rows.iter().fold(false, |wake, row| filter.is_relevant(row) | wake);
+                        wake || (change.rows.iter().any(concerns_timeouts) && node.timeouts_differ(replica))
                     })
                 }
                 Err(RecvError::Lagged(_)) => true,
@@ -49,15 +49,15 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
 }
 
 /// Tells what somebody else did from what netd and the switch do all day.
-struct Judge<'a> {
+struct ChangeFilter<'a> {
     replica: &'a Replica,
     bridge: &'a str,
     /// Whether netd is deleting this port.
-    own: &'a dyn Fn(&str) -> bool,
+    is_own_deletion: &'a dyn Fn(&str) -> bool,
 }
 
-impl Judge<'_> {
-    fn matters(&self, change: &RowChange) -> bool {
+impl ChangeFilter<'_> {
+    fn is_relevant(&self, change: &RowChange) -> bool {
         let row = self.replica.row(&change.table, change.uuid);
         match (change.table.as_str(), &change.kind, row) {
             ("Open_vSwitch", ChangeKind::Modified { columns }, _) => columns
@@ -65,7 +65,7 @@ impl Judge<'_> {
                 .any(|c| c == "bridges" || c == "other_config"),
             ("Bridge", ChangeKind::Modified { columns }, Some(row)) => {
                 row.str("name") == Some(self.bridge)
-                    && (columns.iter().any(|c| c != "ports") || !self.ports_are_ours(row))
+                    && (columns.iter().any(|c| c != "ports") || !self.has_only_managed_ports(row))
             }
             // Somebody limits or frees a table of the bridge: rare, and each change is looked at.
             ("Flow_Table", ..) => true,
@@ -75,30 +75,33 @@ impl Judge<'_> {
                 is_marked(row) || self.is_in_bridge(change)
             }
             ("Port", ChangeKind::Deleted { old }, _) => {
-                is_marked(old) && !old.str("name").is_some_and(|name| (self.own)(name))
+                is_marked(old)
+                    && !old
+                        .str("name")
+                        .is_some_and(|name| (self.is_own_deletion)(name))
             }
             ("Interface", ChangeKind::Modified { columns }, Some(row)) => {
-                is_marked(row) && (columns.iter().any(|c| !by_switch(c)) || is_unwell(row))
+                is_marked(row) && (columns.iter().any(|c| !set_by_switch(c)) || is_faulty(row))
             }
             _ => false,
         }
     }
 
     /// Whether all ports of the bridge bear our mark, and all that bear it are in the bridge.
-    fn ports_are_ours(&self, bridge: &Row) -> bool {
+    fn has_only_managed_ports(&self, bridge: &Row) -> bool {
         let in_bridge = bridge
             .uuids("ports")
             .filter_map(|uuid| self.replica.row("Port", uuid));
-        let (mut marked, mut foreign) = (0, 0);
+        let (mut marked, mut unmanaged) = (0, 0);
         for port in in_bridge {
             if is_marked(port) {
                 marked += 1;
             } else {
-                foreign += 1;
+                unmanaged += 1;
             }
         }
         let all = self.replica.rows("Port").filter(|(_, row)| is_marked(row));
-        foreign == 0 && all.count() == marked
+        unmanaged == 0 && all.count() == marked
     }
 
     fn is_in_bridge(&self, port: &RowChange) -> bool {
@@ -109,7 +112,7 @@ impl Judge<'_> {
 }
 
 /// Whether it may be about time-outs of conntrack zones.
-fn of_timeouts(change: &RowChange) -> bool {
+fn concerns_timeouts(change: &RowChange) -> bool {
     let named = |columns: &[String]| columns.iter().any(|c| c == "datapaths");
     match (change.table.as_str(), &change.kind) {
         ("Open_vSwitch", ChangeKind::Modified { columns }) => named(columns),
@@ -123,12 +126,12 @@ fn is_marked(row: &Row) -> bool {
 }
 
 /// What the switch writes by itself.
-fn by_switch(column: &str) -> bool {
+fn set_by_switch(column: &str) -> bool {
     column == "ofport" || column == "error"
 }
 
 /// The device cannot be opened, or has another number than its flows name.
-fn is_unwell(interface: &Row) -> bool {
+fn is_faulty(interface: &Row) -> bool {
     let number = interface.int("ofport");
     let request = interface.int("ofport_request");
     interface.str("error").is_some() || (number.is_some() && request.is_some() && number != request)
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn a_port_with_another_number_than_it_asked_for_is_unwell() {
         let row = |number: i64| Row::new().with("ofport", number).with("ofport_request", 7);
-        assert!(is_unwell(&row(8)) && is_unwell(&row(-1)) && !is_unwell(&row(7)));
-        assert!(!is_unwell(&Row::new().with("ofport_request", 7)));
+        assert!(is_faulty(&row(8)) && is_faulty(&row(-1)) && !is_faulty(&row(7)));
+        assert!(!is_faulty(&Row::new().with("ofport_request", 7)));
     }
 }

@@ -17,7 +17,7 @@ use crate::metrics::Readings;
 use crate::problems::Problem;
 
 /// The kernel's datapath is asked for each meter by itself, so not more often than that.
-const EVERY: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(5);
 /// This task's name on the board of problems.
 const SOURCE: &str = "floods";
 
@@ -25,7 +25,7 @@ const SOURCE: &str = "floods";
 type Dropped = BTreeMap<u16, u64>;
 
 pub(super) async fn run(engine: Engine<DaemonNode>) {
-    let mut ticks = interval(EVERY);
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // `None`: what a meter counted before this is not known.
     let mut readings: Option<Readings<u16>> = None;
@@ -76,7 +76,7 @@ fn problems(records: &[Arc<Record>], grown: &Dropped) -> Vec<Problem> {
              {} allows: {frames} frames were dropped in the last {} s, and others are not affected",
             record.key,
             record.network,
-            EVERY.as_secs()
+            INTERVAL.as_secs()
         );
         Some(Problem::named("neighbour-flood", text))
     };
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_meters_of_the_pace_count() {
+    fn only_meters_of_the_neighbour_limit_count() {
         let of = |id| MeterStats {
             id,
             flows: 1,
@@ -97,8 +97,8 @@ mod tests {
             packets_dropped: 3,
             bytes_dropped: 3,
         };
-        let [ingress, egress, pace] = Limit::meters_of(7);
-        let stats = [ingress, egress, pace].map(of);
+        let [ingress, egress, neighbours] = Limit::meters_of(7);
+        let stats = [ingress, egress, neighbours].map(of);
         assert_eq!(dropped(&stats), [(7, 3)].into());
     }
 }

@@ -10,11 +10,11 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut links = engine.node().kernel().watch();
     let dirty = engine.dirty();
     let uplink = engine.spec().uplink.clone();
-    let matters = |name: &str| name == HOST_PORT || name == uplink.as_str();
+    let is_relevant = |name: &str| name == HOST_PORT || name == uplink.as_str();
     while let Some(event) = links.next().await {
         let wake = match event {
-            LinkEvent::Changed(link) => matters(&link.name),
-            LinkEvent::Deleted { name, .. } => matters(&name),
+            LinkEvent::Changed(link) => is_relevant(&link.name),
+            LinkEvent::Deleted { name, .. } => is_relevant(&name),
             LinkEvent::Resync => true,
         };
         if wake {

@@ -14,78 +14,78 @@ use crate::flows;
 use crate::problems::Problem;
 use crate::reconcile::FRAGMENTS;
 
-const EVERY: Duration = Duration::from_secs(1);
-/// How long a process may say nothing at all while an answer is due. With [`EVERY`], one that hangs
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a process may say nothing at all while an answer is due. With [`INTERVAL`], one that hangs
 /// is named within two seconds. Under the load of hundreds of attachments at once answers took
 /// 0.3 s, on a slow machine over a second: other answers came meanwhile.
-const PATIENCE: Duration = Duration::from_millis(900);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
 /// This task's name on the board of problems.
 const SOURCE: &str = "pulse";
 
 /// What the switch said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beat {
+enum Answer {
     /// All is as it was left.
-    Calm,
+    Unchanged,
     /// Something differs.
     Changed,
     /// There is no connection: who watches that tells of it.
-    Away,
+    Disconnected,
     /// There is no answer yet, but others came meanwhile: it lives.
     Busy,
     /// There is a connection, and nothing comes.
-    Silent,
+    Unresponsive,
 }
 
 /// What the lack of an answer means, by what was heard before and after the wait for it.
-fn unanswered(before: u64, after: u64) -> Beat {
+fn without_answer(before: u64, after: u64) -> Answer {
     match before == after {
-        true => Beat::Silent,
-        false => Beat::Busy,
+        true => Answer::Unresponsive,
+        false => Answer::Busy,
     }
 }
 
 pub(super) async fn run(engine: Engine<DaemonNode>) {
-    let mut ticks = interval(EVERY);
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let dirty = engine.dirty();
     // Of the last look, where the switch has no flow monitor.
     let mut count = None;
-    let mut silent = [false; 2];
+    let mut unresponsive = [false; 2];
     loop {
         ticks.tick().await;
         let (switch, database) = tokio::join!(switch(engine.node(), &mut count), database(&engine));
         let mut problems = Vec::new();
         let before = std::mem::replace(
-            &mut silent,
-            [switch, database].map(|beat| beat == Beat::Silent),
+            &mut unresponsive,
+            [switch, database].map(|answer| answer == Answer::Unresponsive),
         );
-        if silent[0] {
+        if unresponsive[0] {
             let text = "ovs-vswitchd holds its connection and does not answer: it hangs or is \
                         overloaded";
             let hint = "ovs-appctl -T 2 version; systemctl restart openvswitch-switch";
             problems.push(Problem::blocking("switch-away", text).repaired_by(hint));
         }
-        if silent[1] {
+        if unresponsive[1] {
             let text = "ovsdb-server holds its connection and does not answer: it hangs or is \
                         overloaded";
             let hint = "ovsdb-client -t 2 list-dbs; systemctl restart ovsdb-server";
             problems.push(Problem::blocking("database-away", text).repaired_by(hint));
         }
-        if silent != before || silent != [false; 2] {
+        if unresponsive != before || unresponsive != [false; 2] {
             engine.board().post(SOURCE, problems);
         }
         // Who answers again may have been changed meanwhile.
-        if switch == Beat::Changed || (silent != before && silent == [false; 2]) {
+        if switch == Answer::Changed || (unresponsive != before && unresponsive == [false; 2]) {
             dirty.notify_one();
         }
     }
 }
 
-async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Beat {
+async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Answer {
     let switch = node.switch();
     if !matches!(*switch.state().borrow(), SwitchState::Connected { .. }) {
-        return Beat::Away;
+        return Answer::Disconnected;
     }
     let read = async {
         let (settings, meters, groups) =
@@ -101,27 +101,27 @@ async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Beat {
         }
         Ok::<_, OpenFlowError>(changed)
     };
-    let heard = switch.heard();
-    match timeout(PATIENCE, read).await {
-        Ok(Ok(false)) => Beat::Calm,
-        Ok(Ok(true)) => Beat::Changed,
-        Ok(Err(OpenFlowError::Disconnected { .. } | OpenFlowError::Closed)) => Beat::Away,
+    let received = switch.heard();
+    match timeout(ANSWER_TIMEOUT, read).await {
+        Ok(Ok(false)) => Answer::Unchanged,
+        Ok(Ok(true)) => Answer::Changed,
+        Ok(Err(OpenFlowError::Disconnected { .. } | OpenFlowError::Closed)) => Answer::Disconnected,
         // An answer that cannot be read is one.
-        Ok(Err(OpenFlowError::Rejected { .. } | OpenFlowError::BadReply(_))) => Beat::Calm,
-        Ok(Err(_)) | Err(_) => unanswered(heard, switch.heard()),
+        Ok(Err(OpenFlowError::Rejected { .. } | OpenFlowError::BadReply(_))) => Answer::Unchanged,
+        Ok(Err(_)) | Err(_) => without_answer(received, switch.heard()),
     }
 }
 
-async fn database(engine: &Engine<DaemonNode>) -> Beat {
+async fn database(engine: &Engine<DaemonNode>) -> Answer {
     let database = engine.node().database();
     if !matches!(*database.state().borrow(), ConnState::Ready { .. }) {
-        return Beat::Away;
+        return Answer::Disconnected;
     }
-    let heard = database.heard();
+    let received = database.heard();
     // Nothing is written: a transaction without operations.
-    match timeout(PATIENCE, database.transact(&[])).await {
-        Ok(_) => Beat::Calm,
-        Err(_) => unanswered(heard, database.heard()),
+    match timeout(ANSWER_TIMEOUT, database.transact(&[])).await {
+        Ok(_) => Answer::Unchanged,
+        Err(_) => without_answer(received, database.heard()),
     }
 }
 
@@ -130,8 +130,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_says_anything_while_an_answer_is_due_is_not_silent() {
-        assert_eq!(unanswered(7, 7), Beat::Silent);
-        assert_eq!(unanswered(7, 8), Beat::Busy);
+    fn a_process_that_sends_anything_while_an_answer_is_due_is_busy_not_unresponsive() {
+        assert_eq!(without_answer(7, 7), Answer::Unresponsive);
+        assert_eq!(without_answer(7, 8), Answer::Busy);
     }
 }

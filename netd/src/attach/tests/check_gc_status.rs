@@ -133,7 +133,7 @@ async fn check_names_each_difference() {
 }
 
 #[tokio::test]
-async fn a_host_end_that_somebody_set_down_is_found_and_mended() {
+async fn a_host_end_that_somebody_set_down_is_found_and_repaired() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     let check = check_request("c1", &reply);

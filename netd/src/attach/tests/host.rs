@@ -56,7 +56,7 @@ async fn a_default_route_of_another_program_that_leads_where_netds_would_is_as_g
 }
 
 #[tokio::test]
-async fn when_a_foreign_route_goes_netds_own_takes_its_place() {
+async fn when_an_unmanaged_route_is_deleted_netd_adds_its_own() {
     let node = TestNode::new("idc1").await;
     let unmanaged = unmanaged_default(&node, "", "flat0");
     node.model.state().unmanaged_routes.remove(&unmanaged);

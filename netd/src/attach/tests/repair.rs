@@ -1,4 +1,4 @@
-//! What a reconcile mends, and what it leaves alone.
+//! What a reconcile repairs, and what it leaves alone.
 
 use super::*;
 
@@ -91,7 +91,7 @@ async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
 }
 
 #[tokio::test]
-async fn what_bears_no_mark_is_left_alone() {
+async fn unmanaged_links_and_ports_are_left_alone() {
     let node = TestNode::new("idc1").await;
     {
         let mut state = node.model.state();
@@ -225,7 +225,7 @@ async fn a_change_that_fails_blocks_neither_the_others_nor_add() {
 }
 
 #[tokio::test]
-async fn what_is_undone_again_and_again_is_a_quarrel() {
+async fn a_setting_that_is_undone_three_times_is_a_quarrel() {
     let node = TestNode::new("vpc1").await;
     let forward = "ipv4/ip_forward".to_owned();
     // The first time was when the node came up.
@@ -264,7 +264,7 @@ async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
 }
 
 #[tokio::test]
-async fn a_foreign_bridge_is_not_touched() {
+async fn an_unmanaged_bridge_is_not_changed() {
     let model = ModelNode::default().with_nic("eth0");
     model.state().bridge = Some(crate::reconcile::BridgeRow {
         name: "br-flat".into(),
@@ -288,7 +288,7 @@ async fn a_foreign_bridge_is_not_touched() {
 }
 
 #[tokio::test]
-async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_stays() {
+async fn the_gateway_of_a_released_range_is_removed_and_an_unmanaged_address_stays() {
     let node = TestNode::new("vpc1").await;
     let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
     let has = |address: &str| node.model.state().addresses.contains(&on_port(address));
@@ -306,7 +306,7 @@ async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_
 }
 
 #[tokio::test]
-async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_leaves_too() {
+async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_is_removed() {
     let node = TestNode::new("vpc1").await;
     let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
     node.model.state().addresses.insert(on_port("192.0.2.1/24"));
@@ -333,8 +333,7 @@ async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to
 }
 
 #[tokio::test]
-async fn a_switch_that_tells_late_of_a_ports_number_is_waited_for_and_does_not_leave_netd_unready()
-{
+async fn a_switch_that_reports_a_ports_number_late_is_waited_for() {
     let node = TestNode::new("idc1").await;
     node.model.state().ports.remove("eth0");
     node.model.state().observations_without_numbers = 5;
@@ -345,7 +344,7 @@ async fn a_switch_that_tells_late_of_a_ports_number_is_waited_for_and_does_not_l
 }
 
 #[tokio::test]
-async fn a_switch_that_never_tells_of_a_ports_number_is_told_of_and_looked_at_again() {
+async fn a_switch_that_never_reports_a_ports_number_is_a_problem_and_is_observed_again() {
     let node = TestNode::new("idc1").await;
     node.model.state().observations_without_numbers = usize::MAX;
     let report = node.reconcile().await;

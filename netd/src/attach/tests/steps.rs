@@ -50,7 +50,7 @@ async fn an_undo_that_fails_is_finished_by_the_reconciler() {
     for k in 0..steps_of_an_add().await {
         let node = TestNode::new("idc1").await;
         node.model.fail_at(k, Fault::After);
-        // From the fault on, nothing works any more, the undoing included.
+        // From the fault on every call fails, those of the rollback included.
         let model = node.model.clone();
         let engine = node.engine.clone();
         let add = tokio::spawn(async move { engine.add(&request("c1")).await });
@@ -67,7 +67,7 @@ async fn an_undo_that_fails_is_finished_by_the_reconciler() {
 }
 
 #[tokio::test]
-async fn netd_that_dies_at_any_step_of_an_add_is_mended_by_its_next_start() {
+async fn netd_that_dies_at_any_step_of_an_add_is_repaired_by_its_next_start() {
     for k in 0..steps_of_an_add().await {
         let node = TestNode::new("idc1").await;
         node.model.fail_at(k, Fault::Crash);

@@ -1,4 +1,4 @@
-//! What keeps or takes the bridge from forwarding as netd wants, whoever did it.
+//! State of the switch that changes or stops forwarding, whoever set it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ async fn node() -> TestNode {
     node
 }
 
-/// That a reconcile brings these flows back, and that the next one finds nothing to do.
+/// Asserts that a reconcile restores these flows, and that the next one finds nothing to do.
 async fn assert_restores(node: &TestNode, flows: &BTreeSet<Flow>) -> ReconcileView {
     let report = node.reconcile().await;
     assert!(report.converged, "{report:?}");
@@ -73,7 +73,7 @@ async fn a_flow_of_somebody_else_is_deleted_and_learned_ones_stay() {
 }
 
 #[tokio::test]
-async fn what_no_database_keeps_is_set_back() {
+async fn settings_that_no_database_keeps_are_restored() {
     let node = node().await;
     let flows = node.model.state().flows.clone();
     let port = {
@@ -141,7 +141,7 @@ async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() 
 }
 
 #[tokio::test]
-async fn a_mirror_and_a_foreign_port_are_named_and_left_to_who_made_them() {
+async fn a_mirror_and_an_unmanaged_port_are_reported_and_left_alone() {
     let node = node().await;
     {
         let mut state = node.model.state();

@@ -21,7 +21,7 @@ fn an_allowed_protocol_goes_before_its_drop_and_covers_what_is_virtual_alone() {
         let covered = flow.contains("nw_proto=112") || flow.contains("10.100.0.250");
         assert!(covered, "{flow}");
     }
-    let between = Reason::ControlProtocol.priority() + 1..Reason::Unparsed.priority();
+    let between = DropReason::ControlProtocol.priority() + 1..DropReason::Unparsed.priority();
     let allowed = with_parts(&flows, table::SECURITY, &["nw_proto=112"]);
     assert!(allowed.iter().all(|f| {
         between
@@ -51,8 +51,8 @@ fn a_trunk_is_for_its_addresses_and_its_mac() {
 
 #[test]
 fn a_reason_has_a_label_and_a_priority_of_its_own() {
-    let labels: BTreeSet<_> = Reason::ALL.iter().map(|r| r.label()).collect();
-    let priorities: BTreeSet<_> = Reason::ALL.iter().map(|r| r.priority()).collect();
+    let labels: BTreeSet<_> = DropReason::ALL.iter().map(|r| r.label()).collect();
+    let priorities: BTreeSet<_> = DropReason::ALL.iter().map(|r| r.priority()).collect();
     assert_eq!((labels.len(), priorities.len()), (9, 9));
     // Every flow of the table that drops is counted, but what kernels send unasked.
     let mut flows = node_flows(&spec("idc1"), &node_ports(true));
@@ -61,7 +61,7 @@ fn a_reason_has_a_label_and_a_priority_of_its_own() {
         f.table == table::SECURITY
             && f.instructions == flatnet_ovs::openflow::Instructions::default()
     });
-    let uncounted: Vec<_> = dropping.filter(|f| Reason::of(f).is_none()).collect();
+    let uncounted: Vec<_> = dropping.filter(|f| DropReason::of(f).is_none()).collect();
     assert!(
         uncounted.iter().all(|f| f.priority == 130),
         "{uncounted:#?}"
@@ -74,7 +74,7 @@ fn every_control_protocol_is_dropped_in_both_families() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let dropped: Vec<String> = flows
         .iter()
-        .filter(|f| Reason::of(f) == Some(Reason::ControlProtocol))
+        .filter(|f| DropReason::of(f) == Some(DropReason::ControlProtocol))
         .map(ToString::to_string)
         .collect();
     for part in [

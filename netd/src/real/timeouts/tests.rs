@@ -203,7 +203,7 @@ async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
 }
 
 #[test]
-fn own_changes_are_told_from_others() {
+fn own_changes_are_distinguished_from_others() {
     use ZoneTimeouts::{Current, Stale, Unmanaged};
     let record = TimeoutRecord::default();
     let zones = |pairs: &[(u16, ZoneTimeouts)]| pairs.iter().copied().collect();

@@ -8,7 +8,7 @@ use flatnet_types::api::trace::{
 };
 use flatnet_types::api::view::{AttachmentState, AttachmentView, ProblemView};
 
-use super::ask::Here;
+use super::queries::LocalEnd;
 use crate::problems::Effect;
 use crate::reconcile::{Actual, ChangeSet, HOST_PORT, Op, Subject};
 
@@ -37,14 +37,14 @@ pub(super) struct DryRun<'a> {
 /// Everything put together.
 pub(super) fn facts(
     dry_run: &DryRun<'_>,
-    (src, dst): (Option<&Here>, Option<&Here>),
+    (src, dst): (Option<&LocalEnd>, Option<&LocalEnd>),
     answers: Answers,
 ) -> NodeFacts {
     let [inside_src, inside_dst] = answers.insides;
     let port = |name: &str, number: u32| port(dry_run.actual, &answers.carriers, name, number);
-    let end = |here: Option<&Here>, inside: Option<Inside>| match here? {
-        Here::Host => Some(End::Host),
-        Here::Container(view) => {
+    let end = |local_end: Option<&LocalEnd>, inside: Option<Inside>| match local_end? {
+        LocalEnd::Host => Some(End::Host),
+        LocalEnd::Container(view) => {
             let port = port(view.host_ifname.as_str(), view.ofport);
             Some(End::Container(Box::new(container(view, port, inside))))
         }

@@ -5,8 +5,8 @@ use flatnet_types::MacAddr;
 use flatnet_types::api::trace::{Inside, Packet, Proto, Side};
 use flatnet_types::api::view::{AttachmentState, AttachmentView};
 
-use super::ask::{AskFlows, Here, here, questions};
 use super::facts::{Answers, DryRun, facts};
+use super::queries::{FlowQuery, LocalEnd, local_end, queries};
 use crate::flows::NodePorts;
 use crate::node_ops::PortRow;
 use crate::reconcile::{Actual, ActualPort, ChangeSet, LinkActual, Op, RouteActual, Subject};
@@ -86,17 +86,20 @@ fn packet(src: &str, dst: &str) -> Packet {
 }
 
 /// What is asked on a node with one container: look-ups, and packets through the flows.
-fn asked(node: &str, own: &AttachmentView, packet: Packet) -> (Vec<Side>, Vec<AskFlows>) {
+fn asked(node: &str, own: &AttachmentView, packet: Packet) -> (Vec<Side>, Vec<FlowQuery>) {
     let spec = spec(node);
     let all = std::slice::from_ref(own);
-    let (src, dst) = (here(&spec, all, packet.src), here(&spec, all, packet.dst));
+    let (src, dst) = (
+        local_end(&spec, all, packet.src),
+        local_end(&spec, all, packet.dst),
+    );
     let ports = ports(node.starts_with("idc").then_some(1));
     let ends = (src.as_ref(), dst.as_ref());
-    let found = questions(&spec, &actual(), Some(&ports), packet, ends);
+    let found = queries(&spec, &actual(), Some(&ports), packet, ends);
     (found.routes, found.flows)
 }
 
-fn text(ask: &AskFlows) -> &str {
+fn text(ask: &FlowQuery) -> &str {
     ask.packet.as_deref().expect("a packet")
 }
 
@@ -158,7 +161,7 @@ fn a_port_without_a_number_is_a_reason_and_not_a_packet() {
 }
 
 #[test]
-fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
+fn pending_ops_are_reported_with_what_they_concern() {
     let spec = spec("vpc1");
     let route = RouteActual {
         dst: "172.30.32.0/20".parse().expect("a prefix"),
@@ -194,7 +197,7 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
         changes: &changes,
         named: Vec::new(),
     };
-    let end = Here::Container(Box::new(own));
+    let end = LocalEnd::Container(Box::new(own));
     let found = facts(&dry_run, (Some(&end), None), Answers::default());
     assert_eq!(
         (found.node.as_str(), found.bridge.as_str()),

@@ -39,21 +39,21 @@ pub(super) const FAMILIES: [bool; 2] = [false, true];
 
 /// An answer goes to the host before anything is delivered by its address.
 const ANSWER: u16 = 142;
-const NOT_BY_THE_HOST: u16 = 141;
-const LOOK_UP: u16 = 140;
+const BYPASSES_HOST: u16 = 141;
+const LOOKUP: u16 = 140;
 
 /// The mark of a connection whose originator's last packet came from the host.
-const BY_THE_HOST: u32 = 1;
+const VIA_HOST: u32 = 1;
 /// The mark of one whose originator's last packet bypassed the host.
 const DIRECT: u32 = 0;
-const REMEMBER: Conntrack = Conntrack {
-    commit: Some(BY_THE_HOST),
+const COMMIT_VIA_HOST: Conntrack = Conntrack {
+    commit: Some(VIA_HOST),
     zone: Zone::Is(WAY_BACK_ZONE),
     table: None,
 };
 
 /// What is remembered and looked up; nothing where the datapath has no zones.
-pub(super) fn ways_back(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
+pub(super) fn return_path_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     match spec.mode {
         _ if !ports.zones => Vec::new(),
         Mode::Vlan { host_vlan } => in_vlans(spec, ports, vlan_reg(host_vlan)),
@@ -67,24 +67,26 @@ fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
     // An answer that was rewritten back has a service's address: its connection is known.
     let own = hosts.chain(spec.service_prefixes.iter().copied());
     let own = own.map(|prefix| from_host(120, from(prefix), ports, host_reg, None));
-    let forwarded = FAMILIES.into_iter().flat_map(|v6| carried(v6, of(v6)));
-    let forwarded = forwarded.map(|m| from_host(110, m, ports, host_reg, Some(REMEMBER)));
+    let forwarded = FAMILIES
+        .into_iter()
+        .flat_map(|v6| translatable(v6, family(v6)));
+    let forwarded = forwarded.map(|m| from_host(110, m, ports, host_reg, Some(COMMIT_VIA_HOST)));
     let mut flows: Vec<Flow> = own.chain(forwarded).collect();
 
     // What containers of this node send, to whomever: who asked may be outside.
     for v6 in FAMILIES {
-        flows.extend(looked_up(v6, of(v6)).map(|m| look_up(DELIVER, m)));
+        flows.extend(lookup_matches(v6, family(v6)).map(|m| look_up(DELIVER, m)));
     }
-    flows.extend(found(DELIVER, ports));
+    flows.extend(tracked(DELIVER, ports));
     // What arrives for them.
     for network in &spec.networks {
         for range in &network.ranges {
             let arrived = in_vlan(to(range.prefix), vlan_reg(network.vlan));
-            let arrived = looked_up(range.prefix.is_ipv6(), arrived);
+            let arrived = lookup_matches(range.prefix.is_ipv6(), arrived);
             flows.extend(arrived.map(|m| look_up(FROM_UPLINK, m)));
         }
     }
-    flows.extend(found(FROM_UPLINK, ports));
+    flows.extend(tracked(FROM_UPLINK, ports));
     flows
 }
 
@@ -96,11 +98,11 @@ fn routed(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
         // The containers' gateway is an address of the host's.
         let own = from(range.gateway.into());
         flows.push(from_host(120, own, ports, 0, None));
-        let forwarded = carried(v6, from(range.prefix));
-        flows.extend(forwarded.map(|m| from_host(110, m, ports, 0, Some(REMEMBER))));
-        flows.extend(looked_up(v6, to(range.prefix)).map(|m| look_up(DELIVER, m)));
+        let forwarded = translatable(v6, from(range.prefix));
+        flows.extend(forwarded.map(|m| from_host(110, m, ports, 0, Some(COMMIT_VIA_HOST))));
+        flows.extend(lookup_matches(v6, to(range.prefix)).map(|m| look_up(DELIVER, m)));
     }
-    flows.extend(found(DELIVER, ports));
+    flows.extend(tracked(DELIVER, ports));
     flows
 }
 
@@ -120,30 +122,30 @@ fn from_host(
 }
 
 fn look_up(table: u8, matches: Match) -> Flow {
-    Flow::new(table, LOOK_UP)
+    Flow::new(table, LOOKUP)
         .matching(matches.not_looked_up())
         .actions([Conntrack::look_up(WAY_BACK_ZONE, table).into()])
 }
 
 /// What belongs to a connection that the host forwards. Answers go to the host, who translates them
 /// back.
-fn found(table: u8, ports: &NodePorts) -> Vec<Flow> {
+fn tracked(table: u8, ports: &NodePorts) -> Vec<Flow> {
     let answers = [CtState::REPLY, CtState::RELATED].map(|kind| {
         Flow::new(table, ANSWER)
-            .matching(Match::new().found(kind, BY_THE_HOST))
+            .matching(Match::new().found(kind, VIA_HOST))
             .actions(to_host(ports))
     });
     let direct = Conntrack::remember(WAY_BACK_ZONE, DIRECT).then(table);
     let direct = FAMILIES.map(|v6| {
-        Flow::new(table, NOT_BY_THE_HOST)
-            .matching(of(v6).found(CtState::ESTABLISHED, BY_THE_HOST))
+        Flow::new(table, BYPASSES_HOST)
+            .matching(family(v6).found(CtState::ESTABLISHED, VIA_HOST))
             .actions([direct.into()])
     });
     answers.into_iter().chain(direct).collect()
 }
 
 /// What may belong to a connection that the host translates.
-fn looked_up(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
+fn lookup_matches(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
     let (icmp, field, errors) = match v6 {
         false => (ICMP, Field::Icmpv4Type, ICMPV4_ERRORS),
         true => (ICMPV6, Field::Icmpv6Type, ICMPV6_ERRORS),
@@ -153,17 +155,17 @@ fn looked_up(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
     let errors = errors
         .iter()
         .map(move |t| about.clone().field(field, *t).whole());
-    carried(v6, packets).chain(errors)
+    translatable(v6, packets).chain(errors)
 }
 
 /// Packets of what kube-proxy and portmap translate; and all fragments of IPv6, whose protocol only the
 /// first one has: the fragments of a packet are put together to be looked up, all or none.
-pub(super) fn carried(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
+pub(super) fn translatable(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
     let fragments = v6.then(|| packets.clone().fragment());
     let of = move |protocol| packets.clone().ip_proto(protocol);
     TRANSLATED.into_iter().map(of).chain(fragments)
 }
 
-pub(super) fn of(v6: bool) -> Match {
+pub(super) fn family(v6: bool) -> Match {
     if v6 { Match::ipv6() } else { Match::ipv4() }
 }

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use flatnet_kernel::{
-    ContainerView, Kernel, Link, Neighbour as Known, Netns, OperState, RouteKind, RouteLookup,
-    SysctlKey,
+    ContainerView, Kernel, Link, Neighbour as KernelNeighbour, Netns, OperState, RouteKind,
+    RouteLookup, SysctlKey,
 };
 use flatnet_ovs::appctl;
 use flatnet_types::IfName;
@@ -17,8 +17,8 @@ use flatnet_types::api::trace::{
 use flatnet_types::api::view::AttachmentView;
 
 use super::Tracer;
-use super::ask::{AskFlows, Here, here, questions};
 use super::facts::{Answers, DryRun, facts};
+use super::queries::{FlowQuery, LocalEnd, local_end, queries};
 use crate::attach::Engine;
 use crate::attach::plan::host_ifname;
 use crate::node_ops::NodeOpsError;
@@ -60,10 +60,10 @@ impl<N: ReconcileOps> NodeTracer<N> {
                 attachment(r, self.engine.node().port_number(name.as_str()))
             })
             .collect();
-        let src = here(&spec, &attachments, packet.src);
-        let dst = here(&spec, &attachments, packet.dst);
+        let src = local_end(&spec, &attachments, packet.src);
+        let dst = local_end(&spec, &attachments, packet.dst);
         let ends = (src.as_ref(), dst.as_ref());
-        let asked = questions(&spec, &actual, changes.ports.as_ref(), packet, ends);
+        let asked = queries(&spec, &actual, changes.ports.as_ref(), packet, ends);
 
         let mut answers = Answers::default();
         let links = self.kernel.links().await?;
@@ -77,7 +77,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
             answers.traces.push(self.flows(ask).await);
         }
         for (inside, end) in answers.insides.iter_mut().zip([&src, &dst]) {
-            if let Some(Here::Container(view)) = end {
+            if let Some(LocalEnd::Container(view)) = end {
                 *inside = Some(self.inside(view).await);
             }
         }
@@ -98,7 +98,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
         from: Side,
         packet: Packet,
         uplink: &IfName,
-        (links, neighbours): (&[Link], &[Known]),
+        (links, neighbours): (&[Link], &[KernelNeighbour]),
     ) -> Path {
         let inner = IfName::new(HOST_PORT).ok();
         let came_in = match from {
@@ -124,14 +124,14 @@ impl<N: ReconcileOps> NodeTracer<N> {
                 let index = hop.and_then(|h| h.ifindex);
                 let link = links.iter().find(|l| Some(l.ifindex) == index);
                 let next = via.unwrap_or(dst);
-                let mut known = neighbours.iter();
-                let known = known.find(|n| n.address == next && Some(n.ifindex) == index);
+                let mut neighbour = neighbours.iter();
+                let neighbour = neighbour.find(|n| n.address == next && Some(n.ifindex) == index);
                 Path::Out {
                     dev: link.map_or_else(|| "?".to_owned(), |l| l.name.clone()),
                     via,
                     route: Some(route.dst),
                     protocol: route.protocol,
-                    neighbour: known.map(told),
+                    neighbour: neighbour.map(neighbour_view),
                 }
             }
             other => Path::Dropped {
@@ -140,7 +140,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
         }
     }
 
-    async fn flows(&self, ask: AskFlows) -> FlowTrace {
+    async fn flows(&self, ask: FlowQuery) -> FlowTrace {
         let mut trace = FlowTrace {
             from: ask.from,
             packet: String::new(),
@@ -162,8 +162,8 @@ impl<N: ReconcileOps> NodeTracer<N> {
             Err(e) => trace.error = Some(e.to_string()),
             Ok(None) => trace.error = Some("ovs-vswitchd's trace cannot be read".to_owned()),
             Ok(Some(found)) => {
-                trace.flows = found.flows.into_iter().map(met).collect();
-                trace.outputs = found.outputs.into_iter().map(out).collect();
+                trace.flows = found.flows.into_iter().map(flow_view).collect();
+                trace.outputs = found.outputs.into_iter().map(output_view).collect();
             }
         }
         trace.packet = packet;
@@ -198,7 +198,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
     }
 }
 
-fn from_inside(seen: &ContainerView, neighbours: &[Known]) -> Inside {
+fn from_inside(seen: &ContainerView, neighbours: &[KernelNeighbour]) -> Inside {
     let routes = seen.routes.iter();
     let own = neighbours.iter().filter(|n| n.ifindex == seen.ifindex);
     Inside::Seen {
@@ -208,19 +208,19 @@ fn from_inside(seen: &ContainerView, neighbours: &[Known]) -> Inside {
         routes: routes
             .flat_map(|r| r.nexthops.iter().map(|hop| (r.dst, hop.via)))
             .collect(),
-        neighbours: own.map(told).collect(),
+        neighbours: own.map(neighbour_view).collect(),
     }
 }
 
-fn told(known: &Known) -> Neighbour {
+fn neighbour_view(neighbour: &KernelNeighbour) -> Neighbour {
     Neighbour {
-        address: known.address,
-        mac: known.mac.map(|m| m.to_string()),
-        failed: known.failed,
+        address: neighbour.address,
+        mac: neighbour.mac.map(|m| m.to_string()),
+        failed: neighbour.failed,
     }
 }
 
-fn met(flow: appctl::trace::MetFlow) -> MetFlow {
+fn flow_view(flow: appctl::trace::MetFlow) -> MetFlow {
     MetFlow {
         table: flow.table,
         flow: flow.flow,
@@ -228,7 +228,7 @@ fn met(flow: appctl::trace::MetFlow) -> MetFlow {
     }
 }
 
-fn out(output: appctl::trace::Output) -> Out {
+fn output_view(output: appctl::trace::Output) -> Out {
     Out {
         port: output.port,
         vlan: output.vlan,

@@ -6,7 +6,7 @@ use flatnet_plan::node::Mode;
 use ipnetwork::IpNetwork;
 
 use super::forward::{self, Direction};
-use super::look::{Lacks, PathSeen, Seen, forwards};
+use super::poll::{DivertedRoute, HostState, MissingConfig, forwards};
 use crate::problems::Problem;
 use crate::reconcile::HOST_PORT;
 
@@ -24,7 +24,7 @@ const BRIDGE_CALLS: [(&str, &str); 3] = [
 const OWN_RULES: [u32; 3] = [0, 32_766, 32_767];
 
 /// The sysctls that netd depends on and does not set.
-pub(super) fn depends_on() -> impl Iterator<Item = String> {
+pub(super) fn sysctls_to_read() -> impl Iterator<Item = String> {
     [ARP_IGNORE, PROXY_ARP, RP_FILTER, CONNTRACK, CONNTRACK_MAX]
         .into_iter()
         .chain(BRIDGE_CALLS.map(|(key, _)| key))
@@ -32,18 +32,23 @@ pub(super) fn depends_on() -> impl Iterator<Item = String> {
 }
 
 /// The problems of a look.
-pub fn judge(spec: &NodeSpec, userspace: bool, seen: &Seen) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = seen.store.iter().cloned().collect();
-    problems.extend(sysctls(spec, userspace, seen));
-    problems.extend(netfilter(spec, &seen.chains));
-    problems.extend(seen.astray.iter().map(|path| astray(path, seen)));
-    problems.extend(lacks(spec, &seen.lacks));
-    problems.extend(cable(spec, seen));
+pub fn diagnose(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = observed.store.iter().cloned().collect();
+    problems.extend(sysctls(spec, userspace, observed));
+    problems.extend(netfilter(spec, &observed.chains));
+    problems.extend(
+        observed
+            .diverted
+            .iter()
+            .map(|path| diverted(path, observed)),
+    );
+    problems.extend(missing(spec, &observed.missing));
+    problems.extend(network_problems(spec, observed));
     problems
 }
 
-fn number(seen: &Seen, key: &str) -> Option<u64> {
-    seen.sysctls.get(key)?.parse().ok()
+fn number(observed: &HostState, key: &str) -> Option<u64> {
+    observed.sysctls.get(key)?.parse().ok()
 }
 
 /// `sysctl -w` with the key in the tool's words.
@@ -51,39 +56,42 @@ fn set(key: &str, value: u32) -> String {
     format!("sysctl -w net.{}={value}", key.replace('/', "."))
 }
 
-fn sysctls(spec: &NodeSpec, userspace: bool, seen: &Seen) -> Vec<Problem> {
+fn sysctls(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Problem> {
     let mut problems = Vec::new();
     // 3 to 8 leave addresses unanswered that the plan gives to the host's port; of `all` and
     // the link's own the larger counts (Documentation/networking/ip-sysctl.rst).
-    if number(seen, ARP_IGNORE).is_some_and(|v| v >= 3) {
+    if number(observed, ARP_IGNORE).is_some_and(|v| v >= 3) {
         let text = format!(
             "net.ipv4.conf.all.arp_ignore is {}: the host answers no ARP request for its address \
              on {HOST_PORT}",
-            number(seen, ARP_IGNORE).unwrap_or_default()
+            number(observed, ARP_IGNORE).unwrap_or_default()
         );
         problems.push(Problem::named("arp-ignore", text).repaired_by(set(ARP_IGNORE, 0)));
     }
-    if number(seen, PROXY_ARP).is_some_and(|v| v != 0) {
+    if number(observed, PROXY_ARP).is_some_and(|v| v != 0) {
         let text = format!(
             "net.ipv4.conf.all.proxy_arp is on: by {HOST_PORT} the host answers ARP requests for \
              addresses that are others'"
         );
         problems.push(Problem::named("proxy-arp", text).repaired_by(set(PROXY_ARP, 0)));
     }
-    if userspace && number(seen, RP_FILTER) == Some(2) {
+    if userspace && number(observed, RP_FILTER) == Some(2) {
         let text = "net.ipv4.conf.all.rp_filter is 2: the host's stack takes in the copies of \
                     containers' frames that Open vSwitch's userspace datapath reads, past every flow";
         problems.push(Problem::named("rp-filter", text).repaired_by(set(RP_FILTER, 0)));
     }
-    problems.extend(conntrack(spec, seen));
-    problems.extend(bridge_calls(seen));
+    problems.extend(conntrack(spec, observed));
+    problems.extend(bridge_calls(observed));
     problems
 }
 
 /// From 80 % on: a full table drops the first packet of every connection, and with it what Open vSwitch
 /// looks up for containers (ADR 28).
-fn conntrack(spec: &NodeSpec, seen: &Seen) -> Option<Problem> {
-    let (count, most) = (number(seen, CONNTRACK)?, number(seen, CONNTRACK_MAX)?);
+fn conntrack(spec: &NodeSpec, observed: &HostState) -> Option<Problem> {
+    let (count, most) = (
+        number(observed, CONNTRACK)?,
+        number(observed, CONNTRACK_MAX)?,
+    );
     let full = most > 0 && count.saturating_mul(5) >= most.saturating_mul(4);
     let looks_up = matches!(spec.mode, Mode::Vlan { .. });
     (full && (looks_up || forwards(spec))).then(|| {
@@ -98,14 +106,14 @@ fn conntrack(spec: &NodeSpec, seen: &Seen) -> Option<Problem> {
 
 /// Frames that a Linux bridge passes go through netfilter's forward chains then. Those of Open
 /// vSwitch's ports do not, so this concerns only an uplink that is a Linux bridge.
-fn bridge_calls(seen: &Seen) -> Option<Problem> {
-    let uplink = seen.uplink.as_ref()?;
+fn bridge_calls(observed: &HostState) -> Option<Problem> {
+    let uplink = observed.uplink.as_ref()?;
     if uplink.kind.as_deref() != Some("bridge") {
         return None;
     }
     let (key, family) = BRIDGE_CALLS
         .into_iter()
-        .find(|(key, _)| number(seen, key) == Some(1))?;
+        .find(|(key, _)| number(observed, key) == Some(1))?;
     let text = format!(
         "the uplink is a Linux bridge, and net.{} is on: netfilter's {family} chains see the \
          frames of containers a second time",
@@ -158,10 +166,10 @@ fn netfilter(spec: &NodeSpec, chains: &[ForwardChain]) -> Vec<Problem> {
 }
 
 /// What others than netd configure on the uplink, and is not there.
-fn lacks(spec: &NodeSpec, lacks: &Lacks) -> Vec<Problem> {
+fn missing(spec: &NodeSpec, missing: &MissingConfig) -> Vec<Problem> {
     let uplink = &spec.uplink;
     let family = |ipv6: bool| if ipv6 { ("IPv6", "-6 ") } else { ("IPv4", "") };
-    let addresses = lacks.addresses.iter().map(|address| {
+    let addresses = missing.addresses.iter().map(|address| {
         let text = format!(
             "the host does not bear its address {address}: nobody answers where other nodes and the \
              VPC's tables send packets for its containers. What configures {uplink} (a DHCP client, \
@@ -170,7 +178,7 @@ fn lacks(spec: &NodeSpec, lacks: &Lacks) -> Vec<Problem> {
         Problem::named("host-address-missing", text)
             .repaired_by(format!("ip address add {address} dev {uplink}"))
     });
-    let defaults = lacks.defaults.iter().map(|gateway| {
+    let defaults = missing.defaults.iter().map(|gateway| {
         let (name, option) = family(gateway.is_ipv6());
         let text = format!(
             "the host has no default route of {name}: what its containers send beyond the node's subnet \
@@ -184,9 +192,9 @@ fn lacks(spec: &NodeSpec, lacks: &Lacks) -> Vec<Problem> {
 }
 
 /// What is wrong beyond the host: its cable, and the routers at the other end.
-fn cable(spec: &NodeSpec, seen: &Seen) -> Vec<Problem> {
+fn network_problems(spec: &NodeSpec, observed: &HostState) -> Vec<Problem> {
     let uplink = &spec.uplink;
-    if seen.uplink.as_ref().is_some_and(|u| !u.carrier) {
+    if observed.uplink.as_ref().is_some_and(|u| !u.carrier) {
         let text = format!(
             "the uplink {uplink} has no carrier: nothing leaves this node; look at its cable and at the \
              port of the switch"
@@ -198,7 +206,7 @@ fn cable(spec: &NodeSpec, seen: &Seen) -> Vec<Problem> {
         Mode::Routed => uplink.as_str(),
         Mode::Vlan { .. } => HOST_PORT,
     };
-    let silent = seen.silent.iter().map(|gateway| {
+    let silent = observed.silent.iter().map(|gateway| {
         let text = format!(
             "the host's gateway {gateway} does not answer on {dev}: what is sent beyond its subnet is \
              lost; look at the router, and at the VLANs of the switch's port"
@@ -210,12 +218,12 @@ fn cable(spec: &NodeSpec, seen: &Seen) -> Vec<Problem> {
 }
 
 /// A way that leads elsewhere, with the rule that may be the cause.
-fn astray(path: &PathSeen, seen: &Seen) -> Problem {
+fn diverted(path: &DivertedRoute, observed: &HostState) -> Problem {
     let mut text = format!(
         "packets to {} do not leave by {}: for {} the kernel finds {}",
         path.prefix, path.wanted, path.to, path.found
     );
-    let cause = seen
+    let cause = observed
         .rules
         .iter()
         .find(|r| r.ipv6 == path.to.is_ipv6() && !OWN_RULES.contains(&r.priority));

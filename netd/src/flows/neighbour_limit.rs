@@ -5,8 +5,8 @@
 //! containers of the node share. A flow that the datapath answers by itself has to hold the meter:
 //!
 //! ```text
-//!  CLASSIFY ─▶ 9 PACED: meter, group ═(recirculation)═▶ SECURITY ─▶ RESOLVE ─▶ …
-//!              cached: in_port and the kind of frame      whatever it costs, at most so often
+//!  CLASSIFY ─▶ 9 NEIGHBOUR_LIMIT: meter, group ═(recirculation)═▶ SECURITY ─▶ RESOLVE ─▶ …
+//!              cached: in_port and the kind of frame               at the limited rate
 //! ```
 //!
 //! The group has one bucket and is there for the recirculation: Open vSwitch chooses a bucket by a
@@ -16,23 +16,23 @@ use flatnet_ovs::openflow::{Action, Flow, Group, Match, Meter, MeterUnit};
 
 use super::PodPort;
 use super::node::{ICMPV6_NA, ICMPV6_NS};
-use super::table::{PACED, SECURITY};
+use super::table::{NEIGHBOUR_LIMIT, SECURITY};
 
 /// Before the flow of the rest of a port's frames in [`super::table::CLASSIFY`], which has 100.
-const PACED_FIRST: u16 = 110;
+const DIVERT_PRIORITY: u16 = 110;
 /// Above the two meters that each slot has for bandwidth (`2·slot` and `2·slot + 1`).
 const FIRST_METER: u32 = 2 << 16;
 
 /// How much ARP and neighbour discovery a container may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct NeighbourLimit {
     /// The meter that counts them.
     pub meter: u32,
     /// Frames a second.
     pub rate: u32,
 }
 
-impl Pace {
+impl NeighbourLimit {
     /// The pace of the attachment in a slot.
     pub fn of_slot(slot: u16, rate: u32) -> Self {
         let [.., meter] = Limit::meters_of(slot);
@@ -100,8 +100,8 @@ pub fn group() -> Group {
 }
 
 /// Beside a port's flow of [`super::table::CLASSIFY`]: the same for ARP and neighbour discovery,
-/// by way of [`PACED`].
-pub(super) fn classified(flow: &Flow) -> Vec<Flow> {
+/// by way of [`NEIGHBOUR_LIMIT`].
+pub(super) fn divert(flow: &Flow) -> Vec<Flow> {
     // With whatever code: those with another than 0 are dropped, but looked at all the same.
     let kinds = [
         Match::arp(),
@@ -110,18 +110,18 @@ pub(super) fn classified(flow: &Flow) -> Vec<Flow> {
     ];
     let of_kind = |kind: Match| {
         let mut paced = flow.clone();
-        paced.priority = PACED_FIRST;
+        paced.priority = DIVERT_PRIORITY;
         paced.matches = flow.matches.clone().and(&kind);
-        paced.goto(PACED)
+        paced.goto(NEIGHBOUR_LIMIT)
     };
     kinds.into_iter().map(of_kind).collect()
 }
 
 /// The meter, and the recirculation after it.
-pub(super) fn paced(pod: &PodPort) -> Flow {
-    Flow::new(PACED, 100)
+pub(super) fn meter_flow(pod: &PodPort) -> Flow {
+    Flow::new(NEIGHBOUR_LIMIT, 100)
         .matching(Match::new().in_port(pod.port))
-        .meter(pod.pace.meter)
+        .meter(pod.neighbour_limit.meter)
         .actions([Action::Group(group().id)])
 }
 
@@ -130,12 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_slots_share_a_meter_and_each_number_tells_its_slot() {
+    fn no_two_slots_share_a_meter_and_a_meters_number_gives_its_slot() {
         for slot in [0, 1, 2, 77, u16::MAX] {
             for (id, limit) in Limit::meters_of(slot).into_iter().zip(Limit::ALL) {
                 assert_eq!(Limit::of_meter(id), Some((limit, slot)));
             }
-            let meter = Pace::of_slot(slot, 500).as_meter();
+            let meter = NeighbourLimit::of_slot(slot, 500).as_meter();
             assert_eq!(meter.id, Limit::meters_of(slot)[2]);
             // DP_METER_NUM_MAX of the kernel's datapath, the lowest limit of all.
             assert!(meter.id <= 200_000, "{meter:?}");

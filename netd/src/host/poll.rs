@@ -13,9 +13,9 @@ use ipnetwork::IpNetwork;
 use tokio::time::Instant;
 
 use super::Host;
-use super::gateway::Gateways;
-use super::judge::depends_on;
-use super::store::Asking;
+use super::diagnose::sysctls_to_read;
+use super::gateway::GatewayMonitor;
+use super::store::StateQuery;
 use crate::node_ops::NodeOpsError;
 use crate::problems::Problem;
 use crate::reconcile::{HOST_PORT, ReconcileOps};
@@ -25,13 +25,13 @@ const PEERS_MAX: usize = 2;
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct HostState {
     /// Sysctls by key, those that are there.
     pub sysctls: BTreeMap<String, String>,
     /// The chains at netfilter's forward hook, where this node forwards.
     pub chains: Vec<ForwardChain>,
     /// Ways that lead elsewhere.
-    pub astray: Vec<PathSeen>,
+    pub diverted: Vec<DivertedRoute>,
     /// The rules that choose a routing table, where a way leads elsewhere.
     pub rules: Vec<Rule>,
     /// The uplink, where it is there.
@@ -39,7 +39,7 @@ pub struct Seen {
     /// The host's gateways that do not answer.
     pub silent: Vec<IpAddr>,
     /// What the host itself lacks, where it is its containers' way (mode `routed`).
-    pub lacks: Lacks,
+    pub missing: MissingConfig,
     /// What is wrong with the store, if anything is.
     pub store: Option<Problem>,
 }
@@ -47,7 +47,7 @@ pub struct Seen {
 /// What is the host's own, is configured by others than netd (a DHCP client, the distribution), and
 /// is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lacks {
+pub struct MissingConfig {
     /// Addresses that the plan says it has.
     pub addresses: Vec<IpNetwork>,
     /// Gateways of families that have no default route.
@@ -65,7 +65,7 @@ pub struct Uplink {
 
 /// A way that the kernel chooses and that is not the plan's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathSeen {
+pub struct DivertedRoute {
     /// An address of the prefix.
     pub to: IpAddr,
     /// Destination prefix of the route that the plan wants.
@@ -76,7 +76,7 @@ pub struct PathSeen {
     pub found: String,
 }
 
-impl Seen {
+impl HostState {
     /// Whether a sysctl that is there is not as wanted.
     pub(super) fn differs(&self, wanted: &BTreeMap<String, String>) -> bool {
         wanted
@@ -94,80 +94,85 @@ struct Netfilter {
 
 /// Ways are looked up when an event says so, and at every tenth look: routes and rules have
 /// events, and most of a look's cost is theirs.
-const WAYS_EVERY: u32 = 10;
+const ROUTES_EVERY: u32 = 10;
 
 /// A route of netd's that somebody deleted is back by then: only what lasts is named.
-const REPAIR: Duration = Duration::from_millis(600);
+const REPAIR_GRACE: Duration = Duration::from_millis(600);
 
 /// What is kept from one look to the next.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct PollState {
     netfilter: Netfilter,
-    looks: u32,
-    astray: Vec<PathSeen>,
-    lacks: Lacks,
+    polls: u32,
+    diverted: Vec<DivertedRoute>,
+    missing: MissingConfig,
     /// Since when each prefix is led astray.
     since: BTreeMap<IpNetwork, Instant>,
     rules: Vec<Rule>,
     uplink: Option<Uplink>,
-    gateways: Gateways,
-    store: Asking,
+    gateways: GatewayMonitor,
+    store: StateQuery,
 }
 
 /// Looks; `woken` says that an event asked for it.
-pub(super) async fn look<N: ReconcileOps>(
+pub(super) async fn poll<N: ReconcileOps>(
     host: &Host<N>,
     wanted: &BTreeMap<String, String>,
-    memory: &mut Memory,
+    previous: &mut PollState,
     woken: bool,
-) -> Result<Seen, NodeOpsError> {
+) -> Result<HostState, NodeOpsError> {
     let spec = host.engine.spec();
     let kernel = &host.kernel;
-    let mut seen = Seen::default();
+    let mut observed = HostState::default();
 
-    let names: Vec<String> = wanted.keys().cloned().chain(depends_on()).collect();
+    let names: Vec<String> = wanted.keys().cloned().chain(sysctls_to_read()).collect();
     let keys = names.iter().map(|k| SysctlKey::new(k));
     let values = kernel.sysctls(keys.collect::<Result<_, _>>()?).await?;
-    seen.sysctls = names
+    observed.sysctls = names
         .into_iter()
         .zip(values)
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
 
     if forwards(&spec) {
-        seen.chains = memory.netfilter.read(host).await?;
+        observed.chains = previous.netfilter.read(host).await?;
     }
     // What leads astray is looked at until it does not.
-    let wrong =
-        !memory.astray.is_empty() || memory.lacks != Lacks::default() || memory.gateways.in_doubt();
-    if woken || wrong || memory.looks.is_multiple_of(WAYS_EVERY) {
+    let wrong = !previous.diverted.is_empty()
+        || previous.missing != MissingConfig::default()
+        || previous.gateways.any_unanswered();
+    if woken || wrong || previous.polls.is_multiple_of(ROUTES_EVERY) {
         let uplink = kernel.link(&spec.uplink).await?;
-        memory.uplink = uplink.as_ref().map(Uplink::of);
-        gateways(host, &spec, uplink.as_ref(), &mut memory.gateways).await?;
-        memory.astray = match host.engine.ports() {
-            Ok(_) => astray(host, &spec).await?,
+        previous.uplink = uplink.as_ref().map(Uplink::of);
+        gateways(host, &spec, uplink.as_ref(), &mut previous.gateways).await?;
+        previous.diverted = match host.engine.ports() {
+            Ok(_) => diverted(host, &spec).await?,
             Err(_) => Vec::new(),
         };
-        memory.lacks = lacks(kernel, &spec).await?;
-        memory.rules = match memory.astray.is_empty() {
+        previous.missing = missing(kernel, &spec).await?;
+        previous.rules = match previous.diverted.is_empty() {
             true => Vec::new(),
             false => kernel.rules().await?,
         };
     }
-    memory.looks = memory.looks.wrapping_add(1);
-    seen.uplink.clone_from(&memory.uplink);
+    previous.polls = previous.polls.wrapping_add(1);
+    observed.uplink.clone_from(&previous.uplink);
     let now = Instant::now();
-    let since = |path: &PathSeen| memory.since.get(&path.prefix).copied().unwrap_or(now);
-    memory.since = memory.astray.iter().map(|p| (p.prefix, since(p))).collect();
-    let lasts = |path: &&PathSeen| now >= memory.since[&path.prefix] + REPAIR;
-    seen.astray = memory.astray.iter().filter(lasts).cloned().collect();
-    seen.rules.clone_from(&memory.rules);
-    seen.lacks.clone_from(&memory.lacks);
-    seen.silent = memory.gateways.silent(now);
+    let since = |path: &DivertedRoute| previous.since.get(&path.prefix).copied().unwrap_or(now);
+    previous.since = previous
+        .diverted
+        .iter()
+        .map(|p| (p.prefix, since(p)))
+        .collect();
+    let lasts = |path: &&DivertedRoute| now >= previous.since[&path.prefix] + REPAIR_GRACE;
+    observed.diverted = previous.diverted.iter().filter(lasts).cloned().collect();
+    observed.rules.clone_from(&previous.rules);
+    observed.missing.clone_from(&previous.missing);
+    observed.silent = previous.gateways.silent(now);
     let store = host.store.clone();
-    let state = memory.store.state(move || store.state()).await;
-    seen.store = host.store.problem(&state);
-    Ok(seen)
+    let state = previous.store.state(move || store.state()).await;
+    observed.store = host.store.problem(&state);
+    Ok(observed)
 }
 
 /// Asks for the host's gateways where the host lives: on the uplink, or on its port of the bridge.
@@ -175,7 +180,7 @@ async fn gateways<N: ReconcileOps>(
     host: &Host<N>,
     spec: &NodeSpec,
     uplink: Option<&Link>,
-    gateways: &mut Gateways,
+    gateways: &mut GatewayMonitor,
 ) -> Result<(), NodeOpsError> {
     let carrier = uplink.filter(|link| Uplink::of(link).carrier);
     let port = match (spec.mode, IfName::new(HOST_PORT)) {
@@ -231,45 +236,45 @@ impl Netfilter {
 }
 
 /// Addresses of nobody (RFC 5737, RFC 3849): only a default route leads there.
-const BEYOND: [IpAddr; 2] = [
+const DOCUMENTATION_ADDRESSES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
 /// What is the host's own and is not there. In mode `vlan` netd gives it itself.
-async fn lacks(kernel: &Kernel, spec: &NodeSpec) -> Result<Lacks, NodeOpsError> {
-    let mut lacks = Lacks::default();
+async fn missing(kernel: &Kernel, spec: &NodeSpec) -> Result<MissingConfig, NodeOpsError> {
+    let mut missing = MissingConfig::default();
     if spec.mode != Mode::Routed {
-        return Ok(lacks);
+        return Ok(missing);
     }
     for address in &spec.host_addresses {
         match kernel.route_to(address.ip(), None, None).await? {
             RouteLookup::Found(route) if route.kind == RouteKind::Local => {}
-            _ => lacks.addresses.push(*address),
+            _ => missing.addresses.push(*address),
         }
     }
     let has_range = |ipv6: bool| {
         let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
         ranges.any(|r| r.prefix.is_ipv6() == ipv6)
     };
-    for beyond in BEYOND {
+    for beyond in DOCUMENTATION_ADDRESSES {
         let same = |g: &&IpAddr| g.is_ipv6() == beyond.is_ipv6();
         let gateway = spec.host_gateways.iter().find(same);
         let Some(gateway) = gateway.filter(|g| has_range(g.is_ipv6())) else {
             continue;
         };
         if let RouteLookup::Refused { .. } = kernel.route_to(beyond, None, None).await? {
-            lacks.defaults.push(*gateway);
+            missing.defaults.push(*gateway);
         }
     }
-    Ok(lacks)
+    Ok(missing)
 }
 
 /// The ways that the plan wants, and where they lead if elsewhere.
-async fn astray<N: ReconcileOps>(
+async fn diverted<N: ReconcileOps>(
     host: &Host<N>,
     spec: &NodeSpec,
-) -> Result<Vec<PathSeen>, NodeOpsError> {
+) -> Result<Vec<DivertedRoute>, NodeOpsError> {
     let Ok(host_port) = IfName::new(HOST_PORT) else {
         return Ok(Vec::new());
     };
@@ -283,7 +288,7 @@ async fn astray<N: ReconcileOps>(
         let to = peer.prefix.iter().nth(1);
         (to, peer.prefix, &spec.uplink)
     });
-    let mut astray = Vec::new();
+    let mut diverted = Vec::new();
     for (to, prefix, wanted) in ranges.chain(peers) {
         let Some(to) = to else { continue };
         let found = match host.kernel.route_to(to, None, None).await? {
@@ -301,12 +306,12 @@ async fn astray<N: ReconcileOps>(
             }
             RouteLookup::Found(route) => format!("{:?}", route.kind).to_lowercase(),
         };
-        astray.push(PathSeen {
+        diverted.push(DivertedRoute {
             to,
             prefix,
             wanted: wanted.to_string(),
             found,
         });
     }
-    Ok(astray)
+    Ok(diverted)
 }

@@ -15,7 +15,7 @@ const ROUTER: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0xfe]);
 
 /// One end of the packet, if it is of this node.
 #[derive(Debug, Clone)]
-pub(super) enum Here {
+pub(super) enum LocalEnd {
     /// The host has the address.
     Host,
     /// A container has it.
@@ -23,25 +23,25 @@ pub(super) enum Here {
 }
 
 /// Who has an address on this node.
-pub(super) fn here(
+pub(super) fn local_end(
     spec: &NodeSpec,
     attachments: &[AttachmentView],
     address: IpAddr,
-) -> Option<Here> {
+) -> Option<LocalEnd> {
     let own = spec.host_addresses.iter().any(|a| a.ip() == address);
     let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     let gateway = spec.mode == Mode::Routed && ranges.any(|r| r.gateway == address);
     if own || gateway {
-        return Some(Here::Host);
+        return Some(LocalEnd::Host);
     }
     let has = |a: &&AttachmentView| a.addresses.iter().any(|x| x.ip() == address);
     let found = attachments.iter().find(has)?;
-    Some(Here::Container(Box::new(found.clone())))
+    Some(LocalEnd::Container(Box::new(found.clone())))
 }
 
 /// A packet to send through the flows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AskFlows {
+pub(super) struct FlowQuery {
     /// Where it comes in.
     pub(super) from: Side,
     /// The tag that it comes with.
@@ -52,28 +52,28 @@ pub(super) struct AskFlows {
 
 /// All that is to be asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Questions {
+pub(super) struct Queries {
     /// Look-ups in the kernel's routes, by whose packet it is.
     pub(super) routes: Vec<Side>,
-    pub(super) flows: Vec<AskFlows>,
+    pub(super) flows: Vec<FlowQuery>,
 }
 
 /// What to ask about a packet between these ends.
-pub(super) fn questions(
+pub(super) fn queries(
     spec: &NodeSpec,
     actual: &Actual,
     ports: Option<&NodePorts>,
     packet: Packet,
-    (src, dst): (Option<&Here>, Option<&Here>),
-) -> Questions {
-    let mut asked = Questions::default();
+    (src, dst): (Option<&LocalEnd>, Option<&LocalEnd>),
+) -> Queries {
+    let mut asked = Queries::default();
     let routed = spec.mode == Mode::Routed;
     let from_host = || {
         let ports = ports.ok_or_else(|| "the host's port has no number".to_owned())?;
         Ok(text(packet, ports.host, None, ports.mac))
     };
     match src {
-        Some(Here::Container(c)) => {
+        Some(LocalEnd::Container(c)) => {
             if routed {
                 asked.routes.push(Side::Container);
             }
@@ -85,7 +85,7 @@ pub(super) fn questions(
             let text = number.and_then(|n| Ok(text(packet, n, None, mac?)));
             asked.flows(Side::Container, None, text);
         }
-        Some(Here::Host) => {
+        Some(LocalEnd::Host) => {
             asked.routes.push(Side::Host);
             if !routed || dst.is_some() {
                 asked.flows(Side::Host, None, from_host());
@@ -106,7 +106,7 @@ pub(super) fn questions(
                 asked.routes.push(Side::Uplink);
             }
             let known = asked.flows.iter().any(|f| f.from == Side::Host);
-            if matches!(end, Here::Container(_)) && !known {
+            if matches!(end, LocalEnd::Container(_)) && !known {
                 asked.flows(Side::Host, None, from_host());
             }
         }
@@ -115,21 +115,21 @@ pub(super) fn questions(
     asked
 }
 
-impl Questions {
+impl Queries {
     fn flows(&mut self, from: Side, vlan: Option<VlanId>, packet: Result<String, String>) {
-        self.flows.push(AskFlows { from, vlan, packet });
+        self.flows.push(FlowQuery { from, vlan, packet });
     }
 }
 
 /// The VLAN in which a packet comes to an end.
-fn vlan_of(spec: &NodeSpec, end: Option<&Here>) -> Option<VlanId> {
+fn vlan_of(spec: &NodeSpec, end: Option<&LocalEnd>) -> Option<VlanId> {
     match (end?, spec.mode) {
-        (Here::Container(c), _) => {
+        (LocalEnd::Container(c), _) => {
             let mut networks = spec.networks.iter();
             networks.find(|n| n.name == c.plan_network)?.vlan
         }
-        (Here::Host, Mode::Vlan { host_vlan }) => host_vlan,
-        (Here::Host, Mode::Routed) => None,
+        (LocalEnd::Host, Mode::Vlan { host_vlan }) => host_vlan,
+        (LocalEnd::Host, Mode::Routed) => None,
     }
 }
 
