@@ -1,6 +1,6 @@
-//! What the bridge's datapath can do, read anew with each connection to the switch: a restart may
-//! be an upgrade. Of the features that datapaths differ in netd's flows depend on conntrack's
-//! zones alone; people and tools read all of them in `/v1/node`.
+//! The features of the bridge's datapath, read after each connection to the switch, because a
+//! restart may be an upgrade. Of them netd's flows depend only on conntrack zones; `/v1/node` shows
+//! all.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,19 +17,19 @@ use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
 use crate::problems::Problem;
 
-/// When a switch that did not answer is asked again.
+/// Pause before a switch that did not answer is queried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Open vSwitch's name of what [`Features::timeouts`] tells.
+/// Open vSwitch's name of the feature that [`Features::timeouts`] returns.
 const TIMEOUTS: &str = "Conntrack timeout policy";
-/// The name on the board of problems.
+/// Source name of these problems on the board.
 const SOURCE: &str = "features";
 
-/// What was read last. Clones share it.
+/// The features that were read last. Clones share them.
 #[derive(Clone, Default)]
 pub struct Features(Arc<Mutex<Option<DatapathView>>>);
 
-/// Where to ask.
+/// How to query the switch.
 pub(crate) struct FeatureQuery {
     /// Where the sockets of `ovs-vswitchd` are.
     pub(crate) rundir: PathBuf,
@@ -39,7 +39,7 @@ pub(crate) struct FeatureQuery {
 }
 
 impl Features {
-    /// `None` until a switch has answered.
+    /// All features; `None` until a switch has answered.
     pub fn get(&self) -> Option<DatapathView> {
         self.0
             .lock()
@@ -47,31 +47,31 @@ impl Features {
             .clone()
     }
 
-    /// Whether connections of one conntrack zone are not known in another, if that is known yet.
-    /// Only the kernel tells of it, where it was built without (CONFIG_NF_CONNTRACK_ZONES).
+    /// Whether the datapath separates conntrack zones; `None` until a switch has answered. Only a
+    /// kernel that was built without them (CONFIG_NF_CONNTRACK_ZONES) reports `No`.
     pub fn zones(&self) -> Option<bool> {
         let view = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let features = &view.as_ref()?.features;
         Some(features.get("CT zone").is_none_or(|has| has != "No"))
     }
 
-    /// Whether the datapath keeps connections of a conntrack zone as long as it is told, if that is
-    /// known yet. Open vSwitch tries it at its start; before 2.13 it could not.
+    /// Whether the datapath supports time-outs for each conntrack zone; `None` until a switch has
+    /// answered. Open vSwitch probes for it at its start, from 2.13 on.
     pub fn timeouts(&self) -> Option<bool> {
         let view = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let features = &view.as_ref()?.features;
         Some(features.get(TIMEOUTS).is_some_and(|has| has != "No"))
     }
 
-    /// Whether it is another than before.
+    /// Stores the features; returns whether they changed.
     fn set(&self, view: DatapathView) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.replace(view.clone()) != Some(view)
     }
 
-    /// Reads them whenever the switch is connected anew, until it is dropped, has the node reconciled
-    /// when they have changed, and names what it lacks for that. While the switch is away, what was
-    /// read last stands. Cancel safe.
+    /// Reads the features after each connection to the switch. Requests a reconcile when they have
+    /// changed, and posts the problems of missing ones. While the switch is away, the last ones
+    /// stay. Runs until it is dropped; cancel safe.
     pub(crate) async fn follow(
         self,
         node: DaemonNode,
@@ -97,7 +97,7 @@ impl Features {
             }
             let changed = state.changed();
             let changed = match missed {
-                // A switch that is busy with its start answers later.
+                // A switch that is still starting answers later.
                 true => tokio::time::timeout(RETRY_INTERVAL, changed)
                     .await
                     .unwrap_or(Ok(())),
@@ -110,7 +110,7 @@ impl Features {
     }
 }
 
-/// Services that cannot work.
+/// The problem of a datapath without conntrack zones, on a node with services.
 fn no_zones(spec: &NodeSpec, zones: Option<bool>) -> Option<Problem> {
     (!spec.service_prefixes.is_empty() && zones == Some(false)).then(|| {
         let text = "this kernel is built without conntrack zones (CONFIG_NF_CONNTRACK_ZONES): answers \
@@ -120,7 +120,7 @@ fn no_zones(spec: &NodeSpec, zones: Option<bool>) -> Option<Problem> {
     })
 }
 
-/// Connections that nobody answers and that stay.
+/// The problem of a datapath without time-outs, on a node with services.
 fn no_timeouts(spec: &NodeSpec, zones: Option<bool>, timeouts: Option<bool>) -> Option<Problem> {
     let needed = !spec.service_prefixes.is_empty() && zones == Some(true);
     (needed && timeouts == Some(false)).then(|| {
@@ -139,7 +139,7 @@ impl FeatureQuery {
                 kind: self.kind.to_owned(),
                 features,
             }),
-            // A switch that does not know the command is an old one, on a kernel of its time.
+            // An old Open vSwitch does not know the command.
             Err(AppctlError::Refused { .. }) => Some(DatapathView {
                 kind: self.kind.to_owned(),
                 features: BTreeMap::new(),

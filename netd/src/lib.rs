@@ -1,5 +1,5 @@
-//! The node daemon: owns the bridge, the ports, the flows, the routes and the addresses of one
-//! node; serves CNI; keeps everything as the plan and the store say.
+//! The node daemon: manages the bridge, the ports, the flows, the routes and the addresses of one
+//! node; serves CNI; keeps all of it as the plan and the store declare.
 //!
 //! ```text
 //!  flatnet, curl ─▶ [server] ─▶ [attach] engine ──▶ [node_ops] trait ◀── [real] kernel, OVSDB,

@@ -1,4 +1,4 @@
-//! Prometheus metrics, with the field's names.
+//! The Prometheus metrics of netd.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -16,12 +16,12 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::flows::{DropReason, Limit};
 use crate::reconcile::Report;
 
-/// The label of a CNI command and how it ended: the CNI error code, 0 for success.
+/// Labels of a CNI call: the command and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
     /// `add`, `del`, `check`, `gc`, `status`.
     pub command: &'static str,
-    /// CNI's error code.
+    /// The CNI error code, 0 for success.
     pub code: u32,
 }
 
@@ -44,7 +44,7 @@ pub struct OpLabel {
 pub struct RangeLabels {
     /// The plan's network.
     pub network: String,
-    /// The range as text: each has a series of its own.
+    /// The range in text form.
     pub range: String,
 }
 
@@ -76,7 +76,7 @@ pub struct LimitLabel {
     pub limit: &'static str,
 }
 
-/// A gauge of every range.
+/// A gauge with a series for each range.
 pub type RangeGauge = Family<RangeLabels, Gauge<f64, AtomicU64>>;
 
 /// All metrics of netd.
@@ -88,29 +88,29 @@ pub struct Metrics {
     pub capacity: RangeGauge,
     /// Addresses in use.
     pub used: RangeGauge,
-    /// Addresses at rest after their release.
+    /// Addresses in quarantine.
     pub resting: RangeGauge,
     /// Attachments.
     pub attachments: Gauge<i64, AtomicI64>,
-    /// Reconnects to Open vSwitch.
+    /// Reconnections to Open vSwitch.
     pub reconnects: Family<PeerLabel, Gauge<i64, AtomicI64>>,
     ops: Family<OpLabel, Counter>,
     failures: Counter,
     problems: Gauge<i64, AtomicI64>,
     problem: Family<ProblemLabel, Gauge<i64, AtomicI64>>,
-    /// Which plan was accepted.
+    /// The metrics of the accepted plan.
     pub plan: PlanMetrics,
     drops: Family<DropLabel, Counter>,
     metered: Family<LimitLabel, Counter>,
-    /// The meters, by number.
+    /// The last readings of the meters, by number.
     metered_seen: Mutex<Readings<u32>>,
-    /// The drop flows, by cookie and reason.
+    /// The last readings of the drop flows, by cookie and reason.
     seen: Mutex<Readings<(u64, DropReason)>>,
-    /// The codes of problems so far.
+    /// The problem codes that have occurred so far.
     codes: Mutex<BTreeSet<&'static str>>,
 }
 
-/// 0.5 ms to 8 s.
+/// Buckets from 0.5 ms to 8 s.
 fn latency() -> Histogram {
     Histogram::new([
         0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -220,7 +220,7 @@ impl Metrics {
         for limit in Limit::ALL {
             self.over(limit);
         }
-        // Every reason is shown from the beginning, with 0.
+        // Every reason has a series from the start, with the value 0.
         for reason in DropReason::ALL {
             self.dropped(reason);
         }
@@ -236,7 +236,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Counts what a reconcile did, asked for or not.
+    /// Counts the ops and failures of a reconcile.
     pub fn reconciled(&self, report: &Report) {
         for op in &report.kinds {
             self.ops.get_or_create(&OpLabel { op }).inc();
@@ -244,7 +244,7 @@ impl Metrics {
         self.failures.inc_by(report.failures);
     }
 
-    /// Takes the number of problems of each code. A code that was seen once stays, with 0.
+    /// Sets the number of problems of each code. The series of a code stays, with the value 0.
     pub fn problems(&self, counts: &BTreeMap<&'static str, i64>) {
         self.problems.set(counts.values().sum());
         let mut seen = locked(&self.codes);
@@ -256,7 +256,7 @@ impl Metrics {
         }
     }
 
-    /// Takes the readings of the drop flows: cookie, reason, packets.
+    /// Adds the readings of the drop flows: cookie, reason, packets.
     pub fn drops(&self, readings: impl IntoIterator<Item = (u64, DropReason, u64)>) {
         let mut now = BTreeMap::new();
         for (cookie, reason, packets) in readings {
@@ -267,7 +267,7 @@ impl Metrics {
         }
     }
 
-    /// Takes the readings of the meters: number, packets dropped.
+    /// Adds the readings of the meters: number, packets dropped.
     pub fn metered(&self, readings: impl IntoIterator<Item = (u32, u64)>) {
         let now = readings.into_iter().collect();
         for (id, packets) in locked(&self.metered_seen).grown(now) {
@@ -302,7 +302,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The last reading of counters that the switch keeps and begins anew.
+/// The last reading of counters that the switch may reset.
 #[derive(Debug)]
 pub(crate) struct Readings<K>(BTreeMap<K, u64>);
 
@@ -313,8 +313,8 @@ impl<K> Default for Readings<K> {
 }
 
 impl<K: Copy + Ord> Readings<K> {
-    /// By how much each has grown since the last reading. One that is less than it was was made anew
-    /// and counts from zero.
+    /// The increase of each counter since the last reading. A counter that is less than before was
+    /// reset and counts from zero.
     pub(crate) fn grown(&mut self, now: BTreeMap<K, u64>) -> BTreeMap<K, u64> {
         let more = |(key, count): (&K, &u64)| {
             let before = self.0.get(key).copied().unwrap_or(0);

@@ -1,5 +1,4 @@
-//! A node in memory, for tests: what the kernel and the switch would hold, and the faults
-//! that the real ones cannot be told to make.
+//! A node in memory, for tests: the state of the kernel and of the switch, with injected faults.
 
 mod node;
 
@@ -20,14 +19,14 @@ use crate::reconcile::{
     UnmanagedRoute, ZoneTimeouts,
 };
 
-/// When a step goes wrong.
+/// How a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It fails and did nothing.
+    /// It fails without an effect.
     Before,
-    /// It did its work, and fails all the same: a time-out.
+    /// It has its effect and returns an error, like a time-out.
     After,
-    /// It did its work and never returns: the process died there.
+    /// It has its effect and never returns, as if the process had died there.
     Crash,
 }
 
@@ -42,20 +41,20 @@ pub(crate) struct State {
     pub(crate) switch: SwitchActual,
     /// Conntrack zones with time-outs.
     pub(crate) zones: BTreeMap<u16, ZoneTimeouts>,
-    /// The datapath has no time-outs by zone.
+    /// The datapath does not support time-outs for conntrack zones.
     pub(crate) without_timeouts: bool,
     pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
-    /// Packets that were sent to tell the neighbours.
+    /// The announcements that were sent.
     pub(crate) announced: Vec<PacketOut>,
-    /// In so many looks the switch has not said yet which numbers ports have.
+    /// How many further observations contain no port numbers.
     pub(crate) observations_without_numbers: usize,
-    /// In so many looks one more container has gone that left a flow.
+    /// How many further observations each contain a leftover flow of a departed container.
     pub(crate) departing: u16,
-    /// Interfaces that bonds of Open vSwitch, or other bridges, have.
+    /// Interfaces that are in a bond of Open vSwitch's or in another bridge.
     pub(crate) elsewhere: BTreeMap<String, InterfaceLocation>,
-    /// OpenFlow numbers that ports of somebody else have.
+    /// OpenFlow numbers that other ports have.
     pub(crate) taken_numbers: BTreeSet<u32>,
-    /// Those that netd made, as the kernel keeps it.
+    /// The addresses that bear netd's protocol number.
     pub(crate) marked: BTreeSet<(String, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
     pub(crate) unmanaged_routes: BTreeSet<UnmanagedRoute>,
@@ -65,10 +64,10 @@ pub(crate) struct State {
     /// The namespaces in which a process runs.
     pub(crate) with_process: BTreeSet<String>,
     pub(crate) calls: Vec<&'static str>,
-    /// The k-th call from now goes wrong, and with `every`, all after it too.
+    /// The index of the call that fails, counted from the last reset of `calls`, and how.
     pub(crate) fault: Option<(usize, Fault)>,
     pub(crate) broken: bool,
-    /// The op, as it is printed, that the node refuses.
+    /// The op, in its text form, that fails.
     pub(crate) refused: Option<String>,
 }
 
@@ -94,21 +93,21 @@ impl ModelNode {
         self.0.lock().expect("no test holds it while it panics")
     }
 
-    /// The `k`-th call from now (0 is the next) goes wrong.
+    /// Makes the `k`-th call from now fail; 0 is the next one.
     pub(crate) fn fail_at(&self, k: usize, fault: Fault) {
         let mut state = self.state();
         state.calls.clear();
         state.fault = Some((k, fault));
     }
 
-    /// From now on, every call fails.
+    /// Makes every call fail from now on, or none.
     pub(crate) fn break_all(&self, broken: bool) {
         let mut state = self.state();
         state.fault = None;
         state.broken = broken;
     }
 
-    /// A NIC, as a host has it before netd comes.
+    /// Adds a NIC that no bridge has yet.
     pub(crate) fn with_nic(self, name: &str) -> Self {
         self.state().links.insert(
             name.to_owned(),
@@ -175,7 +174,8 @@ impl ModelNode {
         })
     }
 
-    /// Open vSwitch starts anew with its userspace datapath: no flows, no internal devices.
+    /// Simulates a restart of Open vSwitch with its userspace datapath: no flows, new internal
+    /// devices.
     pub(crate) fn restart_switch(&self) {
         let mut state = self.state();
         state.flows.clear();
@@ -249,8 +249,7 @@ impl State {
         self.ports.insert(row.name.clone(), port);
     }
 
-    /// As Open vSwitch does it: where a controller came or went, or the fail mode changed, all
-    /// flows are thrown away.
+    /// As Open vSwitch does it: a change of the controllers or of the fail mode deletes all flows.
     fn set_bridge(&mut self, bridge: BridgeRow) {
         let flushed = |b: &BridgeRow| {
             (
@@ -264,7 +263,7 @@ impl State {
         self.bridge = Some(bridge);
     }
 
-    /// Takes the time-outs of zones away, but for those that are somebody else's.
+    /// Removes the time-outs of zones, except unmanaged ones.
     fn take_zones(&mut self, gone: impl IntoIterator<Item = u16>) {
         for zone in gone {
             if self.zones.get(&zone) != Some(&ZoneTimeouts::Unmanaged) {
@@ -273,8 +272,8 @@ impl State {
         }
     }
 
-    /// As Open vSwitch chooses: the number that is asked for where it is free, also for a port
-    /// that has another one; else the port keeps its own, or gets the lowest that is free.
+    /// As Open vSwitch chooses: the requested number if it is free, also for a port that has
+    /// another one; else the port keeps its own, or gets the lowest free one.
     fn number_for(&self, row: &PortRow) -> u32 {
         let others = |number: u32| {
             self.taken_numbers.contains(&number)
@@ -361,7 +360,7 @@ impl NodeOps for ModelNode {
                     ..LinkActual::default()
                 },
             );
-            // A switch that has the port already opens its link now.
+            // A switch that has the port already opens the new link.
             let waiting = state.ports.get(link.host_name.as_str());
             if let Some(row) = waiting
                 .filter(|p| p.ofport.is_none())
@@ -402,7 +401,7 @@ impl NodeOps for ModelNode {
             state.put_port(row);
             let zone = zone.filter(|_| !state.without_timeouts);
             state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Current)));
-            // The switch sees a port before its link, as long as the link comes soon.
+            // A port may be added before its link, as ADD does.
             Ok(state.ports[&row.name]
                 .ofport
                 .unwrap_or_else(|| state.number_for(row)))

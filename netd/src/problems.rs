@@ -1,5 +1,4 @@
-//! What is wrong on this node: one board, on which each part of netd that looks at something
-//! posts the problems that it sees.
+//! The problems of this node: a board on which each part of netd posts the problems that it finds.
 //!
 //! ```text
 //!   reconcile ──┐
@@ -7,7 +6,7 @@
 //!   host, … ────┘
 //! ```
 //!
-//! A source posts its whole list each time; what it does not post any more is over.
+//! A source posts its whole list each time; a problem that it does not post again is over.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,26 +18,26 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::attach::engine::Clock;
 
-/// Something that is wrong and that netd cannot repair by itself, or not at once.
+/// Something wrong that netd cannot repair, or not at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// A stable name in kebab-case; docs/operations.md lists them.
+    /// Stable code in kebab-case; docs/operations.md lists them.
     pub code: &'static str,
-    /// What is wrong, on what, and what was seen.
+    /// What is wrong, on what, and what was observed.
     pub text: String,
-    /// The command that repairs it.
+    /// The shell command that repairs it.
     pub repair: Option<String>,
-    /// What it means for the node.
+    /// The effect on the node's readiness.
     pub effect: Effect,
 }
 
-/// What a problem means for the node.
+/// The effect of a problem on the node's readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Packets of containers do not pass, or what isolates them is not in force: `/readyz` is
-    /// false until it is over.
+    /// `/readyz` fails while it exists: containers' packets do not pass, or their isolation is not
+    /// in force.
     NotReady,
-    /// It is named; the node stays ready.
+    /// It is reported; the node stays ready.
     Named,
 }
 
@@ -53,7 +52,7 @@ impl Problem {
         }
     }
 
-    /// A problem beside which the node is ready.
+    /// A problem that leaves the node ready.
     pub fn named(code: &'static str, text: impl Into<String>) -> Self {
         Self {
             effect: Effect::Named,
@@ -80,14 +79,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// As text: what reads a dry run's problems expects strings.
+/// Serialized as text: readers of a dry run expect strings.
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// A problem on the board.
+/// A problem, and when it was first posted.
 struct Posted {
     problem: Problem,
     since: Timestamp,
@@ -113,8 +112,8 @@ impl Board {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what `source` posted before. A problem that it goes on posting keeps its time,
-    /// also when its text changes, as long as no other of its code is posted.
+    /// Replaces the problems of `source`. A problem that is posted again keeps its first time, also
+    /// with another text, if it is the source's only one of its code.
     pub fn post(&self, source: &'static str, problems: Vec<Problem>) {
         let now = (self.clock)();
         let mut board = self.posted();
@@ -165,7 +164,7 @@ impl Board {
         all
     }
 
-    /// Why the node is not ready; `None` if nothing on the board says so.
+    /// The texts of the problems that make the node not ready; `None` if there are none.
     pub fn blocks_ready(&self) -> Option<String> {
         let board = self.posted();
         let blocking: Vec<String> = board

@@ -1,11 +1,12 @@
-//! The DELs that were answered while netd was away.
+//! Replays the DELs that the plugin answered while netd was away.
 //!
 //! ```text
 //!   spool ─page by page▶ each entry: meant for what is attached? detach ─▶ removed
 //!     └─ what is no entry: moved aside ─▶ the log, once ─▶ problem `spool-bad` until somebody looks
 //! ```
 //!
-//! Reading the spool may block (a disk, another process's lock): it is done on a thread of its own.
+//! Reading the spool may block (on the disk, on another process's lock), so it runs on a blocking
+//! thread.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,31 +20,31 @@ use crate::attach::{AttachError, Engine};
 use crate::node_ops::NodeOps;
 use crate::problems::Problem;
 
-/// How often the spool is looked at: a plugin may have found netd away a moment before it
-/// was back.
+/// Interval between two reads of the spool: a plugin may have found netd away just before its
+/// start.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long netd waits for the spool's lock: its start waits with it.
+/// How long netd, and its start, waits for the spool's lock.
 pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// So many failures of one look are told one by one, and so many files that stay where they are
-/// are remembered as told.
+/// How many failures of one pass are logged one by one, and how many bad files that stay in place
+/// are remembered as logged.
 const LOGGED_MAX: usize = 20;
 
-/// The longest reason that is logged, in characters: it may quote what is in the file.
+/// The longest logged reason, in characters: it may quote the file's content.
 const REASON_MAX: usize = 200;
 
-/// Does what waits in the spool.
+/// Executes the DELs of the spool.
 pub(crate) struct Replayer<N: NodeOps> {
     engine: Engine<N>,
     spool: Spool,
-    /// Bad files that were told of and could not be moved aside.
+    /// Bad files that were logged and could not be moved aside.
     stuck: BTreeSet<PathBuf>,
-    /// What is wrong with the spool as a whole, if that was told.
+    /// The last logged error of reading the spool.
     spool_error: Option<String>,
 }
 
-/// What a look at the spool has found, beside entries.
+/// Counts of one pass over the spool.
 #[derive(Default)]
 struct Pass {
     aside: usize,
@@ -61,8 +62,8 @@ impl<N: NodeOps> Replayer<N> {
         }
     }
 
-    /// Looks at the spool now and then, for ever. Cancel safe: an entry is removed after it was
-    /// done, and done again where it was not removed.
+    /// Replays every [`POLL_INTERVAL`], for ever. Cancel safe: an entry is removed after its DEL,
+    /// and repeating a DEL is harmless.
     pub(crate) async fn follow(mut self) {
         loop {
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -70,7 +71,7 @@ impl<N: NodeOps> Replayer<N> {
         }
     }
 
-    /// Does all that waits, a page at a time.
+    /// Executes all DELs of the spool, a page at a time.
     pub(crate) async fn replay(&mut self) {
         let mut pass = Pass::default();
         let mut after = None;
@@ -104,7 +105,7 @@ impl<N: NodeOps> Replayer<N> {
     async fn read_page(&self, after: Option<std::ffi::OsString>) -> Result<Listing, SpoolError> {
         let spool = self.spool.clone();
         let read = tokio::task::spawn_blocking(move || spool.read_after(after.as_deref())).await;
-        // A panic is a fault of ours; the next look may do better.
+        // The task panicked, which is a bug; the next pass tries again.
         read.unwrap_or_else(|_| Ok(Listing::default()))
     }
 
@@ -139,7 +140,7 @@ impl<N: NodeOps> Replayer<N> {
     }
 
     async fn detach(&self, entry: &Entry) -> Result<bool, AttachError> {
-        // One that is gone already, or was made after that DEL, is left alone.
+        // An attachment that was made after that DEL is left alone.
         let applies = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
         let done = self.engine.del_if(&entry.del.request.key, applies).await?;
         Ok(done.existed)

@@ -1,4 +1,4 @@
-//! Starting, running and stopping the daemon.
+//! Starts, runs and stops the daemon.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,13 +39,12 @@ use crate::watch;
 
 /// The store's file in the state directory.
 const STORE_FILE: &str = "netd.redb";
-/// Events that come together are one cause.
+/// How long events are collected before a reconcile: those that come together have one cause.
 const DEBOUNCE: Duration = Duration::from_millis(5);
-/// How long a stop waits for requests that run.
+/// How long a stop waits for running requests.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The whole program: reads the command line and does what it says. What goes wrong is
-/// printed to standard error, with what was being done.
+/// The program: executes the command line. Prints errors to standard error.
 pub fn main() -> ExitCode {
     match run_command(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,7 +66,7 @@ fn run_command(cli: Cli) -> Result<()> {
         Command::Uplink(command) => crate::uplink::run(command),
         Command::Run(args) => {
             flatnet_daemon::log::to_stderr(args.log_format);
-            // Two workers: the work is short and mostly waiting, and memory goes with threads.
+            // Two workers: the work is short and mostly waits, and each thread costs memory.
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
@@ -78,10 +77,10 @@ fn run_command(cli: Cli) -> Result<()> {
     }
 }
 
-/// The ranges of a node, as the allocator wants them.
+/// Converts the ranges of a node for the allocator.
 ///
 /// # Errors
-/// Where a range leaves nothing to give out, or two overlap.
+/// A range has no address for containers, or two overlap.
 pub fn networks(networks: &[NodeNetwork]) -> Result<Networks> {
     let ranges = networks
         .iter()
@@ -217,7 +216,7 @@ async fn run(args: RunArgs) -> Result<()> {
         Arc::clone(&dirty),
     ));
     watch::spawn(&engine, &mut tasks);
-    // What nobody rings but here, once.
+    // With `--no-events` the reconciler gets a `Notify` that is only notified here, once.
     let woken = match args.no_events {
         true => Arc::new(Notify::new()),
         false => Arc::clone(&dirty),
@@ -302,8 +301,8 @@ async fn run(args: RunArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whether a move of the uplink is unfinished. One whose journal cannot be read may be: that is
-/// named, for it holds up every repair.
+/// Whether a move of the uplink is unfinished. `true` if its journal cannot be read, which is a
+/// problem, because it blocks every repair.
 fn has_unfinished_move(state: &Path, board: &Board) -> bool {
     let found = flatnet_uplink::unfinished(state);
     let unreadable = found.as_ref().err().map(|e| {
@@ -319,8 +318,7 @@ fn has_unfinished_move(state: &Path, board: &Board) -> bool {
     found.unwrap_or(true)
 }
 
-/// Reconciles whenever something says so, and every `resync`; again soon where something was
-/// left over.
+/// Reconciles when `dirty` is notified, and every `resync`; again soon if something is left to do.
 async fn reconcile_loop(
     reconciler: Arc<Reconciler<DaemonNode>>,
     metrics: Arc<Metrics>,
@@ -328,15 +326,15 @@ async fn reconcile_loop(
     resync: Duration,
     state: PathBuf,
 ) {
-    /// Between two looks at a move of the uplink that is under way: it and a reconcile would
-    /// change the same things.
+    /// Interval between checks of an unfinished move of the uplink: a reconcile would change the
+    /// same things.
     const MOVE_POLL: Duration = Duration::from_millis(200);
     const FIRST_RETRY: Duration = Duration::from_millis(50);
     const LAST_RETRY: Duration = Duration::from_secs(2);
     let mut retry = FIRST_RETRY;
     let mut pause = resync;
     loop {
-        // Woken or not: it is time.
+        // A timeout is the regular resync.
         let _ = tokio::time::timeout(pause, dirty.notified()).await;
         tokio::time::sleep(DEBOUNCE).await;
         while has_unfinished_move(&state, reconciler.board()) {
@@ -344,11 +342,11 @@ async fn reconcile_loop(
         }
         let report = reconciler.reconcile().await;
         metrics.reconciled(&report);
-        // A reconcile has every flow of the bridge in memory for a moment.
+        // A reconcile has every flow of the bridge in memory.
         flatnet_kernel::memory::give_back();
         let clean = report.again.is_none() && report.view.failed.is_empty();
         pause = match report.again {
-            // A held op is due at its own time; a problem is looked at again soon.
+            // A held op has its own time; after a problem the node is observed again soon.
             Some(at) => retry.max(at.saturating_duration_since(Instant::now())),
             None if clean => resync,
             None => retry,

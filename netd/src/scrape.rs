@@ -1,4 +1,4 @@
-//! The metrics that are read when Prometheus asks.
+//! The metrics that are read when they are scraped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::flows::{DropReason, ServiceCounts, table};
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
 use crate::view::Scrape;
 
-/// Reads the store and the switch.
+/// Reads metrics from the store and the switch.
 pub(crate) struct Scraper {
     engine: Engine<DaemonNode>,
     metrics: Arc<Metrics>,
-    /// Connections to services, as they were read last.
+    /// The last reading of connections to services.
     service_counts: Mutex<ServiceCounts>,
 }
 
@@ -43,7 +43,8 @@ impl Scraper {
                     network: network.name.to_string(),
                     range: usage.range.to_string(),
                 };
-                // A /64 has more addresses than a double has digits: near enough for a graph.
+                // A /64 has more addresses than an f64 can represent exactly; a graph does not need
+                // more.
                 let set = |family: &crate::metrics::RangeGauge, n: u128| {
                     family.get_or_create(&labels).set(n as f64);
                 };
@@ -71,8 +72,8 @@ impl Scraper {
         }
     }
 
-    /// Drops are the packets of the flows of the security table that lead nowhere and are counted,
-    /// and the connections to services that were refused.
+    /// Reads the drops: the packets of the drop flows of table SECURITY, and the refused
+    /// connections to services.
     async fn drops(&self) {
         let of = |table| FlowFilter {
             table: Some(table),
@@ -80,7 +81,8 @@ impl Scraper {
             cookie_mask: COOKIE_MARK_MASK,
         };
         let switch = self.engine.node().switch();
-        // Who asks meanwhile is not to count as refused: who was admitted is read last.
+        // The admitted connections are read last, so that requests that arrive meanwhile do not
+        // count as refused.
         let read = tokio::join!(
             switch.flows(of(table::SECURITY)),
             switch.flows(of(table::SHARE)),
@@ -105,7 +107,7 @@ impl Scraper {
 }
 
 impl Scraper {
-    /// What exceeded a limit.
+    /// Reads the frames that meters dropped.
     async fn metered(&self) {
         let Ok(stats) = self.engine.node().switch().meter_stats().await else {
             return;

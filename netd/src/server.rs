@@ -1,8 +1,8 @@
 //! HTTP/JSON on a unix socket, for root only.
 //!
-//! `curl --unix-socket /run/flatnet/netd.sock http://netd/v1/attachments` is a client too.
-//! The socket is mode 0600, and the peer's credentials are checked on every connection
-//! beside, because a socket's mode can be changed by mistake.
+//! `curl --unix-socket /run/flatnet/netd.sock http://netd/v1/attachments` is a client too. The
+//! socket has mode 0600. The peer's credentials are checked on every connection too, because a
+//! socket's mode can be changed by mistake.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,24 +38,24 @@ use crate::view;
 /// The largest request body in bytes: a GC that lists 10,000 attachments has 2 MiB.
 const BODY_MAX: usize = 4 << 20;
 
-/// The most connections at a time: a node's few hundred containers at once.
+/// The most connections at a time: enough for ADDs of some hundred containers at once.
 const CONNECTIONS: usize = 1024;
 
-/// What the handlers need.
+/// The state of the handlers.
 pub struct App<N: ReconcileOps> {
-    /// Attaches and detaches.
+    /// Executes CNI calls.
     pub engine: Engine<N>,
-    /// Observes and mends.
+    /// Reconciles the node.
     pub reconciler: Arc<Reconciler<N>>,
-    /// Counts.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The plan, as its source accepts it.
+    /// The state of the plan's source.
     pub plan: PlanReceiver,
-    /// Refreshes the metrics that are read and not counted.
+    /// Reads the metrics that are not counted as they occur.
     pub scrape: Arc<dyn view::Scrape>,
-    /// Answers for packets.
+    /// Traces packets.
     pub tracer: Arc<dyn view::trace::Tracer>,
-    /// What the datapath can do.
+    /// The datapath's features.
     pub features: Features,
 }
 
@@ -73,10 +73,10 @@ impl<N: ReconcileOps> Clone for App<N> {
     }
 }
 
-/// Serves until `stop` resolves, then lets the requests that run come to their end.
+/// Serves until `stop` resolves, then finishes the running requests.
 ///
 /// # Errors
-/// If the limit of open files cannot be read.
+/// The limit of open files cannot be read.
 pub async fn serve<N: ReconcileOps>(
     listener: UnixListener,
     app: App<N>,
@@ -112,7 +112,7 @@ fn router<N: ReconcileOps>(app: App<N>) -> Router {
         .with_state(app)
 }
 
-/// Root of this machine, and nobody else.
+/// Refuses peers other than root with 403.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     if peer.is_root() {
         return match serve::whole(request, BODY_MAX).await {
@@ -167,8 +167,8 @@ fn failed(error: &AttachError) -> Response {
     refusal(status, error.reply())
 }
 
-/// Reads a request of a known version. What cannot be read is described by place, and never
-/// repeated: a configuration may hold what a log should not.
+/// Parses a request of a supported version. An error gives the position and does not quote the
+/// request, because a configuration may contain secrets.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
     #[derive(serde::Deserialize)]
     struct Versioned {
@@ -204,7 +204,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
     serde_json::from_slice(body).map_err(decode)
 }
 
-/// Runs one CNI call in a task of its own: a client that goes away must not leave half of it.
+/// Executes a CNI call in a task of its own, so that it runs to its end if the client disconnects.
 async fn call<N, T, R, F, Fut>(
     app: App<N>,
     command: &'static str,
@@ -304,7 +304,7 @@ async fn status<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::By
     .await
 }
 
-/// Whether packets pass and ADD is served; the reason where not.
+/// 200 if packets pass and ADD is served; else 503 with the reason.
 async fn ready<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     match app.engine.ready() {
         Ok(()) => "ok\n".into_response(),

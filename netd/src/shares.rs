@@ -1,7 +1,8 @@
 //! Each container's share of connections to services: the limit of its conntrack zone
-//! (`flows/shares.rs`). Open vSwitch keeps limits beside its flows and its database, and tells nobody
-//! of a change: they are looked at every second, and after each start of the switch. A new container's
-//! is set with its port, before its ADD is answered; and the node is not ready before the first look.
+//! (`flows/shares.rs`). Open vSwitch keeps limits neither in flows nor in its database, and sends
+//! no event when one changes: they are polled every second, and after each start of the switch. A
+//! new container's limit is set with its port, before its ADD is answered; the node is not ready
+//! before the first poll.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,39 +21,39 @@ use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
 use crate::problems::{Board, Problem};
 
-/// Between two looks at what nobody has told of yet.
+/// Interval between polls while the switch has not answered.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
-/// Between two looks.
+/// Interval between two polls.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// The name on the board of problems.
+/// Source name of these problems on the board.
 const SOURCE: &str = "shares";
-/// No limit on the userspace datapath, where Open vSwitch's own word for it, 0, lets no connection pass.
+/// Stands for "no limit" on the userspace datapath, where 0 admits no connection.
 const UNLIMITED: u32 = 1_000_000_000;
 /// How many containers a problem names.
 const NAMED_MAX: usize = 5;
 
-/// Keeps the limits.
+/// Sets the limits.
 #[derive(Debug, Clone)]
 pub(crate) struct Shares {
-    /// Where the sockets of `ovs-vswitchd` are.
+    /// The directory of the sockets of `ovs-vswitchd`.
     pub(crate) rundir: PathBuf,
     /// `system@ovs-system`, as `ovs-appctl dpctl/dump-dps` names it.
     pub(crate) datapath: String,
     /// Whether it is the userspace datapath.
     pub(crate) userspace: bool,
-    /// Connections of one container.
+    /// The most connections of one container.
     pub(crate) limit: u32,
 }
 
-/// Posts what holds until the first look.
+/// Posts the problem that exists until the first poll.
 pub(crate) fn post_initial_problem(board: &Board) {
     let text = "the limits of containers' connections to services are not in force yet";
     board.post(SOURCE, vec![Problem::blocking("share-unset", text)]);
 }
 
 impl Shares {
-    /// Limits a container's zone, before it can send. Where that fails, the next look sets it, or
-    /// says why nobody can.
+    /// Limits a container's zone, before the container can send. If that fails, the next poll sets
+    /// the limit or posts the problem.
     pub(crate) async fn limit(&self, zone: u16) {
         let wanted = BTreeMap::from([(zone, self.limit)]);
         if let Err(error) = set_conntrack_limits(&self.rundir, &self.datapath, &wanted).await {
@@ -60,16 +61,16 @@ impl Shares {
         }
     }
 
-    /// Until it is dropped. Cancel safe.
+    /// Polls until it is dropped. Cancel safe.
     pub(crate) async fn follow(self, node: DaemonNode, engine: Engine<DaemonNode>) {
         let mut state = node.switch().state();
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
             let polled = match node.features().zones() {
                 Some(true) if connected => self.poll(&engine).await,
-                // All connections are in one zone: there are no shares.
+                // Without zones there are no shares.
                 Some(false) => Some(Vec::new()),
-                // A switch that is away or busy has problems of its own.
+                // A switch that is away or busy is another problem.
                 _ => None,
             };
             let pause = if polled.is_some() {
@@ -80,14 +81,15 @@ impl Shares {
             if let Some(problems) = polled {
                 engine.board().post(SOURCE, problems);
             }
-            // A timeout is the next look.
+            // A timeout is the next poll.
             if let Ok(Err(_)) = tokio::time::timeout(pause, state.changed()).await {
                 return;
             }
         }
     }
 
-    /// Sets right what differs, and tells whose share is used up; `None` if the switch did not say.
+    /// Repairs the limits, and returns the problem of containers whose share is used up; `None` if
+    /// the switch did not answer.
     async fn poll(&self, engine: &Engine<DaemonNode>) -> Option<Vec<Problem>> {
         let owners: BTreeMap<u16, AttachmentKey> = engine
             .ipam()
@@ -116,7 +118,7 @@ impl Shares {
         owners: &BTreeMap<u16, AttachmentKey>,
     ) -> Result<Limits, AppctlError> {
         let limits = conntrack_limits(&self.rundir, &self.datapath).await?;
-        // What the host forwards has passed a share, or comes from outside.
+        // Connections of the return path count in a container's zone already, or come from outside.
         let unlimited = match self.userspace {
             true => UNLIMITED,
             false => 0,
@@ -129,7 +131,7 @@ impl Shares {
         let gone = gone.next();
         wanted.retain(|zone, limit| limits.get(zone).map(|is| is.limit) != Some(*limit));
         if wanted.contains_key(&WAY_BACK_ZONE) && self.userspace {
-            // A switch that has started anew.
+            // The switch has restarted.
             take_any_sequence(&self.rundir, &self.datapath).await?;
         }
         if !wanted.is_empty() {
@@ -142,9 +144,9 @@ impl Shares {
         Ok(limits)
     }
 
-    /// Who gets the slot next is not to begin with what a dead container left: an established TCP
-    /// connection may stay there for days. One zone at a look, for the switch goes through all
-    /// connections for each; the limit goes last, for it is what tells that there is something left.
+    /// Removes the connections that a dead container has left, which may stay for days, before the
+    /// slot is used again. One zone at each poll, because the switch scans all connections for
+    /// each. The limit is deleted last, because it marks the zone as not empty.
     async fn flush_zone(&self, zone: u16) -> Result<(), AppctlError> {
         if let Err(error) = flush_conntrack(&self.rundir, zone).await {
             debug!(%error, zone, "what a dead container left is still there");

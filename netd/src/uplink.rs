@@ -1,5 +1,6 @@
-//! `netd uplink`: moving an uplink that bears the host's own address, and back. What it does is in
-//! `flatnet_uplink`; here are the commands, and netd's own move at its start.
+//! `netd uplink`: moves an uplink that bears the host's own address into the bridge, and back. The
+//! move is in `flatnet_uplink`; this module has the commands, and netd's automatic move at its
+//! start.
 
 mod auto;
 mod prepare;
@@ -96,15 +97,15 @@ pub struct BootArgs {
     pub conf_db: PathBuf,
 }
 
-/// Does what the command line says.
+/// Executes a command of `netd uplink`.
 ///
 /// # Errors
-/// What was attempted, and what came back.
+/// The command failed; the error says what was attempted.
 pub(crate) fn run(command: UplinkCommand) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("netd uplink changes the host's network: run it as root");
     }
-    // Before any thread: a child inherits the session of who called it.
+    // Before any thread starts: a child inherits its caller's session.
     if let UplinkCommand::Guard(_) = command {
         print::line(detach());
     }
@@ -125,7 +126,7 @@ pub(crate) fn run(command: UplinkCommand) -> Result<()> {
     })
 }
 
-/// What a [`Mover`] borrows.
+/// The values that a [`Mover`] borrows.
 struct MoveContext {
     host: Real,
     store: Store,
@@ -179,7 +180,8 @@ async fn migrate(args: &MigrateArgs) -> Result<()> {
     let mover = node.mover();
     let mut journal = Journal::new(&plan, &target.bridge, &node.boot_id);
     journal.confirm_s = args.confirm_within.map(|t| t.as_secs());
-    // A session that is cut does not end the move halfway: the guard is there, and so is this.
+    // A closed SSH session must not stop the move halfway: SIGHUP is ignored, and the guard runs in
+    // a session of its own.
     let stop = stop_on_signals()?;
     let guard = prepare::guard_argv(&args.node_args)?;
     let outcome = mover
@@ -211,8 +213,8 @@ async fn migrate(args: &MigrateArgs) -> Result<()> {
     }
 }
 
-/// SIGHUP does nothing, so that a session that ends does not end the move; SIGINT and SIGTERM undo
-/// it.
+/// Ignores SIGHUP, so that the end of the session does not stop the move. SIGINT and SIGTERM set
+/// the flag that undoes it.
 fn stop_on_signals() -> Result<Arc<AtomicBool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
@@ -270,7 +272,7 @@ fn status(args: &NodeArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whether the switch's daemon runs, by its file.
+/// Whether `ovs-vswitchd` runs, by its PID file.
 fn switch_runs(args: &NodeArgs) -> bool {
     let pid = std::fs::read_to_string(args.ovs_rundir.join("ovs-vswitchd.pid"));
     pid.ok()
@@ -281,7 +283,7 @@ fn switch_runs(args: &NodeArgs) -> bool {
 async fn boot(args: &BootArgs) -> Result<()> {
     let store = Store::new(&args.node.state);
     let now = boot_id().context("read this boot's ID")?;
-    // A journal that cannot be read is no reason to leave the host without its network.
+    // An unreadable journal must not leave the host without network.
     let journal = store.load().unwrap_or_else(|e| {
         print::line(&format!("the journal is left aside: {e}"));
         None
@@ -292,7 +294,7 @@ async fn boot(args: &BootArgs) -> Result<()> {
     }
     let released = match release_ports(&args.conf_db, &args.node.bridge) {
         Ok(names) => names,
-        // The server runs already and holds the file.
+        // ovsdb-server runs already and has locked the file.
         Err(BootError::Failed { said, .. }) if said.contains("lock") => {
             start_host(&args.node)?.release(&args.node.bridge).await?
         }

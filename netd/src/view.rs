@@ -1,4 +1,4 @@
-//! What netd shows of itself, in the words of [`flatnet_types::api::view`].
+//! Builds the API's views, of [`flatnet_types::api::view`].
 
 pub mod trace;
 
@@ -16,14 +16,14 @@ use crate::attach::Engine;
 use crate::attach::plan::{host_ifname, requested_port_number};
 use crate::reconcile::{Actual, ChangeSet, ReconcileOps};
 
-/// Refreshes the metrics that are read and not counted.
+/// Reads the metrics that are not counted as they occur.
 pub trait Scrape: Send + Sync {
-    /// Reads them.
+    /// Reads and sets them.
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// A record as it is shown, with the number that the switch says its port has; without one, with
-/// the number that it asks for.
+/// The view of a record. `number`: the port number that the switch reports; `None` shows the
+/// requested one.
 pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
     AttachmentView {
         network: record.key.network.clone(),
@@ -43,7 +43,7 @@ pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
     }
 }
 
-/// The node as it is shown.
+/// The view of the node.
 pub fn node<N: ReconcileOps>(engine: &Engine<N>, last: &ReconcileView) -> NodeView<Arc<NodeSpec>> {
     let spec = engine.spec();
     let now = engine.now();
@@ -78,7 +78,7 @@ fn range(usage: &RangeUsage) -> RangeView {
     }
 }
 
-/// A dry run as it is shown.
+/// The view of a dry run.
 pub fn plan(plan: &ChangeSet, actual: Actual) -> PlanView<ChangeSet, Actual> {
     PlanView {
         would: plan.ops.iter().map(ToString::to_string).collect(),

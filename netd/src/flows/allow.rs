@@ -1,9 +1,9 @@
-//! Protocols of routers and switches that a network allows its containers, with the virtual MAC and
-//! addresses that their speakers hand to one another.
+//! Control protocols that a network allows its containers (VRRP and the like), with the virtual MAC
+//! and addresses that fail over between their speakers.
 //!
-//! Who holds a virtual address now is nothing that netd knows. So what is for it is bridged by MAC:
-//! Open vSwitch learns the virtual MAC from the holder's own messages, as a physical switch does.
-//! That MAC has to leave by the uplink, which is why the plan's check wants `mac: pod`.
+//! netd does not know which speaker holds a virtual address. So packets to it are bridged by MAC:
+//! Open vSwitch learns the virtual MAC from the holder's messages, as a physical switch does. That
+//! MAC has to leave by the uplink, which is why the plan's check requires `mac: pod`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -25,7 +25,7 @@ fn protocol_messages(allow: &Allow) -> impl Iterator<Item = Match> {
     all.flat_map(|m| messages(*m))
 }
 
-/// With a source of the same family; `None` for one of the other.
+/// Adds a source address; `None` if it is of another family than `matches`.
 fn from(matches: &Match, ip: IpAddr) -> Option<Match> {
     let family = |m: Match| m.get(Field::EthType) == matches.get(Field::EthType);
     let matches = matches.clone();
@@ -35,8 +35,8 @@ fn from(matches: &Match, ip: IpAddr) -> Option<Match> {
     }
 }
 
-/// What a container may send beyond its own: the messages, with its own MAC and address or with
-/// what is virtual; and whatever it says as the holder of a virtual address.
+/// What a container may send in addition: the protocols' messages, with its own or the virtual MAC
+/// and addresses; and whatever it sends as the holder of a virtual address.
 pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
     let bridged = |flow: Flow| match pod.keeps_mac_upstream() {
         true => flow.actions([Action::normal()]),
@@ -76,7 +76,8 @@ pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
     flows.extend(made);
 }
 
-/// As the holder of a virtual address: ARP or neighbour discovery about it, and packets from it.
+/// What the holder of a virtual address may send: ARP or neighbour discovery about it, and packets
+/// from it.
 fn as_holder(
     pod: &PodPort,
     sent: &impl Fn(Match, MacAddr) -> Match,
@@ -87,8 +88,8 @@ fn as_holder(
         let flow = Flow::new(SECURITY, priority).matching(sent(m, mac));
         flow.actions([Action::normal()])
     };
-    // A holder's kernel answers by the interface that its routes name, which may be the one with its
-    // own MAC.
+    // A holder's kernel answers by the interface of its route, which may have the container's own
+    // MAC.
     let packets = |m: Match| {
         [mac, pod.mac].map(|from| {
             let flow = Flow::new(SECURITY, 100).matching(sent(m.clone(), from));
@@ -117,8 +118,8 @@ fn as_holder(
     }
 }
 
-/// The ways to the speakers of a VLAN: their messages from the uplink reach all of its containers,
-/// and what is for a virtual address goes to its virtual MAC.
+/// Delivery to the speakers of a VLAN: their messages from the uplink reach all of its containers,
+/// and packets to a virtual address go to its virtual MAC.
 pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>) {
     let here = |m| in_vlan(m, vlan_reg(Some(vlan)));
     let from_uplink = |priority, m, mac: Option<MacAddr>| {
@@ -137,7 +138,8 @@ pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>)
             flow.actions([Action::set_eth_dst(mac), Action::normal()])
         };
         for ip in &allow.addresses {
-            // Who holds it says so to all; who asks for it is heard by the holder alone.
+            // The holder's announcements are flooded; requests for the address go to the holder
+            // alone.
             let (said, asked, packets) = match ip {
                 IpAddr::V4(ip) => (
                     Match::arp().arp_spa(*ip).eth_dst(MacAddr::BROADCAST),
@@ -160,7 +162,7 @@ pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>)
                 bridged(DELIVER, packets.clone()),
             ]);
             if ip.is_ipv6() {
-                // Neighbour discovery that is for the address itself.
+                // Neighbour discovery sent to the address itself.
                 made.insert(bridged(RESOLVE, packets));
             }
         }

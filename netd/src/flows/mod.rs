@@ -1,4 +1,4 @@
-//! The bridge's pipeline: pure functions from what a node and its containers are to flows.
+//! The bridge's pipeline: pure functions that compute the flows of a node and its containers.
 //!
 //! ```text
 //!  container ─▶ 0 CLASSIFY ─▶ 1 SECURITY ─▶ 2 RESOLVE (ARP, ND) ──▶ 5 UPSTREAM ─▶ uplink / host
@@ -54,9 +54,9 @@ pub use trunk::{TrunkVlan, trunk_flows};
 /// The tables of the pipeline. A frame only goes on to a table with a higher number
 /// (OpenFlow 1.4.1 §7.2.4), but by the group after [`table::NEIGHBOUR_LIMIT`] and by conntrack's look-ups.
 pub mod table {
-    /// By port: whose frame is it, in which VLAN.
+    /// Determines the sender and the VLAN by the port.
     pub const CLASSIFY: u8 = 0;
-    /// A container sends only what it owns. What is left over is dropped and counted.
+    /// Port security: passes a container's own MAC and addresses; drops and counts the rest.
     pub const SECURITY: u8 = 1;
     /// ARP, answered here for this node's containers, and neighbour discovery, handed to the
     /// one that it is for.
@@ -65,15 +65,15 @@ pub mod table {
     pub const DELIVER: u8 = 3;
     /// From the host itself.
     pub const FROM_HOST: u8 = 4;
-    /// The way out, with the host's MAC where the network says so.
+    /// To the uplink, with the host's MAC in networks with `mac: host`.
     pub const UPSTREAM: u8 = 5;
     /// From the physical network.
     pub const FROM_UPLINK: u8 = 6;
-    /// To a service: has the connection a place among the container's?
+    /// To a service: whether the connection is admitted within the container's share.
     pub const SHARE: u8 = 7;
-    /// To a service, by a new connection, which was given a place or not.
+    /// To a service, a new connection: passes if the conntrack zone's limit admitted it.
     pub const ADMIT: u8 = 8;
-    /// ARP and neighbour discovery of a container, before [`SECURITY`]: at a limited rate.
+    /// Limits the rate of a container's ARP and neighbour discovery, before [`SECURITY`].
     pub const NEIGHBOUR_LIMIT: u8 = 9;
 }
 
@@ -87,15 +87,14 @@ const REG_SERVICE: u8 = 2;
 /// The node's own side of the bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodePorts {
-    /// The trunk's port number; none in mode `routed`.
+    /// The uplink's port number; `None` in mode `routed`.
     pub uplink: Option<u32>,
     /// The number of the host's internal port.
     pub host: u32,
     /// The MAC of the host's internal port, which is the uplink's in mode `vlan`: the one
     /// that physical switches learn.
     pub mac: MacAddr,
-    /// Whether the datapath has conntrack zones. Where a kernel is built without, Open vSwitch can
-    /// ask for no connection at all.
+    /// Whether the datapath has conntrack zones. Without them no flow uses conntrack.
     pub zones: bool,
 }
 
@@ -110,7 +109,7 @@ pub struct PodPort {
     pub mac: MacAddr,
     /// Its addresses; the link-local one of its MAC is implied where it has IPv6.
     pub ips: Vec<IpAddr>,
-    /// The access VLAN; none in mode `routed`.
+    /// The access VLAN; `None` in mode `routed`.
     pub vlan: Option<VlanId>,
     /// VLANs that it may send tagged.
     pub trunk: Vec<TrunkVlan>,
@@ -118,13 +117,13 @@ pub struct PodPort {
     pub allow: Vec<Allow>,
     /// The MAC that the uplink sees for it: its own, or the host's.
     pub uplink_mac: MacAddr,
-    /// The conntrack zone of its connections to services; `None` where the datapath has one for all.
+    /// The conntrack zone of its connections to services; `None` where the datapath has no zones.
     pub zone: Option<u16>,
     /// The meter of what it sends.
     pub egress_meter: Option<u32>,
     /// The meter of what it receives.
     pub ingress_meter: Option<u32>,
-    /// How much ARP and neighbour discovery it may send.
+    /// The limit of ARP and neighbour discovery that it may send.
     pub neighbour_limit: NeighbourLimit,
 }
 
@@ -171,7 +170,7 @@ fn to(prefix: IpNetwork) -> Match {
     }
 }
 
-/// To the host, whoever the frame was for.
+/// To the host, with its MAC as the destination.
 fn to_host(ports: &NodePorts) -> [Action; 2] {
     [Action::set_eth_dst(ports.mac), Action::output(ports.host)]
 }
@@ -181,7 +180,7 @@ fn in_vlan(matches: Match, vlan: u32) -> Match {
     matches.reg(REG_VLAN, vlan)
 }
 
-/// Takes a tag that bears a priority and no VLAN off: such a frame is as one without a tag.
+/// Removes a priority tag (VLAN ID 0, IEEE 802.1Q): the frame counts as untagged.
 fn priority_tag(matches: Match, vlan: u32, then: u8) -> Flow {
     Flow::new(table::CLASSIFY, 100)
         .matching(matches.priority_tagged())
@@ -189,7 +188,7 @@ fn priority_tag(matches: Match, vlan: u32, then: u8) -> Flow {
         .goto(then)
 }
 
-/// Tags a frame and sends it to the uplink, or as it is where there is no VLAN.
+/// Outputs a frame with the VLAN's tag, or untagged where there is no VLAN.
 fn tagged_output(vlan: Option<VlanId>, output: Action) -> Vec<Action> {
     match vlan {
         Some(v) => vec![Action::push_vlan(), Action::set_vlan(v), output],

@@ -1,16 +1,16 @@
 //! ARP and neighbour discovery of containers, at a limited rate (ADR 29).
 //!
-//! The kernel's datapath can set no field of ARP and neighbour discovery, and no tree bounds how many
-//! targets it remembers: so each such frame may cost the switch's slow path a turn, which all
-//! containers of the node share. A flow that the datapath answers by itself has to hold the meter:
+//! The kernel's datapath can set no field of ARP and neighbour discovery, and no prefix tree limits
+//! how many targets it caches. So each such frame may cost an upcall to the switch's slow path,
+//! which all containers of the node share. The meter has to be in a flow that the datapath caches:
 //!
 //! ```text
 //!  CLASSIFY ─▶ 9 NEIGHBOUR_LIMIT: meter, group ═(recirculation)═▶ SECURITY ─▶ RESOLVE ─▶ …
 //!              cached: in_port and the kind of frame               at the limited rate
 //! ```
 //!
-//! The group has one bucket and is there for the recirculation: Open vSwitch chooses a bucket by a
-//! hash that the datapath computes.
+//! The group has one bucket. It is there because it recirculates the frame: Open vSwitch chooses
+//! the bucket by a hash that the datapath computes.
 
 use flatnet_ovs::openflow::{Action, Flow, Group, Match, Meter, MeterUnit};
 
@@ -18,28 +18,29 @@ use super::PodPort;
 use super::node::{ICMPV6_NA, ICMPV6_NS};
 use super::table::{NEIGHBOUR_LIMIT, SECURITY};
 
-/// Before the flow of the rest of a port's frames in [`super::table::CLASSIFY`], which has 100.
+/// Above the flows of a port's other frames in [`super::table::CLASSIFY`], which have 100.
 const DIVERT_PRIORITY: u16 = 110;
 /// Above the two meters that each slot has for bandwidth (`2·slot` and `2·slot + 1`).
 const FIRST_METER: u32 = 2 << 16;
 
-/// How much ARP and neighbour discovery a container may send.
+/// The limit of ARP and neighbour discovery that a container may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NeighbourLimit {
-    /// The meter that counts them.
+    /// The meter's number.
     pub meter: u32,
     /// Frames a second.
     pub rate: u32,
 }
 
 impl NeighbourLimit {
-    /// The pace of the attachment in a slot.
+    /// The limit of the attachment in a slot.
     pub fn of_slot(slot: u16, rate: u32) -> Self {
         let [.., meter] = Limit::meters_of(slot);
         Self { meter, rate }
     }
 
-    /// Its meter. Twice the rate may come at once: one that wakes up asks for all its neighbours.
+    /// The meter. The burst is twice the rate: a container that starts resolves all its neighbours
+    /// at once.
     pub(super) fn as_meter(self) -> Meter {
         Meter {
             id: self.meter,
@@ -50,7 +51,7 @@ impl NeighbourLimit {
     }
 }
 
-/// What a meter of netd's limits, by its number.
+/// What a meter of netd's limits; derived from its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
     /// What a container receives.
@@ -74,7 +75,7 @@ impl Limit {
         }
     }
 
-    /// What a meter limits, and of which slot; `None` for a number that is no slot's.
+    /// What a meter limits, and of which slot; `None` for a number above those of slots.
     pub fn of_meter(id: u32) -> Option<(Self, u16)> {
         let (limit, slot) = match id.checked_sub(FIRST_METER) {
             Some(slot) => (Self::Neighbours, slot),
@@ -84,14 +85,14 @@ impl Limit {
         Some((limit, u16::try_from(slot).ok()?))
     }
 
-    /// The meters that a slot may have.
+    /// The meters of a slot: ingress, egress, neighbours.
     pub fn meters_of(slot: u16) -> [u32; 3] {
         let two = 2 * u32::from(slot);
         [two, two + 1, FIRST_METER + u32::from(slot)]
     }
 }
 
-/// The group that recirculates what a meter let through.
+/// The group that recirculates what passed a meter.
 pub fn group() -> Group {
     Group {
         id: 1,
@@ -99,10 +100,10 @@ pub fn group() -> Group {
     }
 }
 
-/// Beside a port's flow of [`super::table::CLASSIFY`]: the same for ARP and neighbour discovery,
-/// by way of [`NEIGHBOUR_LIMIT`].
+/// For a port's flow of [`super::table::CLASSIFY`]: the flows that send ARP and neighbour discovery
+/// through [`NEIGHBOUR_LIMIT`] instead.
 pub(super) fn divert(flow: &Flow) -> Vec<Flow> {
-    // With whatever code: those with another than 0 are dropped, but looked at all the same.
+    // With any ICMPv6 code: those other than 0 are dropped later, but cost the same.
     let kinds = [
         Match::arp(),
         Match::icmpv6(ICMPV6_NS),
@@ -117,7 +118,7 @@ pub(super) fn divert(flow: &Flow) -> Vec<Flow> {
     kinds.into_iter().map(of_kind).collect()
 }
 
-/// The meter, and the recirculation after it.
+/// The flow with the meter and the recirculation.
 pub(super) fn meter_flow(pod: &PodPort) -> Flow {
     Flow::new(NEIGHBOUR_LIMIT, 100)
         .matching(Match::new().in_port(pod.port))

@@ -21,7 +21,7 @@ use super::{
 pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
     let mut flows = Vec::with_capacity(32);
     classify(pod, &mut flows);
-    // Whatever the container sends that nothing below lets through: dropped and counted.
+    // The default: what no flow below passes is dropped and counted.
     flows.push(DropReason::SpoofedAddress.drops(Match::new().in_port(pod.port)));
     for ip in &pod.ips {
         match ip {
@@ -57,11 +57,11 @@ pub fn meters(pod: &PodPort, bandwidth: &Bandwidth) -> Vec<Meter> {
         .collect()
 }
 
-/// What may pass at once, in bits: what was asked for, at most a second's worth. Runtimes that have
-/// no burst of their own ask for the largest number there is, and such a bucket would let pass
-/// everything for minutes.
+/// The burst in bits: the requested one, but at most the volume of one second. Runtimes without a
+/// configured burst request the largest number, and such a bucket would not limit anything for
+/// minutes.
 fn burst(rate: Rate) -> u64 {
-    /// A segment of 64 KiB, which Linux hands on in one piece, must fit into the bucket.
+    /// A 64 KiB segment, which Linux passes on in one piece (GSO), must fit into the bucket.
     const LEAST: u64 = 8 * (64 << 10);
     rate.burst.min(rate.rate.max(LEAST))
 }
@@ -101,12 +101,12 @@ fn classify(pod: &PodPort, flows: &mut Vec<Flow>) {
         flows.push(metered(flow));
     }
     flows.push(neighbour_limit::meter_flow(pod));
-    // Any other tag: dropped there, with the tag on.
+    // Any other tag: dropped in table SECURITY, with the tag on.
     let tagged = Match::new().in_port(pod.port).tagged();
     flows.push(Flow::new(CLASSIFY, 90).matching(tagged).goto(SECURITY));
 }
 
-/// To the container, through its meter, with its MAC as the destination.
+/// Delivers to the container, through its ingress meter, with its MAC as the destination.
 fn deliver(pod: &PodPort, table: u8, priority: u16, matches: Match, more: &[Action]) -> Flow {
     let actions = [Action::set_eth_dst(pod.mac)]
         .into_iter()
@@ -148,7 +148,8 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
                     .ipv4_src(ip),
             )
             .goto(DELIVER),
-        // Its own announcement or probe goes out unanswered: an answer would be a conflict.
+        // Its own announcement or probe goes out and is not answered here: an answer would signal a
+        // conflict.
         Flow::new(RESOLVE, 110)
             .matching(asked().in_port(pod.port))
             .goto(UPSTREAM),
@@ -177,9 +178,8 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
     }
 }
 
-/// Neighbour discovery is the container's own: the bridge hands a solicitation to the one
-/// container that it is for, whose kernel answers, and [`UPSTREAM`] writes the host's MAC into
-/// what leaves (ADR 20).
+/// Neighbour discovery is left to the container: the bridge delivers a solicitation to its target,
+/// whose kernel answers, and [`UPSTREAM`] writes the host's MAC into what leaves (ADR 20).
 fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
     let said = |t| {
@@ -212,7 +212,7 @@ fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
             )
             .goto(DELIVER),
         deliver(pod, RESOLVE, 100, in_vlan(asked(), vlan), &[]),
-        // What other containers of this node answer.
+        // Answers of other containers of this node.
         deliver(pod, RESOLVE, 90, in_vlan(to(), vlan), &[]),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
         deliver(pod, FROM_HOST, 110, asked(), &[]),

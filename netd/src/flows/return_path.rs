@@ -1,13 +1,13 @@
-//! The way back of what the host forwards.
+//! Return-path flows: answers of connections that the host forwarded go back through the host.
 //!
-//! kube-proxy and portmap rewrite a connection's destination on the host. The answer has to
-//! pass the host again, to be rewritten back; but in mode `vlan` the host is not the gateway, and
+//! kube-proxy and portmap rewrite a connection's destination on the host (DNAT). The answer has to
+//! pass the host again to be translated back. But in mode `vlan` the host is not the gateway, and
 //! between two containers of a node it is not in mode `routed` either: the answer would go straight
-//! to who asked, who knows nothing of who answers. Who answers is only known
-//! once the host has chosen. So the datapath remembers each connection that the host forwards, in a
-//! conntrack zone of its own, and looks up there what containers of this node send and receive:
-//! an answer, or an error about such a connection, goes to the host (ADR 28). Who asked may use the
-//! same port once more, for who answers himself: then the connection is marked as a direct one.
+//! to the client, which does not know the backend's address. The backend is only known once the
+//! host has chosen it. So the datapath commits each connection that the host forwards to a
+//! conntrack zone, and looks up there what containers of this node send and receive: an answer, or
+//! an ICMP error about such a connection, goes to the host (ADR 28). A client may reuse the same
+//! port for a direct connection to the backend: then the connection is marked as direct.
 //!
 //! ```text
 //!   A ─▶ service ─▶ host: DNAT ─▶ CLASSIFY: remember A→B ─▶ B
@@ -34,10 +34,10 @@ const ICMPV4_ERRORS: &[u8] = &[3, 11, 12];
 /// Destination unreachable, packet too big, time exceeded, parameter problem (RFC 4443 §2.1).
 const ICMPV6_ERRORS: &[u8] = &[1, 2, 3, 4];
 
-/// Whether it is IPv6.
+/// The address families: `true` is IPv6.
 pub(super) const FAMILIES: [bool; 2] = [false, true];
 
-/// An answer goes to the host before anything is delivered by its address.
+/// Above the delivery by destination address, so that answers go to the host.
 const ANSWER: u16 = 142;
 const BYPASSES_HOST: u16 = 141;
 const LOOKUP: u16 = 140;
@@ -52,7 +52,7 @@ const COMMIT_VIA_HOST: Conntrack = Conntrack {
     table: None,
 };
 
-/// What is remembered and looked up; nothing where the datapath has no zones.
+/// The flows that commit and look up connections; none where the datapath has no zones.
 pub(super) fn return_path_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     match spec.mode {
         _ if !ports.zones => Vec::new(),
@@ -61,10 +61,10 @@ pub(super) fn return_path_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow>
     }
 }
 
-/// What the host sends with an address that is not its own, it forwards.
+/// Mode `vlan`. The host has forwarded every packet that it sends with a foreign source address.
 fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
     let hosts = spec.host_addresses.iter().map(|a| IpNetwork::from(a.ip()));
-    // An answer that was rewritten back has a service's address: its connection is known.
+    // A translated answer has a service's source address: its connection is committed already.
     let own = hosts.chain(spec.service_prefixes.iter().copied());
     let own = own.map(|prefix| from_host(120, from(prefix), ports, host_reg, None));
     let forwarded = FAMILIES
@@ -73,7 +73,7 @@ fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
     let forwarded = forwarded.map(|m| from_host(110, m, ports, host_reg, Some(COMMIT_VIA_HOST)));
     let mut flows: Vec<Flow> = own.chain(forwarded).collect();
 
-    // What containers of this node send, to whomever: who asked may be outside.
+    // What containers of this node send, to any destination: the client may be outside.
     for v6 in FAMILIES {
         flows.extend(lookup_matches(v6, family(v6)).map(|m| look_up(DELIVER, m)));
     }
@@ -90,12 +90,12 @@ fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
     flows
 }
 
-/// In mode `routed` all but what containers of this node send one another passes the host anyway.
+/// Mode `routed`. Only packets between containers of this node do not pass the host anyway.
 fn routed(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     let mut flows = Vec::new();
     for range in spec.networks.iter().flat_map(|n| &n.ranges) {
         let v6 = range.prefix.is_ipv6();
-        // The containers' gateway is an address of the host's.
+        // The containers' gateway is the host's own address.
         let own = from(range.gateway.into());
         flows.push(from_host(120, own, ports, 0, None));
         let forwarded = translatable(v6, from(range.prefix));
@@ -106,7 +106,7 @@ fn routed(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     flows
 }
 
-/// What the host sends, by its port.
+/// A flow for what the host sends.
 fn from_host(
     priority: u16,
     matches: Match,
@@ -127,8 +127,8 @@ fn look_up(table: u8, matches: Match) -> Flow {
         .actions([Conntrack::look_up(WAY_BACK_ZONE, table).into()])
 }
 
-/// What belongs to a connection that the host forwards. Answers go to the host, who translates them
-/// back.
+/// The flows for packets of connections that the host forwarded. Answers go to the host, which
+/// translates them back.
 fn tracked(table: u8, ports: &NodePorts) -> Vec<Flow> {
     let answers = [CtState::REPLY, CtState::RELATED].map(|kind| {
         Flow::new(table, ANSWER)
@@ -144,22 +144,23 @@ fn tracked(table: u8, ports: &NodePorts) -> Vec<Flow> {
     answers.into_iter().chain(direct).collect()
 }
 
-/// What may belong to a connection that the host translates.
+/// Matches packets that may belong to a connection that the host translated.
 fn lookup_matches(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
     let (icmp, field, errors) = match v6 {
         false => (ICMP, Field::Icmpv4Type, ICMPV4_ERRORS),
         true => (ICMPV6, Field::Icmpv6Type, ICMPV6_ERRORS),
     };
     let about = packets.clone().ip_proto(icmp);
-    // Nobody sends an error in fragments, of which the later ones would not be looked up.
+    // ICMP errors are not sent in fragments; later fragments would not be looked up.
     let errors = errors
         .iter()
         .map(move |t| about.clone().field(field, *t).whole());
     translatable(v6, packets).chain(errors)
 }
 
-/// Packets of what kube-proxy and portmap translate; and all fragments of IPv6, whose protocol only the
-/// first one has: the fragments of a packet are put together to be looked up, all or none.
+/// Matches packets of the protocols that kube-proxy and portmap translate, and all IPv6 fragments:
+/// only the first fragment has the protocol, and conntrack reassembles a packet before it looks it
+/// up.
 pub(super) fn translatable(v6: bool, packets: Match) -> impl Iterator<Item = Match> {
     let fragments = v6.then(|| packets.clone().fragment());
     let of = move |protocol| packets.clone().ip_proto(protocol);

@@ -1,9 +1,9 @@
-//! What one container may have of the connections to services.
+//! Limits each container's connections to services.
 //!
-//! Each connection to a service costs the host: an entry of its connection tracker, work for who
-//! answers. So each container has a conntrack zone of its own in the datapath, with a limit, and what
-//! it sends to a service passes there before the host sees it. What is beyond its limit is dropped
-//! there: its own new connections, and nobody else's.
+//! Each connection to a service costs the host an entry of its connection tracker. So each
+//! container has a conntrack zone of its own in the datapath, with a limit, and what it sends to a
+//! service passes that zone before the host receives it. New connections beyond the limit are
+//! dropped there; other containers are not affected.
 //!
 //! ```text
 //!   container ─▶ DELIVER: look up in its zone ─▶ SHARE ─▶ host
@@ -11,9 +11,10 @@
 //!   host, from a service ─▶ FROM_HOST: look up in its zone ─▶ container
 //! ```
 //!
-//! Both directions of TCP and SCTP pass the zone, or it would know half of each connection, and keep it
-//! long after its end. UDP has no end: what its client sends keeps it. Fragments of what the host sends
-//! are not looked up: seen on Linux 7.2, those that another node's answer comes in are lost.
+//! Both directions of TCP and SCTP pass the zone: otherwise it would see only half of each
+//! connection and keep it long after its end. UDP has no end: its entry lives while the client
+//! sends. Fragments that the host sends are not looked up: on Linux 7.2 the fragments of another
+//! node's answer were lost.
 
 use flatnet_ovs::openflow::{Action, Conntrack, CtState, Field, Flow, Match, Zone};
 use flatnet_plan::node::NodeSpec;
@@ -24,18 +25,18 @@ use super::{NodePorts, PodPort, REG_OWNER, REG_SERVICE, REG_VLAN, from, to, to_h
 
 /// Protocols whose connections have a beginning and an end.
 const TRACKED_BOTH_WAYS: [u8; 2] = [TCP, SCTP];
-/// The mark of a connection that has its place.
+/// The ct_mark of an admitted connection.
 const ADMITTED: u32 = 1;
 /// The priority of packets of admitted connections.
 const PASSES: u16 = 100;
 /// New connections of [`TIMED`].
 const NEW_TIMED: u16 = 91;
-/// New connections of what else there is.
+/// New connections of other protocols.
 const NEW: u16 = 90;
-/// Protocols whose connections the datapath keeps for as long as netd says (`reconcile/timeouts.rs`).
-/// They have flows of their own so that the protocol is part of what the datapath remembers: Open vSwitch
-/// writes the zone's time-outs into that, and none for SCTP. What it remembers of an SCTP packet would do
-/// for TCP too, and a container could send one first to have TCP without time-outs.
+/// Protocols with netd's time-outs (`reconcile/timeouts.rs`). They have flows of their own, so that
+/// the protocol is part of the datapath's cached flow: Open vSwitch writes the zone's time-outs
+/// into that flow, and none for SCTP. Otherwise the cached flow of an SCTP packet would match TCP
+/// too, and a container could send one first to get TCP connections without time-outs.
 const TIMED: [u8; 2] = [TCP, UDP];
 /// In [`DELIVER`], before [`TO_SERVICE`].
 const WITHOUT_ZONE: u16 = 147;
@@ -46,7 +47,7 @@ const FROM_SERVICE: u16 = 105;
 /// In [`CLASSIFY`], before what `return_path.rs` remembers (110) and leaves alone (120).
 const OF_SERVICE: u16 = 121;
 
-/// The node's flows; none where the datapath has one zone for all.
+/// The node's flows; none where the datapath has no zones.
 pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
     if !ports.zones {
         return Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
                 .matching(m.not_looked_up())
                 .actions([Conntrack::look_up(owner, SHARE).into()])
         }));
-        // Of a container whose flows were written by an earlier netd: zone 0 is the kernel's.
+        // A container whose flows an earlier netd wrote has no zone: zone 0 is the kernel's own.
         flows.push(
             Flow::new(DELIVER, WITHOUT_ZONE)
                 .matching(to(*prefix).reg(REG_OWNER, 0))
@@ -80,10 +81,11 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
     let passes = |table, m| Flow::new(table, PASSES).matching(m).actions(to_host(ports));
     flows.extend([
         passes(SHARE, Match::new().marked(ADMITTED)),
-        // It takes no place: a packet that came too late, or of a connection that has ended.
+        // Not counted: a late packet, or one of a connection that has ended.
         passes(SHARE, Match::new().is(CtState::INVALID)),
         passes(ADMIT, Match::new().marked(ADMITTED)),
-        // The userspace datapath goes on without a place; the kernel's ends right there.
+        // The userspace datapath continues the pipeline for a connection that was not admitted; the
+        // kernel's drops it at the commit.
         Flow::new(ADMIT, 1),
     ]);
     flows.extend(FAMILIES.into_iter().flat_map(|v6| {
@@ -102,16 +104,16 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
 /// Packets of new connections to services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServiceCounts {
-    /// All.
+    /// All of them.
     requested: u64,
-    /// Those that were admitted.
+    /// The admitted ones.
     admitted: u64,
-    /// Those beyond a share, as far as it is certain.
+    /// Those that were certainly refused.
     pub refused: u64,
 }
 
 impl ServiceCounts {
-    /// By the flows of [`SHARE`] and [`ADMIT`] with their packets: who asked, less who was admitted.
+    /// Sums up the packet counts of the flows of [`SHARE`] and [`ADMIT`].
     pub fn of<'f>(flows: impl IntoIterator<Item = (&'f Flow, u64)>) -> Self {
         let (mut requested, mut admitted) = (0_u64, 0_u64);
         for (flow, packets) in flows {
@@ -128,9 +130,9 @@ impl ServiceCounts {
         }
     }
 
-    /// The same after an earlier reading. The switch counts who asked and who was admitted at
-    /// different moments: who had asked at the last reading and is not admitted by now, was
-    /// refused. Flows that were made anew count from zero again.
+    /// Compares with an earlier reading. The switch reports the two counts at different moments;
+    /// what had been requested at the last reading and is not admitted by now was refused. Counts
+    /// of recreated flows begin at zero.
     #[must_use]
     pub fn after(self, before: Self) -> Self {
         if self.requested < before.requested || self.admitted < before.admitted {
@@ -144,14 +146,14 @@ impl ServiceCounts {
     }
 }
 
-/// A container's: what services answer it.
+/// A container's flows: the answers of services to it.
 pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
     let Some(zone) = pod.zone else { return };
     for v6 in FAMILIES {
         let ips = pod.ips.iter().filter(|ip| ip.is_ipv6() == v6);
         flows.extend(ips.map(|ip| {
-            // Whether it was looked up is no guard against a second time: what the host sends brings
-            // what the kernel's own tracker found.
+            // `ct_state` cannot guard against a second look-up: packets from the host already have
+            // the state of the kernel's own tracker.
             let answers = to((*ip).into()).reg(REG_SERVICE, 1);
             Flow::new(FROM_HOST, FROM_SERVICE)
                 .matching(answers)

@@ -1,4 +1,4 @@
-//! What a look says of the node. Pure.
+//! The problems that follow from the host's state. Pure.
 
 use flatnet_kernel::netfilter::ForwardChain;
 use flatnet_plan::NodeSpec;
@@ -20,10 +20,10 @@ const BRIDGE_CALLS: [(&str, &str); 3] = [
     ("bridge/bridge-nf-call-ip6tables", "ip6"),
     ("bridge/bridge-nf-call-arptables", "arp"),
 ];
-/// The kernel's rules by which the tables local, main and default are looked up.
+/// Priorities of the kernel's own rules, for the tables local, main and default.
 const OWN_RULES: [u32; 3] = [0, 32_766, 32_767];
 
-/// The sysctls that netd depends on and does not set.
+/// The sysctls that netd depends on but does not set.
 pub(super) fn sysctls_to_read() -> impl Iterator<Item = String> {
     [ARP_IGNORE, PROXY_ARP, RP_FILTER, CONNTRACK, CONNTRACK_MAX]
         .into_iter()
@@ -31,7 +31,7 @@ pub(super) fn sysctls_to_read() -> impl Iterator<Item = String> {
         .map(str::to_owned)
 }
 
-/// The problems of a look.
+/// The problems of the observed state.
 pub fn diagnose(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Problem> {
     let mut problems: Vec<Problem> = observed.store.iter().cloned().collect();
     problems.extend(sysctls(spec, userspace, observed));
@@ -51,15 +51,15 @@ fn number(observed: &HostState, key: &str) -> Option<u64> {
     observed.sysctls.get(key)?.parse().ok()
 }
 
-/// `sysctl -w` with the key in the tool's words.
+/// The `sysctl -w` command that sets the key.
 fn set(key: &str, value: u32) -> String {
     format!("sysctl -w net.{}={value}", key.replace('/', "."))
 }
 
 fn sysctls(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Problem> {
     let mut problems = Vec::new();
-    // 3 to 8 leave addresses unanswered that the plan gives to the host's port; of `all` and
-    // the link's own the larger counts (Documentation/networking/ip-sysctl.rst).
+    // With 3 to 8 the host does not answer ARP for its port's addresses. The larger of `all` and
+    // the link's own value applies (Documentation/networking/ip-sysctl.rst).
     if number(observed, ARP_IGNORE).is_some_and(|v| v >= 3) {
         let text = format!(
             "net.ipv4.conf.all.arp_ignore is {}: the host answers no ARP request for its address \
@@ -85,8 +85,8 @@ fn sysctls(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Proble
     problems
 }
 
-/// From 80 % on: a full table drops the first packet of every connection, and with it what Open vSwitch
-/// looks up for containers (ADR 28).
+/// A problem from 80 % on: a full table drops the first packet of every connection, and with it
+/// what Open vSwitch looks up for containers (ADR 28).
 fn conntrack(spec: &NodeSpec, observed: &HostState) -> Option<Problem> {
     let (count, most) = (
         number(observed, CONNTRACK)?,
@@ -104,8 +104,8 @@ fn conntrack(spec: &NodeSpec, observed: &HostState) -> Option<Problem> {
     })
 }
 
-/// Frames that a Linux bridge passes go through netfilter's forward chains then. Those of Open
-/// vSwitch's ports do not, so this concerns only an uplink that is a Linux bridge.
+/// With these set, frames that a Linux bridge forwards pass netfilter's forward chains. Frames of
+/// Open vSwitch's ports do not, so this only matters where the uplink is a Linux bridge.
 fn bridge_calls(observed: &HostState) -> Option<Problem> {
     let uplink = observed.uplink.as_ref()?;
     if uplink.kind.as_deref() != Some("bridge") {
@@ -133,7 +133,7 @@ fn netfilter(spec: &NodeSpec, chains: &[ForwardChain]) -> Vec<Problem> {
     let uplink = spec.uplink.as_str();
     let (out, back) = match spec.mode {
         Mode::Routed => (uplink, uplink),
-        // Services: in and out by the host's port.
+        // Services: packets enter and leave by the host's port.
         Mode::Vlan { .. } => (HOST_PORT, HOST_PORT),
     };
     let ways = [
@@ -165,7 +165,7 @@ fn netfilter(spec: &NodeSpec, chains: &[ForwardChain]) -> Vec<Problem> {
         .collect()
 }
 
-/// What others than netd configure on the uplink, and is not there.
+/// Missing addresses and default routes.
 fn missing(spec: &NodeSpec, missing: &MissingConfig) -> Vec<Problem> {
     let uplink = &spec.uplink;
     let family = |ipv6: bool| if ipv6 { ("IPv6", "-6 ") } else { ("IPv4", "") };
@@ -191,7 +191,7 @@ fn missing(spec: &NodeSpec, missing: &MissingConfig) -> Vec<Problem> {
     addresses.chain(defaults).collect()
 }
 
-/// What is wrong beyond the host: its cable, and the routers at the other end.
+/// Problems of the network outside the host: no carrier, silent gateways.
 fn network_problems(spec: &NodeSpec, observed: &HostState) -> Vec<Problem> {
     let uplink = &spec.uplink;
     if observed.uplink.as_ref().is_some_and(|u| !u.carrier) {
@@ -217,7 +217,7 @@ fn network_problems(spec: &NodeSpec, observed: &HostState) -> Vec<Problem> {
     silent.collect()
 }
 
-/// A way that leads elsewhere, with the rule that may be the cause.
+/// The problem of a diverted prefix, with the policy rule that may be the cause.
 fn diverted(path: &DivertedRoute, observed: &HostState) -> Problem {
     let mut text = format!(
         "packets to {} do not leave by {}: for {} the kernel finds {}",

@@ -1,5 +1,4 @@
-//! What the kernel announces of addresses, routes, rules and settings, as far as it concerns
-//! netd.
+//! The kernel's events about addresses, routes, rules and settings that concern netd.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,23 +14,23 @@ use crate::marks::{ALIAS_PREFIX, LINK_PREFIX};
 use crate::probe;
 use crate::reconcile::{HOST_PORT, ReconcileOps};
 
-/// How long a container's link may be down before somebody is taken to have set it so: each
-/// is born down, and its ADD sets it up.
+/// How long a container's new link may be down: it is created down, and its ADD sets it up. A link
+/// that is down for longer was set down.
 const NEW_LINK_GRACE: Duration = Duration::from_millis(300);
 
-/// What an event asks for.
+/// What an event triggers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Triggers {
-    /// That the node is compared with the plan.
+    /// A reconcile.
     pub(super) reconcile: bool,
-    /// That the host is looked at.
+    /// A poll of the host.
     pub(super) poll: bool,
 }
 
-/// Tells what concerns netd by the links that do.
+/// Selects the events that concern netd, by the links that they are about.
 #[derive(Debug, Default)]
 pub(super) struct EventFilter {
-    /// The indices of the host's port and of the uplink.
+    /// ifindices of the host's port and of the uplink.
     pub(super) links: BTreeSet<u32>,
 }
 
@@ -56,7 +55,7 @@ impl EventFilter {
     }
 }
 
-/// Listens until the adapter is stopped. It holds nothing, and may be cancelled at any time.
+/// Listens until the kernel adapter stops. Cancel safe.
 pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll: Arc<Notify>) {
     let (mut host, mut links) = (kernel.watch_host(), kernel.watch());
     let dirty = engine.dirty();
@@ -85,7 +84,7 @@ pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll
                 None => return,
                 Some(LinkEvent::Changed(link)) if own(&link.name) => {
                     filter.links.insert(link.ifindex);
-                    // It may have lost its carrier, or have it back.
+                    // Its carrier may have changed.
                     poll.notify_one();
                 }
                 Some(LinkEvent::Changed(link)) if is_probe(&link.name) => {
@@ -118,7 +117,7 @@ fn is_probe(name: &str) -> bool {
     probe::PORTS.contains(&name) || probe::PEERS.contains(&name)
 }
 
-/// Wakes the reconciler if the link is down for longer than one that an ADD makes.
+/// Requests a reconcile if the link is still down after [`NEW_LINK_GRACE`].
 async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, dirty: Arc<Notify>) {
     tokio::time::sleep(NEW_LINK_GRACE).await;
     let Ok(name) = IfName::new(link.name.as_str()) else {

@@ -1,5 +1,5 @@
-//! What netfilter's chains do with the packets that this node forwards for its containers.
-//! Pure: rules are read as far as they name interfaces and addresses.
+//! Whether netfilter's chains drop what this node forwards for its containers. Pure. Only
+//! conditions on interfaces and addresses are evaluated.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 use crate::problems::Problem;
 use crate::reconcile::HOST_PORT;
 
-/// The problem's code.
+/// The code of this problem.
 pub(super) const CODE: &str = "forward-drop";
 
 /// Packets of one direction.
@@ -21,18 +21,18 @@ pub(super) struct Direction<'a> {
     pub(super) to: &'a str,
 }
 
-/// Whether a rule is about such a packet.
+/// Whether a rule matches new connections of a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RuleMatch {
-    /// All of them.
+    /// It matches all of them.
     Always,
-    /// Some, or nobody can tell.
+    /// It matches some, or cannot be evaluated.
     Maybe,
-    /// None.
+    /// It matches none.
     Never,
 }
 
-/// Whether a chain lets no new connection of the direction pass, as far as its rules say.
+/// Whether a chain drops every new connection of the direction.
 pub(super) fn drops(chain: &ForwardChain, direction: Direction<'_>, ranges: &[IpNetwork]) -> bool {
     let v6 = match chain.family {
         "ip" => Some(false),
@@ -56,8 +56,8 @@ pub(super) fn drops(chain: &ForwardChain, direction: Direction<'_>, ranges: &[Ip
         match (rule_match, rule.verdict) {
             (RuleMatch::Always, Verdict::Accept) => return false,
             (RuleMatch::Always, Verdict::Drop) => return true,
-            // What nobody can tell is taken for right: a false alarm is worse than
-            // a cause that `flatctl trace` has to find.
+            // A rule that cannot be evaluated counts as accepting: a false alarm is worse than a
+            // cause that `flatctl trace` has to find.
             (RuleMatch::Maybe, Verdict::Accept) => return false,
             (RuleMatch::Maybe, Verdict::Drop) | (RuleMatch::Never, _) => {}
         }
@@ -86,12 +86,12 @@ fn rule_match(condition: &Condition, direction: Direction<'_>, ranges: &[&IpNetw
         Condition::Out(name) => all(name.matches(direction.to)),
         Condition::Address(octets) => all(ranges.iter().any(|r| overlaps(r, octets))),
         Condition::Unknown => RuleMatch::Maybe,
-        // A state, a port, a mark: not the first packet of any connection.
+        // A state, a port, a mark: treated as not matching the first packet of a connection.
         Condition::Other => RuleMatch::Never,
     }
 }
 
-/// Whether the range lies in the prefix of whole octets, or the other way round.
+/// Whether the range and the prefix, given in whole octets, overlap.
 fn overlaps(range: &IpNetwork, octets: &[u8]) -> bool {
     let own = match range.network() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -101,7 +101,7 @@ fn overlaps(range: &IpNetwork, octets: &[u8]) -> bool {
     octets.len() <= own.len() && own[..fixed] == octets[..fixed]
 }
 
-/// The problem of a chain, with the command that lets containers' packets pass.
+/// The problem of a chain, with the command that inserts accepting rules.
 pub(super) fn problem(chain: &ForwardChain, ways: &[&str]) -> Problem {
     let ForwardChain {
         family,

@@ -1,7 +1,7 @@
-//! Whether the host's own gateways answer.
+//! Whether the host's gateways answer.
 //!
-//! The kernel asks by itself only while somebody sends to one; this asks now and then, so that a
-//! gateway that is silent is known before somebody needs it.
+//! The kernel resolves a gateway only while packets are sent to it. netd has it resolved regularly,
+//! so that a silent gateway is a problem before it is needed.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,17 +13,18 @@ use tokio::time::Instant;
 
 use crate::node_ops::NodeOpsError;
 
-/// How long a gateway may be asked in vain: the kernel asks once a second.
+/// How long a gateway may be unanswered before it counts as silent; the kernel sends a request each
+/// second.
 const SILENT_AFTER: Duration = Duration::from_secs(2);
 
-/// The gateways that are asked for in vain, since when.
+/// The gateways that have not answered, and since when.
 #[derive(Debug, Default)]
 pub(super) struct GatewayMonitor {
     since: BTreeMap<IpAddr, Instant>,
 }
 
 impl GatewayMonitor {
-    /// Asks for each gateway on the host's link, unless the kernel knows it already.
+    /// Has the kernel resolve each gateway on the host's link, unless it knows it already.
     pub(super) async fn ask(
         &mut self,
         kernel: &Kernel,
@@ -32,7 +33,7 @@ impl GatewayMonitor {
     ) -> Result<(), NodeOpsError> {
         let mut asked = Vec::new();
         for gateway in spec.host_gateways.iter().filter(|g| is_on_link(g, spec)) {
-            // The link may have gone down just now, which is told elsewhere.
+            // The link may have just gone down, which is another problem.
             match kernel.touch_neighbour(link.ifindex, *gateway).await {
                 Ok(()) => asked.push(*gateway),
                 Err(e) => tracing::debug!(%gateway, error = %e, "not asked for"),
@@ -53,7 +54,7 @@ impl GatewayMonitor {
         Ok(())
     }
 
-    /// There is no link to ask on: another problem says so.
+    /// Forgets all: without a link, which is another problem, no gateway can answer.
     pub(super) fn forget(&mut self) {
         self.since.clear();
     }
@@ -65,12 +66,12 @@ impl GatewayMonitor {
         }
     }
 
-    /// Whether any may be silent.
+    /// Whether any gateway has not answered.
     pub(super) fn any_unanswered(&self) -> bool {
         !self.since.is_empty()
     }
 
-    /// Those that do not answer.
+    /// The gateways that have not answered for [`SILENT_AFTER`].
     pub(super) fn silent(&self, now: Instant) -> Vec<IpAddr> {
         let lasts = |since: &Instant| now >= *since + SILENT_AFTER;
         let silent = self.since.iter().filter(|(_, since)| lasts(since));
@@ -78,8 +79,8 @@ impl GatewayMonitor {
     }
 }
 
-/// Whether the host has an address on the gateway's link. Without one it cannot ask, and the lack of
-/// the address is named.
+/// Whether the host has an address of the gateway's subnet. Without one it cannot resolve the
+/// gateway; the missing address is a problem of its own.
 fn is_on_link(gateway: &IpAddr, spec: &NodeSpec) -> bool {
     let link_local = matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local());
     link_local || spec.host_addresses.iter().any(|a| a.contains(*gateway))

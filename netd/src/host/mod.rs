@@ -1,5 +1,5 @@
-//! The host's kernel and disk beside Open vSwitch: what netd set there and somebody changed, and
-//! what it depends on and may not change.
+//! The host's kernel and disk: what netd set there and another program changed, and what netd
+//! depends on but does not change.
 //!
 //! ```text
 //!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.dirty() ─▶ reconcile
@@ -7,9 +7,9 @@
 //!   each second: sysctls, netfilter, lookups, the store ─▶ [poll] ─▶ HostState ─▶ [diagnose] ─▶ Board
 //! ```
 //!
-//! The kernel announces a sysctl's change only for a few of them, and the change of an older
-//! iptables' table not at all: these are read once a second. What is netd's is repaired by the
-//! reconciler; the rest is named with the command that repairs it.
+//! The kernel sends events for changes of only a few sysctls, and none for tables of the legacy
+//! iptables: these are read once a second. The reconciler repairs what netd manages; the rest
+//! becomes a problem with the command that repairs it.
 
 mod diagnose;
 mod events;
@@ -37,18 +37,18 @@ pub use poll::{DivertedRoute, HostState, Uplink};
 pub(crate) use store::ensure_store_present;
 pub use store::{StoreFile, StoreState};
 
-/// Between two looks.
+/// Interval between two polls.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// The least time between two looks, however many events come.
+/// The shortest time between two polls, however many events arrive.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
-/// This part's name on the board of problems.
+/// Source name of these problems on the board.
 const SOURCE: &str = "host";
 
-/// What the looks need.
+/// What polling the host needs.
 pub struct Host<N: ReconcileOps> {
-    /// Whose node it is.
+    /// The node's engine.
     pub engine: Engine<N>,
-    /// Who repairs what is netd's.
+    /// Gives the sysctls that netd manages.
     pub reconciler: Arc<Reconciler<N>>,
     /// The host's kernel.
     pub kernel: Kernel,
@@ -59,7 +59,7 @@ pub struct Host<N: ReconcileOps> {
 }
 
 impl<N: ReconcileOps> Host<N> {
-    /// Starts the listener and the looks.
+    /// Starts the event listener and the polling.
     pub fn spawn(self, tasks: &mut JoinSet<()>) {
         let wake = Arc::new(Notify::new());
         tasks.spawn(events::run(

@@ -1,4 +1,4 @@
-//! One look at the host. Nothing is changed and nothing written.
+//! Reads the host's state. Changes and writes nothing.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,64 +20,64 @@ use crate::node_ops::NodeOpsError;
 use crate::problems::Problem;
 use crate::reconcile::{HOST_PORT, ReconcileOps};
 
-/// Prefixes of other nodes whose way is looked up.
+/// How many prefixes of other nodes are looked up in the routing table.
 const PEERS_MAX: usize = 2;
 
-/// What was seen.
+/// The observed state of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostState {
-    /// Sysctls by key, those that are there.
+    /// Existing sysctls, by key.
     pub sysctls: BTreeMap<String, String>,
-    /// The chains at netfilter's forward hook, where this node forwards.
+    /// The chains at netfilter's forward hook; empty where this node does not forward.
     pub chains: Vec<ForwardChain>,
-    /// Ways that lead elsewhere.
+    /// Prefixes that the kernel routes elsewhere than planned.
     pub diverted: Vec<DivertedRoute>,
-    /// The rules that choose a routing table, where a way leads elsewhere.
+    /// The policy rules; read only where a prefix is diverted.
     pub rules: Vec<Rule>,
-    /// The uplink, where it is there.
+    /// The uplink; `None` if the link does not exist.
     pub uplink: Option<Uplink>,
-    /// The host's gateways that do not answer.
+    /// The host's gateways that do not answer ARP or neighbour discovery.
     pub silent: Vec<IpAddr>,
-    /// What the host itself lacks, where it is its containers' way (mode `routed`).
+    /// Missing configuration of the host (mode `routed`).
     pub missing: MissingConfig,
-    /// What is wrong with the store, if anything is.
+    /// The problem of the store; `None` if it is healthy.
     pub store: Option<Problem>,
 }
 
-/// What is the host's own, is configured by others than netd (a DHCP client, the distribution), and
-/// is not there.
+/// Configuration of the host that others than netd set (a DHCP client, the distribution) and that
+/// is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissingConfig {
-    /// Addresses that the plan says it has.
+    /// Addresses of the host that the plan declares.
     pub addresses: Vec<IpNetwork>,
     /// Gateways of families that have no default route.
     pub defaults: Vec<IpAddr>,
 }
 
-/// What the uplink is.
+/// Observed properties of the uplink.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uplink {
     /// Its driver's kind: `bond`, `bridge`, `vlan`; `None` for a physical one.
     pub kind: Option<String>,
-    /// Whether it has a carrier; a driver that does not tell has one.
+    /// Whether it has a carrier; `true` for a driver that does not report it.
     pub carrier: bool,
 }
 
-/// A way that the kernel chooses and that is not the plan's.
+/// A prefix that the kernel routes elsewhere than planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DivertedRoute {
-    /// An address of the prefix.
+    /// The address of the prefix that was looked up.
     pub to: IpAddr,
     /// Destination prefix of the route that the plan wants.
     pub prefix: IpNetwork,
-    /// The link by which it is to leave.
+    /// The link by which packets should leave.
     pub wanted: String,
-    /// What the kernel says instead.
+    /// The kernel's answer, as text.
     pub found: String,
 }
 
 impl HostState {
-    /// Whether a sysctl that is there is not as wanted.
+    /// Whether an existing sysctl differs from its wanted value.
     pub(super) fn differs(&self, wanted: &BTreeMap<String, String>) -> bool {
         wanted
             .iter()
@@ -85,28 +85,29 @@ impl HostState {
     }
 }
 
-/// What nftables said at its last generation.
+/// The forward chains of nftables, cached by the generation of its ruleset.
 #[derive(Debug, Default)]
 struct Netfilter {
     generation: Option<u32>,
     chains: Vec<ForwardChain>,
 }
 
-/// Ways are looked up when an event says so, and at every tenth look: routes and rules have
-/// events, and most of a look's cost is theirs.
+/// Routes are looked up when an event asks for it, and at every tenth poll: routes and rules have
+/// events, and the look-ups are most of a poll's cost.
 const ROUTES_EVERY: u32 = 10;
 
-/// A route of netd's that somebody deleted is back by then: only what lasts is named.
+/// How long a diverted prefix is not reported: a deleted route of netd's is repaired within this
+/// time.
 const REPAIR_GRACE: Duration = Duration::from_millis(600);
 
-/// What is kept from one look to the next.
+/// State kept between polls.
 #[derive(Debug, Default)]
 pub(super) struct PollState {
     netfilter: Netfilter,
     polls: u32,
     diverted: Vec<DivertedRoute>,
     missing: MissingConfig,
-    /// Since when each prefix is led astray.
+    /// When each prefix was first found diverted.
     since: BTreeMap<IpNetwork, Instant>,
     rules: Vec<Rule>,
     uplink: Option<Uplink>,
@@ -114,7 +115,7 @@ pub(super) struct PollState {
     store: StateQuery,
 }
 
-/// Looks; `woken` says that an event asked for it.
+/// Polls the host. `woken`: an event asked for it.
 pub(super) async fn poll<N: ReconcileOps>(
     host: &Host<N>,
     wanted: &BTreeMap<String, String>,
@@ -137,7 +138,7 @@ pub(super) async fn poll<N: ReconcileOps>(
     if forwards(&spec) {
         observed.chains = previous.netfilter.read(host).await?;
     }
-    // What leads astray is looked at until it does not.
+    // While something is wrong, every poll looks the routes up.
     let wrong = !previous.diverted.is_empty()
         || previous.missing != MissingConfig::default()
         || previous.gateways.any_unanswered();
@@ -175,7 +176,8 @@ pub(super) async fn poll<N: ReconcileOps>(
     Ok(observed)
 }
 
-/// Asks for the host's gateways where the host lives: on the uplink, or on its port of the bridge.
+/// Checks the host's gateways on the link that has the host's addresses: the uplink, or the host's
+/// port of the bridge.
 async fn gateways<N: ReconcileOps>(
     host: &Host<N>,
     spec: &NodeSpec,
@@ -211,7 +213,7 @@ impl Uplink {
     }
 }
 
-/// Whether the host forwards for its containers: as their gateway, or to services.
+/// Whether the host forwards for its containers, as their gateway or to services.
 pub(super) fn forwards(spec: &NodeSpec) -> bool {
     spec.mode == Mode::Routed || !spec.service_prefixes.is_empty()
 }
@@ -235,13 +237,13 @@ impl Netfilter {
     }
 }
 
-/// Addresses of nobody (RFC 5737, RFC 3849): only a default route leads there.
+/// Documentation addresses (RFC 5737, RFC 3849): only a default route matches them.
 const DOCUMENTATION_ADDRESSES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
-/// What is the host's own and is not there. In mode `vlan` netd gives it itself.
+/// Missing configuration of the host. Empty in mode `vlan`, where netd sets it itself.
 async fn missing(kernel: &Kernel, spec: &NodeSpec) -> Result<MissingConfig, NodeOpsError> {
     let mut missing = MissingConfig::default();
     if spec.mode != Mode::Routed {
@@ -270,7 +272,8 @@ async fn missing(kernel: &Kernel, spec: &NodeSpec) -> Result<MissingConfig, Node
     Ok(missing)
 }
 
-/// The ways that the plan wants, and where they lead if elsewhere.
+/// Looks up the node's ranges and some peers' prefixes; returns those that leave by another link
+/// than planned.
 async fn diverted<N: ReconcileOps>(
     host: &Host<N>,
     spec: &NodeSpec,
@@ -296,8 +299,8 @@ async fn diverted<N: ReconcileOps>(
             RouteLookup::Found(route) if route.kind == RouteKind::Unicast => {
                 let index = route.nexthops.first().and_then(|hop| hop.ifindex);
                 let dev = host.kernel.link(wanted).await?;
-                // A wider route of the main table is found only while netd's own is missing, which
-                // netd puts back: nobody has diverted anything.
+                // A shorter prefix of the main table matches only while netd's own route is
+                // missing, which the reconciler repairs.
                 let missing = route.table == TABLE_MAIN && route.dst.prefix() < prefix.prefix();
                 if missing || (index.is_some() && index == dev.map(|d| d.ifindex)) {
                     continue;

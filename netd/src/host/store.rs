@@ -1,5 +1,4 @@
-//! The store's file, seen from outside: whether what netd writes next would be kept. Nothing is
-//! written to find out.
+//! Whether the store's file is still there and writable. Checked without writing.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,11 +14,11 @@ use tokio::time::timeout;
 use crate::marks;
 use crate::problems::Problem;
 
-/// With less, the next transaction may fail.
+/// In octets. With less free space the next transaction may fail.
 const LEAST_FREE: u64 = 1 << 20;
 
-/// How long the disk may take for two questions that it usually answers from memory. With the
-/// second between two looks, one that hangs is named within two.
+/// Timeout of `stat` and `statvfs`, which are usually answered from memory. With a poll each
+/// second, a disk that hangs is reported within two.
 const DISK_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The file that netd has open.
@@ -31,11 +30,11 @@ pub struct StoreFile {
     opened: Option<(u64, u64)>,
 }
 
-/// Fails where there is no store and links of containers are on this host: they live, and only the
-/// store that is missing knows their addresses. An empty one would have them taken away.
+/// Fails where there is no store but links of containers: the containers live, and only the missing
+/// store knows their addresses. With an empty store netd would delete their links.
 ///
 /// # Errors
-/// What is missing, what is there, and what to do; that the disk or the kernel cannot be read.
+/// The store is missing and containers' links exist; or the disk or the kernel cannot be read.
 pub(crate) async fn ensure_store_present(
     directory: &Path,
     name: &str,
@@ -65,23 +64,23 @@ pub(crate) async fn ensure_store_present(
     )
 }
 
-/// What is wrong with the store.
+/// The state of the store's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreState {
-    /// Nothing.
+    /// The file is in place, on a writable file system with free space.
     Healthy,
-    /// The file that netd has open has no name any more, or another file has it.
+    /// The path of the file that netd has open does not exist, or is another file.
     Lost,
     /// The file system is mounted read-only.
     ReadOnly,
-    /// So many octets are free.
+    /// Fewer than [`LEAST_FREE`] octets are free; how many are.
     Full(u64),
-    /// It cannot be looked at.
+    /// `stat` or `statvfs` failed or timed out; the error.
     Unreachable(String),
 }
 
 impl StoreFile {
-    /// The file as it is now, just after it was opened.
+    /// Records the file's identity. To be called just after it was opened.
     pub(super) fn of(directory: PathBuf, name: &str) -> Self {
         let path = directory.join(name);
         let opened = identity(&path).ok();
@@ -92,7 +91,7 @@ impl StoreFile {
         }
     }
 
-    /// How it is.
+    /// Reads the file's state.
     pub(super) fn state(&self) -> StoreState {
         match identity(&self.path) {
             Ok(now) if self.opened.is_none_or(|then| then == now) => {}
@@ -113,7 +112,7 @@ impl StoreFile {
         }
     }
 
-    /// What that means for the node: no ADD could be kept.
+    /// The problem of a state, which blocks readiness: no ADD could be made durable.
     pub(super) fn problem(&self, state: &StoreState) -> Option<Problem> {
         let path = self.path.display();
         let directory = self.directory.display();
@@ -149,7 +148,7 @@ impl StoreFile {
         })
     }
 
-    /// Copies the deleted file back from netd's own descriptor.
+    /// The command that copies the deleted file back from netd's descriptor and restarts netd.
     fn recovery_command(&self) -> String {
         let descriptor = fs::read_dir("/proc/self/fd")
             .into_iter()
@@ -169,15 +168,15 @@ impl StoreFile {
     }
 }
 
-/// Asks for a store's state on a thread of its own: a disk that hangs holds up nothing else.
+/// Reads a store's state on a thread of its own, so that a disk that hangs blocks nothing else.
 #[derive(Debug, Default)]
 pub(super) struct StateQuery {
-    /// One that was not answered yet. No other is begun beside it.
+    /// The query that was not answered yet. Only one runs at a time.
     pending: Option<JoinHandle<StoreState>>,
 }
 
 impl StateQuery {
-    /// What `look` says, or that it says nothing. Cancel safe.
+    /// The result of `look`, or `Unreachable` after [`DISK_TIMEOUT`]. Cancel safe.
     pub(super) async fn state(
         &mut self,
         look: impl FnOnce() -> StoreState + Send + 'static,

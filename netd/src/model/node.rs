@@ -1,4 +1,4 @@
-//! The reconciler's side of the model: reading the node, and ops.
+//! What the reconciler uses of the model: observing the node, and applying ops.
 
 use flatnet_ovs::openflow::{Flow, Match};
 
@@ -24,7 +24,7 @@ impl ReconcileOps for ModelNode {
             ports.values_mut().for_each(|p| p.ofport = None);
         }
         let value = |key: &String| {
-            // A setting of a link is there only while the link is.
+            // A link's sysctls exist only while the link exists.
             let dev = key
                 .strip_prefix("ipv6/conf/")
                 .or(key.strip_prefix("ipv4/conf/"));
@@ -172,7 +172,7 @@ impl State {
 }
 
 impl State {
-    /// A link takes its other end with it.
+    /// Deletes a veth link, and with it its other end.
     pub(crate) fn delete_link(&mut self, name: &str, ifindex: u32) {
         let Some(link) = self.links.get(name).filter(|l| l.ifindex == ifindex) else {
             return;

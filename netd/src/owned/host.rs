@@ -1,4 +1,4 @@
-//! The part of the table that is the host's kernel and disk.
+//! The rows of the host's kernel and disk.
 
 use super::{Owned, Response, Section, Source};
 

@@ -1,4 +1,4 @@
-//! Open vSwitch's part of the table.
+//! The rows of Open vSwitch.
 
 use super::{Owned, Response, Section, Source};
 
@@ -272,7 +272,7 @@ const TIMEOUTS: &[Owned] = &[
     ),
 ];
 
-/// The policy in the words of `ovs-vsctl`.
+/// The policy as `ovs-vsctl` writes it.
 const POLICY: &str = "icmp_first=15 tcp_established=86400 tcp_syn_recv=15 tcp_syn_sent=15 tcp_syn_sent2=15 \
                       tcp_unack=130 udp_first=30 udp_single=30";
 

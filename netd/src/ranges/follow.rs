@@ -1,4 +1,4 @@
-//! Following ipamd: what it says is kept, then taken over, then used.
+//! Follows the node's ranges at ipamd: an answer is written to disk first, then applied.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -16,30 +16,31 @@ use crate::attach::Engine;
 use crate::node_ops::NodeOps;
 use crate::run::networks;
 
-/// The file in the state directory.
+/// Name of the file in the state directory.
 const FILE: &str = "ranges.json";
-/// As [`WATCH`], while a range drains: when it is empty, somebody may wait for it.
+/// Like [`WATCH`], while a range drains: another host may wait for it.
 const DRAINING_WATCH: Duration = Duration::from_secs(2);
-/// How long a start without any range waits for ipamd.
+/// How long a node without a range waits for ipamd at its start.
 const FIRST_RANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two looks at what drains and was empty.
+/// Interval between checks of draining ranges that are empty.
 const RELEASE_POLL: Duration = Duration::from_secs(1);
 
-/// Keeps the node's ranges what ipamd says they are.
+/// Applies the ranges that ipamd grants to this node.
 #[derive(Debug)]
 pub struct RangeFollower {
     start: FollowerConfig,
     held: HeldRanges,
-    /// Whether the plan that the ranges were joined to had no place for one of them.
+    /// Whether the plan had no place for one of the ranges.
     left_out: bool,
     drains: DrainingRanges,
 }
 
 impl RangeFollower {
-    /// Reads what is kept on disk; a node that never had a range asks ipamd for some time.
+    /// Reads the ranges kept on disk. A node without any waits for ipamd, at most
+    /// [`FIRST_RANGE_TIMEOUT`].
     ///
     /// # Errors
-    /// What is kept cannot be read, or the plan does not have the node.
+    /// The file cannot be read, or the plan does not have the node.
     pub async fn begin(start: FollowerConfig) -> Result<(Self, NodeSpec)> {
         let kept = disk::load(&start.state, FILE)
             .with_context(|| format!("read the ranges kept in {}", start.state.display()))?;
@@ -63,12 +64,12 @@ impl RangeFollower {
         Ok((follower, spec))
     }
 
-    /// What drains, from now on.
+    /// The shared set of draining ranges.
     pub(crate) fn drains(&self) -> DrainingRanges {
         Arc::clone(&self.drains)
     }
 
-    /// What the node runs by, of the accepted plan and the ranges that it holds.
+    /// The node's spec, from the accepted plan and the ranges that it holds.
     fn derive(&mut self) -> Result<NodeSpec> {
         let accepted = self.start.accepted();
         let plan = accepted.plan.whole()?;
@@ -82,7 +83,7 @@ impl RangeFollower {
         Ok(spec)
     }
 
-    /// The first answer with a range in it.
+    /// The first answer that has a range.
     async fn first_answer(&self) -> HostRanges {
         let report = self.held.report(|_| RangeUse::default());
         let mut warned = false;
@@ -104,8 +105,8 @@ impl RangeFollower {
         }
     }
 
-    /// Follows for ever. Cancel safe: what is on disk is always whole, and a range is told to
-    /// be let go of only after it is gone from there.
+    /// Runs for ever. Cancel safe: the file is replaced atomically, and a range is released at
+    /// ipamd only after it was removed from the file.
     pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
         let mut retry = RETRY.0;
         let mut away = false;
@@ -131,7 +132,7 @@ impl RangeFollower {
         }
     }
 
-    /// One connection, until it breaks.
+    /// Runs one connection until it breaks.
     async fn run_session<N: NodeOps>(
         &mut self,
         session: &mut Session,
@@ -157,7 +158,7 @@ impl RangeFollower {
                 changed = session.ranges(&node, Some(&revision), wait) => changed?,
                 Ok(()) = self.start.plan.changed() => {
                     self.retry_left_out(engine)?;
-                    // The answer to the request that was given up would come first.
+                    // On the old connection the answer to the cancelled request would come first.
                     *session = self.start.client.connect().await?;
                     continue;
                 }
@@ -182,8 +183,8 @@ impl RangeFollower {
         Ok(())
     }
 
-    /// Another plan: it may have a place for what the one of before had none for. What else is new in it is
-    /// named, and taken with the next ranges or by a restart.
+    /// After a new plan: applies it if the last plan had no place for one of the ranges. Other
+    /// changes are reported by `plan_file`, and applied with the next ranges or by a restart.
     fn retry_left_out<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
         match self.left_out {
             true => self.apply(engine),
@@ -191,8 +192,8 @@ impl RangeFollower {
         }
     }
 
-    /// Drops what drains and is empty. Whether something drained is empty already and is to
-    /// be looked at again soon.
+    /// Releases draining ranges that are empty. Returns whether another one is empty already, and
+    /// can be released after the next report.
     async fn release_drained<N: NodeOps>(
         &mut self,
         before: &HeldRanges,
@@ -208,7 +209,7 @@ impl RangeFollower {
         for release in &releases {
             match session.release(release).await {
                 Ok(_) => info!(range = %release.prefix, "let go of"),
-                // ipamd knows better what it is: it says so in its next answer.
+                // ipamd's state decides: its next answer lists the range.
                 Err(e @ ClientError::Refused { .. }) => {
                     warn!(range = %release.prefix, error = %e, "ipamd does not take it back yet");
                 }
@@ -226,9 +227,9 @@ impl RangeFollower {
         Ok(())
     }
 
-    /// Goes over to the ranges that are held, without a restart.
+    /// Applies the ranges that the node holds, without a restart.
     fn apply<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
-        // The plan may have changed with them: a pool that grew, a network that is new.
+        // The plan may have changed too: a larger pool, a new network.
         let fresh = self.derive()?;
         let ranges = networks(&fresh.networks)?;
         engine.update_spec(|spec| spec.networks = fresh.networks);
@@ -243,7 +244,7 @@ impl RangeFollower {
     }
 }
 
-/// How full a range is, by what lives in it.
+/// How many addresses of a range are in use.
 fn range_use<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> RangeUse {
     let inside = |ip: &IpNetwork| prefix.contains(ip.ip());
     let used = engine

@@ -1,4 +1,4 @@
-//! What the node holds, and how it follows what ipamd says: pure.
+//! The ranges that the node holds, and how an answer of ipamd changes them. Pure.
 
 use flatnet_ipam::Span;
 use flatnet_types::NodeName;
@@ -8,33 +8,33 @@ use flatnet_types::ipamd::{
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-/// How full a range is.
+/// The use of a range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RangeUse {
-    /// Attachments with an address in it.
+    /// Assigned addresses of the range.
     pub used: u64,
-    /// Addresses that it has for containers.
+    /// Addresses of the range for containers.
     pub capacity: u64,
 }
 
-/// A range that the node holds.
+/// A range that the node holds. Serialized in `ranges.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldRange {
-    /// What ipamd granted. `state` is the node's own: what it no longer names drains here.
+    /// What ipamd granted. `state` is set by the node: a range that ipamd no longer lists drains.
     #[serde(flatten)]
     pub grant: RangeGrant,
 }
 
-/// All that the node holds.
+/// All ranges that the node holds: the content of `ranges.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldRanges {
-    /// The life of the ledger that answered last.
+    /// The incarnation of the ledger that answered last.
     pub ledger: Incarnation,
     /// The revision of its answer.
     pub revision: String,
-    /// What the node may give addresses of, and what it still drains.
+    /// Active and draining ranges.
     pub ranges: Vec<HeldRange>,
 }
 
@@ -43,8 +43,8 @@ fn overlap(a: IpNetwork, b: IpNetwork) -> bool {
 }
 
 impl HeldRanges {
-    /// What they are when ipamd has answered. A range that it no longer names, and does not
-    /// keep back only because it has just started, drains.
+    /// The ranges after an answer of ipamd. A range that it no longer lists drains, unless ipamd
+    /// only withholds it in the grace period after its start.
     #[must_use]
     pub fn after_answer(&self, answer: &HostRanges) -> Self {
         let mut ranges: Vec<HeldRange> = answer
@@ -76,18 +76,18 @@ impl HeldRanges {
         }
     }
 
-    /// Whether a range is to be let go of when it is empty.
+    /// Whether a range drains.
     pub fn drains(&self) -> bool {
         self.draining().next().is_some()
     }
 
-    /// Those that are to be let go of when they are empty.
+    /// The prefixes of the draining ranges.
     pub fn draining(&self) -> impl Iterator<Item = IpNetwork> {
         let draining = |h: &&HeldRange| h.grant.state == GrantState::Draining;
         self.ranges.iter().filter(draining).map(|h| h.grant.prefix)
     }
 
-    /// What is shown to ipamd.
+    /// The report to ipamd.
     pub fn report(&self, range_use: impl Fn(IpNetwork) -> RangeUse) -> Report {
         let held = self.ranges.iter().map(|range| {
             let grant = &range.grant;
@@ -99,9 +99,9 @@ impl HeldRanges {
         }
     }
 
-    /// Without what drains and is empty, and what to tell ipamd of it. `before` is what was
-    /// held, and shown to be empty, before the last answer: what has just begun to drain may
-    /// still be in the hands of an ADD.
+    /// The ranges without the draining ones that are empty, and the releases of those for ipamd. A
+    /// range must have drained in `before`, the state before the last answer, too: an ADD may just
+    /// be taking an address of one that has only begun to drain.
     pub fn releasable(
         &self,
         before: &Self,
@@ -186,7 +186,7 @@ mod tests {
         let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/24", Active)]));
         let after = before.after_answer(&answer(&[]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Draining)]);
-        // It has just begun: an ADD may hold an address of it that is not on record yet.
+        // It has only begun to drain: an ADD may be taking an address of it.
         let (kept, releases) = after.releasable(&before, &host(), filled(0));
         assert_eq!((&kept, releases.len()), (&after, 0));
         let (kept, releases) = after.releasable(&after, &host(), filled(3));

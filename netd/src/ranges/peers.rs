@@ -1,5 +1,5 @@
-//! The ranges of the nodes that share this node's segment: they are routed to directly
-//! (host-gw), and ipamd says who holds what.
+//! Follows the ranges of the nodes of this node's segment at ipamd: there are direct routes to them
+//! (host-gw).
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::{FollowerConfig, RETRY, WATCH, disk};
 use crate::attach::Engine;
 use crate::node_ops::NodeOps;
 
-/// The file in the state directory.
+/// Name of the file in the state directory.
 const FILE: &str = "peers.json";
-/// Between two answers: nodes that come at once are one change.
+/// Shortest time between two answers, so that nodes that join at once are one change.
 const MIN_PAUSE: Duration = Duration::from_millis(200);
 
-/// Keeps a node's routes to its peers what ipamd says they hold.
+/// Keeps the node's routes to the ranges that its peers hold.
 #[derive(Debug)]
 pub struct PeerFollower {
     start: FollowerConfig,
@@ -27,11 +27,11 @@ pub struct PeerFollower {
 }
 
 impl PeerFollower {
-    /// Reads what is kept on disk. Returns the routes by it; by the plan alone where ipamd
-    /// was never heard.
+    /// Reads the grants kept on disk. Returns the routes that follow from them, or from the plan
+    /// alone if there are none.
     ///
     /// # Errors
-    /// What is kept cannot be read, or the plan does not have the node.
+    /// The file cannot be read, or the plan does not have the node.
     pub fn begin(start: FollowerConfig) -> Result<(Self, Vec<PeerRoute>)> {
         let known = disk::load(&start.state, FILE)
             .with_context(|| format!("read the peers' ranges kept in {}", start.state.display()))?;
@@ -40,7 +40,7 @@ impl PeerFollower {
         Ok((peers, routes))
     }
 
-    /// By the accepted plan, and by what the peers hold beside it.
+    /// The routes from the accepted plan and the peers' grants.
     fn routes(&self) -> Result<Vec<PeerRoute>> {
         let accepted = self.start.accepted();
         let known = self.known.as_ref();
@@ -52,15 +52,15 @@ impl PeerFollower {
         Ok(node::derive(&plan, &self.start.node)?.peers)
     }
 
-    /// Follows for ever. Cancel safe: what is on disk is always whole, and nothing is gone by
-    /// that is not there.
+    /// Runs for ever, unless ipamd is too old. Cancel safe: the file is replaced atomically, and
+    /// only grants that are in it are applied.
     pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
         let mut retry = RETRY.0;
         let mut away = false;
         loop {
             match self.run_session(&engine, &mut away, &mut retry).await {
                 Ok(never) => match never {},
-                // An ipamd of before this message: the plan's ranges are routed.
+                // An older ipamd does not serve this call: routes follow the plan.
                 Err(e) if lacks_peers_call(&e) => {
                     warn!("this ipamd does not say what peers hold: routing by the plan");
                     return;
@@ -76,7 +76,7 @@ impl PeerFollower {
         }
     }
 
-    /// One connection, until it breaks.
+    /// Runs one connection until it breaks.
     async fn run_session<N: NodeOps>(
         &mut self,
         engine: &Engine<N>,
@@ -90,9 +90,9 @@ impl PeerFollower {
             let answer = tokio::select! {
                 answer = session.peers(&node, revision.as_deref(), WATCH) => answer?,
                 Ok(()) = self.start.plan.changed() => {
-                    // A peer that is new, or gone, or has another address.
+                    // A peer may be new, gone, or have another address.
                     self.apply(engine)?;
-                    // The answer to the request that was given up would come first.
+                    // On the old connection the answer to the cancelled request would come first.
                     session = self.start.client.connect().await?;
                     continue;
                 }

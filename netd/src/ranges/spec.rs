@@ -1,4 +1,4 @@
-//! The node's part of the plan, with the ranges that it holds.
+//! Derives the node's part of the plan, with the ranges that it holds.
 
 use flatnet_plan::model::Range;
 use flatnet_plan::{NetworkPlan, NodeError, NodeSpec, node};
@@ -8,8 +8,8 @@ use ipnetwork::IpNetwork;
 
 use super::held::HeldRanges;
 
-/// What `name` derives from the plan when its ranges are `held`. Ranges that the plan
-/// has no place for come back beside it: they are left out.
+/// Derives the spec of node `name` with the ranges `held`. Ranges that the plan has no place for
+/// are left out, and returned as errors.
 ///
 /// # Errors
 /// [`NodeError`] where the plan does not have the node.
@@ -37,7 +37,7 @@ pub(super) fn derive(
     let mut spec = node::derive(&plan, name)?;
     for range in spec.networks.iter_mut().flat_map(|n| &mut n.ranges) {
         if drains(held, range.prefix) {
-            // Nothing of it is given out; what is in use stays.
+            // It gives out no addresses; those in use stay.
             range.exclude.push(range.prefix);
         }
     }
@@ -50,7 +50,7 @@ fn drains(held: &HeldRanges, prefix: IpNetwork) -> bool {
         .any(|h| h.grant.prefix == prefix && h.grant.state == GrantState::Draining)
 }
 
-/// Gives the plan's host the ranges that it runs by.
+/// Sets the ranges of the plan's host to those that it runs by.
 pub(crate) fn with_ranges(plan: &mut NetworkPlan, running: &NodeSpec) {
     let held = running.networks.iter().flat_map(|network| {
         let prefixes = network.ranges.iter().map(|range| range.prefix);

@@ -1,4 +1,4 @@
-//! What the reconciler has done to the node.
+//! Applies the reconciler's ops to the node.
 
 use flatnet_kernel::{AddressSpec, LinkChange, NextHop, PairSpec, RouteSpec, SysctlKey};
 use flatnet_ovs::openflow::{Action, Batch, Flow, FlowKey, Meter, OpenFlowError, Settings};
@@ -75,7 +75,7 @@ impl ReconcileOps for RealNode {
             }
             Op::DeleteLink { name, ifindex } => match IfName::new(name.as_str()) {
                 Ok(name) => self.delete_link(&name, *ifindex).await,
-                // The kernel has no such name either.
+                // No link can have an invalid name.
                 Err(_) => Ok(()),
             },
             Op::CreatePair { name, peer, mtu } => {
@@ -160,7 +160,7 @@ impl ReconcileOps for RealNode {
     }
 
     async fn change_flows(&self, ops: &[&Op]) -> Result<(), NodeOpsError> {
-        // A bundle takes no meters, and flows name them.
+        // A bundle cannot contain meters, and flows refer to them: they are sent before.
         let (mut before, mut bundle) = (Batch::new(), Batch::new());
         let mut added: Vec<&Flow> = Vec::new();
         for op in ops {
@@ -187,7 +187,8 @@ impl ReconcileOps for RealNode {
     }
 }
 
-/// Before flows that name the group: a switch that starts anew has none, and refuses them.
+/// Sets the group before flows that refer to it: a restarted switch does not have it, and refuses
+/// such flows.
 pub(super) fn put_group<'f>(batch: &mut Batch, flows: impl IntoIterator<Item = &'f Flow>) {
     let group = flows::group();
     let named = |f: &Flow| f.instructions.actions.contains(&Action::Group(group.id));
@@ -196,19 +197,19 @@ pub(super) fn put_group<'f>(batch: &mut Batch, flows: impl IntoIterator<Item = &
     }
 }
 
-/// Additions before deletions: no moment without a flow that stays.
+/// Additions before deletions, so that a replaced flow is never missing.
 fn put_changes(adds: &[Flow], deletes: &[(u64, FlowKey)], batch: &mut Batch) {
     for flow in adds {
         batch.add(flow);
     }
     for (cookie, key) in deletes {
-        // An ADD that has come since may have flows with the keys of a dead attachment: its port got the
+        // Only with the cookie: a newer ADD may have flows with the same keys, if its port got the
         // same number.
         batch.delete_strict_of(*cookie, key);
     }
 }
 
-/// A meter that is there was modified beside.
+/// Ignores the error that a meter exists already: the same batch modifies it.
 fn ignore_existing_meter(sent: Result<(), OpenFlowError>) -> Result<(), NodeOpsError> {
     match sent {
         Err(OpenFlowError::Rejected { failures })
@@ -224,7 +225,7 @@ impl RealNode {
     fn put_meters(&self, meters: &[Meter], batch: &mut Batch) {
         self.meters.sent(meters);
         for meter in meters {
-            // One of this number may be there, and be another.
+            // A meter of this number may exist with other values.
             batch.meter_add(meter).meter_modify(meter);
         }
     }

@@ -1,4 +1,4 @@
-//! The real world: the kernel by netlink, Open vSwitch by its database and OpenFlow.
+//! The real node: the kernel by netlink, Open vSwitch by its database and by OpenFlow.
 
 mod apply;
 mod neutral;
@@ -38,28 +38,28 @@ use crate::node_ops::{
 use crate::reconcile::FRAGMENTS;
 use crate::shares::Shares;
 
-/// How long the kernel may take to delete a link before DEL says "try again".
+/// How long the kernel may take to delete a link before DEL fails with code 11 (try again later).
 const DELETE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the switch may take to see a new port: 4–10 ms as a rule, and seconds when it is
 /// busy with hundreds.
 const PORT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The real world of one node. Cheap to clone.
+/// The node that netd runs on. Cheap to clone.
 #[derive(Clone)]
 pub struct RealNode {
     kernel: Kernel,
     database: Session,
     switch: Switch,
     bridge: String,
-    /// The switch reads frames from packet sockets: with checksums that hardware was to fill
-    /// in, and nobody would, and with the devices promiscuous.
+    /// Whether Open vSwitch's userspace datapath is used. It reads frames from packet sockets, so
+    /// transmit checksums must not be offloaded, and the devices must be promiscuous.
     userspace_datapath: bool,
     meters: Arc<MeterRecord>,
     timeouts: Arc<TimeoutRecord>,
     restore: Arc<RestoreWaitTimer>,
     own_deletions: Arc<OwnDeletions>,
     features: Features,
-    /// Who limits containers' connections to services; none: nobody.
+    /// Limits containers' connections to services; `None` if they are not limited.
     shares: Option<Arc<Shares>>,
 }
 
@@ -67,7 +67,7 @@ pub struct RealNode {
 const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl RealNode {
-    /// Connects in the background; nothing waits for Open vSwitch here.
+    /// Starts to connect to Open vSwitch in the background; does not wait for it.
     pub fn start(
         kernel: Kernel,
         database: &Path,
@@ -93,7 +93,7 @@ impl RealNode {
         }
     }
 
-    /// What the datapath can do, once somebody follows it.
+    /// The datapath's features, while [`Features::follow`] runs.
     pub(crate) fn features(&self) -> &Features {
         &self.features
     }
@@ -103,18 +103,18 @@ impl RealNode {
         &self.bridge
     }
 
-    /// Whether the switch's meters are others than those that netd gave it.
+    /// Whether the switch's meters differ from those that netd set.
     pub fn meters_differ(&self, meters: &[Meter]) -> bool {
         self.meters.differs(meters)
     }
 
-    /// Whether netd itself is deleting this port; it is told once for each deletion.
+    /// Whether netd itself is deleting this port. `true` once for each deletion.
     pub fn take_own_deletion(&self, name: &str) -> bool {
         self.own_deletions.take(name)
     }
 
-    /// Sets the bridge's columns and waits until the switch has acted on them: a change of its
-    /// controllers or its fail mode throws all flows away, also those that come in between.
+    /// Sets the bridge's columns and waits until the switch has applied them: a change of its
+    /// controllers or its fail mode deletes all flows, also those that are added meanwhile.
     async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), NodeOpsError> {
         let ops = self.database.read(|r| rows::set_bridge(r, bridge));
         let results = self.database.transact(&ops).await?;
@@ -123,7 +123,7 @@ impl RealNode {
         };
         let applied = |r: &_| rows::is_applied(r, number).then_some(());
         if let Err(error) = self.database.wait_for(RECONFIGURE_TIMEOUT, applied).await {
-            // Without a switch there are no flows to lose.
+            // While the switch is away it has no flows to lose.
             tracing::debug!(%error, "the switch has not acted on the bridge's columns");
         }
         Ok(())
@@ -144,7 +144,7 @@ impl RealNode {
         &self.switch
     }
 
-    /// Waits until the switch has a port, and gives its number.
+    /// Waits until the switch has a port, and returns its number.
     async fn wait_port(&self, row: &PortRow) -> Result<u32, NodeOpsError> {
         let port = self
             .switch
@@ -157,8 +157,8 @@ impl RealNode {
                 got = port.number,
                 "another port has the number that was asked for"
             );
-            // At its next change of any port the switch would take the port out, and the one that
-            // has its number with it, and make both anew with the numbers that they ask for.
+            // At the next change of any port the switch would otherwise recreate this port and the
+            // one that has the requested number, to give both the numbers that they request.
             let adopt = rows::request_number(&row.name, port.number);
             if let Err(error) = self.database.transact(&[adopt]).await {
                 tracing::debug!(%error, "the reconcile asks for the number that the port has");
@@ -167,10 +167,10 @@ impl RealNode {
         Ok(port.number)
     }
 
-    /// A userspace datapath sets a device promiscuous by writing all of its flags, as it read
-    /// them a moment before: a link that came up in between is down again. Ours are born
-    /// promiscuous, so it has nothing to write; it may still have looked before. Once the
-    /// switch tells of the port, that is over.
+    /// Sets the link up again if needed. A userspace datapath makes a device promiscuous by writing
+    /// back all flags that it read a moment before, which sets a link down that came up in between.
+    /// netd creates links promiscuous, so the datapath usually has nothing to write. Once the
+    /// switch reports the port, it does not write any more.
     async fn ensure_link_up(&self, row: &PortRow) -> Result<(), NodeOpsError> {
         if let Ok(name) = IfName::new(row.name.as_str())
             && row.kind.is_empty()
@@ -218,8 +218,7 @@ impl NodeOps for RealNode {
         let sent = self.switch.send(batch);
         Box::pin(async move {
             match sent.await {
-                // A switch that is away has no flows; when it is back it gets what there is
-                // to have then.
+                // A switch that is away has no flows; the reconciler sets them when it is back.
                 Err(OpenFlowError::Disconnected { .. }) => Ok(()),
                 other => Ok(other?),
             }
@@ -265,8 +264,8 @@ impl NodeOps for RealNode {
             loopback_up: true,
         };
         let left_out = self.kernel.configure_container(netns, &spec).await?;
-        // An open namespace outlives its sandbox: without this look, an ADD could succeed
-        // into nothing.
+        // An open namespace outlives its sandbox: without this check an ADD could succeed in a
+        // namespace that nobody uses.
         if netns.is_still_at_its_path() {
             return Ok(left_out);
         }
@@ -309,7 +308,7 @@ impl NodeOps for RealNode {
         for packet in packets {
             batch.packet_out(&packet);
         }
-        // Sent in order on the standing connection; the answer changes nothing.
+        // Requests are sent in the order of the calls; the result is not needed.
         drop(self.switch.send(batch));
     }
 
@@ -324,7 +323,7 @@ impl NodeOps for RealNode {
 
     async fn has_process(&self, netns: &Netns) -> bool {
         let netns = netns.clone();
-        // Reads the whole of /proc, some milliseconds: not on a thread of tokio's.
+        // Reading all of /proc takes some milliseconds, so it runs on a blocking thread.
         let looked = tokio::task::spawn_blocking(move || netns.is_inhabited()).await;
         looked.unwrap_or(false)
     }
@@ -359,7 +358,7 @@ impl NodeOps for RealNode {
     }
 }
 
-/// What the switch is set to, beside its database.
+/// The switch's OpenFlow configuration.
 fn settings() -> Settings {
     Settings {
         fragments: FRAGMENTS,
@@ -367,7 +366,7 @@ fn settings() -> Settings {
     }
 }
 
-/// Beside the host's: an attachment's slot gives it both.
+/// The container's ifindex, which follows the host's: the slot determines both.
 fn container_ifindex(link: &LinkSpec) -> u32 {
     link.host_ifindex + 1
 }

@@ -1,11 +1,11 @@
-//! Columns of Open vSwitch's database that change what becomes of a frame, and that netd wants
-//! as Open vSwitch makes them (ovs-vswitchd.conf.db(5)). Not every version has all of them.
+//! Columns of Open vSwitch's database that influence forwarding and must have their default values
+//! (ovs-vswitchd.conf.db(5)). Not every version has all of them.
 
 use std::collections::BTreeMap;
 
 use flatnet_ovs::ovsdb::{Atom, Datum, Row};
 
-/// What a column holds in a new row.
+/// The default value of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Neutral {
     Set,
@@ -15,7 +15,7 @@ enum Neutral {
 }
 
 const COLUMNS: &[(&str, &str, Neutral)] = &[
-    // Its coming and going makes the switch throw all flows away.
+    // Setting or clearing it makes the switch delete all flows.
     ("Bridge", "controller", Neutral::Set),
     ("Bridge", "stp_enable", Neutral::False),
     ("Bridge", "rstp_enable", Neutral::False),
@@ -55,7 +55,7 @@ pub(super) fn columns(table: &str) -> impl Iterator<Item = &'static str> {
     of(table).map(|(column, _)| column)
 }
 
-/// Those that differ, with their values as a person reads them.
+/// The columns that do not have their default, with their values as text.
 pub(super) fn altered(table: &str, row: &Row) -> BTreeMap<String, String> {
     of(table)
         .filter_map(|(column, neutral)| Some((column, row.get(column)?, neutral)))
@@ -64,7 +64,7 @@ pub(super) fn altered(table: &str, row: &Row) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Adds those that differ, with the value that they are to have, to a row that is written.
+/// Adds the columns that do not have their default to an update, with the default.
 pub(super) fn reset(table: &str, is: &Row, to: &mut Row) {
     for (column, neutral) in of(table) {
         if is.get(column).is_some_and(|v| *v != neutral.value()) {

@@ -1,4 +1,4 @@
-//! Reading the node.
+//! Observes the node: the kernel, Open vSwitch's database, the switch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -77,7 +77,7 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
 
     let keys = sysctls.iter().map(|key| SysctlKey::new(key));
     let found = kernel.sysctls(keys.collect::<Result<_, _>>()?).await?;
-    // One that is not there belongs to a link that is not there yet.
+    // A missing sysctl belongs to a link that does not exist yet.
     let values = sysctls
         .iter()
         .cloned()
@@ -85,7 +85,7 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
         .filter_map(|(key, value)| Some((key, value?)))
         .collect();
 
-    // Ports and zones of one moment: an attachment's come and go together.
+    // Ports and zones are read under one lock: an attachment's are added and deleted together.
     let (database, bridge, ports, elsewhere, zones) = node.database.read(|replica| {
         let zones = timeouts::zones(replica, node.datapath());
         if let Some(zones) = &zones {
@@ -99,8 +99,8 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
             zones,
         )
     });
-    // The database keeps the numbers of before while the switch starts: what the switch says on
-    // the connection that flows are sent by is how things are.
+    // While the switch starts, the database still has the old numbers. The numbers that count are
+    // those that the switch reports on the OpenFlow connection.
     let numbers: BTreeMap<String, u32> = node
         .switch
         .ports()
@@ -161,13 +161,13 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
     })
 }
 
-/// The metric of a route that asks for none.
+/// The kernel's default metric.
 fn default_metric(dst: IpNetwork) -> u32 {
     if dst.is_ipv6() { 1024 } else { 0 }
 }
 
-/// Who configures the uplink, where it is a port of the bridge and bears an address again. All
-/// processes are looked through, so it is asked only then.
+/// The programs that configure the uplink, read only where it is a port of the bridge and bears an
+/// address again: finding them means reading all of /proc.
 fn writers(
     ports: &BTreeMap<String, ActualPort>,
     links: &[Link],

@@ -1,9 +1,9 @@
-//! Ports that netd itself is taking out of the bridge, so that their going is no news.
+//! Ports that netd itself is deleting, so that their deletion does not trigger a reconcile.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many deletions of each port the database has not told of yet.
+/// By port: how many deletions of netd's the database has not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct OwnDeletions(Mutex<HashMap<String, u32>>);
 
@@ -12,7 +12,7 @@ impl OwnDeletions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A transaction that deletes these is about to be sent.
+    /// Records that a transaction which deletes these ports is about to be sent.
     pub(super) fn begin(&self, names: &[&str]) {
         let mut ports = self.ports();
         for name in names {
@@ -20,14 +20,14 @@ impl OwnDeletions {
         }
     }
 
-    /// It failed.
+    /// Records that the transaction failed.
     pub(super) fn failed(&self, names: &[&str]) {
         for name in names {
             self.take(name);
         }
     }
 
-    /// Whether a deletion of this port is netd's own; it counts for one only.
+    /// Whether a reported deletion of this port is netd's own. Removes one entry.
     pub(super) fn take(&self, name: &str) -> bool {
         let mut ports = self.ports();
         let Some(count) = ports.get_mut(name) else {

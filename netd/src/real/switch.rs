@@ -1,4 +1,4 @@
-//! Reading the switch: its flows, meters, settings, and whether it was told to wait.
+//! Observes the switch: its flows, meters, settings, and `flow-restore-wait`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -10,13 +10,13 @@ use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK, LEARNED_COOKIE, is_our
 use super::{RealNode, rows};
 use crate::reconcile::{ActualPort, RestoreWait, SwitchActual};
 
-/// Flows of netd's.
+/// Flows with netd's cookies.
 const MANAGED: FlowFilter = FlowFilter {
     table: None,
     cookie: COOKIE_MARK,
     cookie_mask: COOKIE_MARK_MASK,
 };
-/// Flows that packets made.
+/// Flows that an earlier netd's learn actions added.
 const LEARNED: FlowFilter = FlowFilter {
     cookie: LEARNED_COOKIE,
     ..MANAGED
@@ -27,14 +27,14 @@ const ALL: FlowFilter = FlowFilter {
     cookie_mask: 0,
 };
 
-/// What was read of a switch that answers.
+/// The observed state of the switch.
 pub(super) struct Observed {
     pub(super) flows: BTreeSet<Flow>,
     pub(super) meters: Vec<Meter>,
     pub(super) switch: SwitchActual,
 }
 
-/// Reads the switch; `None` if it does not answer.
+/// Observes the switch; `None` if it does not answer.
 pub(super) async fn observe(
     node: &RealNode,
     ports: &BTreeMap<String, ActualPort>,
@@ -59,7 +59,7 @@ async fn read(
     ports: &BTreeMap<String, ActualPort>,
 ) -> Result<Observed, OpenFlowError> {
     let switch = &node.switch;
-    // All in one write, so that the counts are of one moment as far as that goes.
+    // All requests are sent together, so that the counts belong to nearly the same moment.
     let (flows, all, managed, learned, meters, groups, settings) = tokio::join!(
         switch.flows(MANAGED),
         switch.count(ALL),
@@ -71,8 +71,8 @@ async fn read(
     );
     let flows = flows?;
     let mut unmanaged = BTreeSet::new();
-    // A busy node has ten thousands of learned flows: they are only looked through when there is
-    // something beside them.
+    // A busy node may have tens of thousands of learned flows: all flows are read only if the
+    // counts show unmanaged ones.
     if all?.flows > managed?.flows.saturating_add(learned?.flows) {
         unmanaged.extend(unmanaged_flows(switch).await?);
     }
@@ -103,14 +103,14 @@ async fn read(
     })
 }
 
-/// The flows of others.
+/// Flows that are neither netd's nor learned.
 async fn unmanaged_flows(switch: &Switch) -> Result<Vec<FlowHead>, OpenFlowError> {
     let all = switch.flows(ALL).await?;
     let heads = all.iter().map(|s| s.flow.head());
     Ok(heads.filter(|head| !is_ours(head.cookie)).collect())
 }
 
-/// They are deleted by table and cookie: one of each is enough, the one that comes first.
+/// The first flow of each table and cookie: flows are deleted by these two.
 fn one_per_cookie(flows: BTreeSet<FlowHead>) -> Vec<FlowHead> {
     let kinds: BTreeMap<(u8, u64), FlowHead> = flows
         .into_iter()
@@ -119,7 +119,7 @@ fn one_per_cookie(flows: BTreeSet<FlowHead>) -> Vec<FlowHead> {
     kinds.into_values().collect()
 }
 
-/// The meters that netd gave the switch. The switch tells nobody when one is changed or deleted.
+/// The meters that netd has set. The switch sends no event when one is changed or deleted.
 #[derive(Debug, Default)]
 pub(super) struct MeterRecord(Mutex<BTreeMap<u32, Meter>>);
 
@@ -128,12 +128,12 @@ impl MeterRecord {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// They are being sent.
+    /// Records meters that are being sent.
     pub(super) fn sent(&self, meters: &[Meter]) {
         self.record().extend(meters.iter().map(|m| (m.id, *m)));
     }
 
-    /// They are being deleted.
+    /// Records meters that are being deleted.
     pub(super) fn deleted(&self, ids: &[u32]) {
         let mut record = self.record();
         for id in ids {
@@ -141,19 +141,19 @@ impl MeterRecord {
         }
     }
 
-    /// The switch has these, and the plan that follows sets right what differs.
+    /// Replaces the record with observed meters: the reconcile that follows repairs what differs.
     fn seen(&self, meters: &[Meter]) {
         *self.record() = meters.iter().map(|m| (m.id, *m)).collect();
     }
 
-    /// Whether the switch has others than these.
+    /// Whether these meters differ from the recorded ones.
     pub(super) fn differs(&self, meters: &[Meter]) -> bool {
         let record = self.record();
         record.len() != meters.len() || meters.iter().any(|m| record.get(&m.id) != Some(m))
     }
 }
 
-/// Since when the switch has been told to wait for its flows.
+/// Since when `flow-restore-wait` has been set.
 #[derive(Debug, Default)]
 pub(super) struct RestoreWaitTimer(Mutex<Option<Instant>>);
 
@@ -166,7 +166,7 @@ impl RestoreWaitTimer {
             return None;
         }
         let scripts = restarting();
-        // A restart that is under way begins the time anew when it ends.
+        // The time is measured from the end of a restart that is under way.
         if !scripts.is_empty() {
             *since = None;
         }
@@ -177,7 +177,7 @@ impl RestoreWaitTimer {
         })
     }
 
-    /// The switch is away: when it is back, the time begins anew.
+    /// Restarts the time, because the switch is away.
     fn reset(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

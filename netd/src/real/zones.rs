@@ -1,5 +1,4 @@
-//! The conntrack zones of containers' connections to services: how long connections stay in them, and
-//! how many may.
+//! The conntrack zones of containers' connections to services: time-outs and limits.
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::node_ops::NodeOpsError;
 use crate::shares::Shares;
 
 impl RealNode {
-    /// The same, whose containers' zones are limited with their ports.
+    /// Also limits containers' zones, when their ports are added.
     #[must_use]
     pub(crate) fn with_shares(self, shares: Shares) -> Self {
         Self {
@@ -40,7 +39,8 @@ impl RealNode {
         zones.is_some_and(|zones| self.timeouts.differs(&zones))
     }
 
-    /// Does a transaction that makes something of an attachment, and gives its zone its time-outs.
+    /// Executes a transaction that adds an attachment's port, and in it sets the time-outs of its
+    /// zone.
     pub(super) async fn transact_with(
         &self,
         mut ops: Vec<Op>,
@@ -58,7 +58,8 @@ impl RealNode {
         self.transact_zones(&ops, &zones, &zones).await
     }
 
-    /// Does a transaction that is about the time-outs of zones, of which `set` have some after it.
+    /// Executes a transaction that changes the time-outs of `zones`; those of `set` have time-outs
+    /// after it.
     pub(super) async fn transact_zones(
         &self,
         ops: &[Op],
@@ -71,7 +72,7 @@ impl RealNode {
         Ok(())
     }
 
-    /// Takes an attachment's port out of the bridge, and its zone's time-outs away.
+    /// Deletes an attachment's port and its zone's time-outs.
     pub(super) async fn remove_port(
         &self,
         name: &str,
@@ -85,8 +86,8 @@ impl RealNode {
         };
         let (mut port, mut of_zone) = find();
         if port.is_empty() {
-            // An ADD that was cut may have its rows on the way. The database answers in order:
-            // after this answer, they are here or will never be.
+            // The transaction of an ADD that was cancelled may still be under way. The database
+            // executes transactions in order: after this one the rows exist, or never will.
             self.database.transact(&[]).await?;
             (port, of_zone) = find();
         }
@@ -98,7 +99,7 @@ impl RealNode {
         Ok(())
     }
 
-    /// Takes ports out of the bridge, and the time-outs of a zone with them.
+    /// Executes a transaction that deletes ports and the time-outs of a zone.
     pub(super) async fn transact_deletion(
         &self,
         names: &[&str],

@@ -1,8 +1,8 @@
-//! Carrying out a round's ops: in their order, but what needs nothing of one another together.
+//! Applies a round's ops: in their order, independent ones concurrently.
 //!
-//! A node whose flows are lost has some thousands to write, of each container some dozens. Written one
-//! container after the other, the switch looks through the cached flows of its datapath for each, and
-//! netd waits for each. In one bundle (OpenFlow 1.4.1 §6.8) it does so once.
+//! A node that has lost its flows has to write thousands, some dozens for each container. If they
+//! are written one container after the other, the switch revalidates the datapath's cached flows
+//! for each. In one bundle (OpenFlow 1.4.1 §6.8) it does so once.
 
 use std::collections::BTreeSet;
 
@@ -16,27 +16,28 @@ use crate::attach::LogPosition;
 use crate::flows::Limit;
 use crate::node_ops::NodeOpsError;
 
-/// How many ops that need nothing of one another are under way at once: the connection to the
-/// switch queues 1024 requests, those of ADD and DEL among them.
+/// How many independent ops are applied at once. The connection to the switch queues 1024 requests,
+/// those of ADD and DEL among them.
 const CONCURRENT_MAX: usize = 128;
-/// How many changes of flows a bundle has, about: the switch does nothing else while it takes one
-/// over, 0.1 s for 1,600 of them on a slow machine.
+/// The approximate size of a bundle in flow changes. The switch does nothing else while it commits
+/// one: 0.1 s for 1,600 changes on a slow machine.
 const BUNDLE_MAX: usize = 4096;
 
-/// What a round's ops come from: when the look began, and what it saw.
+/// What a round's ops were computed from: the log position when the observation began, and the
+/// observed state.
 pub(super) type Observation<'a> = (LogPosition, &'a Actual);
 
-/// What came of a round's ops.
+/// The result of a round's ops.
 #[derive(Default)]
 pub(super) struct Applied<'o> {
-    /// Those that failed.
+    /// The ops that failed.
     pub(super) failed: Vec<&'o Op>,
-    /// Whether other MACs than before may be seen at the uplink.
+    /// Whether the uplink may show other MACs than before.
     pub(super) macs_changed: bool,
 }
 
 impl<N: ReconcileOps> Reconciler<N> {
-    /// Carries out the ops that come from what was seen.
+    /// Applies the ops that were computed from the observation.
     pub(super) async fn apply_all<'o>(
         &self,
         due: &[&'o Op],
@@ -51,7 +52,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                 begun.push(self.apply(op, observation.0));
             }
             let mut ops = rest.iter().copied();
-            // Judged in their order.
+            // Results are recorded in the order of the ops.
             let mut done = stream::iter(begun).buffered(CONCURRENT_MAX);
             while let (Some(result), Some(op)) = (done.next().await, ops.next()) {
                 if self.record(op, result, observation.1, report) {
@@ -64,8 +65,8 @@ impl<N: ReconcileOps> Reconciler<N> {
         applied
     }
 
-    /// Carries out changes of flows in bundles; gives the ops that are left to be carried out by
-    /// themselves. An attachment that a call works on is one of them: its lock is not waited for.
+    /// Applies flow changes in bundles. Returns the ops that have to be applied one by one, among
+    /// them those of attachments that are locked by a call.
     async fn bundled<'o>(
         &self,
         group: &[&'o Op],
@@ -121,7 +122,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                         applied.macs_changed |= op.may_change_macs();
                     }
                 }
-                // Which one it is, each says by itself.
+                // Applied one by one, the op that the switch refuses is found.
                 Err(error) => {
                     debug!(%error, size, "the flows are changed one attachment after the other");
                     rest.extend(wanted);
@@ -131,7 +132,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         rest
     }
 
-    /// Whether what an op is about is still what was seen. The caller holds its key.
+    /// Whether an op's subject is still as observed. The caller holds the attachment's lock.
     fn is_wanted(&self, subject: &Subject, position: LogPosition) -> bool {
         match subject {
             Subject::Node => true,
@@ -142,7 +143,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         }
     }
 
-    /// Carries out one op; `None`: it is not wanted any more.
+    /// Applies one op; `None` if it is obsolete.
     pub(crate) async fn apply(
         &self,
         op: &Op,
@@ -165,10 +166,10 @@ impl<N: ReconcileOps> Reconciler<N> {
         Some(self.engine.node().apply(op).await)
     }
 
-    /// Those of these meters that nobody has by now. An ADD that has come since the plan was made may
-    /// have been given the slot of one, and with a meter the switch deletes every flow that names it
-    /// (OpenFlow 1.4.1 §7.3.4.5). Whoever reserves the slot after this look sends his meters after the
-    /// deletion: requests reach the switch in the order of the calls.
+    /// Those of these meters that no attachment has now. An ADD that came after the observation may
+    /// have got the slot of one, and with a meter the switch deletes every flow that refers to it
+    /// (OpenFlow 1.4.1 §7.3.4.5). An ADD that reserves the slot after this check sends its meters
+    /// after the deletion: requests reach the switch in the order of the calls.
     fn unused_meters(&self, ids: &[u32]) -> Vec<u32> {
         let records = self.engine.ipam().list();
         let had: BTreeSet<u32> = records
@@ -178,7 +179,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         ids.iter().copied().filter(|id| !had.contains(id)).collect()
     }
 
-    /// Whether the op was carried out, or is not wanted any more.
+    /// Records the result of an op. Returns whether it succeeded or was obsolete.
     fn record(
         &self,
         op: &Op,

@@ -1,10 +1,10 @@
-//! Which ops are tried now, which later, and which have become a quarrel. Pure: the time is an
+//! Decides which ops are applied now and which later, and which are a quarrel. Pure: the time is an
 //! argument.
 //!
-//! An op that failed is tried again after a back-off of its own, so that it holds up no other.
-//! An op that has to be done three times within ten seconds is a quarrel: between any two of
-//! them something has undone it. What is cosmetic (an MTU) is left alone for a minute and more;
-//! everything else is repaired once a second, for it isolates, filters or forwards.
+//! A failed op is retried after a back-off of its own, so that it does not delay others. An op that
+//! is needed three times within ten seconds is a quarrel: something undoes it each time. A cosmetic
+//! op (an MTU) is then held for a minute and more; any other op is applied once a second, because
+//! isolation or forwarding depends on it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,16 +16,16 @@ use crate::problems::{Effect, Problem};
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(5);
-/// How many times within [`QUARREL_WINDOW`] make a quarrel.
+/// How many applications within [`QUARREL_WINDOW`] make a quarrel.
 const QUARREL_COUNT: usize = 3;
 const QUARREL_WINDOW: Duration = Duration::from_secs(10);
-/// Between two repairs of what is quarrelled about.
+/// Interval between two applications of an op during a quarrel.
 const QUARREL_INTERVAL: Duration = Duration::from_secs(1);
-/// How long netd leaves a cosmetic setting alone at first, and at most.
+/// How long a cosmetic op is held during a quarrel: at first, and at most.
 const COSMETIC_HOLD: Duration = Duration::from_secs(60);
 const COSMETIC_HOLD_MAX: Duration = Duration::from_secs(3600);
 
-/// Whether an op is carried out now.
+/// Whether an op is applied now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Now.
@@ -45,11 +45,11 @@ struct Failure {
 struct Success {
     op: String,
     severity: Severity,
-    /// The latest [`QUARREL_COUNT`] applications.
+    /// The times of the last [`QUARREL_COUNT`] applications.
     at: VecDeque<Instant>,
-    /// What it found instead of what it sets, as a person reads it.
+    /// The value that it found, as text.
     found: String,
-    /// How long the op is held after each application, while there is a quarrel.
+    /// How long the op is held after each application; `None` without a quarrel.
     hold: Option<Duration>,
 }
 
@@ -58,15 +58,15 @@ impl Success {
         self.at.back().copied()
     }
 
-    /// Whether somebody may still undo it: a quarrel is over when the op was not needed for
-    /// [`QUARREL_WINDOW`] after it could have been done again.
+    /// Whether the entry still counts: a quarrel is over when the op was not needed for
+    /// [`QUARREL_WINDOW`] after its hold.
     fn is_live(&self, now: Instant) -> bool {
         let rest = self.hold.unwrap_or_default() + QUARREL_WINDOW;
         self.last().is_some_and(|last| now < last + rest)
     }
 }
 
-/// The ops of late, by what they are in every detail.
+/// Recent failures and applications, by the hash of the op with all its values.
 #[derive(Default)]
 pub(super) struct Attempts {
     failures: HashMap<u64, Failure>,
@@ -74,7 +74,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Whether the op is to be carried out at `now`.
+    /// Whether the op is applied at `now`.
     pub(super) fn admit(&self, op: &Op, now: Instant) -> Admission {
         let id = identity(op);
         let failed = self.failures.get(&id).map(|f| f.due);
@@ -88,7 +88,7 @@ impl Attempts {
         }
     }
 
-    /// The op was carried out, with `actual` as it was before.
+    /// Records an application; `actual` is the state before it.
     pub(super) fn succeeded(&mut self, op: &Op, actual: &Actual, now: Instant) {
         let id = identity(op);
         self.failures.remove(&id);
@@ -116,7 +116,7 @@ impl Attempts {
         };
     }
 
-    /// The op failed.
+    /// Records a failure.
     pub(super) fn failed(&mut self, op: &Op, error: String, now: Instant) {
         let failure = self
             .failures
@@ -134,7 +134,7 @@ impl Attempts {
         failure.due = now + wait.min(LAST_RETRY);
     }
 
-    /// Only these ops are wanted still: the failures of others are over.
+    /// Drops the failures of ops other than these.
     pub(super) fn retain<'o>(&mut self, wanted: impl IntoIterator<Item = &'o Op>) {
         if self.failures.is_empty() {
             return;
@@ -143,7 +143,7 @@ impl Attempts {
         self.failures.retain(|id, _| wanted.contains(id));
     }
 
-    /// Everything may be tried at once: somebody asked for it.
+    /// Lets every op be applied at once, because an operator requested a reconcile.
     pub(super) fn retry_now(&mut self) {
         self.failures.clear();
         for success in self.successes.values_mut() {
@@ -152,7 +152,7 @@ impl Attempts {
         }
     }
 
-    /// What fails, and what is quarrelled about.
+    /// The problems: ops that fail, and quarrels.
     pub(super) fn problems(&self, now: Instant) -> Vec<Problem> {
         let mut failures: Vec<&Failure> = self.failures.values().collect();
         failures.sort_by(|a, b| a.op.cmp(&b.op));
@@ -193,7 +193,7 @@ impl Attempts {
     }
 }
 
-/// A number for an op with all its values. Two ops that differ in one flow are two.
+/// The hash of an op with all its values.
 fn identity(op: &Op) -> u64 {
     let mut hasher = DefaultHasher::new();
     op.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! The plan: what is to be done, given what should be and what is. Pure.
+//! Computes the change set from the desired and the observed state. Pure.
 
 use flatnet_plan::node::Mode;
 use serde::Serialize;
@@ -11,23 +11,23 @@ use crate::flows::NodePorts;
 use crate::node_ops::PortRow;
 use crate::problems::Problem;
 
-/// What is to be done now, and what stands in the way of the rest.
+/// The ops that are possible now, and what blocks the rest. Serialized by `GET /v1/plan`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ChangeSet {
-    /// In this order.
+    /// The ops, in the order of application.
     pub ops: Vec<Op>,
-    /// What netd cannot mend by itself, with what to do. While there is one that concerns the
-    /// bridge or the uplink, no ADD is served.
+    /// What netd cannot repair by itself. While the bridge or the uplink has a problem, ADD is not
+    /// served.
     pub problems: Vec<Problem>,
-    /// Where the bridge's own ports are; none: the node is not ready.
+    /// The numbers of the bridge's own ports; `None` if the node is not ready.
     pub ports: Option<NodePorts>,
-    /// What the switch is about to do by itself, with nothing left to do for netd: until then
-    /// the node is not ready.
+    /// What netd waits for the switch to do, with no ops of its own left; the node is not ready
+    /// until then.
     #[serde(rename = "waits", skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<&'static str>,
 }
 
-/// Plans. Against a node that is as it should be, there is nothing to do.
+/// Computes the change set. For a node in its desired state it has no ops.
 pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
     let mut changes = ChangeSet::default();
     if !actual.database {
@@ -37,17 +37,17 @@ pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
         ));
         return changes;
     }
-    // Before all else: nothing may forward past netd's flows.
+    // First of all: nothing may forward frames except netd's flows.
     switch::plan(desired, actual, &mut changes);
     garbage(desired, actual, &mut changes);
     if !bridge(desired, actual, &mut changes) {
         return changes;
     }
-    // Before the addresses: a link on which IPv6 is switched off takes none.
+    // Before the addresses: a link with IPv6 disabled accepts no IPv6 address.
     sysctls(desired, actual, &mut changes);
     node_side(desired, actual, &mut changes);
     if actual.flows.is_none() {
-        // Nobody could be given flows: not ready. Which numbers ports have, the switch says too.
+        // Not ready: flows cannot be set, and port numbers are not known.
         changes.problems.push(Problem::blocking(
             "switch-away",
             "the bridge does not answer on its OpenFlow socket: is ovs-vswitchd running?",
@@ -65,7 +65,7 @@ pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
         }
         return changes;
     };
-    // Before the flows: what the datapath remembers of a flow has the time-outs of that moment in it.
+    // Before the flows: the datapath's cached flows contain the time-outs at the time of caching.
     changes.ops.extend(timeouts::plan(desired, actual));
     if let Some(flows) = &actual.flows {
         let (ops, problems) = pods::plan(desired, actual, ports, flows);
@@ -82,7 +82,7 @@ pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
     changes
 }
 
-/// What bears our mark and belongs to no attachment.
+/// Deletes managed ports and links that belong to no attachment.
 fn garbage(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     let dead = |generation: u64| !desired.live_slots.contains_key(&generation);
     let ports: Vec<String> = actual
@@ -106,7 +106,7 @@ fn garbage(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     }
 }
 
-/// Whether the bridge is there to build on.
+/// Whether the bridge exists, is managed, and its uplink can be used.
 fn bridge(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) -> bool {
     if let Some(is) = actual.bridge.as_ref().filter(|is| !is.managed) {
         changes.problems.push(unmanaged_bridge(&is.name));
@@ -135,7 +135,7 @@ fn unmanaged_bridge(bridge: &str) -> Problem {
     Problem::blocking("bridge-foreign", text).repaired_by(command)
 }
 
-/// Uplink and host port, their links, addresses and routes.
+/// The ports of the uplink and the host; their links, addresses and routes.
 fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     changes
         .problems
@@ -153,8 +153,9 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
 
     let mtu = desired.spec.mtu.get();
     link_up(desired.spec.uplink.as_str(), mtu, actual, changes);
-    // A link whose port is not there is about to go. Its addresses come in a later round. Until
-    // the uplink is in the bridge, the host's addresses and routes are of no use there.
+    // Addresses are set in a later round while the port does not exist, because its link is about
+    // to be recreated; and while the uplink is not in the bridge, because they would not be
+    // reachable.
     let there = actual.ports.contains_key(HOST_PORT) && actual.link(HOST_PORT).is_some();
     if !there || !uplink_works(desired, actual) {
         return;
@@ -169,7 +170,8 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
             });
         }
     }
-    // Else what goes to a range that another node has now would end here.
+    // With the old gateway address, packets to a range that another node has now would be delivered
+    // here.
     for (dev, address) in &actual.addresses {
         let at = (dev.clone(), *address);
         let ours = actual.marked.contains(&at) || desired.former_addresses.contains(address);
@@ -183,7 +185,7 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     routes::plan(desired, actual, changes);
 }
 
-/// Whether the switch has opened the uplink; always in mode `routed`, where it is no port.
+/// Whether the switch has opened the uplink; `true` in mode `routed`, where it is no port.
 fn uplink_works(desired: &Desired, actual: &Actual) -> bool {
     desired.uplink_port().is_none_or(|row| {
         actual
@@ -194,14 +196,14 @@ fn uplink_works(desired: &Desired, actual: &Actual) -> bool {
 }
 
 pub(super) fn port(mut row: PortRow, actual: &Actual, changes: &mut ChangeSet) {
-    // As long as the port lives it keeps the number that the switch gave it.
+    // An existing port keeps the number that the switch assigned.
     let there = actual.ports.get(&row.name).and_then(|p| p.ofport);
     row.number = there.unwrap_or(row.number);
     changes.ops.extend(port_op(Subject::Node, row, actual));
 }
 
-/// The columns of a port's rows that differ in what we set. A MAC that we do not set is not
-/// compared, and foreign keys under `external_ids` are left alone.
+/// The columns of a port's rows that differ from the wanted ones. A MAC that netd does not set is
+/// not compared, and other keys under `external_ids` are ignored.
 fn differs(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
     let is = &port.row;
     let known = |id: &(String, String)| is.external_ids.contains(id);
@@ -221,7 +223,7 @@ fn differs(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
         .collect()
 }
 
-/// What makes a port as it is to be; `None` if it is so.
+/// The op that adds or repairs a port; `None` if it is as wanted.
 pub(super) fn port_op(subject: Subject, row: PortRow, actual: &Actual) -> Option<Op> {
     let Some(is) = actual.ports.get(&row.name) else {
         return Some(Op::AddPort { subject, row });
@@ -250,18 +252,19 @@ fn sysctls(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     let uplink_works = uplink_works(desired, actual);
     for (key, value) in desired.sysctls() {
         if key.contains(&of_uplink) && !uplink_works {
-            // The host may still live on it.
+            // The host's addresses may still be on it.
             continue;
         }
-        // One that is not there belongs to a link that is not there yet.
+        // A missing sysctl belongs to a link that does not exist yet.
         if actual.sysctls.get(&key).is_some_and(|is| *is != value) {
             changes.ops.push(Op::SetSysctl { key, value });
         }
     }
     let accepts = format!("ipv6/conf/{}/accept_ra", desired.spec.uplink);
     if desired.spec.mode == Mode::Routed && actual.sysctls.get(&accepts).is_some_and(|v| v == "1") {
-        // Forwarding switches router advertisements off where this is 1, and with them the
-        // host's own default route (Documentation/networking/ip-sysctl.rst).
+        // With the value 1, enabling forwarding stops the kernel from accepting router
+        // advertisements, and the host loses its default route
+        // (Documentation/networking/ip-sysctl.rst).
         changes.ops.insert(
             0,
             Op::SetSysctl {

@@ -1,5 +1,5 @@
-//! The links and ports of the probe ([`crate::probe`]): two pairs, of which one end each is a
-//! port of the bridge.
+//! The links and ports of the probe ([`crate::probe`]): two veth pairs, one end of each a port of
+//! the bridge.
 
 use super::actual::Actual;
 use super::desired::Desired;
@@ -10,10 +10,10 @@ use crate::marks;
 use crate::node_ops::PortRow;
 use crate::probe::{PEERS, PORTS};
 
-/// Beside the uplink's and the host's.
+/// Requested port numbers, after the uplink's and the host's.
 const NUMBERS: [u32; 2] = [3, 4];
 
-/// The settings of the probe's links: the host's own stack has nothing to do with them.
+/// The sysctls of the probe's links, on which the host's stack must not be active.
 pub(super) fn sysctls() -> impl Iterator<Item = (String, &'static str)> {
     PORTS
         .into_iter()
@@ -34,7 +34,7 @@ fn row(at: usize) -> PortRow {
     }
 }
 
-/// Plans links and ports.
+/// Computes the ops of the probe's links and ports.
 pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     for (at, (name, peer)) in PORTS.into_iter().zip(PEERS).enumerate() {
         let (end, other) = (actual.link(name), actual.link(peer));
@@ -48,15 +48,14 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
                     });
                 }
                 if known.is_some_and(|p| p.error.is_some()) {
-                    // The device is there now: a port that is made anew opens it.
+                    // The device exists by now: a recreated port opens it.
                     changes.ops.push(Op::DeletePorts(vec![name.to_owned()]));
                 } else {
                     port(row(at), actual, changes);
                 }
             }
             (None, None) => {
-                // A switch goes on holding a device that is gone, also when there is another
-                // of its name.
+                // The switch keeps a deleted device open, also if another one has its name by now.
                 if known.is_some() {
                     changes.ops.push(Op::DeletePorts(vec![name.to_owned()]));
                 }
@@ -66,7 +65,7 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
                     mtu: desired.spec.mtu.get(),
                 });
             }
-            // Its other end is in another namespace, or has another name: made anew.
+            // The other end is in another namespace, or was renamed: the pair is recreated.
             (Some(alone), None) | (None, Some(alone)) => changes.ops.push(Op::DeleteLink {
                 name: alone.name.clone(),
                 ifindex: alone.ifindex,
@@ -75,7 +74,7 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
     }
 }
 
-/// The numbers of the probe's ports, once the switch has said them.
+/// The numbers of the probe's ports; `None` until the switch has reported them.
 pub(super) fn ports(actual: &Actual) -> Option<ProbePorts> {
     let number = |name: &str| actual.ports.get(name).and_then(|p| p.ofport);
     Some(ProbePorts {

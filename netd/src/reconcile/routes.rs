@@ -1,5 +1,5 @@
-//! The host's routes, beside those of other programs: one that leads where netd's would is as
-//! good as netd's; one that stands in the way is named, and never changed.
+//! The host's routes and those of other programs. An unmanaged route to the same next hop replaces
+//! netd's; a conflicting one is a problem, and never changed.
 
 use super::actual::{Actual, RouteActual, UnmanagedRoute};
 use super::desired::Desired;
@@ -10,7 +10,7 @@ use crate::problems::Problem;
 /// `RTPROT_KERNEL`: the route to the prefix of an address.
 const KERNEL: u8 = 2;
 
-/// Plans routes.
+/// Computes the ops and problems of routes.
 pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     let wanted = desired.routes();
     // Additions before deletions: a prefix that moves is never without a route.
@@ -33,8 +33,7 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
     );
 }
 
-/// Whether a route sends packets the way of the other. The preferred source does not count: the
-/// host may choose its own.
+/// Whether both routes have the same next hop and link. The preferred source is not compared.
 fn same_next_hop(other: &RouteActual, wanted: &RouteActual) -> bool {
     other.via == wanted.via && other.dev == wanted.dev
 }
@@ -43,20 +42,21 @@ fn default_metric(route: &RouteActual) -> u32 {
     if route.dst.is_ipv6() { 1024 } else { 0 }
 }
 
-/// The route of another program that the kernel takes for the same: destination and metric. IPv6
-/// keeps both beside each other.
+/// The unmanaged route with the same destination and metric, which the kernel treats as the same
+/// route; for IPv6 it keeps both.
 fn conflicting_route<'a>(wanted: &RouteActual, actual: &'a Actual) -> Option<&'a UnmanagedRoute> {
     let mut same = actual
         .unmanaged_routes
         .iter()
         .filter(|f| f.route.dst == wanted.dst && f.metric == default_metric(wanted))
-        // A kernel's own goes with its address, and netd's is as good then.
+        // A kernel route by another link is no conflict: it is deleted with its address, and then
+        // netd's route applies.
         .filter(|f| f.protocol != KERNEL || same_next_hop(&f.route, wanted));
     let first = same.clone().next();
     same.find(|f| same_next_hop(&f.route, wanted)).or(first)
 }
 
-/// A default route of another program that the kernel prefers to the wanted one.
+/// The problem of an unmanaged default route with a lower metric.
 fn preferred_default(wanted: &RouteActual, actual: &Actual) -> Option<Problem> {
     if wanted.dst.prefix() != 0 {
         return None;

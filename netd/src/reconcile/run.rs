@@ -1,4 +1,4 @@
-//! The loop: observe, plan, apply, and look again.
+//! The reconciler: observe, plan, apply, repeat.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -21,49 +21,49 @@ use crate::attach::plan::Attachment;
 use crate::node_ops::{NodeOps, NodeOpsError};
 use crate::problems::Problem;
 
-/// A bridge, its ports, their addresses and then the flows: each needs the one before. What is left
-/// after so many rounds is for the next reconcile, which follows at once.
+/// The bridge, its ports, their addresses and the flows each need the ones before, so several
+/// rounds are needed. What is left after the last one is done by the next reconcile, which follows
+/// at once.
 const MAX_ROUNDS: usize = 8;
-/// How long the switch may take to say in the database which number a port has: it tells of
-/// the port on its OpenFlow connection first. Nobody may tell of it again, and the next
-/// reconcile may be a resync away.
+/// How long a reconcile waits for the switch to report port numbers. There may be no further event
+/// about them, and the next reconcile may only be the regular resync.
 const NUMBERS_TIMEOUT: Duration = Duration::from_secs(1);
-/// The reconciler's name on the board of problems.
+/// Source name of the reconciler's problems on the board.
 const SOURCE: &str = "reconcile";
-/// How soon to look whether a quarrel is over.
+/// Interval between checks whether a quarrel is over.
 const QUARREL_POLL: Duration = Duration::from_secs(1);
-/// Between two looks meanwhile.
+/// Interval between observations while port numbers are missing.
 const NUMBERS_POLL: Duration = Duration::from_millis(20);
 
-/// The effects that the reconciler needs beside those of ADD and DEL.
+/// The effects that the reconciler needs in addition to those of ADD and DEL.
 pub trait ReconcileOps: NodeOps {
-    /// Reads the node.
+    /// Observes the node. `sysctls`: the keys to read.
     fn observe(
         &self,
         sysctls: &[String],
     ) -> impl Future<Output = Result<Actual, NodeOpsError>> + Send;
 
-    /// Carries out one op.
+    /// Applies one op.
     fn apply(&self, op: &Op) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
-    /// Carries out changes of flows all at once. Where it fails, each may be tried by itself.
+    /// Applies flow changes in one bundle. If it fails, each may be applied by itself.
     fn change_flows(&self, ops: &[&Op]) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 }
 
 /// What a reconcile did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// As it is shown.
+    /// The report as the API shows it.
     pub view: ReconcileView,
     /// The kinds of the ops that were applied, for metrics.
     pub kinds: Vec<&'static str>,
     /// How many ops failed, for metrics.
     pub failures: u64,
-    /// When to look again without being asked, where something is left to do.
+    /// When the next reconcile is due; `None` if nothing is left to do.
     pub again: Option<Instant>,
 }
 
-/// Ops that are not carried out yet.
+/// Ops that are held back.
 #[derive(Default)]
 struct Held<'o> {
     ops: Vec<&'o Op>,
@@ -71,10 +71,10 @@ struct Held<'o> {
     until: Option<Instant>,
 }
 
-/// Tells the monotonic time; passed in, so that tests own it.
+/// Monotonic time. Injected, so that tests control it.
 pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// Keeps a node as it should be.
+/// Keeps a node in its desired state.
 pub struct Reconciler<N: ReconcileOps> {
     pub(super) engine: Engine<N>,
     options: NodeOptions,
@@ -83,7 +83,7 @@ pub struct Reconciler<N: ReconcileOps> {
     running: tokio::sync::Mutex<()>,
     last: Mutex<ReconcileView>,
     attempts: Mutex<Attempts>,
-    /// The addresses that the host's port was to have so far.
+    /// All addresses that this process has wanted on the host's port.
     assigned_addresses: Mutex<BTreeSet<IpNetwork>>,
 }
 
@@ -98,7 +98,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         Self::with_ticks(engine, options, Arc::new(Instant::now))
     }
 
-    /// The same with a time of its own for back-offs and limits.
+    /// The same with an injected clock for back-offs and limits.
     pub fn with_ticks(engine: Engine<N>, options: NodeOptions, ticks: MonotonicClock) -> Self {
         Self {
             engine,
@@ -111,7 +111,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         }
     }
 
-    /// What the last reconcile did.
+    /// The report of the last reconcile.
     pub fn last(&self) -> ReconcileView {
         self.last
             .lock()
@@ -119,10 +119,10 @@ impl<N: ReconcileOps> Reconciler<N> {
             .clone()
     }
 
-    /// What a reconcile would do now: a dry run.
+    /// A dry run: observes the node and computes the change set.
     ///
     /// # Errors
-    /// Where the node cannot be read.
+    /// The node cannot be observed.
     pub async fn dry_run(&self) -> Result<(Actual, ChangeSet), NodeOpsError> {
         let keys = self.sysctl_keys();
         let actual = self.engine.node().observe(&keys).await?;
@@ -131,8 +131,8 @@ impl<N: ReconcileOps> Reconciler<N> {
         Ok((actual, changes))
     }
 
-    /// Observes, plans and applies until nothing is left to do, or only what is held back: an op
-    /// that failed a moment ago, or that something undoes again and again.
+    /// Observes, plans and applies until no ops are left, or only held ones: those that failed
+    /// recently, and those of quarrels.
     pub async fn reconcile(&self) -> Report {
         let _alone = self.running.lock().await;
         let mut report = Report::default();
@@ -182,8 +182,8 @@ impl<N: ReconcileOps> Reconciler<N> {
             macs_changed |= done.macs_changed;
             debug!(round, "applied");
             if changes.ports.is_some() && !vital(&done.failed) && !vital_held {
-                // The ports are known and the flows are in: ADD can be served while the rest
-                // goes on.
+                // The ports are known and the node's flows are set: ADD can be served while the
+                // rest is applied.
                 self.engine.set_ports(changes.ports);
             }
         }
@@ -195,12 +195,12 @@ impl<N: ReconcileOps> Reconciler<N> {
             );
             self.engine.node().announce(packets);
         }
-        // After the last round nothing is wrong by itself: on a busy node containers come and go
-        // faster than rounds. What is undone again and again is a quarrel, which `Attempts` names.
+        // Ops that are left after the last round are no problem: on a busy node containers come and
+        // go faster than rounds. `Attempts` reports quarrels.
         self.finish(report, problems)
     }
 
-    /// The ops that are carried out now, and those that are held back.
+    /// Splits the ops into those that are applied now and those that are held back.
     fn admitted<'o>(&self, ops: &'o [Op]) -> (Vec<&'o Op>, Held<'o>) {
         let now = (self.ticks)();
         let mut attempts = self.attempts();
@@ -227,7 +227,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         }
         let attempts = self.attempts().problems(now);
         if !attempts.is_empty() {
-            // A quarrel that is over is not told by any event.
+            // There is no event for the end of a quarrel.
             report.again.get_or_insert(now + QUARREL_POLL);
         }
         problems.extend(attempts);
@@ -245,7 +245,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next reconcile try everything at once: somebody asked for it.
+    /// Lets the next reconcile apply every op at once.
     pub fn retry_now(&self) {
         self.attempts().retry_now();
     }
@@ -257,8 +257,8 @@ impl<N: ReconcileOps> Reconciler<N> {
             .is_some_and(|r| r.generation == generation && r.state == RecordState::Committed)
     }
 
-    /// What should be, read after what is: an attachment that comes meanwhile is known here,
-    /// and so is never taken for garbage.
+    /// The desired state. Read after the observation, so that an attachment that was made meanwhile
+    /// is known here and not taken for garbage.
     fn desired(&self) -> Desired {
         let records = self.engine.ipam().list();
         let mut attachments = Vec::with_capacity(records.len());
@@ -285,12 +285,12 @@ impl<N: ReconcileOps> Reconciler<N> {
         desired
     }
 
-    /// The sysctls that the node is to have, by key under `net`.
+    /// The wanted sysctls, by key under `net`.
     pub fn sysctls(&self) -> BTreeMap<String, String> {
         self.without_attachments().sysctls()
     }
 
-    /// What the plan alone wants, without attachments.
+    /// The desired state without attachments.
     fn without_attachments(&self) -> Desired {
         Desired {
             spec: self.engine.spec(),

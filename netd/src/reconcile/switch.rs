@@ -1,7 +1,7 @@
-//! The part of the plan that concerns the switch itself: what no database keeps, what keeps it
-//! from forwarding, and flows that are nobody's business here.
+//! The ops of the switch itself: settings that no database keeps, what stops it from forwarding,
+//! and unmanaged flows.
 //!
-//! The bridge is netd's alone (ADR 23). What forwards past netd's flows is taken away first,
+//! The bridge is netd's alone (ADR 23). What forwards frames beside netd's flows is removed first,
 //! whatever else is wrong with the node.
 
 use std::time::Duration;
@@ -16,44 +16,44 @@ use super::plan::ChangeSet;
 use crate::flows;
 use crate::problems::Problem;
 
-/// What the switch does with fragments of IP: the declared mode, whatever it was started with. The
-/// first one has its ports and its type of ICMPv6, by which port security decides on it; what follows
-/// it is of no use to anybody without it.
+/// How the switch treats IP fragments. With this mode the first fragment matches by its ports and
+/// ICMPv6 type, so port security applies to it; later fragments are useless without the first.
 pub const FRAGMENTS: FragMode = FragMode::NxMatch;
 
-/// How long our flows are in, with nobody restarting Open vSwitch, before netd ends
-/// `flow-restore-wait`. Long enough for the script that saved flows to put them back.
+/// How long `flow-restore-wait` may last with netd's flows set and no restart under way before netd
+/// ends it. Long enough for the restarting script to restore its saved flows.
 const RESTORE_GRACE: Duration = Duration::from_secs(2);
 
-/// The switch, beside its flows and ports.
+/// The observed state of the switch, except flows and ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SwitchActual {
-    /// Flows that are neither netd's nor learned by one of netd's, one of each table and cookie.
+    /// Flows that are neither netd's nor learned by one of netd's: one of each table and cookie.
     #[serde(rename = "foreign")]
     pub unmanaged_flows: Vec<FlowHead>,
-    /// What becomes of fragments; `None` if the switch does not answer.
+    /// The fragment mode; `None` if the switch does not answer.
     pub fragments: Option<FragMode>,
     /// Its groups; `None` if the switch does not answer.
     #[serde(skip)]
     pub groups: Option<Vec<Group>>,
-    /// Ports of ours that somebody forbade to receive or to send (`ovs-ofctl mod-port`).
+    /// Managed ports whose OpenFlow flags stop them from receiving or sending (`ovs-ofctl
+    /// mod-port`).
     pub restricted: Vec<String>,
-    /// The switch was told to wait for its flows.
+    /// Set while `flow-restore-wait` is.
     pub restore: Option<RestoreWait>,
-    /// Whether its datapath has conntrack zones; `None` until it has said so.
+    /// Whether its datapath has conntrack zones; `None` until that is known.
     pub zones: Option<bool>,
 }
 
 /// `other_config:flow-restore-wait` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RestoreWait {
-    /// For how long it has been seen with the switch answering.
+    /// How long it has been set while the switch answered.
     pub since: Duration,
-    /// The scripts that restart Open vSwitch right now, such as `ovs-ctl`.
+    /// Running scripts that restart Open vSwitch, such as `ovs-ctl`.
     pub scripts: Vec<String>,
 }
 
-/// Plans what comes before everything else, for a bridge of ours.
+/// Computes the ops and problems that come first, for a managed bridge.
 pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     let Some(is) = actual.bridge.as_ref().filter(|is| is.managed) else {
         return;
@@ -95,7 +95,7 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
         .extend(unmanaged_ports(desired, actual, is));
 }
 
-/// Plans the end of `flow-restore-wait`, once all else is done.
+/// Adds the op that ends `flow-restore-wait`, if no other ops are left.
 pub(super) fn end_restore_wait(actual: &Actual, changes: &mut ChangeSet) {
     let is_over = |r: &RestoreWait| r.scripts.is_empty() && r.since >= RESTORE_GRACE;
     if actual.switch.restore.as_ref().is_some_and(is_over)
@@ -132,7 +132,8 @@ fn mirrors(is: &BridgeRow) -> Option<Problem> {
     })
 }
 
-/// Ports without netd's mark get no frame but what is flooded, and what they send is dropped.
+/// The problems of unmanaged ports. They receive only flooded frames, and what they send is
+/// dropped.
 fn unmanaged_ports(desired: &Desired, actual: &Actual, is: &BridgeRow) -> Vec<Problem> {
     let uplink = desired.uplink_port().map(|row| row.name);
     let host = desired.host_port(actual).name;

@@ -1,4 +1,5 @@
-//! netd's own move at its start: one that the plan asks for, or one that was made before the boot.
+//! The automatic move at netd's start: one that the plan requests, or one that was made before the
+//! boot.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -15,13 +16,13 @@ use tracing::{info, warn};
 use super::{NodeArgs, prepare};
 use crate::config::RunArgs;
 
-/// How long what stands in the way of a move may take to go, before it is looked at again.
+/// Pause before a move that failed is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Whether netd moves the uplink by itself, in this boot: pure.
+/// Whether netd moves the uplink by itself in this boot. Pure.
 ///
-/// One move a boot: what was undone, by an administrator or because something did not answer, is
-/// not tried again until the next.
+/// At most one move in each boot: a move that was undone, by an administrator or because a gate did
+/// not answer, is not tried again before the next boot.
 pub(super) fn should_move(migrate: Migrate, journal: Option<&Journal>, boot_id: &str) -> bool {
     match journal {
         Some(journal) if journal.boot_id == boot_id => false,
@@ -30,8 +31,8 @@ pub(super) fn should_move(migrate: Migrate, journal: Option<&Journal>, boot_id: 
     }
 }
 
-/// Undoes a move that an earlier process left unfinished, and moves the uplink if that is wanted.
-/// Ends when nothing is left to do. Cancel safe: the guard undoes what is cut.
+/// Undoes a move that an earlier process left unfinished, and moves the uplink if needed. Returns
+/// when nothing is left to do. Cancel safe: the guard undoes an interrupted move.
 pub(crate) async fn follow_plan(args: RunArgs, spec: NodeSpec, dirty: std::sync::Arc<Notify>) {
     loop {
         match try_once(&args, &spec).await {
@@ -46,7 +47,7 @@ pub(crate) async fn follow_plan(args: RunArgs, spec: NodeSpec, dirty: std::sync:
     }
 }
 
-/// Whether the uplink was touched.
+/// Returns whether the uplink was changed.
 async fn try_once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
     let store = Store::new(&args.state);
     let boot_id = boot_id()?;
@@ -75,7 +76,7 @@ async fn try_once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
         boot_id: &boot_id,
     };
     if unfinished {
-        // A guard that lives does the same; one that was killed does not.
+        // A running guard does the same; one that was killed does not.
         mover.guard().await?;
         return Ok(true);
     }

@@ -1,4 +1,4 @@
-//! What must be known, and in place, before a move.
+//! Checks and preparations before a move.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +15,7 @@ use crate::reconcile::HOST_PORT;
 /// The unit that runs the boot step.
 const UNIT: &str = "flatnet-uplink.service";
 
-/// What is wanted, by the plan and the command line.
+/// The target, from the plan and the command line.
 pub(super) fn target_from_args(args: &MigrateArgs) -> Result<Target> {
     let spec = crate::plan_file::derive(&args.plan)?;
     let mut target = target(&spec, &args.node_args.bridge, args.datapath.as_str())?;
@@ -25,7 +25,7 @@ pub(super) fn target_from_args(args: &MigrateArgs) -> Result<Target> {
     Ok(target)
 }
 
-/// What is wanted, by the plan.
+/// The target, from the plan.
 pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Target> {
     let Mode::Vlan { host_vlan } = spec.mode else {
         bail!(
@@ -54,8 +54,8 @@ pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Ta
     })
 }
 
-/// The plan of the move, with everything checked first: also that what must answer afterwards
-/// answers now. `None` where no address is to be moved.
+/// Computes the steps of the move after all checks, also that the gates which must answer
+/// afterwards answer now. `None` where no address has to be moved.
 pub(super) async fn prepare_move(real: &Real, target: &Target) -> Result<Option<Move>> {
     let inventory = observe(real, target).await?;
     let plan = match plan(target, &inventory) {
@@ -100,8 +100,8 @@ pub(super) fn guard_argv(args: &NodeArgs) -> Result<Vec<String>> {
     Ok(argv)
 }
 
-/// Sees to it that the boot step is in place, where systemd runs: the unit enabled, and its program
-/// in the state directory, which no image takes along.
+/// Ensures that the boot step is installed, where systemd runs: that the unit is enabled, and its
+/// program is in the state directory, which does not belong to a container image.
 pub(super) fn ensure_boot_step(state: &Path, without: bool) -> Result<()> {
     match unit_is_enabled(UNIT) {
         None => return Ok(()),
@@ -116,7 +116,7 @@ pub(super) fn ensure_boot_step(state: &Path, without: bool) -> Result<()> {
     install_program(&state.join("boot"))
 }
 
-/// Copies this program to `DIR/netd`, whole or not at all.
+/// Copies this program to `DIR/netd`, atomically.
 fn install_program(dir: &Path) -> Result<()> {
     let own = std::env::current_exe().context("find the own program")?;
     let (kept, fresh): (PathBuf, PathBuf) = (dir.join("netd"), dir.join("netd.new"));

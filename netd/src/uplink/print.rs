@@ -1,18 +1,18 @@
-//! What the commands print.
+//! The output of the commands.
 
 use std::io::Write;
 
 use flatnet_uplink::{Journal, Move, Phase, look_for_bound};
 
-/// A line to standard output. A terminal that is gone, as that of a session that was cut, is no
-/// reason to stop.
+/// Prints a line to standard output. Ignores errors: a closed terminal must not stop a move.
 pub(super) fn line(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}");
     let _ = out.flush();
 }
 
-/// The steps in the words of `ip` and `ovs-vsctl`, what must answer, and what does not follow.
+/// Prints the steps as commands of `ip` and `ovs-vsctl`, the gates, and what stays bound to the
+/// NIC's name.
 pub(super) fn plan(plan: &Move) {
     line(&format!(
         "the host's address moves from {} to {}, and {} becomes a port of the bridge:",
@@ -58,7 +58,7 @@ fn name_of(plan: &Move, index: u32) -> String {
     )
 }
 
-/// How far a move is.
+/// Prints the state of a move.
 pub(super) fn status(journal: &Journal, this_boot: bool) {
     let what = format!("{} to {}", journal.from, journal.host_port);
     let when = if this_boot {

@@ -23,9 +23,9 @@ use crate::node_ops::NodeOpsError;
 
 pub use node_tracer::NodeTracer;
 
-/// Answers for one packet.
+/// Traces one packet.
 pub trait Tracer: Send + Sync {
-    /// Looks at the node.
+    /// Collects the facts about a packet.
     fn trace(
         &self,
         packet: Packet,

@@ -1,4 +1,4 @@
-//! Open vSwitch's database: rows and columns that the data path depends on.
+//! Watches Open vSwitch's database: the rows and columns that the data path depends on.
 
 use flatnet_ovs::ovsdb::{ChangeKind, ConnState, Replica, Row, RowChange};
 use tokio::sync::broadcast::error::RecvError;
@@ -33,7 +33,8 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
                     let is_own_deletion = |name: &str| node.take_own_deletion(name);
                     database.read(|replica| {
                         let filter = ChangeFilter { replica, bridge: node.bridge(), is_own_deletion: &is_own_deletion };
-                        // Each is looked at: an own deletion is crossed off by it.
+                        // No short-circuit: each row has to be checked, because that removes netd's
+                        // own deletions from the list.
                         let wake = change.rows.iter().fold(false, |wake, row| filter.is_relevant(row) | wake);
                         wake || (change.rows.iter().any(concerns_timeouts) && node.timeouts_differ(replica))
                     })
@@ -48,11 +49,11 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
     }
 }
 
-/// Tells what somebody else did from what netd and the switch do all day.
+/// Distinguishes changes of other programs from those of netd and the switch.
 struct ChangeFilter<'a> {
     replica: &'a Replica,
     bridge: &'a str,
-    /// Whether netd is deleting this port.
+    /// Whether netd itself is deleting the port of this name.
     is_own_deletion: &'a dyn Fn(&str) -> bool,
 }
 
@@ -67,7 +68,7 @@ impl ChangeFilter<'_> {
                 row.str("name") == Some(self.bridge)
                     && (columns.iter().any(|c| c != "ports") || !self.has_only_managed_ports(row))
             }
-            // Somebody limits or frees a table of the bridge: rare, and each change is looked at.
+            // Changes of table limits are rare: each one counts.
             ("Flow_Table", ..) => true,
             ("Bridge", ChangeKind::Deleted { old }, _) => old.str("name") == Some(self.bridge),
             ("Bridge", ChangeKind::Inserted, Some(row)) => row.str("name") == Some(self.bridge),
@@ -87,7 +88,7 @@ impl ChangeFilter<'_> {
         }
     }
 
-    /// Whether all ports of the bridge bear our mark, and all that bear it are in the bridge.
+    /// Whether all ports of the bridge are managed, and all managed ports are in the bridge.
     fn has_only_managed_ports(&self, bridge: &Row) -> bool {
         let in_bridge = bridge
             .uuids("ports")
@@ -111,7 +112,7 @@ impl ChangeFilter<'_> {
     }
 }
 
-/// Whether it may be about time-outs of conntrack zones.
+/// Whether the change may concern time-outs of conntrack zones.
 fn concerns_timeouts(change: &RowChange) -> bool {
     let named = |columns: &[String]| columns.iter().any(|c| c == "datapaths");
     match (change.table.as_str(), &change.kind) {
@@ -125,12 +126,12 @@ fn is_marked(row: &Row) -> bool {
     row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD)
 }
 
-/// What the switch writes by itself.
+/// Whether the switch itself writes the column.
 fn set_by_switch(column: &str) -> bool {
     column == "ofport" || column == "error"
 }
 
-/// The device cannot be opened, or has another number than its flows name.
+/// Whether the device cannot be opened, or has another number than it requests.
 fn is_faulty(interface: &Row) -> bool {
     let number = interface.int("ofport");
     let request = interface.int("ofport_request");

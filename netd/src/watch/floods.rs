@@ -1,5 +1,5 @@
-//! Every few seconds: which containers send more ARP and neighbour discovery than their pace lets
-//! through. The meter holds them to it; here they are named while it does.
+//! Every few seconds: posts the problem of containers that send more ARP and neighbour discovery
+//! than their limit. The meter drops the excess.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::flows::Limit;
 use crate::metrics::Readings;
 use crate::problems::Problem;
 
-/// The kernel's datapath is asked for each meter by itself, so not more often than that.
+/// Not more often, because each meter costs a request to the kernel's datapath.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// This task's name on the board of problems.
+/// Source name of this task's problems on the board.
 const SOURCE: &str = "floods";
 
-/// Frames that the meter of each slot dropped so far.
+/// By slot: frames that its meter has dropped.
 type Dropped = BTreeMap<u16, u64>;
 
 pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // `None`: what a meter counted before this is not known.
+    // `None` until a first reading, which has nothing to compare with.
     let mut readings: Option<Readings<u16>> = None;
     let mut named = false;
     loop {
         ticks.tick().await;
-        // A switch that does not answer is named elsewhere; its meters begin at zero.
+        // A switch that does not answer is another problem; its meters begin at zero.
         let stats = engine.node().switch().meter_stats().await;
         let grown = match stats.ok().map(|stats| dropped(&stats)) {
             None => {

@@ -1,4 +1,4 @@
-//! Links of the node's namespace.
+//! Watches the links of the node's namespace: the uplink and the host's port.
 
 use flatnet_kernel::LinkEvent;
 

@@ -1,4 +1,5 @@
-//! What happens on the node, turned into reconciles. Each source is a file and a task of its own.
+//! Requests reconciles for changes on the node. Each source of events has a file and a task of its
+//! own.
 //!
 //! ```text
 //!   links ────▶ uplink and host port ─────────────┐
@@ -7,10 +8,11 @@
 //!   pulse ────▶ once a second: what has no event ─┘
 //! ```
 //!
-//! `floods` wakes nobody: it names containers that send too much.
+//! `floods` requests no reconcile: it posts the problem of containers that exceed their neighbour
+//! limit.
 //!
-//! netd's own changes wake nobody: a source that cannot tell them from others' would make each
-//! ADD read the whole node. The tasks hold nothing, and may be cancelled at any time.
+//! netd's own changes request no reconcile; otherwise each ADD would make netd observe the whole
+//! node. The tasks are cancel safe.
 
 mod database;
 mod floods;

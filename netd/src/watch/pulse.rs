@@ -1,6 +1,6 @@
-//! Once a second: what tells nobody when it changes, and whether Open vSwitch's processes answer.
+//! Once a second: checks what has no events, and whether Open vSwitch's processes answer.
 //!
-//! A process that is gone closes its socket, which is an event; one that hangs does not.
+//! A process that exits closes its socket, which is an event; one that hangs does not.
 
 use std::time::Duration;
 
@@ -15,29 +15,29 @@ use crate::problems::Problem;
 use crate::reconcile::FRAGMENTS;
 
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How long a process may say nothing at all while an answer is due. With [`INTERVAL`], one that hangs
-/// is named within two seconds. Under the load of hundreds of attachments at once answers took
-/// 0.3 s, on a slow machine over a second: other answers came meanwhile.
+/// How long a process may send nothing at all while an answer is due. With [`INTERVAL`], a hanging
+/// process is reported within two seconds. With hundreds of ADDs at once answers took 0.3 s, on a
+/// slow machine over a second; other answers arrived meanwhile.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
-/// This task's name on the board of problems.
+/// Source name of this task's problems on the board.
 const SOURCE: &str = "pulse";
 
-/// What the switch said.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
-    /// All is as it was left.
+    /// It answered, and nothing differs.
     Unchanged,
-    /// Something differs.
+    /// It answered, and something differs.
     Changed,
-    /// There is no connection: who watches that tells of it.
+    /// There is no connection, which other tasks report.
     Disconnected,
-    /// There is no answer yet, but others came meanwhile: it lives.
+    /// There is no answer yet, but other messages arrived meanwhile.
     Busy,
-    /// There is a connection, and nothing comes.
+    /// There is a connection, and nothing arrives.
     Unresponsive,
 }
 
-/// What the lack of an answer means, by what was heard before and after the wait for it.
+/// The result of a check without an answer, by the number of received messages before and after it.
 fn without_answer(before: u64, after: u64) -> Answer {
     match before == after {
         true => Answer::Unresponsive,
@@ -49,7 +49,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let dirty = engine.dirty();
-    // Of the last look, where the switch has no flow monitor.
+    // The number of flows at the last check, used where the switch has no flow monitor.
     let mut count = None;
     let mut unresponsive = [false; 2];
     loop {
@@ -75,7 +75,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
         if unresponsive != before || unresponsive != [false; 2] {
             engine.board().post(SOURCE, problems);
         }
-        // Who answers again may have been changed meanwhile.
+        // A process that answers again may have been changed meanwhile.
         if switch == Answer::Changed || (unresponsive != before && unresponsive == [false; 2]) {
             dirty.notify_one();
         }
@@ -94,8 +94,8 @@ async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Answer {
             || node.meters_differ(&meters?)
             || !groups?.contains(&flows::group());
         if !switch.tells_of_flows() {
-            // Better than nothing: a flow that comes or goes is seen, one that is changed by the
-            // minute's sweep.
+            // The count shows added and deleted flows; changed ones are found by the regular
+            // resync.
             let now = switch.count(FlowFilter::default()).await?.flows;
             changed |= count.replace(now).is_some_and(|before| before != now);
         }
@@ -106,7 +106,7 @@ async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Answer {
         Ok(Ok(false)) => Answer::Unchanged,
         Ok(Ok(true)) => Answer::Changed,
         Ok(Err(OpenFlowError::Disconnected { .. } | OpenFlowError::Closed)) => Answer::Disconnected,
-        // An answer that cannot be read is one.
+        // An answer that cannot be parsed is an answer.
         Ok(Err(OpenFlowError::Rejected { .. } | OpenFlowError::BadReply(_))) => Answer::Unchanged,
         Ok(Err(_)) | Err(_) => without_answer(received, switch.heard()),
     }
@@ -118,7 +118,7 @@ async fn database(engine: &Engine<DaemonNode>) -> Answer {
         return Answer::Disconnected;
     }
     let received = database.heard();
-    // Nothing is written: a transaction without operations.
+    // An empty transaction writes nothing.
     match timeout(ANSWER_TIMEOUT, database.transact(&[])).await {
         Ok(_) => Answer::Unchanged,
         Err(_) => without_answer(received, database.heard()),

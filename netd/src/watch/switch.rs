@@ -1,5 +1,5 @@
-//! The bridge's OpenFlow connection: flows that others changed, ports that may not send, the
-//! connection itself.
+//! Watches the bridge's OpenFlow connection: flows that others changed, ports that were restricted,
+//! the connection itself.
 
 use flatnet_ovs::openflow::{PortEvent, SwitchState};
 use tokio::sync::broadcast::error::RecvError;
@@ -19,7 +19,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             changed = state.changed() => match changed {
                 Err(_) => return,
                 Ok(()) => match *state.borrow_and_update() {
-                    // A new connection may be a switch that was restarted.
+                    // A new connection may mean that the switch has restarted.
                     SwitchState::Connected { .. } => {
                         up = true;
                         true
@@ -34,7 +34,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             },
             event = ports.recv() => match event {
                 Ok(PortEvent::Added(port) | PortEvent::Modified(port)) => port.restricted,
-                // The database tells of ports that go.
+                // The database reports deleted ports.
                 Ok(PortEvent::Deleted(_) | PortEvent::Resync) => false,
                 Err(RecvError::Lagged(_)) => true,
                 Err(RecvError::Closed) => return,

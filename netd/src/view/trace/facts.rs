@@ -1,4 +1,4 @@
-//! The answer, from what was asked and what a dry run saw. Pure.
+//! Builds the reply from the look-ups and a dry run. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,29 +12,29 @@ use super::queries::LocalEnd;
 use crate::problems::Effect;
 use crate::reconcile::{Actual, ChangeSet, HOST_PORT, Op, Subject};
 
-/// What the node answered.
+/// The results of the look-ups.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) lookups: Vec<Lookup>,
     pub(super) traces: Vec<FlowTrace>,
-    /// Whether there is somebody at the other end of a link, by its name.
+    /// Whether a link has a carrier, by its name.
     pub(super) carriers: BTreeMap<String, bool>,
-    /// The source's and the destination's interface, where they are containers'.
+    /// The interfaces of source and destination, where they are containers.
     pub(super) insides: [Option<Inside>; 2],
     pub(super) forwards: Option<bool>,
 }
 
-/// The node, as a dry run saw it.
+/// A dry run, and the node that it was made on.
 pub(super) struct DryRun<'a> {
     pub(super) spec: &'a NodeSpec,
     pub(super) bridge: &'a str,
     pub(super) actual: &'a Actual,
     pub(super) changes: &'a ChangeSet,
-    /// What is on the board of problems.
+    /// The problems on the board.
     pub(super) named: Vec<ProblemView>,
 }
 
-/// Everything put together.
+/// Builds the reply.
 pub(super) fn facts(
     dry_run: &DryRun<'_>,
     (src, dst): (Option<&LocalEnd>, Option<&LocalEnd>),
@@ -97,7 +97,7 @@ fn container(view: &AttachmentView, port: Port, inside: Option<Inside>) -> Conta
     }
 }
 
-/// A port and its link; `number`: what its flows name, 0: what its row asks for.
+/// A port and its link. `number`: the number that its flows match; 0 shows the requested one.
 fn port(actual: &Actual, carriers: &BTreeMap<String, bool>, name: &str, number: u32) -> Port {
     let link = actual.link(name).map(|l| Link {
         up: l.up,

@@ -1,4 +1,4 @@
-//! The node is asked: the kernel by netlink, the flows by `ofproto/trace`.
+//! Runs the look-ups: in the kernel by netlink, in the flows by `ofproto/trace`.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -25,15 +25,15 @@ use crate::node_ops::NodeOpsError;
 use crate::reconcile::{HOST_PORT, ReconcileOps, Reconciler};
 use crate::view::attachment;
 
-/// Answers for packets of one node.
+/// Traces packets on this node.
 pub struct NodeTracer<N: ReconcileOps> {
-    /// Who is attached.
+    /// Gives the attachments.
     pub engine: Engine<N>,
-    /// What would be changed.
+    /// Makes the dry run.
     pub reconciler: Arc<Reconciler<N>>,
     /// The node's kernel.
     pub kernel: Kernel,
-    /// Where Open vSwitch's sockets are.
+    /// The directory of Open vSwitch's sockets.
     pub rundir: PathBuf,
     /// Name of the node's bridge.
     pub bridge: String,
@@ -170,7 +170,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
         trace
     }
 
-    /// A container's interface, from inside.
+    /// Reads a container's interface in its namespace.
     async fn inside(&self, view: &AttachmentView) -> Inside {
         let unknown = |because: String| Inside::Unknown { because };
         let Some(detail) = &view.detail else {
@@ -235,7 +235,7 @@ fn output_view(output: appctl::trace::Output) -> Out {
     }
 }
 
-/// Whether there is somebody at the other end of a link, where the driver says.
+/// Whether a link has a carrier; `None` if the driver does not report it.
 fn carrier(link: &Link) -> Option<(String, bool)> {
     let there = match link.oper {
         OperState::Up => true,

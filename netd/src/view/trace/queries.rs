@@ -1,4 +1,4 @@
-//! What there is to ask about a packet. Pure.
+//! Which look-ups a packet's trace needs. Pure.
 
 use std::net::IpAddr;
 
@@ -10,19 +10,19 @@ use flatnet_types::{MacAddr, VlanId};
 use crate::flows::NodePorts;
 use crate::reconcile::Actual;
 
-/// A router's MAC, for frames from the physical network: no flow looks at it.
+/// The source MAC of frames from the physical network; no flow matches it.
 const ROUTER: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0xfe]);
 
-/// One end of the packet, if it is of this node.
+/// An end of the packet that is on this node.
 #[derive(Debug, Clone)]
 pub(super) enum LocalEnd {
-    /// The host has the address.
+    /// The host itself.
     Host,
-    /// A container has it.
+    /// A container.
     Container(Box<AttachmentView>),
 }
 
-/// Who has an address on this node.
+/// The end that has this address; `None` if it is not on this node.
 pub(super) fn local_end(
     spec: &NodeSpec,
     attachments: &[AttachmentView],
@@ -39,26 +39,26 @@ pub(super) fn local_end(
     Some(LocalEnd::Container(Box::new(found.clone())))
 }
 
-/// A packet to send through the flows.
+/// A packet to trace through the flows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FlowQuery {
-    /// Where it comes in.
+    /// Where it enters the bridge.
     pub(super) from: Side,
-    /// The tag that it comes with.
+    /// The VLAN tag that it has.
     pub(super) vlan: Option<VlanId>,
-    /// The packet in Open vSwitch's words; or why there is none.
+    /// The packet in the syntax of ovs-ofctl(8), or the reason why there is none.
     pub(super) packet: Result<String, String>,
 }
 
-/// All that is to be asked.
+/// All look-ups of a trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Queries {
-    /// Look-ups in the kernel's routes, by whose packet it is.
+    /// Route look-ups, by the side that sends the packet.
     pub(super) routes: Vec<Side>,
     pub(super) flows: Vec<FlowQuery>,
 }
 
-/// What to ask about a packet between these ends.
+/// The look-ups for a packet between these ends.
 pub(super) fn queries(
     spec: &NodeSpec,
     actual: &Actual,
@@ -121,7 +121,7 @@ impl Queries {
     }
 }
 
-/// The VLAN in which a packet comes to an end.
+/// The VLAN in which a packet reaches an end.
 fn vlan_of(spec: &NodeSpec, end: Option<&LocalEnd>) -> Option<VlanId> {
     match (end?, spec.mode) {
         (LocalEnd::Container(c), _) => {
@@ -133,7 +133,7 @@ fn vlan_of(spec: &NodeSpec, end: Option<&LocalEnd>) -> Option<VlanId> {
     }
 }
 
-/// A packet in the words of ovs-ofctl(8).
+/// A packet in the syntax of ovs-ofctl(8).
 fn text(packet: Packet, in_port: u32, vlan: Option<VlanId>, mac: MacAddr) -> String {
     let v6 = packet.dst.is_ipv6();
     let six = if v6 { "6" } else { "" };
