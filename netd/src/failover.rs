@@ -89,7 +89,7 @@ mod tests {
         let script = [
             (seen(true, Some(2)), None),
             (seen(true, Some(3)), Some("the bond sends by another link")),
-            // The kernel says it again.
+            // A repeated message.
             (seen(true, Some(3)), None),
             // Both links gone, and one back.
             (seen(false, None), None),

@@ -93,7 +93,7 @@ impl Features {
                 engine
                     .board()
                     .post(SOURCE, zones.into_iter().chain(timeouts).collect());
-                engine.dirty().notify_one();
+                engine.repair_requested().notify_one();
             }
             let changed = state.changed();
             let changed = match missed {
@@ -116,7 +116,7 @@ fn no_zones(spec: &NodeSpec, zones: Option<bool>) -> Option<Problem> {
         let text = "this kernel is built without conntrack zones (CONFIG_NF_CONNTRACK_ZONES): answers \
                     of services do not pass the host that translates them, and are lost; all else \
                     works";
-        Problem::named("conntrack-zones", text)
+        Problem::non_blocking("conntrack-zones", text)
     })
 }
 
@@ -128,7 +128,7 @@ fn no_timeouts(spec: &NodeSpec, zones: Option<bool>, timeouts: Option<bool>) -> 
                     vSwitch 2.13): connections to services that nobody answers count against their \
                     container's share for as long as `net.netfilter.nf_conntrack_*_timeout_*` say; all else \
                     works";
-        Problem::named("share-timeouts", text)
+        Problem::non_blocking("share-timeouts", text)
     })
 }
 

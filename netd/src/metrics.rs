@@ -103,11 +103,11 @@ pub struct Metrics {
     drops: Family<DropLabel, Counter>,
     metered: Family<LimitLabel, Counter>,
     /// The last readings of the meters, by number.
-    metered_seen: Mutex<Readings<u32>>,
+    meter_readings: Mutex<Readings<u32>>,
     /// The last readings of the drop flows, by cookie and reason.
-    seen: Mutex<Readings<(u64, DropReason)>>,
+    drop_readings: Mutex<Readings<(u64, DropReason)>>,
     /// The problem codes that have occurred so far.
-    codes: Mutex<BTreeSet<&'static str>>,
+    known_codes: Mutex<BTreeSet<&'static str>>,
 }
 
 /// Buckets from 0.5 ms to 8 s.
@@ -136,9 +136,9 @@ impl Default for Metrics {
             plan: PlanMetrics::default(),
             drops: Family::default(),
             metered: Family::default(),
-            metered_seen: Mutex::default(),
-            seen: Mutex::default(),
-            codes: Mutex::default(),
+            meter_readings: Mutex::default(),
+            drop_readings: Mutex::default(),
+            known_codes: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -218,11 +218,11 @@ impl Metrics {
         );
         self.plan.register(r);
         for limit in Limit::ALL {
-            self.over(limit);
+            self.metered_counter(limit);
         }
         // Every reason has a series from the start, with the value 0.
         for reason in DropReason::ALL {
-            self.dropped(reason);
+            self.drop_counter(reason);
         }
     }
 
@@ -247,7 +247,7 @@ impl Metrics {
     /// Sets the number of problems of each code. The series of a code stays, with the value 0.
     pub fn problems(&self, counts: &BTreeMap<&'static str, i64>) {
         self.problems.set(counts.values().sum());
-        let mut seen = locked(&self.codes);
+        let mut seen = locked(&self.known_codes);
         seen.extend(counts.keys());
         for code in seen.iter() {
             self.problem
@@ -262,27 +262,27 @@ impl Metrics {
         for (cookie, reason, packets) in readings {
             *now.entry((cookie, reason)).or_insert(0) += packets;
         }
-        for ((_, reason), packets) in locked(&self.seen).grown(now) {
-            self.dropped(reason).inc_by(packets);
+        for ((_, reason), packets) in locked(&self.drop_readings).increase(now) {
+            self.drop_counter(reason).inc_by(packets);
         }
     }
 
     /// Adds the readings of the meters: number, packets dropped.
     pub fn metered(&self, readings: impl IntoIterator<Item = (u32, u64)>) {
         let now = readings.into_iter().collect();
-        for (id, packets) in locked(&self.metered_seen).grown(now) {
+        for (id, packets) in locked(&self.meter_readings).increase(now) {
             if let Some((limit, _)) = Limit::of_meter(id) {
-                self.over(limit).inc_by(packets);
+                self.metered_counter(limit).inc_by(packets);
             }
         }
     }
 
-    fn over(&self, limit: Limit) -> Counter {
+    fn metered_counter(&self, limit: Limit) -> Counter {
         let limit = limit.label();
         self.metered.get_or_create(&LimitLabel { limit }).clone()
     }
 
-    fn dropped(&self, reason: DropReason) -> Counter {
+    fn drop_counter(&self, reason: DropReason) -> Counter {
         let reason = reason.label();
         self.drops.get_or_create(&DropLabel { reason }).clone()
     }
@@ -315,7 +315,7 @@ impl<K> Default for Readings<K> {
 impl<K: Copy + Ord> Readings<K> {
     /// The increase of each counter since the last reading. A counter that is less than before was
     /// reset and counts from zero.
-    pub(crate) fn grown(&mut self, now: BTreeMap<K, u64>) -> BTreeMap<K, u64> {
+    pub(crate) fn increase(&mut self, now: BTreeMap<K, u64>) -> BTreeMap<K, u64> {
         let more = |(key, count): (&K, &u64)| {
             let before = self.0.get(key).copied().unwrap_or(0);
             let more = count.checked_sub(before).unwrap_or(*count);
@@ -332,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drops_only_grow_also_when_a_flow_is_made_anew() {
+    fn drop_counters_only_grow_also_when_a_flow_is_recreated() {
         let metrics = Metrics::default();
         let (spoofed, forged) = (DropReason::SpoofedAddress, DropReason::ForgedNd);
         metrics.drops([(1, spoofed, 5), (2, spoofed, 1), (0, forged, 2)]);
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_meters_drop_only_grows() {
+    fn metered_counters_only_grow() {
         let metrics = Metrics::default();
         let [ingress, _, neighbours] = Limit::meters_of(9);
         metrics.metered([(ingress, 5), (neighbours, 1), (u32::MAX, 7)]);
@@ -362,9 +362,9 @@ mod tests {
     #[test]
     fn a_counter_that_was_reset_counts_from_zero() {
         let mut readings = Readings::default();
-        readings.grown(BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
+        readings.increase(BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
         let now = BTreeMap::from([(1, 10), (2, 25), (3, 4), (4, 2), (5, 0)]);
-        assert_eq!(readings.grown(now), [(2, 15), (3, 4), (4, 2)].into());
+        assert_eq!(readings.increase(now), [(2, 15), (3, 4), (4, 2)].into());
     }
 
     #[test]

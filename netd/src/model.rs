@@ -160,7 +160,7 @@ impl ModelNode {
         }
     }
 
-    fn begun(&self, call: &'static str, effect: impl FnOnce(&mut State)) -> Pending {
+    fn begin(&self, call: &'static str, effect: impl FnOnce(&mut State)) -> Pending {
         let next = self.next(call);
         if !matches!(next, Next::FailBefore) {
             effect(&mut self.state());
@@ -264,7 +264,7 @@ impl State {
     }
 
     /// Removes the time-outs of zones, except unmanaged ones.
-    fn take_zones(&mut self, gone: impl IntoIterator<Item = u16>) {
+    fn remove_zones(&mut self, gone: impl IntoIterator<Item = u16>) {
         for zone in gone {
             if self.zones.get(&zone) != Some(&ZoneTimeouts::Unmanaged) {
                 self.zones.remove(&zone);
@@ -325,11 +325,11 @@ impl NodeOps for ModelNode {
     }
 
     fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending {
-        self.begun("send_flows", |state| state.put_flows(meters, flows))
+        self.begin("send_flows", |state| state.put_flows(meters, flows))
     }
 
     fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending {
-        self.begun("delete_flows", |state| {
+        self.begin("delete_flows", |state| {
             state.flows.retain(|f| f.cookie != cookie);
             state.meters.retain(|m| !meters.contains(&m.id));
         })
@@ -416,7 +416,7 @@ impl NodeOps for ModelNode {
     async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {
         self.step("delete_port", |state| {
             state.ports.remove(name);
-            state.take_zones(zone);
+            state.remove_zones(zone);
             Ok(())
         })
         .await

@@ -136,7 +136,7 @@ pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: A
 impl PlanFile {
     /// The problems of a state, while netd runs by `running`.
     fn problems(&self, state: &State<NodePlan>, running: &NodeSpec) -> Vec<Problem> {
-        let changed = self.changed(state, running);
+        let changed = self.change_problem(state, running);
         let refused = state.refused.as_ref().map(|refused| {
             let path = self.path.display();
             let text = format!(
@@ -146,14 +146,15 @@ impl PlanFile {
                 state.accepted.version.short(),
                 self.state.join(COPY).display(),
             );
-            Problem::named("plan-invalid", text).repaired_by(format!("flatctl plan check {path}"))
+            Problem::non_blocking("plan-invalid", text)
+                .repaired_by(format!("flatctl plan check {path}"))
         });
         let unkept = state.unkept.as_ref().map(|why| {
             let text = format!(
                 "the accepted plan is not kept on disk: {why}; while that lasts, a restart with a \
                  wrong plan's file goes back to an older plan"
             );
-            Problem::named("plan-unkept", text)
+            Problem::non_blocking("plan-unkept", text)
         });
         changed.into_iter().chain(refused).chain(unkept).collect()
     }
@@ -190,7 +191,7 @@ impl PlanFile {
 
     /// The problem that lists the changes which wait for a restart, or for containers to be
     /// deleted.
-    fn changed(&self, state: &State<NodePlan>, running: &NodeSpec) -> Option<Problem> {
+    fn change_problem(&self, state: &State<NodePlan>, running: &NodeSpec) -> Option<Problem> {
         let left: Vec<String> = match self.part(&state.accepted.plan, running) {
             Ok(spec) => changes(running, &spec)
                 .iter()
@@ -211,7 +212,7 @@ impl PlanFile {
             self.path.display(),
             listed.join("; "),
         );
-        (count > 0).then(|| Problem::named("plan-changed", text).repaired_by(RESTART))
+        (count > 0).then(|| Problem::non_blocking("plan-changed", text).repaired_by(RESTART))
     }
 
     /// The node's part of an accepted plan, with ranges and peers from ipamd where it manages them.

@@ -38,7 +38,7 @@ pub enum Effect {
     /// in force.
     NotReady,
     /// It is reported; the node stays ready.
-    Named,
+    StaysReady,
 }
 
 impl Problem {
@@ -53,9 +53,9 @@ impl Problem {
     }
 
     /// A problem that leaves the node ready.
-    pub fn named(code: &'static str, text: impl Into<String>) -> Self {
+    pub fn non_blocking(code: &'static str, text: impl Into<String>) -> Self {
         Self {
-            effect: Effect::Named,
+            effect: Effect::StaysReady,
             ..Self::blocking(code, text)
         }
     }
@@ -203,10 +203,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_source_does_not_post_any_more_is_over_and_other_sources_stay() {
+    fn a_problem_that_its_source_does_not_post_again_is_over() {
         let (board, _) = board();
         board.post("reconcile", vec![Problem::blocking("a", "a is wrong")]);
-        board.post("probe", vec![Problem::named("b", "b is wrong")]);
+        board.post("probe", vec![Problem::non_blocking("b", "b is wrong")]);
         assert_eq!(board.blocks_ready().as_deref(), Some("a is wrong"));
         board.post("reconcile", Vec::new());
         assert_eq!(board.blocks_ready(), None);
@@ -216,13 +216,13 @@ mod tests {
     #[test]
     fn a_problem_keeps_the_time_when_it_was_first_seen() {
         let (board, time) = board();
-        board.post("x", vec![Problem::named("full", "3 % free")]);
+        board.post("x", vec![Problem::non_blocking("full", "3 % free")]);
         time.store(500, Ordering::Relaxed);
         board.post(
             "x",
             vec![
-                Problem::named("full", "2 % free"),
-                Problem::named("other", "later"),
+                Problem::non_blocking("full", "2 % free"),
+                Problem::non_blocking("other", "later"),
             ],
         );
         let since: Vec<u64> = board.view().iter().map(|p| p.since.as_millis()).collect();
@@ -231,7 +231,7 @@ mod tests {
 
     /// The codes of the problems in a source file.
     fn codes(source: &str) -> Vec<&str> {
-        let calls = ["Problem::blocking(", "Problem::named("].into_iter();
+        let calls = ["Problem::blocking(", "Problem::non_blocking("].into_iter();
         let after = calls.flat_map(|call| source.split(call).skip(1));
         after
             .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())

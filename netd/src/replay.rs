@@ -150,7 +150,7 @@ impl<N: NodeOps> Replayer<N> {
         let dir = self.spool.dir().display();
         let mut problems = Vec::new();
         if let Some(why) = spool_error {
-            problems.push(Problem::named(
+            problems.push(Problem::non_blocking(
                 "spool-unusable",
                 format!("DELs that wait in the spool {dir} are not done: {why}"),
             ));
@@ -162,7 +162,8 @@ impl<N: NodeOps> Replayer<N> {
                 pass.aside
             );
             problems.push(
-                Problem::named("spool-bad", text).repaired_by(format!("ls -lAb {dir}/*.bad")),
+                Problem::non_blocking("spool-bad", text)
+                    .repaired_by(format!("ls -lAb {dir}/*.bad")),
             );
         }
         self.engine.board().post("spool", problems);

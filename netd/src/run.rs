@@ -207,19 +207,19 @@ async fn run(args: RunArgs) -> Result<()> {
 
     probe::post_initial_problem(engine.board());
     shares::post_initial_problem(engine.board());
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(probe::run(
         node.kernel().clone(),
         engine.board().clone(),
         args.bridge.clone(),
-        Arc::clone(&dirty),
+        Arc::clone(&repair_requested),
     ));
     watch::spawn(&engine, &mut tasks);
     // With `--no-events` the reconciler gets a `Notify` that is only notified here, once.
     let woken = match args.no_events {
         true => Arc::new(Notify::new()),
-        false => Arc::clone(&dirty),
+        false => Arc::clone(&repair_requested),
     };
     woken.notify_one();
     tasks.spawn(reconcile_loop(
@@ -251,7 +251,7 @@ async fn run(args: RunArgs) -> Result<()> {
     tasks.spawn(crate::uplink::follow_plan(
         args.clone(),
         NodeSpec::clone(&engine.spec()),
-        engine.dirty(),
+        engine.repair_requested(),
     ));
     let plan = source.watch();
     tasks.spawn(async { match source.follow().await {} });
@@ -318,11 +318,11 @@ fn has_unfinished_move(state: &Path, board: &Board) -> bool {
     found.unwrap_or(true)
 }
 
-/// Reconciles when `dirty` is notified, and every `resync`; again soon if something is left to do.
+/// Reconciles when `repair_requested` is notified, and every `resync`; again soon if something is left to do.
 async fn reconcile_loop(
     reconciler: Arc<Reconciler<DaemonNode>>,
     metrics: Arc<Metrics>,
-    dirty: Arc<Notify>,
+    repair_requested: Arc<Notify>,
     resync: Duration,
     state: PathBuf,
 ) {
@@ -335,7 +335,7 @@ async fn reconcile_loop(
     let mut pause = resync;
     loop {
         // A timeout is the regular resync.
-        let _ = tokio::time::timeout(pause, dirty.notified()).await;
+        let _ = tokio::time::timeout(pause, repair_requested.notified()).await;
         tokio::time::sleep(DEBOUNCE).await;
         while has_unfinished_move(&state, reconciler.board()) {
             tokio::time::sleep(MOVE_POLL).await;

@@ -104,7 +104,7 @@ impl Shares {
                     "Open vSwitch takes no limits of connections, and a container may use up those \
                      of the node: {error}"
                 );
-                Some(vec![Problem::named("share-unlimited", text)])
+                Some(vec![Problem::non_blocking("share-unlimited", text)])
             }
             Err(error) => {
                 debug!(%error, "the limits of connections are not known");
@@ -176,7 +176,7 @@ impl Shares {
                  containers are refused; nobody else's are (`--service-connections`)",
                 self.limit
             );
-            Problem::named("share-used-up", text)
+            Problem::non_blocking("share-used-up", text)
         })
     }
 }

@@ -164,21 +164,21 @@ fn start_host(args: &NodeArgs) -> Result<Real> {
 async fn migrate(args: &MigrateArgs) -> Result<()> {
     let node = MoveContext::open(&args.node_args)?;
     let target = prepare::target_from_args(args)?;
-    let Some(plan) = prepare::prepare_move(&node.host, &target).await? else {
+    let Some(planned) = prepare::prepare_move(&node.host, &target).await? else {
         print::line(&format!(
             "{} bears no address: there is nothing to move",
             target.uplink
         ));
         return Ok(());
     };
-    print::plan(&plan);
+    print::steps(&planned);
     if args.dry_run {
         print::line("nothing was touched (--dry-run)");
         return Ok(());
     }
     prepare::ensure_boot_step(&args.node_args.state, args.without_boot_unit)?;
     let mover = node.mover();
-    let mut journal = Journal::new(&plan, &target.bridge, &node.boot_id);
+    let mut journal = Journal::new(&planned, &target.bridge, &node.boot_id);
     journal.confirm_s = args.confirm_within.map(|t| t.as_secs());
     // A closed SSH session must not stop the move halfway: SIGHUP is ignored, and the guard runs in
     // a session of its own.
@@ -205,7 +205,7 @@ async fn migrate(args: &MigrateArgs) -> Result<()> {
         Outcome::Kept | Outcome::Waiting(_) => {
             print::line(&format!(
                 "kept: {} is in {}, and the host is on {}",
-                plan.nic, target.bridge, plan.to
+                planned.nic, target.bridge, planned.to
             ));
             Ok(())
         }

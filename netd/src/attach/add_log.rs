@@ -5,7 +5,7 @@
 //! ADD has ended:
 //!
 //! ```text
-//!   reconcile   looks: the port has no number ─── looks: 11 of 44 flows ─── waits for the key ─── deletes 11
+//!   reconcile   reads: the port has no number ─── reads: 11 of 44 flows ─── waits for the key ─── deletes 11
 //!   ADD         ──── commits ──── the port has a number ──── 44 flows are in ──── answers ─┘
 //! ```
 //!

@@ -50,7 +50,7 @@ pub(super) struct Inner<N> {
     /// Attachments whose removal failed, with their generations. The reconciler tries again.
     pub(super) pending_cleanup: Mutex<BTreeMap<AttachmentKey, u64>>,
     /// Notified when the node may differ from what it should be: the reconciler then runs at once.
-    dirty: Arc<Notify>,
+    repair_requested: Arc<Notify>,
     board: Board,
     /// Where the plugin leaves DELs while netd is away.
     pub(super) spool: OnceLock<Spool>,
@@ -72,7 +72,7 @@ impl<N: NodeOps> Engine<N> {
                 ports: watch::Sender::new(None),
                 locks: KeyLocks::default(),
                 pending_cleanup: Mutex::default(),
-                dirty: Arc::default(),
+                repair_requested: Arc::default(),
                 add_log: AddLog::default(),
             }),
         }
@@ -100,14 +100,14 @@ impl<N: NodeOps> Engine<N> {
     }
 
     /// Notified when a reconcile is needed at once.
-    pub fn dirty(&self) -> Arc<Notify> {
-        Arc::clone(&self.inner.dirty)
+    pub fn repair_requested(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.repair_requested)
     }
 
     /// Requests a reconcile at once: something could not be removed, or what attachments share (the
     /// flows of a trunk VLAN) has changed.
     pub(super) fn request_repair(&self) {
-        self.inner.dirty.notify_one();
+        self.inner.repair_requested.notify_one();
     }
 
     /// The current wall-clock time.

@@ -107,7 +107,7 @@ impl TestNode {
 
     /// What containers have left on the node: links, ports, flows with a generation, meters,
     /// conntrack zones.
-    fn traces(&self) -> Vec<String> {
+    fn leftovers(&self) -> Vec<String> {
         let state = self.model.state();
         let of_container = |n: &&String| n.starts_with("fn") && !n.starts_with("fnprobe");
         let links = state.links.keys().filter(of_container).cloned();

@@ -11,8 +11,8 @@
 //!
 //! | ACTION | at that step |
 //! |---|---|
-//! | `fail-before` | nothing is done, an error is given |
-//! | `fail-after` | it is done, and an error is given all the same |
+//! | `fail-before` | nothing is done, an error is returned |
+//! | `fail-after` | it is done, and an error is returned |
 //! | `kill`, `kill-after` | netd sends itself SIGKILL, before or after doing it |
 //! | `hang=2.5` | it is done after so many seconds |
 //! | `pass` | nothing special, so that the next order is for the next time |
@@ -29,8 +29,8 @@ pub use node::FaultyNode;
 pub use queue::{FaultAction, FaultQueue};
 pub use store::FaultyStore;
 
-/// The variable that names the file of orders.
-pub const FILE: &str = "FLATNET_FAULTS";
+/// The environment variable with the path of the file of faults.
+pub const FILE_VARIABLE: &str = "FLATNET_FAULTS";
 
 /// Kills this process with SIGKILL, as the kernel's OOM killer would.
 fn kill_self() -> ! {

@@ -7,17 +7,17 @@ use std::time::Duration;
 /// The fault at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultAction {
-    /// Nothing is done, an error is given.
+    /// The step has no effect and returns an error.
     FailBefore,
-    /// It is done, and an error is given.
+    /// The step has its effect and returns an error.
     FailAfter,
-    /// The process ends before it is done.
+    /// The process is killed before the step.
     Kill,
-    /// The process ends when it is done.
+    /// The process is killed after the step.
     KillAfter,
-    /// It is done after a while.
+    /// The step begins after this time.
     Hang(Duration),
-    /// Nothing special.
+    /// The step is executed without a fault.
     Pass,
 }
 
@@ -47,7 +47,7 @@ pub struct FaultQueue {
 impl FaultQueue {
     /// The file that the environment names; without one no fault is injected.
     pub fn from_env() -> Self {
-        Self::at(std::env::var_os(super::FILE).map(PathBuf::from))
+        Self::at(std::env::var_os(super::FILE_VARIABLE).map(PathBuf::from))
     }
 
     /// A queue in this file; `None` for an empty queue.
@@ -58,7 +58,7 @@ impl FaultQueue {
         }
     }
 
-    /// Takes the first order for a step out of the file.
+    /// Removes the first fault for a step from the file and returns it; `Pass` if there is none.
     pub fn take(&self, step: &str) -> FaultAction {
         let Some(file) = &self.file else {
             return FaultAction::Pass;
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_taken_as_often_as_it_says_and_then_is_gone() {
+    fn a_fault_is_taken_as_often_as_its_count_and_then_removed() {
         let dir = tempfile::tempdir().expect("dir");
         let file = dir.path().join("orders");
         std::fs::write(&file, "add_port pass\nadd_port fail-after 2\nstore kill\n").expect("write");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_for_any_step_is_taken_by_the_next() {
+    fn a_fault_for_any_step_is_taken_by_the_next_one() {
         let (action, rest) = take("* hang=0.5\n", "configure").expect("an order");
         assert_eq!(
             (action, rest.as_str()),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_order_is_left_alone() {
+    fn other_lines_are_left_alone() {
         for text in [
             "",
             "# configure kill",
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_all_is_as_usual() {
+    fn without_a_file_no_fault_is_injected() {
         assert_eq!(FaultQueue::at(None).take("configure"), FaultAction::Pass);
         assert_eq!(
             FaultQueue::at(Some("/nonexistent".into())).take("configure"),

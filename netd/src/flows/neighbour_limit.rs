@@ -54,19 +54,19 @@ impl NeighbourLimit {
 /// What a meter of netd's limits; derived from its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// What a container receives.
+    /// The bandwidth of what a container receives.
     Ingress,
-    /// What it sends.
+    /// The bandwidth of what it sends.
     Egress,
     /// ARP and neighbour discovery that it sends.
     Neighbours,
 }
 
 impl Limit {
-    /// All of them.
+    /// All limits, in the order of [`Limit::meters_of`].
     pub const ALL: [Self; 3] = [Self::Ingress, Self::Egress, Self::Neighbours];
 
-    /// The metric's label.
+    /// The value of the metric's label `limit`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",

@@ -16,8 +16,8 @@ use super::{
     vlan_reg,
 };
 
-/// The flows of one container. Each bears its cookie, and no two containers with different
-/// addresses share a flow's key, so that deleting by cookie takes nothing of another's.
+/// The flows of one container. Each has its cookie, and no two containers with different addresses
+/// share a flow's key, so that deleting by cookie deletes no other container's flow.
 pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
     let mut flows = Vec::with_capacity(32);
     classify(pod, &mut flows);

@@ -56,13 +56,13 @@ const COMMIT_VIA_HOST: Conntrack = Conntrack {
 pub(super) fn return_path_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     match spec.mode {
         _ if !ports.zones => Vec::new(),
-        Mode::Vlan { host_vlan } => in_vlans(spec, ports, vlan_reg(host_vlan)),
-        Mode::Routed => routed(spec, ports),
+        Mode::Vlan { host_vlan } => vlan_mode(spec, ports, vlan_reg(host_vlan)),
+        Mode::Routed => routed_mode(spec, ports),
     }
 }
 
 /// Mode `vlan`. The host has forwarded every packet that it sends with a foreign source address.
-fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
+fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
     let hosts = spec.host_addresses.iter().map(|a| IpNetwork::from(a.ip()));
     // A translated answer has a service's source address: its connection is committed already.
     let own = hosts.chain(spec.service_prefixes.iter().copied());
@@ -75,15 +75,15 @@ fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
 
     // What containers of this node send, to any destination: the client may be outside.
     for v6 in FAMILIES {
-        flows.extend(lookup_matches(v6, family(v6)).map(|m| look_up(DELIVER, m)));
+        flows.extend(lookup_matches(v6, family(v6)).map(|m| lookup_flow(DELIVER, m)));
     }
     flows.extend(tracked(DELIVER, ports));
-    // What arrives for them.
+    // What arrives from the uplink for containers of this node.
     for network in &spec.networks {
         for range in &network.ranges {
             let arrived = in_vlan(to(range.prefix), vlan_reg(network.vlan));
             let arrived = lookup_matches(range.prefix.is_ipv6(), arrived);
-            flows.extend(arrived.map(|m| look_up(FROM_UPLINK, m)));
+            flows.extend(arrived.map(|m| lookup_flow(FROM_UPLINK, m)));
         }
     }
     flows.extend(tracked(FROM_UPLINK, ports));
@@ -91,7 +91,7 @@ fn in_vlans(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<Flow> {
 }
 
 /// Mode `routed`. Only packets between containers of this node do not pass the host anyway.
-fn routed(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
+fn routed_mode(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
     let mut flows = Vec::new();
     for range in spec.networks.iter().flat_map(|n| &n.ranges) {
         let v6 = range.prefix.is_ipv6();
@@ -100,7 +100,7 @@ fn routed(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
         flows.push(from_host(120, own, ports, 0, None));
         let forwarded = translatable(v6, from(range.prefix));
         flows.extend(forwarded.map(|m| from_host(110, m, ports, 0, Some(COMMIT_VIA_HOST))));
-        flows.extend(lookup_matches(v6, to(range.prefix)).map(|m| look_up(DELIVER, m)));
+        flows.extend(lookup_matches(v6, to(range.prefix)).map(|m| lookup_flow(DELIVER, m)));
     }
     flows.extend(tracked(DELIVER, ports));
     flows
@@ -121,7 +121,7 @@ fn from_host(
         .goto(FROM_HOST)
 }
 
-fn look_up(table: u8, matches: Match) -> Flow {
+fn lookup_flow(table: u8, matches: Match) -> Flow {
     Flow::new(table, LOOKUP)
         .matching(matches.not_looked_up())
         .actions([Conntrack::look_up(WAY_BACK_ZONE, table).into()])

@@ -58,7 +58,7 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 9] = [
         Self::VlanTag,
         Self::RouterAdvertisement,
@@ -71,7 +71,7 @@ impl DropReason {
         Self::ServiceShare,
     ];
 
-    /// The metric's label.
+    /// The value of the metric's label `reason`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::VlanTag => "vlan_tag",

@@ -104,11 +104,11 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
 /// Packets of new connections to services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServiceCounts {
-    /// All of them.
+    /// The number of all of them.
     requested: u64,
-    /// The admitted ones.
+    /// The number of admitted ones.
     admitted: u64,
-    /// Those that were certainly refused.
+    /// The number of those that were certainly refused.
     pub refused: u64,
 }
 

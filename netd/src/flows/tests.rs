@@ -268,7 +268,7 @@ fn what_the_host_forwards_is_remembered_and_its_own_packets_are_not() {
             assert!(flow.contains(&look_up), "{flow}");
         }
     }
-    // No ping pays for it.
+    // Echo requests and replies are not looked up.
     let deliver = of(table::DELIVER, 140);
     let icmp = deliver.iter().filter(|f| f.contains("icmp"));
     assert_eq!(icmp.count(), 7, "errors alone: {deliver:#?}");

@@ -21,7 +21,7 @@ const BRIDGE_CALLS: [(&str, &str); 3] = [
     ("bridge/bridge-nf-call-arptables", "arp"),
 ];
 /// Priorities of the kernel's own rules, for the tables local, main and default.
-const OWN_RULES: [u32; 3] = [0, 32_766, 32_767];
+const KERNEL_RULES: [u32; 3] = [0, 32_766, 32_767];
 
 /// The sysctls that netd depends on but does not set.
 pub(super) fn sysctls_to_read() -> impl Iterator<Item = String> {
@@ -47,12 +47,12 @@ pub fn diagnose(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<P
     problems
 }
 
-fn number(observed: &HostState, key: &str) -> Option<u64> {
+fn sysctl_number(observed: &HostState, key: &str) -> Option<u64> {
     observed.sysctls.get(key)?.parse().ok()
 }
 
 /// The `sysctl -w` command that sets the key.
-fn set(key: &str, value: u32) -> String {
+fn sysctl_command(key: &str, value: u32) -> String {
     format!("sysctl -w net.{}={value}", key.replace('/', "."))
 }
 
@@ -60,25 +60,31 @@ fn sysctls(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Proble
     let mut problems = Vec::new();
     // With 3 to 8 the host does not answer ARP for its port's addresses. The larger of `all` and
     // the link's own value applies (Documentation/networking/ip-sysctl.rst).
-    if number(observed, ARP_IGNORE).is_some_and(|v| v >= 3) {
+    if sysctl_number(observed, ARP_IGNORE).is_some_and(|v| v >= 3) {
         let text = format!(
             "net.ipv4.conf.all.arp_ignore is {}: the host answers no ARP request for its address \
              on {HOST_PORT}",
-            number(observed, ARP_IGNORE).unwrap_or_default()
+            sysctl_number(observed, ARP_IGNORE).unwrap_or_default()
         );
-        problems.push(Problem::named("arp-ignore", text).repaired_by(set(ARP_IGNORE, 0)));
+        problems.push(
+            Problem::non_blocking("arp-ignore", text).repaired_by(sysctl_command(ARP_IGNORE, 0)),
+        );
     }
-    if number(observed, PROXY_ARP).is_some_and(|v| v != 0) {
+    if sysctl_number(observed, PROXY_ARP).is_some_and(|v| v != 0) {
         let text = format!(
             "net.ipv4.conf.all.proxy_arp is on: by {HOST_PORT} the host answers ARP requests for \
              addresses that are others'"
         );
-        problems.push(Problem::named("proxy-arp", text).repaired_by(set(PROXY_ARP, 0)));
+        problems.push(
+            Problem::non_blocking("proxy-arp", text).repaired_by(sysctl_command(PROXY_ARP, 0)),
+        );
     }
-    if userspace && number(observed, RP_FILTER) == Some(2) {
+    if userspace && sysctl_number(observed, RP_FILTER) == Some(2) {
         let text = "net.ipv4.conf.all.rp_filter is 2: the host's stack takes in the copies of \
                     containers' frames that Open vSwitch's userspace datapath reads, past every flow";
-        problems.push(Problem::named("rp-filter", text).repaired_by(set(RP_FILTER, 0)));
+        problems.push(
+            Problem::non_blocking("rp-filter", text).repaired_by(sysctl_command(RP_FILTER, 0)),
+        );
     }
     problems.extend(conntrack(spec, observed));
     problems.extend(bridge_calls(observed));
@@ -89,8 +95,8 @@ fn sysctls(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Proble
 /// what Open vSwitch looks up for containers (ADR 28).
 fn conntrack(spec: &NodeSpec, observed: &HostState) -> Option<Problem> {
     let (count, most) = (
-        number(observed, CONNTRACK)?,
-        number(observed, CONNTRACK_MAX)?,
+        sysctl_number(observed, CONNTRACK)?,
+        sysctl_number(observed, CONNTRACK_MAX)?,
     );
     let full = most > 0 && count.saturating_mul(5) >= most.saturating_mul(4);
     let looks_up = matches!(spec.mode, Mode::Vlan { .. });
@@ -100,7 +106,7 @@ fn conntrack(spec: &NodeSpec, observed: &HostState) -> Option<Problem> {
              UDP of this node's containers are dropped"
         );
         let more = u32::try_from(most.saturating_mul(2)).unwrap_or(u32::MAX);
-        Problem::named("conntrack-full", text).repaired_by(set(CONNTRACK_MAX, more))
+        Problem::non_blocking("conntrack-full", text).repaired_by(sysctl_command(CONNTRACK_MAX, more))
     })
 }
 
@@ -113,13 +119,13 @@ fn bridge_calls(observed: &HostState) -> Option<Problem> {
     }
     let (key, family) = BRIDGE_CALLS
         .into_iter()
-        .find(|(key, _)| number(observed, key) == Some(1))?;
+        .find(|(key, _)| sysctl_number(observed, key) == Some(1))?;
     let text = format!(
         "the uplink is a Linux bridge, and net.{} is on: netfilter's {family} chains see the \
          frames of containers a second time",
         key.replace('/', ".")
     );
-    Some(Problem::named("bridge-netfilter", text).repaired_by(set(key, 0)))
+    Some(Problem::non_blocking("bridge-netfilter", text).repaired_by(sysctl_command(key, 0)))
 }
 
 /// Chains that drop what this node forwards.
@@ -175,7 +181,7 @@ fn missing(spec: &NodeSpec, missing: &MissingConfig) -> Vec<Problem> {
              VPC's tables send packets for its containers. What configures {uplink} (a DHCP client, \
              systemd-networkd) is to give it; the command does it by hand"
         );
-        Problem::named("host-address-missing", text)
+        Problem::non_blocking("host-address-missing", text)
             .repaired_by(format!("ip address add {address} dev {uplink}"))
     });
     let defaults = missing.defaults.iter().map(|gateway| {
@@ -184,7 +190,7 @@ fn missing(spec: &NodeSpec, missing: &MissingConfig) -> Vec<Problem> {
             "the host has no default route of {name}: what its containers send beyond the node's subnet \
              is dropped. What configures {uplink} is to give it; the command does it by hand"
         );
-        Problem::named("default-route-missing", text).repaired_by(format!(
+        Problem::non_blocking("default-route-missing", text).repaired_by(format!(
             "ip {option}route replace default via {gateway} dev {uplink}"
         ))
     });
@@ -211,7 +217,7 @@ fn network_problems(spec: &NodeSpec, observed: &HostState) -> Vec<Problem> {
             "the host's gateway {gateway} does not answer on {dev}: what is sent beyond its subnet is \
              lost; look at the router, and at the VLANs of the switch's port"
         );
-        Problem::named("gateway-silent", text)
+        Problem::non_blocking("gateway-silent", text)
             .repaired_by(format!("ip neighbour show {gateway}; ping -c 3 {gateway}"))
     });
     silent.collect()
@@ -226,7 +232,7 @@ fn diverted(path: &DivertedRoute, observed: &HostState) -> Problem {
     let cause = observed
         .rules
         .iter()
-        .find(|r| r.ipv6 == path.to.is_ipv6() && !OWN_RULES.contains(&r.priority));
+        .find(|r| r.ipv6 == path.to.is_ipv6() && !KERNEL_RULES.contains(&r.priority));
     match cause {
         Some(rule) => {
             text.push_str(&format!(
@@ -234,11 +240,10 @@ fn diverted(path: &DivertedRoute, observed: &HostState) -> Problem {
                 rule.priority
             ));
             let family = if rule.ipv6 { "-6 " } else { "" };
-            Problem::named("route-diverted", text)
+            Problem::non_blocking("route-diverted", text)
                 .repaired_by(format!("ip {family}rule del pref {}", rule.priority))
         }
-        None => {
-            Problem::named("route-diverted", text).repaired_by(format!("ip route get {}", path.to))
-        }
+        None => Problem::non_blocking("route-diverted", text)
+            .repaired_by(format!("ip route get {}", path.to)),
     }
 }

@@ -58,7 +58,7 @@ impl EventFilter {
 /// Listens until the kernel adapter stops. Cancel safe.
 pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll: Arc<Notify>) {
     let (mut host, mut links) = (kernel.watch_host(), kernel.watch());
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let uplink = engine.spec().uplink.clone();
     let own = |name: &str| name == HOST_PORT || name == uplink.as_str();
     let mut filter = EventFilter::default();
@@ -74,7 +74,7 @@ pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll
                 let Some(event) = event else { return };
                 let triggers = filter.of(&event);
                 if triggers.reconcile {
-                    dirty.notify_one();
+                    repair_requested.notify_one();
                 }
                 if triggers.poll {
                     poll.notify_one();
@@ -89,7 +89,7 @@ pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll
                 }
                 Some(LinkEvent::Changed(link)) if is_probe(&link.name) => {
                     if !link.up {
-                        dirty.notify_one();
+                        repair_requested.notify_one();
                     }
                 }
                 Some(LinkEvent::Changed(link)) => {
@@ -98,16 +98,16 @@ pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll
                         && link.name.starts_with(LINK_PREFIX)
                         && alias.starts_with(ALIAS_PREFIX)
                     {
-                        tokio::spawn(still_down(kernel.clone(), link, Arc::clone(&dirty)));
+                        tokio::spawn(still_down(kernel.clone(), link, Arc::clone(&repair_requested)));
                     }
                 }
                 Some(LinkEvent::Deleted { name, ifindex }) => {
                     filter.links.remove(&ifindex);
                     if is_probe(&name) {
-                        dirty.notify_one();
+                        repair_requested.notify_one();
                     }
                 }
-                Some(LinkEvent::Resync) => dirty.notify_one(),
+                Some(LinkEvent::Resync) => repair_requested.notify_one(),
             },
         }
     }
@@ -118,7 +118,7 @@ fn is_probe(name: &str) -> bool {
 }
 
 /// Requests a reconcile if the link is still down after [`NEW_LINK_GRACE`].
-async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, dirty: Arc<Notify>) {
+async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, repair_requested: Arc<Notify>) {
     tokio::time::sleep(NEW_LINK_GRACE).await;
     let Ok(name) = IfName::new(link.name.as_str()) else {
         return;
@@ -127,6 +127,6 @@ async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, dirty: Arc<Notif
         && now.ifindex == link.ifindex
         && !now.up
     {
-        dirty.notify_one();
+        repair_requested.notify_one();
     }
 }

@@ -131,5 +131,5 @@ pub(super) fn problem(chain: &ForwardChain, ways: &[&str]) -> Problem {
              {family} {table} {name} oifname {HOST_PORT} accept"
         ),
     };
-    Problem::named(CODE, text).repaired_by(command)
+    Problem::non_blocking(CODE, text).repaired_by(command)
 }

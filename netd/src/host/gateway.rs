@@ -25,7 +25,7 @@ pub(super) struct GatewayMonitor {
 
 impl GatewayMonitor {
     /// Has the kernel resolve each gateway on the host's link, unless it knows it already.
-    pub(super) async fn ask(
+    pub(super) async fn check(
         &mut self,
         kernel: &Kernel,
         spec: &NodeSpec,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gateway_is_silent_once_it_was_asked_in_vain_for_two_seconds() {
+    fn a_gateway_is_silent_after_two_seconds_without_an_answer() {
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let begun = Instant::now();
         let mut gateways = GatewayMonitor::default();

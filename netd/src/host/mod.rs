@@ -2,7 +2,7 @@
 //! depends on but does not change.
 //!
 //! ```text
-//!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.dirty() ─▶ reconcile
+//!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.repair_requested() ─▶ reconcile
 //!                                                             ▼
 //!   each second: sysctls, netfilter, lookups, the store ─▶ [poll] ─▶ HostState ─▶ [diagnose] ─▶ Board
 //! ```
@@ -71,7 +71,7 @@ impl<N: ReconcileOps> Host<N> {
     }
 
     async fn run(self, wake: Arc<Notify>) {
-        let dirty = self.engine.dirty();
+        let repair_requested = self.engine.repair_requested();
         let mut previous = poll::PollState::default();
         let mut woken = true;
         loop {
@@ -80,7 +80,7 @@ impl<N: ReconcileOps> Host<N> {
             match poll::poll(&self, &wanted, &mut previous, woken).await {
                 Ok(observed) => {
                     if observed.differs(&wanted) {
-                        dirty.notify_one();
+                        repair_requested.notify_one();
                     }
                     let spec = self.engine.spec();
                     let problems = diagnose(&spec, self.userspace, &observed);

@@ -196,7 +196,7 @@ async fn gateways<N: ReconcileOps>(
         Mode::Vlan { .. } => carrier.and(port.as_ref()),
     };
     match link {
-        Some(link) => gateways.ask(&host.kernel, spec, link).await,
+        Some(link) => gateways.check(&host.kernel, spec, link).await,
         None => {
             gateways.forget();
             Ok(())

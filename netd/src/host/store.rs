@@ -201,13 +201,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_disk_that_hangs_is_named_until_it_answers() {
+    async fn a_disk_that_hangs_is_reported_until_it_answers() {
         let mut query = StateQuery::default();
         let (answer, hangs) = std::sync::mpsc::channel();
         let look = move || hangs.recv().unwrap_or(StoreState::ReadOnly);
         let hung = StoreState::Unreachable("its disk does not answer".to_owned());
         assert_eq!(query.state(look).await, hung);
-        // It still hangs, and is not asked twice.
+        // It still hangs; no second query is started.
         assert_eq!(query.state(|| unreachable!("asked twice")).await, hung);
         answer.send(StoreState::Healthy).expect("it waits");
         assert_eq!(

@@ -52,7 +52,7 @@ fn a_policy_of_dropping_drops_unless_a_rule_accepts() {
     use Verdict::{Accept, Drop};
     assert_eq!(dropped(&chain(false, vec![])), (false, false));
     assert_eq!(dropped(&chain(true, vec![])), (true, true));
-    // As Docker leaves it: only its own bridge, and what is established.
+    // As Docker sets it up: it accepts only its own bridge and established connections.
     let docker = vec![
         (vec![Other], Accept),
         (vec![Out(name("docker0", false))], Accept),

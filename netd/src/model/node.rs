@@ -117,7 +117,7 @@ impl State {
             Op::SetFragments(mode) => state.switch.fragments = Some(mode),
             Op::SetGroup(_) => state.switch.groups = Some(vec![flows::group()]),
             Op::SetTimeouts { set, gone } => {
-                state.take_zones(gone);
+                state.remove_zones(gone);
                 let set = set.into_iter().map(|zone| (zone, ZoneTimeouts::Current));
                 state.zones.extend(set);
             }

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_made_from_the_table() {
+    fn the_page_matches_the_table() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/owned.md");
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, render()).expect("docs/owned.md is written");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_row_breaks_the_page_and_none_is_there_twice() {
+    fn rows_are_valid_markdown_and_unique() {
         let mut seen = std::collections::BTreeSet::new();
         for section in sections() {
             for row in section.rows {

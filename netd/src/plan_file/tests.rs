@@ -12,12 +12,12 @@ fn idc1() -> NodeName {
     "idc1".parse().expect("a name")
 }
 
-/// A directory with a plan's file and its source, as netd on idc1 has it.
-struct Place {
+/// A directory with a plan's file, and the source of node idc1.
+struct PlanDir {
     dir: tempfile::TempDir,
 }
 
-impl Place {
+impl PlanDir {
     fn with(text: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("plan.yaml"), text).expect("written");
@@ -38,7 +38,7 @@ impl Place {
         FileSource::open(file, take).expect("opens")
     }
 
-    /// What netd knows of the file of now.
+    /// A `PlanFile` of the current file.
     fn file(&self, ipamd: bool) -> PlanFile {
         PlanFile {
             path: self.plan(),
@@ -50,21 +50,21 @@ impl Place {
     }
 }
 
-/// What netd runs by.
+/// The spec that netd runs by.
 fn running() -> NodeSpec {
     let plan = flatnet_plan::load(LAB).expect("the example is sound");
     node::derive(&plan, &idc1()).expect("derives")
 }
 
-/// What netd says beside `running` of a file with `text`, which it may have refused.
+/// The problems while netd runs by `running` and the file has `text`, which may be refused.
 fn problems_with(text: &str, ipamd: bool, running: &NodeSpec) -> Vec<(&'static str, String)> {
-    let place = Place::with(LAB);
-    drop(place.source(ipamd));
-    place.write(text);
-    let file = place.file(ipamd);
+    let plan_dir = PlanDir::with(LAB);
+    drop(plan_dir.source(ipamd));
+    plan_dir.write(text);
+    let file = plan_dir.file(ipamd);
     let problems = file.problems(&file.plan.borrow().clone(), running);
     let found = problems.into_iter().map(|problem| {
-        assert_eq!(problem.effect, crate::problems::Effect::Named);
+        assert_eq!(problem.effect, crate::problems::Effect::StaysReady);
         (problem.code, problem.to_string())
     });
     found.collect()
@@ -126,20 +126,20 @@ fn a_plan_that_netd_could_not_start_with_is_reported_with_its_first_finding() {
 }
 
 #[test]
-fn where_ranges_are_ipamds_those_of_the_file_are_no_change() {
+fn with_ipamd_the_ranges_of_the_file_are_no_change() {
     let mut spec = running();
-    // Of what the plan gives the node, ipamd gave less, and it drains.
+    // ipamd granted fewer ranges than the plan declares, and one drains.
     let range = &mut spec.networks[0].ranges[0];
     range.exclude.push(range.prefix);
     spec.networks[0].ranges.truncate(1);
     spec.peers.clear();
-    let place = Place::with(LAB);
-    let file = place.file(true);
+    let plan_dir = PlanDir::with(LAB);
+    let file = plan_dir.file(true);
     let state = file.plan.borrow().clone();
     let drained = spec.networks[0].ranges[0].prefix;
     file.drains.lock().expect("no panic").insert(drained);
     assert_eq!(file.problems(&state, &spec), []);
-    // One that an older plan excluded is to be given out again.
+    // A range that an older plan excluded is to give out addresses again.
     file.drains.lock().expect("no panic").clear();
     let problems = file.problems(&state, &spec);
     let text = &problems.first().expect("one problem").text;
@@ -148,8 +148,8 @@ fn where_ranges_are_ipamds_those_of_the_file_are_no_change() {
 
 #[test]
 fn an_accepted_plan_that_is_not_kept_is_reported() {
-    let place = Place::with(LAB);
-    let file = place.file(false);
+    let plan_dir = PlanDir::with(LAB);
+    let file = plan_dir.file(false);
     let state = State {
         unkept: Some("cannot write it: no space left".into()),
         ..file.plan.borrow().clone()
@@ -160,9 +160,9 @@ fn an_accepted_plan_that_is_not_kept_is_reported() {
     assert!(problems[0].text.contains("no space left"));
 }
 
-fn run_args(place: &Place) -> RunArgs {
-    let plan = place.plan();
-    let state = place.dir.path();
+fn run_args(plan_dir: &PlanDir) -> RunArgs {
+    let plan = plan_dir.plan();
+    let state = plan_dir.dir.path();
     let args = ["netd", "run", "--node", "idc1", "--plan"].map(Path::new);
     let args = args
         .into_iter()
@@ -175,17 +175,20 @@ fn run_args(place: &Place) -> RunArgs {
 
 #[tokio::test]
 async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
-    let place = Place::with("no plan");
-    let error = start(&run_args(&place)).await.err().expect("nothing yet");
+    let plan_dir = PlanDir::with("no plan");
+    let error = start(&run_args(&plan_dir))
+        .await
+        .err()
+        .expect("nothing yet");
     let error = format!("{error:#}");
     assert!(
         error.contains("plan.yaml:1:1") && !error.contains(COPY),
         "{error}"
     );
-    place.write(LAB);
-    let first = start(&run_args(&place)).await.expect("starts");
-    place.write("no plan");
-    let again = start(&run_args(&place)).await.expect("starts");
+    plan_dir.write(LAB);
+    let first = start(&run_args(&plan_dir)).await.expect("starts");
+    plan_dir.write("no plan");
+    let again = start(&run_args(&plan_dir)).await.expect("starts");
     assert_eq!(again.spec, first.spec);
     let state = again.file.plan.borrow().clone();
     let (code, text) = {
@@ -201,7 +204,7 @@ async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
     assert!(status.refused.is_some_and(|r| r.contains("plan.yaml:1:1")));
 }
 
-/// netd on idc1, as far as its plan goes.
+/// The parts of netd on idc1 that follow the plan.
 struct Netd {
     engine: Engine<crate::model::ModelNode>,
     metrics: Arc<Metrics>,
@@ -209,14 +212,14 @@ struct Netd {
 }
 
 impl Netd {
-    fn start(place: &Place) -> Self {
+    fn start(plan_dir: &PlanDir) -> Self {
         use flatnet_ipam::{Config, Ipam, MemoryBackend};
         use flatnet_types::Timestamp;
 
-        let source = place.source(false);
+        let source = plan_dir.source(false);
         let file = PlanFile {
             plan: source.watch(),
-            ..place.file(false)
+            ..plan_dir.file(false)
         };
         let spec = running();
         let config = Config::new(networks(&spec.networks).expect("ranges"));
@@ -236,7 +239,7 @@ impl Netd {
         }
     }
 
-    /// Nobody is told of a change: it is looked at until it has come.
+    /// Polls until the condition holds: tests get no event of a change.
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         for _ in 0..600 {
             if holds(self) {
@@ -262,22 +265,22 @@ impl Netd {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_netd_runs_is_named_and_put_back_it_is_not() {
-    let place = Place::with(LAB);
-    let mut netd = Netd::start(&place);
-    place.write("no plan");
+async fn a_changed_plan_file_is_reported_until_it_is_restored() {
+    let plan_dir = PlanDir::with(LAB);
+    let mut netd = Netd::start(&plan_dir);
+    plan_dir.write("no plan");
     let invalid = |n: &Netd| n.codes() == ["plan-invalid"];
     netd.until("refused", invalid).await;
     assert!(netd.shows("flatnet_plan_valid 0"));
     let other = LAB.replacen("mtu: 1500", "mtu: 1400", 1);
-    place.write(&other);
+    plan_dir.write(&other);
     let changed = |n: &Netd| n.codes() == ["plan-changed"];
     netd.until("the node's own MTU waits", changed).await;
-    // It is still the accepted one: a restart would take it.
-    std::fs::remove_file(place.plan()).expect("removed");
+    // It is still the accepted plan: a restart would apply it.
+    std::fs::remove_file(plan_dir.plan()).expect("removed");
     let both = |n: &Netd| n.codes() == ["plan-changed", "plan-invalid"];
     netd.until("gone", both).await;
-    place.write(LAB);
+    plan_dir.write(LAB);
     netd.until("put back", |n| n.codes().is_empty()).await;
     assert!(netd.shows("flatnet_plan_valid 1"));
     assert_eq!(*netd.engine.spec(), running());
@@ -285,15 +288,15 @@ async fn a_file_that_changes_while_netd_runs_is_named_and_put_back_it_is_not() {
 }
 
 #[tokio::test]
-async fn what_is_live_is_taken_over_while_netd_runs_and_the_rest_is_named() {
-    let place = Place::with(LAB);
-    let mut netd = Netd::start(&place);
+async fn live_changes_are_applied_while_netd_runs_and_others_are_reported() {
+    let plan_dir = PlanDir::with(LAB);
+    let mut netd = Netd::start(&plan_dir);
     let range = "        - {network: web, prefix: 10.100.16.0/20}\n";
     let more = "        - {network: web, prefix: 10.100.96.0/20}\n";
     let other =
         LAB.replacen(range, &format!("{range}{more}"), 1)
             .replacen("mtu: 1500", "mtu: 1400", 1);
-    place.write(&other);
+    plan_dir.write(&other);
     netd.until("the MTU of the links waits", |n| {
         n.codes() == ["plan-changed"]
     })
@@ -317,8 +320,8 @@ async fn what_is_live_is_taken_over_while_netd_runs_and_the_rest_is_named() {
             .collect::<Vec<_>>()
             .contains(&"10.100.96.0/20".to_owned())
     );
-    // A range that goes stays until it is empty, which only a restart finds out.
-    place.write(LAB);
+    // A removed range stays until it is empty and netd restarts.
+    plan_dir.write(LAB);
     netd.until("the MTU is back", |n| {
         n.engine.spec().networks[0].mtu.get() == 1500
     })

@@ -53,9 +53,9 @@ pub fn post_initial_problem(board: &Board) {
     );
 }
 
-/// Probes and posts the result, until it is dropped. Each failure requests a reconcile by `dirty`:
+/// Probes and posts the result, until it is dropped. Each failure requests a reconcile by `repair_requested`:
 /// the cause may be a change without an event.
-pub async fn run(kernel: Kernel, board: Board, bridge: String, dirty: Arc<Notify>) {
+pub async fn run(kernel: Kernel, board: Board, bridge: String, repair_requested: Arc<Notify>) {
     let mut rounds = Rounds::new(seed());
     let mut wire = None;
     loop {
@@ -72,7 +72,7 @@ pub async fn run(kernel: Kernel, board: Board, bridge: String, dirty: Arc<Notify
         let pause = match &problem {
             None => INTERVAL.saturating_sub(begun.elapsed()),
             Some(_) => {
-                dirty.notify_one();
+                repair_requested.notify_one();
                 RETRY_INTERVAL
             }
         };

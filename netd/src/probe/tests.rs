@@ -14,11 +14,11 @@ use crate::problems::Effect;
 struct Bridge {
     out: mpsc::UnboundedSender<Vec<u8>>,
     into: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<u8>>>,
-    /// Frames that it swallows before it passes any.
+    /// How many frames it drops before it passes any.
     loses: Mutex<usize>,
-    /// It passes IPv6 not at all.
-    deaf_to_ipv6: AtomicBool,
-    /// It passes frames as they are, like a switch that learns.
+    /// It drops all frames of IPv6.
+    drops_ipv6: AtomicBool,
+    /// It passes frames unchanged, like a learning switch.
     learns: AtomicBool,
     gone: AtomicBool,
     sent: Mutex<Vec<Vec<u8>>>,
@@ -31,7 +31,7 @@ impl Bridge {
             out,
             into: tokio::sync::Mutex::new(into),
             loses: Mutex::new(0),
-            deaf_to_ipv6: AtomicBool::new(false),
+            drops_ipv6: AtomicBool::new(false),
             learns: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             sent: Mutex::default(),
@@ -62,7 +62,7 @@ impl Wire for Bridge {
             frame[..6].copy_from_slice(&TARGET_MAC.0);
         }
         let v6 = matches!(recognise(&frame), Some((Family::V6, _)));
-        if !(v6 && self.deaf_to_ipv6.load(Ordering::Relaxed)) {
+        if !(v6 && self.drops_ipv6.load(Ordering::Relaxed)) {
             self.out.send(frame).expect("the test reads it");
         }
         Ok(())
@@ -110,7 +110,7 @@ async fn a_frame_that_is_lost_once_is_sent_anew_with_another_source_port() {
 #[tokio::test]
 async fn a_family_that_does_not_come_out_is_named_in_time() {
     let bridge = Bridge::new();
-    bridge.deaf_to_ipv6.store(true, Ordering::Relaxed);
+    bridge.drops_ipv6.store(true, Ordering::Relaxed);
     let begun = tokio::time::Instant::now();
     let outcome = Rounds::new(1).round(&bridge).await;
     assert_eq!(outcome, Outcome::Lost(vec![Family::V6]));

@@ -39,7 +39,7 @@ mod tests {
     const FILE: &str = "ranges.json";
 
     #[test]
-    fn what_is_kept_is_read_again_and_damage_is_not_taken_for_nothing() {
+    fn a_saved_file_is_read_again_and_a_damaged_one_is_an_error() {
         let dir = tempfile::tempdir().expect("a directory");
         let read = || load::<HeldRanges>(dir.path(), FILE);
         assert_eq!(read().expect("reads"), None);

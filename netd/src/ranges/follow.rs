@@ -52,7 +52,7 @@ impl RangeFollower {
         };
         if follower.held.ranges.is_empty() {
             match tokio::time::timeout(FIRST_RANGE_TIMEOUT, follower.first_answer()).await {
-                Ok(answer) => follower.keep(follower.held.after_answer(&answer))?,
+                Ok(answer) => follower.save(follower.held.after_answer(&answer))?,
                 Err(_) => warn!(
                     ipamd = %follower.start.client.endpoint(),
                     "ipamd has given this node no range yet: attaching waits for it"
@@ -176,7 +176,7 @@ impl RangeFollower {
             return Ok(());
         }
         let other = next.ranges != self.held.ranges;
-        self.keep(next)?;
+        self.save(next)?;
         if other {
             self.apply(engine)?;
         }
@@ -203,7 +203,7 @@ impl RangeFollower {
         let use_of = |prefix| range_use(engine, prefix);
         let (kept, releases) = self.held.releasable(before, &self.start.node, use_of);
         if !releases.is_empty() {
-            self.keep(kept)?;
+            self.save(kept)?;
             self.apply(engine)?;
         }
         for release in &releases {
@@ -220,7 +220,7 @@ impl RangeFollower {
         Ok(!soon.is_empty())
     }
 
-    fn keep(&mut self, next: HeldRanges) -> Result<()> {
+    fn save(&mut self, next: HeldRanges) -> Result<()> {
         disk::save(&self.start.state, FILE, &next)
             .with_context(|| format!("keep the ranges in {}", self.start.state.display()))?;
         self.held = next;

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ipamd_no_longer_names_drains_until_it_is_empty_and_is_let_go_of_then() {
+    fn a_range_that_ipamd_no_longer_lists_drains_and_is_released_when_it_is_empty() {
         let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/24", Active)]));
         let after = before.after_answer(&answer(&[]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Draining)]);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_held_is_shown_with_how_full_it_is() {
+    fn the_report_has_all_held_ranges_with_their_use() {
         let all = answer(&[("10.0.0.0/24", Active), ("10.0.1.0/24", Draining)]);
         let report = HeldRanges::default().after_answer(&all).report(filled(5));
         assert_eq!(report.held.len(), 2);

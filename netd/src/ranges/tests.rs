@@ -1,4 +1,4 @@
-//! The follower against the real ledger, served by a minimal HTTP listener.
+//! The followers against the real ledger, served by a minimal HTTP server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,7 @@ fn node() -> NodeName {
     "idc1".parse().expect("a name")
 }
 
-/// The ledger's plan: idc1 has `range` of the lab's network web.
+/// The ledger's plan: node idc1 has `range` of the lab's network web.
 fn declared(range: &str) -> Arc<Declared> {
     let web = || "web".parse().expect("a name");
     let network = DeclaredNetwork {
@@ -85,7 +85,7 @@ async fn ranges(
     let mut ranges = service.watch(&host).await.expect("a known host");
     if let Some(after) = watch.get("after") {
         let changed = ranges.wait_for(|r| &r.revision != after);
-        // A watch that ends without a change answers, too.
+        // A watch is answered too if nothing changes.
         let _ = tokio::time::timeout(wait_of(&watch), changed).await;
     }
     let now = HostRanges::clone(&ranges.borrow());
@@ -128,7 +128,7 @@ async fn release(State(service): State<Service>, Json(release): Json<Release>) -
     Json(now)
 }
 
-/// Opens the door at `socket`; it closes with the handle's abort.
+/// Serves the ledger at `socket` until the handle is aborted.
 fn serve(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
     let _ = std::fs::remove_file(socket);
     let listener = UnixListener::bind(socket).expect("binds");
@@ -143,7 +143,7 @@ fn serve(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// What following begins with, and the source of the plan.
+/// The followers' parameters, and the source of the plan.
 fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, FollowerConfig) {
     let path = dir.join("plan.yaml");
     std::fs::write(&path, plan).expect("writes");
@@ -226,7 +226,7 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
         .expect("takes it over");
     until("it grows", || held(&engine) == ["10.100.16.0/23"]).await;
 
-    // The plan moves it: what is in use stays, and nothing new is given out of it.
+    // The plan moves the range: addresses in use stay, and no new ones are given out of it.
     ledger
         .declare(declared("10.100.64.0/24"))
         .await
@@ -280,7 +280,7 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
     durable.await.expect("is durable");
     let following = tokio::spawn(follower.follow(engine.clone()));
 
-    // It is back, in another life, and wants the range back.
+    // It is back with another incarnation, and drains the range.
     let ledger = service(&store, "10.100.64.0/24", 2);
     let _door = serve(&ledger, &socket);
     let drain = Drain {
@@ -381,7 +381,7 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
     assert_eq!(routed(&engine), route);
     let following = tokio::spawn(peers.follow(engine.clone()));
 
-    // It is back. What drains is in use; what is released is nobody's.
+    // It is back. A draining range is still routed; a released one is not.
     let ledger = service_of(&store, segment(), 2);
     let _door = serve(&ledger, &socket);
     let drain = Drain {

@@ -7,32 +7,40 @@ use flatnet_ovs::ovsdb::{Atom, Datum, Row};
 
 /// The default value of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Neutral {
+enum DefaultValue {
     Set,
     Map,
     False,
     Zero,
 }
 
-const COLUMNS: &[(&str, &str, Neutral)] = &[
+const COLUMNS: &[(&str, &str, DefaultValue)] = &[
     // Setting or clearing it makes the switch delete all flows.
-    ("Bridge", "controller", Neutral::Set),
-    ("Bridge", "stp_enable", Neutral::False),
-    ("Bridge", "rstp_enable", Neutral::False),
-    ("Bridge", "mcast_snooping_enable", Neutral::False),
-    ("Port", "cvlans", Neutral::Set),
-    ("Port", "qos", Neutral::Set),
-    ("Port", "protected", Neutral::False),
-    ("Port", "fake_bridge", Neutral::False),
-    ("Port", "lacp", Neutral::Set),
-    ("Port", "other_config", Neutral::Map),
-    ("Interface", "ingress_policing_rate", Neutral::Zero),
-    ("Interface", "ingress_policing_burst", Neutral::Zero),
-    ("Interface", "ingress_policing_kpkts_rate", Neutral::Zero),
-    ("Interface", "ingress_policing_kpkts_burst", Neutral::Zero),
+    ("Bridge", "controller", DefaultValue::Set),
+    ("Bridge", "stp_enable", DefaultValue::False),
+    ("Bridge", "rstp_enable", DefaultValue::False),
+    ("Bridge", "mcast_snooping_enable", DefaultValue::False),
+    ("Port", "cvlans", DefaultValue::Set),
+    ("Port", "qos", DefaultValue::Set),
+    ("Port", "protected", DefaultValue::False),
+    ("Port", "fake_bridge", DefaultValue::False),
+    ("Port", "lacp", DefaultValue::Set),
+    ("Port", "other_config", DefaultValue::Map),
+    ("Interface", "ingress_policing_rate", DefaultValue::Zero),
+    ("Interface", "ingress_policing_burst", DefaultValue::Zero),
+    (
+        "Interface",
+        "ingress_policing_kpkts_rate",
+        DefaultValue::Zero,
+    ),
+    (
+        "Interface",
+        "ingress_policing_kpkts_burst",
+        DefaultValue::Zero,
+    ),
 ];
 
-impl Neutral {
+impl DefaultValue {
     fn value(self) -> Datum {
         match self {
             Self::Set => Datum::empty(),
@@ -43,11 +51,11 @@ impl Neutral {
     }
 }
 
-fn of(table: &str) -> impl Iterator<Item = (&'static str, Neutral)> {
+fn of(table: &str) -> impl Iterator<Item = (&'static str, DefaultValue)> {
     COLUMNS
         .iter()
         .filter(move |(of, ..)| *of == table)
-        .map(|(_, column, neutral)| (*column, *neutral))
+        .map(|(_, column, default)| (*column, *default))
 }
 
 /// The columns of a table.
@@ -58,17 +66,17 @@ pub(super) fn columns(table: &str) -> impl Iterator<Item = &'static str> {
 /// The columns that do not have their default, with their values as text.
 pub(super) fn altered(table: &str, row: &Row) -> BTreeMap<String, String> {
     of(table)
-        .filter_map(|(column, neutral)| Some((column, row.get(column)?, neutral)))
-        .filter(|(_, is, neutral)| **is != neutral.value())
+        .filter_map(|(column, default)| Some((column, row.get(column)?, default)))
+        .filter(|(_, is, default)| **is != default.value())
         .map(|(column, is, _)| (column.to_owned(), display(is)))
         .collect()
 }
 
 /// Adds the columns that do not have their default to an update, with the default.
 pub(super) fn reset(table: &str, is: &Row, to: &mut Row) {
-    for (column, neutral) in of(table) {
-        if is.get(column).is_some_and(|v| *v != neutral.value()) {
-            to.set(column, neutral.value());
+    for (column, default) in of(table) {
+        if is.get(column).is_some_and(|v| *v != default.value()) {
+            to.set(column, default.value());
         }
     }
 }
@@ -100,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_shown_and_set_back_and_nothing_else() {
+    fn altered_columns_are_shown_and_reset_and_nothing_else() {
         let row = Row::new()
             .with("stp_enable", true)
             .with("rstp_enable", false)
@@ -120,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_this_version_does_not_have_is_no_stray() {
+    fn a_column_that_this_version_does_not_have_is_not_altered() {
         assert!(altered("Interface", &Row::new()).is_empty());
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
     let (database, bridge, ports, elsewhere, zones) = node.database.read(|replica| {
         let zones = timeouts::zones(replica, node.datapath());
         if let Some(zones) = &zones {
-            node.timeouts.seen(zones);
+            node.timeouts.observed(zones);
         }
         (
             replica.synced(),

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_own_deletion_excuses_one_disappearance() {
+    fn an_own_deletion_is_counted_once() {
         let own_deletions = OwnDeletions::default();
         own_deletions.begin(&["fn1", "fn2"]);
         own_deletions.failed(&["fn2"]);

@@ -88,7 +88,7 @@ async fn read(
         .map(|p| p.row.name.clone())
         .collect();
     let meters = meters?;
-    node.meters.seen(&meters);
+    node.meters.observed(&meters);
     Ok(Observed {
         flows: flows.into_iter().map(|s| s.flow).collect(),
         meters,
@@ -142,7 +142,7 @@ impl MeterRecord {
     }
 
     /// Replaces the record with observed meters: the reconcile that follows repairs what differs.
-    fn seen(&self, meters: &[Meter]) {
+    fn observed(&self, meters: &[Meter]) {
         *self.record() = meters.iter().map(|m| (m.id, *m)).collect();
     }
 
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_flows_with_the_same_table_and_cookie_one_is_named() {
+    fn of_flows_with_the_same_table_and_cookie_one_is_listed() {
         let head = |table, priority, cookie| FlowHead {
             table,
             priority,

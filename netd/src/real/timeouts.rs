@@ -229,7 +229,7 @@ impl TimeoutRecord {
     }
 
     /// Replaces the record with observed zones: the reconcile that follows repairs what differs.
-    pub(super) fn seen(&self, zones: &BTreeMap<u16, ZoneTimeouts>) {
+    pub(super) fn observed(&self, zones: &BTreeMap<u16, ZoneTimeouts>) {
         let mut record = self.zones();
         let current = zones.iter().filter(|(_, is)| **is == ZoneTimeouts::Current);
         record.set = current.map(|(zone, _)| *zone).collect();

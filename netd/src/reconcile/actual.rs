@@ -79,14 +79,14 @@ pub struct BridgeRow {
 
 impl BridgeRow {
     /// The differences, as the end of a sentence.
-    pub(super) fn differs_from(&self, wanted: &Self) -> String {
-        let found = self.columns_but(wanted).into_iter();
+    pub(super) fn describe_differences(&self, wanted: &Self) -> String {
+        let found = self.differing_columns(wanted).into_iter();
         let found = found.map(|(column, is)| format!(", which finds {column} {is:?}"));
         found.collect()
     }
 
     /// The columns that differ from the wanted row, with their values.
-    pub(super) fn columns_but(&self, wanted: &Self) -> Vec<(String, String)> {
+    pub(super) fn differing_columns(&self, wanted: &Self) -> Vec<(String, String)> {
         // An empty string means `system`, too.
         let datapath = |row: &Self| match row.datapath_type.as_str() {
             "" => "system".to_owned(),

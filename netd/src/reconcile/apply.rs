@@ -46,7 +46,9 @@ impl<N: ReconcileOps> Reconciler<N> {
     ) -> Applied<'o> {
         let mut applied = Applied::default();
         for group in due.chunk_by(|a, b| a.is_independent() && b.is_independent()) {
-            let rest = self.bundled(group, observation, report, &mut applied).await;
+            let rest = self
+                .apply_in_bundles(group, observation, report, &mut applied)
+                .await;
             let mut begun = Vec::with_capacity(rest.len());
             for op in &rest {
                 begun.push(self.apply(op, observation.0));
@@ -67,7 +69,7 @@ impl<N: ReconcileOps> Reconciler<N> {
 
     /// Applies flow changes in bundles. Returns the ops that have to be applied one by one, among
     /// them those of attachments that are locked by a call.
-    async fn bundled<'o>(
+    async fn apply_in_bundles<'o>(
         &self,
         group: &[&'o Op],
         (position, actual): Observation<'_>,
@@ -111,7 +113,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                     },
                 };
                 held.push(lock);
-                if self.is_wanted(op.subject(), position) {
+                if self.is_still_valid(op.subject(), position) {
                     wanted.push(op);
                 }
             }
@@ -133,7 +135,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     /// Whether an op's subject is still as observed. The caller holds the attachment's lock.
-    fn is_wanted(&self, subject: &Subject, position: LogPosition) -> bool {
+    fn is_still_valid(&self, subject: &Subject, position: LogPosition) -> bool {
         match subject {
             Subject::Node => true,
             Subject::Attachment { key, generation } => {
@@ -160,7 +162,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             Subject::Node => None,
             Subject::Attachment { key, .. } => Some(self.engine.lock(key).await),
         };
-        if !self.is_wanted(op.subject(), position) {
+        if !self.is_still_valid(op.subject(), position) {
             return None;
         }
         Some(self.engine.node().apply(op).await)

@@ -104,7 +104,7 @@ impl Attempts {
             done.at.pop_front();
         }
         done.at.push_back(now);
-        done.found = op.found(actual);
+        done.found = op.replaced_value(actual);
         let often = done.at.len() == QUARREL_COUNT
             && done.at.front().is_some_and(|a| now < *a + QUARREL_WINDOW);
         done.hold = match (done.severity, done.hold) {
@@ -158,7 +158,7 @@ impl Attempts {
         failures.sort_by(|a, b| a.op.cmp(&b.op));
         let failures = failures.into_iter().map(|f| Problem {
             effect: f.severity.effect(),
-            ..Problem::named(
+            ..Problem::non_blocking(
                 "change-failed",
                 format!(
                     "{}: {} (failed {} times; netd goes on trying)",
@@ -174,12 +174,12 @@ impl Attempts {
         quarrels.sort_by(|a, b| a.op.cmp(&b.op));
         let quarrels = quarrels.into_iter().map(|s| {
             let (effect, then) = match s.severity {
-                Severity::Cosmetic => (Effect::Named, "netd leaves it alone for a while"),
+                Severity::Cosmetic => (Effect::StaysReady, "netd leaves it alone for a while"),
                 severity => (severity.effect(), "netd repairs it once a second"),
             };
             Problem {
                 effect,
-                ..Problem::named(
+                ..Problem::non_blocking(
                     "quarrel",
                     format!(
                         "something undoes what netd does, again and again: netd did `{}`{}; {then}: \
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_op_that_fails_is_tried_again_later_and_later_and_holds_up_no_other() {
+    fn a_failed_op_is_retried_with_backoff_and_delays_no_other() {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         attempts.failed(&sysctl(), "read-only".into(), t);
         assert_eq!(
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cosmetic_is_left_alone_after_three_times_in_ten_seconds() {
+    fn a_cosmetic_op_is_held_after_three_applications_in_ten_seconds() {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         for i in 0..3 {
             assert_eq!(attempts.admit(&mtu(), after(t, i)), Admission::Now);
@@ -256,17 +256,20 @@ mod tests {
         let held = Admission::HeldUntil(after(t, 60_002));
         assert_eq!(attempts.admit(&mtu(), after(t, 10)), held);
         let problems = attempts.problems(after(t, 10));
-        assert_eq!((problems.len(), problems[0].effect), (1, Effect::Named));
-        // Undone again after the minute: it is left alone for longer.
+        assert_eq!(
+            (problems.len(), problems[0].effect),
+            (1, Effect::StaysReady)
+        );
+        // Undone again after the minute: it is held for longer.
         attempts.succeeded(&mtu(), &Actual::default(), after(t, 61_000));
         let held = Admission::HeldUntil(after(t, 181_000));
         assert_eq!(attempts.admit(&mtu(), after(t, 62_000)), held);
-        // Nobody undoes it any more: the quarrel is over.
+        // It is not undone any more: the quarrel is over.
         assert!(attempts.problems(after(t, 300_000)).is_empty());
     }
 
     #[test]
-    fn what_filters_is_always_repaired_at_a_limited_rate_and_the_node_is_not_ready_meanwhile() {
+    fn a_vital_op_is_applied_once_a_second_in_a_quarrel_and_the_node_is_not_ready() {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         for i in 0..3 {
             attempts.succeeded(&sysctl(), &Actual::default(), after(t, i));

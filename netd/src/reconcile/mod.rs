@@ -13,11 +13,11 @@
 
 mod actual;
 mod apply;
+mod attachments;
 mod attempts;
 mod desired;
 mod op;
 mod plan;
-mod pods;
 mod probe;
 mod routes;
 mod run;

@@ -43,7 +43,7 @@ impl Severity {
     pub fn effect(self) -> Effect {
         match self {
             Self::Vital => Effect::NotReady,
-            Self::Partial | Self::Cosmetic => Effect::Named,
+            Self::Partial | Self::Cosmetic => Effect::StaysReady,
         }
     }
 }
@@ -260,7 +260,7 @@ impl Op {
     }
 
     /// The value that the op replaces, as the end of a sentence; empty if there was none.
-    pub(crate) fn found(&self, actual: &Actual) -> String {
+    pub(crate) fn replaced_value(&self, actual: &Actual) -> String {
         match self {
             Self::SetLink {
                 name,
@@ -280,7 +280,7 @@ impl Op {
             Self::SetBridge { bridge, .. } => actual
                 .bridge
                 .as_ref()
-                .map_or_else(String::new, |is| is.differs_from(bridge)),
+                .map_or_else(String::new, |is| is.describe_differences(bridge)),
             _ => String::new(),
         }
     }
@@ -311,7 +311,7 @@ impl fmt::Display for RouteActual {
 }
 
 /// The first four zones, and how many more.
-fn zones(zones: &[u16]) -> String {
+fn zone_list(zones: &[u16]) -> String {
     let named = zones.iter().take(4).map(|zone| format!(" {zone}"));
     let named: String = named.collect();
     match zones.len() {
@@ -347,8 +347,8 @@ impl fmt::Display for Op {
             Self::SetTimeouts { set, gone } => write!(
                 f,
                 "set time-outs of conntrack zones{}, delete those of{}",
-                zones(set),
-                zones(gone)
+                zone_list(set),
+                zone_list(gone)
             ),
             Self::OpenPort(name) => write!(f, "open port {name}"),
             Self::EndRestore => f.write_str("end flow-restore-wait"),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::actual::{Actual, ActualPort};
 use super::desired::{Desired, HOST_PORT, node_ports};
 use super::op::{Op, Subject};
-use super::{pods, probe, routes, switch, timeouts, uplink};
+use super::{attachments, probe, routes, switch, timeouts, uplink};
 use crate::flows::NodePorts;
 use crate::node_ops::PortRow;
 use crate::problems::Problem;
@@ -40,7 +40,7 @@ pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
     // First of all: nothing may forward frames except netd's flows.
     switch::plan(desired, actual, &mut changes);
     garbage(desired, actual, &mut changes);
-    if !bridge(desired, actual, &mut changes) {
+    if !ensure_bridge(desired, actual, &mut changes) {
         return changes;
     }
     // Before the addresses: a link with IPv6 disabled accepts no IPv6 address.
@@ -68,7 +68,7 @@ pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
     // Before the flows: the datapath's cached flows contain the time-outs at the time of caching.
     changes.ops.extend(timeouts::plan(desired, actual));
     if let Some(flows) = &actual.flows {
-        let (ops, problems) = pods::plan(desired, actual, ports, flows);
+        let (ops, problems) = attachments::plan(desired, actual, ports, flows);
         changes.ops.extend(ops);
         changes.problems.extend(problems);
         if changes.ops.is_empty() && probe::ports(actual).is_none() {
@@ -107,7 +107,7 @@ fn garbage(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
 }
 
 /// Whether the bridge exists, is managed, and its uplink can be used.
-fn bridge(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) -> bool {
+fn ensure_bridge(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) -> bool {
     if let Some(is) = actual.bridge.as_ref().filter(|is| !is.managed) {
         changes.problems.push(unmanaged_bridge(&is.name));
         return false;
@@ -152,15 +152,15 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     probe::plan(desired, actual, changes);
 
     let mtu = desired.spec.mtu.get();
-    link_up(desired.spec.uplink.as_str(), mtu, actual, changes);
+    ensure_link_up(desired.spec.uplink.as_str(), mtu, actual, changes);
     // Addresses are set in a later round while the port does not exist, because its link is about
     // to be recreated; and while the uplink is not in the bridge, because they would not be
     // reachable.
     let there = actual.ports.contains_key(HOST_PORT) && actual.link(HOST_PORT).is_some();
-    if !there || !uplink_works(desired, actual) {
+    if !there || !uplink_is_open(desired, actual) {
         return;
     }
-    link_up(HOST_PORT, mtu, actual, changes);
+    ensure_link_up(HOST_PORT, mtu, actual, changes);
     let wanted = desired.addresses();
     for address in &wanted {
         if !actual.addresses.contains(&(HOST_PORT.to_owned(), *address)) {
@@ -186,7 +186,7 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
 }
 
 /// Whether the switch has opened the uplink; `true` in mode `routed`, where it is no port.
-fn uplink_works(desired: &Desired, actual: &Actual) -> bool {
+fn uplink_is_open(desired: &Desired, actual: &Actual) -> bool {
     desired.uplink_port().is_none_or(|row| {
         actual
             .ports
@@ -204,7 +204,7 @@ pub(super) fn port(mut row: PortRow, actual: &Actual, changes: &mut ChangeSet) {
 
 /// The columns of a port's rows that differ from the wanted ones. A MAC that netd does not set is
 /// not compared, and other keys under `external_ids` are ignored.
-fn differs(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
+fn differing_columns(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
     let is = &port.row;
     let known = |id: &(String, String)| is.external_ids.contains(id);
     let own = [
@@ -228,7 +228,7 @@ pub(super) fn port_op(subject: Subject, row: PortRow, actual: &Actual) -> Option
     let Some(is) = actual.ports.get(&row.name) else {
         return Some(Op::AddPort { subject, row });
     };
-    let columns = differs(&row, is);
+    let columns = differing_columns(&row, is);
     (!columns.is_empty()).then_some(Op::SetPort {
         subject,
         row,
@@ -236,7 +236,7 @@ pub(super) fn port_op(subject: Subject, row: PortRow, actual: &Actual) -> Option
     })
 }
 
-fn link_up(name: &str, mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
+fn ensure_link_up(name: &str, mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
     if let Some(link) = actual.link(name)
         && (!link.up || link.mtu < mtu)
     {
@@ -249,9 +249,9 @@ fn link_up(name: &str, mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
 
 fn sysctls(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     let of_uplink = format!("/{}/", desired.spec.uplink);
-    let uplink_works = uplink_works(desired, actual);
+    let uplink_is_open = uplink_is_open(desired, actual);
     for (key, value) in desired.sysctls() {
-        if key.contains(&of_uplink) && !uplink_works {
+        if key.contains(&of_uplink) && !uplink_is_open {
             // The host's addresses may still be on it.
             continue;
         }

@@ -93,5 +93,5 @@ fn problem(wanted: &RouteActual, other: &UnmanagedRoute) -> Problem {
         "ip {family}route del {}{via} dev {} metric {metric}",
         route.dst, route.dev
     );
-    Problem::named(code, text).repaired_by(command)
+    Problem::non_blocking(code, text).repaired_by(command)
 }

@@ -165,7 +165,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                     .waiting_for
                     .map(|why| Problem::blocking("port-numbers", why)),
             );
-            let (due, held) = self.admitted(&changes.ops);
+            let (due, held) = self.split_admitted(&changes.ops);
             let vital = |ops: &[&Op]| ops.iter().any(|op| op.severity() == Severity::Vital);
             let vital_held = vital(&held.ops) && changes.ports.is_some();
             if due.is_empty() {
@@ -201,7 +201,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     /// Splits the ops into those that are applied now and those that are held back.
-    fn admitted<'o>(&self, ops: &'o [Op]) -> (Vec<&'o Op>, Held<'o>) {
+    fn split_admitted<'o>(&self, ops: &'o [Op]) -> (Vec<&'o Op>, Held<'o>) {
         let now = (self.ticks)();
         let mut attempts = self.attempts();
         attempts.retain(ops);

@@ -59,7 +59,7 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
         return;
     };
     let wanted = desired.bridge();
-    let differ = is.columns_but(&wanted);
+    let differ = is.differing_columns(&wanted);
     if !differ.is_empty() {
         changes.ops.push(Op::SetBridge {
             bridge: wanted,
@@ -128,7 +128,7 @@ fn mirrors(is: &BridgeRow) -> Option<Problem> {
             is.name
         );
         let command = format!("ovs-vsctl clear bridge {} mirrors", is.name);
-        Problem::named("mirror", text).repaired_by(command)
+        Problem::non_blocking("mirror", text).repaired_by(command)
     })
 }
 
@@ -147,7 +147,7 @@ fn unmanaged_ports(desired: &Desired, actual: &Actual, is: &BridgeRow) -> Vec<Pr
                 is.name
             );
             let command = format!("ovs-vsctl del-port {} {name}", is.name);
-            Problem::named("foreign-port", text).repaired_by(command)
+            Problem::non_blocking("foreign-port", text).repaired_by(command)
         })
         .collect()
 }

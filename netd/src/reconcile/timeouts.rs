@@ -13,9 +13,9 @@ use super::actual::Actual;
 use super::desired::Desired;
 use super::op::Op;
 
-/// A TCP connection that is being opened, in seconds. A client repeats its SYN after 1, 2, 4 and
-/// 8 s (RFC 6298 §2, §5.5), and each one begins the time anew; Linux's own 120 and 60 s would let
-/// a container that sends nothing but SYNs hold its whole share for two minutes after it stopped.
+/// A TCP connection that is being opened, in seconds. A client repeats its SYN after 1, 2, 4 and 8
+/// s (RFC 6298 §2, §5.5), and each one restarts the time-out. With Linux's defaults of 120 and 60
+/// s, a container that only sends SYNs would hold its whole share for two minutes after it stopped.
 const HALF_OPEN: i64 = 15;
 /// UDP without an answer, in seconds. Linux's default; the userspace datapath has 60. Not shorter:
 /// the host's kernel keeps its entry for the same 30 s, and answers within that time have to be

@@ -33,11 +33,15 @@ pub(super) fn should_move(migrate: Migrate, journal: Option<&Journal>, boot_id: 
 
 /// Undoes a move that an earlier process left unfinished, and moves the uplink if needed. Returns
 /// when nothing is left to do. Cancel safe: the guard undoes an interrupted move.
-pub(crate) async fn follow_plan(args: RunArgs, spec: NodeSpec, dirty: std::sync::Arc<Notify>) {
+pub(crate) async fn follow_plan(
+    args: RunArgs,
+    spec: NodeSpec,
+    repair_requested: std::sync::Arc<Notify>,
+) {
     loop {
         match try_once(&args, &spec).await {
             Ok(true) => {
-                dirty.notify_one();
+                repair_requested.notify_one();
                 return;
             }
             Ok(false) => return,
@@ -81,17 +85,17 @@ async fn try_once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
         return Ok(true);
     }
     let target = prepare::target(spec, &node.bridge, args.datapath.as_str())?;
-    let plan = match prepare::prepare_move(&real, &target).await? {
-        Some(plan) => plan,
+    let planned = match prepare::prepare_move(&real, &target).await? {
+        Some(planned) => planned,
         None => return Ok(false),
     };
     prepare::ensure_boot_step(&node.state, false)?;
     let guard = prepare::guard_argv(&node)?;
-    let mut fresh = Journal::new(&plan, &node.bridge, &boot_id);
+    let mut fresh = Journal::new(&planned, &node.bridge, &boot_id);
     fresh.recorded = journal.is_some_and(|j| j.recorded);
     info!(
-        from = plan.from.name,
-        to = plan.to,
+        from = planned.from.name,
+        to = planned.to,
         "moving the host's address"
     );
     let outcome = mover

@@ -58,25 +58,25 @@ pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Ta
 /// afterwards answer now. `None` where no address has to be moved.
 pub(super) async fn prepare_move(real: &Real, target: &Target) -> Result<Option<Move>> {
     let inventory = observe(real, target).await?;
-    let plan = match plan(target, &inventory) {
-        Ok(plan) => plan,
+    let planned = match plan(target, &inventory) {
+        Ok(planned) => planned,
         Err(refusals) if matches!(refusals.as_slice(), [Refusal::Nothing { .. }]) => {
             return Ok(None);
         }
         Err(refusals) => bail!(refusal_text(&refusals)),
     };
-    for gate in &plan.gates {
+    for gate in &planned.gates {
         if let Gate::Gateway(ip) = gate
-            && !real.gateway_answers(&plan.from.name, *ip).await?
+            && !real.gateway_answers(&planned.from.name, *ip).await?
         {
             bail!(
                 "{gate} does not answer on {} now, before the move: nothing could prove it \
                  afterwards; repair that first",
-                plan.from.name
+                planned.from.name
             );
         }
     }
-    Ok(Some(plan))
+    Ok(Some(planned))
 }
 
 fn refusal_text(refusals: &[Refusal]) -> String {

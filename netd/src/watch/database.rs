@@ -12,7 +12,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
     let database = node.database();
     let mut state = database.state();
     let mut changes = database.changes();
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let mut up = false;
     loop {
         let wake = tokio::select! {
@@ -44,7 +44,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             },
         };
         if wake {
-            dirty.notify_one();
+            repair_requested.notify_one();
         }
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_with_another_number_than_it_asked_for_is_unwell() {
+    fn a_port_with_another_number_than_it_requests_is_faulty() {
         let row = |number: i64| Row::new().with("ofport", number).with("ofport_request", 7);
         assert!(is_faulty(&row(8)) && is_faulty(&row(-1)) && !is_faulty(&row(7)));
         assert!(!is_faulty(&Row::new().with("ofport_request", 7)));

@@ -40,9 +40,9 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
                 Dropped::new()
             }
             Some(now) => match &mut readings {
-                Some(readings) => readings.grown(now),
+                Some(readings) => readings.increase(now),
                 None => {
-                    readings.insert(Readings::default()).grown(now);
+                    readings.insert(Readings::default()).increase(now);
                     Dropped::new()
                 }
             },
@@ -78,7 +78,7 @@ fn problems(records: &[Arc<Record>], grown: &Dropped) -> Vec<Problem> {
             record.network,
             INTERVAL.as_secs()
         );
-        Some(Problem::named("neighbour-flood", text))
+        Some(Problem::non_blocking("neighbour-flood", text))
     };
     records.iter().filter_map(flooding).collect()
 }

@@ -8,7 +8,7 @@ use crate::reconcile::HOST_PORT;
 
 pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut links = engine.node().kernel().watch();
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let uplink = engine.spec().uplink.clone();
     let is_relevant = |name: &str| name == HOST_PORT || name == uplink.as_str();
     while let Some(event) = links.next().await {
@@ -18,7 +18,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             LinkEvent::Resync => true,
         };
         if wake {
-            dirty.notify_one();
+            repair_requested.notify_one();
         }
     }
 }

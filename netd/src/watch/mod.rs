@@ -4,7 +4,7 @@
 //! ```text
 //!   links ────▶ uplink and host port ─────────────┐
 //!   database ─▶ rows and columns of OVSDB ────────┤
-//!   switch ───▶ flow monitor, ports, connection ──┼─▶ engine.dirty() ─▶ reconcile
+//!   switch ───▶ flow monitor, ports, connection ──┼─▶ engine.repair_requested() ─▶ reconcile
 //!   pulse ────▶ once a second: what has no event ─┘
 //! ```
 //!

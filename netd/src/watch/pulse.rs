@@ -48,7 +48,7 @@ fn without_answer(before: u64, after: u64) -> Answer {
 pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     // The number of flows at the last check, used where the switch has no flow monitor.
     let mut count = None;
     let mut unresponsive = [false; 2];
@@ -77,7 +77,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
         }
         // A process that answers again may have been changed meanwhile.
         if switch == Answer::Changed || (unresponsive != before && unresponsive == [false; 2]) {
-            dirty.notify_one();
+            repair_requested.notify_one();
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
     let mut state = switch.state();
     let mut flows = switch.flow_changes();
     let mut ports = switch.port_events();
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let mut up = false;
     loop {
         let wake = tokio::select! {
@@ -41,7 +41,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             },
         };
         if wake {
-            dirty.notify_one();
+            repair_requested.notify_one();
         }
     }
 }

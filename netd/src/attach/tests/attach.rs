@@ -20,7 +20,7 @@ async fn a_container_gets_what_the_plan_says() {
         "a fresh attachment needs no mending"
     );
     node.engine.del(&key("c1")).await.expect("detaches");
-    assert_eq!(node.traces(), Vec::<String>::new());
+    assert_eq!(node.leftovers(), Vec::<String>::new());
     assert!(
         node.reconcile().await.applied.is_empty(),
         "nothing is left to mend"
@@ -45,14 +45,14 @@ async fn a_routed_node_gives_its_first_address_to_nobody() {
 async fn a_second_add_of_an_attachment_is_refused_and_harms_nothing() {
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
-    let before = node.traces();
+    let before = node.leftovers();
     let err = node
         .engine
         .add(&request("c1"))
         .await
         .expect_err("it is there");
     assert_eq!(err.cni_code(), code::ALREADY_ATTACHED);
-    assert_eq!(node.traces(), before);
+    assert_eq!(node.leftovers(), before);
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn an_add_whose_predecessor_vanished_without_a_del_takes_its_place() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_before_anything_is_done() {
+async fn an_impossible_request_is_refused_before_anything_is_changed() {
     let node = TestNode::new("idc1").await;
     let refused = |change: fn(&mut AddRequest)| {
         let mut add = request("c1");
@@ -155,7 +155,7 @@ async fn what_cannot_be_is_refused_before_anything_is_done() {
         let err = node.engine.add(&add).await.expect_err(words);
         assert_eq!(err.cni_code(), wanted, "{err}");
         assert!(err.to_string().contains(words), "{words:?} is not in {err}");
-        assert_eq!(node.traces(), Vec::<String>::new());
+        assert_eq!(node.leftovers(), Vec::<String>::new());
         assert!(node.engine.ipam().list().is_empty());
     }
 }
@@ -234,8 +234,8 @@ async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
     let first = node.engine.add(&request("c1")).await.expect("attaches");
     let taken_numbers = node.engine.add(&request("c1")).await.expect_err("exists");
     assert_eq!(taken_numbers.cni_code(), 100);
-    // netd was away for a moment, the runtime got its answer, and asks anew. The test's clock says
-    // 1,000,000 to both attachments.
+    // netd was away for a moment; the plugin answered the DEL, and the runtime sends an ADD. The
+    // test's clock gives both attachments the time 1,000,000.
     let del = |spooled_at_ms| flatnet_types::spool::SpooledDel {
         format: flatnet_types::spool::FORMAT,
         spooled_at_ms,

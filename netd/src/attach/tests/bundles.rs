@@ -18,7 +18,7 @@ async fn with_containers(count: usize) -> TestNode {
     node
 }
 
-/// What somebody deletes with `ovs-ofctl del-flows`.
+/// Deletes all flows, as `ovs-ofctl del-flows` does.
 fn lose_flows(node: &TestNode) -> BTreeSet<flatnet_ovs::openflow::Flow> {
     let mut state = node.model.state();
     state.calls.clear();
@@ -39,7 +39,7 @@ async fn the_flows_of_a_node_and_all_its_containers_are_written_at_once() {
 }
 
 #[tokio::test]
-async fn one_attachments_flows_that_the_switch_refuses_keep_no_others_back() {
+async fn refused_flows_of_one_attachment_delay_no_others() {
     let node = with_containers(5).await;
     let before = lose_flows(&node);
     let (_, changes) = node.reconciler.dry_run().await.expect("a plan");
@@ -56,7 +56,7 @@ async fn one_attachments_flows_that_the_switch_refuses_keep_no_others_back() {
 }
 
 #[tokio::test]
-async fn an_attachment_that_a_call_works_on_holds_up_no_others() {
+async fn a_locked_attachment_delays_no_others() {
     let node = with_containers(5).await;
     let before = lose_flows(&node);
     let records = node.engine.ipam().list();
@@ -64,7 +64,7 @@ async fn an_attachment_that_a_call_works_on_holds_up_no_others() {
     let cookie = crate::flows::cookie(records[2].generation);
     let its = before.iter().filter(|f| f.cookie == cookie).count();
     let there = async {
-        // All but that one's, while the repair waits for its lock.
+        // All flows except that one's are set while the repair waits for its lock.
         while node.model.state().flows.len() + its < before.len() {
             tokio::task::yield_now().await;
         }
@@ -77,10 +77,10 @@ async fn an_attachment_that_a_call_works_on_holds_up_no_others() {
 }
 
 #[tokio::test]
-async fn a_meter_that_an_add_was_given_since_the_plan_was_made_is_not_deleted() {
+async fn a_meter_that_an_add_got_since_the_observation_is_not_deleted() {
     let node = with_containers(2).await;
     let before = node.model.state().meters.clone();
-    // Slots go round: this one is nobody's, and a killed netd left its meter.
+    // A slot that no attachment has, and whose meter a killed netd left.
     let left = Limit::meters_of(4711)[0];
     let mut dead = before[0];
     dead.id = left;
@@ -97,12 +97,12 @@ async fn a_meter_that_an_add_was_given_since_the_plan_was_made_is_not_deleted() 
 }
 
 #[tokio::test]
-async fn what_was_seen_of_an_attachment_before_its_add_ended_is_not_acted_on() {
+async fn ops_from_an_observation_before_an_add_ended_are_discarded() {
     let node = with_containers(2).await;
     let look = node.engine.add_log().begin_observation();
     node.engine.add(&request("new")).await.expect("attaches");
     let whole = node.model.state().flows.clone();
-    // As a look saw it that began meanwhile: the flows are there, and the port has no number yet.
+    // As observed during the ADD: the flows are set, and the port has no number yet.
     let port = whole.iter().map(|flow| flow.cookie).max().expect("flows");
     let name = format!("fn{:x}", port & 0xffff);
     let number = |to: Option<u32>| {
@@ -121,7 +121,7 @@ async fn what_was_seen_of_an_attachment_before_its_add_ended_is_not_acted_on() {
     assert_eq!(ops.len(), 1, "{ops:?}");
     assert!(node.reconciler.apply(ops[0], look).await.is_none());
     assert_eq!(node.model.state().flows, whole);
-    // After a look of now it would be right.
+    // With the position of a new observation the op is applied.
     let look = node.engine.add_log().begin_observation();
     assert!(matches!(
         node.reconciler.apply(ops[0], look).await,

@@ -1,9 +1,9 @@
-//! The host's own side: routes of others, the probe's links, and what Open vSwitch would set.
+//! The host: unmanaged routes, the probe's links, and the MTU of internal ports.
 
 use super::*;
 use crate::reconcile::{RouteActual, UnmanagedRoute};
 
-/// The default route of the plan for `idc1`, as another program made it.
+/// Replaces netd's default route of `idc1` by one of another program.
 fn unmanaged_default(node: &TestNode, via: &str, dev: &str) -> UnmanagedRoute {
     let mut state = node.model.state();
     let ours = state
@@ -31,7 +31,7 @@ fn unmanaged_default(node: &TestNode, via: &str, dev: &str) -> UnmanagedRoute {
 }
 
 #[tokio::test]
-async fn a_default_route_of_another_program_is_named_and_blocks_nothing() {
+async fn a_conflicting_default_route_of_another_program_is_a_non_blocking_problem() {
     let node = TestNode::new("idc1").await;
     unmanaged_default(&node, "192.0.2.1", "eth1");
     let report = node.reconcile().await;
@@ -47,7 +47,7 @@ async fn a_default_route_of_another_program_is_named_and_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn a_default_route_of_another_program_that_leads_where_netds_would_is_as_good() {
+async fn a_default_route_of_another_program_to_the_same_next_hop_is_accepted() {
     let node = TestNode::new("idc1").await;
     unmanaged_default(&node, "", "flat0");
     let report = node.reconcile().await;

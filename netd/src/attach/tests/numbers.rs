@@ -1,10 +1,10 @@
-//! Another port has the number that a port asks for: its flows follow the one that it got.
+//! Another port has the requested number: the flows use the assigned one.
 
 use super::*;
 use crate::attach::plan::requested_port_number;
 use crate::flows::table::CLASSIFY;
 
-/// The numbers by which frames are taken for an attachment's.
+/// The port numbers that an attachment's flows of table CLASSIFY match.
 fn classified(model: &ModelNode, generation: u64) -> BTreeSet<String> {
     let state = model.state();
     let flows = state.flows.iter().filter(|f| f.table == CLASSIFY);
@@ -42,7 +42,8 @@ async fn flows_name_the_number_that_the_switch_says_and_the_row_asks_for_it_from
         .await
         .expect("it is as it was made");
 
-    // The other port goes: nothing moves, for the row asks for what the port has.
+    // The other port is deleted: the number stays, because the row requests the one that the port
+    // has.
     assert!(node.reconcile().await.converged);
     node.model.state().taken_numbers.clear();
     assert_eq!(number(&node.model, "fn1"), (got, Some(got)));
@@ -52,7 +53,7 @@ async fn flows_name_the_number_that_the_switch_says_and_the_row_asks_for_it_from
     assert_eq!(classified(&again.model, 1), only);
 
     again.engine.del(&key("c1")).await.expect("detaches");
-    assert_eq!(again.traces(), Vec::<String>::new());
+    assert_eq!(again.leftovers(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn an_add_with_another_number_that_fails_at_any_step_leaves_nothing() {
             node.model.fail_at(k, fault);
             let added = node.engine.add(&request("c1")).await;
             assert!(added.is_err(), "step {k} {fault:?}");
-            assert_eq!(node.traces(), Vec::<String>::new(), "step {k} {fault:?}");
+            assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k} {fault:?}");
             node.engine.add(&request("c1")).await.expect("attaches");
         }
     }

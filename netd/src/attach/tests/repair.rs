@@ -18,7 +18,7 @@ async fn a_restart_changes_nothing_that_is_right() {
 }
 
 #[tokio::test]
-async fn whose_mac_a_network_shows_can_change_under_its_containers_and_is_announced_once() {
+async fn a_change_of_a_networks_mac_mode_is_announced_once() {
     let node = TestNode::new("idc1").await;
     let added = node.engine.add(&request("c1")).await.expect("attaches");
     let announced = || std::mem::take(&mut node.model.state().announced);
@@ -26,7 +26,7 @@ async fn whose_mac_a_network_shows_can_change_under_its_containers_and_is_announ
     assert!(node.reconcile().await.converged);
     assert_eq!(announced(), [], "nothing has changed");
 
-    // Of an announcement the frame's source is what the switches learn.
+    // Switches learn the source MAC of an announcement's frame.
     let from = |mac: flatnet_types::MacAddr| {
         let of = move |p: &flatnet_ovs::openflow::PacketOut| {
             p.data[6..12] == mac.0 && p.actions.len() > 1
@@ -53,7 +53,7 @@ async fn whose_mac_a_network_shows_can_change_under_its_containers_and_is_announ
 }
 
 #[tokio::test]
-async fn a_switch_that_starts_anew_gets_everything_back() {
+async fn a_restarted_switch_gets_everything_back() {
     for node_name in ["idc1", "vpc1"] {
         let node = TestNode::new(node_name).await;
         let mut add = request("c1");
@@ -72,7 +72,7 @@ async fn a_switch_that_starts_anew_gets_everything_back() {
 }
 
 #[tokio::test]
-async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
+async fn a_link_without_alias_that_a_dead_netd_left_is_deleted() {
     let node = TestNode::new("idc1").await;
     {
         let mut state = node.model.state();
@@ -81,7 +81,7 @@ async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
         link.ifindex = plan::host_ifindex(9);
         link.mac = Some(plan::host_mac(link.ifindex));
         state.links.insert(link.name.clone(), link.clone());
-        // Its double, which somebody else named so.
+        // A link of another program with such a name.
         link.name = "fn7c".into();
         link.ifindex = 78;
         state.links.insert(link.name.clone(), link);
@@ -109,7 +109,7 @@ async fn unmanaged_links_and_ports_are_left_alone() {
 }
 
 #[tokio::test]
-async fn netd_does_not_take_a_nic_that_bears_the_hosts_addresses() {
+async fn a_nic_that_bears_the_hosts_addresses_is_not_added_to_the_bridge() {
     let model = ModelNode::default().with_nic("eth0");
     let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
     model.state().addresses.insert(address);
@@ -164,7 +164,7 @@ async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
             && why.contains("ip address flush dev eth0 scope global"),
         "{why}"
     );
-    // Somebody's address is not netd's to take away.
+    // netd does not delete the address of another program.
     assert!(node.model.state().addresses.contains(&back));
     node.model.state().addresses.remove(&back);
     node.reconcile().await;
@@ -172,13 +172,13 @@ async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
 }
 
 #[tokio::test]
-async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made_anew() {
+async fn the_gateway_of_a_routed_node_keeps_its_mac_when_its_port_is_recreated() {
     let node = TestNode::new("vpc1").await;
     let mac = |node: &TestNode| node.model.state().links["flat0"].mac;
     let derived = mac(&node).expect("a MAC");
     assert_eq!(derived.to_string(), "0a:f1:ac:1e:10:01");
     {
-        // The database is lost, and with it the port's device.
+        // The database was lost, and with it the port's device.
         let mut state = node.model.state();
         state.bridge = None;
         state.ports.clear();
@@ -188,7 +188,7 @@ async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made
     assert!(node.reconcile().await.converged);
     assert_eq!(mac(&node), Some(derived));
 
-    // A port of an earlier netd, with a MAC that nobody chose.
+    // A port of an earlier netd, which did not set its MAC.
     {
         let mut state = node.model.state();
         state.ports.get_mut("flat0").expect("a port").row.mac = None;
@@ -200,7 +200,7 @@ async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made
 }
 
 #[tokio::test]
-async fn a_change_that_fails_blocks_neither_the_others_nor_add() {
+async fn a_failed_op_blocks_neither_other_ops_nor_add() {
     let node = TestNode::new("idc1").await;
     let route = node.model.state().routes.iter().next().cloned();
     let route = route.expect("a route");
@@ -310,7 +310,7 @@ async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_is_remov
     let node = TestNode::new("vpc1").await;
     let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
     node.model.state().addresses.insert(on_port("192.0.2.1/24"));
-    // Another part of the plan, for the same machine, and a netd that remembers nothing.
+    // A new process, with another node's part of the plan.
     let node = node.restart("vpc2").await;
     node.reconcile().await;
     let left: Vec<_> = node.model.state().addresses.iter().cloned().collect();
@@ -320,7 +320,7 @@ async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_is_remov
 }
 
 #[tokio::test]
-async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to_remove() {
+async fn where_the_kernel_keeps_no_protocol_of_addresses_netd_still_removes_its_own() {
     let node = TestNode::new("vpc1").await;
     node.model.state().marked.clear();
     node.engine.update_spec(|spec| {
@@ -349,7 +349,7 @@ async fn a_switch_that_never_reports_a_ports_number_is_a_problem_and_is_observed
     node.model.state().observations_without_numbers = usize::MAX;
     let report = node.reconcile().await;
     assert!(node.engine.ports().is_err());
-    // What has a problem is reconciled again soon.
+    // After a problem the node is reconciled again soon.
     assert!(report.problems[0].contains("which numbers"), "{report:?}");
     node.model.state().observations_without_numbers = 0;
     assert!(node.reconcile().await.problems.is_empty());

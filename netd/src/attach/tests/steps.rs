@@ -1,8 +1,8 @@
-//! Every step fails once, and netd dies at each.
+//! Each step fails, and netd dies at each step.
 
 use super::*;
 
-/// How many effects an ADD has.
+/// The number of effects of an ADD.
 async fn steps_of_an_add() -> usize {
     let node = TestNode::new("idc1").await;
     node.model.fail_at(usize::MAX - 1, Fault::Before);
@@ -31,7 +31,7 @@ async fn an_add_that_fails_at_any_step_leaves_nothing() {
                 code::TRY_AGAIN_LATER,
                 "step {k} {fault:?}: {err}"
             );
-            assert_eq!(node.traces(), Vec::<String>::new(), "step {k} {fault:?}");
+            assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k} {fault:?}");
             assert!(node.engine.ipam().list().is_empty(), "step {k} {fault:?}");
             assert!(
                 node.reconcile().await.applied.is_empty(),
@@ -61,7 +61,7 @@ async fn an_undo_that_fails_is_finished_by_the_reconciler() {
         assert!(add.await.expect("joins").is_err());
         model.break_all(false);
         assert!(node.reconcile().await.converged, "step {k}");
-        assert_eq!(node.traces(), Vec::<String>::new(), "step {k}");
+        assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k}");
         assert!(node.engine.ipam().list().is_empty(), "step {k}");
     }
 }
@@ -87,12 +87,12 @@ async fn netd_that_dies_at_any_step_of_an_add_is_repaired_by_its_next_start() {
         assert!(again.reconcile().await.converged, "step {k}");
         let alive = again.engine.ipam().list();
         if alive.is_empty() {
-            assert_eq!(again.traces(), Vec::<String>::new(), "step {k}");
+            assert_eq!(again.leftovers(), Vec::<String>::new(), "step {k}");
         } else {
-            // It was committed: then it is whole, and its DEL leaves nothing.
+            // It was committed: it is complete, and its DEL leaves nothing.
             assert!(again.reconcile().await.applied.is_empty(), "step {k}");
             again.engine.del(&key("c1")).await.expect("detaches");
-            assert_eq!(again.traces(), Vec::<String>::new(), "step {k}");
+            assert_eq!(again.leftovers(), Vec::<String>::new(), "step {k}");
         }
         again
             .engine
@@ -117,7 +117,7 @@ async fn a_del_that_fails_at_any_step_can_be_repeated() {
                 .expect("the second succeeds");
             assert_eq!(again.existed, first.is_err(), "step {k} {fault:?}");
             node.reconcile().await;
-            assert_eq!(node.traces(), Vec::<String>::new(), "step {k} {fault:?}");
+            assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k} {fault:?}");
             assert!(node.engine.ipam().list().is_empty());
         }
     }

@@ -25,7 +25,7 @@ async fn assert_restores(node: &TestNode, flows: &BTreeSet<Flow>) -> ReconcileVi
 }
 
 #[tokio::test]
-async fn a_controller_goes_and_the_flows_that_it_cost_come_back() {
+async fn a_controller_is_removed_and_the_deleted_flows_are_restored() {
     let node = node().await;
     let flows = node.model.state().flows.clone();
     {
@@ -39,14 +39,14 @@ async fn a_controller_goes_and_the_flows_that_it_cost_come_back() {
 }
 
 #[tokio::test]
-async fn a_bridge_that_forwards_by_itself_is_stopped_before_all_else() {
+async fn a_bridge_that_forwards_by_itself_is_stopped_first() {
     let node = node().await;
     let flows = node.model.state().flows.clone();
     {
         let mut state = node.model.state();
         let bridge = state.bridge.as_mut().expect("a bridge");
         bridge.fail_mode = String::new();
-        // What Open vSwitch makes of that when it starts.
+        // The flow that Open vSwitch then adds at its start.
         let normal = Flow::new(0, 0).actions([Action::normal()]);
         state.flows = BTreeSet::from([normal]);
         state.routes.clear();
@@ -60,7 +60,7 @@ async fn a_bridge_that_forwards_by_itself_is_stopped_before_all_else() {
 }
 
 #[tokio::test]
-async fn a_flow_of_somebody_else_is_deleted_and_learned_ones_stay() {
+async fn unmanaged_flows_are_deleted_and_learned_ones_stay() {
     let node = node().await;
     let learned = Flow::new(3, 150).cookie(flatnet_types::marks::LEARNED_COOKIE);
     let mut flows = node.model.state().flows.clone();
@@ -128,7 +128,7 @@ async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() 
         assert!(why.contains("waits for its flows"), "{why}");
     }
     waits(2, &[]);
-    // Its flows are not in yet.
+    // One of its flows is missing.
     let first = node.model.state().flows.pop_first();
     let report = node.reconcile().await;
     assert!(first.is_some() && report.converged);

@@ -1,4 +1,4 @@
-//! How long the connection tracker keeps connections: the rows of conntrack zones.
+//! The conntrack time-outs of zones.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::reconcile::ZoneTimeouts;
 use crate::reconcile::ZoneTimeouts::{Current, Stale, Unmanaged};
 
-/// A zone of netd's numbers that no container of these tests has.
+/// A zone of netd's numbers that no container of these tests uses.
 const UNUSED: u16 = 40_000;
 
 impl TestNode {
@@ -21,7 +21,7 @@ impl TestNode {
         zone_of(record.slot).expect("a zone")
     }
 
-    /// What a reconcile does about time-outs, and that the next one finds nothing to do.
+    /// The time-out ops of a reconcile; asserts that the next one has none.
     async fn repairs(&self) -> Vec<String> {
         let applied = self.reconcile().await.applied;
         assert_eq!(self.reconcile().await.applied, Vec::<String>::new());
@@ -45,7 +45,7 @@ async fn a_containers_zone_comes_and_goes_with_its_port() {
             .chain(more)
             .collect::<BTreeMap<_, _>>()
     };
-    // No reconcile has been here.
+    // Without a reconcile in between.
     assert_eq!(node.zones(), with(&[first, second]));
     assert_eq!(node.repairs().await, Vec::<String>::new());
     node.engine.del(&key("c1")).await.expect("detaches");
@@ -54,7 +54,7 @@ async fn a_containers_zone_comes_and_goes_with_its_port() {
 }
 
 #[tokio::test]
-async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_rows_stay() {
+async fn changed_and_deleted_time_outs_are_repaired_and_unmanaged_rows_stay() {
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
     let zone = node.zone_of("c1");
@@ -80,7 +80,7 @@ async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_row
 }
 
 #[tokio::test]
-async fn what_an_earlier_netd_left_of_a_dead_container_goes() {
+async fn time_outs_that_an_earlier_netd_left_are_removed() {
     let node = TestNode::new("idc1").await;
     for left in [Current, Stale] {
         node.model.state().zones.insert(UNUSED, left);
@@ -92,7 +92,7 @@ async fn what_an_earlier_netd_left_of_a_dead_container_goes() {
 
 #[tokio::test]
 async fn a_zone_whose_port_is_gone_is_not_set_again() {
-    // A DEL that a reconcile meets: its rows are gone, and the store still has the attachment.
+    // During a DEL: the rows are deleted, and the store still has the attachment.
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
     {

@@ -44,7 +44,7 @@ fn a_trunk_is_for_its_addresses_and_its_mac() {
     assert_eq!(there.len(), 7, "{there:#?}");
     let mac = format!("eth_src={}", trunk.mac);
     assert!(there.iter().all(|f| f.contains(&mac)), "{there:#?}");
-    // Its access VLAN's addresses are of no use there.
+    // The addresses of its access VLAN are not allowed there.
     let own = with_parts(&flows, table::SECURITY, &["nw_src=10.100.16.5"]);
     assert!(own.iter().all(|f| f.contains("reg0=0x64")), "{own:#?}");
 }

@@ -14,7 +14,7 @@ mod common;
 
 const DATAPATH: &str = "netdev";
 const ZONE: u16 = 40_000;
-/// One of netd's numbers that somebody else uses.
+/// A zone of netd's numbers that another program uses.
 const OTHERS: u16 = 50_000;
 
 static SEEN: AtomicU32 = AtomicU32::new(0);
@@ -54,8 +54,8 @@ impl Scene {
         self.session.read(|r| tables.map(|table| r.count(table)))
     }
 
-    /// Makes the bridge's one flow a commit to a zone, and tells whether the datapath's action has
-    /// time-outs in it, once the switch has taken the database's rows.
+    /// Sets the bridge's only flow to a commit to the zone. Returns whether the datapath's action
+    /// has time-outs, after the switch has applied the database's rows.
     fn has_timeouts(&self, zone: u16) -> bool {
         // A change that is another each time: ovs-vsctl waits until the switch has taken it.
         let seen = format!("external_ids:seen={}", SEEN.fetch_add(1, Ordering::Relaxed));
@@ -69,7 +69,7 @@ impl Scene {
         said.contains("timeout=")
     }
 
-    /// A zone of somebody else's.
+    /// Adds a zone without netd's mark.
     fn add_zone(&self, zone: u16) {
         // Zones with the same time-outs would get one row for both.
         let (zone, timeout) = (format!("zone={zone}"), format!("udp_first={zone}"));
@@ -83,7 +83,7 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
         return;
     }
     let scene = Scene::new().await;
-    // Who makes the datapath's row is the reconciler.
+    // `add` does not insert the datapath's row; the reconciler does.
     scene.transact(|r| add(r, DATAPATH, ZONE)).await;
     assert_eq!((scene.zones(), scene.rows()), (BTreeMap::new(), [0; 3]));
     assert!(!scene.has_timeouts(ZONE));
@@ -108,7 +108,7 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
     assert!(scene.has_timeouts(ZONE) && scene.has_timeouts(WAY_BACK_ZONE));
     assert!(!scene.has_timeouts(ZONE + 1));
 
-    // A container goes, and with it its rows.
+    // A container is deleted, and with it its rows.
     scene.transact(|r| remove(r, DATAPATH, ZONE)).await;
     scene.transact(|r| remove(r, DATAPATH, OTHERS)).await;
     let left = BTreeMap::from([(OTHERS, Unmanaged), (WAY_BACK_ZONE, Current)]);
@@ -121,7 +121,7 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
 }
 
 #[tokio::test]
-async fn what_somebody_changed_is_seen_and_set_again() {
+async fn changed_rows_are_observed_and_set_again() {
     if !common::wanted() {
         return;
     }
@@ -196,7 +196,7 @@ async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
     assert!(!scene.has_timeouts(ZONE));
     scene.set(&[ZONE], &[]).await;
     assert!(scene.has_timeouts(ZONE));
-    // A switch that starts anew reads them.
+    // A restarted switch reads them.
     scene.ovs.stop_switch();
     scene.ovs.start_switch();
     assert!(scene.has_timeouts(ZONE));
@@ -222,7 +222,7 @@ fn own_changes_are_distinguished_from_others() {
     assert!(record.differs(&zones(&[(40_000, Current), (50_000, Current)])));
     record.begin(&[40_000]).done(&[]);
     assert!(!record.differs(&zones(&[])), "netd took it away");
-    // An ADD that was cut: nobody knows whether its rows came.
+    // An ADD was cancelled: its rows may have been inserted.
     drop(record.begin(&[41_000]));
     assert!(record.differs(&zones(&[(41_000, Current)])));
 }

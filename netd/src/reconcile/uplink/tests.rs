@@ -56,7 +56,7 @@ fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_withheld() {
     let (code, text) = refused(&actual);
     assert_eq!(code, "uplink-bears-addresses");
     assert!(text.contains("10.10.0.11/24 on eth0.10"), "{text}");
-    // Another NIC's is none of our business.
+    // An interface on another NIC does not matter.
     actual.links[1].below = Some(9);
     assert_eq!(refusal(&desired(), &actual), None);
 }
@@ -75,7 +75,7 @@ fn a_nic_that_belongs_to_a_bridge_a_bond_a_team_or_a_vrf_is_withheld() {
         assert_eq!(code, "uplink-has-master");
         assert!(text.contains(kind) && text.contains(way_out), "{text}");
     }
-    // After a lost database the kernel's datapath still has it.
+    // After the database was lost, the kernel's datapath still has it.
     let mut actual = host(link("ovs-system", 3, Some("openvswitch")));
     actual.links[0].master = Some(3);
     assert_eq!(refusal(&desired(), &actual), None);

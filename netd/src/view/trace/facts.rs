@@ -31,7 +31,7 @@ pub(super) struct DryRun<'a> {
     pub(super) actual: &'a Actual,
     pub(super) changes: &'a ChangeSet,
     /// The problems on the board.
-    pub(super) named: Vec<ProblemView>,
+    pub(super) board: Vec<ProblemView>,
 }
 
 /// Builds the reply.
@@ -73,7 +73,7 @@ pub(super) fn facts(
             .filter(|p| p.effect == Effect::NotReady)
             .map(ToString::to_string)
             .collect(),
-        named: dry_run.named.clone(),
+        named: dry_run.board.clone(),
     }
 }
 
@@ -145,7 +145,7 @@ fn pending(op: &Op, actual: &Actual) -> Pending {
         | Op::DeleteMeters(_) => {}
     }
     Pending {
-        what: format!("{op}{}", op.found(actual)),
+        what: format!("{op}{}", op.replaced_value(actual)),
         kind: op.kind().to_owned(),
         port,
         prefix,

@@ -44,12 +44,12 @@ impl<N: ReconcileOps> Tracer for NodeTracer<N> {
         &self,
         packet: Packet,
     ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, NodeOpsError>> + Send + '_>> {
-        Box::pin(self.look(packet))
+        Box::pin(self.collect(packet))
     }
 }
 
 impl<N: ReconcileOps> NodeTracer<N> {
-    async fn look(&self, packet: Packet) -> Result<NodeFacts, NodeOpsError> {
+    async fn collect(&self, packet: Packet) -> Result<NodeFacts, NodeOpsError> {
         let (actual, changes) = self.reconciler.dry_run().await?;
         let spec = self.engine.spec();
         let records = self.engine.ipam().list();
@@ -88,7 +88,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
             bridge: &self.bridge,
             actual: &actual,
             changes: &changes,
-            named: self.engine.board().view(),
+            board: self.engine.board().view(),
         };
         Ok(facts(&seen, ends, answers))
     }

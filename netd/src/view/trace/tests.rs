@@ -85,7 +85,7 @@ fn packet(src: &str, dst: &str) -> Packet {
     }
 }
 
-/// What is asked on a node with one container: look-ups, and packets through the flows.
+/// The look-ups on a node with one container: routes and flows.
 fn asked(node: &str, own: &AttachmentView, packet: Packet) -> (Vec<Side>, Vec<FlowQuery>) {
     let spec = spec(node);
     let all = std::slice::from_ref(own);
@@ -195,7 +195,7 @@ fn pending_ops_are_reported_with_what_they_concern() {
         bridge: "br-flat",
         actual: &actual,
         changes: &changes,
-        named: Vec::new(),
+        board: Vec::new(),
     };
     let end = LocalEnd::Container(Box::new(own));
     let found = facts(&dry_run, (Some(&end), None), Answers::default());

@@ -91,7 +91,7 @@ pub(super) fn plan(
     let mut trunks: BTreeMap<VlanId, BTreeSet<u32>> = BTreeMap::new();
     for attachment in &desired.attachments {
         match attach::plan(&desired.spec, ports, attachment) {
-            Err(e) => problems.push(Problem::named(
+            Err(e) => problems.push(Problem::non_blocking(
                 "attachment-unplanned",
                 format!("attachment {}: {e}", attachment.key),
             )),
@@ -105,9 +105,9 @@ pub(super) fn plan(
                         trunks.entry(*vlan).or_default().insert(number);
                     }
                 }
-                problems.extend(undeclared(attachment, &planned));
+                problems.extend(undeclared_trunk(attachment, &planned));
                 ops.extend(port(attachment, &planned, actual));
-                down.extend(link_up(&planned, actual));
+                down.extend(ensure_link_up(&planned, actual));
                 keys.insert(attachment.generation, attachment);
                 if let Some(number) = number {
                     compared.want(planned.flows_at(number));
@@ -188,14 +188,14 @@ fn port(attachment: &Attachment, planned: &AttachmentSpec, actual: &Actual) -> O
 }
 
 /// The problem of a container that sends a VLAN tagged which the plan does not declare any more.
-fn undeclared(attachment: &Attachment, planned: &AttachmentSpec) -> Option<Problem> {
+fn undeclared_trunk(attachment: &Attachment, planned: &AttachmentSpec) -> Option<Problem> {
     let asked = attachment.detail.trunk.iter();
     let gone: Vec<String> = asked
         .filter(|vlan| !planned.row.trunks.contains(vlan))
         .map(ToString::to_string)
         .collect();
     (!gone.is_empty()).then(|| {
-        Problem::named(
+        Problem::non_blocking(
             "trunk-undeclared",
             format!(
                 "attachment {} sends VLAN {} tagged, which `trunk` of network {} in the plan does not \
@@ -210,7 +210,7 @@ fn undeclared(attachment: &Attachment, planned: &AttachmentSpec) -> Option<Probl
 }
 
 /// Sets the host's end up, if another program has set it down.
-fn link_up(planned: &AttachmentSpec, actual: &Actual) -> Option<Op> {
+fn ensure_link_up(planned: &AttachmentSpec, actual: &Actual) -> Option<Op> {
     let link = actual.link(planned.link.host_name.as_str())?;
     let down = link.ifindex == planned.link.host_ifindex && !link.up;
     down.then(|| Op::SetLink {
