@@ -1,8 +1,8 @@
 //! Replays the DELs that the plugin answered while netd was away.
 //!
 //! ```text
-//!   spool ─page by page▶ each entry: meant for what is attached? detach ─▶ removed
-//!     └─ what is no entry: moved aside ─▶ the log, once ─▶ problem `spool-bad` until somebody looks
+//!   spool ─page by page▶ each entry: applies to the attachment? detach ─▶ removed
+//!     └─ other files: moved aside ─▶ logged once ─▶ problem `spool-bad` until they are removed
 //! ```
 //!
 //! Reading the spool may block (on the disk, on another process's lock), so it runs on a blocking

@@ -15,7 +15,7 @@
 //! | `fail-after` | it is done, and an error is returned |
 //! | `kill`, `kill-after` | netd sends itself SIGKILL, before or after doing it |
 //! | `hang=2.5` | it is done after so many seconds |
-//! | `pass` | nothing special, so that the next order is for the next time |
+//! | `pass` | no fault, so that the next order is for a later execution |
 //!
 //! STEP is a method of [`crate::node_ops::NodeOps`] or [`crate::reconcile::ReconcileOps`] (`bearers`
 //! stands for `neighbours_with_mac`), `store` for a write of the store, or `*` for any of them. Other
@@ -29,7 +29,7 @@ pub use node::FaultyNode;
 pub use queue::{FaultAction, FaultQueue};
 pub use store::FaultyStore;
 
-/// The environment variable with the path of the file of faults.
+/// Environment variable with the path of the file of faults.
 pub const FILE_VARIABLE: &str = "FLATNET_FAULTS";
 
 /// Kills this process with SIGKILL, as the kernel's OOM killer would.

@@ -11,15 +11,15 @@
 //!
 //! ARP and ND of a container pass table 9, NEIGHBOUR_LIMIT, before SECURITY: a meter, and a recirculation.
 //!
-//! Frames are untagged inside the pipeline; `reg0` holds the VLAN (0: none, mode `routed`).
-//! Nothing uses the switch's own MAC learning but what is flooded on purpose, so the state
-//! of the data path is exactly these flows, and `ovs-ofctl dump-flows` shows all of it.
+//! Frames are untagged inside the pipeline; `reg0` holds the VLAN (0: none, mode `routed`). Only
+//! flows that flood on purpose use the switch's MAC learning, so these flows are the complete state
+//! of the data path, and `ovs-ofctl dump-flows` shows it.
 //!
-//! The datapath's connection tracker remembers what the host forwards, and tables 3 and 6 look up
-//! whose answer a packet is (`return_path.rs`); table 4 looks up what services answer (`shares.rs`). After
-//! a look-up a packet goes on in the same table.
+//! Connections that the host forwards are committed to conntrack, and tables 3 and 6 look up
+//! whether a packet is an answer of one (`return_path.rs`). Table 4 looks up the answers of
+//! services (`shares.rs`). After a look-up a packet continues in the same table.
 //!
-//! A flow's cookie says whose it is: [`COOKIE_MARK`] in the upper 16 bits, and below it the
+//! A flow's cookie identifies its owner: [`COOKIE_MARK`] in the upper 16 bits, and below it the
 //! attachment's generation, or 0 for the node's own flows.
 
 mod allow;
@@ -51,15 +51,15 @@ pub use security::DropReason;
 pub use shares::ServiceCounts;
 pub use trunk::{TrunkVlan, trunk_flows};
 
-/// The tables of the pipeline. A frame only goes on to a table with a higher number
-/// (OpenFlow 1.4.1 §7.2.4), but by the group after [`table::NEIGHBOUR_LIMIT`] and by conntrack's look-ups.
+/// The tables of the pipeline. A frame only goes on to a table with a higher number (OpenFlow 1.4.1
+/// §7.2.4), except by the group after [`table::NEIGHBOUR_LIMIT`] and by conntrack look-ups.
 pub mod table {
     /// Determines the sender and the VLAN by the port.
     pub const CLASSIFY: u8 = 0;
     /// Port security: passes a container's own MAC and addresses; drops and counts the rest.
     pub const SECURITY: u8 = 1;
-    /// ARP, answered here for this node's containers, and neighbour discovery, handed to the
-    /// one that it is for.
+    /// ARP, which the bridge answers for this node's containers, and neighbour discovery, which is
+    /// delivered to its target.
     pub const RESOLVE: u8 = 2;
     /// IP by destination: this node's containers, the host, services.
     pub const DELIVER: u8 = 3;
@@ -81,7 +81,7 @@ pub mod table {
 pub const REG_VLAN: u8 = 0;
 /// The register that holds the conntrack zone of the container that sends.
 const REG_OWNER: u8 = 1;
-/// The register that holds 1 for what the host sends with a service's address.
+/// The register that is 1 for packets that the host sends with a service's source address.
 const REG_SERVICE: u8 = 2;
 
 /// The node's own side of the bridge.

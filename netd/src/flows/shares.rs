@@ -23,7 +23,7 @@ use super::return_path::{FAMILIES, SCTP, TCP, UDP, family, translatable};
 use super::table::{ADMIT, CLASSIFY, DELIVER, FROM_HOST, SHARE};
 use super::{NodePorts, PodPort, REG_OWNER, REG_SERVICE, REG_VLAN, from, to, to_host};
 
-/// Protocols whose connections have a beginning and an end.
+/// Protocols of which both directions pass the zone: their connections have a beginning and an end.
 const TRACKED_BOTH_WAYS: [u8; 2] = [TCP, SCTP];
 /// The ct_mark of an admitted connection.
 const ADMITTED: u32 = 1;

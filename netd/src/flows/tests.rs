@@ -140,7 +140,7 @@ fn a_container_with_limits_has_two_more_meters_and_its_flows_name_them() {
         8,
         "of ARP, both kinds of ND and the rest, each with a priority tag or without"
     );
-    // As a runtime without a burst of its own asks for it: a second's worth.
+    // As requested by a runtime without a configured burst: limited to the volume of one second.
     let burst = |rate: u64| {
         let rate = flatnet_types::Rate {
             rate,
@@ -213,7 +213,7 @@ fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
         [table::RESOLVE, table::DELIVER, table::FROM_UPLINK].into()
     );
 
-    // What is said to all goes on to the uplink, without the tag that the copies had.
+    // Multicast also goes to the uplink, without the tag that the copies have.
     let shared = trunk_flows(&[(vlan, [1005, 1006].into())].into());
     let copied: Vec<_> = shared
         .iter()
