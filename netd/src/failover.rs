@@ -51,7 +51,7 @@ pub(crate) async fn watch(node: DaemonNode, engine: Engine<DaemonNode>) {
     let mut links = node.kernel().watch();
     let uplink = engine.spec().uplink.clone();
     let read_link = async || node.kernel().link(&uplink).await.ok().flatten();
-    let mut seen = read_link().await.as_ref().map(UplinkState::of);
+    let mut state = read_link().await.as_ref().map(UplinkState::of);
     while let Some(event) = links.next().await {
         let link = match event {
             LinkEvent::Changed(link) if link.name == uplink.as_str() => Some(link),
@@ -62,7 +62,7 @@ pub(crate) async fn watch(node: DaemonNode, engine: Engine<DaemonNode>) {
             continue;
         };
         // The first message about a link counts as no change.
-        let before = seen.replace(now).unwrap_or(now);
+        let before = state.replace(now).unwrap_or(now);
         if let Some(reason) = now.announce_reason(before) {
             let packets = engine.announcements();
             info!(
@@ -80,22 +80,22 @@ pub(crate) async fn watch(node: DaemonNode, engine: Engine<DaemonNode>) {
 mod tests {
     use super::*;
 
-    const fn seen(carrier: bool, active: Option<u32>) -> UplinkState {
+    const fn state(carrier: bool, active: Option<u32>) -> UplinkState {
         UplinkState { carrier, active }
     }
 
     #[test]
     fn the_uplink_is_announced_once_for_each_change() {
         let script = [
-            (seen(true, Some(2)), None),
-            (seen(true, Some(3)), Some("the bond sends by another link")),
+            (state(true, Some(2)), None),
+            (state(true, Some(3)), Some("the bond sends by another link")),
             // A repeated message.
-            (seen(true, Some(3)), None),
+            (state(true, Some(3)), None),
             // Both links gone, and one back.
-            (seen(false, None), None),
-            (seen(false, Some(2)), None),
-            (seen(true, Some(2)), Some("the carrier is back")),
-            (seen(true, Some(2)), None),
+            (state(false, None), None),
+            (state(false, Some(2)), None),
+            (state(true, Some(2)), Some("the carrier is back")),
+            (state(true, Some(2)), None),
         ];
         let mut before = script[0].0;
         for (now, expected) in script {
@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn a_nic_that_loses_its_carrier_announces_when_it_is_back() {
-        assert_eq!(seen(false, None).announce_reason(seen(true, None)), None);
+        assert_eq!(state(false, None).announce_reason(state(true, None)), None);
         assert!(
-            seen(true, None)
-                .announce_reason(seen(false, None))
+            state(true, None)
+                .announce_reason(state(false, None))
                 .is_some()
         );
     }

@@ -247,9 +247,9 @@ impl Metrics {
     /// Sets the number of problems of each code. The series of a code stays, with the value 0.
     pub fn problems(&self, counts: &BTreeMap<&'static str, i64>) {
         self.problems.set(counts.values().sum());
-        let mut seen = locked(&self.known_codes);
-        seen.extend(counts.keys());
-        for code in seen.iter() {
+        let mut known = locked(&self.known_codes);
+        known.extend(counts.keys());
+        for code in known.iter() {
             self.problem
                 .get_or_create(&ProblemLabel { code })
                 .set(counts.get(code).copied().unwrap_or(0));
@@ -321,9 +321,9 @@ impl<K: Copy + Ord> Readings<K> {
             let more = count.checked_sub(before).unwrap_or(*count);
             (more > 0).then_some((*key, more))
         };
-        let grown = now.iter().filter_map(more).collect();
+        let increases = now.iter().filter_map(more).collect();
         self.0 = now;
-        grown
+        increases
     }
 }
 

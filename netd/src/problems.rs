@@ -242,7 +242,7 @@ mod tests {
     fn the_documentation_lists_every_code() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let page = std::fs::read_to_string(root.join("../docs/operations.md")).expect("a page");
-        let (mut dirs, mut seen) = (vec![root.join("src")], 0);
+        let (mut dirs, mut found) = (vec![root.join("src")], 0);
         while let Some(dir) = dirs.pop() {
             for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
                 let path = entry.path();
@@ -252,13 +252,13 @@ mod tests {
                 } else if name != "problems.rs" && name != "tests.rs" {
                     let text = std::fs::read_to_string(&path).expect("a source file");
                     for code in codes(&text) {
-                        seen += 1;
+                        found += 1;
                         assert!(page.contains(&format!("`{code}`")), "{code} of {name}");
                     }
                 }
             }
         }
-        assert!(seen > 20, "{seen}");
+        assert!(found > 20, "{found}");
     }
 
     #[test]

@@ -217,15 +217,15 @@ async fn run(args: RunArgs) -> Result<()> {
     ));
     watch::spawn(&engine, &mut tasks);
     // With `--no-events` the reconciler gets a `Notify` that is only notified here, once.
-    let woken = match args.no_events {
+    let reconcile_signal = match args.no_events {
         true => Arc::new(Notify::new()),
         false => Arc::clone(&repair_requested),
     };
-    woken.notify_one();
+    reconcile_signal.notify_one();
     tasks.spawn(reconcile_loop(
         Arc::clone(&reconciler),
         Arc::clone(&metrics),
-        woken,
+        reconcile_signal,
         args.resync,
         args.state.clone(),
     ));

@@ -126,9 +126,8 @@ impl Shares {
         let mut wanted: BTreeMap<u16, u32> =
             owners.keys().map(|zone| (*zone, self.limit)).collect();
         wanted.insert(WAY_BACK_ZONE, unlimited);
-        let gone = limits.keys().copied();
-        let mut gone = gone.filter(|zone| is_our_zone(*zone) && !wanted.contains_key(zone));
-        let gone = gone.next();
+        let mut zones = limits.keys().copied();
+        let unused_zone = zones.find(|zone| is_our_zone(*zone) && !wanted.contains_key(zone));
         wanted.retain(|zone, limit| limits.get(zone).map(|is| is.limit) != Some(*limit));
         if wanted.contains_key(&WAY_BACK_ZONE) && self.userspace {
             // The switch has restarted.
@@ -138,7 +137,7 @@ impl Shares {
             set_conntrack_limits(&self.rundir, &self.datapath, &wanted).await?;
             debug!(zones = wanted.len(), "limits of connections set");
         }
-        if let Some(zone) = gone {
+        if let Some(zone) = unused_zone {
             self.flush_zone(zone).await?;
         }
         Ok(limits)
@@ -156,21 +155,21 @@ impl Shares {
     }
 
     fn used_up(&self, limits: &Limits, owners: &BTreeMap<u16, AttachmentKey>) -> Option<Problem> {
-        let full = |zone: &u16| {
+        let used_up_zones = |zone: &u16| {
             let of = limits.get(zone);
             of.is_some_and(|of| of.count >= of.limit)
         };
-        let full: Vec<String> = owners
+        let used_up_zones: Vec<String> = owners
             .iter()
-            .filter(|(zone, _)| full(zone))
+            .filter(|(zone, _)| used_up_zones(zone))
             .map(|(_, key)| key.to_string())
             .collect();
-        let (named, more) = full.split_at(full.len().min(NAMED_MAX));
+        let (named, more) = used_up_zones.split_at(used_up_zones.len().min(NAMED_MAX));
         let mut names = named.join(", ");
         if !more.is_empty() {
             names = format!("{names} and {} more", more.len());
         }
-        (!full.is_empty()).then(|| {
+        (!used_up_zones.is_empty()).then(|| {
             let text = format!(
                 "{names}: all {} connections to services are in use, and new ones of these \
                  containers are refused; nobody else's are (`--service-connections`)",

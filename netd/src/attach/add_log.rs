@@ -68,11 +68,11 @@ mod tests {
     fn adds_after_an_observation_are_distinguished_from_earlier_ones() {
         let log = AddLog::default();
         log.record(1);
-        let look = log.begin_observation();
-        assert!(!log.added_since(look, 1));
+        let position = log.begin_observation();
+        assert!(!log.added_since(position, 1));
         log.record(2);
-        assert!(log.added_since(look, 2) && !log.added_since(look, 3));
+        assert!(log.added_since(position, 2) && !log.added_since(position, 3));
         let next = log.begin_observation();
-        assert!(next > look && !log.added_since(next, 2));
+        assert!(next > position && !log.added_since(next, 2));
     }
 }

@@ -89,7 +89,7 @@ impl<N: NodeOps> Engine<N> {
             "read the flows",
             self.node().observe_flows(cookie(generation)).await,
         )?;
-        let there: BTreeSet<_> = flows.into_iter().collect();
+        let present: BTreeSet<_> = flows.into_iter().collect();
         let Some(number) = self.node().port_number(&target.row.name) else {
             differences.push(format!(
                 "the switch has no number for port {}",
@@ -98,7 +98,7 @@ impl<N: NodeOps> Engine<N> {
             return Ok(differences);
         };
         let wanted = target.flows_at(number);
-        let mut missing = wanted.iter().filter(|f| !there.contains(f));
+        let mut missing = wanted.iter().filter(|f| !present.contains(f));
         if let Some(first) = missing.next() {
             differences.push(format!(
                 "{} of {} flows are missing, of them first: {first}",

@@ -153,9 +153,9 @@ impl<N: NodeOps> Engine<N> {
             return false;
         };
         let found = node.observe_container(&netns, &key.ifname).await;
-        let ours = |c: &ContainerActual| c.mac == Some(attachment.detail.mac);
+        let is_same = |c: &ContainerActual| c.mac == Some(attachment.detail.mac);
         match found {
-            Ok(found) => found.as_ref().is_some_and(ours) && node.has_process(&netns).await,
+            Ok(found) => found.as_ref().is_some_and(is_same) && node.has_process(&netns).await,
             Err(_) => false,
         }
     }

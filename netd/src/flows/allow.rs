@@ -61,9 +61,9 @@ pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
         }
         for (mac, sources) in &speakers {
             for matches in protocol_messages(allow) {
-                let said = sources.iter().filter_map(|ip| from(&matches, *ip));
+                let messages = sources.iter().filter_map(|ip| from(&matches, *ip));
                 made.extend(
-                    said.map(|m| bridged(Flow::new(SECURITY, ALLOWED).matching(sent(m, *mac)))),
+                    messages.map(|m| bridged(Flow::new(SECURITY, ALLOWED).matching(sent(m, *mac)))),
                 );
             }
         }
@@ -105,10 +105,10 @@ fn as_holder(
         IpAddr::V6(ip) => {
             let mut all = packets(Match::ipv6().ipv6_src(ip)).to_vec();
             for from in [ip, mac.link_local(), pod.mac.link_local()] {
-                let said = |kind| Match::neighbour(kind).ipv6_src(from);
-                let about = || said(ICMPV6_NA).nd_target(ip);
+                let discovery = |kind| Match::neighbour(kind).ipv6_src(from);
+                let about = || discovery(ICMPV6_NA).nd_target(ip);
                 all.extend([
-                    bridged(110, said(ICMPV6_NS).nd_sll(mac)),
+                    bridged(110, discovery(ICMPV6_NS).nd_sll(mac)),
                     bridged(110, about().nd_tll(mac)),
                     bridged(110, about().nd_tll(MacAddr::ZERO)),
                 ]);
@@ -140,7 +140,7 @@ pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>)
         for ip in &allow.addresses {
             // The holder's announcements are flooded; requests for the address go to the holder
             // alone.
-            let (said, asked, packets) = match ip {
+            let (announcement, request, packets) = match ip {
                 IpAddr::V4(ip) => (
                     Match::arp().arp_spa(*ip).eth_dst(MacAddr::BROADCAST),
                     Match::arp().arp_tpa(*ip),
@@ -155,10 +155,10 @@ pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>)
                 ),
             };
             made.extend([
-                from_uplink(96, said, None),
-                from_uplink(95, asked.clone(), Some(mac)),
+                from_uplink(96, announcement, None),
+                from_uplink(95, request.clone(), Some(mac)),
                 from_uplink(95, packets.clone(), Some(mac)),
-                bridged(RESOLVE, asked),
+                bridged(RESOLVE, request),
                 bridged(DELIVER, packets.clone()),
             ]);
             if ip.is_ipv6() {

@@ -141,12 +141,12 @@ fn upstream(vlan: VlanId, ports: &NodePorts, mac: Option<MacAddr>, flows: &mut V
     // A multicast neighbour advertisement, such as the answer to duplicate address detection (RFC
     // 4862 §5.4.3), also goes to the host, with the container's own MAC.
     let (group, of_group) = IPV6_GROUPS;
-    let told = rewrites(&mac.map(Action::set_nd_tll).into_iter().collect::<Vec<_>>());
+    let advertisement = rewrites(&mac.map(Action::set_nd_tll).into_iter().collect::<Vec<_>>());
     let first = [Action::output(ports.host)];
     flows.push(flow(
         110,
         Match::neighbour(ICMPV6_NA).eth_dst_masked(group, of_group),
-        out(first.into_iter().chain(told).collect()),
+        out(first.into_iter().chain(advertisement).collect()),
     ));
     flows.push(flow(50, Match::new(), out(rewrites(&[]))));
     if let Some(mac) = mac {
@@ -210,14 +210,16 @@ fn routed_mode(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
 /// ARP and ND requests of containers of the VLAN for an address of the host: the bridge answers
 /// ARP, and the host answers a solicitation.
 fn answer_for_host(vlan: u32, address: IpAddr, ports: &NodePorts, flows: &mut Vec<Flow>) {
-    let asked = |m| Flow::new(RESOLVE, 100).matching(in_vlan(m, vlan));
+    let request = |m| Flow::new(RESOLVE, 100).matching(in_vlan(m, vlan));
     flows.push(match address {
-        IpAddr::V4(ip) => asked(Match::arp().arp_op(1).arp_tpa(ip)).actions(arp_reply(
+        IpAddr::V4(ip) => request(Match::arp().arp_op(1).arp_tpa(ip)).actions(arp_reply(
             ip,
             ports.mac,
             vec![Action::in_port()],
         )),
-        IpAddr::V6(ip) => asked(Match::neighbour(ICMPV6_NS).nd_target(ip)).actions(to_host(ports)),
+        IpAddr::V6(ip) => {
+            request(Match::neighbour(ICMPV6_NS).nd_target(ip)).actions(to_host(ports))
+        }
     });
 }
 

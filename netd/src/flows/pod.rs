@@ -129,7 +129,7 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
             .eth_src(pod.mac)
             .arp_sha(pod.mac)
     };
-    let asked = || Match::arp().arp_op(1).arp_tpa(ip);
+    let request = || Match::arp().arp_op(1).arp_tpa(ip);
     let to = || Match::ipv4().ipv4_dst(ip);
     let here = || arp_reply(ip, pod.mac, vec![Action::in_port()]);
     flows.extend([
@@ -151,20 +151,22 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
         // Its own announcement or probe goes out and is not answered here: an answer would signal a
         // conflict.
         Flow::new(RESOLVE, 110)
-            .matching(asked().in_port(pod.port))
+            .matching(request().in_port(pod.port))
             .goto(UPSTREAM),
         Flow::new(RESOLVE, 100)
-            .matching(in_vlan(asked(), vlan))
+            .matching(in_vlan(request(), vlan))
             .actions(here()),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
-        Flow::new(FROM_HOST, 100).matching(asked()).actions(here()),
+        Flow::new(FROM_HOST, 100)
+            .matching(request())
+            .actions(here()),
         deliver(pod, FROM_HOST, 100, to(), &[]),
     ]);
     if node.uplink.is_some() {
         let back = tagged_output(pod.vlan, Action::in_port());
         flows.extend([
             Flow::new(FROM_UPLINK, 100)
-                .matching(in_vlan(asked(), vlan))
+                .matching(in_vlan(request(), vlan))
                 .actions(arp_reply(ip, pod.uplink_mac, back)),
             deliver(
                 pod,
@@ -182,18 +184,18 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
 /// whose kernel answers, and [`UPSTREAM`] writes the host's MAC into what leaves (ADR 20).
 fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
-    let said = |t| {
+    let neighbour_message = |t| {
         in_vlan(Match::neighbour(t), vlan)
             .in_port(pod.port)
             .eth_src(pod.mac)
             .ipv6_src(ip)
     };
-    let asked = || Match::neighbour(ICMPV6_NS).nd_target(ip);
+    let request = || Match::neighbour(ICMPV6_NS).nd_target(ip);
     let to = || Match::ipv6().ipv6_dst(ip);
-    let advertised = || said(ICMPV6_NA).nd_target(ip);
+    let advertised = || neighbour_message(ICMPV6_NA).nd_target(ip);
     flows.extend([
         Flow::new(SECURITY, 110)
-            .matching(said(ICMPV6_NS).nd_sll(pod.mac))
+            .matching(neighbour_message(ICMPV6_NS).nd_sll(pod.mac))
             .goto(RESOLVE),
         Flow::new(SECURITY, 110)
             .matching(advertised().nd_tll(pod.mac))
@@ -211,16 +213,16 @@ fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
                     .ipv6_src(ip),
             )
             .goto(DELIVER),
-        deliver(pod, RESOLVE, 100, in_vlan(asked(), vlan), &[]),
+        deliver(pod, RESOLVE, 100, in_vlan(request(), vlan), &[]),
         // Answers of other containers of this node.
         deliver(pod, RESOLVE, 90, in_vlan(to(), vlan), &[]),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
-        deliver(pod, FROM_HOST, 110, asked(), &[]),
+        deliver(pod, FROM_HOST, 110, request(), &[]),
         deliver(pod, FROM_HOST, 100, to(), &[]),
     ]);
     if node.uplink.is_some() {
         flows.extend([
-            deliver(pod, FROM_UPLINK, 100, in_vlan(asked(), vlan), &[]),
+            deliver(pod, FROM_UPLINK, 100, in_vlan(request(), vlan), &[]),
             deliver(pod, FROM_UPLINK, 90, in_vlan(to(), vlan), &[]),
         ]);
     }

@@ -78,12 +78,12 @@ pub(super) fn shares(spec: &NodeSpec, ports: &NodePorts, host_reg: u32) -> Vec<F
                 .goto(FROM_HOST)
         }));
     }
-    let passes = |table, m| Flow::new(table, PASSES).matching(m).actions(to_host(ports));
+    let pass = |table, m| Flow::new(table, PASSES).matching(m).actions(to_host(ports));
     flows.extend([
-        passes(SHARE, Match::new().marked(ADMITTED)),
+        pass(SHARE, Match::new().marked(ADMITTED)),
         // Not counted: a late packet, or one of a connection that has ended.
-        passes(SHARE, Match::new().is(CtState::INVALID)),
-        passes(ADMIT, Match::new().marked(ADMITTED)),
+        pass(SHARE, Match::new().is(CtState::INVALID)),
+        pass(ADMIT, Match::new().marked(ADMITTED)),
         // The userspace datapath continues the pipeline for a connection that was not admitted; the
         // kernel's drops it at the commit.
         Flow::new(ADMIT, 1),

@@ -67,7 +67,7 @@ pub fn trunk_flows(trunks: &BTreeMap<VlanId, BTreeSet<u32>>) -> Vec<Flow> {
             .chain(ports.iter().map(|port| Action::output(*port)))
             .chain([Action::pop_vlan()])
             .collect();
-        let said_to_all = |table| {
+        let copy_multicast = |table| {
             Flow::new(table, 2)
                 .matching(here(Match::new().eth_dst_masked(GROUP, GROUP)))
                 .actions(copies.clone())
@@ -77,8 +77,8 @@ pub fn trunk_flows(trunks: &BTreeMap<VlanId, BTreeSet<u32>>) -> Vec<Flow> {
             Flow::new(FROM_UPLINK, 10)
                 .matching(here(Match::new()))
                 .actions(tagged_output(Some(*vlan), Action::normal())),
-            said_to_all(RESOLVE),
-            said_to_all(DELIVER),
+            copy_multicast(RESOLVE),
+            copy_multicast(DELIVER),
         ]
     };
     trunks
@@ -131,12 +131,15 @@ pub(super) fn from_trunk(pod: &PodPort, flows: &mut Vec<Flow>) {
                     bridged(100, packets.ipv4_src_net(p.network(), p.prefix()));
                 }
                 IpNetwork::V6(p) => {
-                    let said = |m| from(m).ipv6_src_net(p.network(), p.prefix());
-                    bridged(100, said(Match::ipv6()));
-                    bridged(110, said(Match::neighbour(ICMPV6_NS)).nd_sll(pod.mac));
+                    let from_prefix = |m| from(m).ipv6_src_net(p.network(), p.prefix());
+                    bridged(100, from_prefix(Match::ipv6()));
+                    bridged(
+                        110,
+                        from_prefix(Match::neighbour(ICMPV6_NS)).nd_sll(pod.mac),
+                    );
                     for target in prefixes.iter().filter_map(v6) {
                         let of = |mac| {
-                            said(Match::neighbour(ICMPV6_NA))
+                            from_prefix(Match::neighbour(ICMPV6_NA))
                                 .nd_target_net(target.network(), target.prefix())
                                 .nd_tll(mac)
                         };

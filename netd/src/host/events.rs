@@ -41,11 +41,11 @@ impl EventFilter {
                 a.protocol == ROUTE_PROTOCOL || self.links.contains(&a.ifindex)
             }
             HostEvent::Route(r) => {
-                let here = |hop: &flatnet_kernel::NextHop| {
+                let on_link = |hop: &flatnet_kernel::NextHop| {
                     hop.ifindex.is_some_and(|i| self.links.contains(&i))
                 };
                 let default = r.dst.prefix() == 0;
-                r.protocol == ROUTE_PROTOCOL || default || r.nexthops.iter().any(here)
+                r.protocol == ROUTE_PROTOCOL || default || r.nexthops.iter().any(on_link)
             }
             HostEvent::Rule | HostEvent::Setting => false,
             HostEvent::Resync => true,

@@ -31,15 +31,15 @@ impl GatewayMonitor {
         spec: &NodeSpec,
         link: &Link,
     ) -> Result<(), NodeOpsError> {
-        let mut asked = Vec::new();
+        let mut checked = Vec::new();
         for gateway in spec.host_gateways.iter().filter(|g| is_on_link(g, spec)) {
             // The link may have just gone down, which is another problem.
             match kernel.touch_neighbour(link.ifindex, *gateway).await {
-                Ok(()) => asked.push(*gateway),
+                Ok(()) => checked.push(*gateway),
                 Err(e) => tracing::debug!(%gateway, error = %e, "not asked for"),
             }
         }
-        let failed: Vec<IpAddr> = match asked.is_empty() {
+        let failed: Vec<IpAddr> = match checked.is_empty() {
             true => Vec::new(),
             false => kernel
                 .neighbours(None)
@@ -49,8 +49,8 @@ impl GatewayMonitor {
                 .map(|n| n.address)
                 .collect(),
         };
-        asked.retain(|g| failed.contains(g));
-        self.record_unanswered(&asked, Instant::now());
+        checked.retain(|g| failed.contains(g));
+        self.record_unanswered(&checked, Instant::now());
         Ok(())
     }
 

@@ -73,11 +73,11 @@ impl<N: ReconcileOps> Host<N> {
     async fn run(self, wake: Arc<Notify>) {
         let repair_requested = self.engine.repair_requested();
         let mut previous = poll::PollState::default();
-        let mut woken = true;
+        let mut by_event = true;
         loop {
-            let begun = Instant::now();
+            let started = Instant::now();
             let wanted = self.reconciler.sysctls();
-            match poll::poll(&self, &wanted, &mut previous, woken).await {
+            match poll::poll(&self, &wanted, &mut previous, by_event).await {
                 Ok(observed) => {
                     if observed.differs(&wanted) {
                         repair_requested.notify_one();
@@ -88,9 +88,9 @@ impl<N: ReconcileOps> Host<N> {
                 }
                 Err(e) => tracing::warn!(error = %e, "the host cannot be read"),
             }
-            let due = tokio::time::timeout_at(begun + POLL_INTERVAL, wake.notified());
-            woken = due.await.is_ok();
-            tokio::time::sleep_until(begun + MIN_INTERVAL).await;
+            let due = tokio::time::timeout_at(started + POLL_INTERVAL, wake.notified());
+            by_event = due.await.is_ok();
+            tokio::time::sleep_until(started + MIN_INTERVAL).await;
         }
     }
 }

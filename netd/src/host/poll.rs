@@ -88,7 +88,7 @@ impl HostState {
 /// The forward chains of nftables, cached by the generation of its ruleset.
 #[derive(Debug, Default)]
 struct Netfilter {
-    generation: Option<u32>,
+    ruleset_generation: Option<u32>,
     chains: Vec<ForwardChain>,
 }
 
@@ -115,12 +115,12 @@ pub(super) struct PollState {
     store: StateQuery,
 }
 
-/// Polls the host. `woken`: an event asked for it.
+/// Polls the host. `by_event`: an event asked for it.
 pub(super) async fn poll<N: ReconcileOps>(
     host: &Host<N>,
     wanted: &BTreeMap<String, String>,
     previous: &mut PollState,
-    woken: bool,
+    by_event: bool,
 ) -> Result<HostState, NodeOpsError> {
     let spec = host.engine.spec();
     let kernel = &host.kernel;
@@ -142,7 +142,7 @@ pub(super) async fn poll<N: ReconcileOps>(
     let wrong = !previous.diverted.is_empty()
         || previous.missing != MissingConfig::default()
         || previous.gateways.any_unanswered();
-    if woken || wrong || previous.polls.is_multiple_of(ROUTES_EVERY) {
+    if by_event || wrong || previous.polls.is_multiple_of(ROUTES_EVERY) {
         let uplink = kernel.link(&spec.uplink).await?;
         previous.uplink = uplink.as_ref().map(Uplink::of);
         gateways(host, &spec, uplink.as_ref(), &mut previous.gateways).await?;
@@ -224,12 +224,12 @@ impl Netfilter {
         host: &Host<N>,
     ) -> Result<Vec<ForwardChain>, NodeOpsError> {
         let ForwardFilters { generation, legacy } = host.kernel.forward_filters().await?;
-        if generation != self.generation {
+        if generation != self.ruleset_generation {
             self.chains = match generation {
                 Some(_) => host.kernel.nftables_forward().await?,
                 None => Vec::new(),
             };
-            self.generation = generation;
+            self.ruleset_generation = generation;
         }
         let mut chains = self.chains.clone();
         chains.extend(legacy);

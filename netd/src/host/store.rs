@@ -176,14 +176,14 @@ pub(super) struct StateQuery {
 }
 
 impl StateQuery {
-    /// The result of `look`, or `Unreachable` after [`DISK_TIMEOUT`]. Cancel safe.
+    /// The result of `read_state`, or `Unreachable` after [`DISK_TIMEOUT`]. Cancel safe.
     pub(super) async fn state(
         &mut self,
-        look: impl FnOnce() -> StoreState + Send + 'static,
+        read_state: impl FnOnce() -> StoreState + Send + 'static,
     ) -> StoreState {
         let pending = self
             .pending
-            .get_or_insert_with(|| tokio::task::spawn_blocking(look));
+            .get_or_insert_with(|| tokio::task::spawn_blocking(read_state));
         let Ok(ended) = timeout(DISK_TIMEOUT, pending).await else {
             return StoreState::Unreachable("its disk does not answer".to_owned());
         };
@@ -204,9 +204,9 @@ mod tests {
     async fn a_disk_that_hangs_is_reported_until_it_answers() {
         let mut query = StateQuery::default();
         let (answer, hangs) = std::sync::mpsc::channel();
-        let look = move || hangs.recv().unwrap_or(StoreState::ReadOnly);
+        let read_state = move || hangs.recv().unwrap_or(StoreState::ReadOnly);
         let hung = StoreState::Unreachable("its disk does not answer".to_owned());
-        assert_eq!(query.state(look).await, hung);
+        assert_eq!(query.state(read_state).await, hung);
         // It still hangs; no second query is started.
         assert_eq!(query.state(|| unreachable!("asked twice")).await, hung);
         answer.send(StoreState::Healthy).expect("it waits");

@@ -151,11 +151,11 @@ mod tests {
 
     #[test]
     fn rows_are_valid_markdown_and_unique() {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut known = std::collections::BTreeSet::new();
         for section in sections() {
             for row in section.rows {
                 assert!(!format!("{row:?}").contains('|'), "{row:?}");
-                assert!(seen.insert((section.title, row.what)), "twice: {row:?}");
+                assert!(known.insert((section.title, row.what)), "twice: {row:?}");
             }
         }
     }

@@ -59,7 +59,7 @@ pub async fn run(kernel: Kernel, board: Board, bridge: String, repair_requested:
     let mut rounds = Rounds::new(seed());
     let mut wire = None;
     loop {
-        let begun = Instant::now();
+        let started = Instant::now();
         let outcome = match open(&kernel, &mut wire).await {
             Ok(open) => rounds.round(open).await,
             Err(e) => Outcome::Broken(e.to_string()),
@@ -70,7 +70,7 @@ pub async fn run(kernel: Kernel, board: Board, bridge: String, repair_requested:
         }
         let problem = problem(&outcome, &bridge);
         let pause = match &problem {
-            None => INTERVAL.saturating_sub(begun.elapsed()),
+            None => INTERVAL.saturating_sub(started.elapsed()),
             Some(_) => {
                 repair_requested.notify_one();
                 RETRY_INTERVAL

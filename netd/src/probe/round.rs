@@ -60,8 +60,8 @@ impl Rounds {
         let deadline = Instant::now() + ROUND_TIMEOUT;
         let mut missing = BTreeSet::from(Family::ALL);
         let mut buffer = [0; FRAME_MAX];
-        while let Ok(came) = timeout(Duration::ZERO, wire.receive(&mut buffer)).await {
-            if let Err(fault) = came {
+        while let Ok(received) = timeout(Duration::ZERO, wire.receive(&mut buffer)).await {
+            if let Err(fault) = received {
                 return Outcome::Broken(fault.to_string());
             }
         }
@@ -78,8 +78,8 @@ impl Rounds {
             while !missing.is_empty() {
                 match timeout_at(until, wire.receive(&mut buffer)).await {
                     Ok(Ok(n)) => {
-                        let seen = recognise(&buffer[..n.min(FRAME_MAX)]);
-                        if let Some((family, number)) = seen
+                        let recognised = recognise(&buffer[..n.min(FRAME_MAX)]);
+                        if let Some((family, number)) = recognised
                             && (1..=LATE_FRAMES_MAX).contains(&self.next.wrapping_sub(number))
                         {
                             missing.remove(&family);

@@ -174,11 +174,14 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// after the deletion: requests reach the switch in the order of the calls.
     fn unused_meters(&self, ids: &[u32]) -> Vec<u32> {
         let records = self.engine.ipam().list();
-        let had: BTreeSet<u32> = records
+        let in_use: BTreeSet<u32> = records
             .iter()
             .flat_map(|record| Limit::meters_of(record.slot))
             .collect();
-        ids.iter().copied().filter(|id| !had.contains(id)).collect()
+        ids.iter()
+            .copied()
+            .filter(|id| !in_use.contains(id))
+            .collect()
     }
 
     /// Records the result of an op. Returns whether it succeeded or was obsolete.

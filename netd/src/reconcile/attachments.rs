@@ -55,9 +55,9 @@ impl Comparison<'_> {
             .map(Flow::key)
             .collect();
         for flow in self.left {
-            let ours = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
+            let managed = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
             let key = flow.key();
-            if ours && !keep(generation(flow)) && !replaced.contains(&key) {
+            if managed && !keep(generation(flow)) && !replaced.contains(&key) {
                 self.changes
                     .entry(generation(flow))
                     .or_default()

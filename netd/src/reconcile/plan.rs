@@ -174,8 +174,8 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     // here.
     for (dev, address) in &actual.addresses {
         let at = (dev.clone(), *address);
-        let ours = actual.marked.contains(&at) || desired.former_addresses.contains(address);
-        if dev == HOST_PORT && ours && !wanted.contains(address) {
+        let managed = actual.marked.contains(&at) || desired.former_addresses.contains(address);
+        if dev == HOST_PORT && managed && !wanted.contains(address) {
             changes.ops.push(Op::DeleteAddress {
                 dev: at.0,
                 address: at.1,

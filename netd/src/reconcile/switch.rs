@@ -66,29 +66,29 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
             columns: differ.into_iter().map(|(column, _)| column).collect(),
         });
     }
-    let seen = &actual.switch;
-    if !seen.unmanaged_flows.is_empty() {
+    let observed = &actual.switch;
+    if !observed.unmanaged_flows.is_empty() {
         changes
             .ops
-            .push(Op::DeleteUnmanagedFlows(seen.unmanaged_flows.clone()));
+            .push(Op::DeleteUnmanagedFlows(observed.unmanaged_flows.clone()));
     }
-    if seen.fragments.is_some_and(|mode| mode != FRAGMENTS) {
+    if observed.fragments.is_some_and(|mode| mode != FRAGMENTS) {
         changes.ops.push(Op::SetFragments(FRAGMENTS));
     }
     let group = flows::group();
-    if seen
+    if observed
         .groups
         .as_ref()
         .is_some_and(|all| !all.contains(&group))
     {
         changes.ops.push(Op::SetGroup(group.id));
     }
-    for port in &seen.restricted {
+    for port in &observed.restricted {
         changes.ops.push(Op::OpenPort(port.clone()));
     }
     changes
         .problems
-        .extend(restore_wait_problem(seen.restore.as_ref()));
+        .extend(restore_wait_problem(observed.restore.as_ref()));
     changes.problems.extend(mirrors(is));
     changes
         .problems

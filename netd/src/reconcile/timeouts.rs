@@ -85,8 +85,8 @@ impl TimeoutsActual {
 /// A zone is set if its port exists, and kept while its attachment is in the store: a DEL removes
 /// port and zone from the database at once, and the attachment from the store after that.
 pub(super) fn plan(desired: &Desired, actual: &Actual) -> Option<Op> {
-    let seen = &actual.timeouts;
-    let (zones, supported) = (actual.switch.zones?, seen.supported?);
+    let observed = &actual.timeouts;
+    let (zones, supported) = (actual.switch.zones?, observed.supported?);
     let (mut wanted, mut kept) = (BTreeSet::new(), BTreeSet::new());
     if zones && supported {
         let ports = actual.ports.values().filter(|port| port.is_managed());
@@ -101,11 +101,11 @@ pub(super) fn plan(desired: &Desired, actual: &Actual) -> Option<Op> {
         );
         kept.insert(WAY_BACK_ZONE);
     }
-    let current: BTreeSet<u16> = seen.in_state(ZoneTimeouts::Current).collect();
+    let current: BTreeSet<u16> = observed.in_state(ZoneTimeouts::Current).collect();
     let marked = current
         .iter()
         .copied()
-        .chain(seen.in_state(ZoneTimeouts::Stale));
+        .chain(observed.in_state(ZoneTimeouts::Stale));
     let gone: Vec<u16> = marked.filter(|zone| !kept.contains(zone)).collect();
     let set: Vec<u16> = wanted.difference(&current).copied().collect();
     (!set.is_empty() || !gone.is_empty()).then_some(Op::SetTimeouts { set, gone })

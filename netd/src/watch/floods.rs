@@ -34,7 +34,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
         ticks.tick().await;
         // A switch that does not answer is another problem; its meters begin at zero.
         let stats = engine.node().switch().meter_stats().await;
-        let grown = match stats.ok().map(|stats| dropped(&stats)) {
+        let increases = match stats.ok().map(|stats| dropped(&stats)) {
             None => {
                 readings = None;
                 Dropped::new()
@@ -47,8 +47,8 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
                 }
             },
         };
-        if !grown.is_empty() || named {
-            let problems = problems(&engine.ipam().list(), &grown);
+        if !increases.is_empty() || named {
+            let problems = problems(&engine.ipam().list(), &increases);
             named = !problems.is_empty();
             engine.board().post(SOURCE, problems);
         }
@@ -63,9 +63,9 @@ fn dropped(stats: &[MeterStats]) -> Dropped {
     stats.iter().filter_map(of).collect()
 }
 
-fn problems(records: &[Arc<Record>], grown: &Dropped) -> Vec<Problem> {
+fn problems(records: &[Arc<Record>], increases: &Dropped) -> Vec<Problem> {
     let flooding = |record: &Arc<Record>| {
-        let frames = grown.get(&record.slot)?;
+        let frames = increases.get(&record.slot)?;
         let pod = Attachment::from_record(record).ok()?.detail.pod;
         let pod = match pod.name.as_str() {
             "" => String::new(),

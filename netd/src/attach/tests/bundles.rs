@@ -85,13 +85,19 @@ async fn a_meter_that_an_add_got_since_the_observation_is_not_deleted() {
     let mut dead = before[0];
     dead.id = left;
     node.model.state().meters.push(dead);
-    let look = node.engine.add_log().begin_observation();
+    let position = node.engine.add_log().begin_observation();
     let ids = before.iter().map(|m| m.id).chain([left]).collect();
-    let done = node.reconciler.apply(&Op::DeleteMeters(ids), look).await;
+    let done = node
+        .reconciler
+        .apply(&Op::DeleteMeters(ids), position)
+        .await;
     assert!(matches!(done, Some(Ok(()))), "{done:?}");
     assert_eq!(node.model.state().meters, before);
     let ids = before.iter().map(|m| m.id).collect();
-    let done = node.reconciler.apply(&Op::DeleteMeters(ids), look).await;
+    let done = node
+        .reconciler
+        .apply(&Op::DeleteMeters(ids), position)
+        .await;
     assert!(done.is_none(), "{done:?}");
     assert_eq!(node.model.state().meters, before);
 }
@@ -99,7 +105,7 @@ async fn a_meter_that_an_add_got_since_the_observation_is_not_deleted() {
 #[tokio::test]
 async fn ops_from_an_observation_before_an_add_ended_are_discarded() {
     let node = with_containers(2).await;
-    let look = node.engine.add_log().begin_observation();
+    let position = node.engine.add_log().begin_observation();
     node.engine.add(&request("new")).await.expect("attaches");
     let whole = node.model.state().flows.clone();
     // As observed during the ADD: the flows are set, and the port has no number yet.
@@ -119,12 +125,12 @@ async fn ops_from_an_observation_before_an_add_ended_are_discarded() {
         .filter(|op| matches!(op, Op::ChangeFlows { .. }));
     let ops: Vec<&Op> = ops.collect();
     assert_eq!(ops.len(), 1, "{ops:?}");
-    assert!(node.reconciler.apply(ops[0], look).await.is_none());
+    assert!(node.reconciler.apply(ops[0], position).await.is_none());
     assert_eq!(node.model.state().flows, whole);
     // With the position of a new observation the op is applied.
-    let look = node.engine.add_log().begin_observation();
+    let position = node.engine.add_log().begin_observation();
     assert!(matches!(
-        node.reconciler.apply(ops[0], look).await,
+        node.reconciler.apply(ops[0], position).await,
         Some(Ok(()))
     ));
     assert_ne!(node.model.state().flows, whole);

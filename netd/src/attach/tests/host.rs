@@ -6,22 +6,22 @@ use crate::reconcile::{RouteActual, UnmanagedRoute};
 /// Replaces netd's default route of `idc1` by one of another program.
 fn unmanaged_default(node: &TestNode, via: &str, dev: &str) -> UnmanagedRoute {
     let mut state = node.model.state();
-    let ours = state
+    let own_route = state
         .routes
         .iter()
         .find(|r| r.dst.prefix() == 0 && r.dst.is_ipv4())
         .cloned()
         .expect("a default route");
-    state.routes.remove(&ours);
+    state.routes.remove(&own_route);
     let via = match via {
-        "" => ours.via,
+        "" => own_route.via,
         other => Some(other.parse().expect("an address")),
     };
     let unmanaged = UnmanagedRoute {
         route: RouteActual {
             via,
             dev: dev.to_owned(),
-            ..ours
+            ..own_route
         },
         protocol: 16,
         metric: 0,

@@ -17,7 +17,7 @@ const ZONE: u16 = 40_000;
 /// A zone of netd's numbers that another program uses.
 const OTHERS: u16 = 50_000;
 
-static SEEN: AtomicU32 = AtomicU32::new(0);
+static MARKER: AtomicU32 = AtomicU32::new(0);
 
 /// A private switch, and netd's session with its database.
 struct Scene {
@@ -58,15 +58,18 @@ impl Scene {
     /// has time-outs, after the switch has applied the database's rows.
     fn has_timeouts(&self, zone: u16) -> bool {
         // A change that is another each time: ovs-vsctl waits until the switch has taken it.
-        let seen = format!("external_ids:seen={}", SEEN.fetch_add(1, Ordering::Relaxed));
+        let seen = format!(
+            "external_ids:seen={}",
+            MARKER.fetch_add(1, Ordering::Relaxed)
+        );
         self.ovs.vsctl(&["set", "open_vswitch", ".", &seen]);
         let flow = format!("table=0,udp,actions=ct(commit,zone={zone})");
         self.ovs.ofctl("add-flow", &[&flow]);
         let ctl = self.ovs.file("vs.ctl");
         let trace = ["-t", &ctl, "ofproto/trace", "br0", "in_port=LOCAL,udp"];
-        let said = common::run("ovs-appctl", &trace);
-        assert!(said.contains(&format!("zone={zone}")), "{said}");
-        said.contains("timeout=")
+        let output = common::run("ovs-appctl", &trace);
+        assert!(output.contains(&format!("zone={zone}")), "{output}");
+        output.contains("timeout=")
     }
 
     /// Adds a zone without netd's mark.

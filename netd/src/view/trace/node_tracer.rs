@@ -63,17 +63,17 @@ impl<N: ReconcileOps> NodeTracer<N> {
         let src = local_end(&spec, &attachments, packet.src);
         let dst = local_end(&spec, &attachments, packet.dst);
         let ends = (src.as_ref(), dst.as_ref());
-        let asked = queries(&spec, &actual, changes.ports.as_ref(), packet, ends);
+        let queries = queries(&spec, &actual, changes.ports.as_ref(), packet, ends);
 
         let mut answers = Answers::default();
         let links = self.kernel.links().await?;
         let neighbours = self.kernel.neighbours(None).await?;
-        for from in asked.routes {
+        for from in queries.routes {
             let path = self.route(from, packet, &spec.uplink, (&links, &neighbours));
             let path = path.await;
             answers.lookups.push(Lookup { from, path });
         }
-        for ask in asked.flows {
+        for ask in queries.flows {
             answers.traces.push(self.flows(ask).await);
         }
         for (inside, end) in answers.insides.iter_mut().zip([&src, &dst]) {
@@ -83,14 +83,14 @@ impl<N: ReconcileOps> NodeTracer<N> {
         }
         answers.carriers = links.iter().filter_map(carrier).collect();
         answers.forwards = self.forwards(packet.dst.is_ipv6()).await;
-        let seen = DryRun {
+        let observed = DryRun {
             spec: &spec,
             bridge: &self.bridge,
             actual: &actual,
             changes: &changes,
             board: self.engine.board().view(),
         };
-        Ok(facts(&seen, ends, answers))
+        Ok(facts(&observed, ends, answers))
     }
 
     async fn route(
@@ -180,11 +180,13 @@ impl<N: ReconcileOps> NodeTracer<N> {
             Ok(netns) => netns,
             Err(e) => return unknown(e.to_string()),
         };
-        let seen = self.kernel.observe_container(&netns, &view.ifname).await;
-        match (seen, self.kernel.neighbours(Some(&netns)).await) {
+        let observed = self.kernel.observe_container(&netns, &view.ifname).await;
+        match (observed, self.kernel.neighbours(Some(&netns)).await) {
             (Err(e), _) => unknown(e.to_string()),
             (Ok(None), _) => Inside::Absent,
-            (Ok(Some(seen)), neighbours) => from_inside(&seen, &neighbours.unwrap_or_default()),
+            (Ok(Some(observed)), neighbours) => {
+                from_inside(&observed, &neighbours.unwrap_or_default())
+            }
         }
     }
 
@@ -198,13 +200,13 @@ impl<N: ReconcileOps> NodeTracer<N> {
     }
 }
 
-fn from_inside(seen: &ContainerView, neighbours: &[KernelNeighbour]) -> Inside {
-    let routes = seen.routes.iter();
-    let own = neighbours.iter().filter(|n| n.ifindex == seen.ifindex);
+fn from_inside(observed: &ContainerView, neighbours: &[KernelNeighbour]) -> Inside {
+    let routes = observed.routes.iter();
+    let own = neighbours.iter().filter(|n| n.ifindex == observed.ifindex);
     Inside::Seen {
-        up: seen.up,
-        mtu: seen.mtu,
-        addresses: seen.addresses.iter().map(|a| a.address).collect(),
+        up: observed.up,
+        mtu: observed.mtu,
+        addresses: observed.addresses.iter().map(|a| a.address).collect(),
         routes: routes
             .flat_map(|r| r.nexthops.iter().map(|hop| (r.dst, hop.via)))
             .collect(),

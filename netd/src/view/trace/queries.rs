@@ -66,7 +66,7 @@ pub(super) fn queries(
     packet: Packet,
     (src, dst): (Option<&LocalEnd>, Option<&LocalEnd>),
 ) -> Queries {
-    let mut asked = Queries::default();
+    let mut result = Queries::default();
     let routed = spec.mode == Mode::Routed;
     let from_host = || {
         let ports = ports.ok_or_else(|| "the host's port has no number".to_owned())?;
@@ -75,7 +75,7 @@ pub(super) fn queries(
     match src {
         Some(LocalEnd::Container(c)) => {
             if routed {
-                asked.routes.push(Side::Container);
+                result.routes.push(Side::Container);
             }
             let port = actual.ports.get(c.host_ifname.as_str());
             let number = port.and_then(|p| p.ofport);
@@ -83,12 +83,12 @@ pub(super) fn queries(
             let mac = c.detail.as_ref().map(|d| d.mac);
             let mac = mac.ok_or_else(|| "its ADD is not done yet".to_owned());
             let text = number.and_then(|n| Ok(text(packet, n, None, mac?)));
-            asked.flows(Side::Container, None, text);
+            result.flows(Side::Container, None, text);
         }
         Some(LocalEnd::Host) => {
-            asked.routes.push(Side::Host);
+            result.routes.push(Side::Host);
             if !routed || dst.is_some() {
-                asked.flows(Side::Host, None, from_host());
+                result.flows(Side::Host, None, from_host());
             }
         }
         None => {}
@@ -99,20 +99,20 @@ pub(super) fn queries(
             let uplink = ports.and_then(|p| p.uplink);
             let uplink = uplink.ok_or_else(|| "the uplink has no number".to_owned());
             let text = uplink.map(|n| text(packet, n, vlan, ROUTER));
-            asked.flows(Side::Uplink, vlan, text);
+            result.flows(Side::Uplink, vlan, text);
         }
         Some(end) => {
             if src.is_none() {
-                asked.routes.push(Side::Uplink);
+                result.routes.push(Side::Uplink);
             }
-            let known = asked.flows.iter().any(|f| f.from == Side::Host);
+            let known = result.flows.iter().any(|f| f.from == Side::Host);
             if matches!(end, LocalEnd::Container(_)) && !known {
-                asked.flows(Side::Host, None, from_host());
+                result.flows(Side::Host, None, from_host());
             }
         }
         None => {}
     }
-    asked
+    result
 }
 
 impl Queries {

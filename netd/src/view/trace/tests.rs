@@ -143,9 +143,12 @@ fn ports_and_ipv6_are_written_as_open_vswitch_reads_them() {
         ..packet("fd10:100::1:5", "fd20:30::2:7")
     };
     let (_, flows) = asked("idc1", &own, tcp);
-    let said = text(&flows[0]);
-    assert!(said.contains(",tcp6,") && said.contains("ipv6_dst=fd20:30::2:7"));
-    assert!(said.ends_with("tp_src=49152,tp_dst=443"), "{said}");
+    let text_of_query = text(&flows[0]);
+    assert!(text_of_query.contains(",tcp6,") && text_of_query.contains("ipv6_dst=fd20:30::2:7"));
+    assert!(
+        text_of_query.ends_with("tp_src=49152,tp_dst=443"),
+        "{text_of_query}"
+    );
     let (_, flows) = asked("idc1", &own, packet("fd10:100::1:5", "fd20:30::2:7"));
     assert!(text(&flows[0]).ends_with("icmpv6_type=128,icmpv6_code=0"));
 }
