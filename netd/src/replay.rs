@@ -47,8 +47,8 @@ pub(crate) struct Replayer<N: NodeOps> {
 /// Counts of one pass over the spool.
 #[derive(Default)]
 struct Pass {
-    aside: usize,
-    an_aside: Option<PathBuf>,
+    bad_total: usize,
+    bad_example: Option<PathBuf>,
     waiting: usize,
 }
 
@@ -81,7 +81,7 @@ impl<N: NodeOps> Replayer<N> {
                 Err(e) => break Some(e.to_string()),
             };
             self.log_bad_entries(&listing.bad);
-            (pass.aside, pass.an_aside) = (listing.aside, listing.an_aside);
+            (pass.bad_total, pass.bad_example) = (listing.aside, listing.an_aside);
             for entry in listing.entries {
                 self.apply(entry, &mut pass).await;
             }
@@ -155,11 +155,11 @@ impl<N: NodeOps> Replayer<N> {
                 format!("DELs that wait in the spool {dir} are not done: {why}"),
             ));
         }
-        if let Some(path) = &pass.an_aside {
+        if let Some(path) = &pass.bad_example {
             let text = format!(
                 "{} files in the spool {dir} are no DELs and were put aside, one of them {path:?}; \
                  look at them, and remove them",
-                pass.aside
+                pass.bad_total
             );
             problems.push(
                 Problem::non_blocking("spool-bad", text)

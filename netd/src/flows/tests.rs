@@ -95,7 +95,7 @@ fn a_container_only_goes_on_from_the_security_table_with_its_own_mac() {
 }
 
 #[test]
-fn the_host_mac_goes_out_for_all_of_a_network_in_mac_mode_host() {
+fn in_mac_mode_host_all_frames_leave_with_the_hosts_mac() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let out: Vec<String> = flows
         .iter()
@@ -156,7 +156,7 @@ fn a_container_with_limits_has_two_more_meters_and_its_flows_name_them() {
 }
 
 #[test]
-fn arp_and_nd_of_a_container_pass_its_meter_before_anything_is_decided() {
+fn arp_and_nd_of_a_container_pass_its_meter_before_port_security() {
     let mut trunk = pod(5, Some(100));
     trunk.trunk = vec![TrunkVlan {
         vlan: VlanId::new(200).expect("id"),
@@ -233,7 +233,7 @@ fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
 }
 
 #[test]
-fn what_the_host_forwards_is_remembered_and_its_own_packets_are_not() {
+fn connections_that_the_host_forwards_are_committed_and_its_own_are_not() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let of = |table, priority| -> Vec<String> {
         flows
@@ -288,7 +288,7 @@ fn what_the_host_forwards_is_remembered_and_its_own_packets_are_not() {
 }
 
 #[test]
-fn in_mode_routed_what_containers_of_a_node_send_one_another_is_looked_up() {
+fn in_mode_routed_packets_between_containers_of_a_node_are_looked_up() {
     let flows = node_flows(&spec("vpc1"), &node_ports(false));
     let with = |table, priority, part: &str| {
         flows
@@ -307,7 +307,7 @@ fn in_mode_routed_what_containers_of_a_node_send_one_another_is_looked_up() {
 }
 
 #[test]
-fn a_container_gives_out_no_addresses() {
+fn a_containers_dhcp_server_messages_are_dropped() {
     let dropped: Vec<String> = node_flows(&spec("idc1"), &node_ports(true))
         .iter()
         .filter(|f| DropReason::of(f) == Some(DropReason::DhcpServer))
@@ -338,7 +338,7 @@ fn with_parts(flows: &[Flow], table: u8, parts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn every_flow_is_one_that_the_kernels_datapath_does_as_it_is_written() {
+fn flows_use_only_matches_that_the_kernels_datapath_supports() {
     for name in ["idc1", "vpc1"] {
         let vlan_mode = name == "idc1";
         let ports = node_ports(vlan_mode);
@@ -382,8 +382,7 @@ fn a_solicitation_goes_to_the_one_container_that_it_is_for() {
 }
 
 #[test]
-fn what_a_container_advertises_to_all_reaches_the_host_as_it_is_and_the_uplink_with_the_hosts_mac()
-{
+fn a_multicast_advertisement_reaches_the_host_unchanged_and_the_uplink_with_the_hosts_mac() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let found = with_parts(
         &flows,

@@ -73,7 +73,7 @@ pub enum StoreState {
     Lost,
     /// The file system is mounted read-only.
     ReadOnly,
-    /// Fewer than [`LEAST_FREE`] octets are free; how many are.
+    /// Less than 1 MiB is free; the number of free octets.
     Full(u64),
     /// `stat` or `statvfs` failed or timed out; the error.
     Unreachable(String),

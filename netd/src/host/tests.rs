@@ -83,7 +83,7 @@ fn a_policy_of_dropping_drops_unless_a_rule_accepts() {
 }
 
 #[test]
-fn a_chain_of_a_family_without_ranges_drops_nothing_of_the_nodes() {
+fn a_chain_of_a_family_without_ranges_drops_nothing_of_the_node() {
     let mut v6 = chain(true, vec![]);
     v6.family = "ip6";
     assert!(!drops(&v6, OUT, &[net("10.100.1.0/26")]));

@@ -174,7 +174,7 @@ fn run_args(plan_dir: &PlanDir) -> RunArgs {
 }
 
 #[tokio::test]
-async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
+async fn a_start_with_a_broken_file_uses_the_accepted_plan_and_reports_it() {
     let plan_dir = PlanDir::with("no plan");
     let error = start(&run_args(&plan_dir))
         .await

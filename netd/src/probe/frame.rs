@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_has_sound_headers_and_checksums() {
+    fn a_frame_has_valid_headers_and_checksums() {
         let v4 = build(Family::V4, 7);
         assert_eq!(v4.len(), ETHERNET + IPV4 + UDP_HEADER + PAYLOAD);
         assert_eq!(checksum(&v4[ETHERNET..ETHERNET + IPV4]), 0);

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_has_the_ranges_that_it_holds_and_those_that_drain_give_nothing_out() {
+    fn a_node_has_the_ranges_that_it_holds_and_draining_ones_give_out_no_addresses() {
         let plan = flatnet_plan::load(LAB).expect("a sound plan");
         let name = "idc1".parse().expect("a name");
         let held = HeldRanges {

@@ -204,7 +204,7 @@ fn web() -> ReserveRequest {
 }
 
 #[tokio::test]
-async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() {
+async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("ipamd.sock");
     let store = LedgerMemory::default();
@@ -358,7 +358,7 @@ fn routed(engine: &Engine<ModelNode>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away() {
+async fn a_peers_sub_allocated_range_is_routed_until_it_is_released_and_ipamd_may_be_away() {
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("ipamd.sock");
     let store = LedgerMemory::default();
@@ -404,7 +404,7 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
 }
 
 #[tokio::test]
-async fn a_range_that_the_plan_has_no_place_for_is_taken_when_a_plan_comes_that_has() {
+async fn a_range_that_does_not_fit_the_plan_is_applied_with_a_later_plan() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = LedgerMemory::default();
     let ledger = service(&store, "10.100.16.0/24", 1);

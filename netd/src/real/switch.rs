@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_restarts_open_vswitch_is_known_by_its_name() {
+    fn a_script_that_restarts_open_vswitch_is_recognised_by_its_name() {
         let ctl = b"/bin/sh\0/usr/share/openvswitch/scripts/ovs-ctl\0restart\0";
         assert_eq!(script(ctl), Some("ovs-ctl"));
         assert_eq!(script(b"sh\0-e\0ovs-save\0save-flows\0"), Some("ovs-save"));

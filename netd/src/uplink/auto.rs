@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn netd_moves_once_a_boot_what_the_plan_asks_for_or_was_moved_before() {
+    fn netd_moves_the_uplink_once_in_each_boot_if_planned_or_moved_before() {
         use Migrate::{Auto, Manual};
         assert!(!should_move(Manual, None, "b"));
         assert!(should_move(Auto, None, "b"));

@@ -28,7 +28,7 @@ async fn a_container_gets_what_the_plan_says() {
 }
 
 #[tokio::test]
-async fn a_routed_node_gives_its_first_address_to_nobody() {
+async fn a_routed_node_assigns_its_first_address_to_no_container() {
     let node = TestNode::new("vpc1").await;
     let mut add = request("c1");
     add.plan_network = Some("cloud".parse().expect("name"));
@@ -56,7 +56,7 @@ async fn a_second_add_of_an_attachment_is_refused_and_harms_nothing() {
 }
 
 #[tokio::test]
-async fn an_add_whose_predecessor_vanished_without_a_del_takes_its_place() {
+async fn an_add_replaces_a_predecessor_that_vanished_without_a_del() {
     let node = TestNode::new("idc1").await;
     let first = node.engine.add(&request("c1")).await.expect("attaches");
     {
@@ -161,7 +161,7 @@ async fn an_impossible_request_is_refused_before_anything_is_changed() {
 }
 
 #[tokio::test]
-async fn a_mac_that_was_asked_for_is_given_once() {
+async fn a_requested_mac_is_assigned_once() {
     let node = TestNode::new("idc1").await;
     let mut add = request("c1");
     add.mac = "02:11:22:33:44:55".parse().ok();

@@ -26,7 +26,7 @@ fn lose_flows(node: &TestNode) -> BTreeSet<flatnet_ovs::openflow::Flow> {
 }
 
 #[tokio::test]
-async fn the_flows_of_a_node_and_all_its_containers_are_written_at_once() {
+async fn the_flows_of_a_node_and_all_its_containers_are_written_in_one_bundle() {
     let node = with_containers(30).await;
     let before = lose_flows(&node);
     let report = node.reconcile().await;

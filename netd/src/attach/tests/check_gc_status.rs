@@ -60,7 +60,7 @@ async fn gc_keeps_attachments_of_another_runtime_with_the_same_network_name() {
 }
 
 #[tokio::test]
-async fn an_address_with_another_length_than_the_networks_is_refused() {
+async fn an_address_with_another_prefix_length_than_the_networks_is_refused() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     let had = reply.ips[0].address;

@@ -66,7 +66,7 @@ async fn when_an_unmanaged_route_is_deleted_netd_adds_its_own() {
 }
 
 #[tokio::test]
-async fn a_pair_of_the_probe_that_lost_an_end_is_made_anew() {
+async fn a_probe_pair_that_lost_an_end_is_recreated() {
     let node = TestNode::new("vpc1").await;
     node.model.state().links.remove("fnprobe1p");
     assert!(node.reconcile().await.converged);
@@ -86,7 +86,7 @@ async fn a_pair_of_the_probe_that_lost_an_end_is_made_anew() {
 }
 
 #[tokio::test]
-async fn the_mtu_that_open_vswitch_is_asked_for_is_what_is_compared() {
+async fn the_requested_mtu_of_an_internal_port_is_compared() {
     let node = TestNode::new("idc1").await;
     let asked = |mtu| {
         let mut state = node.model.state();

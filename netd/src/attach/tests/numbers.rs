@@ -24,7 +24,7 @@ fn number(model: &ModelNode, port: &str) -> (u32, Option<u32>) {
 }
 
 #[tokio::test]
-async fn flows_name_the_number_that_the_switch_says_and_the_row_asks_for_it_from_then_on() {
+async fn flows_match_the_assigned_port_number_and_the_row_requests_it_afterwards() {
     let node = TestNode::new("idc1").await;
     node.model
         .state()
@@ -134,7 +134,7 @@ async fn the_nodes_own_ports_may_have_other_numbers_too() {
 }
 
 #[test]
-fn a_number_is_asked_for_again_only_after_thousands_of_attachments() {
+fn a_port_number_is_requested_again_only_after_thousands_of_attachments() {
     let numbers: BTreeSet<u32> = (1..=32_512).map(requested_port_number).collect();
     assert_eq!(numbers.len(), 32_512);
     assert_eq!(numbers.first(), Some(&32_768));

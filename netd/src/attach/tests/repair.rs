@@ -129,7 +129,7 @@ async fn a_nic_that_bears_the_hosts_addresses_is_not_added_to_the_bridge() {
 }
 
 #[tokio::test]
-async fn while_the_uplink_is_refused_nothing_of_the_host_is_touched() {
+async fn while_the_uplink_is_refused_nothing_of_the_host_is_changed() {
     for bears in [true, false] {
         let model = match bears {
             true => ModelNode::default().with_nic("eth0"),

@@ -97,7 +97,7 @@ async fn settings_that_no_database_keeps_are_restored() {
 }
 
 #[tokio::test]
-async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
+async fn a_ports_altered_columns_are_reset() {
     let node = node().await;
     let flows = node.model.state().flows.clone();
     for name in ["eth0", "flat0"] {
@@ -112,7 +112,7 @@ async fn a_ports_columns_that_netd_does_not_want_are_set_back() {
 }
 
 #[tokio::test]
-async fn waiting_for_flows_is_named_and_ended_when_nobody_restarts_the_switch() {
+async fn flow_restore_wait_is_reported_and_ended_without_a_restart_under_way() {
     let node = node().await;
     let waits = |seconds, scripts: &[&str]| {
         node.model.state().switch.restore = Some(RestoreWait {

@@ -114,7 +114,7 @@ async fn a_zone_whose_port_is_gone_is_not_set_again() {
 }
 
 #[tokio::test]
-async fn a_datapath_without_time_outs_is_asked_for_none() {
+async fn without_support_no_time_outs_are_set() {
     let model = ModelNode::default().with_nic("eth0");
     model.state().without_timeouts = true;
     let node = TestNode::start("idc1", model, MemoryBackend::default()).await;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_allowed_protocol_goes_before_its_drop_and_covers_what_is_virtual_alone() {
+fn an_allowed_protocol_has_precedence_over_its_drop_and_covers_only_virtual_addresses() {
     let mut speaker = pod(5, Some(100));
     speaker.uplink_mac = speaker.mac;
     let virtual_mac: MacAddr = "00:00:5e:00:01:0a".parse().expect("mac");
@@ -101,7 +101,7 @@ fn every_control_protocol_is_dropped_in_both_families() {
 }
 
 #[test]
-fn an_answer_to_a_clients_port_that_a_protocol_has_passes() {
+fn an_answer_to_a_client_on_a_protocols_port_passes() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let drops = flows.iter().filter(|f| f.table == table::SECURITY);
     let to_port: Vec<String> = drops

@@ -172,7 +172,7 @@ async fn changed_rows_are_observed_and_set_again() {
 }
 
 #[tokio::test]
-async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
+async fn a_recreated_bridge_has_no_time_outs_until_the_rows_are_recreated() {
     if !common::wanted() {
         return;
     }
@@ -231,7 +231,7 @@ fn own_changes_are_distinguished_from_others() {
 }
 
 #[test]
-fn a_database_without_time_outs_has_none_to_set() {
+fn without_the_tables_no_time_outs_are_set() {
     let replica = Replica::default();
     assert_eq!(zones(&replica, "system"), None);
     assert!(add(&replica, "system", 40_000).is_empty());

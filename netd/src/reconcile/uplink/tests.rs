@@ -45,7 +45,7 @@ fn refused(actual: &Actual) -> (&'static str, String) {
 }
 
 #[test]
-fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_withheld() {
+fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_refused() {
     let mut actual = host(LinkActual {
         below: Some(2),
         ..link("eth0.10", 3, Some("vlan"))
@@ -62,7 +62,7 @@ fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_withheld() {
 }
 
 #[test]
-fn a_nic_that_belongs_to_a_bridge_a_bond_a_team_or_a_vrf_is_withheld() {
+fn a_nic_of_a_linux_bridge_bond_team_or_vrf_is_refused() {
     for (kind, way_out) in [
         ("bridge", "nomaster"),
         ("bond", "name up0 as the uplink"),
@@ -82,7 +82,7 @@ fn a_nic_that_belongs_to_a_bridge_a_bond_a_team_or_a_vrf_is_withheld() {
 }
 
 #[test]
-fn a_bond_of_open_vswitchs_own_is_refused_whether_its_port_or_its_nic_is_named() {
+fn an_uplink_in_an_open_vswitch_bond_is_refused_by_port_or_nic_name() {
     let mut actual = host(link("eth1", 3, None));
     let place = |port: &str| InterfaceLocation {
         bridge: "br-flat".into(),
@@ -109,7 +109,7 @@ fn a_bond_of_open_vswitchs_own_is_refused_whether_its_port_or_its_nic_is_named()
 }
 
 #[test]
-fn a_nic_of_another_bridge_of_open_vswitch_is_withheld() {
+fn a_nic_of_another_open_vswitch_bridge_is_refused() {
     let mut actual = host(link("eth1", 3, None));
     let place = InterfaceLocation {
         bridge: "br-ex".into(),

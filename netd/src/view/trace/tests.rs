@@ -104,7 +104,7 @@ fn text(ask: &FlowQuery) -> &str {
 }
 
 #[test]
-fn a_container_of_a_vlan_is_asked_for_at_its_port_and_at_the_uplink() {
+fn a_container_of_a_vlan_is_traced_from_its_port_and_from_the_uplink() {
     let own = attachment("web", "10.100.16.5/16");
     let (routes, flows) = asked("idc1", &own, packet("10.100.16.5", "10.100.32.7"));
     assert_eq!((routes.len(), flows.len()), (0, 1));
@@ -123,7 +123,7 @@ fn a_container_of_a_vlan_is_asked_for_at_its_port_and_at_the_uplink() {
 }
 
 #[test]
-fn a_vpcs_node_is_asked_for_its_routes_too() {
+fn on_a_vpc_node_routes_are_looked_up_too() {
     let own = attachment("cloud", "172.30.16.5/20");
     let there = packet("172.30.16.5", "172.30.32.7");
     let (routes, flows) = asked("vpc1", &own, there);
