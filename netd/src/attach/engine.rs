@@ -58,8 +58,7 @@ pub(super) struct Inner<N> {
 }
 
 impl<N: NodeOps> Engine<N> {
-    /// An engine that is not ready until [`Engine::set_ports`] says where the bridge's own
-    /// ports are.
+    /// Makes an engine. It is not ready until [`Engine::set_ports`] has set the bridge's own ports.
     pub fn new(node: N, ipam: Ipam, spec: NodeSpec, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::node_ops::NodeOpsError;
 
-/// A request that can never be carried out as it is.
+/// A request that can never succeed unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RefusedRequest {
     /// The node has no range of that network.
@@ -63,7 +63,7 @@ pub enum RefusedRequest {
         /// The protocol, and its source.
         what: &'static str,
     },
-    /// A VLAN that this node's uplink does not carry for containers.
+    /// A VLAN of no network of this node, or the network's own access VLAN.
     #[error(
         "vlanTrunk {vlan} is not to be had here; this network may add: {}",
         list(allowed)
@@ -130,7 +130,7 @@ fn list<T: ToString>(items: &[T]) -> String {
 /// Error of a CNI call.
 #[derive(Debug, Error)]
 pub enum AttachError {
-    /// The request can never be carried out as it is.
+    /// The request can never succeed unchanged.
     #[error(transparent)]
     Refused(RefusedRequest),
     /// netd is not ready: Open vSwitch is away or the node is not set up yet.
@@ -148,7 +148,7 @@ pub enum AttachError {
     /// The store could not be written.
     #[error("the store could not be written: {0}")]
     Durable(#[from] DurableError),
-    /// A step failed, and what was made before it is undone.
+    /// A step failed; what was made before it has been removed.
     #[error("{step}: {source}")]
     Step {
         /// The step that failed, as a verb phrase.
@@ -165,7 +165,7 @@ pub enum AttachError {
         /// The owner of the MAC.
         owner: AttachmentKey,
     },
-    /// The host, or a neighbour of the host such as the gateway or another host, has it.
+    /// The host, or a neighbour of it such as the gateway or another host, has the requested MAC.
     #[error("MAC {mac} is {owner}'s: ask for another")]
     MacOnNetwork {
         /// The requested value.

@@ -18,7 +18,7 @@ use super::security::{ALLOWED, messages};
 use super::table::{DELIVER, FROM_UPLINK, RESOLVE, SECURITY};
 use super::{PodPort, in_vlan, tagged_output, vlan_reg};
 
-/// What matches the messages of an entry's protocol.
+/// Matches the messages of an entry's protocol.
 fn protocol_messages(allow: &Allow) -> impl Iterator<Item = Match> {
     let protocol = Protocol::named(&allow.protocol);
     let all = protocol.into_iter().flat_map(|p| p.messages);

@@ -145,7 +145,7 @@ impl PodPort {
 
 /// The cookie of an attachment's flows.
 ///
-/// Generations count up from 1 and stay below 2⁴⁸ for as long as hosts live.
+/// Generations count up from 1 and stay below 2⁴⁸ for the life of a host.
 pub fn cookie(generation: u64) -> u64 {
     COOKIE_MARK | (generation & !COOKIE_MARK_MASK)
 }

@@ -157,7 +157,7 @@ pub(super) fn security() -> Vec<Flow> {
     all.chain(unparsed).chain(control).collect()
 }
 
-/// What matches a control protocol's messages.
+/// Matches a control protocol's messages.
 pub(super) fn messages(message: Message) -> Vec<Match> {
     match message {
         Message::Ether(kind) => vec![Match::new().eth_type(kind)],

@@ -36,8 +36,7 @@ pub struct RangeFollower {
 }
 
 impl RangeFollower {
-    /// Reads the ranges kept on disk. A node without any waits for ipamd, at most
-    /// 10 s.
+    /// Reads the ranges kept on disk. A node without any waits for ipamd, at most 10 s.
     ///
     /// # Errors
     /// The file cannot be read, or the plan does not have the node.

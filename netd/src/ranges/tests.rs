@@ -92,7 +92,7 @@ async fn ranges(
     Json(now)
 }
 
-/// How long a watch asks to be held back, as ipamd reads it.
+/// The longest delay that a watch requests, parsed as ipamd does.
 fn wait_of(watch: &BTreeMap<String, String>) -> Duration {
     let seconds = watch.get("wait").and_then(|w| w.strip_suffix('s'));
     let seconds = seconds.and_then(|s| s.parse().ok());
@@ -298,8 +298,8 @@ async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
     following.abort();
 }
 
-/// The lab with both VPC nodes on one vSwitch, and their ranges cut.
-fn cut_lab() -> String {
+/// The lab with both VPC nodes on one vSwitch, and sub-allocated ranges.
+fn sub_allocating_lab() -> String {
     let shared = LAB.replace("vSwitch: zone-b", "vSwitch: zone-a");
     let shared = shared.replace(
         "172.20.2.12/24, \"fd20:2::c/64\"",
@@ -314,7 +314,7 @@ fn cut_lab() -> String {
     lines.join("\n")
 }
 
-/// Two nodes of one vSwitch, whose ranges are cut from the lab's cloud pool.
+/// Two nodes of one vSwitch, whose ranges are sub-allocated from the lab's cloud pool.
 fn segment() -> Arc<Declared> {
     let cloud = || "cloud".parse().expect("a name");
     let network = DeclaredNetwork {
@@ -364,7 +364,7 @@ async fn a_peers_sub_allocated_range_is_routed_until_it_is_released_and_ipamd_ma
     let store = LedgerMemory::default();
     let ledger = service_of(&store, segment(), 1);
     let server = serve(&ledger, &socket);
-    let (peers, engine) = begin_peers(dir.path(), &cut_lab());
+    let (peers, engine) = begin_peers(dir.path(), &sub_allocating_lab());
     assert_eq!(routed(&engine), [] as [String; 0]);
     let following = tokio::spawn(peers.follow(engine.clone()));
     let other: NodeName = "vpc2".parse().expect("a name");
@@ -377,7 +377,7 @@ async fn a_peers_sub_allocated_range_is_routed_until_it_is_released_and_ipamd_ma
     server.abort();
     drop(ledger);
     let _ = std::fs::remove_file(&socket);
-    let (peers, engine) = begin_peers(dir.path(), &cut_lab());
+    let (peers, engine) = begin_peers(dir.path(), &sub_allocating_lab());
     assert_eq!(routed(&engine), route);
     let following = tokio::spawn(peers.follow(engine.clone()));
 

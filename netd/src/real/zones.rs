@@ -33,7 +33,7 @@ impl RealNode {
         }
     }
 
-    /// Whether the time-outs of netd's zones are others than those that netd gave them.
+    /// Whether the time-outs of netd's zones differ from those that netd set.
     pub fn timeouts_differ(&self, replica: &Replica) -> bool {
         let zones = timeouts::zones(replica, self.datapath());
         zones.is_some_and(|zones| self.timeouts.differs(&zones))

@@ -43,7 +43,7 @@ pub struct Actual {
     /// the main table with the kernel's default metric.
     #[serde(rename = "foreign")]
     pub unmanaged_routes: BTreeSet<UnmanagedRoute>,
-    /// The sysctls that were asked for and exist.
+    /// The requested sysctls that exist, by key under `net`.
     pub sysctls: BTreeMap<String, String>,
     /// netd's flows of the bridge; `None` if the switch does not answer.
     pub flows: Option<BTreeSet<Flow>>,
@@ -159,7 +159,7 @@ pub struct InterfaceLocation {
     pub bridge: String,
     /// Name of the port that has it.
     pub port: String,
-    /// Whether the port has more than this interface: a bond of Open vSwitch's own.
+    /// Whether the port has several interfaces: a bond of Open vSwitch's own.
     pub bond: bool,
 }
 

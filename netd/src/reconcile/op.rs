@@ -69,11 +69,11 @@ pub enum Op {
     /// Delete unmanaged flows: all of the same table and cookie as one of these.
     #[serde(rename = "DeleteForeign")]
     DeleteUnmanagedFlows(Vec<FlowHead>),
-    /// Set what the switch does with fragments.
+    /// Set the fragment mode of the switch.
     SetFragments(FragMode),
     /// Set the group of this number, which ARP and neighbour discovery pass.
     SetGroup(u32),
-    /// Set how long the connection tracker keeps connections of conntrack zones of netd's.
+    /// Set the conntrack time-outs of netd's zones.
     SetTimeouts {
         /// The zones that get netd's time-outs.
         set: Vec<u16>,

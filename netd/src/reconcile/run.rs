@@ -88,7 +88,7 @@ pub struct Reconciler<N: ReconcileOps> {
 }
 
 impl<N: ReconcileOps> Reconciler<N> {
-    /// Where the node's problems are posted.
+    /// The board of the node's problems.
     pub fn board(&self) -> &crate::problems::Board {
         self.engine.board()
     }

@@ -57,7 +57,7 @@ impl Scene {
     /// Sets the bridge's only flow to a commit to the zone. Returns whether the datapath's action
     /// has time-outs, after the switch has applied the database's rows.
     fn has_timeouts(&self, zone: u16) -> bool {
-        // A change that is another each time: ovs-vsctl waits until the switch has taken it.
+        // A different change each time: ovs-vsctl waits until the switch has applied it.
         let seen = format!(
             "external_ids:seen={}",
             MARKER.fetch_add(1, Ordering::Relaxed)
