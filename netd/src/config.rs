@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: its options and their defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
     }

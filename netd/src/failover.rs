@@ -1,28 +1,29 @@
-//! When frames begin to leave by another link, the physical switches have to learn where this
-//! host's addresses are now: netd announces them once for each change.
+//! Announcements after a fail-over of the uplink: when frames begin to leave by another link, the
+//! physical switches have to learn where this host's addresses are now. netd announces them once
+//! for each change.
 //!
 //! ```text
-//!   RTM_NEWLINK of the uplink ─▶ [Seen::moved] ─▶ gratuitous ARP, unsolicited advertisements:
-//!                                                 the host's addresses and every container's
+//!   RTM_NEWLINK of the uplink ─▶ [UplinkState::announce_reason] ─▶ gratuitous ARP and unsolicited
+//!                           neighbour advertisements: the host's addresses and every container's
 //! ```
 
 use flatnet_kernel::{Link, LinkEvent};
 use tracing::info;
 
 use crate::attach::Engine;
-use crate::live::Live;
-use crate::world::World;
+use crate::daemon_node::DaemonNode;
+use crate::node_ops::NodeOps;
 
-/// What was last seen of the uplink.
+/// The state of the uplink that decides where frames leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct UplinkState {
     /// Whether it has a carrier.
     carrier: bool,
-    /// The link that a bond sends by, where its mode has one.
+    /// ifindex of the link that a bond sends by, in modes that have one.
     active: Option<u32>,
 }
 
-impl Seen {
+impl UplinkState {
     fn of(link: &Link) -> Self {
         Self {
             carrier: link.has_carrier(),
@@ -30,9 +31,9 @@ impl Seen {
         }
     }
 
-    /// Why the neighbours have to be told, if they have to be. Messages that repeat what is known
-    /// are no reason, nor is the loss of what would carry the announcement.
-    fn moved(self, before: Self) -> Option<&'static str> {
+    /// Why addresses have to be announced; `None` if they do not: the state is the same, or the
+    /// link that would carry the announcement is down.
+    fn announce_reason(self, before: Self) -> Option<&'static str> {
         if !self.carrier {
             None
         } else if !before.carrier {
@@ -45,24 +46,24 @@ impl Seen {
     }
 }
 
-/// Announces for as long as netd runs. Cancel safe: it holds nothing.
-pub(crate) async fn watch(world: Live, engine: Engine<Live>) {
-    let mut links = world.kernel().watch();
+/// Announces for as long as netd runs. Cancel safe: it has no state beyond the last link message.
+pub(crate) async fn watch(node: DaemonNode, engine: Engine<DaemonNode>) {
+    let mut links = node.kernel().watch();
     let uplink = engine.spec().uplink.clone();
-    let look = async || world.kernel().link(&uplink).await.ok().flatten();
-    let mut seen = look().await.as_ref().map(Seen::of);
+    let read_link = async || node.kernel().link(&uplink).await.ok().flatten();
+    let mut state = read_link().await.as_ref().map(UplinkState::of);
     while let Some(event) = links.next().await {
         let link = match event {
             LinkEvent::Changed(link) if link.name == uplink.as_str() => Some(link),
-            LinkEvent::Resync => look().await,
+            LinkEvent::Resync => read_link().await,
             _ => None,
         };
-        let Some(now) = link.as_ref().map(Seen::of) else {
+        let Some(now) = link.as_ref().map(UplinkState::of) else {
             continue;
         };
-        // The first sight of a link is no change.
-        let before = seen.replace(now).unwrap_or(now);
-        if let Some(reason) = now.moved(before) {
+        // The first message about a link counts as no change.
+        let before = state.replace(now).unwrap_or(now);
+        if let Some(reason) = now.announce_reason(before) {
             let packets = engine.announcements();
             info!(
                 uplink = uplink.as_str(),
@@ -70,7 +71,7 @@ pub(crate) async fn watch(world: Live, engine: Engine<Live>) {
                 packets = packets.len(),
                 "announced anew"
             );
-            engine.world().announce(packets);
+            engine.node().announce(packets);
         }
     }
 }
@@ -79,33 +80,41 @@ pub(crate) async fn watch(world: Live, engine: Engine<Live>) {
 mod tests {
     use super::*;
 
-    const fn seen(carrier: bool, active: Option<u32>) -> Seen {
-        Seen { carrier, active }
+    const fn state(carrier: bool, active: Option<u32>) -> UplinkState {
+        UplinkState { carrier, active }
     }
 
     #[test]
-    fn neighbours_are_told_once_for_each_change() {
+    fn the_uplink_is_announced_once_for_each_change() {
         let script = [
-            (seen(true, Some(2)), None),
-            (seen(true, Some(3)), Some("the bond sends by another link")),
-            // The kernel says it again.
-            (seen(true, Some(3)), None),
+            (state(true, Some(2)), None),
+            (state(true, Some(3)), Some("the bond sends by another link")),
+            // A repeated message.
+            (state(true, Some(3)), None),
             // Both links gone, and one back.
-            (seen(false, None), None),
-            (seen(false, Some(2)), None),
-            (seen(true, Some(2)), Some("the carrier is back")),
-            (seen(true, Some(2)), None),
+            (state(false, None), None),
+            (state(false, Some(2)), None),
+            (state(true, Some(2)), Some("the carrier is back")),
+            (state(true, Some(2)), None),
         ];
         let mut before = script[0].0;
         for (now, expected) in script {
-            assert_eq!(now.moved(before), expected, "{before:?} to {now:?}");
+            assert_eq!(
+                now.announce_reason(before),
+                expected,
+                "{before:?} to {now:?}"
+            );
             before = now;
         }
     }
 
     #[test]
     fn a_nic_that_loses_its_carrier_announces_when_it_is_back() {
-        assert_eq!(seen(false, None).moved(seen(true, None)), None);
-        assert!(seen(true, None).moved(seen(false, None)).is_some());
+        assert_eq!(state(false, None).announce_reason(state(true, None)), None);
+        assert!(
+            state(true, None)
+                .announce_reason(state(false, None))
+                .is_some()
+        );
     }
 }

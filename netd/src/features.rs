@@ -1,6 +1,6 @@
-//! What the bridge's datapath can do, read anew with each connection to the switch: a restart may
-//! be an upgrade. Of the features that datapaths differ in netd's flows depend on conntrack's
-//! zones alone; people and tools read all of them in `/v1/node`.
+//! The features of the bridge's datapath, read after each connection to the switch, because a
+//! restart may be an upgrade. Of them netd's flows depend only on conntrack zones; `/v1/node` shows
+//! all.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,23 +14,23 @@ use flatnet_types::api::view::DatapathView;
 use tracing::debug;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 use crate::problems::Problem;
 
-/// When a switch that did not answer is asked again.
-const AGAIN: Duration = Duration::from_millis(200);
+/// Pause before a switch that did not answer is queried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Open vSwitch's name of what [`Features::timeouts`] tells.
+/// Open vSwitch's name of the feature that [`Features::timeouts`] returns.
 const TIMEOUTS: &str = "Conntrack timeout policy";
-/// The name on the board of problems.
+/// Source name of these problems on the board.
 const SOURCE: &str = "features";
 
-/// What was read last. Clones share it.
+/// The features that were read last. Clones share them.
 #[derive(Clone, Default)]
 pub struct Features(Arc<Mutex<Option<DatapathView>>>);
 
-/// Where to ask.
-pub(crate) struct Switch {
+/// How to query the switch.
+pub(crate) struct FeatureQuery {
     /// Where the sockets of `ovs-vswitchd` are.
     pub(crate) rundir: PathBuf,
     pub(crate) bridge: String,
@@ -39,7 +39,7 @@ pub(crate) struct Switch {
 }
 
 impl Features {
-    /// `None` until a switch has answered.
+    /// All features; `None` until a switch has answered.
     pub fn get(&self) -> Option<DatapathView> {
         self.0
             .lock()
@@ -47,37 +47,42 @@ impl Features {
             .clone()
     }
 
-    /// Whether connections of one conntrack zone are not known in another, if that is known yet.
-    /// Only the kernel tells of it, where it was built without (CONFIG_NF_CONNTRACK_ZONES).
+    /// Whether the datapath separates conntrack zones; `None` until a switch has answered. Only a
+    /// kernel that was built without them (CONFIG_NF_CONNTRACK_ZONES) reports `No`.
     pub fn zones(&self) -> Option<bool> {
         let view = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let features = &view.as_ref()?.features;
         Some(features.get("CT zone").is_none_or(|has| has != "No"))
     }
 
-    /// Whether the datapath keeps connections of a conntrack zone as long as it is told, if that is
-    /// known yet. Open vSwitch tries it at its start; before 2.13 it could not.
+    /// Whether the datapath supports time-outs for each conntrack zone; `None` until a switch has
+    /// answered. Open vSwitch probes for it at its start, from 2.13 on.
     pub fn timeouts(&self) -> Option<bool> {
         let view = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let features = &view.as_ref()?.features;
         Some(features.get(TIMEOUTS).is_some_and(|has| has != "No"))
     }
 
-    /// Whether it is another than before.
+    /// Stores the features; returns whether they changed.
     fn set(&self, view: DatapathView) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.replace(view.clone()) != Some(view)
     }
 
-    /// Reads them whenever the switch is connected anew, until it is dropped, has the node reconciled
-    /// when they have changed, and names what it lacks for that. While the switch is away, what was
-    /// read last stands. Cancel safe.
-    pub(crate) async fn follow(self, world: Live, at: Switch, engine: Engine<Live>) {
-        let mut state = world.switch().state();
+    /// Reads the features after each connection to the switch. Requests a reconcile when they have
+    /// changed, and posts the problems of missing ones. While the switch is away, the last ones
+    /// stay. Runs until it is dropped; cancel safe.
+    pub(crate) async fn follow(
+        self,
+        node: DaemonNode,
+        at: FeatureQuery,
+        engine: Engine<DaemonNode>,
+    ) {
+        let mut state = node.switch().state();
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
             let view = match connected {
-                true => at.ask().await,
+                true => at.read().await,
                 false => None,
             };
             let missed = connected && view.is_none();
@@ -88,12 +93,14 @@ impl Features {
                 engine
                     .board()
                     .post(SOURCE, zones.into_iter().chain(timeouts).collect());
-                engine.dirty().notify_one();
+                engine.repair_requested().notify_one();
             }
             let changed = state.changed();
             let changed = match missed {
-                // A switch that is busy with its start answers later.
-                true => tokio::time::timeout(AGAIN, changed).await.unwrap_or(Ok(())),
+                // A switch that is still starting answers later.
+                true => tokio::time::timeout(RETRY_INTERVAL, changed)
+                    .await
+                    .unwrap_or(Ok(())),
                 false => changed.await,
             };
             if changed.is_err() {
@@ -103,17 +110,17 @@ impl Features {
     }
 }
 
-/// Services that cannot work.
+/// The problem of a datapath without conntrack zones, on a node with services.
 fn no_zones(spec: &NodeSpec, zones: Option<bool>) -> Option<Problem> {
     (!spec.service_prefixes.is_empty() && zones == Some(false)).then(|| {
         let text = "this kernel is built without conntrack zones (CONFIG_NF_CONNTRACK_ZONES): answers \
                     of services do not pass the host that translates them, and are lost; all else \
                     works";
-        Problem::named("conntrack-zones", text)
+        Problem::non_blocking("conntrack-zones", text)
     })
 }
 
-/// Connections that nobody answers and that stay.
+/// The problem of a datapath without time-outs, on a node with services.
 fn no_timeouts(spec: &NodeSpec, zones: Option<bool>, timeouts: Option<bool>) -> Option<Problem> {
     let needed = !spec.service_prefixes.is_empty() && zones == Some(true);
     (needed && timeouts == Some(false)).then(|| {
@@ -121,18 +128,18 @@ fn no_timeouts(spec: &NodeSpec, zones: Option<bool>, timeouts: Option<bool>) -> 
                     vSwitch 2.13): connections to services that nobody answers count against their \
                     container's share for as long as `net.netfilter.nf_conntrack_*_timeout_*` say; all else \
                     works";
-        Problem::named("share-timeouts", text)
+        Problem::non_blocking("share-timeouts", text)
     })
 }
 
-impl Switch {
-    async fn ask(&self) -> Option<DatapathView> {
+impl FeatureQuery {
+    async fn read(&self) -> Option<DatapathView> {
         match appctl::features(&self.rundir, &self.bridge).await {
             Ok(features) => Some(DatapathView {
                 kind: self.kind.to_owned(),
                 features,
             }),
-            // A switch that does not know the command is an old one, on a kernel of its time.
+            // An old Open vSwitch does not know the command.
             Err(AppctlError::Refused { .. }) => Some(DatapathView {
                 kind: self.kind.to_owned(),
                 features: BTreeMap::new(),

@@ -1,8 +1,8 @@
-//! The node daemon: owns the bridge, the ports, the flows, the routes and the addresses of one
-//! node; serves CNI; keeps everything as the plan and the store say.
+//! The node daemon: manages the bridge, the ports, the flows, the routes and the addresses of one
+//! node; serves CNI; keeps all of it as the plan and the store declare.
 //!
 //! ```text
-//!  flatnet, curl ─▶ [server] ─▶ [attach] engine ─────▶ [world] trait ◀── [real] kernel, OVSDB,
+//!  flatnet, curl ─▶ [server] ─▶ [attach] engine ──▶ [node_ops] trait ◀── [real] kernel, OVSDB,
 //!                      │           │   ▲ plan: pure        ▲                    OpenFlow
 //!                      │           ▼   │                   │
 //!                      │         ipam store                │
@@ -15,17 +15,18 @@
 
 pub mod attach;
 pub mod config;
+mod daemon_node;
 mod failover;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod features;
 pub mod flows;
 pub mod host;
-mod live;
 pub mod marks;
 pub mod metrics;
 #[cfg(test)]
 mod model;
+pub mod node_ops;
 pub mod owned;
 pub mod plan_file;
 pub mod probe;
@@ -41,4 +42,3 @@ mod shares;
 pub mod uplink;
 pub mod view;
 mod watch;
-pub mod world;

@@ -1,21 +1,21 @@
-//! How netd marks what it made, so that it never touches what it did not.
+//! The marks by which netd recognises what it manages; it changes nothing else.
 
 use flatnet_types::AttachmentKey;
 
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
 
 /// The first characters of the names of the links that netd makes for containers.
 pub const LINK_PREFIX: &str = "fn";
 
-/// The first characters of those links' aliases: a link with the name but without this is not
-/// ours.
+/// The first characters of those links' aliases: a link with the name but without this alias is
+/// unmanaged.
 pub const ALIAS_PREFIX: &str = "flatnet:";
 
-/// The key under `external_ids` that says that a row is ours.
+/// The key under `external_ids` that marks a row as managed.
 pub const OWNER: &str = "flatnet-owner";
-/// The value of [`OWNER`] on rows of ours.
+/// The value of [`OWNER`] on managed rows.
 pub const OWNER_NETD: &str = "netd";
-/// The key under `external_ids` that says what a row of the node is for.
+/// The key under `external_ids` that holds the purpose of one of the node's own rows.
 pub const PURPOSE: &str = flatnet_types::marks::PURPOSE;
 /// The key under `external_ids` that holds the attachment's generation.
 pub const GENERATION: &str = "flatnet-generation";
@@ -30,30 +30,30 @@ pub fn alias(key: &AttachmentKey) -> String {
     alias
 }
 
-/// Whether a link is the host's end of an attachment's: by its name, `fn` and hexadecimal digits,
-/// and its alias. netd's other links bear the alias, too.
+/// Whether a link is the host's end of an attachment's, by its name (`fn` and hexadecimal digits)
+/// and its alias. netd's other links have such an alias too.
 pub fn is_of_container(name: &str, alias: Option<&str>) -> bool {
     let digits = name.strip_prefix(LINK_PREFIX);
     digits.is_some_and(|digits| u64::from_str_radix(digits, 16).is_ok())
         && alias.is_some_and(|alias| alias.starts_with(ALIAS_PREFIX))
 }
 
-/// What an attachment's port says of itself in the database.
-pub fn port_ids(holding: &Holding) -> Vec<(String, String)> {
-    let addresses: Vec<String> = holding
+/// The `external_ids` of an attachment's port.
+pub fn port_ids(attachment: &Attachment) -> Vec<(String, String)> {
+    let addresses: Vec<String> = attachment
         .addresses
         .iter()
         .map(|a| a.address.ip().to_string())
         .collect();
-    let pod = &holding.detail.pod;
+    let pod = &attachment.detail.pod;
     let mut ids = vec![
         (OWNER, OWNER_NETD.to_owned()),
-        (GENERATION, holding.generation.to_string()),
-        ("flatnet-network", holding.key.network.to_string()),
-        ("flatnet-container", holding.key.container_id.to_string()),
-        ("flatnet-ifname", holding.key.ifname.to_string()),
+        (GENERATION, attachment.generation.to_string()),
+        ("flatnet-network", attachment.key.network.to_string()),
+        ("flatnet-container", attachment.key.container_id.to_string()),
+        ("flatnet-ifname", attachment.key.ifname.to_string()),
         ("flatnet-addresses", addresses.join(" ")),
-        ("attached-mac", holding.detail.mac.to_string()),
+        ("attached-mac", attachment.detail.mac.to_string()),
     ];
     if !pod.name.is_empty() {
         ids.push(("flatnet-pod", format!("{}/{}", pod.namespace, pod.name)));
@@ -62,7 +62,7 @@ pub fn port_ids(holding: &Holding) -> Vec<(String, String)> {
     ids.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
 }
 
-/// What the node's own rows say of themselves.
+/// The `external_ids` of the node's own rows.
 pub fn node_ids(purpose: &str) -> Vec<(String, String)> {
     vec![
         (OWNER.to_owned(), OWNER_NETD.to_owned()),
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_containers_link_is_told_from_others_by_name_and_alias() {
+    fn a_containers_link_is_recognised_by_name_and_alias() {
         assert!(is_of_container("fn1f", Some("flatnet:web/c/eth0")));
         for (name, alias) in [
             ("fnprobe0", Some("flatnet:probe")),

@@ -1,4 +1,4 @@
-//! Prometheus metrics, with the field's names.
+//! The Prometheus metrics of netd.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -13,15 +13,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::flows::{Limit, Reason};
+use crate::flows::{DropReason, Limit};
 use crate::reconcile::Report;
 
-/// The label of a CNI command and how it ended: the CNI error code, 0 for success.
+/// Labels of a CNI call: the command and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
     /// `add`, `del`, `check`, `gc`, `status`.
     pub command: &'static str,
-    /// CNI's error code.
+    /// The CNI error code, 0 for success.
     pub code: u32,
 }
 
@@ -44,7 +44,7 @@ pub struct OpLabel {
 pub struct RangeLabels {
     /// The plan's network.
     pub network: String,
-    /// The range as text: each has a series of its own.
+    /// The range in text form.
     pub range: String,
 }
 
@@ -65,7 +65,7 @@ pub struct PeerLabel {
 /// The label of one reason for which frames of containers are dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DropLabel {
-    /// [`Reason::label`].
+    /// [`DropReason::label`].
     pub reason: &'static str,
 }
 
@@ -76,7 +76,7 @@ pub struct LimitLabel {
     pub limit: &'static str,
 }
 
-/// A gauge of every range.
+/// A gauge with a series for each range.
 pub type RangeGauge = Family<RangeLabels, Gauge<f64, AtomicU64>>;
 
 /// All metrics of netd.
@@ -88,29 +88,29 @@ pub struct Metrics {
     pub capacity: RangeGauge,
     /// Addresses in use.
     pub used: RangeGauge,
-    /// Addresses at rest after their release.
+    /// Addresses in quarantine.
     pub resting: RangeGauge,
     /// Attachments.
     pub attachments: Gauge<i64, AtomicI64>,
-    /// Reconnects to Open vSwitch.
+    /// Reconnections to Open vSwitch.
     pub reconnects: Family<PeerLabel, Gauge<i64, AtomicI64>>,
     ops: Family<OpLabel, Counter>,
     failures: Counter,
     problems: Gauge<i64, AtomicI64>,
     problem: Family<ProblemLabel, Gauge<i64, AtomicI64>>,
-    /// Which plan was accepted.
+    /// The metrics of the accepted plan.
     pub plan: PlanMetrics,
     drops: Family<DropLabel, Counter>,
     metered: Family<LimitLabel, Counter>,
-    /// The meters, by number.
-    metered_seen: Mutex<Readings<u32>>,
-    /// The drop flows, by cookie and reason.
-    seen: Mutex<Readings<(u64, Reason)>>,
-    /// The codes of problems so far.
-    codes: Mutex<BTreeSet<&'static str>>,
+    /// The last readings of the meters, by number.
+    meter_readings: Mutex<Readings<u32>>,
+    /// The last readings of the drop flows, by cookie and reason.
+    drop_readings: Mutex<Readings<(u64, DropReason)>>,
+    /// The problem codes that have occurred so far.
+    known_codes: Mutex<BTreeSet<&'static str>>,
 }
 
-/// 0.5 ms to 8 s.
+/// Buckets from 0.5 ms to 8 s.
 fn latency() -> Histogram {
     Histogram::new([
         0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -136,9 +136,9 @@ impl Default for Metrics {
             plan: PlanMetrics::default(),
             drops: Family::default(),
             metered: Family::default(),
-            metered_seen: Mutex::default(),
-            seen: Mutex::default(),
-            codes: Mutex::default(),
+            meter_readings: Mutex::default(),
+            drop_readings: Mutex::default(),
+            known_codes: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -218,11 +218,11 @@ impl Metrics {
         );
         self.plan.register(r);
         for limit in Limit::ALL {
-            self.over(limit);
+            self.metered_counter(limit);
         }
-        // Every reason is shown from the beginning, with 0.
-        for reason in Reason::ALL {
-            self.dropped(reason);
+        // Every reason has a series from the start, with the value 0.
+        for reason in DropReason::ALL {
+            self.drop_counter(reason);
         }
     }
 
@@ -236,7 +236,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Counts what a reconcile did, asked for or not.
+    /// Counts the ops and failures of a reconcile.
     pub fn reconciled(&self, report: &Report) {
         for op in &report.kinds {
             self.ops.get_or_create(&OpLabel { op }).inc();
@@ -244,45 +244,45 @@ impl Metrics {
         self.failures.inc_by(report.failures);
     }
 
-    /// Takes the number of problems of each code. A code that was seen once stays, with 0.
+    /// Sets the number of problems of each code. The series of a code stays, with the value 0.
     pub fn problems(&self, counts: &BTreeMap<&'static str, i64>) {
         self.problems.set(counts.values().sum());
-        let mut seen = locked(&self.codes);
-        seen.extend(counts.keys());
-        for code in seen.iter() {
+        let mut known = locked(&self.known_codes);
+        known.extend(counts.keys());
+        for code in known.iter() {
             self.problem
                 .get_or_create(&ProblemLabel { code })
                 .set(counts.get(code).copied().unwrap_or(0));
         }
     }
 
-    /// Takes the readings of the drop flows: cookie, reason, packets.
-    pub fn drops(&self, readings: impl IntoIterator<Item = (u64, Reason, u64)>) {
+    /// Adds the readings of the drop flows: cookie, reason, packets.
+    pub fn drops(&self, readings: impl IntoIterator<Item = (u64, DropReason, u64)>) {
         let mut now = BTreeMap::new();
         for (cookie, reason, packets) in readings {
             *now.entry((cookie, reason)).or_insert(0) += packets;
         }
-        for ((_, reason), packets) in locked(&self.seen).grown(now) {
-            self.dropped(reason).inc_by(packets);
+        for ((_, reason), packets) in locked(&self.drop_readings).increase(now) {
+            self.drop_counter(reason).inc_by(packets);
         }
     }
 
-    /// Takes the readings of the meters: number, packets dropped.
+    /// Adds the readings of the meters: number, packets dropped.
     pub fn metered(&self, readings: impl IntoIterator<Item = (u32, u64)>) {
         let now = readings.into_iter().collect();
-        for (id, packets) in locked(&self.metered_seen).grown(now) {
+        for (id, packets) in locked(&self.meter_readings).increase(now) {
             if let Some((limit, _)) = Limit::of_meter(id) {
-                self.over(limit).inc_by(packets);
+                self.metered_counter(limit).inc_by(packets);
             }
         }
     }
 
-    fn over(&self, limit: Limit) -> Counter {
+    fn metered_counter(&self, limit: Limit) -> Counter {
         let limit = limit.label();
         self.metered.get_or_create(&LimitLabel { limit }).clone()
     }
 
-    fn dropped(&self, reason: Reason) -> Counter {
+    fn drop_counter(&self, reason: DropReason) -> Counter {
         let reason = reason.label();
         self.drops.get_or_create(&DropLabel { reason }).clone()
     }
@@ -302,7 +302,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The last reading of counters that the switch keeps and begins anew.
+/// The last reading of counters that the switch may reset.
 #[derive(Debug)]
 pub(crate) struct Readings<K>(BTreeMap<K, u64>);
 
@@ -313,17 +313,17 @@ impl<K> Default for Readings<K> {
 }
 
 impl<K: Copy + Ord> Readings<K> {
-    /// By how much each has grown since the last reading. One that is less than it was was made anew
-    /// and counts from zero.
-    pub(crate) fn grown(&mut self, now: BTreeMap<K, u64>) -> BTreeMap<K, u64> {
+    /// The increase of each counter since the last reading. A counter that is less than before was
+    /// reset and counts from zero.
+    pub(crate) fn increase(&mut self, now: BTreeMap<K, u64>) -> BTreeMap<K, u64> {
         let more = |(key, count): (&K, &u64)| {
             let before = self.0.get(key).copied().unwrap_or(0);
             let more = count.checked_sub(before).unwrap_or(*count);
             (more > 0).then_some((*key, more))
         };
-        let grown = now.iter().filter_map(more).collect();
+        let increases = now.iter().filter_map(more).collect();
         self.0 = now;
-        grown
+        increases
     }
 }
 
@@ -332,9 +332,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drops_only_grow_also_when_a_flow_is_made_anew() {
+    fn drop_counters_only_grow_also_when_a_flow_is_recreated() {
         let metrics = Metrics::default();
-        let (spoofed, forged) = (Reason::SpoofedAddress, Reason::ForgedNd);
+        let (spoofed, forged) = (DropReason::SpoofedAddress, DropReason::ForgedNd);
         metrics.drops([(1, spoofed, 5), (2, spoofed, 1), (0, forged, 2)]);
         metrics.drops([(1, spoofed, 7), (0, forged, 2)]);
         metrics.drops([(1, spoofed, 3), (0, forged, 3)]);
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_meters_drop_only_grows() {
+    fn metered_counters_only_grow() {
         let metrics = Metrics::default();
         let [ingress, _, neighbours] = Limit::meters_of(9);
         metrics.metered([(ingress, 5), (neighbours, 1), (u32::MAX, 7)]);
@@ -360,11 +360,11 @@ mod tests {
     }
 
     #[test]
-    fn what_has_grown_is_told_also_of_a_counter_that_was_made_anew() {
+    fn a_counter_that_was_reset_counts_from_zero() {
         let mut readings = Readings::default();
-        readings.grown(BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
+        readings.increase(BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
         let now = BTreeMap::from([(1, 10), (2, 25), (3, 4), (4, 2), (5, 0)]);
-        assert_eq!(readings.grown(now), [(2, 15), (3, 4), (4, 2)].into());
+        assert_eq!(readings.increase(now), [(2, 15), (3, 4), (4, 2)].into());
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! A node in memory, for tests: what the kernel and the switch would hold, and the faults
-//! that the real ones cannot be told to make.
+//! A node in memory, for tests: the state of the kernel and of the switch, with injected faults.
 
 mod node;
 
@@ -12,27 +11,29 @@ use flatnet_ovs::openflow::{Flow, FlowHead, Meter, OpenFlowError, PacketOut};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
-use crate::reconcile::{
-    ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual, SwitchActual,
-    ZoneTimeouts,
+use crate::node_ops::{
+    ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
 };
-use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
+use crate::reconcile::{
+    ActualPort, BridgeRow, InterfaceLocation, LinkActual, RouteActual, SwitchActual,
+    UnmanagedRoute, ZoneTimeouts,
+};
 
-/// When a step goes wrong.
+/// How a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It fails and did nothing.
+    /// It fails without an effect.
     Before,
-    /// It did its work, and fails all the same: a time-out.
+    /// It has its effect and returns an error, like a time-out.
     After,
-    /// It did its work and never returns: the process died there.
+    /// It has its effect and never returns, as if the process had died there.
     Crash,
 }
 
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) links: BTreeMap<String, LinkActual>,
-    pub(crate) containers: BTreeMap<(String, String), ContainerPlan>,
+    pub(crate) containers: BTreeMap<(String, String), InterfaceSpec>,
     pub(crate) ports: BTreeMap<String, ActualPort>,
     pub(crate) bridge: Option<BridgeRow>,
     pub(crate) flows: BTreeSet<Flow>,
@@ -40,73 +41,73 @@ pub(crate) struct State {
     pub(crate) switch: SwitchActual,
     /// Conntrack zones with time-outs.
     pub(crate) zones: BTreeMap<u16, ZoneTimeouts>,
-    /// The datapath has no time-outs by zone.
-    pub(crate) timeless: bool,
+    /// The datapath does not support time-outs for conntrack zones.
+    pub(crate) without_timeouts: bool,
     pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
-    /// Packets that were sent to tell the neighbours.
+    /// The announcements that were sent.
     pub(crate) announced: Vec<PacketOut>,
-    /// In so many looks the switch has not said yet which numbers ports have.
-    pub(crate) numberless: usize,
-    /// In so many looks one more container has gone that left a flow.
-    pub(crate) going: u16,
-    /// Interfaces that bonds of Open vSwitch, or other bridges, have.
-    pub(crate) elsewhere: BTreeMap<String, Elsewhere>,
-    /// OpenFlow numbers that ports of somebody else have.
-    pub(crate) taken: BTreeSet<u32>,
-    /// Those that netd made, as the kernel keeps it.
+    /// How many further observations contain no port numbers.
+    pub(crate) observations_without_numbers: usize,
+    /// How many further observations each contain a leftover flow of a departed container.
+    pub(crate) departing: u16,
+    /// Interfaces that are in a bond of Open vSwitch's or in another bridge.
+    pub(crate) elsewhere: BTreeMap<String, InterfaceLocation>,
+    /// OpenFlow numbers that other ports have.
+    pub(crate) taken_numbers: BTreeSet<u32>,
+    /// The addresses that bear netd's protocol number.
     pub(crate) marked: BTreeSet<(String, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
-    pub(crate) foreign: BTreeSet<ForeignRoute>,
+    pub(crate) unmanaged_routes: BTreeSet<UnmanagedRoute>,
     pub(crate) sysctls: BTreeMap<String, String>,
     /// What the host's kernel knows of its neighbours.
     pub(crate) neighbours: BTreeMap<IpAddr, MacAddr>,
     /// The namespaces in which a process runs.
-    pub(crate) inhabited: BTreeSet<String>,
+    pub(crate) with_process: BTreeSet<String>,
     pub(crate) calls: Vec<&'static str>,
-    /// The k-th call from now goes wrong, and with `every`, all after it too.
+    /// The index of the call that fails, counted from the last reset of `calls`, and how.
     pub(crate) fault: Option<(usize, Fault)>,
     pub(crate) broken: bool,
-    /// The op, as it is printed, that the node refuses.
+    /// The op, in its text form, that fails.
     pub(crate) refused: Option<String>,
 }
 
 /// A node in memory. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct ModelWorld(Arc<Mutex<State>>);
+pub(crate) struct ModelNode(Arc<Mutex<State>>);
 
 enum Next {
-    Go,
+    Run,
     FailBefore,
     FailAfter,
     Hang,
 }
 
-fn timed_out() -> WorldError {
-    WorldError::Flows(OpenFlowError::TimedOut {
+fn timed_out() -> NodeOpsError {
+    NodeOpsError::Flows(OpenFlowError::TimedOut {
         after: Duration::from_secs(1),
     })
 }
 
-impl ModelWorld {
+impl ModelNode {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no test holds it while it panics")
     }
 
-    /// The `k`-th call from now (0 is the next) goes wrong.
+    /// Makes the `k`-th call from now fail; 0 is the next one.
     pub(crate) fn fail_at(&self, k: usize, fault: Fault) {
         let mut state = self.state();
         state.calls.clear();
         state.fault = Some((k, fault));
     }
 
-    /// From now on, every call fails.
+    /// Makes every call fail from now on, or none.
     pub(crate) fn break_all(&self, broken: bool) {
         let mut state = self.state();
         state.fault = None;
         state.broken = broken;
     }
 
-    /// A NIC, as a host has it before netd comes.
+    /// Adds a NIC that no bridge has yet.
     pub(crate) fn with_nic(self, name: &str) -> Self {
         self.state().links.insert(
             name.to_owned(),
@@ -138,15 +139,15 @@ impl ModelWorld {
                     Fault::Crash => Next::Hang,
                 }
             }
-            _ => Next::Go,
+            _ => Next::Run,
         }
     }
 
     async fn step<T>(
         &self,
         call: &'static str,
-        effect: impl FnOnce(&mut State) -> Result<T, WorldError>,
-    ) -> Result<T, WorldError> {
+        effect: impl FnOnce(&mut State) -> Result<T, NodeOpsError>,
+    ) -> Result<T, NodeOpsError> {
         let next = self.next(call);
         if matches!(next, Next::FailBefore) {
             return Err(timed_out());
@@ -155,25 +156,26 @@ impl ModelWorld {
         match next {
             Next::FailAfter => Err(timed_out()),
             Next::Hang => std::future::pending().await,
-            Next::Go | Next::FailBefore => Ok(done),
+            Next::Run | Next::FailBefore => Ok(done),
         }
     }
 
-    fn begun(&self, call: &'static str, effect: impl FnOnce(&mut State)) -> Pending {
+    fn begin(&self, call: &'static str, effect: impl FnOnce(&mut State)) -> Pending {
         let next = self.next(call);
         if !matches!(next, Next::FailBefore) {
             effect(&mut self.state());
         }
         Box::pin(async move {
             match next {
-                Next::Go => Ok(()),
+                Next::Run => Ok(()),
                 Next::Hang => std::future::pending().await,
                 Next::FailBefore | Next::FailAfter => Err(timed_out()),
             }
         })
     }
 
-    /// Open vSwitch starts anew with its userspace datapath: no flows, no internal devices.
+    /// Simulates a restart of Open vSwitch with its userspace datapath: no flows, new internal
+    /// devices.
     pub(crate) fn restart_switch(&self) {
         let mut state = self.state();
         state.flows.clear();
@@ -242,35 +244,39 @@ impl State {
             row: row.clone(),
             ofport,
             error: None,
-            strays: BTreeMap::new(),
+            altered_columns: BTreeMap::new(),
         };
         self.ports.insert(row.name.clone(), port);
     }
 
-    /// As Open vSwitch does it: where a controller came or went, or the fail mode changed, all
-    /// flows are thrown away.
+    /// As Open vSwitch does it: a change of the controllers or of the fail mode deletes all flows.
     fn set_bridge(&mut self, bridge: BridgeRow) {
-        let flushed = |b: &BridgeRow| (b.fail_mode.clone(), b.strays.contains_key("controller"));
+        let flushed = |b: &BridgeRow| {
+            (
+                b.fail_mode.clone(),
+                b.altered_columns.contains_key("controller"),
+            )
+        };
         if self.bridge.as_ref().map(flushed) != Some(flushed(&bridge)) {
             self.flows.clear();
         }
         self.bridge = Some(bridge);
     }
 
-    /// Takes the time-outs of zones away, but for those that are somebody else's.
-    fn take_zones(&mut self, gone: impl IntoIterator<Item = u16>) {
+    /// Removes the time-outs of zones, except unmanaged ones.
+    fn remove_zones(&mut self, gone: impl IntoIterator<Item = u16>) {
         for zone in gone {
-            if self.zones.get(&zone) != Some(&ZoneTimeouts::Foreign) {
+            if self.zones.get(&zone) != Some(&ZoneTimeouts::Unmanaged) {
                 self.zones.remove(&zone);
             }
         }
     }
 
-    /// As Open vSwitch chooses: the number that is asked for where it is free, also for a port
-    /// that has another one; else the port keeps its own, or gets the lowest that is free.
+    /// As Open vSwitch chooses: the requested number if it is free, also for a port that has
+    /// another one; else the port keeps its own, or gets the lowest free one.
     fn number_for(&self, row: &PortRow) -> u32 {
         let others = |number: u32| {
-            self.taken.contains(&number)
+            self.taken_numbers.contains(&number)
                 || self
                     .ports
                     .values()
@@ -297,7 +303,7 @@ impl State {
 }
 
 /// Flows that are neither netd's nor learned.
-fn foreign(flows: &BTreeSet<Flow>) -> Vec<FlowHead> {
+fn unmanaged_flows(flows: &BTreeSet<Flow>) -> Vec<FlowHead> {
     flows
         .iter()
         .filter(|f| !flatnet_types::marks::is_ours(f.cookie))
@@ -305,10 +311,10 @@ fn foreign(flows: &BTreeSet<Flow>) -> Vec<FlowHead> {
         .collect()
 }
 
-impl World for ModelWorld {
+impl NodeOps for ModelNode {
     type Netns = String;
 
-    fn open_netns(&self, path: &NetnsPath) -> Result<String, WorldError> {
+    fn open_netns(&self, path: &NetnsPath) -> Result<String, NodeOpsError> {
         if path.as_str().contains("missing") {
             return Err(flatnet_kernel::NetnsError::NotFound {
                 path: path.clone().into(),
@@ -319,24 +325,24 @@ impl World for ModelWorld {
     }
 
     fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending {
-        self.begun("send_flows", |state| state.put_flows(meters, flows))
+        self.begin("send_flows", |state| state.put_flows(meters, flows))
     }
 
     fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending {
-        self.begun("delete_flows", |state| {
+        self.begin("delete_flows", |state| {
             state.flows.retain(|f| f.cookie != cookie);
             state.meters.retain(|m| !meters.contains(&m.id));
         })
     }
 
-    async fn create_link(&self, netns: &String, link: &LinkPlan) -> Result<(), WorldError> {
+    async fn create_link(&self, netns: &String, link: &LinkSpec) -> Result<(), NodeOpsError> {
         self.step("create_link", |state| {
             let end = (netns.clone(), link.container_name.to_string());
             if state.containers.contains_key(&end) {
                 let name = link.container_name.clone();
                 return Err(flatnet_kernel::LinkError::ContainerNameTaken { name }.into());
             }
-            let plan = ContainerPlan {
+            let plan = InterfaceSpec {
                 ifname: link.container_name.clone(),
                 addresses: Vec::new(),
                 routes: Vec::new(),
@@ -354,7 +360,7 @@ impl World for ModelWorld {
                     ..LinkActual::default()
                 },
             );
-            // A switch that has the port already opens its link now.
+            // A switch that has the port already opens the new link.
             let waiting = state.ports.get(link.host_name.as_str());
             if let Some(row) = waiting
                 .filter(|p| p.ofport.is_none())
@@ -370,9 +376,9 @@ impl World for ModelWorld {
     async fn configure(
         &self,
         netns: &String,
-        _link: &LinkPlan,
-        container: &ContainerPlan,
-    ) -> Result<Vec<IpNetwork>, WorldError> {
+        _link: &LinkSpec,
+        container: &InterfaceSpec,
+    ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         self.step("configure", |state| {
             let mut plan = container.clone();
             let others: Vec<IpNetwork> = state
@@ -390,12 +396,12 @@ impl World for ModelWorld {
         .await
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
         self.step("add_port", |state| {
             state.put_port(row);
-            let zone = zone.filter(|_| !state.timeless);
-            state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Ours)));
-            // The switch sees a port before its link, as long as the link comes soon.
+            let zone = zone.filter(|_| !state.without_timeouts);
+            state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Current)));
+            // A port may be added before its link, as ADD does.
             Ok(state.ports[&row.name]
                 .ofport
                 .unwrap_or_else(|| state.number_for(row)))
@@ -407,16 +413,16 @@ impl World for ModelWorld {
         self.state().ports.get(name).and_then(|p| p.ofport)
     }
 
-    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {
         self.step("delete_port", |state| {
             state.ports.remove(name);
-            state.take_zones(zone);
+            state.remove_zones(zone);
             Ok(())
         })
         .await
     }
 
-    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
+    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), NodeOpsError> {
         self.step("delete_link", |state| {
             state.delete_link(name.as_str(), ifindex);
             Ok(())
@@ -428,15 +434,15 @@ impl World for ModelWorld {
         self.state().announced.extend(packets);
     }
 
-    async fn is_inhabited(&self, netns: &String) -> bool {
-        self.state().inhabited.contains(netns)
+    async fn has_process(&self, netns: &String) -> bool {
+        self.state().with_process.contains(netns)
     }
 
     async fn observe_container(
         &self,
         netns: &String,
         ifname: &IfName,
-    ) -> Result<Option<ContainerActual>, WorldError> {
+    ) -> Result<Option<ContainerActual>, NodeOpsError> {
         let state = self.state();
         let Some(plan) = state.containers.get(&(netns.clone(), ifname.to_string())) else {
             return Ok(None);
@@ -459,7 +465,7 @@ impl World for ModelWorld {
         }))
     }
 
-    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, NodeOpsError> {
         let state = self.state();
         let link = state
             .links
@@ -468,7 +474,7 @@ impl World for ModelWorld {
         Ok(link.map(|l| l.up))
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+    async fn neighbours_with_mac(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
         let state = self.state();
         let of_it = state.neighbours.iter().filter(|(_, m)| **m == mac);
         Ok(of_it.map(|(ip, _)| *ip).collect())
@@ -478,7 +484,7 @@ impl World for ModelWorld {
         self.state().ports.get(name).map(|p| p.row.clone())
     }
 
-    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
+    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, NodeOpsError> {
         Ok(self
             .state()
             .flows

@@ -1,5 +1,4 @@
-//! The plan of this node, as its source accepts it, and what netd says of one that it does not run
-//! by.
+//! The node's part of the accepted plan: taking over what is live, and the problems of what is not.
 //!
 //! ```text
 //!   FileSource ─ State ─▶ [watch]: refused? ──────────────────────────▶ Board: plan-invalid
@@ -7,7 +6,7 @@
 //!     └─ the node's part                └─ the rest, with its verdict ─▶ Board: plan-changed
 //! ```
 //!
-//! What needs a restart is taken by the next one, whenever that is.
+//! Changes that need a restart take effect at the next one.
 
 mod start;
 #[cfg(test)]
@@ -28,53 +27,53 @@ use tracing::{info, warn};
 
 use crate::attach::Engine;
 use crate::metrics::Metrics;
+use crate::node_ops::NodeOps;
 use crate::problems::Problem;
-use crate::ranges::{Drains, with_ranges};
+use crate::ranges::{DrainingRanges, with_ranges};
 use crate::run::networks;
-use crate::world::World;
 
 pub(crate) use start::{Started, derive, start};
 
-/// Between two looks at what netd runs by, which ipamd changes too.
-const EVERY: Duration = Duration::from_secs(1);
-/// This part's name on the board of problems.
+/// Interval between two comparisons with the spec that netd runs by, which ipamd changes too.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Source name of these problems on the board.
 const SOURCE: &str = "plan-file";
-/// Changes that are told; the rest is counted.
-const TOLD: usize = 6;
-/// What takes the plan that was accepted.
+/// How many changes a problem lists; the others are counted.
+const LISTED_MAX: usize = 6;
+/// The command after which the accepted plan is in force.
 const RESTART: &str = "systemctl restart netd";
 
-/// The plan as its source accepts it.
-pub type Plans = watched::Receiver<State<NodePlan>>;
+/// The state of the plan's source: what it accepted last, and what it refuses.
+pub type PlanReceiver = watched::Receiver<State<NodePlan>>;
 
-/// What this node takes of a plan.
+/// What this node needs of a plan.
 #[derive(Debug)]
 pub struct NodePlan {
-    /// Its part, with the ranges and peers that the plan declares.
+    /// The node's part, with the ranges and peers that the plan declares.
     pub spec: NodeSpec,
-    /// All of it, where ranges are ipamd's: they are joined to it.
+    /// The whole plan, where ranges come from ipamd and are joined to it; else `None`.
     whole: Option<NetworkPlan>,
 }
 
 impl NodePlan {
-    /// A node's part of a plan, if netd could start with it.
+    /// Derives a node's part of a plan, and checks that netd could start with it.
     ///
     /// # Errors
-    /// The node is not in the plan, or nothing could be given out of one of its ranges.
+    /// The node is not in the plan, or one of its ranges has no address for containers.
     pub fn of(plan: NetworkPlan, node: &NodeName, ipamd: bool) -> Result<Self, Unfit> {
         let spec = node::derive(&plan, node)?;
         if !ipamd {
             networks(&spec.networks)?;
         }
-        // A plan of thousands of hosts is not kept in memory without a need.
+        // A plan of thousands of hosts is only kept in memory where it is needed.
         let whole = ipamd.then_some(plan);
         Ok(Self { spec, whole })
     }
 
-    /// All of the plan.
+    /// The whole plan.
     ///
     /// # Errors
-    /// It was taken for a node whose ranges are the plan's own.
+    /// Only the node's part was kept, because the plan declares its ranges.
     pub(crate) fn whole(&self) -> anyhow::Result<&NetworkPlan> {
         let whole = self.whole.as_ref();
         whole.context("only this node's part of the plan was taken")
@@ -84,60 +83,60 @@ impl NodePlan {
 /// The node's plan while netd runs.
 #[derive(Debug)]
 pub struct PlanFile {
-    /// Where it comes from.
+    /// Path of the plan's file.
     pub path: PathBuf,
-    /// Where its accepted copy is.
+    /// The state directory, which has the copy of the accepted plan.
     pub state: PathBuf,
-    /// What the source says.
-    pub plan: Plans,
-    /// Whether the node's ranges and its peers are ipamd's to say, not the file's.
+    /// The state of the source.
+    pub plan: PlanReceiver,
+    /// Whether the node's ranges and peers come from ipamd and not from the file.
     pub ipamd: bool,
-    /// Which of the ranges drain; empty where they are the plan's.
-    pub drains: Drains,
+    /// The ranges that drain; empty where the plan declares them.
+    pub drains: DrainingRanges,
 }
 
-/// Says on the board and in the metrics what the source says, for ever. It holds nothing, and may be
-/// cancelled at any time.
-pub async fn watch<W: World>(mut file: PlanFile, engine: Engine<W>, metrics: Arc<Metrics>) {
-    let mut ticks = interval(EVERY);
+/// Takes over accepted plans, and posts problems and metrics of the source's state. Runs for ever;
+/// cancel safe.
+pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: Arc<Metrics>) {
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut judged: Option<Arc<NodeSpec>> = None;
+    let mut reported_for: Option<Arc<NodeSpec>> = None;
     metrics.plan.observe(&*file.plan.borrow_and_update());
     loop {
-        let mut news = false;
+        let mut plan_changed = false;
         tokio::select! {
             _ = ticks.tick() => {}
             changed = file.plan.changed() => {
                 if changed.is_err() {
-                    // The source has ended, and netd with it.
+                    // The source has ended: netd is stopping.
                     return;
                 }
                 file.take_over(&engine);
-                (judged, news) = (None, true);
+                (reported_for, plan_changed) = (None, true);
             }
         }
         let spec = engine.spec();
-        if judged.as_ref().is_some_and(|j| Arc::ptr_eq(j, &spec)) {
+        if reported_for.as_ref().is_some_and(|j| Arc::ptr_eq(j, &spec)) {
             continue;
         }
         let state = file.plan.borrow().clone();
-        let problems = file.judge(&state, &spec);
+        let problems = file.problems(&state, &spec);
         engine.board().post(SOURCE, problems);
-        if news {
-            // Last, so that whoever sees a version in the metrics finds what is live of it in force and
-            // the rest named.
+        if plan_changed {
+            // Last, so that when the metrics show a version, its live changes are in force and the
+            // others are on the board.
             metrics.plan.observe(&state);
         }
-        judged = Some(spec);
-        // A plan of thousands of hosts was read, or compared.
+        reported_for = Some(spec);
+        // Reading or comparing a plan of thousands of hosts has used much memory.
         flatnet_kernel::memory::give_back();
     }
 }
 
 impl PlanFile {
-    /// What is to be said of a state beside which netd runs by `running`.
-    fn judge(&self, state: &State<NodePlan>, running: &NodeSpec) -> Vec<Problem> {
-        let changed = self.changed(state, running);
+    /// The problems of a state, while netd runs by `running`.
+    fn problems(&self, state: &State<NodePlan>, running: &NodeSpec) -> Vec<Problem> {
+        let changed = self.change_problem(state, running);
         let refused = state.refused.as_ref().map(|refused| {
             let path = self.path.display();
             let text = format!(
@@ -147,23 +146,24 @@ impl PlanFile {
                 state.accepted.version.short(),
                 self.state.join(COPY).display(),
             );
-            Problem::named("plan-invalid", text).repaired_by(format!("flatctl plan check {path}"))
+            Problem::non_blocking("plan-invalid", text)
+                .repaired_by(format!("flatctl plan check {path}"))
         });
         let unkept = state.unkept.as_ref().map(|why| {
             let text = format!(
                 "the accepted plan is not kept on disk: {why}; while that lasts, a restart with a \
                  wrong plan's file goes back to an older plan"
             );
-            Problem::named("plan-unkept", text)
+            Problem::non_blocking("plan-unkept", text)
         });
         changed.into_iter().chain(refused).chain(unkept).collect()
     }
 
-    /// Goes over to what of the accepted plan can be taken over while containers run.
-    fn take_over<W: World>(&self, engine: &Engine<W>) {
+    /// Applies those changes of the accepted plan that are possible while containers run.
+    fn take_over<N: NodeOps>(&self, engine: &Engine<N>) {
         let accepted = self.plan.borrow().accepted.clone();
         let next = |running: &NodeSpec| {
-            // What has no place in it is told on the board.
+            // Ranges that the plan has no place for are reported on the board.
             let fresh = self.part(&accepted.plan, running).ok()?;
             let next = taken_over(running, &fresh);
             (next != *running).then_some(next)
@@ -180,7 +180,7 @@ impl PlanFile {
                     return;
                 }
             };
-            // With the spec in one step: no change of ipamd's comes between.
+            // Under the lock of the spec, so that no change of ipamd's comes between.
             engine.ipam().reconfigure(ranges);
             for change in changes(spec, &next) {
                 info!(version = accepted.version.short(), "taken over: {change}");
@@ -189,18 +189,19 @@ impl PlanFile {
         });
     }
 
-    /// What of the accepted plan waits for a restart, or for containers to go.
-    fn changed(&self, state: &State<NodePlan>, running: &NodeSpec) -> Option<Problem> {
+    /// The problem that lists the changes which wait for a restart, or for containers to be
+    /// deleted.
+    fn change_problem(&self, state: &State<NodePlan>, running: &NodeSpec) -> Option<Problem> {
         let left: Vec<String> = match self.part(&state.accepted.plan, running) {
             Ok(spec) => changes(running, &spec)
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            // Of ranges that ipamd gave, and that the plan has no place for.
+            // The plan has no place for a range that ipamd granted.
             Err(why) => vec![why],
         };
-        let (count, told) = (left.len(), &left[..left.len().min(TOLD)]);
-        let more = match count - told.len() {
+        let (count, listed) = (left.len(), &left[..left.len().min(LISTED_MAX)]);
+        let more = match count - listed.len() {
             0 => String::new(),
             n => format!("; and {n} more"),
         };
@@ -209,12 +210,12 @@ impl PlanFile {
              for a restart of netd, and where it says drain, until no container needs what goes: {}{more}",
             state.accepted.version.short(),
             self.path.display(),
-            told.join("; "),
+            listed.join("; "),
         );
-        (count > 0).then(|| Problem::named("plan-changed", text).repaired_by(RESTART))
+        (count > 0).then(|| Problem::non_blocking("plan-changed", text).repaired_by(RESTART))
     }
 
-    /// The node's part of an accepted plan, with ranges and peers by who says them.
+    /// The node's part of an accepted plan, with ranges and peers from ipamd where it manages them.
     fn part(&self, accepted: &NodePlan, running: &NodeSpec) -> Result<NodeSpec, String> {
         let Some(plan) = &accepted.whole else {
             return Ok(accepted.spec.clone());
@@ -223,8 +224,8 @@ impl PlanFile {
         with_ranges(&mut plan, running);
         let mut spec = node::derive(&plan, &running.node).map_err(|e| e.to_string())?;
         spec.peers.clone_from(&running.peers);
-        // One that drains is excluded as a whole. That a range is excluded in what netd runs by does not
-        // say that it drains: an older plan may have excluded it.
+        // A draining range is excluded as a whole. An excluded range of `running` does not have to
+        // drain: an older plan may have excluded it.
         let draining = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
         for range in spec.networks.iter_mut().flat_map(|n| &mut n.ranges) {
             if draining.contains(&range.prefix) && !range.exclude.contains(&range.prefix) {

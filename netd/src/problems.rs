@@ -1,5 +1,4 @@
-//! What is wrong on this node: one board, on which each part of netd that looks at something
-//! posts the problems that it sees.
+//! The problems of this node: a board on which each part of netd posts the problems that it finds.
 //!
 //! ```text
 //!   reconcile ──┐
@@ -7,7 +6,7 @@
 //!   host, … ────┘
 //! ```
 //!
-//! A source posts its whole list each time; what it does not post any more is over.
+//! A source posts its whole list each time; a problem that it does not post again is over.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,27 +18,27 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::attach::engine::Clock;
 
-/// Something that is wrong and that netd cannot repair by itself, or not at once.
+/// Something wrong that netd cannot repair, or not at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// A stable name in kebab-case; docs/operations.md lists them.
+    /// Stable code in kebab-case; docs/operations.md lists them.
     pub code: &'static str,
-    /// What is wrong, on what, and what was seen.
+    /// What is wrong, on what, and what was observed.
     pub text: String,
-    /// The command that repairs it.
+    /// The shell command that repairs it.
     pub repair: Option<String>,
-    /// What it means for the node.
+    /// The effect on the node's readiness.
     pub effect: Effect,
 }
 
-/// What a problem means for the node.
+/// The effect of a problem on the node's readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Packets of containers do not pass, or what isolates them is not in force: `/readyz` is
-    /// false until it is over.
+    /// `/readyz` fails while it exists: containers' packets do not pass, or their isolation is not
+    /// in force.
     NotReady,
-    /// It is named; the node stays ready.
-    Named,
+    /// It is reported; the node stays ready.
+    StaysReady,
 }
 
 impl Problem {
@@ -53,10 +52,10 @@ impl Problem {
         }
     }
 
-    /// A problem beside which the node is ready.
-    pub fn named(code: &'static str, text: impl Into<String>) -> Self {
+    /// A problem that leaves the node ready.
+    pub fn non_blocking(code: &'static str, text: impl Into<String>) -> Self {
         Self {
-            effect: Effect::Named,
+            effect: Effect::StaysReady,
             ..Self::blocking(code, text)
         }
     }
@@ -80,14 +79,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// As text: what reads a dry run's problems expects strings.
+/// Serialized as text: readers of a dry run expect strings.
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// A problem on the board.
+/// A problem, and when it was first posted.
 struct Posted {
     problem: Problem,
     since: Timestamp,
@@ -113,8 +112,8 @@ impl Board {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what `source` posted before. A problem that it goes on posting keeps its time,
-    /// also when its text changes, as long as no other of its code is posted.
+    /// Replaces the problems of `source`. A problem that is posted again keeps its first time, also
+    /// with another text, if it is the source's only one of its code.
     pub fn post(&self, source: &'static str, problems: Vec<Problem>) {
         let now = (self.clock)();
         let mut board = self.posted();
@@ -165,7 +164,7 @@ impl Board {
         all
     }
 
-    /// Why the node is not ready; `None` if nothing on the board says so.
+    /// The texts of the problems that make the node not ready; `None` if there are none.
     pub fn blocks_ready(&self) -> Option<String> {
         let board = self.posted();
         let blocking: Vec<String> = board
@@ -204,10 +203,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_source_does_not_post_any_more_is_over_and_other_sources_stay() {
+    fn a_problem_that_its_source_does_not_post_again_is_over() {
         let (board, _) = board();
         board.post("reconcile", vec![Problem::blocking("a", "a is wrong")]);
-        board.post("probe", vec![Problem::named("b", "b is wrong")]);
+        board.post("probe", vec![Problem::non_blocking("b", "b is wrong")]);
         assert_eq!(board.blocks_ready().as_deref(), Some("a is wrong"));
         board.post("reconcile", Vec::new());
         assert_eq!(board.blocks_ready(), None);
@@ -217,13 +216,13 @@ mod tests {
     #[test]
     fn a_problem_keeps_the_time_when_it_was_first_seen() {
         let (board, time) = board();
-        board.post("x", vec![Problem::named("full", "3 % free")]);
+        board.post("x", vec![Problem::non_blocking("full", "3 % free")]);
         time.store(500, Ordering::Relaxed);
         board.post(
             "x",
             vec![
-                Problem::named("full", "2 % free"),
-                Problem::named("other", "later"),
+                Problem::non_blocking("full", "2 % free"),
+                Problem::non_blocking("other", "later"),
             ],
         );
         let since: Vec<u64> = board.view().iter().map(|p| p.since.as_millis()).collect();
@@ -232,7 +231,7 @@ mod tests {
 
     /// The codes of the problems in a source file.
     fn codes(source: &str) -> Vec<&str> {
-        let calls = ["Problem::blocking(", "Problem::named("].into_iter();
+        let calls = ["Problem::blocking(", "Problem::non_blocking("].into_iter();
         let after = calls.flat_map(|call| source.split(call).skip(1));
         after
             .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
@@ -243,7 +242,7 @@ mod tests {
     fn the_documentation_lists_every_code() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let page = std::fs::read_to_string(root.join("../docs/operations.md")).expect("a page");
-        let (mut dirs, mut seen) = (vec![root.join("src")], 0);
+        let (mut dirs, mut found) = (vec![root.join("src")], 0);
         while let Some(dir) = dirs.pop() {
             for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
                 let path = entry.path();
@@ -253,13 +252,13 @@ mod tests {
                 } else if name != "problems.rs" && name != "tests.rs" {
                     let text = std::fs::read_to_string(&path).expect("a source file");
                     for code in codes(&text) {
-                        seen += 1;
+                        found += 1;
                         assert!(page.contains(&format!("`{code}`")), "{code} of {name}");
                     }
                 }
             }
         }
-        assert!(seen > 20, "{seen}");
+        assert!(found > 20, "{found}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The DELs that were answered while netd was away.
+//! Replays the DELs that the plugin answered while netd was away.
 //!
 //! ```text
-//!   spool ─page by page▶ each entry: meant for what is attached? detach ─▶ removed
-//!     └─ what is no entry: moved aside ─▶ the log, once ─▶ problem `spool-bad` until somebody looks
+//!   spool ─page by page▶ each entry: applies to the attachment? detach ─▶ removed
+//!     └─ other files: moved aside ─▶ logged once ─▶ problem `spool-bad` until they are removed
 //! ```
 //!
-//! Reading the spool may block (a disk, another process's lock): it is done on a thread of its own.
+//! Reading the spool may block (on the disk, on another process's lock), so it runs on a blocking
+//! thread.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,110 +17,110 @@ use flatnet_ipam::Record;
 use tracing::{info, warn};
 
 use crate::attach::{AttachError, Engine};
+use crate::node_ops::NodeOps;
 use crate::problems::Problem;
-use crate::world::World;
 
-/// How often the spool is looked at: a plugin may have found netd away a moment before it
-/// was back.
-const EVERY: Duration = Duration::from_secs(1);
+/// Interval between two reads of the spool: a plugin may have found netd away just before its
+/// start.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long netd waits for the spool's lock: its start waits with it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long netd, and its start, waits for the spool's lock.
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// So many failures of one look are told one by one, and so many files that stay where they are
-/// are remembered as told.
-const TOLD: usize = 20;
+/// How many failures of one pass are logged one by one, and how many bad files that stay in place
+/// are remembered as logged.
+const LOGGED_MAX: usize = 20;
 
-/// The longest reason that is logged, in characters: it may quote what is in the file.
-const REASON: usize = 200;
+/// The longest logged reason, in characters: it may quote the file's content.
+const REASON_MAX: usize = 200;
 
-/// Does what waits in the spool.
-pub(crate) struct Replayer<W: World> {
-    engine: Engine<W>,
+/// Executes the DELs of the spool.
+pub(crate) struct Replayer<N: NodeOps> {
+    engine: Engine<N>,
     spool: Spool,
-    /// Bad files that were told of and could not be moved aside.
+    /// Bad files that were logged and could not be moved aside.
     stuck: BTreeSet<PathBuf>,
-    /// What is wrong with the spool as a whole, if that was told.
-    trouble: Option<String>,
+    /// The last logged error of reading the spool.
+    spool_error: Option<String>,
 }
 
-/// What a look at the spool has found, beside entries.
+/// Counts of one pass over the spool.
 #[derive(Default)]
-struct Look {
-    aside: usize,
-    an_aside: Option<PathBuf>,
+struct Pass {
+    bad_total: usize,
+    bad_example: Option<PathBuf>,
     waiting: usize,
 }
 
-impl<W: World> Replayer<W> {
-    pub(crate) fn new(engine: Engine<W>, spool: Spool) -> Self {
+impl<N: NodeOps> Replayer<N> {
+    pub(crate) fn new(engine: Engine<N>, spool: Spool) -> Self {
         Self {
             engine,
             spool,
             stuck: BTreeSet::new(),
-            trouble: None,
+            spool_error: None,
         }
     }
 
-    /// Looks at the spool now and then, for ever. Cancel safe: an entry is removed after it was
-    /// done, and done again where it was not removed.
+    /// Replays every [`POLL_INTERVAL`], for ever. Cancel safe: an entry is removed after its DEL,
+    /// and repeating a DEL is harmless.
     pub(crate) async fn follow(mut self) {
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             self.replay().await;
         }
     }
 
-    /// Does all that waits, a page at a time.
+    /// Executes all DELs of the spool, a page at a time.
     pub(crate) async fn replay(&mut self) {
-        let mut look = Look::default();
+        let mut pass = Pass::default();
         let mut after = None;
-        let trouble = loop {
-            let listing = match self.page(after.take()).await {
+        let spool_error = loop {
+            let listing = match self.read_page(after.take()).await {
                 Ok(listing) => listing,
                 Err(e) => break Some(e.to_string()),
             };
-            self.tell(&listing.bad);
-            (look.aside, look.an_aside) = (listing.aside, listing.an_aside);
+            self.log_bad_entries(&listing.bad);
+            (pass.bad_total, pass.bad_example) = (listing.aside, listing.an_aside);
             for entry in listing.entries {
-                self.obey(entry, &mut look).await;
+                self.apply(entry, &mut pass).await;
             }
             match listing.next {
                 Some(next) => after = Some(next),
                 None => break None,
             }
         };
-        if look.waiting > TOLD {
-            warn!(waiting = look.waiting, "spooled DELs wait");
+        if pass.waiting > LOGGED_MAX {
+            warn!(waiting = pass.waiting, "spooled DELs wait");
         }
-        if let Some(why) = &trouble
-            && self.trouble.as_ref() != Some(why)
+        if let Some(why) = &spool_error
+            && self.spool_error.as_ref() != Some(why)
         {
             warn!(error = why, "the spool cannot be read");
         }
-        self.post(&look, trouble.as_deref());
-        self.trouble = trouble;
+        self.post(&pass, spool_error.as_deref());
+        self.spool_error = spool_error;
     }
 
-    async fn page(&self, after: Option<std::ffi::OsString>) -> Result<Listing, SpoolError> {
+    async fn read_page(&self, after: Option<std::ffi::OsString>) -> Result<Listing, SpoolError> {
         let spool = self.spool.clone();
         let read = tokio::task::spawn_blocking(move || spool.read_after(after.as_deref())).await;
-        // A panic is a fault of ours; the next look may do better.
+        // The task panicked, which is a bug; the next pass tries again.
         read.unwrap_or_else(|_| Ok(Listing::default()))
     }
 
-    fn tell(&mut self, bad: &[BadEntry]) {
+    fn log_bad_entries(&mut self, bad: &[BadEntry]) {
         for bad in bad {
             let moved = bad.path.extension().is_some_and(|e| e == "bad");
-            if !moved && (self.stuck.len() >= TOLD || !self.stuck.insert(bad.path.clone())) {
+            if !moved && (self.stuck.len() >= LOGGED_MAX || !self.stuck.insert(bad.path.clone())) {
                 continue;
             }
-            let reason: String = bad.reason.to_string().chars().take(REASON).collect();
+            let reason: String = bad.reason.to_string().chars().take(REASON_MAX).collect();
             warn!(file = ?bad.path, ?reason, moved, "not an entry of the spool");
         }
     }
 
-    async fn obey(&self, entry: Entry, look: &mut Look) {
+    async fn apply(&self, entry: Entry, pass: &mut Pass) {
         match self.detach(&entry).await {
             Ok(existed) => {
                 info!(key = %entry.del.request.key, existed, "a spooled DEL was done");
@@ -130,8 +131,8 @@ impl<W: World> Replayer<W> {
                 }
             }
             Err(e) => {
-                look.waiting += 1;
-                if look.waiting <= TOLD {
+                pass.waiting += 1;
+                if pass.waiting <= LOGGED_MAX {
                     warn!(key = %entry.del.request.key, error = %e, "a spooled DEL waits");
                 }
             }
@@ -139,29 +140,30 @@ impl<W: World> Replayer<W> {
     }
 
     async fn detach(&self, entry: &Entry) -> Result<bool, AttachError> {
-        // One that is gone already, or was made after that DEL, is left alone.
-        let meant = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
-        let done = self.engine.del_if(&entry.del.request.key, meant).await?;
+        // An attachment that was made after that DEL is left alone.
+        let applies = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
+        let done = self.engine.del_if(&entry.del.request.key, applies).await?;
         Ok(done.existed)
     }
 
-    fn post(&self, look: &Look, trouble: Option<&str>) {
+    fn post(&self, pass: &Pass, spool_error: Option<&str>) {
         let dir = self.spool.dir().display();
         let mut problems = Vec::new();
-        if let Some(why) = trouble {
-            problems.push(Problem::named(
+        if let Some(why) = spool_error {
+            problems.push(Problem::non_blocking(
                 "spool-unusable",
                 format!("DELs that wait in the spool {dir} are not done: {why}"),
             ));
         }
-        if let Some(path) = &look.an_aside {
+        if let Some(path) = &pass.bad_example {
             let text = format!(
                 "{} files in the spool {dir} are no DELs and were put aside, one of them {path:?}; \
                  look at them, and remove them",
-                look.aside
+                pass.bad_total
             );
             problems.push(
-                Problem::named("spool-bad", text).repaired_by(format!("ls -lAb {dir}/*.bad")),
+                Problem::non_blocking("spool-bad", text)
+                    .repaired_by(format!("ls -lAb {dir}/*.bad")),
             );
         }
         self.engine.board().post("spool", problems);

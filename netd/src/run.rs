@@ -1,4 +1,4 @@
-//! Starting, running and stopping the daemon.
+//! Starts, runs and stops the daemon.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,15 +20,15 @@ use tracing::{info, warn};
 
 use crate::attach::Engine;
 use crate::config::{Cli, Command, Datapath, RunArgs};
+use crate::daemon_node::{self, DaemonNode};
 use crate::failover;
 use crate::features;
 use crate::host::{self, Host};
-use crate::live::{self, Live};
 use crate::metrics::Metrics;
 use crate::plan_file::{self, Started};
 use crate::probe;
 use crate::problems::{Board, Problem};
-use crate::real::RealWorld;
+use crate::real::RealNode;
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::replay::{self, Replayer};
 use crate::scrape::Scraper;
@@ -39,15 +39,14 @@ use crate::watch;
 
 /// The store's file in the state directory.
 const STORE_FILE: &str = "netd.redb";
-/// Events that come together are one cause.
-const SETTLE: Duration = Duration::from_millis(5);
-/// How long a stop waits for requests that run.
+/// How long events are collected before a reconcile: those that come together have one cause.
+const DEBOUNCE: Duration = Duration::from_millis(5);
+/// How long a stop waits for running requests.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The whole program: reads the command line and does what it says. What goes wrong is
-/// printed to standard error, with what was being done.
+/// The program: executes the command line. Prints errors to standard error.
 pub fn main() -> ExitCode {
-    match obey(Cli::parse()) {
+    match run_command(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("netd: {e:#}");
@@ -56,7 +55,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn obey(cli: Cli) -> Result<()> {
+fn run_command(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Derive(args) => {
             let spec = plan_file::derive(&args)?;
@@ -64,10 +63,10 @@ fn obey(cli: Cli) -> Result<()> {
             std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
             Ok(())
         }
-        Command::Uplink(command) => crate::uplink::obey(command),
+        Command::Uplink(command) => crate::uplink::run(command),
         Command::Run(args) => {
             flatnet_daemon::log::to_stderr(args.log_format);
-            // Two workers: the work is short and mostly waiting, and memory goes with threads.
+            // Two workers: the work is short and mostly waits, and each thread costs memory.
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
@@ -78,10 +77,10 @@ fn obey(cli: Cli) -> Result<()> {
     }
 }
 
-/// The ranges of a node, as the allocator wants them.
+/// Converts the ranges of a node for the allocator.
 ///
 /// # Errors
-/// Where a range leaves nothing to give out, or two overlap.
+/// A range has no address for containers, or two overlap.
 pub fn networks(networks: &[NodeNetwork]) -> Result<Networks> {
     let ranges = networks
         .iter()
@@ -133,7 +132,7 @@ fn open_store(
         ..flatnet_ipam::Config::new(networks(&spec.networks)?)
     };
     let now = Timestamp::from(SystemTime::now());
-    Ok(live::store(
+    Ok(daemon_node::open_store(
         &dir.join(STORE_FILE),
         config,
         &boot_id()?,
@@ -154,7 +153,7 @@ async fn run(args: RunArgs) -> Result<()> {
         followers,
     } = plan_file::start(&args).await?;
     let kernel = Kernel::start().context("open netlink")?;
-    host::is_not_missing(&args.state, STORE_FILE, &kernel).await?;
+    host::ensure_store_present(&args.state, STORE_FILE, &kernel).await?;
     let (ipam, recovery) = open_store(&args.state, &spec, args.rest)?;
     let store = host::store_file(&args.state, STORE_FILE);
     info!(
@@ -175,16 +174,16 @@ async fn run(args: RunArgs) -> Result<()> {
         userspace,
         limit: args.service_connections,
     };
-    let world = RealWorld::start(
+    let node = RealNode::start(
         kernel,
         &args.ovsdb,
         &args.ovs_rundir,
         &args.bridge,
         userspace,
     );
-    let world = live::world(world.limited_to(shares.clone()));
+    let node = daemon_node::wrap(node.with_shares(shares.clone()));
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
-    let engine = Engine::new(world.clone(), ipam, spec, clock);
+    let engine = Engine::new(node.clone(), ipam, spec, clock);
 
     let dead: Vec<_> = recovery
         .uncommitted
@@ -192,7 +191,7 @@ async fn run(args: RunArgs) -> Result<()> {
         .chain(recovery.earlier_boot)
         .collect();
     engine.recover(&dead).await;
-    let spool = Spool::new(&args.spool).patient_for(replay::PATIENCE);
+    let spool = Spool::new(&args.spool).patient_for(replay::LOCK_TIMEOUT);
     engine.set_spool(spool.clone());
     let mut replayer = Replayer::new(engine.clone(), spool);
     replayer.replay().await;
@@ -206,53 +205,53 @@ async fn run(args: RunArgs) -> Result<()> {
     let listener = socket::bind("netd", &args.socket)?;
     let (stop, stopping) = watched::channel(false);
 
-    probe::not_yet(engine.board());
-    shares::not_yet(engine.board());
-    let dirty = engine.dirty();
+    probe::post_initial_problem(engine.board());
+    shares::post_initial_problem(engine.board());
+    let repair_requested = engine.repair_requested();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(probe::run(
-        world.kernel().clone(),
+        node.kernel().clone(),
         engine.board().clone(),
         args.bridge.clone(),
-        Arc::clone(&dirty),
+        Arc::clone(&repair_requested),
     ));
     watch::spawn(&engine, &mut tasks);
-    // What nobody rings but here, once.
-    let woken = match args.no_events {
+    // With `--no-events` the reconciler gets a `Notify` that is only notified here, once.
+    let reconcile_signal = match args.no_events {
         true => Arc::new(Notify::new()),
-        false => Arc::clone(&dirty),
+        false => Arc::clone(&repair_requested),
     };
-    woken.notify_one();
+    reconcile_signal.notify_one();
     tasks.spawn(reconcile_loop(
         Arc::clone(&reconciler),
         Arc::clone(&metrics),
-        woken,
+        reconcile_signal,
         args.resync,
         args.state.clone(),
     ));
     let host = Host {
         engine: engine.clone(),
         reconciler: Arc::clone(&reconciler),
-        kernel: world.kernel().clone(),
+        kernel: node.kernel().clone(),
         store,
         userspace,
     };
     host.spawn(&mut tasks);
-    let features = world.features().clone();
-    let switch = features::Switch {
+    let features = node.features().clone();
+    let switch = features::FeatureQuery {
         rundir: args.ovs_rundir.clone(),
         bridge: args.bridge.clone(),
         kind: args.datapath.as_str(),
     };
     let following = features.clone();
-    tasks.spawn(following.follow(world.clone(), switch, engine.clone()));
-    tasks.spawn(shares.follow(world.clone(), engine.clone()));
-    tasks.spawn(failover::watch(world.clone(), engine.clone()));
+    tasks.spawn(following.follow(node.clone(), switch, engine.clone()));
+    tasks.spawn(shares.follow(node.clone(), engine.clone()));
+    tasks.spawn(failover::watch(node.clone(), engine.clone()));
     tasks.spawn(replayer.follow());
     tasks.spawn(crate::uplink::follow_plan(
         args.clone(),
         NodeSpec::clone(&engine.spec()),
-        engine.dirty(),
+        engine.repair_requested(),
     ));
     let plan = source.watch();
     tasks.spawn(async { match source.follow().await {} });
@@ -271,7 +270,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let tracer = NodeTracer {
         engine: engine.clone(),
         reconciler: Arc::clone(&reconciler),
-        kernel: world.kernel().clone(),
+        kernel: node.kernel().clone(),
         rundir: args.ovs_rundir.clone(),
         bridge: args.bridge.clone(),
     };
@@ -302,9 +301,9 @@ async fn run(args: RunArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whether a move of the uplink is unfinished. One whose journal cannot be read may be: that is
-/// named, for it holds up every repair.
-fn uplink_moves(state: &Path, board: &Board) -> bool {
+/// Whether a move of the uplink is unfinished. `true` if its journal cannot be read, which is a
+/// problem, because it blocks every repair.
+fn has_unfinished_move(state: &Path, board: &Board) -> bool {
     let found = flatnet_uplink::unfinished(state);
     let unreadable = found.as_ref().err().map(|e| {
         Problem::blocking(
@@ -319,36 +318,35 @@ fn uplink_moves(state: &Path, board: &Board) -> bool {
     found.unwrap_or(true)
 }
 
-/// Reconciles whenever something says so, and every `resync`; again soon where something was
-/// left over.
+/// Reconciles when `repair_requested` is notified, and every `resync`; again soon if something is left to do.
 async fn reconcile_loop(
-    reconciler: Arc<Reconciler<Live>>,
+    reconciler: Arc<Reconciler<DaemonNode>>,
     metrics: Arc<Metrics>,
-    dirty: Arc<Notify>,
+    repair_requested: Arc<Notify>,
     resync: Duration,
     state: PathBuf,
 ) {
-    /// Between two looks at a move of the uplink that is under way: it and a reconcile would
-    /// change the same things.
-    const MOVE: Duration = Duration::from_millis(200);
+    /// Interval between checks of an unfinished move of the uplink: a reconcile would change the
+    /// same things.
+    const MOVE_POLL: Duration = Duration::from_millis(200);
     const FIRST_RETRY: Duration = Duration::from_millis(50);
     const LAST_RETRY: Duration = Duration::from_secs(2);
     let mut retry = FIRST_RETRY;
     let mut pause = resync;
     loop {
-        // Woken or not: it is time.
-        let _ = tokio::time::timeout(pause, dirty.notified()).await;
-        tokio::time::sleep(SETTLE).await;
-        while uplink_moves(&state, reconciler.board()) {
-            tokio::time::sleep(MOVE).await;
+        // A timeout is the regular resync.
+        let _ = tokio::time::timeout(pause, repair_requested.notified()).await;
+        tokio::time::sleep(DEBOUNCE).await;
+        while has_unfinished_move(&state, reconciler.board()) {
+            tokio::time::sleep(MOVE_POLL).await;
         }
         let report = reconciler.reconcile().await;
         metrics.reconciled(&report);
-        // A reconcile has every flow of the bridge in memory for a moment.
+        // A reconcile has every flow of the bridge in memory.
         flatnet_kernel::memory::give_back();
         let clean = report.again.is_none() && report.view.failed.is_empty();
         pause = match report.again {
-            // A held op is due at its own time; a problem is looked at again soon.
+            // A held op has its own time; after a problem the node is observed again soon.
             Some(at) => retry.max(at.saturating_duration_since(Instant::now())),
             None if clean => resync,
             None => retry,

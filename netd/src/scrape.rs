@@ -1,4 +1,4 @@
-//! The metrics that are read when Prometheus asks.
+//! The metrics that are read when they are scraped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,25 +8,25 @@ use flatnet_ovs::openflow::{FlowFilter, FlowStats};
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 
 use crate::attach::Engine;
-use crate::flows::{Asked, Reason, table};
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
+use crate::flows::{DropReason, ServiceCounts, table};
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
 use crate::view::Scrape;
 
-/// Reads the store and the switch.
+/// Reads metrics from the store and the switch.
 pub(crate) struct Scraper {
-    engine: Engine<Live>,
+    engine: Engine<DaemonNode>,
     metrics: Arc<Metrics>,
-    /// Connections to services, as they were read last.
-    asked: Mutex<Asked>,
+    /// The last reading of connections to services.
+    service_counts: Mutex<ServiceCounts>,
 }
 
 impl Scraper {
-    pub(crate) fn new(engine: Engine<Live>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(engine: Engine<DaemonNode>, metrics: Arc<Metrics>) -> Self {
         Self {
             engine,
             metrics,
-            asked: Mutex::default(),
+            service_counts: Mutex::default(),
         }
     }
 
@@ -43,7 +43,8 @@ impl Scraper {
                     network: network.name.to_string(),
                     range: usage.range.to_string(),
                 };
-                // A /64 has more addresses than a double has digits: near enough for a graph.
+                // A /64 has more addresses than an f64 can represent exactly; a graph does not need
+                // more.
                 let set = |family: &crate::metrics::RangeGauge, n: u128| {
                     family.get_or_create(&labels).set(n as f64);
                 };
@@ -59,10 +60,10 @@ impl Scraper {
     }
 
     fn connections(&self) {
-        let world = self.engine.world();
+        let node = self.engine.node();
         for (connection, count) in [
-            ("ovsdb", world.database().reconnects()),
-            ("openflow", world.switch().reconnects()),
+            ("ovsdb", node.database().reconnects()),
+            ("openflow", node.switch().reconnects()),
         ] {
             self.metrics
                 .reconnects
@@ -71,16 +72,17 @@ impl Scraper {
         }
     }
 
-    /// Drops are the packets of the flows of the security table that lead nowhere and are counted,
-    /// and the connections to services that were refused.
+    /// Reads the drops: the packets of the drop flows of table SECURITY, and the refused
+    /// connections to services.
     async fn drops(&self) {
         let of = |table| FlowFilter {
             table: Some(table),
             cookie: COOKIE_MARK,
             cookie_mask: COOKIE_MARK_MASK,
         };
-        let switch = self.engine.world().switch();
-        // Who asks meanwhile is not to count as refused: who was admitted is read last.
+        let switch = self.engine.node().switch();
+        // The admitted connections are read last, so that requests that arrive meanwhile do not
+        // count as refused.
         let read = tokio::join!(
             switch.flows(of(table::SECURITY)),
             switch.flows(of(table::SHARE)),
@@ -89,12 +91,15 @@ impl Scraper {
         let (Ok(security), Ok(asked), Ok(admitted)) = read else {
             return;
         };
-        let reading = |s: &FlowStats| Some((s.flow.cookie, Reason::of(&s.flow)?, s.packets));
+        let reading = |s: &FlowStats| Some((s.flow.cookie, DropReason::of(&s.flow)?, s.packets));
         let services = asked.iter().chain(&admitted).map(|s| (&s.flow, s.packets));
         let refused = {
-            let mut last = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            *last = Asked::of(services).after(*last);
-            (COOKIE_MARK, Reason::ServiceShare, last.refused)
+            let mut last = self
+                .service_counts
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *last = ServiceCounts::of(services).after(*last);
+            (COOKIE_MARK, DropReason::ServiceShare, last.refused)
         };
         let security = security.iter().filter_map(reading);
         self.metrics.drops(security.chain([refused]));
@@ -102,9 +107,9 @@ impl Scraper {
 }
 
 impl Scraper {
-    /// What exceeded a limit.
+    /// Reads the frames that meters dropped.
     async fn metered(&self) {
-        let Ok(stats) = self.engine.world().switch().meter_stats().await else {
+        let Ok(stats) = self.engine.node().switch().meter_stats().await else {
             return;
         };
         let readings = stats.iter().map(|s| (s.id, s.packets_dropped));

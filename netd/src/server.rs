@@ -1,8 +1,8 @@
 //! HTTP/JSON on a unix socket, for root only.
 //!
-//! `curl --unix-socket /run/flatnet/netd.sock http://netd/v1/attachments` is a client too.
-//! The socket is mode 0600, and the peer's credentials are checked on every connection
-//! beside, because a socket's mode can be changed by mistake.
+//! `curl --unix-socket /run/flatnet/netd.sock http://netd/v1/attachments` is a client too. The
+//! socket has mode 0600. The peer's credentials are checked on every connection too, because a
+//! socket's mode can be changed by mistake.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,35 +31,35 @@ use tracing::Instrument;
 use crate::attach::{AttachError, Engine};
 use crate::features::Features;
 use crate::metrics::Metrics;
-use crate::plan_file::Plans;
-use crate::reconcile::{NodeWorld, Reconciler};
+use crate::plan_file::PlanReceiver;
+use crate::reconcile::{ReconcileOps, Reconciler};
 use crate::view;
 
 /// The largest request body in bytes: a GC that lists 10,000 attachments has 2 MiB.
 const BODY_MAX: usize = 4 << 20;
 
-/// The most connections at a time: a node's few hundred containers at once.
+/// The most connections at a time: enough for ADDs of some hundred containers at once.
 const CONNECTIONS: usize = 1024;
 
-/// What the handlers need.
-pub struct App<W: NodeWorld> {
-    /// Attaches and detaches.
-    pub engine: Engine<W>,
-    /// Observes and mends.
-    pub reconciler: Arc<Reconciler<W>>,
-    /// Counts.
+/// The state of the handlers.
+pub struct App<N: ReconcileOps> {
+    /// Executes CNI calls.
+    pub engine: Engine<N>,
+    /// Reconciles the node.
+    pub reconciler: Arc<Reconciler<N>>,
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The plan, as its source accepts it.
-    pub plan: Plans,
-    /// Refreshes the metrics that are read and not counted.
+    /// The state of the plan's source.
+    pub plan: PlanReceiver,
+    /// Reads the metrics that are not counted as they occur.
     pub scrape: Arc<dyn view::Scrape>,
-    /// Answers for packets.
+    /// Traces packets.
     pub tracer: Arc<dyn view::trace::Tracer>,
-    /// What the datapath can do.
+    /// The datapath's features.
     pub features: Features,
 }
 
-impl<W: NodeWorld> Clone for App<W> {
+impl<N: ReconcileOps> Clone for App<N> {
     fn clone(&self) -> Self {
         Self {
             engine: self.engine.clone(),
@@ -73,13 +73,13 @@ impl<W: NodeWorld> Clone for App<W> {
     }
 }
 
-/// Serves until `stop` resolves, then lets the requests that run come to their end.
+/// Serves until `stop` resolves, then finishes the running requests.
 ///
 /// # Errors
-/// If the limit of open files cannot be read.
-pub async fn serve<W: NodeWorld>(
+/// The limit of open files cannot be read.
+pub async fn serve<N: ReconcileOps>(
     listener: UnixListener,
-    app: App<W>,
+    app: App<N>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let limits = Limits {
@@ -89,30 +89,30 @@ pub async fn serve<W: NodeWorld>(
     Ok(())
 }
 
-fn router<W: NodeWorld>(app: App<W>) -> Router {
+fn router<N: ReconcileOps>(app: App<N>) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready::<W>))
-        .route("/healthz", get(ready::<W>))
-        .route("/metrics", get(metrics::<W>))
+        .route("/readyz", get(ready::<N>))
+        .route("/healthz", get(ready::<N>))
+        .route("/metrics", get(metrics::<N>))
         .route("/v1/version", get(version))
-        .route("/v1/attachments", get(attachments::<W>))
-        .route("/v1/node", get(node::<W>))
-        .route("/v1/plan", get(plan::<W>))
-        .route("/v1/trace", get(trace::<W>))
-        .route("/v1/reconcile", post(reconcile::<W>))
-        .route("/v1/cni/add", post(add::<W>))
-        .route("/v1/cni/del", post(del::<W>))
-        .route("/v1/cni/check", post(check::<W>))
-        .route("/v1/cni/gc", post(gc::<W>))
-        .route("/v1/cni/status", post(status::<W>))
+        .route("/v1/attachments", get(attachments::<N>))
+        .route("/v1/node", get(node::<N>))
+        .route("/v1/plan", get(plan::<N>))
+        .route("/v1/trace", get(trace::<N>))
+        .route("/v1/reconcile", post(reconcile::<N>))
+        .route("/v1/cni/add", post(add::<N>))
+        .route("/v1/cni/del", post(del::<N>))
+        .route("/v1/cni/check", post(check::<N>))
+        .route("/v1/cni/gc", post(gc::<N>))
+        .route("/v1/cni/status", post(status::<N>))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn(only_root))
         .with_state(app)
 }
 
-/// Root of this machine, and nobody else.
+/// Refuses peers other than root with 403.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     if peer.is_root() {
         return match serve::whole(request, BODY_MAX).await {
@@ -167,8 +167,8 @@ fn failed(error: &AttachError) -> Response {
     refusal(status, error.reply())
 }
 
-/// Reads a request of a known version. What cannot be read is described by place, and never
-/// repeated: a configuration may hold what a log should not.
+/// Parses a request of a supported version. An error gives the position and does not quote the
+/// request, because a configuration may contain secrets.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
     #[derive(serde::Deserialize)]
     struct Versioned {
@@ -204,19 +204,19 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
     serde_json::from_slice(body).map_err(decode)
 }
 
-/// Runs one CNI call in a task of its own: a client that goes away must not leave half of it.
-async fn call<W, T, R, F, Fut>(
-    app: App<W>,
+/// Executes a CNI call in a task of its own, so that it runs to its end if the client disconnects.
+async fn call<N, T, R, F, Fut>(
+    app: App<N>,
     command: &'static str,
     body: axum::body::Bytes,
     span: fn(&T) -> tracing::Span,
     run: F,
 ) -> Response
 where
-    W: NodeWorld,
+    N: ReconcileOps,
     T: DeserializeOwned + Send + 'static,
     R: Serialize + Send + 'static,
-    F: FnOnce(Engine<W>, T) -> Fut,
+    F: FnOnce(Engine<N>, T) -> Fut,
     Fut: Future<Output = Result<R, AttachError>> + Send + 'static,
 {
     let started = Instant::now();
@@ -226,7 +226,7 @@ where
     };
     let span = span(&request);
     let task = tokio::spawn(run(app.engine, request).instrument(span.clone()));
-    let result = task.await.unwrap_or(Err(AttachError::Cut));
+    let result = task.await.unwrap_or(Err(AttachError::Interrupted));
     let code = result.as_ref().err().map_or(0, AttachError::cni_code);
     app.metrics.call(command, code, started.elapsed());
     match result {
@@ -238,7 +238,7 @@ where
     }
 }
 
-async fn add<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn add<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "add",
@@ -257,7 +257,7 @@ async fn add<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -
     .await
 }
 
-async fn del<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn del<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "del",
@@ -275,14 +275,14 @@ async fn del<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -
     .await
 }
 
-async fn check<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn check<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(app, "check", body, |r: &CheckRequest| {
         tracing::info_span!("cni.check", container_id = %r.key.container_id, ifname = %r.key.ifname)
     }, |engine, r: CheckRequest| async move { engine.check(&r).await })
     .await
 }
 
-async fn gc<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn gc<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "gc",
@@ -293,7 +293,7 @@ async fn gc<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) ->
     .await
 }
 
-async fn status<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes) -> Response {
+async fn status<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
     call(
         app,
         "status",
@@ -304,8 +304,8 @@ async fn status<W: NodeWorld>(State(app): State<App<W>>, body: axum::body::Bytes
     .await
 }
 
-/// Whether packets pass and ADD is served; the reason where not.
-async fn ready<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+/// 200 if packets pass and ADD is served; else 503 with the reason.
+async fn ready<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     match app.engine.ready() {
         Ok(()) => "ok\n".into_response(),
         Err(e) => failed(&e),
@@ -319,7 +319,7 @@ async fn version() -> Json<VersionReply> {
     })
 }
 
-async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+async fn metrics<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     app.scrape.refresh().await;
     match app.metrics.encode() {
         Ok(text) => (
@@ -334,16 +334,16 @@ async fn metrics<W: NodeWorld>(State(app): State<App<W>>) -> Response {
     }
 }
 
-async fn attachments<W: NodeWorld>(State(app): State<App<W>>) -> Json<Vec<AttachmentView>> {
+async fn attachments<N: ReconcileOps>(State(app): State<App<N>>) -> Json<Vec<AttachmentView>> {
     let records = app.engine.ipam().list();
     let shown = records.iter().map(|r| {
         let name = crate::attach::plan::host_ifname(r.generation);
-        view::attachment(r, app.engine.world().port_number(name.as_str()))
+        view::attachment(r, app.engine.node().port_number(name.as_str()))
     });
     Json(shown.collect())
 }
 
-async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<NodeView<Arc<NodeSpec>>> {
+async fn node<N: ReconcileOps>(State(app): State<App<N>>) -> Json<NodeView<Arc<NodeSpec>>> {
     Json(NodeView {
         datapath: app.features.get(),
         plan: Some(app.plan.borrow().status()),
@@ -351,14 +351,14 @@ async fn node<W: NodeWorld>(State(app): State<App<W>>) -> Json<NodeView<Arc<Node
     })
 }
 
-async fn plan<W: NodeWorld>(State(app): State<App<W>>) -> Response {
+async fn plan<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     match app.reconciler.dry_run().await {
         Ok((actual, plan)) => Json(view::plan(&plan, actual)).into_response(),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, e.to_string()).into_response(),
     }
 }
 
-async fn trace<W: NodeWorld>(State(app): State<App<W>>, request: Request) -> Response {
+async fn trace<N: ReconcileOps>(State(app): State<App<N>>, request: Request) -> Response {
     let packet = match Packet::from_query(request.uri().query().unwrap_or_default()) {
         Ok(packet) => packet,
         Err(e) => return unusable(StatusCode::BAD_REQUEST, code::DECODE, &e),
@@ -378,8 +378,8 @@ fn unusable(status: StatusCode, code: u32, error: &dyn std::error::Error) -> Res
     refusal(status, error)
 }
 
-async fn reconcile<W: NodeWorld>(State(app): State<App<W>>) -> Json<ReconcileView> {
-    app.reconciler.forgive();
+async fn reconcile<N: ReconcileOps>(State(app): State<App<N>>) -> Json<ReconcileView> {
+    app.reconciler.retry_now();
     let report = app.reconciler.reconcile().await;
     app.metrics.reconciled(&report);
     Json(report.view)

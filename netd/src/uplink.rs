@@ -1,9 +1,10 @@
-//! `netd uplink`: moving an uplink that bears the host's own address, and back. What it does is in
-//! `flatnet_uplink`; here are the commands, and netd's own move at its start.
+//! `netd uplink`: moves an uplink that bears the host's own address into the bridge, and back. The
+//! move is in `flatnet_uplink`; this module has the commands, and netd's automatic move at its
+//! start.
 
 mod auto;
 mod prepare;
-mod say;
+mod print;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,17 +97,17 @@ pub struct BootArgs {
     pub conf_db: PathBuf,
 }
 
-/// Does what the command line says.
+/// Executes a command of `netd uplink`.
 ///
 /// # Errors
-/// What was attempted, and what came back.
-pub(crate) fn obey(command: UplinkCommand) -> Result<()> {
+/// The command failed; the error says what was attempted.
+pub(crate) fn run(command: UplinkCommand) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("netd uplink changes the host's network: run it as root");
     }
-    // Before any thread: a child inherits the session of who called it.
+    // Before any thread starts: a child inherits its caller's session.
     if let UplinkCommand::Guard(_) = command {
-        say::line(detach());
+        print::line(detach());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -125,17 +126,17 @@ pub(crate) fn obey(command: UplinkCommand) -> Result<()> {
     })
 }
 
-/// What a [`Mover`] borrows.
-struct Node {
-    real: Real,
+/// The values that a [`Mover`] borrows.
+struct MoveContext {
+    host: Real,
     store: Store,
     boot_id: String,
 }
 
-impl Node {
+impl MoveContext {
     fn open(args: &NodeArgs) -> Result<Self> {
         Ok(Self {
-            real: real(args)?,
+            host: start_host(args)?,
             store: Store::new(&args.state),
             boot_id: boot_id().context("read this boot's ID")?,
         })
@@ -143,14 +144,14 @@ impl Node {
 
     fn mover(&self) -> Mover<'_, Real> {
         Mover {
-            host: &self.real,
+            host: &self.host,
             store: &self.store,
             boot_id: &self.boot_id,
         }
     }
 }
 
-fn real(args: &NodeArgs) -> Result<Real> {
+fn start_host(args: &NodeArgs) -> Result<Real> {
     let kernel = Kernel::start().context("open netlink")?;
     Ok(Real::start(
         kernel,
@@ -161,25 +162,26 @@ fn real(args: &NodeArgs) -> Result<Real> {
 }
 
 async fn migrate(args: &MigrateArgs) -> Result<()> {
-    let node = Node::open(&args.node_args)?;
-    let target = prepare::target_of(args)?;
-    let Some(plan) = prepare::look(&node.real, &target).await? else {
-        say::line(&format!(
+    let node = MoveContext::open(&args.node_args)?;
+    let target = prepare::target_from_args(args)?;
+    let Some(planned) = prepare::prepare_move(&node.host, &target).await? else {
+        print::line(&format!(
             "{} bears no address: there is nothing to move",
             target.uplink
         ));
         return Ok(());
     };
-    say::plan(&plan);
+    print::steps(&planned);
     if args.dry_run {
-        say::line("nothing was touched (--dry-run)");
+        print::line("nothing was touched (--dry-run)");
         return Ok(());
     }
-    prepare::boot_step(&args.node_args.state, args.without_boot_unit)?;
+    prepare::ensure_boot_step(&args.node_args.state, args.without_boot_unit)?;
     let mover = node.mover();
-    let mut journal = Journal::new(&plan, &target.bridge, &node.boot_id);
+    let mut journal = Journal::new(&planned, &target.bridge, &node.boot_id);
     journal.confirm_s = args.confirm_within.map(|t| t.as_secs());
-    // A session that is cut does not end the move halfway: the guard is there, and so is this.
+    // A closed SSH session must not stop the move halfway: SIGHUP is ignored, and the guard runs in
+    // a session of its own.
     let stop = stop_on_signals()?;
     let guard = prepare::guard_argv(&args.node_args)?;
     let outcome = mover
@@ -191,7 +193,7 @@ async fn migrate(args: &MigrateArgs) -> Result<()> {
         .await?;
     let outcome = match outcome {
         Outcome::Waiting(time) => {
-            say::line(&format!(
+            print::line(&format!(
                 "everything answers; run `netd uplink confirm` within {} s, or all is undone",
                 time.as_secs()
             ));
@@ -201,9 +203,9 @@ async fn migrate(args: &MigrateArgs) -> Result<()> {
     };
     match outcome {
         Outcome::Kept | Outcome::Waiting(_) => {
-            say::line(&format!(
+            print::line(&format!(
                 "kept: {} is in {}, and the host is on {}",
-                plan.nic, target.bridge, plan.to
+                planned.nic, target.bridge, planned.to
             ));
             Ok(())
         }
@@ -211,8 +213,8 @@ async fn migrate(args: &MigrateArgs) -> Result<()> {
     }
 }
 
-/// SIGHUP does nothing, so that a session that ends does not end the move; SIGINT and SIGTERM undo
-/// it.
+/// Ignores SIGHUP, so that the end of the session does not stop the move. SIGINT and SIGTERM set
+/// the flag that undoes it.
 fn stop_on_signals() -> Result<Arc<AtomicBool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
@@ -235,15 +237,15 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>> {
 }
 
 fn confirm(args: &NodeArgs) -> Result<()> {
-    let node = Node::open(args)?;
+    let node = MoveContext::open(args)?;
     let mover = node.mover();
     mover.confirm()?;
-    say::line("confirmed: the move is kept");
+    print::line("confirmed: the move is kept");
     Ok(())
 }
 
 async fn rollback(args: &NodeArgs) -> Result<()> {
-    let node = Node::open(args)?;
+    let node = MoveContext::open(args)?;
     let mover = node.mover();
     let guard = prepare::guard_argv(args)?;
     mover
@@ -251,12 +253,12 @@ async fn rollback(args: &NodeArgs) -> Result<()> {
             flatnet_uplink::arm(&guard).map_err(|e| e.to_string())
         })
         .await?;
-    say::line("undone: everything is as it was before the move");
+    print::line("undone: everything is as it was before the move");
     Ok(())
 }
 
 async fn guard(args: &NodeArgs) -> Result<()> {
-    let node = Node::open(args)?;
+    let node = MoveContext::open(args)?;
     let mover = node.mover();
     Ok(mover.guard().await?)
 }
@@ -264,13 +266,13 @@ async fn guard(args: &NodeArgs) -> Result<()> {
 fn status(args: &NodeArgs) -> Result<()> {
     let now = boot_id().context("read this boot's ID")?;
     match Store::new(&args.state).load()? {
-        None => say::line("no move was ever begun"),
-        Some(journal) => say::status(&journal, journal.boot_id == now),
+        None => print::line("no move was ever begun"),
+        Some(journal) => print::status(&journal, journal.boot_id == now),
     }
     Ok(())
 }
 
-/// Whether the switch's daemon runs, by its file.
+/// Whether `ovs-vswitchd` runs, by its PID file.
 fn switch_runs(args: &NodeArgs) -> bool {
     let pid = std::fs::read_to_string(args.ovs_rundir.join("ovs-vswitchd.pid"));
     pid.ok()
@@ -281,27 +283,27 @@ fn switch_runs(args: &NodeArgs) -> bool {
 async fn boot(args: &BootArgs) -> Result<()> {
     let store = Store::new(&args.node.state);
     let now = boot_id().context("read this boot's ID")?;
-    // A journal that cannot be read is no reason to leave the host without its network.
+    // An unreadable journal must not leave the host without network.
     let journal = store.load().unwrap_or_else(|e| {
-        say::line(&format!("the journal is left aside: {e}"));
+        print::line(&format!("the journal is left aside: {e}"));
         None
     });
     if boot_action(journal.as_ref(), &now, switch_runs(&args.node)) == BootAction::Leave {
-        say::line("no boot since the uplink was moved: nothing is changed");
+        print::line("no boot since the uplink was moved: nothing is changed");
         return Ok(());
     }
     let released = match release_ports(&args.conf_db, &args.node.bridge) {
         Ok(names) => names,
-        // The server runs already and holds the file.
+        // ovsdb-server runs already and has locked the file.
         Err(BootError::Failed { said, .. }) if said.contains("lock") => {
-            real(&args.node)?.release(&args.node.bridge).await?
+            start_host(&args.node)?.release(&args.node.bridge).await?
         }
         Err(e) => return Err(e.into()),
     };
     if released.is_empty() {
-        say::line("no NIC was in the bridge");
+        print::line("no NIC was in the bridge");
     } else {
-        say::line(&format!(
+        print::line(&format!(
             "taken out of {}: {}; netd puts it back",
             args.node.bridge,
             released.join(", ")

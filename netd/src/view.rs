@@ -1,4 +1,4 @@
-//! What netd shows of itself, in the words of [`flatnet_types::api::view`].
+//! Builds the API's views, of [`flatnet_types::api::view`].
 
 pub mod trace;
 
@@ -13,17 +13,17 @@ use flatnet_types::api::view::{
 };
 
 use crate::attach::Engine;
-use crate::attach::plan::{asked_number, host_ifname};
-use crate::reconcile::{Actual, NodeWorld, Plan};
+use crate::attach::plan::{host_ifname, requested_port_number};
+use crate::reconcile::{Actual, ChangeSet, ReconcileOps};
 
-/// Refreshes the metrics that are read and not counted.
+/// Reads the metrics that are not counted as they occur.
 pub trait Scrape: Send + Sync {
-    /// Reads them.
+    /// Reads and sets them.
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// A record as it is shown, with the number that the switch says its port has; without one, with
-/// the number that it asks for.
+/// The view of a record. `number`: the port number that the switch reports; `None` shows the
+/// requested one.
 pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
     AttachmentView {
         network: record.key.network.clone(),
@@ -37,14 +37,14 @@ pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
         },
         generation: record.generation,
         host_ifname: host_ifname(record.generation),
-        ofport: number.unwrap_or_else(|| asked_number(record.generation)),
+        ofport: number.unwrap_or_else(|| requested_port_number(record.generation)),
         created_at: record.created_at,
         detail: serde_json::from_value(record.detail.clone()).ok(),
     }
 }
 
-/// The node as it is shown.
-pub fn node<W: NodeWorld>(engine: &Engine<W>, last: &ReconcileView) -> NodeView<Arc<NodeSpec>> {
+/// The view of the node.
+pub fn node<N: ReconcileOps>(engine: &Engine<N>, last: &ReconcileView) -> NodeView<Arc<NodeSpec>> {
     let spec = engine.spec();
     let now = engine.now();
     let usage = spec.networks.iter().map(|n| NetworkUsage {
@@ -78,8 +78,8 @@ fn range(usage: &RangeUsage) -> RangeView {
     }
 }
 
-/// A dry run as it is shown.
-pub fn plan(plan: &Plan, actual: Actual) -> PlanView<Plan, Actual> {
+/// The view of a dry run.
+pub fn plan(plan: &ChangeSet, actual: Actual) -> PlanView<ChangeSet, Actual> {
     PlanView {
         would: plan.ops.iter().map(ToString::to_string).collect(),
         plan: plan.clone(),

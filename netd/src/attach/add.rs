@@ -1,4 +1,5 @@
-//! ADD.
+//! ADD: reserve addresses, make the link, the port and the flows, and undo all of it where a step
+//! fails.
 
 use std::time::Instant;
 
@@ -10,33 +11,33 @@ use tracing::{debug, info, warn};
 use super::engine::Engine;
 use super::error::AttachError;
 use super::macs;
-use super::plan::{self, AttachPlan, Holding, host_ifindex, host_ifname};
+use super::plan::{self, Attachment, AttachmentSpec, host_ifindex, host_ifname};
 use crate::flows::NodePorts;
-use crate::world::{World, WorldError};
+use crate::node_ops::{NodeOps, NodeOpsError};
 
-impl<W: World> Engine<W> {
-    /// Attaches a container. Runs to its end once it was begun: the caller that goes away
-    /// must not leave half an attachment, so run it in a task of its own.
+impl<N: NodeOps> Engine<N> {
+    /// Attaches a container. It must run to its end once it has begun, or half an attachment would
+    /// be left: run it in a task of its own, which a client that disconnects does not cancel.
     ///
     /// # Errors
-    /// [`AttachError`]; nothing of the attachment is left, but where the undoing failed too,
-    /// which the reconciler finishes.
+    /// [`AttachError`]. Nothing of the attachment is left, unless rolling back failed too; the
+    /// reconciler finishes that.
     pub async fn add(&self, request: &AddRequest) -> Result<AddReply, AttachError> {
         if self.ports().is_err() {
-            // What is refused anyway does not wait.
+            // A request that would be refused anyway is refused before waiting for the ports.
             plan::check(&self.spec(), request)?;
             self.wait_for_ports().await;
         }
         let spec = self.spec();
         let checked = plan::check(&spec, request)?;
         let ports = self.ports()?;
-        let netns =
-            self.world()
-                .open_netns(&request.netns)
-                .map_err(|source| AttachError::Step {
-                    step: "open the container's namespace",
-                    source,
-                })?;
+        let netns = self
+            .node()
+            .open_netns(&request.netns)
+            .map_err(|source| AttachError::Step {
+                step: "open the container's namespace",
+                source,
+            })?;
 
         let _held = self.lock(&request.key).await;
         self.check_mac(request, &ports).await?;
@@ -48,23 +49,24 @@ impl<W: World> Engine<W> {
         let reserve = || {
             self.ipam()
                 .reserve_with(&request.key, &wanted, self.now(), |reservation| {
-                    // A `Detail` holds nothing that JSON cannot say.
+                    // A `Detail` always serializes to JSON.
                     serde_json::to_value(plan::detail(request, mtu, reservation))
                         .unwrap_or_default()
                 })
         };
         let (reservation, durable) = match reserve() {
-            // Its container went without a DEL, and its link with it; or its DEL was answered while
-            // netd was away, and waits in the spool.
+            // The earlier attachment of this key is dead: its container is gone without a DEL, and
+            // so is its link; or its DEL was answered while netd was away and is still in the
+            // spool.
             Err(ReserveError::Exists { record })
                 if !self.has_link_of(&record).await? || self.has_spooled_del(&record).await =>
             {
-                self.take_away(&record).await?;
+                self.tear_down(&record).await?;
                 reserve()?
             }
             other => other?,
         };
-        let holding = Holding {
+        let attachment = Attachment {
             key: request.key.clone(),
             network: wanted.network,
             generation: reservation.generation,
@@ -72,145 +74,151 @@ impl<W: World> Engine<W> {
             detail: plan::detail(request, mtu, &reservation),
             addresses: reservation.addresses,
         };
-        let plan = match plan::plan(&spec, &ports, &holding) {
-            Ok(plan) => plan,
+        let target = match plan::plan(&spec, &ports, &attachment) {
+            Ok(target) => target,
             Err(e) => {
-                self.give_back(&holding).await;
+                self.release_reservation(&attachment).await;
                 return Err(e);
             }
         };
-        match self.make(&netns, &holding, &plan, durable).await {
-            Ok(left_out) => {
-                self.made().made(holding.generation);
-                self.world().announce(plan.announcements);
-                if !holding.detail.trunk.is_empty() {
-                    self.mend_soon();
+        match self.create(&netns, &attachment, &target, durable).await {
+            Ok(skipped_routes) => {
+                self.add_log().record(attachment.generation);
+                self.node().announce(target.announcements);
+                if !attachment.detail.trunk.is_empty() {
+                    self.request_repair();
                 }
                 info!(
-                    addresses = ?plan.container.addresses,
-                    port = %plan.link.host_name,
-                    generation = holding.generation,
+                    addresses = ?target.container.addresses,
+                    port = %target.link.host_name,
+                    generation = attachment.generation,
                     "attached"
                 );
-                let mut reply = plan.reply;
-                reply.routes.retain(|route| !left_out.contains(&route.dst));
+                let mut reply = target.reply;
+                reply
+                    .routes
+                    .retain(|route| !skipped_routes.contains(&route.dst));
                 Ok(reply)
             }
             Err(e) => {
-                warn!(error = %e, generation = holding.generation, "attach failed; undoing it");
-                self.undo(&holding, &plan).await;
+                warn!(error = %e, generation = attachment.generation, "attach failed; undoing it");
+                self.roll_back(&attachment, &target).await;
                 Err(e)
             }
         }
     }
 
-    /// The order is the fastest that was measured: the port's rows go to the database first,
-    /// and the link is made while they travel. The switch then finds both in one pass over
-    /// its ports; where it hears of the link first, it goes over all of them once more
-    /// (docs/adr/0005). The flows follow when the switch has said which number the port has; until
-    /// they are in, a port lets nothing through.
+    /// Makes the port, the link and the flows, and commits the reservation. The order is the
+    /// fastest that was measured (docs/adr/0005): the port's rows are sent to the database first,
+    /// and the link is made meanwhile, so that the switch finds both in one pass over its ports;
+    /// where it learns of the link first, it makes a second pass. The flows are sent once the
+    /// switch has reported the port's number; until then the port forwards nothing.
     ///
-    /// Gives the destinations that are another interface's of the container.
-    async fn make(
+    /// Returns the destinations of default routes that were not set, because another interface of
+    /// the container has them.
+    async fn create(
         &self,
-        netns: &W::Netns,
-        holding: &Holding,
-        plan: &AttachPlan,
+        netns: &N::Netns,
+        attachment: &Attachment,
+        target: &AttachmentSpec,
         reserved: flatnet_ipam::Durable,
     ) -> Result<Vec<IpNetwork>, AttachError> {
-        let world = self.world();
+        let node = self.node();
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
         let meanwhile = async {
             step(
                 "create the link",
-                world.create_link(netns, &plan.link).await,
+                node.create_link(netns, &target.link).await,
             )?;
             done("link");
-            let configured = world.configure(netns, &plan.link, &plan.container).await;
-            let left_out = step("configure the container's interface", configured)?;
+            let configured = node.configure(netns, &target.link, &target.container).await;
+            let skipped_routes = step("configure the container's interface", configured)?;
             done("addresses");
             reserved.await?;
             done("reserved");
-            // From here on the attachment is whole but for its port and flows. A crash now is
-            // repaired by the next start, which finds it committed.
+            // From here on only the port and the flows may be missing. After a crash the next start
+            // finds the attachment committed and adds them.
             self.ipam()
-                .commit(&holding.key, holding.generation)?
+                .commit(&attachment.key, attachment.generation)?
                 .await?;
             done("committed");
-            Ok::<_, AttachError>(left_out)
+            Ok::<_, AttachError>(skipped_routes)
         };
         let port = async {
-            let added = world.add_port(&plan.row, plan.zone()).await;
+            let added = node.add_port(&target.row, target.zone()).await;
             let number = step("add the port to the bridge", added)?;
             done("port");
-            // Flows name the number that the switch has given, never one that was guessed.
-            let flows = world.send_flows(&plan.meters, &plan.flows_at(number));
+            // Flows match the number that the switch has assigned, never the one that was only
+            // requested.
+            let flows = node.send_flows(&target.meters, &target.flows_at(number));
             step("install the flows", flows.await)?;
             done("flows");
-            if number != plan.row.number {
-                // The row is to ask for the number that the port has, or the switch would move
-                // the port once the other one is free.
-                self.mend_soon();
+            if number != target.row.number {
+                // The row must request the number that the port has now; otherwise the switch
+                // renumbers the port once the requested number is free.
+                self.request_repair();
             }
             Ok::<(), AttachError>(())
         };
-        // Polled in this order, so the transaction is on its way before the link is made. One
-        // that fails drops the other; `World::delete_port` sees also what is on its way.
-        let ((), left_out) = tokio::try_join!(biased; port, meanwhile)?;
-        Ok(left_out)
+        // Polled in this order, so that the transaction is sent before the link is made. If one
+        // fails, the other is dropped; `NodeOps::delete_port` also removes a port whose transaction
+        // is still under way.
+        let ((), skipped_routes) = tokio::try_join!(biased; port, meanwhile)?;
+        Ok(skipped_routes)
     }
 
-    /// Takes away what an ADD made so far, last first; each part whether or not it was made.
-    pub(super) async fn undo(&self, holding: &Holding, plan: &AttachPlan) {
-        let world = self.world();
-        let meters: Vec<u32> = plan.meters.iter().map(|m| m.id).collect();
-        // Before the port goes: nobody else is to find flows at its number.
-        let flows = world.delete_flows(plan.cookie(), &meters);
-        if let Err(e) = world.delete_port(&plan.row.name, plan.zone()).await {
-            warn!(error = %e, port = plan.row.name, "the port stays until the next reconcile");
-            self.mend_soon();
+    /// Removes what an ADD has made so far, in reverse order. Each part is deleted whether or not
+    /// it was made.
+    pub(super) async fn roll_back(&self, attachment: &Attachment, target: &AttachmentSpec) {
+        let node = self.node();
+        let meters: Vec<u32> = target.meters.iter().map(|m| m.id).collect();
+        // Before the port is deleted: the next port with its number must not match these flows.
+        let flows = node.delete_flows(target.cookie(), &meters);
+        if let Err(e) = node.delete_port(&target.row.name, target.zone()).await {
+            warn!(error = %e, port = target.row.name, "the port stays until the next reconcile");
+            self.request_repair();
         }
-        let unlinked = world
-            .delete_link(&plan.link.host_name, plan.link.host_ifindex)
+        let unlinked = node
+            .delete_link(&target.link.host_name, target.link.host_ifindex)
             .await;
         if let Err(e) = flows.await {
             warn!(error = %e, "the flows stay until the next reconcile");
-            self.mend_soon();
+            self.request_repair();
         }
         match unlinked {
-            // The link is what a container could still use: as long as it may be there, the
-            // address stays reserved, and the reconciler goes on.
+            // The container could still send by the link. While it may exist, the address stays
+            // reserved, and the reconciler tries again.
             Err(e) => {
                 warn!(error = %e, "the link stays, and its address, until the next reconcile");
-                self.doom(&holding.key, holding.generation);
+                self.defer_cleanup(&attachment.key, attachment.generation);
             }
-            Ok(()) => self.give_back(holding).await,
+            Ok(()) => self.release_reservation(attachment).await,
         }
     }
 
-    async fn give_back(&self, holding: &Holding) {
+    async fn release_reservation(&self, attachment: &Attachment) {
         let released = match self
             .ipam()
-            .abort(&holding.key, holding.generation, self.now())
+            .abort(&attachment.key, attachment.generation, self.now())
         {
             Ok(release) => release.durable().await.map_err(AttachError::from),
             Err(e) => Err(AttachError::from(e)),
         };
         if let Err(e) = released {
             warn!(error = %e, "the reservation stays until the next reconcile");
-            self.doom(&holding.key, holding.generation);
+            self.defer_cleanup(&attachment.key, attachment.generation);
         }
     }
 
     async fn has_link_of(&self, record: &Record) -> Result<bool, AttachError> {
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
-        let link = step("read the links", self.world().link_up(&name, ifindex).await)?;
+        let link = step("read the links", self.node().link_up(&name, ifindex).await)?;
         Ok(link.is_some())
     }
 
-    /// Whether a DEL of this attachment was answered and waits to be done. A spool that cannot be
-    /// read has none: whoever replays it says so.
+    /// Whether the spool holds a DEL of this attachment. `false` if the spool cannot be read: the
+    /// replayer reports that.
     async fn has_spooled_del(&self, record: &Record) -> bool {
         let Some(spool) = self.inner.spool.get().cloned() else {
             return false;
@@ -221,8 +229,9 @@ impl<W: World> Engine<W> {
         found.is_ok_and(|del| del.is_some_and(|del| del.applies_to(created)))
     }
 
-    /// A MAC that was asked for must be nobody else's: flows and switches tell containers apart by
-    /// it, and neighbours would send the container what is for the other one.
+    /// Refuses a requested MAC that another container, the host or a neighbour has: flows and
+    /// switches identify a container by its MAC, and neighbours would send it frames for the other
+    /// one.
     async fn check_mac(&self, request: &AddRequest, ports: &NodePorts) -> Result<(), AttachError> {
         let Some(mac) = request.mac else {
             return Ok(());
@@ -239,21 +248,24 @@ impl<W: World> Engine<W> {
         }
         let neighbours = step(
             "read the host's neighbours",
-            self.world().bearers(mac).await,
+            self.node().neighbours_with_mac(mac).await,
         )?;
         let spec = self.spec();
         let owner = match neighbours
             .iter()
-            .find(|ip| !macs::may_be_a_containers(&spec, **ip))
+            .find(|ip| !macs::may_be_container(&spec, **ip))
         {
             _ if mac == ports.mac => "this host".to_owned(),
             Some(ip) => format!("neighbour {ip}"),
             None => return Ok(()),
         };
-        Err(AttachError::MacElsewhere { mac, owner })
+        Err(AttachError::MacOnNetwork { mac, owner })
     }
 }
 
-pub(super) fn step<T>(step: &'static str, result: Result<T, WorldError>) -> Result<T, AttachError> {
+pub(super) fn step<T>(
+    step: &'static str,
+    result: Result<T, NodeOpsError>,
+) -> Result<T, AttachError> {
     result.map_err(|source| AttachError::Step { step, source })
 }

@@ -1,4 +1,4 @@
-//! CHECK: is an attachment still as it was made?
+//! CHECK: whether an attachment is still as ADD made it.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use flatnet_types::api::{CheckReply, CheckRequest};
 use super::add::step;
 use super::engine::Engine;
 use super::error::AttachError;
-use super::plan::{AttachPlan, Holding};
+use super::plan::{Attachment, AttachmentSpec};
 use crate::flows::cookie;
-use crate::world::{ContainerActual, World};
+use crate::node_ops::{ContainerActual, NodeOps};
 
-impl<W: World> Engine<W> {
+impl<N: NodeOps> Engine<N> {
     /// Compares the container's interface, the link, the port, its VLAN, the flows and the
     /// reservation with what was attached and with what the runtime remembers.
     ///
@@ -27,21 +27,21 @@ impl<W: World> Engine<W> {
         if record.state != RecordState::Committed {
             return Err(unknown());
         }
-        let holding = Holding::from_record(&record)?;
-        let plan = self.plan_of(&holding)?;
+        let attachment = Attachment::from_record(&record)?;
+        let target = self.spec_of(&attachment)?;
 
         let netns = step(
             "open the container's namespace",
-            self.world().open_netns(&request.netns),
+            self.node().open_netns(&request.netns),
         )?;
-        let seen = self
-            .world()
+        let observed = self
+            .node()
             .observe_container(&netns, &request.key.ifname)
             .await;
-        let mut differences = against_request(request, &holding);
-        let seen = step("read the container's interface", seen)?;
-        differences.extend(container(request, &plan, seen));
-        differences.extend(self.outside(&plan, holding.generation).await?);
+        let mut differences = check_prev_result(request, &attachment);
+        let observed = step("read the container's interface", observed)?;
+        differences.extend(check_interface(request, &target, observed));
+        differences.extend(self.check_host_side(&target, attachment.generation).await?);
         if differences.is_empty() {
             return Ok(CheckReply {});
         }
@@ -51,16 +51,16 @@ impl<W: World> Engine<W> {
         })
     }
 
-    /// The host's side: link, port, flows.
-    async fn outside(
+    /// The differences on the host's side: link, port, flows.
+    async fn check_host_side(
         &self,
-        plan: &AttachPlan,
+        target: &AttachmentSpec,
         generation: u64,
     ) -> Result<Vec<String>, AttachError> {
         let mut differences = Vec::new();
-        let link = &plan.link;
+        let link = &target.link;
         let up = self
-            .world()
+            .node()
             .link_up(&link.host_name, link.host_ifindex)
             .await;
         match step("read the links", up)? {
@@ -68,9 +68,9 @@ impl<W: World> Engine<W> {
             Some(false) => differences.push(format!("link {} of the host is down", link.host_name)),
             Some(true) => {}
         }
-        match self.world().observe_port(&plan.row.name) {
-            None => differences.push(format!("port {} is not on the bridge", plan.row.name)),
-            Some(row) if row.tag != plan.row.tag || row.trunks != plan.row.trunks => {
+        match self.node().observe_port(&target.row.name) {
+            None => differences.push(format!("port {} is not on the bridge", target.row.name)),
+            Some(row) if row.tag != target.row.tag || row.trunks != target.row.trunks => {
                 let tag = |t: Option<_>| {
                     t.map_or("no VLAN".to_owned(), |v: flatnet_types::VlanId| {
                         format!("VLAN {v}")
@@ -78,27 +78,27 @@ impl<W: World> Engine<W> {
                 };
                 differences.push(format!(
                     "port {} is in {}, and {} was planned",
-                    plan.row.name,
+                    target.row.name,
                     tag(row.tag),
-                    tag(plan.row.tag)
+                    tag(target.row.tag)
                 ));
             }
             Some(_) => {}
         }
         let flows = step(
             "read the flows",
-            self.world().observe_flows(cookie(generation)).await,
+            self.node().observe_flows(cookie(generation)).await,
         )?;
-        let there: BTreeSet<_> = flows.into_iter().collect();
-        let Some(number) = self.world().port_number(&plan.row.name) else {
+        let present: BTreeSet<_> = flows.into_iter().collect();
+        let Some(number) = self.node().port_number(&target.row.name) else {
             differences.push(format!(
                 "the switch has no number for port {}",
-                plan.row.name
+                target.row.name
             ));
             return Ok(differences);
         };
-        let wanted = plan.flows_at(number);
-        let mut missing = wanted.iter().filter(|f| !there.contains(f));
+        let wanted = target.flows_at(number);
+        let mut missing = wanted.iter().filter(|f| !present.contains(f));
         if let Some(first) = missing.next() {
             differences.push(format!(
                 "{} of {} flows are missing, of them first: {first}",
@@ -110,19 +110,19 @@ impl<W: World> Engine<W> {
     }
 }
 
-/// What the runtime remembers must be what was reserved.
-fn against_request(request: &CheckRequest, holding: &Holding) -> Vec<String> {
+/// The differences between the runtime's `prevResult` and what was reserved.
+fn check_prev_result(request: &CheckRequest, attachment: &Attachment) -> Vec<String> {
     let mut differences = Vec::new();
     if let Some(mac) = request.mac
-        && mac != holding.detail.mac
+        && mac != attachment.detail.mac
     {
         differences.push(format!(
             "prevResult has MAC {mac}, and {} was attached",
-            holding.detail.mac
+            attachment.detail.mac
         ));
     }
     for ip in &request.ips {
-        if !holding.addresses.iter().any(|a| a.address == *ip) {
+        if !attachment.addresses.iter().any(|a| a.address == *ip) {
             differences.push(format!(
                 "prevResult has {ip}, which is not reserved for this attachment"
             ));
@@ -131,41 +131,41 @@ fn against_request(request: &CheckRequest, holding: &Holding) -> Vec<String> {
     differences
 }
 
-/// What is in the container must include what was put there; a plugin later in the chain may
-/// have added to it, and may have changed the MTU (`tuning`). Another MAC is a difference
-/// always: port security drops what it sends.
+/// The differences of the container's interface. It must still have everything that ADD gave it; a
+/// later plugin of the chain may have added to that, and may have changed the MTU (`tuning`). A
+/// changed MAC always counts: port security drops what the container sends with it.
 ///
-/// A route that `prevResult` does not tell of is not missed: another interface had it first, or
-/// a later plugin moved it to a table of its own (`sbr`).
-fn container(
+/// A route that `prevResult` does not list may be missing: another interface had it first, or a
+/// later plugin moved it to a table of its own (`sbr`).
+fn check_interface(
     request: &CheckRequest,
-    plan: &AttachPlan,
-    seen: Option<ContainerActual>,
+    target: &AttachmentSpec,
+    observed: Option<ContainerActual>,
 ) -> Vec<String> {
-    let name = &plan.container.ifname;
-    let Some(seen) = seen else {
+    let name = &target.container.ifname;
+    let Some(observed) = observed else {
         return vec![format!("interface {name} is not in the container")];
     };
     let mut differences = Vec::new();
-    if seen.mac != Some(plan.link.container_mac) {
-        let is = seen.mac.map_or("none".to_owned(), |m| m.to_string());
+    if observed.mac != Some(target.link.container_mac) {
+        let is = observed.mac.map_or("none".to_owned(), |m| m.to_string());
         differences.push(format!(
             "{name} has MAC {is}, and {} was given",
-            plan.link.container_mac
+            target.link.container_mac
         ));
     }
-    if !seen.up {
+    if !observed.up {
         differences.push(format!("{name} is down"));
     }
-    for address in &plan.container.addresses {
-        if !seen.addresses.contains(address) {
+    for address in &target.container.addresses {
+        if !observed.addresses.contains(address) {
             differences.push(format!("{name} lacks the address {address}"));
         }
     }
-    for (dst, via) in &plan.container.routes {
-        let told = request.routes.iter().any(|r| r.dst == *dst);
-        if told
-            && !seen
+    for (dst, via) in &target.container.routes {
+        let in_prev_result = request.routes.iter().any(|r| r.dst == *dst);
+        if in_prev_result
+            && !observed
                 .routes
                 .iter()
                 .any(|(d, v)| d == dst && (via.is_none() || v == via))

@@ -1,4 +1,4 @@
-//! The engine: carries plans out, one call for an attachment at a time.
+//! The engine: executes ADD, DEL, CHECK, GC and STATUS, one call at a time for each attachment.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -13,26 +13,26 @@ use flatnet_types::{AttachmentKey, NetworkName, Timestamp};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tracing::warn;
 
+use super::add_log::AddLog;
 use super::error::AttachError;
-use super::made::MadeLog;
-use super::plan::{self, AttachPlan, Holding};
+use super::plan::{self, Attachment, AttachmentSpec};
 use crate::flows::{self, NodePorts};
+use crate::node_ops::NodeOps;
 use crate::problems::Board;
-use crate::world::World;
 
-/// Tells the time; passed in, so that tests own it.
+/// Wall-clock time. Injected, so that tests control it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How long an ADD waits for the bridge's own ports. A switch that restarts is back within a
 /// second or two.
-const PORTS_PATIENCE: Duration = Duration::from_secs(5);
+const PORTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Attaches and detaches containers. Cheap to clone.
-pub struct Engine<W: World> {
-    pub(super) inner: Arc<Inner<W>>,
+pub struct Engine<N: NodeOps> {
+    pub(super) inner: Arc<Inner<N>>,
 }
 
-impl<W: World> Clone for Engine<W> {
+impl<N: NodeOps> Clone for Engine<N> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -40,47 +40,46 @@ impl<W: World> Clone for Engine<W> {
     }
 }
 
-pub(super) struct Inner<W> {
-    pub(super) world: W,
+pub(super) struct Inner<N> {
+    pub(super) node: N,
     pub(super) ipam: Ipam,
     pub(super) clock: Clock,
     spec: RwLock<Arc<NodeSpec>>,
     ports: watch::Sender<Option<NodePorts>>,
     locks: KeyLocks,
-    /// What an ADD could not undo: the reconciler goes on.
-    pub(super) doomed: Mutex<BTreeMap<AttachmentKey, u64>>,
-    /// Something is to be mended: the reconciler is to look now.
-    dirty: Arc<Notify>,
+    /// Attachments whose removal failed, with their generations. The reconciler tries again.
+    pub(super) pending_cleanup: Mutex<BTreeMap<AttachmentKey, u64>>,
+    /// Notified when the node may differ from what it should be: the reconciler then runs at once.
+    repair_requested: Arc<Notify>,
     board: Board,
     /// Where the plugin leaves DELs while netd is away.
     pub(super) spool: OnceLock<Spool>,
-    made: MadeLog,
+    add_log: AddLog,
 }
 
-impl<W: World> Engine<W> {
-    /// An engine that is not ready until [`Engine::set_ports`] says where the bridge's own
-    /// ports are.
-    pub fn new(world: W, ipam: Ipam, spec: NodeSpec, clock: Clock) -> Self {
+impl<N: NodeOps> Engine<N> {
+    /// Makes an engine. It is not ready until [`Engine::set_ports`] has set the bridge's own ports.
+    pub fn new(node: N, ipam: Ipam, spec: NodeSpec, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
                 board: Board::new(Arc::clone(&clock)),
                 spool: OnceLock::new(),
-                world,
+                node,
                 ipam,
                 clock,
                 spec: RwLock::new(Arc::new(spec)),
                 ports: watch::Sender::new(None),
                 locks: KeyLocks::default(),
-                doomed: Mutex::default(),
-                dirty: Arc::default(),
-                made: MadeLog::default(),
+                pending_cleanup: Mutex::default(),
+                repair_requested: Arc::default(),
+                add_log: AddLog::default(),
             }),
         }
     }
 
-    /// The world it acts on.
-    pub fn world(&self) -> &W {
-        &self.inner.world
+    /// The node it acts on.
+    pub fn node(&self) -> &N {
+        &self.inner.node
     }
 
     /// The store of reservations.
@@ -88,29 +87,29 @@ impl<W: World> Engine<W> {
         &self.inner.ipam
     }
 
-    /// Says where the plugin leaves DELs while netd is away: an ADD that meets an attachment of
-    /// its key looks there first. Said once; later calls change nothing.
+    /// Sets the spool in which the plugin leaves DELs while netd is away: an ADD that finds an
+    /// attachment of its key looks there first. Later calls have no effect.
     pub fn set_spool(&self, spool: Spool) {
         let _ = self.inner.spool.set(spool);
     }
 
-    /// What is wrong on this node.
+    /// The board of this node's problems.
     pub fn board(&self) -> &Board {
         &self.inner.board
     }
 
-    /// Rings when something is to be mended.
-    pub fn dirty(&self) -> Arc<Notify> {
-        Arc::clone(&self.inner.dirty)
+    /// Notified when a reconcile is needed at once.
+    pub fn repair_requested(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.repair_requested)
     }
 
-    /// Wants a reconcile now: something could not be taken away, or what attachments share (the
-    /// flows of a VLAN that some send tagged) has changed.
-    pub(super) fn mend_soon(&self) {
-        self.inner.dirty.notify_one();
+    /// Requests a reconcile at once: something could not be removed, or what attachments share (the
+    /// flows of a trunk VLAN) has changed.
+    pub(super) fn request_repair(&self) {
+        self.inner.repair_requested.notify_one();
     }
 
-    /// What time it is.
+    /// The current wall-clock time.
     pub fn now(&self) -> Timestamp {
         (self.inner.clock)()
     }
@@ -126,8 +125,8 @@ impl<W: World> Engine<W> {
         )
     }
 
-    /// Changes the node's part of the plan: attachments that are made from now on go by it,
-    /// and the node is reconciled. Of two changes at once neither is lost.
+    /// Changes the node's part of the plan under a lock, and requests a reconcile. Attachments that
+    /// are made from now on follow it.
     pub fn update_spec(&self, change: impl FnOnce(&mut NodeSpec)) {
         let mut spec = self
             .inner
@@ -136,27 +135,27 @@ impl<W: World> Engine<W> {
             .unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut spec));
         drop(spec);
-        self.mend_soon();
+        self.request_repair();
     }
 
-    /// What tells the neighbours where the host's addresses and every container's are now; nothing
-    /// while there is no bridge that would carry it.
+    /// The announcements of the host's addresses and of every container's. Empty while the bridge's
+    /// ports are not known.
     pub(crate) fn announcements(&self) -> Vec<PacketOut> {
         let Ok(ports) = self.ports() else {
             return Vec::new();
         };
         let mut packets = flows::host_announcements(&self.spec(), &ports);
         for record in self.ipam().list() {
-            let plan = Holding::from_record(&record).and_then(|h| self.plan_of(&h));
-            match plan {
-                Ok(plan) => packets.extend(plan.announcements),
+            let target = Attachment::from_record(&record).and_then(|h| self.spec_of(&h));
+            match target {
+                Ok(target) => packets.extend(target.announcements),
                 Err(e) => warn!(error = %e, "not announced"),
             }
         }
         packets
     }
 
-    /// Says where the bridge's own ports are: from now on ADD is served. `None`: not any more.
+    /// Sets the numbers of the bridge's own ports. ADD is served while they are `Some`.
     pub fn set_ports(&self, ports: Option<NodePorts>) {
         self.inner.ports.send_if_modified(|known| {
             let changed = *known != ports;
@@ -165,12 +164,12 @@ impl<W: World> Engine<W> {
         });
     }
 
-    /// Which attachments were made since a look at the node.
-    pub(crate) fn made(&self) -> &MadeLog {
-        &self.inner.made
+    /// Which ADDs have ended since an observation of the node began.
+    pub(crate) fn add_log(&self) -> &AddLog {
+        &self.inner.add_log
     }
 
-    /// The bridge's own ports, where they are known.
+    /// The numbers of the bridge's own ports.
     ///
     /// # Errors
     /// [`AttachError::NotReady`] until the node is set up.
@@ -180,48 +179,48 @@ impl<W: World> Engine<W> {
             .borrow()
             .clone()
             .ok_or_else(|| AttachError::NotReady {
-                why:
+                reason:
                     "the bridge is not set up yet; `curl --unix-socket … http://netd/v1/node` says \
                   what is missing"
                         .to_owned(),
             })
     }
 
-    /// Waits a while until they are known: while the switch starts anew nobody knows them, and a
-    /// runtime that is refused tries again only after seconds. Whether they are, [`Engine::ports`]
-    /// tells.
+    /// Waits at most [`PORTS_TIMEOUT`] until the ports are known: they are not while the switch
+    /// restarts, and a runtime whose ADD is refused tries again only after seconds.
     pub(super) async fn wait_for_ports(&self) {
         let mut known = self.inner.ports.subscribe();
         let there = known.wait_for(Option::is_some);
-        let _ = tokio::time::timeout(PORTS_PATIENCE, there).await;
+        let _ = tokio::time::timeout(PORTS_TIMEOUT, there).await;
     }
 
-    /// Whether the node is ready: ADD is served, and no problem says that packets do not pass.
+    /// Whether the node is ready: the ports are known, and no problem on the board blocks
+    /// readiness.
     ///
     /// # Errors
     /// [`AttachError::NotReady`] with what is wrong.
     pub fn ready(&self) -> Result<(), AttachError> {
-        if let Some(why) = self.board().blocks_ready() {
-            return Err(AttachError::NotReady { why });
+        if let Some(reason) = self.board().blocks_ready() {
+            return Err(AttachError::NotReady { reason });
         }
         self.ports().map(drop)
     }
 
-    /// The plan of an attachment that is held.
+    /// What an attachment is made of.
     ///
     /// # Errors
     /// [`AttachError`] where the record cannot be read or the node is not ready.
-    pub fn plan_of(&self, holding: &Holding) -> Result<AttachPlan, AttachError> {
-        plan::plan(&self.spec(), &self.ports()?, holding)
+    pub fn spec_of(&self, attachment: &Attachment) -> Result<AttachmentSpec, AttachError> {
+        plan::plan(&self.spec(), &self.ports()?, attachment)
     }
 
-    /// STATUS: could an ADD succeed now?
+    /// STATUS: whether an ADD could succeed now.
     ///
     /// # Errors
-    /// [`AttachError::Unserved`] with what an ADD would answer.
+    /// [`AttachError::Unavailable`] with what an ADD would answer.
     pub fn status(&self, request: &StatusRequest) -> Result<StatusReply, AttachError> {
         self.could_add(&request.network)
-            .map_err(|why| AttachError::Unserved(Box::new(why)))?;
+            .map_err(|reason| AttachError::Unavailable(Box::new(reason)))?;
         Ok(StatusReply {})
     }
 
@@ -232,22 +231,22 @@ impl<W: World> Engine<W> {
         Ok(())
     }
 
-    /// One call for an attachment at a time. A repair takes it too.
+    /// Locks an attachment: only one call or repair works on it at a time.
     pub async fn lock(&self, key: &AttachmentKey) -> KeyGuard<'_> {
         self.inner.locks.lock(key).await
     }
 
-    /// The same without waiting; `None` while somebody works on the attachment.
+    /// Locks an attachment without waiting; `None` if it is locked.
     pub fn try_lock(&self, key: &AttachmentKey) -> Option<KeyGuard<'_>> {
         self.inner.locks.try_lock(key)
     }
 }
 
-/// A lock for each attachment that is being worked on, and none for the others.
+/// A lock for each attachment that is being worked on; entries without a user are removed.
 #[derive(Default)]
 pub(super) struct KeyLocks(Mutex<HashMap<AttachmentKey, Arc<tokio::sync::Mutex<()>>>>);
 
-/// Holds an attachment; drop it to let the next call in.
+/// The lock of an attachment, released when it is dropped.
 pub struct KeyGuard<'l> {
     locks: &'l KeyLocks,
     key: AttachmentKey,
@@ -282,7 +281,7 @@ impl Drop for KeyGuard<'_> {
     fn drop(&mut self) {
         let mut map = self.locks.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.held = None;
-        // Two are the map's own and none: nobody else holds or waits for it.
+        // A count of 1 is the map's own reference: nobody holds the lock or waits for it.
         if map
             .get(&self.key)
             .is_some_and(|l| Arc::strong_count(l) == 1)

@@ -1,4 +1,4 @@
-//! What an ADD, DEL, CHECK, GC or STATUS answers when it cannot.
+//! Errors of ADD, DEL, CHECK, GC and STATUS, with their CNI codes.
 
 use flatnet_ipam::{AllocateError, ChangeError, DurableError, ReserveError};
 use flatnet_types::api::{ErrorReply, code};
@@ -6,9 +6,9 @@ use flatnet_types::{AttachmentKey, MacAddr, Mtu, NetError, NetworkName, NodeName
 use ipnetwork::IpNetwork;
 use thiserror::Error;
 
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
 
-/// A request that can never be carried out as it is.
+/// A request that can never succeed unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RefusedRequest {
     /// The node has no range of that network.
@@ -17,34 +17,34 @@ pub enum RefusedRequest {
         list(known)
     )]
     Network {
-        /// What was asked for.
+        /// The requested value.
         name: NetworkName,
-        /// This node.
+        /// This node's name.
         node: NodeName,
-        /// What there is.
+        /// The names or VLANs that the node has.
         known: Vec<NetworkName>,
     },
-    /// Larger than the network's.
-    #[error("MTU {asked} is larger than the network's {most}")]
+    /// An MTU larger than the network's.
+    #[error("MTU {requested} is larger than the network's {max}")]
     Mtu {
-        /// What was asked for.
-        asked: Mtu,
+        /// The requested value.
+        requested: Mtu,
         /// What the plan allows.
-        most: Mtu,
+        max: Mtu,
     },
     /// Too small for a network that has IPv6.
     #[error(
-        "MTU {asked} is too small: the network has IPv6, which needs {} (RFC 8200 §5)",
+        "MTU {requested} is too small: the network has IPv6, which needs {} (RFC 8200 §5)",
         Mtu::MIN_IPV6
     )]
     MtuForIpv6 {
-        /// What was asked for.
-        asked: Mtu,
+        /// The requested value.
+        requested: Mtu,
     },
-    /// Not an address for an interface.
+    /// A group address or all zeros.
     #[error("the requested MAC cannot be used: {0}")]
     Mac(NetError),
-    /// A MAC that belongs to an address.
+    /// A MAC of the form that Flatnet derives from an address.
     #[error(
         "MAC {0} is of those that Flatnet derives from addresses: ask for another, or for its address too"
     )]
@@ -58,20 +58,20 @@ pub enum RefusedRequest {
          gateway; ask for another"
     )]
     MacVirtual {
-        /// What was asked for.
+        /// The requested value.
         mac: MacAddr,
         /// The protocol, and its source.
         what: &'static str,
     },
-    /// A VLAN that this node's uplink does not carry for containers.
+    /// A VLAN of no network of this node, or the network's own access VLAN.
     #[error(
         "vlanTrunk {vlan} is not to be had here; this network may add: {}",
         list(allowed)
     )]
     Trunk {
-        /// What was asked for.
+        /// The requested value.
         vlan: VlanId,
-        /// What there is.
+        /// The names or VLANs that the node has.
         allowed: Vec<VlanId>,
     },
     /// A VLAN that the plan does not let the network's containers send tagged.
@@ -81,22 +81,22 @@ pub enum RefusedRequest {
          `any: true` for all"
     )]
     TrunkUndeclared {
-        /// What was asked for.
+        /// The requested value.
         vlan: VlanId,
         /// The plan's network.
         network: NetworkName,
     },
     /// An address with another prefix length than its network has.
     #[error(
-        "{place}: {asked} asks for a prefix of /{}, and addresses of network {network} bear /{} \
+        "{place}: {requested} asks for a prefix of /{}, and addresses of network {network} bear /{} \
          (its subnet is {subnet}): ask for {}/{}, or for {} without a length",
-        asked.prefix(), subnet.prefix(), asked.ip(), subnet.prefix(), asked.ip()
+        requested.prefix(), subnet.prefix(), requested.ip(), subnet.prefix(), requested.ip()
     )]
     PrefixLength {
-        /// Where it was asked.
+        /// Path of the field in the request, such as `runtimeConfig.ips[0]`.
         place: String,
-        /// What was asked for.
-        asked: IpNetwork,
+        /// The requested value.
+        requested: IpNetwork,
         /// The plan's network.
         network: NetworkName,
         /// The subnet whose length addresses bear.
@@ -109,9 +109,9 @@ pub enum RefusedRequest {
     Rate {
         /// `ingress` or `egress`.
         direction: &'static str,
-        /// Bits a second.
+        /// In bit/s.
         rate: u64,
-        /// Bits.
+        /// In bits.
         burst: u64,
     },
 }
@@ -127,17 +127,17 @@ fn list<T: ToString>(items: &[T]) -> String {
         .join(", ")
 }
 
-/// Why an attachment was not made, changed or found right.
+/// Error of a CNI call.
 #[derive(Debug, Error)]
 pub enum AttachError {
-    /// The request can never be carried out as it is.
+    /// The request can never succeed unchanged.
     #[error(transparent)]
     Refused(RefusedRequest),
     /// netd is not ready: Open vSwitch is away or the node is not set up yet.
-    #[error("netd is not ready: {why}")]
+    #[error("netd is not ready: {reason}")]
     NotReady {
-        /// What is missing.
-        why: String,
+        /// What is missing, and the command that shows more.
+        reason: String,
     },
     /// No address, or the attachment exists.
     #[error(transparent)]
@@ -148,46 +148,46 @@ pub enum AttachError {
     /// The store could not be written.
     #[error("the store could not be written: {0}")]
     Durable(#[from] DurableError),
-    /// A step failed, and what was made before it is undone.
+    /// A step failed; what was made before it has been removed.
     #[error("{step}: {source}")]
     Step {
-        /// What was being done.
+        /// The step that failed, as a verb phrase.
         step: &'static str,
-        /// Why it failed.
+        /// The step's error.
         #[source]
-        source: WorldError,
+        source: NodeOpsError,
     },
     /// Another container of this node has the MAC that was asked for.
     #[error("MAC {mac} is in use by {owner}")]
     MacTaken {
-        /// What was asked for.
+        /// The requested value.
         mac: MacAddr,
-        /// Who has it.
+        /// The owner of the MAC.
         owner: AttachmentKey,
     },
-    /// The host, or a neighbour of the host such as the gateway or another host, has it.
+    /// The host, or a neighbour of it such as the gateway or another host, has the requested MAC.
     #[error("MAC {mac} is {owner}'s: ask for another")]
-    MacElsewhere {
-        /// What was asked for.
+    MacOnNetwork {
+        /// The requested value.
         mac: MacAddr,
-        /// Who has it.
+        /// The owner of the MAC.
         owner: String,
     },
     /// A record that this version of netd cannot read.
-    #[error("the record of {key} cannot be read: {why}")]
+    #[error("the record of {key} cannot be read: {reason}")]
     Record {
         /// The attachment that was asked for.
         key: AttachmentKey,
         /// What in it cannot be read.
-        why: String,
+        reason: String,
     },
     /// CHECK: there is no such attachment.
     #[error("there is no attachment {key}")]
     Unknown {
-        /// What was asked for.
+        /// The requested value.
         key: AttachmentKey,
     },
-    /// CHECK: what is there is not what was attached.
+    /// CHECK: the attachment differs from what ADD made.
     #[error("attachment {key} is not as it was made")]
     Differs {
         /// The attachment that was asked for.
@@ -195,15 +195,15 @@ pub enum AttachError {
         /// Each difference.
         differences: Vec<String>,
     },
-    /// DEL or GC: some of it could not be done; the rest was.
+    /// DEL or GC: these parts could not be removed; the others were.
     #[error("{} part(s) could not be taken away and will be tried again", .0.len())]
     Incomplete(Vec<String>),
     /// STATUS: an ADD could not succeed now.
     #[error(transparent)]
-    Unserved(Box<AttachError>),
-    /// The task that did the work died.
+    Unavailable(Box<AttachError>),
+    /// The task that executed the call ended without a result.
     #[error("the request was not finished: netd is stopping or hit a fault of its own")]
-    Cut,
+    Interrupted,
 }
 
 impl AttachError {
@@ -216,16 +216,18 @@ impl AttachError {
     pub fn cni_code(&self) -> u32 {
         match self {
             Self::Refused(_) => code::INVALID_CONFIG,
-            Self::NotReady { .. } | Self::Incomplete(_) | Self::Cut => code::TRY_AGAIN_LATER,
+            Self::NotReady { .. } | Self::Incomplete(_) | Self::Interrupted => {
+                code::TRY_AGAIN_LATER
+            }
             Self::Reserve(e) => e.cni_code(),
             Self::Change(e) => e.cni_code(),
             Self::Durable(e) => e.cni_code(),
             Self::Step { source, .. } => step_code(source),
-            Self::MacTaken { .. } | Self::MacElsewhere { .. } => code::ADDRESS_UNAVAILABLE,
+            Self::MacTaken { .. } | Self::MacOnNetwork { .. } => code::ADDRESS_UNAVAILABLE,
             Self::Record { .. } => code::INTERNAL,
             Self::Unknown { .. } => code::UNKNOWN_CONTAINER,
             Self::Differs { .. } => code::CHECK_FAILED,
-            Self::Unserved(why) => status_code(why),
+            Self::Unavailable(reason) => status_code(reason),
         }
     }
 
@@ -242,13 +244,13 @@ impl AttachError {
         match self {
             Self::Differs { differences, .. } => differences.join("\n"),
             Self::Incomplete(parts) => parts.join("\n"),
-            Self::Unserved(why) if status_code(why) == code::LIMITED_CONNECTIVITY => {
+            Self::Unavailable(reason) if status_code(reason) == code::LIMITED_CONNECTIVITY => {
                 "no container can be attached until another is gone; those that are attached are \
                  not affected"
                     .to_owned()
             }
-            Self::Unserved(why) => why.details(),
-            Self::Step { source: WorldError::Netns(_), .. } => {
+            Self::Unavailable(reason) => reason.details(),
+            Self::Step { source: NodeOpsError::Netns(_), .. } => {
                 "the runtime gave a path that is not a container's network namespace".to_owned()
             }
             Self::Refused(RefusedRequest::Network { .. }) => {
@@ -263,8 +265,8 @@ impl AttachError {
 
 /// CNI 1.1, "STATUS": 50 where no ADD can be served at all, 51 where it is served as soon as
 /// there is room again.
-fn status_code(why: &AttachError) -> u32 {
-    match why {
+fn status_code(reason: &AttachError) -> u32 {
+    match reason {
         AttachError::Refused(_) => code::INVALID_CONFIG,
         AttachError::Reserve(
             ReserveError::Allocate(AllocateError::Exhausted { .. })
@@ -274,14 +276,14 @@ fn status_code(why: &AttachError) -> u32 {
     }
 }
 
-fn step_code(source: &WorldError) -> u32 {
+fn step_code(source: &NodeOpsError) -> u32 {
     use flatnet_kernel::LinkError;
     match source {
-        WorldError::Netns(_) => code::INVALID_NETNS,
-        WorldError::Link(LinkError::ContainerNameTaken { .. }) => code::ALREADY_ATTACHED,
-        WorldError::Link(LinkError::NamespaceGone { .. }) => code::INVALID_NETNS,
-        // The next try gets another generation and another slot, and so other ones.
-        WorldError::Link(LinkError::HostNameTaken { .. } | LinkError::HostIndexTaken { .. }) => {
+        NodeOpsError::Netns(_) => code::INVALID_NETNS,
+        NodeOpsError::Link(LinkError::ContainerNameTaken { .. }) => code::ALREADY_ATTACHED,
+        NodeOpsError::Link(LinkError::NamespaceGone { .. }) => code::INVALID_NETNS,
+        // A retry gets another generation and slot, and with them another name and index.
+        NodeOpsError::Link(LinkError::HostNameTaken { .. } | LinkError::HostIndexTaken { .. }) => {
             code::TRY_AGAIN_LATER
         }
         e if e.is_retryable() => code::TRY_AGAIN_LATER,

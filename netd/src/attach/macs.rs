@@ -1,4 +1,5 @@
-//! MACs that somebody else has: a container that asks for one would get what is sent to that one.
+//! Requested MACs that belong to routers or to links: a container with one would receive their
+//! frames.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,7 @@ use flatnet_types::{MacAddr, control};
 
 use super::error::RefusedRequest;
 
-/// Why nobody may ask for this MAC, whoever the neighbours are; `None` if they may.
+/// The error for a MAC that no container may request; `None` if it may be requested.
 pub(super) fn refusal(mac: MacAddr) -> Option<RefusedRequest> {
     if is_link_end(mac) {
         return Some(RefusedRequest::MacOfLink(mac));
@@ -18,14 +19,14 @@ pub(super) fn refusal(mac: MacAddr) -> Option<RefusedRequest> {
     })
 }
 
-/// Whether it is of the form of [`super::plan::host_mac`].
+/// Whether the MAC has the form of [`super::plan::host_mac`].
 fn is_link_end(mac: MacAddr) -> bool {
     matches!(mac.0, [0xfe, 0xf1, ..])
 }
 
-/// Whether a neighbour of the host may be a container, perhaps the one that asks, as it was before
-/// it was moved or started anew.
-pub(super) fn may_be_a_containers(spec: &NodeSpec, ip: IpAddr) -> bool {
+/// Whether a neighbour of the host may be a container: perhaps the one that requests the MAC,
+/// before it was moved or restarted.
+pub(super) fn may_be_container(spec: &NodeSpec, ip: IpAddr) -> bool {
     let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     link_local || ranges.any(|r| r.subnet.contains(ip) && r.gateway != ip)

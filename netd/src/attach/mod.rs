@@ -1,4 +1,4 @@
-//! Attachments: what an ADD makes and a DEL takes away.
+//! Attachments: what an ADD makes and a DEL removes.
 //!
 //! ```text
 //!  ADD: check ─▶ reserve ─▶ [plan] ─┬▶ port ─▶ its number ─▶ flows ──┬─▶ reply
@@ -7,21 +7,21 @@
 //!                   └ durable by the time of the commit; nothing is visible before it is queued
 //! ```
 //!
-//! [`plan`] decides everything; [`engine`] carries it out through a [`crate::world::World`].
+//! [`plan`] decides everything; [`engine`] executes it through [`crate::node_ops::NodeOps`].
 
 mod add;
+mod add_log;
 mod check;
 mod del;
 pub mod engine;
 pub mod error;
 mod macs;
-mod made;
 pub mod plan;
 
+pub(crate) use add_log::LogPosition;
 pub use engine::Engine;
 pub use error::AttachError;
-pub(crate) use made::Moment;
-pub use plan::AttachPlan;
+pub use plan::AttachmentSpec;
 
 #[cfg(test)]
 mod tests;

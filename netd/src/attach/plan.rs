@@ -1,4 +1,4 @@
-//! What an attachment is made of, decided before anything is done.
+//! What an attachment is made of: pure functions of the plan, the node and the record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,35 +13,39 @@ use ipnetwork::IpNetwork;
 
 use super::error::{AttachError, RefusedRequest};
 use super::macs;
-use crate::flows::{self, Limit, NodePorts, Pace, PodPort, TrunkVlan};
+use crate::flows::{self, Limit, NeighbourLimit, NodePorts, PodPort, TrunkVlan};
 use crate::marks;
-use crate::world::{ContainerPlan, LinkPlan, PortRow};
+use crate::node_ops::{InterfaceSpec, LinkSpec, PortRow};
 
-/// The OpenFlow numbers that attachments ask for begin here: the upper half, of which Open
-/// vSwitch gives a port none that did not ask for it.
+/// The first OpenFlow port number that attachments request. Open vSwitch assigns numbers of the
+/// upper half only to ports that request them.
 const PORT_BASE: u32 = 32_768;
-/// How many they are: all below 65,280, from which numbers are reserved (OpenFlow 1.4.1 §7.2.1).
+/// How many numbers attachments request: all are below 65,280, where the reserved ones begin
+/// (OpenFlow 1.4.1 §7.2.1).
 const PORT_NUMBERS: u64 = 32_512;
-/// The index of an attachment's link is this and twice its slot: clear of what the kernel
-/// counts up by itself.
+/// The ifindex of an attachment's link is this plus twice its slot: far above the indices that the
+/// kernel assigns by itself.
 const IFINDEX_BASE: u32 = 1_000_000;
-/// What netd keeps of an attachment beside its addresses; see [`Detail::version`].
+/// Version of the record's [`Detail`]; see [`Detail::version`].
 const DETAIL_VERSION: u32 = 1;
 
-/// A request that was checked against the node's networks.
+/// A request that passed [`check`].
 #[derive(Debug, Clone)]
-pub struct Checked<'n> {
-    /// The network that it takes addresses from.
+pub struct CheckedRequest<'n> {
+    /// The network whose addresses the attachment gets.
     pub network: &'n NodeNetwork,
-    /// The MTU that it gets.
+    /// The attachment's MTU.
     pub mtu: Mtu,
 }
 
-/// Checks what needs no state: the network, the MTU, the VLANs, the rates, the MAC.
+/// Checks a request's network, MTU, VLANs, rates and MAC against the plan alone.
 ///
 /// # Errors
 /// [`AttachError::Refused`] names the field and what is allowed.
-pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>, AttachError> {
+pub fn check<'n>(
+    spec: &'n NodeSpec,
+    request: &AddRequest,
+) -> Result<CheckedRequest<'n>, AttachError> {
     let name = request
         .plan_network
         .as_ref()
@@ -51,23 +55,23 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
     let mtu = request.mtu.unwrap_or(network.mtu);
     if mtu > network.mtu {
         return refuse(RefusedRequest::Mtu {
-            asked: mtu,
-            most: network.mtu,
+            requested: mtu,
+            max: network.mtu,
         });
     }
     let has_ipv6 = network.ranges.iter().any(|r| r.prefix.is_ipv6());
     if has_ipv6 && mtu.get() < Mtu::MIN_IPV6 {
-        return refuse(RefusedRequest::MtuForIpv6 { asked: mtu });
+        return refuse(RefusedRequest::MtuForIpv6 { requested: mtu });
     }
-    for asked in &request.ip_prefixes {
-        let has = |subnet: &&IpNetwork| subnet.contains(asked.address.ip());
-        // One outside of every subnet is refused when it is reserved, with what there is.
+    for requested in &request.ip_prefixes {
+        let has = |subnet: &&IpNetwork| subnet.contains(requested.address.ip());
+        // An address outside of every subnet is refused by the reservation, which names the ranges.
         if let Some(subnet) = network.ranges.iter().map(|r| &r.subnet).find(has)
-            && subnet.prefix() != asked.address.prefix()
+            && subnet.prefix() != requested.address.prefix()
         {
             return refuse(RefusedRequest::PrefixLength {
-                place: asked.place.clone(),
-                asked: asked.address,
+                place: requested.place.clone(),
+                requested: requested.address,
                 network: network.name.clone(),
                 subnet: *subnet,
             });
@@ -114,10 +118,10 @@ pub fn check<'n>(spec: &'n NodeSpec, request: &AddRequest) -> Result<Checked<'n>
             });
         }
     }
-    Ok(Checked { network, mtu })
+    Ok(CheckedRequest { network, mtu })
 }
 
-/// The network of that name on this node.
+/// The node's network of that name.
 ///
 /// # Errors
 /// [`RefusedRequest::Network`] with the names that there are.
@@ -134,7 +138,7 @@ pub fn network<'n>(spec: &'n NodeSpec, name: &NetworkName) -> Result<&'n NodeNet
         })
 }
 
-/// What is kept of a request, once its addresses are known.
+/// The part of a request that the record keeps, once its addresses are known.
 pub fn detail(request: &AddRequest, mtu: Mtu, reservation: &Reservation) -> Detail {
     Detail {
         version: DETAIL_VERSION,
@@ -150,39 +154,39 @@ pub fn detail(request: &AddRequest, mtu: Mtu, reservation: &Reservation) -> Deta
     }
 }
 
-/// Of the first address, which is the IPv4 one where there is one.
+/// The MAC derived from the first address, which is IPv4 where the network has IPv4.
 fn mac_for(addresses: &[AssignedIp]) -> MacAddr {
     addresses
         .first()
         .map_or(MacAddr::ZERO, |a| MacAddr::for_ip(a.address.ip()))
 }
 
-/// What identifies an attachment and what it holds.
+/// An attachment: its key, and what was reserved for it.
 #[derive(Debug, Clone)]
-pub struct Holding {
+pub struct Attachment {
     /// Network, container and interface of the attachment.
     pub key: AttachmentKey,
     /// The plan's network.
     pub network: NetworkName,
-    /// Number that no other attachment of this node ever has.
+    /// Unique among all attachments that this node ever had; counts up from 1.
     pub generation: u64,
-    /// Number that no other attachment has while this one lives.
+    /// Unique among the live attachments of this node.
     pub slot: u16,
-    /// Its addresses, with prefix lengths and gateways.
+    /// The reserved addresses, with prefix lengths and gateways.
     pub addresses: Vec<AssignedIp>,
-    /// What netd keeps of it.
+    /// The part of the request that the record keeps.
     pub detail: Detail,
 }
 
-impl Holding {
-    /// Reads a record of the store.
+impl Attachment {
+    /// Parses a record of the store.
     ///
     /// # Errors
     /// [`AttachError::Record`] where another version of netd wrote it.
     pub fn from_record(record: &Record) -> Result<Self, AttachError> {
-        let unreadable = |why: String| AttachError::Record {
+        let unreadable = |reason: String| AttachError::Record {
             key: record.key.clone(),
-            why,
+            reason,
         };
         let detail: Detail =
             serde_json::from_value(record.detail.clone()).map_err(|e| unreadable(e.to_string()))?;
@@ -199,26 +203,26 @@ impl Holding {
         })
     }
 
-    /// The host's end of its link: `fn` and the generation, so that no two attachments of a
-    /// node ever had the same.
+    /// The name of the host's end of its link: `fn` and the generation in hexadecimal, so that no
+    /// two attachments of a node ever have the same.
     pub fn host_ifname(&self) -> IfName {
         host_ifname(self.generation)
     }
 }
 
-/// The OpenFlow number that an attachment's port asks for. It follows from the generation and not
-/// from the slot, so a number is asked for again only after thousands of attachments: a port whose
-/// DEL the switch has not seen to its end cannot have it.
+/// The OpenFlow number that an attachment's port requests. It is derived from the generation and
+/// not from the slot, so that a number is requested again only after 32,512 attachments: a port
+/// whose deletion the switch has not finished cannot have it.
 ///
-/// It is a wish. Flows name the number that the switch says.
-pub fn asked_number(generation: u64) -> u32 {
+/// The switch may assign another one. Flows match the number that the switch reports.
+pub fn requested_port_number(generation: u64) -> u32 {
     // A remainder of less than 2¹⁶.
     PORT_BASE + u32::try_from(generation % PORT_NUMBERS).unwrap_or_default()
 }
 
 /// The name of the host's end of an attachment's link.
 pub fn host_ifname(generation: u64) -> IfName {
-    // "fn" and at most 12 digits: the generation stays below 2⁴⁸.
+    // "fn" and at most 12 digits: generations stay below 2⁴⁸.
     let name = format!("{}{:x}", marks::LINK_PREFIX, generation & 0xffff_ffff_ffff);
     IfName::new(name).unwrap_or_else(|_| unreachable!("14 bytes, letters and digits"))
 }
@@ -228,28 +232,28 @@ pub fn host_ifindex(slot: u16) -> u32 {
     IFINDEX_BASE + 2 * u32::from(slot)
 }
 
-/// All that an attachment is made of.
+/// Everything that an attachment is made of.
 #[derive(Debug, Clone)]
-pub struct AttachPlan {
-    /// Its side of the bridge, with the port number that it asks for.
+pub struct AttachmentSpec {
+    /// Its side of the bridge, with the port number that it requests.
     port: PodPort,
-    /// Where the node's own ports are.
+    /// The node's own ports.
     node: NodePorts,
-    /// The meters that limit what it sends.
+    /// The meters that limit what it sends and receives.
     pub meters: Vec<Meter>,
-    /// Its rows in the database.
+    /// The port's rows in Open vSwitch's database.
     pub row: PortRow,
     /// The veth pair that joins container and bridge.
-    pub link: LinkPlan,
+    pub link: LinkSpec,
     /// The container's end.
-    pub container: ContainerPlan,
-    /// What is said of it to the neighbours.
+    pub container: InterfaceSpec,
+    /// Gratuitous ARP and unsolicited neighbour advertisements of its addresses.
     pub announcements: Vec<PacketOut>,
-    /// What the runtime is told.
+    /// The reply to the runtime.
     pub reply: AddReply,
 }
 
-impl AttachPlan {
+impl AttachmentSpec {
     /// The cookie of its flows.
     pub fn cookie(&self) -> u64 {
         self.port.cookie()
@@ -260,8 +264,8 @@ impl AttachPlan {
         self.port.zone
     }
 
-    /// Its flows, once the switch has said which number its port has. There are none before: a
-    /// frame of another port could be taken for the container's.
+    /// Its flows, for the port number that the switch reports. There are none before that: they
+    /// would match frames of another port.
     pub fn flows_at(&self, number: u32) -> Vec<Flow> {
         let port = PodPort {
             port: number,
@@ -271,25 +275,29 @@ impl AttachPlan {
     }
 }
 
-/// Plans an attachment. Pure: the same holding on the same node gives the same plan, which is
-/// how a restart finds out that nothing is to be done.
+/// Computes what an attachment is made of. Pure: the same attachment on the same node gives the
+/// same result, which is how a restart finds that nothing has to be done.
 ///
 /// # Errors
 /// [`AttachError::Refused`] where the node no longer has the network.
 pub fn plan(
     spec: &NodeSpec,
     node: &NodePorts,
-    holding: &Holding,
-) -> Result<AttachPlan, AttachError> {
-    let network = network(spec, &holding.network)?;
-    let detail = &holding.detail;
+    attachment: &Attachment,
+) -> Result<AttachmentSpec, AttachError> {
+    let network = network(spec, &attachment.network)?;
+    let detail = &attachment.detail;
     let limited = |rate: Option<_>, id: u32| rate.map(|_| id);
-    let [ingress, egress, _] = Limit::meters_of(holding.slot);
+    let [ingress, egress, _] = Limit::meters_of(attachment.slot);
     let port = PodPort {
-        generation: holding.generation,
-        port: asked_number(holding.generation),
+        generation: attachment.generation,
+        port: requested_port_number(attachment.generation),
         mac: detail.mac,
-        ips: holding.addresses.iter().map(|a| a.address.ip()).collect(),
+        ips: attachment
+            .addresses
+            .iter()
+            .map(|a| a.address.ip())
+            .collect(),
         vlan: network.vlan,
         trunk: TrunkVlan::declared(network, &detail.trunk),
         allow: network.allow.clone(),
@@ -299,29 +307,29 @@ pub fn plan(
         },
         zone: node
             .zones
-            .then(|| flatnet_types::marks::zone_of(holding.slot))
+            .then(|| flatnet_types::marks::zone_of(attachment.slot))
             .flatten(),
         ingress_meter: limited(detail.bandwidth.ingress, ingress),
         egress_meter: limited(detail.bandwidth.egress, egress),
-        pace: Pace::of_slot(holding.slot, network.neighbour_rate),
+        neighbour_limit: NeighbourLimit::of_slot(attachment.slot, network.neighbour_rate),
     };
-    let routes = routes(&holding.addresses, &detail.routes);
-    let link = LinkPlan {
-        host_name: holding.host_ifname(),
-        host_ifindex: host_ifindex(holding.slot),
-        host_mac: host_mac(host_ifindex(holding.slot)),
-        alias: marks::alias(&holding.key),
-        container_name: holding.key.ifname.clone(),
+    let routes = routes(&attachment.addresses, &detail.routes);
+    let link = LinkSpec {
+        host_name: attachment.host_ifname(),
+        host_ifindex: host_ifindex(attachment.slot),
+        host_mac: host_mac(host_ifindex(attachment.slot)),
+        alias: marks::alias(&attachment.key),
+        container_name: attachment.key.ifname.clone(),
         container_mac: detail.mac,
         mtu: detail.mtu,
     };
-    Ok(AttachPlan {
+    Ok(AttachmentSpec {
         meters: flows::meters(&port, &detail.bandwidth),
         node: node.clone(),
-        row: port_row(holding, &port),
-        container: ContainerPlan {
-            ifname: holding.key.ifname.clone(),
-            addresses: holding.addresses.iter().map(|a| a.address).collect(),
+        row: port_row(attachment, &port),
+        container: InterfaceSpec {
+            ifname: attachment.key.ifname.clone(),
+            addresses: attachment.addresses.iter().map(|a| a.address).collect(),
             routes: routes.iter().map(|r| (r.dst, r.gateway)).collect(),
         },
         announcements: flows::announcements(&port, node),
@@ -330,27 +338,28 @@ pub fn plan(
             host_mac: link.host_mac,
             mac: detail.mac,
             mtu: detail.mtu,
-            ips: holding.addresses.clone(),
+            ips: attachment.addresses.clone(),
             routes,
-            generation: holding.generation,
+            generation: attachment.generation,
         },
         link,
         port,
     })
 }
 
-/// The host end's MAC: locally administered and high, so that a Linux bridge that it might
-/// ever join does not take it for its own.
+/// The MAC of the host's end: locally administered and numerically high, so that a Linux bridge
+/// that the link might join does not adopt it as its own MAC.
 ///
-/// It follows from the index, and so is a mark of ours that a link bears from its first
-/// moment, when it has no alias yet.
+/// It is derived from the ifindex, and so marks a link as netd's from its creation, when it has no
+/// alias yet.
 pub fn host_mac(ifindex: u32) -> MacAddr {
     let [a, b, c, d] = ifindex.to_be_bytes();
     MacAddr([0xfe, 0xf1, a, b, c, d])
 }
 
-/// The default routes, and what was asked for, through the gateway where it names none.
-fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
+/// The default routes and the requested ones; a route without a next hop gets the gateway of its
+/// family.
+fn routes(addresses: &[AssignedIp], requested: &[Route]) -> Vec<Route> {
     let gateway_of = |v6: bool| {
         addresses
             .iter()
@@ -359,16 +368,16 @@ fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
     };
     let defaults = [false, true].into_iter().filter_map(|v6| {
         gateway_of(v6).map(|gw| Route {
-            dst: everywhere(v6),
+            dst: default_prefix(v6),
             gateway: Some(gw),
         })
     });
-    let more = asked.iter().map(|r| Route {
+    let more = requested.iter().map(|r| Route {
         dst: r.dst,
         gateway: r.gateway.or_else(|| gateway_of(r.dst.is_ipv6())),
     });
     let mut routes: Vec<Route> = Vec::new();
-    // What was asked for takes the place of a default route of ours.
+    // A requested default route replaces the derived one.
     for route in more.chain(defaults) {
         if !routes.iter().any(|r| r.dst == route.dst) {
             routes.push(route);
@@ -378,8 +387,8 @@ fn routes(addresses: &[AssignedIp], asked: &[Route]) -> Vec<Route> {
     routes
 }
 
-/// The prefix of length zero.
-fn everywhere(v6: bool) -> IpNetwork {
+/// 0.0.0.0/0 or ::/0.
+fn default_prefix(v6: bool) -> IpNetwork {
     let ip: IpAddr = if v6 {
         Ipv6Addr::UNSPECIFIED.into()
     } else {
@@ -388,15 +397,15 @@ fn everywhere(v6: bool) -> IpNetwork {
     IpNetwork::new(ip, 0).unwrap_or_else(|_| unreachable!("0 is a prefix length"))
 }
 
-fn port_row(holding: &Holding, port: &PodPort) -> PortRow {
+fn port_row(attachment: &Attachment, port: &PodPort) -> PortRow {
     PortRow {
-        name: holding.host_ifname().as_str().to_owned(),
+        name: attachment.host_ifname().as_str().to_owned(),
         kind: "",
         number: port.port,
         tag: port.vlan,
         trunks: port.trunk.iter().map(|t| t.vlan).collect(),
         mac: None,
         mtu: None,
-        external_ids: marks::port_ids(holding),
+        external_ids: marks::port_ids(attachment),
     }
 }

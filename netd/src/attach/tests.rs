@@ -1,5 +1,5 @@
-//! The engine and the reconciler on a node in memory: whatever step fails, and wherever netd
-//! dies, nothing is left and nothing is held twice.
+//! The engine and the reconciler on a node in memory: whichever step fails, and wherever netd dies,
+//! nothing is left over and no address is assigned twice.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -18,19 +18,19 @@ use ipnetwork::IpNetwork;
 
 use super::*;
 use crate::flows::cookie;
-use crate::model::{Fault, ModelWorld};
+use crate::model::{Fault, ModelNode};
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::run::networks;
 
 mod attach;
 mod bundles;
+mod check_gc_status;
 mod host;
 mod numbers;
-mod questions;
 mod repair;
 mod steps;
+mod switch_state;
 mod timeouts;
-mod truth;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
 
@@ -40,31 +40,31 @@ fn spec(node: &str) -> NodeSpec {
 }
 
 struct TestNode {
-    world: ModelWorld,
-    engine: Engine<ModelWorld>,
-    reconciler: Reconciler<ModelWorld>,
+    model: ModelNode,
+    engine: Engine<ModelNode>,
+    reconciler: Reconciler<ModelNode>,
     disk: MemoryBackend,
-    /// How far the reconciler's time is ahead of the machine's.
+    /// How far the reconciler's clock is ahead of the start of the test.
     ahead: Arc<Mutex<Duration>>,
 }
 
 impl TestNode {
     async fn new(node: &str) -> Self {
-        let world = ModelWorld::default().with_nic("eth0");
-        let this = Self::start(node, world, MemoryBackend::default()).await;
+        let model = ModelNode::default().with_nic("eth0");
+        let this = Self::start(node, model, MemoryBackend::default()).await;
         assert!(this.reconcile().await.converged);
         this
     }
 
-    /// Starts netd on a world and a disk that are there already.
-    async fn start(node: &str, world: ModelWorld, disk: MemoryBackend) -> Self {
+    /// Starts netd on an existing node and disk.
+    async fn start(node: &str, model: ModelNode, disk: MemoryBackend) -> Self {
         let spec = spec(node);
         let config = Config::new(networks(&spec.networks).expect("ranges"));
         let now = Timestamp::from_millis(1_000_000);
         let (ipam, recovery) =
             Ipam::open_with(Box::new(disk.clone()), config, "boot-1", now).expect("opens");
         let clock = Arc::new(move || Timestamp::from_millis(1_000_000));
-        let engine = Engine::new(world.clone(), ipam, spec, clock);
+        let engine = Engine::new(model.clone(), ipam, spec, clock);
         let Recovery {
             uncommitted,
             earlier_boot,
@@ -78,13 +78,13 @@ impl TestNode {
         };
         let ahead = Arc::new(Mutex::new(Duration::ZERO));
         let by = Arc::clone(&ahead);
-        // The reconciler's time stands still but for what a test lets it go on: on a busy machine a
-        // round takes longer than the first retry's pause.
+        // The reconciler's clock only moves when a test advances it: on a busy machine a round
+        // takes longer than the first retry's pause.
         let begun = Instant::now();
         let ticks = Arc::new(move || begun + *by.lock().expect("no test panics with it"));
         let reconciler = Reconciler::with_ticks(engine.clone(), options, ticks);
         Self {
-            world,
+            model,
             engine,
             reconciler,
             disk,
@@ -93,22 +93,22 @@ impl TestNode {
     }
 
     async fn restart(&self, node: &str) -> Self {
-        Self::start(node, self.world.clone(), self.disk.clone()).await
+        Self::start(node, self.model.clone(), self.disk.clone()).await
     }
 
     async fn reconcile(&self) -> ReconcileView {
         self.reconciler.reconcile().await.view
     }
 
-    /// Lets the reconciler's time go on.
+    /// Advances the reconciler's clock.
     fn advance(&self, by: Duration) {
         *self.ahead.lock().expect("no test panics with it") += by;
     }
 
-    /// What of containers is on the node: links, ports, flows with a generation, meters, conntrack
-    /// zones.
-    fn traces(&self) -> Vec<String> {
-        let state = self.world.state();
+    /// What containers have left on the node: links, ports, flows with a generation, meters,
+    /// conntrack zones.
+    fn leftovers(&self) -> Vec<String> {
+        let state = self.model.state();
         let of_container = |n: &&String| n.starts_with("fn") && !n.starts_with("fnprobe");
         let links = state.links.keys().filter(of_container).cloned();
         let ports = state
@@ -170,7 +170,7 @@ fn request(container: &str) -> AddRequest {
     }
 }
 
-fn check_of(container: &str, reply: &AddReply) -> CheckRequest {
+fn check_request(container: &str, reply: &AddReply) -> CheckRequest {
     CheckRequest {
         version: VERSION,
         key: key(container),

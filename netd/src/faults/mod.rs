@@ -1,40 +1,41 @@
-//! Failures on order, for the end-to-end suites: only in builds with the feature `faults`.
+//! Injected failures, for the end-to-end suites: only in builds with the feature `faults`.
 //!
 //! ```text
 //!   suite ──writes──▶ the file that FLATNET_FAULTS names ◀──takes one order at each step── netd
 //! ```
 //!
-//! An order is a line `STEP ACTION [COUNT]`; the first one for a step is obeyed COUNT times
-//! (once where no COUNT is given), and is taken out of the file *before* it is obeyed, so that
-//! a netd that killed itself does not do so again when it is back, and a suite that finds the
-//! file empty knows that the failure did happen.
+//! An order is a line `STEP ACTION [COUNT]`. The first one for a step is executed COUNT times (once
+//! where no COUNT is given), and is removed from the file *before* it is executed, so that a netd
+//! that killed itself does not do so again after its restart, and a suite that finds the file empty
+//! knows that the failure happened.
 //!
 //! | ACTION | at that step |
 //! |---|---|
-//! | `fail-before` | nothing is done, an error is given |
-//! | `fail-after` | it is done, and an error is given all the same |
+//! | `fail-before` | nothing is done, an error is returned |
+//! | `fail-after` | it is done, and an error is returned |
 //! | `kill`, `kill-after` | netd sends itself SIGKILL, before or after doing it |
 //! | `hang=2.5` | it is done after so many seconds |
-//! | `pass` | nothing special, so that the next order is for the next time |
+//! | `pass` | no fault, so that the next order is for a later execution |
 //!
-//! STEP is a method of [`crate::world::World`] or [`crate::reconcile::NodeWorld`], `store` for
-//! a write of the store, or `*` for any of them. Lines that are no orders are left alone.
+//! STEP is a method of [`crate::node_ops::NodeOps`] or [`crate::reconcile::ReconcileOps`] (`bearers`
+//! stands for `neighbours_with_mac`), `store` for a write of the store, or `*` for any of them. Other
+//! lines are left alone.
 
-mod order;
+mod node;
+mod queue;
 mod store;
-mod world;
 
-pub use order::{Action, Orders};
+pub use node::FaultyNode;
+pub use queue::{FaultAction, FaultQueue};
 pub use store::FaultyStore;
-pub use world::Faulty;
 
-/// The variable that names the file of orders.
-pub const FILE: &str = "FLATNET_FAULTS";
+/// Environment variable with the path of the file of faults.
+pub const FILE_VARIABLE: &str = "FLATNET_FAULTS";
 
-/// Ends this process as the kernel would.
-fn die() -> ! {
+/// Kills this process with SIGKILL, as the kernel's OOM killer would.
+fn kill_self() -> ! {
     let own = nix::unistd::Pid::this();
-    // It cannot fail for oneself, and does not return.
+    // Signalling the own process cannot fail, and SIGKILL does not return.
     let _ = nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGKILL);
     std::process::abort()
 }

@@ -1,26 +1,22 @@
-//! A store whose writes fail on order.
+//! A store whose writes fail as the fault queue says.
 
 use std::path::PathBuf;
 
 use flatnet_ipam::{Backend, Change, Snapshot, StoreError};
 
-use super::order::{Action, Orders};
+use super::queue::{FaultAction, FaultQueue};
 
-/// A store with orders.
+/// A store with injected faults.
 pub struct FaultyStore<B> {
     inner: B,
     path: PathBuf,
-    orders: Orders,
+    queue: FaultQueue,
 }
 
 impl<B: Backend> FaultyStore<B> {
-    /// A store, its path for errors, and its orders.
-    pub fn new(inner: B, path: PathBuf, orders: Orders) -> Self {
-        Self {
-            inner,
-            path,
-            orders,
-        }
+    /// Wraps a store; `path` is for error messages.
+    pub fn new(inner: B, path: PathBuf, queue: FaultQueue) -> Self {
+        Self { inner, path, queue }
     }
 
     fn injected(&self) -> StoreError {
@@ -37,26 +33,27 @@ impl<B: Backend> Backend for FaultyStore<B> {
     }
 
     fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        // The empty batch is the proof after a failure that writes succeed again.
+        // After a failure the store writes an empty batch to test whether writes succeed again: it
+        // never fails here.
         let action = if changes.is_empty() {
-            Action::Pass
+            FaultAction::Pass
         } else {
-            self.orders.take("store")
+            self.queue.take("store")
         };
         match action {
-            Action::Pass => self.inner.apply(changes),
-            Action::FailBefore => Err(self.injected()),
-            Action::FailAfter => {
+            FaultAction::Pass => self.inner.apply(changes),
+            FaultAction::FailBefore => Err(self.injected()),
+            FaultAction::FailAfter => {
                 self.inner.apply(changes)?;
                 Err(self.injected())
             }
-            Action::Kill => super::die(),
-            Action::KillAfter => {
+            FaultAction::Kill => super::kill_self(),
+            FaultAction::KillAfter => {
                 let _ = self.inner.apply(changes);
-                super::die()
+                super::kill_self()
             }
-            Action::Hang(how_long) => {
-                // The writer's own thread.
+            FaultAction::Hang(how_long) => {
+                // Blocks only the writer's thread.
                 std::thread::sleep(how_long);
                 self.inner.apply(changes)
             }

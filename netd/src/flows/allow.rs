@@ -1,9 +1,9 @@
-//! Protocols of routers and switches that a network allows its containers, with the virtual MAC and
-//! addresses that their speakers hand to one another.
+//! Control protocols that a network allows its containers (VRRP and the like), with the virtual MAC
+//! and addresses that fail over between their speakers.
 //!
-//! Who holds a virtual address now is nothing that netd knows. So what is for it is bridged by MAC:
-//! Open vSwitch learns the virtual MAC from the holder's own messages, as a physical switch does.
-//! That MAC has to leave by the uplink, which is why the plan's check wants `mac: pod`.
+//! netd does not know which speaker holds a virtual address. So packets to it are bridged by MAC:
+//! Open vSwitch learns the virtual MAC from the holder's messages, as a physical switch does. That
+//! MAC has to leave by the uplink, which is why the plan's check requires `mac: pod`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,14 +18,14 @@ use super::security::{ALLOWED, messages};
 use super::table::{DELIVER, FROM_UPLINK, RESOLVE, SECURITY};
 use super::{PodPort, in_vlan, tagged_output, vlan_reg};
 
-/// What matches the messages of an entry's protocol.
-fn spoken(allow: &Allow) -> impl Iterator<Item = Match> {
+/// Matches the messages of an entry's protocol.
+fn protocol_messages(allow: &Allow) -> impl Iterator<Item = Match> {
     let protocol = Protocol::named(&allow.protocol);
     let all = protocol.into_iter().flat_map(|p| p.messages);
     all.flat_map(|m| messages(*m))
 }
 
-/// With a source of the same family; `None` for one of the other.
+/// Adds a source address; `None` if it is of another family than `matches`.
 fn from(matches: &Match, ip: IpAddr) -> Option<Match> {
     let family = |m: Match| m.get(Field::EthType) == matches.get(Field::EthType);
     let matches = matches.clone();
@@ -35,10 +35,10 @@ fn from(matches: &Match, ip: IpAddr) -> Option<Match> {
     }
 }
 
-/// What a container may send beyond its own: the messages, with its own MAC and address or with
-/// what is virtual; and whatever it says as the holder of a virtual address.
+/// What a container may send in addition: the protocols' messages, with its own or the virtual MAC
+/// and addresses; and whatever it sends as the holder of a virtual address.
 pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
-    let bridged = |flow: Flow| match pod.shows_its_mac() {
+    let bridged = |flow: Flow| match pod.keeps_mac_upstream() {
         true => flow.actions([Action::normal()]),
         false => flow.goto(DELIVER),
     };
@@ -60,10 +60,10 @@ pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
             speakers.push((mac, all.collect()));
         }
         for (mac, sources) in &speakers {
-            for matches in spoken(allow) {
-                let said = sources.iter().filter_map(|ip| from(&matches, *ip));
+            for matches in protocol_messages(allow) {
+                let messages = sources.iter().filter_map(|ip| from(&matches, *ip));
                 made.extend(
-                    said.map(|m| bridged(Flow::new(SECURITY, ALLOWED).matching(sent(m, *mac)))),
+                    messages.map(|m| bridged(Flow::new(SECURITY, ALLOWED).matching(sent(m, *mac)))),
                 );
             }
         }
@@ -76,7 +76,8 @@ pub(super) fn of_pod(pod: &PodPort, flows: &mut Vec<Flow>) {
     flows.extend(made);
 }
 
-/// As the holder of a virtual address: ARP or neighbour discovery about it, and packets from it.
+/// What the holder of a virtual address may send: ARP or neighbour discovery about it, and packets
+/// from it.
 fn as_holder(
     pod: &PodPort,
     sent: &impl Fn(Match, MacAddr) -> Match,
@@ -87,8 +88,8 @@ fn as_holder(
         let flow = Flow::new(SECURITY, priority).matching(sent(m, mac));
         flow.actions([Action::normal()])
     };
-    // A holder's kernel answers by the interface that its routes name, which may be the one with its
-    // own MAC.
+    // A holder's kernel answers by the interface of its route, which may have the container's own
+    // MAC.
     let packets = |m: Match| {
         [mac, pod.mac].map(|from| {
             let flow = Flow::new(SECURITY, 100).matching(sent(m.clone(), from));
@@ -104,10 +105,10 @@ fn as_holder(
         IpAddr::V6(ip) => {
             let mut all = packets(Match::ipv6().ipv6_src(ip)).to_vec();
             for from in [ip, mac.link_local(), pod.mac.link_local()] {
-                let said = |kind| Match::neighbour(kind).ipv6_src(from);
-                let about = || said(ICMPV6_NA).nd_target(ip);
+                let discovery = |kind| Match::neighbour(kind).ipv6_src(from);
+                let about = || discovery(ICMPV6_NA).nd_target(ip);
                 all.extend([
-                    bridged(110, said(ICMPV6_NS).nd_sll(mac)),
+                    bridged(110, discovery(ICMPV6_NS).nd_sll(mac)),
                     bridged(110, about().nd_tll(mac)),
                     bridged(110, about().nd_tll(MacAddr::ZERO)),
                 ]);
@@ -117,8 +118,8 @@ fn as_holder(
     }
 }
 
-/// The ways to the speakers of a VLAN: their messages from the uplink reach all of its containers,
-/// and what is for a virtual address goes to its virtual MAC.
+/// Delivery to the speakers of a VLAN: their messages from the uplink reach all of its containers,
+/// and packets to a virtual address go to its virtual MAC.
 pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>) {
     let here = |m| in_vlan(m, vlan_reg(Some(vlan)));
     let from_uplink = |priority, m, mac: Option<MacAddr>| {
@@ -130,15 +131,16 @@ pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>)
     };
     let mut made = BTreeSet::new();
     for allow in allowed {
-        made.extend(spoken(allow).map(|m| from_uplink(80, m, None)));
+        made.extend(protocol_messages(allow).map(|m| from_uplink(80, m, None)));
         let Some(mac) = allow.mac else { continue };
         let bridged = |table, m| {
             let flow = Flow::new(table, 95).matching(here(m));
             flow.actions([Action::set_eth_dst(mac), Action::normal()])
         };
         for ip in &allow.addresses {
-            // Who holds it says so to all; who asks for it is heard by the holder alone.
-            let (said, asked, packets) = match ip {
+            // The holder's announcements are flooded; requests for the address go to the holder
+            // alone.
+            let (announcement, request, packets) = match ip {
                 IpAddr::V4(ip) => (
                     Match::arp().arp_spa(*ip).eth_dst(MacAddr::BROADCAST),
                     Match::arp().arp_tpa(*ip),
@@ -153,14 +155,14 @@ pub(super) fn in_network(vlan: VlanId, allowed: &[Allow], flows: &mut Vec<Flow>)
                 ),
             };
             made.extend([
-                from_uplink(96, said, None),
-                from_uplink(95, asked.clone(), Some(mac)),
+                from_uplink(96, announcement, None),
+                from_uplink(95, request.clone(), Some(mac)),
                 from_uplink(95, packets.clone(), Some(mac)),
-                bridged(RESOLVE, asked),
+                bridged(RESOLVE, request),
                 bridged(DELIVER, packets.clone()),
             ]);
             if ip.is_ipv6() {
-                // Neighbour discovery that is for the address itself.
+                // Neighbour discovery sent to the address itself.
                 made.insert(bridged(RESOLVE, packets));
             }
         }

@@ -1,6 +1,6 @@
-//! Gratuitous ARP and unsolicited neighbour advertisements after an attach, and when frames leave
-//! by another link: whoever knew an address by another MAC, or a MAC behind another port, learns
-//! the new one at once.
+//! Gratuitous ARP and unsolicited neighbour advertisements, sent after an ADD and when frames begin
+//! to leave by another link: neighbours update the address's MAC, and switches the MAC's port, at
+//! once.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -47,7 +47,7 @@ pub fn host_announcements(spec: &NodeSpec, node: &NodePorts) -> Vec<PacketOut> {
         .collect()
 }
 
-/// The frame that says that `ip` is at `mac`.
+/// The frame that announces `ip` at `mac`.
 fn announcement(ip: IpAddr, mac: MacAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => gratuitous_arp(ip, mac),

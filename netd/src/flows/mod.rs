@@ -1,4 +1,4 @@
-//! The bridge's pipeline: pure functions from what a node and its containers are to flows.
+//! The bridge's pipeline: pure functions that compute the flows of a node and its containers.
 //!
 //! ```text
 //!  container ─▶ 0 CLASSIFY ─▶ 1 SECURITY ─▶ 2 RESOLVE (ARP, ND) ──▶ 5 UPSTREAM ─▶ uplink / host
@@ -9,27 +9,27 @@
 //!  uplink ──────────┴─▶ 6 FROM_UPLINK ─▶ a container, or the host
 //! ```
 //!
-//! ARP and ND of a container pass 9 PACED before SECURITY: a meter, and a recirculation.
+//! ARP and ND of a container pass table 9, NEIGHBOUR_LIMIT, before SECURITY: a meter, and a recirculation.
 //!
-//! Frames are untagged inside the pipeline; `reg0` holds the VLAN (0: none, mode `routed`).
-//! Nothing uses the switch's own MAC learning but what is flooded on purpose, so the state
-//! of the data path is exactly these flows, and `ovs-ofctl dump-flows` shows all of it.
+//! Frames are untagged inside the pipeline; `reg0` holds the VLAN (0: none, mode `routed`). Only
+//! flows that flood on purpose use the switch's MAC learning, so these flows are the complete state
+//! of the data path, and `ovs-ofctl dump-flows` shows it.
 //!
-//! The datapath's connection tracker remembers what the host forwards, and tables 3 and 6 look up
-//! whose answer a packet is (`returns.rs`); table 4 looks up what services answer (`shares.rs`). After
-//! a look-up a packet goes on in the same table.
+//! Connections that the host forwards are committed to conntrack, and tables 3 and 6 look up
+//! whether a packet is an answer of one (`return_path.rs`). Table 4 looks up the answers of
+//! services (`shares.rs`). After a look-up a packet continues in the same table.
 //!
-//! A flow's cookie says whose it is: [`COOKIE_MARK`] in the upper 16 bits, and below it the
+//! A flow's cookie identifies its owner: [`COOKIE_MARK`] in the upper 16 bits, and below it the
 //! attachment's generation, or 0 for the node's own flows.
 
 mod allow;
 mod announce;
+mod neighbour_limit;
 mod node;
-mod paced;
 mod pod;
 pub mod probe;
 mod redirects;
-mod returns;
+mod return_path;
 mod security;
 mod shares;
 mod trunk;
@@ -44,58 +44,57 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 pub use announce::{announcements, host_announcements};
+pub use neighbour_limit::{Limit, NeighbourLimit, group};
 pub use node::node_flows;
-pub use paced::{Limit, Pace, group};
 pub use pod::{meters, pod_flows};
-pub use security::Reason;
-pub use shares::Asked;
+pub use security::DropReason;
+pub use shares::ServiceCounts;
 pub use trunk::{TrunkVlan, trunk_flows};
 
-/// The tables of the pipeline. A frame only goes on to a table with a higher number
-/// (OpenFlow 1.4.1 §7.2.4), but by the group after [`table::PACED`] and by conntrack's look-ups.
+/// The tables of the pipeline. A frame only goes on to a table with a higher number (OpenFlow 1.4.1
+/// §7.2.4), except by the group after [`table::NEIGHBOUR_LIMIT`] and by conntrack look-ups.
 pub mod table {
-    /// By port: whose frame is it, in which VLAN.
+    /// Determines the sender and the VLAN by the port.
     pub const CLASSIFY: u8 = 0;
-    /// A container sends only what it owns. What is left over is dropped and counted.
+    /// Port security: passes a container's own MAC and addresses; drops and counts the rest.
     pub const SECURITY: u8 = 1;
-    /// ARP, answered here for this node's containers, and neighbour discovery, handed to the
-    /// one that it is for.
+    /// ARP, which the bridge answers for this node's containers, and neighbour discovery, which is
+    /// delivered to its target.
     pub const RESOLVE: u8 = 2;
     /// IP by destination: this node's containers, the host, services.
     pub const DELIVER: u8 = 3;
     /// From the host itself.
     pub const FROM_HOST: u8 = 4;
-    /// The way out, with the host's MAC where the network says so.
+    /// To the uplink, with the host's MAC in networks with `mac: host`.
     pub const UPSTREAM: u8 = 5;
     /// From the physical network.
     pub const FROM_UPLINK: u8 = 6;
-    /// To a service: has the connection a place among the container's?
+    /// To a service: whether the connection is admitted within the container's share.
     pub const SHARE: u8 = 7;
-    /// To a service, by a new connection, which was given a place or not.
+    /// To a service, a new connection: passes if the conntrack zone's limit admitted it.
     pub const ADMIT: u8 = 8;
-    /// ARP and neighbour discovery of a container, before [`SECURITY`]: at a limited rate.
-    pub const PACED: u8 = 9;
+    /// Limits the rate of a container's ARP and neighbour discovery, before [`SECURITY`].
+    pub const NEIGHBOUR_LIMIT: u8 = 9;
 }
 
 /// The register that holds the VLAN.
 pub const REG_VLAN: u8 = 0;
 /// The register that holds the conntrack zone of the container that sends.
 const REG_OWNER: u8 = 1;
-/// The register that holds 1 for what the host sends with a service's address.
+/// The register that is 1 for packets that the host sends with a service's source address.
 const REG_SERVICE: u8 = 2;
 
 /// The node's own side of the bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodePorts {
-    /// The trunk's port number; none in mode `routed`.
+    /// The uplink's port number; `None` in mode `routed`.
     pub uplink: Option<u32>,
     /// The number of the host's internal port.
     pub host: u32,
     /// The MAC of the host's internal port, which is the uplink's in mode `vlan`: the one
     /// that physical switches learn.
     pub mac: MacAddr,
-    /// Whether the datapath has conntrack zones. Where a kernel is built without, Open vSwitch can
-    /// ask for no connection at all.
+    /// Whether the datapath has conntrack zones. Without them no flow uses conntrack.
     pub zones: bool,
 }
 
@@ -110,7 +109,7 @@ pub struct PodPort {
     pub mac: MacAddr,
     /// Its addresses; the link-local one of its MAC is implied where it has IPv6.
     pub ips: Vec<IpAddr>,
-    /// The access VLAN; none in mode `routed`.
+    /// The access VLAN; `None` in mode `routed`.
     pub vlan: Option<VlanId>,
     /// VLANs that it may send tagged.
     pub trunk: Vec<TrunkVlan>,
@@ -118,14 +117,14 @@ pub struct PodPort {
     pub allow: Vec<Allow>,
     /// The MAC that the uplink sees for it: its own, or the host's.
     pub uplink_mac: MacAddr,
-    /// The conntrack zone of its connections to services; `None` where the datapath has one for all.
+    /// The conntrack zone of its connections to services; `None` where the datapath has no zones.
     pub zone: Option<u16>,
     /// The meter of what it sends.
     pub egress_meter: Option<u32>,
     /// The meter of what it receives.
     pub ingress_meter: Option<u32>,
-    /// How much ARP and neighbour discovery it may send.
-    pub pace: Pace,
+    /// The limit of ARP and neighbour discovery that it may send.
+    pub neighbour_limit: NeighbourLimit,
 }
 
 impl PodPort {
@@ -135,7 +134,7 @@ impl PodPort {
     }
 
     /// Whether its frames leave by the uplink with its own MAC, as in a network with `mac: pod`.
-    fn shows_its_mac(&self) -> bool {
+    fn keeps_mac_upstream(&self) -> bool {
         self.uplink_mac == self.mac
     }
 
@@ -146,7 +145,7 @@ impl PodPort {
 
 /// The cookie of an attachment's flows.
 ///
-/// Generations count up from 1 and stay below 2⁴⁸ for as long as hosts live.
+/// Generations count up from 1 and stay below 2⁴⁸ for the life of a host.
 pub fn cookie(generation: u64) -> u64 {
     COOKIE_MARK | (generation & !COOKIE_MARK_MASK)
 }
@@ -171,7 +170,7 @@ fn to(prefix: IpNetwork) -> Match {
     }
 }
 
-/// To the host, whoever the frame was for.
+/// To the host, with its MAC as the destination.
 fn to_host(ports: &NodePorts) -> [Action; 2] {
     [Action::set_eth_dst(ports.mac), Action::output(ports.host)]
 }
@@ -181,7 +180,7 @@ fn in_vlan(matches: Match, vlan: u32) -> Match {
     matches.reg(REG_VLAN, vlan)
 }
 
-/// Takes a tag that bears a priority and no VLAN off: such a frame is as one without a tag.
+/// Removes a priority tag (VLAN ID 0, IEEE 802.1Q): the frame counts as untagged.
 fn priority_tag(matches: Match, vlan: u32, then: u8) -> Flow {
     Flow::new(table::CLASSIFY, 100)
         .matching(matches.priority_tagged())
@@ -189,7 +188,7 @@ fn priority_tag(matches: Match, vlan: u32, then: u8) -> Flow {
         .goto(then)
 }
 
-/// Tags a frame and sends it to the uplink, or as it is where there is no VLAN.
+/// Outputs a frame with the VLAN's tag, or untagged where there is no VLAN.
 fn tagged_output(vlan: Option<VlanId>, output: Action) -> Vec<Action> {
     match vlan {
         Some(v) => vec![Action::push_vlan(), Action::set_vlan(v), output],

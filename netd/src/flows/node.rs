@@ -1,4 +1,4 @@
-//! The flows that a node has whatever containers it has.
+//! The node's own flows, which do not depend on its containers.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use ipnetwork::IpNetwork;
 use super::allow;
 use super::pod::arp_reply;
 use super::redirects::redirects;
-use super::returns::ways_back;
+use super::return_path::return_path_flows;
 use super::security::security;
 use super::shares::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, UPSTREAM};
@@ -22,7 +22,7 @@ use super::{
 
 pub(super) const ICMPV6_NS: u8 = 135;
 pub(super) const ICMPV6_NA: u8 = 136;
-/// The Ethernet groups of IPv6 (RFC 2464 §7), and which bits say that it is one.
+/// The Ethernet multicast addresses of IPv6 (RFC 2464 §7): value and mask.
 pub(super) const IPV6_GROUPS: (MacAddr, MacAddr) = (
     MacAddr([0x33, 0x33, 0, 0, 0, 0]),
     MacAddr([0xff, 0xff, 0, 0, 0, 0]),
@@ -36,7 +36,7 @@ pub fn node_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {
         Mode::Routed => routed_mode(spec, ports, &mut flows),
     }
     deliver_to_host(spec, ports, &mut flows);
-    flows.extend(ways_back(spec, ports));
+    flows.extend(return_path_flows(spec, ports));
     let host_reg = match spec.mode {
         Mode::Vlan { host_vlan } => vlan_reg(host_vlan),
         Mode::Routed => 0,
@@ -79,8 +79,8 @@ fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_vlan: Option<VlanId>, flow
             .goto(FROM_HOST),
     );
 
-    // 2, 3: what is not for this node goes out. What is for the host's own MAC is for the host,
-    // in whichever VLAN: it speaks with its own containers without the router.
+    // 2, 3: what is not for this node goes out. Packets to the host's MAC go to the host in every
+    // VLAN: it reaches its own containers without the router.
     flows.push(
         Flow::new(RESOLVE, 80)
             .matching(Match::ipv6().eth_dst(ports.mac))
@@ -89,14 +89,14 @@ fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_vlan: Option<VlanId>, flow
     flows.push(Flow::new(RESOLVE, 1).goto(UPSTREAM));
     flows.push(Flow::new(DELIVER, 1).goto(UPSTREAM));
 
-    // 4: the way out, one network after the other.
+    // 5: to the uplink, for each network.
     for network in &spec.networks {
         let Some(vlan) = network.vlan else { continue };
         let mac = (network.mac == MacMode::Host).then_some(ports.mac);
         upstream(vlan, ports, mac, flows);
         allow::in_network(vlan, &network.allow, flows);
         for range in &network.ranges {
-            announcement_of_gateway(vlan, range.gateway, flows);
+            gateway_announcements(vlan, range.gateway, flows);
         }
     }
     if !host_vlan.is_some_and(|v| pod_vlans.contains(&v)) {
@@ -107,7 +107,8 @@ fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_vlan: Option<VlanId>, flow
         );
     }
 
-    // 5, 6: the rest of the host's VLAN is the host's, and what the host sends leaves in it.
+    // 4, 6: other frames of the host's VLAN go to the host, and what the host sends leaves in that
+    // VLAN.
     flows.push(
         Flow::new(FROM_UPLINK, 50)
             .matching(in_vlan(Match::new(), host_reg))
@@ -119,8 +120,8 @@ fn vlan_mode(spec: &NodeSpec, ports: &NodePorts, host_vlan: Option<VlanId>, flow
     }
 }
 
-/// Out of one VLAN; with a MAC given, it takes the place of the container's everywhere that
-/// a switch or a neighbour would learn it.
+/// To the uplink in one VLAN. A given MAC replaces the container's wherever a switch or a neighbour
+/// would learn it.
 fn upstream(vlan: VlanId, ports: &NodePorts, mac: Option<MacAddr>, flows: &mut Vec<Flow>) {
     let Some(uplink) = ports.uplink else { return };
     let reg = vlan_reg(Some(vlan));
@@ -137,15 +138,15 @@ fn upstream(vlan: VlanId, ports: &NodePorts, mac: Option<MacAddr>, flows: &mut V
         Some(mac) => [&[Action::set_eth_src(mac)], more].concat(),
         None => Vec::new(),
     };
-    // What a container tells all of itself, as it answers who looks for a duplicate (RFC 4862
-    // §5.4.3), its host hears too, with the container's own MAC.
+    // A multicast neighbour advertisement, such as the answer to duplicate address detection (RFC
+    // 4862 §5.4.3), also goes to the host, with the container's own MAC.
     let (group, of_group) = IPV6_GROUPS;
-    let told = rewrites(&mac.map(Action::set_nd_tll).into_iter().collect::<Vec<_>>());
+    let advertisement = rewrites(&mac.map(Action::set_nd_tll).into_iter().collect::<Vec<_>>());
     let first = [Action::output(ports.host)];
     flows.push(flow(
         110,
         Match::neighbour(ICMPV6_NA).eth_dst_masked(group, of_group),
-        out(first.into_iter().chain(told).collect()),
+        out(first.into_iter().chain(advertisement).collect()),
     ));
     flows.push(flow(50, Match::new(), out(rewrites(&[]))));
     if let Some(mac) = mac {
@@ -166,9 +167,9 @@ fn upstream(vlan: VlanId, ports: &NodePorts, mac: Option<MacAddr>, flows: &mut V
     }
 }
 
-/// When a router says where it is now (a fail-over), every container of the VLAN hears it.
-/// This is the only broadcast that is flooded.
-fn announcement_of_gateway(vlan: VlanId, gateway: IpAddr, flows: &mut Vec<Flow>) {
+/// A gateway's announcement after a fail-over is flooded to every container of the VLAN. It is the
+/// only broadcast that is.
+fn gateway_announcements(vlan: VlanId, gateway: IpAddr, flows: &mut Vec<Flow>) {
     let matches = match gateway {
         IpAddr::V4(gw) => Match::arp()
             .arp_spa(gw)
@@ -195,7 +196,7 @@ fn routed_mode(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
     );
     flows.push(Flow::new(RESOLVE, 1).goto(UPSTREAM));
     flows.push(Flow::new(DELIVER, 1).goto(UPSTREAM));
-    // Whatever is not for this node's containers is the host's to route.
+    // The host routes everything that is not for this node's containers.
     flows.push(
         Flow::new(UPSTREAM, 50)
             .matching(in_vlan(Match::new(), 0))
@@ -206,17 +207,19 @@ fn routed_mode(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
     }
 }
 
-/// ARP and ND for an address of the host, asked by a container of the same VLAN: ARP is
-/// answered here, and a solicitation by the host itself.
+/// ARP and ND requests of containers of the VLAN for an address of the host: the bridge answers
+/// ARP, and the host answers a solicitation.
 fn answer_for_host(vlan: u32, address: IpAddr, ports: &NodePorts, flows: &mut Vec<Flow>) {
-    let asked = |m| Flow::new(RESOLVE, 100).matching(in_vlan(m, vlan));
+    let request = |m| Flow::new(RESOLVE, 100).matching(in_vlan(m, vlan));
     flows.push(match address {
-        IpAddr::V4(ip) => asked(Match::arp().arp_op(1).arp_tpa(ip)).actions(arp_reply(
+        IpAddr::V4(ip) => request(Match::arp().arp_op(1).arp_tpa(ip)).actions(arp_reply(
             ip,
             ports.mac,
             vec![Action::in_port()],
         )),
-        IpAddr::V6(ip) => asked(Match::neighbour(ICMPV6_NS).nd_target(ip)).actions(to_host(ports)),
+        IpAddr::V6(ip) => {
+            request(Match::neighbour(ICMPV6_NS).nd_target(ip)).actions(to_host(ports))
+        }
     });
 }
 
@@ -235,7 +238,7 @@ fn deliver_to_host(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
         .collect();
     for prefix in prefixes {
         flows.push(
-            // Before what is looked up: it goes to the host anyway.
+            // Above the flows that look up connections: these packets go to the host anyway.
             Flow::new(DELIVER, 145)
                 .matching(to(prefix))
                 .actions(to_host(ports)),

@@ -6,22 +6,23 @@ use flatnet_ovs::openflow::{Action, Field, Flow, Match, Meter, MeterUnit};
 use flatnet_types::{Bandwidth, MacAddr, Rate};
 
 use super::allow;
+use super::neighbour_limit;
 use super::node::{ICMPV6_NA, ICMPV6_NS};
-use super::paced;
 use super::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::trunk::{from_trunk, to_trunk};
 use super::{
-    NodePorts, PodPort, REG_OWNER, REG_VLAN, Reason, in_vlan, priority_tag, tagged_output, vlan_reg,
+    DropReason, NodePorts, PodPort, REG_OWNER, REG_VLAN, in_vlan, priority_tag, tagged_output,
+    vlan_reg,
 };
 
-/// The flows of one container. Each bears its cookie, and no two containers with different
-/// addresses share a flow's key, so that deleting by cookie takes nothing of another's.
+/// The flows of one container. Each has its cookie, and no two containers with different addresses
+/// share a flow's key, so that deleting by cookie deletes no other container's flow.
 pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
     let mut flows = Vec::with_capacity(32);
     classify(pod, &mut flows);
-    // Whatever the container sends that nothing below lets through: dropped and counted.
-    flows.push(Reason::SpoofedAddress.drops(Match::new().in_port(pod.port)));
+    // The default: what no flow below passes is dropped and counted.
+    flows.push(DropReason::SpoofedAddress.drops(Match::new().in_port(pod.port)));
     for ip in &pod.ips {
         match ip {
             IpAddr::V4(ip) => ipv4(pod, node, *ip, &mut flows),
@@ -52,15 +53,15 @@ pub fn meters(pod: &PodPort, bandwidth: &Bandwidth) -> Vec<Meter> {
     meter(pod.ingress_meter, bandwidth.ingress)
         .into_iter()
         .chain(meter(pod.egress_meter, bandwidth.egress))
-        .chain([pod.pace.as_meter()])
+        .chain([pod.neighbour_limit.as_meter()])
         .collect()
 }
 
-/// What may pass at once, in bits: what was asked for, at most a second's worth. Runtimes that have
-/// no burst of their own ask for the largest number there is, and such a bucket would let pass
-/// everything for minutes.
+/// The burst in bits: the requested one, but at most the volume of one second. Runtimes without a
+/// configured burst request the largest number, and such a bucket would not limit anything for
+/// minutes.
 fn burst(rate: Rate) -> u64 {
-    /// A segment of 64 KiB, which Linux hands on in one piece, must fit into the bucket.
+    /// A 64 KiB segment, which Linux passes on in one piece (GSO), must fit into the bucket.
     const LEAST: u64 = 8 * (64 << 10);
     rate.burst.min(rate.rate.max(LEAST))
 }
@@ -96,16 +97,16 @@ fn classify(pod: &PodPort, flows: &mut Vec<Flow>) {
             .goto(SECURITY)
     }));
     for flow in known {
-        flows.extend(paced::classified(&flow).into_iter().map(metered));
+        flows.extend(neighbour_limit::divert(&flow).into_iter().map(metered));
         flows.push(metered(flow));
     }
-    flows.push(paced::paced(pod));
-    // Any other tag: dropped there, with the tag on.
+    flows.push(neighbour_limit::meter_flow(pod));
+    // Any other tag: dropped in table SECURITY, with the tag on.
     let tagged = Match::new().in_port(pod.port).tagged();
     flows.push(Flow::new(CLASSIFY, 90).matching(tagged).goto(SECURITY));
 }
 
-/// To the container, through its meter, with its MAC as the destination.
+/// Delivers to the container, through its ingress meter, with its MAC as the destination.
 fn deliver(pod: &PodPort, table: u8, priority: u16, matches: Match, more: &[Action]) -> Flow {
     let actions = [Action::set_eth_dst(pod.mac)]
         .into_iter()
@@ -128,7 +129,7 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
             .eth_src(pod.mac)
             .arp_sha(pod.mac)
     };
-    let asked = || Match::arp().arp_op(1).arp_tpa(ip);
+    let request = || Match::arp().arp_op(1).arp_tpa(ip);
     let to = || Match::ipv4().ipv4_dst(ip);
     let here = || arp_reply(ip, pod.mac, vec![Action::in_port()]);
     flows.extend([
@@ -147,22 +148,25 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
                     .ipv4_src(ip),
             )
             .goto(DELIVER),
-        // Its own announcement or probe goes out unanswered: an answer would be a conflict.
+        // Its own announcement or probe goes out and is not answered here: an answer would signal a
+        // conflict.
         Flow::new(RESOLVE, 110)
-            .matching(asked().in_port(pod.port))
+            .matching(request().in_port(pod.port))
             .goto(UPSTREAM),
         Flow::new(RESOLVE, 100)
-            .matching(in_vlan(asked(), vlan))
+            .matching(in_vlan(request(), vlan))
             .actions(here()),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
-        Flow::new(FROM_HOST, 100).matching(asked()).actions(here()),
+        Flow::new(FROM_HOST, 100)
+            .matching(request())
+            .actions(here()),
         deliver(pod, FROM_HOST, 100, to(), &[]),
     ]);
     if node.uplink.is_some() {
         let back = tagged_output(pod.vlan, Action::in_port());
         flows.extend([
             Flow::new(FROM_UPLINK, 100)
-                .matching(in_vlan(asked(), vlan))
+                .matching(in_vlan(request(), vlan))
                 .actions(arp_reply(ip, pod.uplink_mac, back)),
             deliver(
                 pod,
@@ -176,23 +180,22 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
     }
 }
 
-/// Neighbour discovery is the container's own: the bridge hands a solicitation to the one
-/// container that it is for, whose kernel answers, and [`UPSTREAM`] writes the host's MAC into
-/// what leaves (ADR 20).
+/// Neighbour discovery is left to the container: the bridge delivers a solicitation to its target,
+/// whose kernel answers, and [`UPSTREAM`] writes the host's MAC into what leaves (ADR 20).
 fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
-    let said = |t| {
+    let neighbour_message = |t| {
         in_vlan(Match::neighbour(t), vlan)
             .in_port(pod.port)
             .eth_src(pod.mac)
             .ipv6_src(ip)
     };
-    let asked = || Match::neighbour(ICMPV6_NS).nd_target(ip);
+    let request = || Match::neighbour(ICMPV6_NS).nd_target(ip);
     let to = || Match::ipv6().ipv6_dst(ip);
-    let advertised = || said(ICMPV6_NA).nd_target(ip);
+    let advertised = || neighbour_message(ICMPV6_NA).nd_target(ip);
     flows.extend([
         Flow::new(SECURITY, 110)
-            .matching(said(ICMPV6_NS).nd_sll(pod.mac))
+            .matching(neighbour_message(ICMPV6_NS).nd_sll(pod.mac))
             .goto(RESOLVE),
         Flow::new(SECURITY, 110)
             .matching(advertised().nd_tll(pod.mac))
@@ -210,16 +213,16 @@ fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
                     .ipv6_src(ip),
             )
             .goto(DELIVER),
-        deliver(pod, RESOLVE, 100, in_vlan(asked(), vlan), &[]),
-        // What other containers of this node answer.
+        deliver(pod, RESOLVE, 100, in_vlan(request(), vlan), &[]),
+        // Answers of other containers of this node.
         deliver(pod, RESOLVE, 90, in_vlan(to(), vlan), &[]),
         deliver(pod, DELIVER, 100, in_vlan(to(), vlan), &[]),
-        deliver(pod, FROM_HOST, 110, asked(), &[]),
+        deliver(pod, FROM_HOST, 110, request(), &[]),
         deliver(pod, FROM_HOST, 100, to(), &[]),
     ]);
     if node.uplink.is_some() {
         flows.extend([
-            deliver(pod, FROM_UPLINK, 100, in_vlan(asked(), vlan), &[]),
+            deliver(pod, FROM_UPLINK, 100, in_vlan(request(), vlan), &[]),
             deliver(pod, FROM_UPLINK, 90, in_vlan(to(), vlan), &[]),
         ]);
     }

@@ -1,8 +1,9 @@
-//! The flows of netd's own two ports, between which it sends frames to see that packets pass.
+//! The flows of the probe's two ports, between which netd sends frames to test that packets pass.
 //!
-//! They go the way of two containers of one VLAN (CLASSIFY → SECURITY → DELIVER), in a VLAN
-//! number that no VLAN has, so that no container's flow matches them and they match no
-//! container's frame: nothing but the one port leads in, and nothing but the other out.
+//! The frames pass the same tables as those between two containers of one VLAN (CLASSIFY → SECURITY
+//! → DELIVER), with a value in the VLAN register that no VLAN has. So no container's flow matches
+//! them, and these flows match no container's frame: they only enter by the one port and leave by
+//! the other.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -15,15 +16,15 @@ use super::{REG_VLAN, cookie, in_vlan};
 /// The numbers of the two ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbePorts {
-    /// By which the frames come in.
+    /// The port by which the frames enter.
     pub from: u32,
-    /// By which they leave.
+    /// The port by which they leave.
     pub to: u32,
 }
 
 /// Above every VLAN ID, which has 12 bits.
 const PROBE_VLAN: u32 = 0x1000;
-/// Scratch register: what is copied into it is part of the datapath's flow.
+/// Scratch register. A field that is copied into it becomes part of the datapath's cached flow.
 const SCRATCH: Field = Field::Reg1;
 
 /// The sender's addresses: the dummy address (RFC 7600 §5) and one of the discard-only prefix
@@ -38,8 +39,8 @@ pub const TARGET_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 13);
 pub const TARGET_V6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 13);
 /// The sender's MAC.
 pub const SOURCE_MAC: MacAddr = MacAddr([0x0a, 0xf1, 192, 0, 0, 8]);
-/// What the flows write as destination. No device has it, so that the host's own stack takes
-/// no frame for its own.
+/// The destination that the flows write. No device has this MAC, so the host's stack does not
+/// accept the frames.
 pub const TARGET_MAC: MacAddr = MacAddr([0x0a, 0xf1, 192, 0, 0, 13]);
 /// The destination that a frame is sent with: a reserved address of IEEE 802.1Q, table 8-1,
 /// which a switch that learns (NORMAL) never passes on.

@@ -1,10 +1,10 @@
 //! Redirects that the host sends to its containers (RFC 792, RFC 4861 §8).
 //!
-//! The host forwards service traffic from its port back to the same port, and its kernel tells the
-//! sender of a better first hop: the backend itself, or the router. A container that believes it
-//! sends past the host, where nobody translates, and its answers are lost until it forgets. Linux
-//! has no setting against sending ICMPv6 redirects, and that of IPv4 holds only where
-//! `conf/all/send_redirects` is off too, which is not netd's to change.
+//! The host forwards service traffic out of the port by which it came in, so its kernel sends a
+//! redirect to a better first hop: the backend itself, or the router. A container that follows it
+//! bypasses the host, nothing translates its packets, and its connections fail until the redirect
+//! expires. Linux has no setting against sending ICMPv6 redirects, and the one for IPv4 only works
+//! where `conf/all/send_redirects` is off too, which netd does not change.
 
 use flatnet_ovs::openflow::{Flow, Match};
 use flatnet_plan::node::NodeSpec;
@@ -14,10 +14,10 @@ use super::table::FROM_HOST;
 
 const ICMPV4_REDIRECT: u8 = 5;
 const ICMPV6_REDIRECT: u8 = 137;
-/// Before all that delivers to containers.
+/// Above all flows that deliver to containers.
 const PRIORITY: u16 = 120;
 
-/// Drops them, on their way to any container of this node.
+/// Drops redirects from the host to containers of this node.
 pub(super) fn redirects(spec: &NodeSpec) -> impl Iterator<Item = Flow> {
     let ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     ranges.map(|range| {

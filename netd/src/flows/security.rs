@@ -1,4 +1,4 @@
-//! What no container may send, whoever it is, and under which name it is counted.
+//! What no container may send, and the label under which it is counted.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -18,36 +18,36 @@ const ICMPV6_REDIRECT: u8 = 137;
 const ICMPV6_MLD2_REPORT: u8 = 143;
 const ICMP_REDIRECT: u8 = 5;
 const ICMP_ROUTER: u8 = 9;
-/// The bit of a destination that says that it is a group's (IEEE 802.3 §3.2.3).
+/// The group bit of a destination (IEEE 802.3 §3.2.3).
 const GROUP: MacAddr = MacAddr([1, 0, 0, 0, 0, 0]);
 const ETH_8021Q: u16 = 0x8100;
 const ETH_8021AD: u16 = 0x88a8;
 const IGMP: u8 = 2;
-/// Where reports of IGMP version 3 go, and nothing else (RFC 9776 §4.2.14).
+/// The destination of IGMPv3 reports (RFC 9776 §4.2.14).
 const IGMP_REPORTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 22);
 
-/// Before all drops that are counted: what kernels send by themselves.
-const UNASKED: u16 = 130;
-/// Before the drops of control protocols: those that a network allows.
+/// Above all counted drops: what kernels send by themselves.
+const UNSOLICITED: u16 = 130;
+/// Above the drops of control protocols: those that a network allows.
 pub(super) const ALLOWED: u16 = 121;
 
-/// Why a frame of a container was dropped: the metric's label. Each reason has a priority of its
-/// own in table [`SECURITY`], by which `ovs-ofctl dump-flows` tells it too.
+/// Why a frame of a container was dropped. Each reason has a priority of its own in table
+/// [`SECURITY`], by which it can be recognised in `ovs-ofctl dump-flows`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// A tag of a VLAN that is not the container's to send, or one inside of another.
+pub enum DropReason {
+    /// A tag of a VLAN that the container may not send, or a second tag.
     VlanTag,
     /// A router's advertisement (RFC 4861 §4.2, RFC 1256).
     RouterAdvertisement,
     /// A redirect (RFC 4861 §4.5, RFC 792).
     Redirect,
-    /// What a server of addresses says to a client.
+    /// A message of a DHCP server to a client.
     DhcpServer,
-    /// What could not be parsed down to what the other drops decide by.
+    /// A packet whose headers could not be parsed as far as the other drops need them.
     Unparsed,
     /// A message of [`PROTOCOLS`].
     ControlProtocol,
-    /// Neighbour discovery that names somebody else, or nobody.
+    /// Neighbour discovery with another address or MAC than the container's.
     ForgedNd,
     /// Any other frame whose MAC, IP address or ARP is not the container's, or of another
     /// EtherType.
@@ -57,8 +57,8 @@ pub enum Reason {
     ServiceShare,
 }
 
-impl Reason {
-    /// All of them.
+impl DropReason {
+    /// All reasons.
     pub const ALL: [Self; 9] = [
         Self::VlanTag,
         Self::RouterAdvertisement,
@@ -71,7 +71,7 @@ impl Reason {
         Self::ServiceShare,
     ];
 
-    /// The metric's label.
+    /// The value of the metric's label `reason`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::VlanTag => "vlan_tag",
@@ -86,8 +86,8 @@ impl Reason {
         }
     }
 
-    /// The priority of its flows. At 121 and 110 stands what a container may send of a control
-    /// protocol that its network allows, and of neighbour discovery; at 100 the rest of it.
+    /// The priority of its flows. Priority 121 passes allowed control protocols, 110 neighbour
+    /// discovery, 100 the container's other frames.
     pub const fn priority(self) -> u16 {
         match self {
             Self::VlanTag => 126,
@@ -102,7 +102,7 @@ impl Reason {
         }
     }
 
-    /// Why a flow drops what it matches, if it does.
+    /// The reason of a flow that drops; `None` for other flows.
     pub fn of(flow: &Flow) -> Option<Self> {
         let drops = flow.table == SECURITY && flow.instructions == Instructions::default();
         let reason = |r: &Self| drops && r.priority() == flow.priority;
@@ -115,11 +115,12 @@ impl Reason {
     }
 }
 
-/// What no container may send, and what each kernel sends unasked and nobody needs.
+/// The drops of what no container may send, and of what each kernel sends by itself and nobody
+/// needs.
 pub(super) fn security() -> Vec<Flow> {
-    // Kernels join groups and look for routers and duplicates by themselves. No group's traffic
-    // is brought to a container, so nobody misses the reports.
-    let unasked = [
+    // Kernels join groups and look for routers and duplicate addresses by themselves. No multicast
+    // is delivered to containers, so the reports are not needed.
+    let unsolicited = [
         Match::icmpv6(ICMPV6_MLD_REPORT),
         Match::icmpv6(ICMPV6_MLD_DONE),
         Match::icmpv6(ICMPV6_MLD2_REPORT),
@@ -127,36 +128,36 @@ pub(super) fn security() -> Vec<Flow> {
         Match::neighbour(ICMPV6_NS).ipv6_src(Ipv6Addr::UNSPECIFIED),
         Match::ipv4().ip_proto(IGMP).ipv4_dst(IGMP_REPORTS),
     ];
-    let unasked = unasked.map(|m| Flow::new(SECURITY, UNASKED).matching(m));
+    let unsolicited = unsolicited.map(|m| Flow::new(SECURITY, UNSOLICITED).matching(m));
     let icmp = |kind: u8| Match::icmpv4().field(Field::Icmpv4Type, kind);
-    // A container is no router (RFC 6105, RA guard), gives out no addresses (what a server says to
-    // a client: RFC 2131 §4.1, RFC 8415 §7.2), and says of no neighbour but itself where it is:
-    // what a container's own flows (110) do not let through ends here.
+    // A container is no router (RFC 6105, RA guard), is no DHCP server (RFC 2131 §4.1, RFC 8415
+    // §7.2), and advertises only itself as a neighbour: what its own flows (110) do not pass is
+    // dropped here.
     let dropped = [
-        // Of two tags Open vSwitch sees the second as an EtherType (`vlan-limit` is 1).
-        Reason::VlanTag.drops(Match::new().tagged()),
-        Reason::VlanTag.drops(Match::new().eth_type(ETH_8021Q)),
-        Reason::VlanTag.drops(Match::new().eth_type(ETH_8021AD)),
-        Reason::RouterAdvertisement.drops(Match::icmpv6(ICMPV6_RA)),
-        Reason::RouterAdvertisement.drops(icmp(ICMP_ROUTER)),
-        Reason::Redirect.drops(Match::icmpv6(ICMPV6_REDIRECT)),
-        Reason::Redirect.drops(icmp(ICMP_REDIRECT)),
-        Reason::DhcpServer.drops(Match::udp4().udp_src(67).udp_dst(68)),
-        Reason::DhcpServer.drops(Match::udp6().udp_src(547).udp_dst(546)),
-        Reason::ForgedNd.drops(Match::icmpv6(ICMPV6_NS)),
-        Reason::ForgedNd.drops(Match::icmpv6(ICMPV6_NA)),
+        // Open vSwitch parses one tag (`vlan-limit` is 1); a second one appears as the EtherType.
+        DropReason::VlanTag.drops(Match::new().tagged()),
+        DropReason::VlanTag.drops(Match::new().eth_type(ETH_8021Q)),
+        DropReason::VlanTag.drops(Match::new().eth_type(ETH_8021AD)),
+        DropReason::RouterAdvertisement.drops(Match::icmpv6(ICMPV6_RA)),
+        DropReason::RouterAdvertisement.drops(icmp(ICMP_ROUTER)),
+        DropReason::Redirect.drops(Match::icmpv6(ICMPV6_REDIRECT)),
+        DropReason::Redirect.drops(icmp(ICMP_REDIRECT)),
+        DropReason::DhcpServer.drops(Match::udp4().udp_src(67).udp_dst(68)),
+        DropReason::DhcpServer.drops(Match::udp6().udp_src(547).udp_dst(546)),
+        DropReason::ForgedNd.drops(Match::icmpv6(ICMPV6_NS)),
+        DropReason::ForgedNd.drops(Match::icmpv6(ICMPV6_NA)),
     ];
-    let unparsed = unparsed().map(|m| Reason::Unparsed.drops(m.not_later_fragment()));
+    let unparsed = unparsed().map(|m| DropReason::Unparsed.drops(m.not_later_fragment()));
     let control = PROTOCOLS.iter().flat_map(|protocol| {
         let messages = protocol.messages.iter().flat_map(|m| messages(*m));
         messages.chain(protocol.groups.iter().map(|group| to((*group).into())))
     });
-    let control = control.map(|m| Reason::ControlProtocol.drops(m));
-    let all = unasked.into_iter().chain(dropped);
+    let control = control.map(|m| DropReason::ControlProtocol.drops(m));
+    let all = unsolicited.into_iter().chain(dropped);
     all.chain(unparsed).chain(control).collect()
 }
 
-/// What matches a control protocol's messages.
+/// Matches a control protocol's messages.
 pub(super) fn messages(message: Message) -> Vec<Match> {
     match message {
         Message::Ether(kind) => vec![Match::new().eth_type(kind)],
@@ -173,9 +174,9 @@ pub(super) fn messages(message: Message) -> Vec<Match> {
     }
 }
 
-/// What goes to a protocol's port. From 1024 on a client may have the port by chance, or a NAT may
-/// have given it one: what a server answers it must pass. There these protocols' own messages are
-/// told by their destination, a group, or by having the port on both sides.
+/// Matches messages to a protocol's port. From 1024 on a client may have the port by chance or by
+/// NAT, and answers to it must pass. For these ports only messages to a group, or with the port on
+/// both sides, match.
 fn to_port(udp: Match, port: u16) -> Vec<Match> {
     const UNPRIVILEGED: u16 = 1024;
     let to = udp.udp_dst(port);
@@ -185,14 +186,13 @@ fn to_port(udp: Match, port: u16) -> Vec<Match> {
     }
 }
 
-/// Headers that stand between IPv6's own and the transport's (RFC 8200 §4.1 and IANA's registry of
-/// them), the fragment's among them, and "no next header", which the kernel's datapath takes a chain
-/// for that is cut off. Where Open vSwitch names one of them as the protocol, it could not look
-/// behind it.
+/// IPv6 extension headers (RFC 8200 §4.1 and IANA's registry), the fragment header among them, and
+/// "no next header", which the kernel's datapath reports for a truncated chain. Where Open vSwitch
+/// reports one of them as the protocol, it could not parse what follows.
 const EXTENSION_HEADERS: [u8; 9] = [0, 43, 44, 51, 59, 60, 135, 139, 140];
 
-/// What could not be parsed down to what the flows above decide by: Open vSwitch reads what is not
-/// there as 0, which is no type of ICMPv6 (RFC 4443 §2.1) and no port of UDP (RFC 768).
+/// Matches packets that could not be parsed far enough: Open vSwitch reads absent fields as 0,
+/// which is no ICMPv6 type (RFC 4443 §2.1) and no UDP port (RFC 768).
 fn unparsed() -> impl Iterator<Item = Match> {
     let chains = EXTENSION_HEADERS.map(|header| Match::ipv6().ip_proto(header));
     let cut = [

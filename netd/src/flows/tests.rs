@@ -41,7 +41,7 @@ fn pod(n: u8, vlan: Option<u32>) -> PodPort {
         zone: Some(u16::from(n) + 1),
         egress_meter: None,
         ingress_meter: None,
-        pace: Pace::of_slot(n.into(), 500),
+        neighbour_limit: NeighbourLimit::of_slot(n.into(), 500),
     }
 }
 
@@ -95,7 +95,7 @@ fn a_container_only_goes_on_from_the_security_table_with_its_own_mac() {
 }
 
 #[test]
-fn the_host_mac_goes_out_for_all_of_a_network_in_mac_mode_host() {
+fn in_mac_mode_host_all_frames_leave_with_the_hosts_mac() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let out: Vec<String> = flows
         .iter()
@@ -125,7 +125,7 @@ fn a_container_with_limits_has_two_more_meters_and_its_flows_name_them() {
     let made = meters(&limited, &bandwidth);
     assert_eq!(
         made.iter().map(|m| (m.id, m.rate)).collect::<Vec<_>>(),
-        [(10, 8000), (11, 8000), (limited.pace.meter, 500)]
+        [(10, 8000), (11, 8000), (limited.neighbour_limit.meter, 500)]
     );
     let named = |id: u32| {
         let flows = pod_flows(&limited, &node_ports(true));
@@ -140,7 +140,7 @@ fn a_container_with_limits_has_two_more_meters_and_its_flows_name_them() {
         8,
         "of ARP, both kinds of ND and the rest, each with a priority tag or without"
     );
-    // As a runtime without a burst of its own asks for it: a second's worth.
+    // As requested by a runtime without a configured burst: limited to the volume of one second.
     let burst = |rate: u64| {
         let rate = flatnet_types::Rate {
             rate,
@@ -156,7 +156,7 @@ fn a_container_with_limits_has_two_more_meters_and_its_flows_name_them() {
 }
 
 #[test]
-fn arp_and_nd_of_a_container_pass_its_meter_before_anything_is_decided() {
+fn arp_and_nd_of_a_container_pass_its_meter_before_port_security() {
     let mut trunk = pod(5, Some(100));
     trunk.trunk = vec![TrunkVlan {
         vlan: VlanId::new(200).expect("id"),
@@ -167,7 +167,7 @@ fn arp_and_nd_of_a_container_pass_its_meter_before_anything_is_decided() {
     let (paced, rest): (Vec<&Flow>, Vec<&Flow>) = flows
         .iter()
         .filter(entering)
-        .partition(|f| f.instructions.goto == Some(table::PACED));
+        .partition(|f| f.instructions.goto == Some(table::NEIGHBOUR_LIMIT));
     // Untagged, with a priority, and tagged; three kinds of each.
     assert_eq!((paced.len(), rest.len()), (9, 3));
     assert!(
@@ -175,11 +175,14 @@ fn arp_and_nd_of_a_container_pass_its_meter_before_anything_is_decided() {
             .iter()
             .all(|p| rest.iter().all(|r| p.priority > r.priority))
     );
-    let meters: Vec<&Flow> = flows.iter().filter(|f| f.table == table::PACED).collect();
+    let meters: Vec<&Flow> = flows
+        .iter()
+        .filter(|f| f.table == table::NEIGHBOUR_LIMIT)
+        .collect();
     let [meter] = meters.as_slice() else {
         panic!("{meters:?}");
     };
-    assert_eq!(meter.instructions.meter, Some(trunk.pace.meter));
+    assert_eq!(meter.instructions.meter, Some(trunk.neighbour_limit.meter));
     assert_eq!(
         meter.instructions.actions,
         [flatnet_ovs::openflow::Action::Group(group().id)]
@@ -210,7 +213,7 @@ fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
         [table::RESOLVE, table::DELIVER, table::FROM_UPLINK].into()
     );
 
-    // What is said to all goes on to the uplink, without the tag that the copies had.
+    // Multicast also goes to the uplink, without the tag that the copies have.
     let shared = trunk_flows(&[(vlan, [1005, 1006].into())].into());
     let copied: Vec<_> = shared
         .iter()
@@ -230,7 +233,7 @@ fn a_trunk_container_is_reached_in_its_vlans_by_its_mac() {
 }
 
 #[test]
-fn what_the_host_forwards_is_remembered_and_its_own_packets_are_not() {
+fn connections_that_the_host_forwards_are_committed_and_its_own_are_not() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let of = |table, priority| -> Vec<String> {
         flows
@@ -265,7 +268,7 @@ fn what_the_host_forwards_is_remembered_and_its_own_packets_are_not() {
             assert!(flow.contains(&look_up), "{flow}");
         }
     }
-    // No ping pays for it.
+    // Echo requests and replies are not looked up.
     let deliver = of(table::DELIVER, 140);
     let icmp = deliver.iter().filter(|f| f.contains("icmp"));
     assert_eq!(icmp.count(), 7, "errors alone: {deliver:#?}");
@@ -285,7 +288,7 @@ fn what_the_host_forwards_is_remembered_and_its_own_packets_are_not() {
 }
 
 #[test]
-fn in_mode_routed_what_containers_of_a_node_send_one_another_is_looked_up() {
+fn in_mode_routed_packets_between_containers_of_a_node_are_looked_up() {
     let flows = node_flows(&spec("vpc1"), &node_ports(false));
     let with = |table, priority, part: &str| {
         flows
@@ -304,10 +307,10 @@ fn in_mode_routed_what_containers_of_a_node_send_one_another_is_looked_up() {
 }
 
 #[test]
-fn a_container_gives_out_no_addresses() {
+fn a_containers_dhcp_server_messages_are_dropped() {
     let dropped: Vec<String> = node_flows(&spec("idc1"), &node_ports(true))
         .iter()
-        .filter(|f| Reason::of(f) == Some(Reason::DhcpServer))
+        .filter(|f| DropReason::of(f) == Some(DropReason::DhcpServer))
         .map(ToString::to_string)
         .collect();
     assert!(
@@ -335,7 +338,7 @@ fn with_parts(flows: &[Flow], table: u8, parts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn every_flow_is_one_that_the_kernels_datapath_does_as_it_is_written() {
+fn flows_use_only_matches_that_the_kernels_datapath_supports() {
     for name in ["idc1", "vpc1"] {
         let vlan_mode = name == "idc1";
         let ports = node_ports(vlan_mode);
@@ -379,8 +382,7 @@ fn a_solicitation_goes_to_the_one_container_that_it_is_for() {
 }
 
 #[test]
-fn what_a_container_advertises_to_all_reaches_the_host_as_it_is_and_the_uplink_with_the_hosts_mac()
-{
+fn a_multicast_advertisement_reaches_the_host_unchanged_and_the_uplink_with_the_hosts_mac() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let found = with_parts(
         &flows,

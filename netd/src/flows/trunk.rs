@@ -14,7 +14,7 @@ use super::node::{ICMPV6_NA, ICMPV6_NS};
 use super::table::{DELIVER, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::{PodPort, cookie, in_vlan, tagged_output, vlan_reg};
 
-/// The bit of a destination that says that it is a group's (IEEE 802.3 §3.2.3).
+/// The group bit of a destination (IEEE 802.3 §3.2.3).
 const GROUP: MacAddr = MacAddr([1, 0, 0, 0, 0, 0]);
 
 /// A VLAN that a container may send tagged.
@@ -22,18 +22,19 @@ const GROUP: MacAddr = MacAddr([1, 0, 0, 0, 0, 0]);
 pub struct TrunkVlan {
     /// The VLAN.
     pub vlan: VlanId,
-    /// The addresses that it may have there, beside the link-local one of its MAC.
+    /// The addresses that the container may have in that VLAN, in addition to the link-local one of
+    /// its MAC.
     pub addresses: Vec<IpNetwork>,
 }
 
 impl TrunkVlan {
-    /// Those that were asked for and that the plan declares, now.
+    /// The requested VLANs that the plan declares now.
     pub fn declared(network: &NodeNetwork, asked: &[VlanId]) -> Vec<Self> {
         let declared = |vlan: &VlanId| network.trunk.iter().find(|t| t.vlan == *vlan);
         let trunk = |t: &Trunk| Self {
             vlan: t.vlan,
             addresses: match t.any {
-                true => everywhere(),
+                true => all_addresses(),
                 false => t.addresses.clone(),
             },
         };
@@ -41,8 +42,8 @@ impl TrunkVlan {
     }
 }
 
-/// The prefixes of length zero.
-fn everywhere() -> Vec<IpNetwork> {
+/// 0.0.0.0/0 and ::/0.
+fn all_addresses() -> Vec<IpNetwork> {
     let all = [
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Ipv6Addr::UNSPECIFIED.into(),
@@ -52,11 +53,12 @@ fn everywhere() -> Vec<IpNetwork> {
         .collect()
 }
 
-/// What the containers of a trunk VLAN share: `trunks` says which ports send each VLAN tagged.
+/// The flows that the containers of a trunk VLAN share. `trunks`: the ports that send each VLAN
+/// tagged.
 ///
-/// The uplink's frames that nobody else took are switched as any switch would; the ports'
-/// `trunks` bound what floods. What a container of that VLAN says to all, the trunks of its
-/// node hear too.
+/// The uplink's other frames are switched as by any learning switch; the ports' `trunks` columns
+/// limit the flooding. Multicast and broadcast of a container of that VLAN are copied to the node's
+/// trunk ports.
 pub fn trunk_flows(trunks: &BTreeMap<VlanId, BTreeSet<u32>>) -> Vec<Flow> {
     let of_vlan = |(vlan, ports): (&VlanId, &BTreeSet<u32>)| {
         let here = |m| in_vlan(m, vlan_reg(Some(*vlan)));
@@ -65,7 +67,7 @@ pub fn trunk_flows(trunks: &BTreeMap<VlanId, BTreeSet<u32>>) -> Vec<Flow> {
             .chain(ports.iter().map(|port| Action::output(*port)))
             .chain([Action::pop_vlan()])
             .collect();
-        let said_to_all = |table| {
+        let copy_multicast = |table| {
             Flow::new(table, 2)
                 .matching(here(Match::new().eth_dst_masked(GROUP, GROUP)))
                 .actions(copies.clone())
@@ -75,8 +77,8 @@ pub fn trunk_flows(trunks: &BTreeMap<VlanId, BTreeSet<u32>>) -> Vec<Flow> {
             Flow::new(FROM_UPLINK, 10)
                 .matching(here(Match::new()))
                 .actions(tagged_output(Some(*vlan), Action::normal())),
-            said_to_all(RESOLVE),
-            said_to_all(DELIVER),
+            copy_multicast(RESOLVE),
+            copy_multicast(DELIVER),
         ]
     };
     trunks
@@ -86,8 +88,8 @@ pub fn trunk_flows(trunks: &BTreeMap<VlanId, BTreeSet<u32>>) -> Vec<Flow> {
         .collect()
 }
 
-/// The ways to a container in the VLANs that it sends tagged, by its MAC: from the uplink, and
-/// from the containers of its node that have such a VLAN for their own.
+/// Delivery by MAC to a container in its trunk VLANs: from the uplink, and from containers of this
+/// node whose access VLAN it is.
 pub(super) fn to_trunk(pod: &PodPort, flows: &mut Vec<Flow>) {
     for trunk in &pod.trunk {
         for table in [RESOLVE, DELIVER, FROM_UPLINK] {
@@ -103,8 +105,8 @@ pub(super) fn to_trunk(pod: &PodPort, flows: &mut Vec<Flow>) {
     }
 }
 
-/// What a container sends in those VLANs: with its MAC and addresses that are declared, or the
-/// link-local one of its MAC; whatever else drops in table [`SECURITY`], drops here too.
+/// Port security in the trunk VLANs: passes the container's MAC with declared addresses or its
+/// link-local one. The drops of table [`SECURITY`] apply here too.
 pub(super) fn from_trunk(pod: &PodPort, flows: &mut Vec<Flow>) {
     for trunk in &pod.trunk {
         let reg = vlan_reg(Some(trunk.vlan));
@@ -129,12 +131,15 @@ pub(super) fn from_trunk(pod: &PodPort, flows: &mut Vec<Flow>) {
                     bridged(100, packets.ipv4_src_net(p.network(), p.prefix()));
                 }
                 IpNetwork::V6(p) => {
-                    let said = |m| from(m).ipv6_src_net(p.network(), p.prefix());
-                    bridged(100, said(Match::ipv6()));
-                    bridged(110, said(Match::neighbour(ICMPV6_NS)).nd_sll(pod.mac));
+                    let from_prefix = |m| from(m).ipv6_src_net(p.network(), p.prefix());
+                    bridged(100, from_prefix(Match::ipv6()));
+                    bridged(
+                        110,
+                        from_prefix(Match::neighbour(ICMPV6_NS)).nd_sll(pod.mac),
+                    );
                     for target in prefixes.iter().filter_map(v6) {
                         let of = |mac| {
-                            said(Match::neighbour(ICMPV6_NA))
+                            from_prefix(Match::neighbour(ICMPV6_NA))
                                 .nd_target_net(target.network(), target.prefix())
                                 .nd_tll(mac)
                         };

@@ -1,5 +1,4 @@
-//! What the kernel announces of addresses, routes, rules and settings, as far as it concerns
-//! netd.
+//! The kernel's events about addresses, routes, rules and settings that concern netd.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,84 +12,84 @@ use tokio::sync::Notify;
 use crate::attach::Engine;
 use crate::marks::{ALIAS_PREFIX, LINK_PREFIX};
 use crate::probe;
-use crate::reconcile::{HOST_PORT, NodeWorld};
+use crate::reconcile::{HOST_PORT, ReconcileOps};
 
-/// How long a container's link may be down before somebody is taken to have set it so: each
-/// is born down, and its ADD sets it up.
-const BORN: Duration = Duration::from_millis(300);
+/// How long a container's new link may be down: it is created down, and its ADD sets it up. A link
+/// that is down for longer was set down.
+const NEW_LINK_GRACE: Duration = Duration::from_millis(300);
 
-/// What an event asks for.
+/// What an event triggers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Wakes {
-    /// That the node is compared with the plan.
+pub(super) struct Triggers {
+    /// A reconcile.
     pub(super) reconcile: bool,
-    /// That the host is looked at.
-    pub(super) look: bool,
+    /// A poll of the host.
+    pub(super) poll: bool,
 }
 
-/// Tells what concerns netd by the links that do.
+/// Selects the events that concern netd, by the links that they are about.
 #[derive(Debug, Default)]
-pub(super) struct Interest {
-    /// The indices of the host's port and of the uplink.
+pub(super) struct EventFilter {
+    /// ifindices of the host's port and of the uplink.
     pub(super) links: BTreeSet<u32>,
 }
 
-impl Interest {
-    pub(super) fn of(&self, event: &HostEvent) -> Wakes {
+impl EventFilter {
+    pub(super) fn of(&self, event: &HostEvent) -> Triggers {
         let reconcile = match event {
             HostEvent::Address(a) => {
                 a.protocol == ROUTE_PROTOCOL || self.links.contains(&a.ifindex)
             }
             HostEvent::Route(r) => {
-                let here = |hop: &flatnet_kernel::NextHop| {
+                let on_link = |hop: &flatnet_kernel::NextHop| {
                     hop.ifindex.is_some_and(|i| self.links.contains(&i))
                 };
                 let default = r.dst.prefix() == 0;
-                r.protocol == ROUTE_PROTOCOL || default || r.nexthops.iter().any(here)
+                r.protocol == ROUTE_PROTOCOL || default || r.nexthops.iter().any(on_link)
             }
             HostEvent::Rule | HostEvent::Setting => false,
             HostEvent::Resync => true,
         };
-        let look = reconcile || matches!(event, HostEvent::Rule | HostEvent::Setting);
-        Wakes { reconcile, look }
+        let poll = reconcile || matches!(event, HostEvent::Rule | HostEvent::Setting);
+        Triggers { reconcile, poll }
     }
 }
 
-/// Listens until the adapter is stopped. It holds nothing, and may be cancelled at any time.
-pub(super) async fn run<W: NodeWorld>(engine: Engine<W>, kernel: Kernel, look: Arc<Notify>) {
+/// Listens until the kernel adapter stops. Cancel safe.
+pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll: Arc<Notify>) {
     let (mut host, mut links) = (kernel.watch_host(), kernel.watch());
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let uplink = engine.spec().uplink.clone();
     let own = |name: &str| name == HOST_PORT || name == uplink.as_str();
-    let mut interest = Interest::default();
+    let mut filter = EventFilter::default();
     for name in [IfName::new(HOST_PORT).ok(), Some(uplink.clone())] {
         let Some(name) = name else { continue };
         if let Ok(Some(link)) = kernel.link(&name).await {
-            interest.links.insert(link.ifindex);
+            filter.links.insert(link.ifindex);
         }
     }
     loop {
         tokio::select! {
             event = host.next() => {
                 let Some(event) = event else { return };
-                let wakes = interest.of(&event);
-                if wakes.reconcile {
-                    dirty.notify_one();
+                let triggers = filter.of(&event);
+                if triggers.reconcile {
+                    repair_requested.notify_one();
                 }
-                if wakes.look {
-                    look.notify_one();
+                if triggers.poll {
+                    poll.notify_one();
                 }
             }
             event = links.next() => match event {
                 None => return,
                 Some(LinkEvent::Changed(link)) if own(&link.name) => {
-                    interest.links.insert(link.ifindex);
-                    // It may have lost its carrier, or have it back.
-                    look.notify_one();
+                    filter.links.insert(link.ifindex);
+                    // Its carrier may have changed.
+                    poll.notify_one();
                 }
                 Some(LinkEvent::Changed(link)) if is_probe(&link.name) => {
                     if !link.up {
-                        dirty.notify_one();
+                        repair_requested.notify_one();
                     }
                 }
                 Some(LinkEvent::Changed(link)) => {
@@ -99,16 +98,16 @@ pub(super) async fn run<W: NodeWorld>(engine: Engine<W>, kernel: Kernel, look: A
                         && link.name.starts_with(LINK_PREFIX)
                         && alias.starts_with(ALIAS_PREFIX)
                     {
-                        tokio::spawn(still_down(kernel.clone(), link, Arc::clone(&dirty)));
+                        tokio::spawn(still_down(kernel.clone(), link, Arc::clone(&repair_requested)));
                     }
                 }
                 Some(LinkEvent::Deleted { name, ifindex }) => {
-                    interest.links.remove(&ifindex);
+                    filter.links.remove(&ifindex);
                     if is_probe(&name) {
-                        dirty.notify_one();
+                        repair_requested.notify_one();
                     }
                 }
-                Some(LinkEvent::Resync) => dirty.notify_one(),
+                Some(LinkEvent::Resync) => repair_requested.notify_one(),
             },
         }
     }
@@ -118,9 +117,9 @@ fn is_probe(name: &str) -> bool {
     probe::PORTS.contains(&name) || probe::PEERS.contains(&name)
 }
 
-/// Wakes the reconciler if the link is down for longer than one that an ADD makes.
-async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, dirty: Arc<Notify>) {
-    tokio::time::sleep(BORN).await;
+/// Requests a reconcile if the link is still down after [`NEW_LINK_GRACE`].
+async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, repair_requested: Arc<Notify>) {
+    tokio::time::sleep(NEW_LINK_GRACE).await;
     let Ok(name) = IfName::new(link.name.as_str()) else {
         return;
     };
@@ -128,6 +127,6 @@ async fn still_down(kernel: Kernel, link: flatnet_kernel::Link, dirty: Arc<Notif
         && now.ifindex == link.ifindex
         && !now.up
     {
-        dirty.notify_one();
+        repair_requested.notify_one();
     }
 }

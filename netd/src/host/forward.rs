@@ -1,5 +1,5 @@
-//! What netfilter's chains do with the packets that this node forwards for its containers.
-//! Pure: rules are read as far as they name interfaces and addresses.
+//! Whether netfilter's chains drop what this node forwards for its containers. Pure. Only
+//! conditions on interfaces and addresses are evaluated.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 use crate::problems::Problem;
 use crate::reconcile::HOST_PORT;
 
-/// The problem's code.
+/// The code of this problem.
 pub(super) const CODE: &str = "forward-drop";
 
 /// Packets of one direction.
@@ -21,19 +21,19 @@ pub(super) struct Direction<'a> {
     pub(super) to: &'a str,
 }
 
-/// Whether a rule is about such a packet.
+/// Whether a rule matches new connections of a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Concerns {
-    /// All of them.
-    All,
-    /// Some, or nobody can tell.
-    Perhaps,
-    /// None.
-    None,
+enum RuleMatch {
+    /// It matches all of them.
+    Always,
+    /// It matches some, or cannot be evaluated.
+    Maybe,
+    /// It matches none.
+    Never,
 }
 
-/// Whether a chain lets no new connection of the direction pass, as far as its rules say.
-pub(super) fn drops(chain: &ForwardChain, way: Direction<'_>, ranges: &[IpNetwork]) -> bool {
+/// Whether a chain drops every new connection of the direction.
+pub(super) fn drops(chain: &ForwardChain, direction: Direction<'_>, ranges: &[IpNetwork]) -> bool {
     let v6 = match chain.family {
         "ip" => Some(false),
         "ip6" => Some(true),
@@ -48,45 +48,51 @@ pub(super) fn drops(chain: &ForwardChain, way: Direction<'_>, ranges: &[IpNetwor
     }
     let ranges: Vec<&IpNetwork> = ranges.collect();
     for rule in &chain.rules {
-        let concerns = rule
+        let rule_match = rule
             .when
             .iter()
-            .map(|c| concerns(c, way, &ranges))
-            .fold(Concerns::All, worse);
-        match (concerns, rule.verdict) {
-            (Concerns::All, Verdict::Accept) => return false,
-            (Concerns::All, Verdict::Drop) => return true,
-            // What nobody can tell is taken for right: a false alarm is worse than
-            // a cause that `flatctl trace` has to find.
-            (Concerns::Perhaps, Verdict::Accept) => return false,
-            (Concerns::Perhaps, Verdict::Drop) | (Concerns::None, _) => {}
+            .map(|c| rule_match(c, direction, &ranges))
+            .fold(RuleMatch::Always, combine);
+        match (rule_match, rule.verdict) {
+            (RuleMatch::Always, Verdict::Accept) => return false,
+            (RuleMatch::Always, Verdict::Drop) => return true,
+            // A rule that cannot be evaluated counts as accepting: a false alarm is worse than a
+            // cause that `flatctl trace` has to find.
+            (RuleMatch::Maybe, Verdict::Accept) => return false,
+            (RuleMatch::Maybe, Verdict::Drop) | (RuleMatch::Never, _) => {}
         }
     }
     chain.drops
 }
 
-fn worse(a: Concerns, b: Concerns) -> Concerns {
+fn combine(a: RuleMatch, b: RuleMatch) -> RuleMatch {
     match (a, b) {
-        (Concerns::None, _) | (_, Concerns::None) => Concerns::None,
-        (Concerns::Perhaps, _) | (_, Concerns::Perhaps) => Concerns::Perhaps,
-        _ => Concerns::All,
+        (RuleMatch::Never, _) | (_, RuleMatch::Never) => RuleMatch::Never,
+        (RuleMatch::Maybe, _) | (_, RuleMatch::Maybe) => RuleMatch::Maybe,
+        _ => RuleMatch::Always,
     }
 }
 
-fn concerns(condition: &Condition, way: Direction<'_>, ranges: &[&IpNetwork]) -> Concerns {
-    let all = |yes: bool| if yes { Concerns::All } else { Concerns::None };
+fn rule_match(condition: &Condition, direction: Direction<'_>, ranges: &[&IpNetwork]) -> RuleMatch {
+    let all = |yes: bool| {
+        if yes {
+            RuleMatch::Always
+        } else {
+            RuleMatch::Never
+        }
+    };
     match condition {
-        Condition::In(name) => all(name.matches(way.from)),
-        Condition::Out(name) => all(name.matches(way.to)),
-        Condition::Address(octets) => all(ranges.iter().any(|r| begins(r, octets))),
-        Condition::Unknown => Concerns::Perhaps,
-        // A state, a port, a mark: not the first packet of any connection.
-        Condition::Other => Concerns::None,
+        Condition::In(name) => all(name.matches(direction.from)),
+        Condition::Out(name) => all(name.matches(direction.to)),
+        Condition::Address(octets) => all(ranges.iter().any(|r| overlaps(r, octets))),
+        Condition::Unknown => RuleMatch::Maybe,
+        // A state, a port, a mark: treated as not matching the first packet of a connection.
+        Condition::Other => RuleMatch::Never,
     }
 }
 
-/// Whether the range lies in the prefix of whole octets, or the other way round.
-fn begins(range: &IpNetwork, octets: &[u8]) -> bool {
+/// Whether the range and the prefix, given in whole octets, overlap.
+fn overlaps(range: &IpNetwork, octets: &[u8]) -> bool {
     let own = match range.network() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
@@ -95,7 +101,7 @@ fn begins(range: &IpNetwork, octets: &[u8]) -> bool {
     octets.len() <= own.len() && own[..fixed] == octets[..fixed]
 }
 
-/// The problem of a chain, with the command that lets containers' packets pass.
+/// The problem of a chain, with the command that inserts accepting rules.
 pub(super) fn problem(chain: &ForwardChain, ways: &[&str]) -> Problem {
     let ForwardChain {
         family,
@@ -125,5 +131,5 @@ pub(super) fn problem(chain: &ForwardChain, ways: &[&str]) -> Problem {
              {family} {table} {name} oifname {HOST_PORT} accept"
         ),
     };
-    Problem::named(CODE, text).repaired_by(command)
+    Problem::non_blocking(CODE, text).repaired_by(command)
 }

@@ -1,21 +1,21 @@
-//! The host's kernel and disk beside Open vSwitch: what netd set there and somebody changed, and
-//! what it depends on and may not change.
+//! The host's kernel and disk: what netd set there and another program changed, and what netd
+//! depends on but does not change.
 //!
 //! ```text
-//!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.dirty() ─▶ reconcile
+//!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.repair_requested() ─▶ reconcile
 //!                                                             ▼
-//!   each second: sysctls, netfilter, lookups, the store ─▶ [look] ─▶ Seen ─▶ [judge] ─▶ Board
+//!   each second: sysctls, netfilter, lookups, the store ─▶ [poll] ─▶ HostState ─▶ [diagnose] ─▶ Board
 //! ```
 //!
-//! The kernel announces a sysctl's change only for a few of them, and the change of an older
-//! iptables' table not at all: these are read once a second. What is netd's is repaired by the
-//! reconciler; the rest is named with the command that repairs it.
+//! The kernel sends events for changes of only a few sysctls, and none for tables of the legacy
+//! iptables: these are read once a second. The reconciler repairs what netd manages; the rest
+//! becomes a problem with the command that repairs it.
 
+mod diagnose;
 mod events;
 mod forward;
 mod gateway;
-mod judge;
-mod look;
+mod poll;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -30,26 +30,26 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::attach::Engine;
-use crate::reconcile::{NodeWorld, Reconciler};
+use crate::reconcile::{ReconcileOps, Reconciler};
 
-pub use judge::judge;
-pub use look::{PathSeen, Seen, Uplink};
-pub(crate) use store::is_not_missing;
+pub use diagnose::diagnose;
+pub use poll::{DivertedRoute, HostState, Uplink};
+pub(crate) use store::ensure_store_present;
 pub use store::{StoreFile, StoreState};
 
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(1);
-/// The least time between two looks, however many events come.
-const LEAST: Duration = Duration::from_millis(100);
-/// This part's name on the board of problems.
+/// Interval between two polls.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// The shortest time between two polls, however many events arrive.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// Source name of these problems on the board.
 const SOURCE: &str = "host";
 
-/// What the looks need.
-pub struct Host<W: NodeWorld> {
-    /// Whose node it is.
-    pub engine: Engine<W>,
-    /// Who repairs what is netd's.
-    pub reconciler: Arc<Reconciler<W>>,
+/// What polling the host needs.
+pub struct Host<N: ReconcileOps> {
+    /// The node's engine.
+    pub engine: Engine<N>,
+    /// Gives the sysctls that netd manages.
+    pub reconciler: Arc<Reconciler<N>>,
     /// The host's kernel.
     pub kernel: Kernel,
     /// The directory and file of the store, as they were when it was opened.
@@ -58,39 +58,39 @@ pub struct Host<W: NodeWorld> {
     pub userspace: bool,
 }
 
-impl<W: NodeWorld> Host<W> {
-    /// Starts the listener and the looks.
+impl<N: ReconcileOps> Host<N> {
+    /// Starts the event listener and the polling.
     pub fn spawn(self, tasks: &mut JoinSet<()>) {
-        let look = Arc::new(Notify::new());
+        let wake = Arc::new(Notify::new());
         tasks.spawn(events::run(
             self.engine.clone(),
             self.kernel.clone(),
-            Arc::clone(&look),
+            Arc::clone(&wake),
         ));
-        tasks.spawn(self.run(look));
+        tasks.spawn(self.run(wake));
     }
 
     async fn run(self, wake: Arc<Notify>) {
-        let dirty = self.engine.dirty();
-        let mut memory = look::Memory::default();
-        let mut woken = true;
+        let repair_requested = self.engine.repair_requested();
+        let mut previous = poll::PollState::default();
+        let mut by_event = true;
         loop {
-            let begun = Instant::now();
+            let started = Instant::now();
             let wanted = self.reconciler.sysctls();
-            match look::look(&self, &wanted, &mut memory, woken).await {
-                Ok(seen) => {
-                    if seen.differs(&wanted) {
-                        dirty.notify_one();
+            match poll::poll(&self, &wanted, &mut previous, by_event).await {
+                Ok(observed) => {
+                    if observed.differs(&wanted) {
+                        repair_requested.notify_one();
                     }
                     let spec = self.engine.spec();
-                    let problems = judge(&spec, self.userspace, &seen);
+                    let problems = diagnose(&spec, self.userspace, &observed);
                     self.engine.board().post(SOURCE, problems);
                 }
                 Err(e) => tracing::warn!(error = %e, "the host cannot be read"),
             }
-            let due = tokio::time::timeout_at(begun + EVERY, wake.notified());
-            woken = due.await.is_ok();
-            tokio::time::sleep_until(begun + LEAST).await;
+            let due = tokio::time::timeout_at(started + POLL_INTERVAL, wake.notified());
+            by_event = due.await.is_ok();
+            tokio::time::sleep_until(started + MIN_INTERVAL).await;
         }
     }
 }

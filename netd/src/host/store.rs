@@ -1,5 +1,4 @@
-//! The store's file, seen from outside: whether what netd writes next would be kept. Nothing is
-//! written to find out.
+//! Whether the store's file is still there and writable. Checked without writing.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,12 +14,12 @@ use tokio::time::timeout;
 use crate::marks;
 use crate::problems::Problem;
 
-/// With less, the next transaction may fail.
+/// In octets. With less free space the next transaction may fail.
 const LEAST_FREE: u64 = 1 << 20;
 
-/// How long the disk may take for two questions that it usually answers from memory. With the
-/// second between two looks, one that hangs is named within two.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// Timeout of `stat` and `statvfs`, which are usually answered from memory. With a poll each
+/// second, a disk that hangs is reported within two.
+const DISK_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The file that netd has open.
 #[derive(Debug, Clone)]
@@ -31,12 +30,16 @@ pub struct StoreFile {
     opened: Option<(u64, u64)>,
 }
 
-/// Fails where there is no store and links of containers are on this host: they live, and only the
-/// store that is missing knows their addresses. An empty one would have them taken away.
+/// Fails where there is no store but links of containers: the containers live, and only the missing
+/// store knows their addresses. With an empty store netd would delete their links.
 ///
 /// # Errors
-/// What is missing, what is there, and what to do; that the disk or the kernel cannot be read.
-pub(crate) async fn is_not_missing(directory: &Path, name: &str, kernel: &Kernel) -> Result<()> {
+/// The store is missing and containers' links exist; or the disk or the kernel cannot be read.
+pub(crate) async fn ensure_store_present(
+    directory: &Path,
+    name: &str,
+    kernel: &Kernel,
+) -> Result<()> {
     let path = directory.join(name);
     let there = flatnet_files::is_there(&path);
     if there.with_context(|| format!("look for the store {}", path.display()))? {
@@ -61,23 +64,23 @@ pub(crate) async fn is_not_missing(directory: &Path, name: &str, kernel: &Kernel
     )
 }
 
-/// What is wrong with the store.
+/// The state of the store's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreState {
-    /// Nothing.
-    Sound,
-    /// The file that netd has open has no name any more, or another file has it.
+    /// The file is in place, on a writable file system with free space.
+    Healthy,
+    /// The path of the file that netd has open does not exist, or is another file.
     Lost,
     /// The file system is mounted read-only.
     ReadOnly,
-    /// So many octets are free.
+    /// Less than 1 MiB is free; the number of free octets.
     Full(u64),
-    /// It cannot be looked at.
+    /// `stat` or `statvfs` failed or timed out; the error.
     Unreachable(String),
 }
 
 impl StoreFile {
-    /// The file as it is now, just after it was opened.
+    /// Records the file's identity. To be called just after it was opened.
     pub(super) fn of(directory: PathBuf, name: &str) -> Self {
         let path = directory.join(name);
         let opened = identity(&path).ok();
@@ -88,7 +91,7 @@ impl StoreFile {
         }
     }
 
-    /// How it is.
+    /// Reads the file's state.
     pub(super) fn state(&self) -> StoreState {
         match identity(&self.path) {
             Ok(now) if self.opened.is_none_or(|then| then == now) => {}
@@ -103,18 +106,18 @@ impl StoreFile {
                 let free = fs.blocks_available().saturating_mul(fs.fragment_size());
                 match free < LEAST_FREE {
                     true => StoreState::Full(free),
-                    false => StoreState::Sound,
+                    false => StoreState::Healthy,
                 }
             }
         }
     }
 
-    /// What that means for the node: no ADD could be kept.
+    /// The problem of a state, which blocks readiness: no ADD could be made durable.
     pub(super) fn problem(&self, state: &StoreState) -> Option<Problem> {
         let path = self.path.display();
         let directory = self.directory.display();
         Some(match state {
-            StoreState::Sound => return None,
+            StoreState::Healthy => return None,
             StoreState::Lost => Problem::blocking(
                 "store-lost",
                 format!(
@@ -122,7 +125,7 @@ impl StoreFile {
                      next start every attachment would be lost; put back the file that is open"
                 ),
             )
-            .repaired_by(self.rescue()),
+            .repaired_by(self.recovery_command()),
             StoreState::ReadOnly => Problem::blocking(
                 "store-read-only",
                 format!("the store {path} is on a file system that is read-only: nothing is kept"),
@@ -145,8 +148,8 @@ impl StoreFile {
         })
     }
 
-    /// Copies the deleted file back from netd's own descriptor.
-    fn rescue(&self) -> String {
+    /// The command that copies the deleted file back from netd's descriptor and restarts netd.
+    fn recovery_command(&self) -> String {
         let descriptor = fs::read_dir("/proc/self/fd")
             .into_iter()
             .flatten()
@@ -165,23 +168,23 @@ impl StoreFile {
     }
 }
 
-/// Asks for a store's state on a thread of its own: a disk that hangs holds up nothing else.
+/// Reads a store's state on a thread of its own, so that a disk that hangs blocks nothing else.
 #[derive(Debug, Default)]
-pub(super) struct Asking {
-    /// One that was not answered yet. No other is begun beside it.
+pub(super) struct StateQuery {
+    /// The query that was not answered yet. Only one runs at a time.
     pending: Option<JoinHandle<StoreState>>,
 }
 
-impl Asking {
-    /// What `look` says, or that it says nothing. Cancel safe.
+impl StateQuery {
+    /// The result of `read_state`, or `Unreachable` after [`DISK_TIMEOUT`]. Cancel safe.
     pub(super) async fn state(
         &mut self,
-        look: impl FnOnce() -> StoreState + Send + 'static,
+        read_state: impl FnOnce() -> StoreState + Send + 'static,
     ) -> StoreState {
         let pending = self
             .pending
-            .get_or_insert_with(|| tokio::task::spawn_blocking(look));
-        let Ok(ended) = timeout(PATIENCE, pending).await else {
+            .get_or_insert_with(|| tokio::task::spawn_blocking(read_state));
+        let Ok(ended) = timeout(DISK_TIMEOUT, pending).await else {
             return StoreState::Unreachable("its disk does not answer".to_owned());
         };
         self.pending = None;
@@ -198,20 +201,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_disk_that_hangs_is_named_until_it_answers() {
-        let mut asking = Asking::default();
+    async fn a_disk_that_hangs_is_reported_until_it_answers() {
+        let mut query = StateQuery::default();
         let (answer, hangs) = std::sync::mpsc::channel();
-        let look = move || hangs.recv().unwrap_or(StoreState::ReadOnly);
+        let read_state = move || hangs.recv().unwrap_or(StoreState::ReadOnly);
         let hung = StoreState::Unreachable("its disk does not answer".to_owned());
-        assert_eq!(asking.state(look).await, hung);
-        // It still hangs, and is not asked twice.
-        assert_eq!(asking.state(|| unreachable!("asked twice")).await, hung);
-        answer.send(StoreState::Sound).expect("it waits");
+        assert_eq!(query.state(read_state).await, hung);
+        // It still hangs; no second query is started.
+        assert_eq!(query.state(|| unreachable!("asked twice")).await, hung);
+        answer.send(StoreState::Healthy).expect("it waits");
         assert_eq!(
-            asking.state(|| unreachable!("asked twice")).await,
-            StoreState::Sound
+            query.state(|| unreachable!("asked twice")).await,
+            StoreState::Healthy
         );
-        assert_eq!(asking.state(|| StoreState::Lost).await, StoreState::Lost);
+        assert_eq!(query.state(|| StoreState::Lost).await, StoreState::Lost);
     }
 
     #[test]
@@ -220,7 +223,7 @@ mod tests {
         let path = dir.path().join("s.redb");
         let open = fs::File::create(&path).expect("made");
         let store = StoreFile::of(dir.path().to_owned(), "s.redb");
-        assert_eq!(store.state(), StoreState::Sound);
+        assert_eq!(store.state(), StoreState::Healthy);
         fs::remove_file(&path).expect("removed");
         assert_eq!(store.state(), StoreState::Lost);
         let problem = store.problem(&StoreState::Lost).expect("a problem");

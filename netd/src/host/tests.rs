@@ -2,7 +2,7 @@ use flatnet_kernel::netfilter::{Condition, ForwardChain, ForwardRule, Name, Tool
 use flatnet_kernel::{HostEvent, NextHop, Route, RouteKind, RouteScope};
 use ipnetwork::IpNetwork;
 
-use super::events::Interest;
+use super::events::EventFilter;
 use super::forward::{Direction, drops};
 
 const OUT: Direction<'static> = Direction {
@@ -52,7 +52,7 @@ fn a_policy_of_dropping_drops_unless_a_rule_accepts() {
     use Verdict::{Accept, Drop};
     assert_eq!(dropped(&chain(false, vec![])), (false, false));
     assert_eq!(dropped(&chain(true, vec![])), (true, true));
-    // As Docker leaves it: only its own bridge, and what is established.
+    // As Docker sets it up: it accepts only its own bridge and established connections.
     let docker = vec![
         (vec![Other], Accept),
         (vec![Out(name("docker0", false))], Accept),
@@ -83,7 +83,7 @@ fn a_policy_of_dropping_drops_unless_a_rule_accepts() {
 }
 
 #[test]
-fn a_chain_of_a_family_that_no_range_has_drops_nothing_of_ours() {
+fn a_chain_of_a_family_without_ranges_drops_nothing_of_the_node() {
     let mut v6 = chain(true, vec![]);
     v6.family = "ip6";
     assert!(!drops(&v6, OUT, &[net("10.100.1.0/26")]));
@@ -105,18 +105,18 @@ fn route(dst: &str, protocol: u8, ifindex: u32) -> HostEvent {
 }
 
 #[test]
-fn a_routing_daemons_routes_wake_nobody_and_ours_and_defaults_do() {
-    let mut interest = Interest::default();
-    interest.links.insert(7);
-    let wakes = |event: HostEvent| interest.of(&event).reconcile;
-    assert!(!wakes(route("10.0.0.0/8", 186, 3)));
-    assert!(wakes(route("10.0.0.0/8", 186, 7)));
-    assert!(wakes(route(
+fn a_routing_daemons_routes_do_not_trigger_a_reconcile_but_netds_and_defaults_do() {
+    let mut filter = EventFilter::default();
+    filter.links.insert(7);
+    let triggers = |event: HostEvent| filter.of(&event).reconcile;
+    assert!(!triggers(route("10.0.0.0/8", 186, 3)));
+    assert!(triggers(route("10.0.0.0/8", 186, 7)));
+    assert!(triggers(route(
         "10.0.0.0/8",
         flatnet_types::marks::ROUTE_PROTOCOL,
         3
     )));
-    assert!(wakes(route("0.0.0.0/0", 16, 3)));
-    assert!(!wakes(HostEvent::Rule) && interest.of(&HostEvent::Rule).look);
-    assert!(wakes(HostEvent::Resync));
+    assert!(triggers(route("0.0.0.0/0", 16, 3)));
+    assert!(!triggers(HostEvent::Rule) && filter.of(&HostEvent::Rule).poll);
+    assert!(triggers(HostEvent::Resync));
 }

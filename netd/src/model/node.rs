@@ -1,30 +1,30 @@
-//! The reconciler's side of the model: reading the node, and ops.
+//! What the reconciler uses of the model: observing the node, and applying ops.
 
 use flatnet_ovs::openflow::{Flow, Match};
 
-use super::{ModelWorld, State, foreign, timed_out};
+use super::{ModelNode, State, timed_out, unmanaged_flows};
 use crate::flows;
-use crate::reconcile::{Actual, NodeWorld, Op, SwitchActual, TimeoutsActual, ZoneTimeouts};
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
+use crate::reconcile::{Actual, Op, ReconcileOps, SwitchActual, TimeoutsActual, ZoneTimeouts};
 
-impl NodeWorld for ModelWorld {
-    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+impl ReconcileOps for ModelNode {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
         let mut state = self.state();
-        if state.going > 0 {
-            let left = Match::new().in_port(60_000 + u32::from(state.going));
-            let cookie = flows::cookie(900 + u64::from(state.going));
+        if state.departing > 0 {
+            let left = Match::new().in_port(60_000 + u32::from(state.departing));
+            let cookie = flows::cookie(900 + u64::from(state.departing));
             state
                 .flows
                 .insert(Flow::new(0, 1).matching(left).cookie(cookie));
-            state.going -= 1;
+            state.departing -= 1;
         }
         let mut ports = state.ports.clone();
-        if state.numberless > 0 {
-            state.numberless -= 1;
+        if state.observations_without_numbers > 0 {
+            state.observations_without_numbers -= 1;
             ports.values_mut().for_each(|p| p.ofport = None);
         }
         let value = |key: &String| {
-            // A setting of a link is there only while the link is.
+            // A link's sysctls exist only while the link exists.
             let dev = key
                 .strip_prefix("ipv6/conf/")
                 .or(key.strip_prefix("ipv4/conf/"));
@@ -55,23 +55,23 @@ impl NodeWorld for ModelWorld {
                 .collect(),
             writers: Vec::new(),
             routes: state.routes.clone(),
-            foreign: state.foreign.clone(),
+            unmanaged_routes: state.unmanaged_routes.clone(),
             sysctls: sysctls.iter().filter_map(value).collect(),
             flows: state.bridge.is_some().then(|| state.flows.clone()),
             meters: state.meters.clone(),
             switch: SwitchActual {
                 zones: Some(true),
-                foreign: foreign(&state.flows),
+                unmanaged_flows: unmanaged_flows(&state.flows),
                 ..state.switch.clone()
             },
             timeouts: TimeoutsActual {
-                supported: Some(!state.timeless),
+                supported: Some(!state.without_timeouts),
                 zones: state.zones.clone(),
             },
         })
     }
 
-    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+    async fn apply(&self, op: &Op) -> Result<(), NodeOpsError> {
         let op = op.clone();
         self.step("apply", move |state| {
             if state.refused == Some(op.to_string()) {
@@ -83,7 +83,7 @@ impl NodeWorld for ModelWorld {
         .await
     }
 
-    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), NodeOpsError> {
         let ops: Vec<Op> = ops.iter().map(|op| (*op).clone()).collect();
         self.step("change_flows", move |state| {
             let refused = |op: &Op| state.refused == Some(op.to_string());
@@ -106,19 +106,19 @@ impl State {
                 state.put_port(&host);
             }
             Op::SetBridge { bridge, .. } => state.set_bridge(bridge),
-            Op::DeleteForeign(flows) => {
+            Op::DeleteUnmanagedFlows(flows) => {
                 let gone = |f: &Flow| {
                     let mut heads = flows.iter();
                     heads.any(|h| (h.table, h.cookie) == (f.table, f.cookie))
                 };
                 state.flows.retain(|f| !gone(f));
-                state.switch.foreign.clear();
+                state.switch.unmanaged_flows.clear();
             }
             Op::SetFragments(mode) => state.switch.fragments = Some(mode),
             Op::SetGroup(_) => state.switch.groups = Some(vec![flows::group()]),
             Op::SetTimeouts { set, gone } => {
-                state.take_zones(gone);
-                let set = set.into_iter().map(|zone| (zone, ZoneTimeouts::Ours));
+                state.remove_zones(gone);
+                let set = set.into_iter().map(|zone| (zone, ZoneTimeouts::Current));
                 state.zones.extend(set);
             }
             Op::OpenPort(name) => state.switch.restricted.retain(|p| *p != name),
@@ -172,7 +172,7 @@ impl State {
 }
 
 impl State {
-    /// A link takes its other end with it.
+    /// Deletes a veth link, and with it its other end.
     pub(crate) fn delete_link(&mut self, name: &str, ifindex: u32) {
         let Some(link) = self.links.get(name).filter(|l| l.ifindex == ifindex) else {
             return;

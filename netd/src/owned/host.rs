@@ -1,13 +1,18 @@
-//! The part of the table that is the host's kernel and disk.
+//! The rows of the host's kernel and disk.
 
-use super::{Differs, Owned, Section, Source};
+use super::{Owned, Response, Section, Source};
 
-const fn row(what: &'static str, wanted: &'static str, source: Source, differs: Differs) -> Owned {
+const fn row(
+    what: &'static str,
+    wanted: &'static str,
+    source: Source,
+    response: Response,
+) -> Owned {
     Owned {
         what,
         wanted,
         source,
-        differs,
+        response,
     }
 }
 
@@ -16,16 +21,16 @@ const fn link(what: &'static str, wanted: &'static str) -> Owned {
         what,
         wanted,
         Source::Netlink("RTNLGRP_LINK"),
-        Differs::Repair,
+        Response::Repair,
     )
 }
 
 const fn repaired(what: &'static str, wanted: &'static str) -> Owned {
-    row(what, wanted, Source::Polled, Differs::Repair)
+    row(what, wanted, Source::Polled, Response::Repair)
 }
 
-const fn named(what: &'static str, wanted: &'static str, code: &'static str) -> Owned {
-    row(what, wanted, Source::Polled, Differs::Name(code))
+const fn reported(what: &'static str, wanted: &'static str, code: &'static str) -> Owned {
+    row(what, wanted, Source::Polled, Response::Report(code))
 }
 
 pub(super) const SECTIONS: &[Section] = &[
@@ -75,7 +80,7 @@ const DATAPATH: &[Owned] = &[row(
     "frames of netd's own through the bridge",
     "come out within 0.7 s, both families",
     Source::Polled,
-    Differs::Name("datapath"),
+    Response::Report("datapath"),
 )];
 
 const KERNEL: &[Owned] = &[
@@ -86,56 +91,56 @@ const KERNEL: &[Owned] = &[
         "UPLINK: carrier",
         "there",
         Source::Netlink("RTNLGRP_LINK"),
-        Differs::Name("uplink-no-carrier"),
+        Response::Report("uplink-no-carrier"),
     ),
     row(
         "the host's gateways, asked for every ten seconds",
         "answer",
         Source::Polled,
-        Differs::Name("gateway-silent"),
+        Response::Report("gateway-silent"),
     ),
     link("the host's end of each container's link", "up"),
     row(
         "the host's addresses on `flat0`; the ranges' gateways in mode `routed`",
         "as the plan says",
         Source::Netlink("RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR"),
-        Differs::Repair,
+        Response::Repair,
     ),
     row(
         "netd's routes: ranges, defaults, other nodes",
         "as the plan says",
         Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE"),
-        Differs::Repair,
+        Response::Repair,
     ),
     row(
         "a default route of another program in the place of, or before, netd's",
         "none that leads elsewhere",
         Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE (default)"),
-        Differs::Name("foreign-default-route"),
+        Response::Report("foreign-default-route"),
     ),
     row(
         "another route of another program in the place of netd's",
         "none that leads elsewhere",
         Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE (same destination)"),
-        Differs::Name("foreign-route"),
+        Response::Report("foreign-route"),
     ),
     row(
         "rules and tables: where the kernel sends packets to the node's ranges and to other nodes",
         "`flat0`; UPLINK",
         Source::Netlink("RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE"),
-        Differs::Name("route-diverted"),
+        Response::Report("route-diverted"),
     ),
     row(
         "the host's addresses on UPLINK (mode `routed`), which others give",
         "as the plan says",
         Source::Netlink("RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR"),
-        Differs::Name("host-address-missing"),
+        Response::Report("host-address-missing"),
     ),
     row(
         "the host's default route, by family (mode `routed`), which others give",
         "there",
         Source::Netlink("RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE (default)"),
-        Differs::Name("default-route-missing"),
+        Response::Report("default-route-missing"),
     ),
 ];
 
@@ -168,40 +173,40 @@ const SYSCTLS: &[Owned] = &[
         "`arp_ignore`, `rp_filter`, `disable_ipv6` of `default` (userspace datapath)",
         "8; 1; 1",
     ),
-    named("`ipv4.conf.all.arp_ignore`", "0 to 2", "arp-ignore"),
-    named("`ipv4.conf.all.proxy_arp`", "0", "proxy-arp"),
-    named(
+    reported("`ipv4.conf.all.arp_ignore`", "0 to 2", "arp-ignore"),
+    reported("`ipv4.conf.all.proxy_arp`", "0", "proxy-arp"),
+    reported(
         "`ipv4.conf.all.rp_filter` (userspace datapath)",
         "0 or 1",
         "rp-filter",
     ),
-    named(
+    reported(
         "`bridge.bridge-nf-call-*`, where UPLINK is a Linux bridge",
         "0",
         "bridge-netfilter",
     ),
-    named(
+    reported(
         "`netfilter.nf_conntrack_count`, where the node forwards",
         "below 80 % of `nf_conntrack_max`",
         "conntrack-full",
     ),
 ];
 
-const NETFILTER: &[Owned] = &[named(
+const NETFILTER: &[Owned] = &[reported(
     "chains at the forward hook (families ip, ip6, inet; nftables and the older iptables)",
     "let pass what goes from and to the node's ranges",
     "forward-drop",
 )];
 
 const DISK: &[Owned] = &[
-    named(
+    reported(
         "the store's file",
         "the one that netd has open",
         "store-lost",
     ),
-    named("its file system: mounted", "writable", "store-read-only"),
-    named("its file system: free", "at least 1 MiB", "store-full"),
-    named(
+    reported("its file system: mounted", "writable", "store-read-only"),
+    reported("its file system: free", "at least 1 MiB", "store-full"),
+    reported(
         "the store's file and file system: answer",
         "yes",
         "store-unreachable",
@@ -209,17 +214,17 @@ const DISK: &[Owned] = &[
 ];
 
 const PLAN: &[Owned] = &[
-    named(
+    reported(
         "the plan that was accepted last",
         "what netd runs by",
         "plan-changed",
     ),
-    named(
+    reported(
         "the plan's file: there, sound, with this node",
         "yes; else the accepted plan stands",
         "plan-invalid",
     ),
-    named(
+    reported(
         "the accepted plan's copy",
         "on disk in the state directory",
         "plan-unkept",

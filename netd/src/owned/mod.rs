@@ -1,5 +1,5 @@
-//! What netd owns on a host: one table that declares everything that the data path depends on,
-//! how netd learns of a change, and what happens then.
+//! What netd owns on a host: a table of everything that the data path depends on, how netd learns
+//! of a change, and how it responds.
 //!
 //! ```text
 //!   [ovs] rows ─┐
@@ -7,7 +7,7 @@
 //!   …           ┘        └──────▶ tests: each event source is really watched
 //! ```
 //!
-//! A new dependency of the data path begins with a row here.
+//! A new dependency of the data path needs a row here.
 
 use std::fmt::{self, Write as _};
 
@@ -32,7 +32,7 @@ pub enum Source {
     Connection(&'static str),
     /// A multicast group of netlink, as `linux/rtnetlink.h` or `linux/nfnetlink.h` names it.
     Netlink(&'static str),
-    /// There is no event for it: netd reads it once a second.
+    /// It has no event: netd reads it once a second.
     Polled,
 }
 
@@ -49,23 +49,23 @@ impl fmt::Display for Source {
     }
 }
 
-/// What happens when a row differs from what is wanted.
+/// How netd responds when a row differs from what is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Differs {
-    /// netd sets it right within a second.
+pub enum Response {
+    /// netd repairs it within a second.
     Repair,
-    /// netd names a problem within two seconds, and changes nothing: the problem's code.
-    Name(&'static str),
-    /// The problem of this code is named until netd may set it right by itself.
-    NameThenRepair(&'static str),
+    /// netd changes nothing and posts the problem of this code within two seconds.
+    Report(&'static str),
+    /// netd posts the problem of this code until it may repair it.
+    ReportThenRepair(&'static str),
 }
 
-impl fmt::Display for Differs {
+impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Repair => f.write_str("repaired"),
-            Self::Name(code) => write!(f, "named: `{code}`"),
-            Self::NameThenRepair(code) => write!(f, "named: `{code}`, then repaired"),
+            Self::Report(code) => write!(f, "named: `{code}`"),
+            Self::ReportThenRepair(code) => write!(f, "named: `{code}`, then repaired"),
         }
     }
 }
@@ -73,14 +73,14 @@ impl fmt::Display for Differs {
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owned {
-    /// The setting, in the words of the tool that shows it.
+    /// The setting, as the tool that shows it writes it.
     pub what: &'static str,
-    /// What it has to be.
+    /// The wanted value.
     pub wanted: &'static str,
     /// How netd learns of a change.
     pub source: Source,
-    /// What netd does then.
-    pub differs: Differs,
+    /// How netd responds to a difference.
+    pub response: Response,
 }
 
 /// Rows that belong together.
@@ -88,9 +88,9 @@ pub struct Owned {
 pub struct Section {
     /// Heading of the section in docs/owned.md.
     pub title: &'static str,
-    /// What holds for all rows; Markdown.
+    /// What applies to all rows; Markdown.
     pub about: &'static str,
-    /// What netd owns of it, a row each.
+    /// The section's rows.
     pub rows: &'static [Owned],
 }
 
@@ -99,7 +99,7 @@ pub fn sections() -> Vec<Section> {
     [ovs::SECTIONS, host::SECTIONS].concat()
 }
 
-/// What docs/owned.md says before the tables.
+/// The text before the tables of docs/owned.md.
 const HEAD: &str = "\
 # What netd owns on a host
 
@@ -111,7 +111,7 @@ not netd's to change: within two seconds `flatctl node status`, `/v1/node` and t
 `flatnet_problems` name it, with the command that repairs it.
 ";
 
-/// The page docs/owned.md.
+/// Renders docs/owned.md.
 pub fn render() -> String {
     let mut page = HEAD.to_owned();
     for section in sections() {
@@ -123,9 +123,9 @@ pub fn render() -> String {
                 what,
                 wanted,
                 source,
-                differs,
+                response,
             } = row;
-            let _ = writeln!(page, "| {what} | {wanted} | {source} | {differs} |");
+            let _ = writeln!(page, "| {what} | {wanted} | {source} | {response} |");
         }
     }
     page
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_made_from_the_table() {
+    fn the_page_matches_the_table() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/owned.md");
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, render()).expect("docs/owned.md is written");
@@ -150,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn no_row_breaks_the_page_and_none_is_there_twice() {
-        let mut seen = std::collections::BTreeSet::new();
+    fn rows_are_valid_markdown_and_unique() {
+        let mut known = std::collections::BTreeSet::new();
         for section in sections() {
             for row in section.rows {
                 assert!(!format!("{row:?}").contains('|'), "{row:?}");
-                assert!(seen.insert((section.title, row.what)), "twice: {row:?}");
+                assert!(known.insert((section.title, row.what)), "twice: {row:?}");
             }
         }
     }

@@ -1,19 +1,19 @@
-//! Open vSwitch's part of the table.
+//! The rows of Open vSwitch.
 
-use super::{Differs, Owned, Section, Source};
+use super::{Owned, Response, Section, Source};
 
 const fn column(
     table: &'static str,
     column: &'static str,
     what: &'static str,
     wanted: &'static str,
-    differs: Differs,
+    response: Response,
 ) -> Owned {
     Owned {
         what,
         wanted,
         source: Source::Column { table, column },
-        differs,
+        response,
     }
 }
 
@@ -23,7 +23,7 @@ const fn repaired(
     what: &'static str,
     wanted: &'static str,
 ) -> Owned {
-    column(table, name, what, wanted, Differs::Repair)
+    column(table, name, what, wanted, Response::Repair)
 }
 
 const fn flows(what: &'static str, wanted: &'static str) -> Owned {
@@ -31,7 +31,7 @@ const fn flows(what: &'static str, wanted: &'static str) -> Owned {
         what,
         wanted,
         source: Source::FlowMonitor,
-        differs: Differs::Repair,
+        response: Response::Repair,
     }
 }
 
@@ -40,16 +40,16 @@ const fn polled(what: &'static str, wanted: &'static str) -> Owned {
         what,
         wanted,
         source: Source::Polled,
-        differs: Differs::Repair,
+        response: Response::Repair,
     }
 }
 
-const fn away(what: &'static str, which: &'static str, code: &'static str) -> Owned {
+const fn connection(what: &'static str, which: &'static str, code: &'static str) -> Owned {
     Owned {
         what,
         wanted: "answers",
         source: Source::Connection(which),
-        differs: Differs::Name(code),
+        response: Response::Report(code),
     }
 }
 
@@ -91,14 +91,14 @@ pub(super) const SECTIONS: &[Section] = &[
 ];
 
 const SWITCH: &[Owned] = &[
-    away("ovsdb-server", "ovsdb-server", "database-away"),
-    away("ovs-vswitchd", "the bridge", "switch-away"),
+    connection("ovsdb-server", "ovsdb-server", "database-away"),
+    connection("ovs-vswitchd", "the bridge", "switch-away"),
     column(
         "Open_vSwitch",
         "other_config",
         "`other_config:flow-restore-wait`",
         "absent or `false`",
-        Differs::NameThenRepair("flow-restore-wait"),
+        Response::ReportThenRepair("flow-restore-wait"),
     ),
     repaired(
         "Open_vSwitch",
@@ -114,7 +114,7 @@ const BRIDGE: &[Owned] = &[
         "external_ids",
         "`external_ids:flatnet-owner`",
         "`netd`",
-        Differs::Name("bridge-foreign"),
+        Response::Report("bridge-foreign"),
     ),
     repaired(
         "Bridge",
@@ -149,14 +149,14 @@ const BRIDGE: &[Owned] = &[
         "mirrors",
         "`mirrors`",
         "empty",
-        Differs::Name("mirror"),
+        Response::Report("mirror"),
     ),
     column(
         "Bridge",
         "ports",
         "`ports`: those that are not netd's",
         "none",
-        Differs::Name("foreign-port"),
+        Response::Report("foreign-port"),
     ),
 ];
 
@@ -207,7 +207,7 @@ const PORTS: &[Owned] = &[
         "error",
         "`error`: the device cannot be opened",
         "empty",
-        Differs::Name("port-error"),
+        Response::Report("port-error"),
     ),
 ];
 
@@ -224,7 +224,7 @@ const FLOWS: &[Owned] = &[
         what: "ports that may neither receive nor send (`ovs-ofctl mod-port`)",
         wanted: "none of netd's",
         source: Source::PortStatus,
-        differs: Differs::Repair,
+        response: Response::Repair,
     },
     polled(
         "meters of netd's",
@@ -272,7 +272,7 @@ const TIMEOUTS: &[Owned] = &[
     ),
 ];
 
-/// The policy in the words of `ovs-vsctl`.
+/// The policy as `ovs-vsctl` writes it.
 const POLICY: &str = "icmp_first=15 tcp_established=86400 tcp_syn_recv=15 tcp_syn_sent=15 tcp_syn_sent2=15 \
                       tcp_unack=130 udp_first=30 udp_single=30";
 

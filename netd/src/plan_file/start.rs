@@ -1,4 +1,4 @@
-//! The node's part of the plan at netd's start.
+//! Reads the plan at netd's start.
 
 use anyhow::{Context, Result};
 use flatnet_client::{Access, Client};
@@ -9,29 +9,29 @@ use flatnet_types::NodeName;
 
 use super::{NodePlan, PlanFile};
 use crate::config::{PlanArgs, RunArgs};
-use crate::ranges::{Drains, Follower, Peers, Start};
+use crate::ranges::{DrainingRanges, FollowerConfig, PeerFollower, RangeFollower};
 
-/// What netd begins with.
+/// What netd starts with.
 pub(crate) struct Started {
-    /// What it runs by.
+    /// The node's part of the plan.
     pub(crate) spec: NodeSpec,
-    /// The plan while it runs.
+    /// Takes over later plans.
     pub(crate) file: PlanFile,
-    /// Notices changes of the plan.
+    /// Watches the plan's file.
     pub(crate) source: FileSource<NodePlan>,
-    /// Who keeps the spec up to date where ranges are ipamd's.
+    /// The followers of ipamd; `None` where the plan declares ranges.
     pub(crate) followers: Option<Followers>,
 }
 
-/// Who keeps the node's part of the plan up to date where ranges are ipamd's.
+/// The followers that keep the spec as ipamd says.
 pub(crate) struct Followers {
-    pub(crate) own: Follower,
-    /// In mode `routed`.
-    pub(crate) peers: Option<Peers>,
+    pub(crate) own: RangeFollower,
+    /// `Some` in mode `routed`.
+    pub(crate) peers: Option<PeerFollower>,
 }
 
-/// Takes the plan, or where its file is of no use the one that was accepted before, and joins what
-/// ipamd gave. The state directory is there.
+/// Reads the plan, or the copy of the accepted one if the file cannot be used, and joins the ranges
+/// from ipamd. The state directory must exist.
 pub(crate) async fn start(args: &RunArgs) -> Result<Started> {
     let node = node_name(&args.plan)?;
     let (name, ipamd) = (node.clone(), args.ipamd.is_some());
@@ -44,7 +44,7 @@ pub(crate) async fn start(args: &RunArgs) -> Result<Started> {
         state: args.state.clone(),
         plan: plan.clone(),
         ipamd,
-        drains: Drains::default(),
+        drains: DrainingRanges::default(),
     };
     let Some(endpoint) = args.ipamd.clone() else {
         return Ok(Started {
@@ -61,18 +61,18 @@ pub(crate) async fn start(args: &RunArgs) -> Result<Started> {
         key: args.ipamd_key.clone(),
     };
     let client = Client::open(endpoint, access).context("the way to ipamd")?;
-    let start = Start {
+    let start = FollowerConfig {
         client,
         node,
         plan,
         state: args.state.clone(),
     };
-    let (own, mut spec) = Follower::begin(start.clone()).await?;
+    let (own, mut spec) = RangeFollower::begin(start.clone()).await?;
     file.drains = own.drains();
     let peers = match spec.mode {
         Mode::Vlan { .. } => None,
         Mode::Routed => {
-            let (peers, routes) = Peers::begin(start)?;
+            let (peers, routes) = PeerFollower::begin(start)?;
             spec.peers = routes;
             Some(peers)
         }
@@ -85,7 +85,7 @@ pub(crate) async fn start(args: &RunArgs) -> Result<Started> {
     })
 }
 
-/// What a node derives from the plan's file, for commands that end.
+/// The node's part of the plan's file, for commands other than `run`.
 ///
 /// # Errors
 /// The file is no plan, or does not have the node.

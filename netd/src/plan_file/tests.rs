@@ -12,12 +12,12 @@ fn idc1() -> NodeName {
     "idc1".parse().expect("a name")
 }
 
-/// A directory with a plan's file and its source, as netd on idc1 has it.
-struct Place {
+/// A directory with a plan's file, and the source of node idc1.
+struct PlanDir {
     dir: tempfile::TempDir,
 }
 
-impl Place {
+impl PlanDir {
     fn with(text: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("plan.yaml"), text).expect("written");
@@ -38,55 +38,55 @@ impl Place {
         FileSource::open(file, take).expect("opens")
     }
 
-    /// What netd knows of the file of now.
+    /// A `PlanFile` of the current file.
     fn file(&self, ipamd: bool) -> PlanFile {
         PlanFile {
             path: self.plan(),
             state: self.dir.path().to_owned(),
             plan: self.source(ipamd).watch(),
             ipamd,
-            drains: Drains::default(),
+            drains: DrainingRanges::default(),
         }
     }
 }
 
-/// What netd runs by.
+/// The spec that netd runs by.
 fn running() -> NodeSpec {
     let plan = flatnet_plan::load(LAB).expect("the example is sound");
     node::derive(&plan, &idc1()).expect("derives")
 }
 
-/// What netd says beside `running` of a file with `text`, which it may have refused.
-fn judged(text: &str, ipamd: bool, running: &NodeSpec) -> Vec<(&'static str, String)> {
-    let place = Place::with(LAB);
-    drop(place.source(ipamd));
-    place.write(text);
-    let file = place.file(ipamd);
-    let problems = file.judge(&file.plan.borrow().clone(), running);
-    let said = problems.into_iter().map(|problem| {
-        assert_eq!(problem.effect, crate::problems::Effect::Named);
+/// The problems while netd runs by `running` and the file has `text`, which may be refused.
+fn problems_with(text: &str, ipamd: bool, running: &NodeSpec) -> Vec<(&'static str, String)> {
+    let plan_dir = PlanDir::with(LAB);
+    drop(plan_dir.source(ipamd));
+    plan_dir.write(text);
+    let file = plan_dir.file(ipamd);
+    let problems = file.problems(&file.plan.borrow().clone(), running);
+    let found = problems.into_iter().map(|problem| {
+        assert_eq!(problem.effect, crate::problems::Effect::StaysReady);
         (problem.code, problem.to_string())
     });
-    said.collect()
+    found.collect()
 }
 
-fn one(said: Vec<(&'static str, String)>) -> (&'static str, String) {
-    let [one]: [_; 1] = said.try_into().expect("one problem");
+fn one(found: Vec<(&'static str, String)>) -> (&'static str, String) {
+    let [one]: [_; 1] = found.try_into().expect("one problem");
     one
 }
 
 #[test]
-fn the_plan_that_netd_runs_by_is_nothing_to_tell_of() {
-    assert_eq!(judged(LAB, false, &running()), []);
-    assert_eq!(judged(LAB, true, &running()), []);
+fn the_plan_that_netd_runs_by_is_no_problem() {
+    assert_eq!(problems_with(LAB, false, &running()), []);
+    assert_eq!(problems_with(LAB, true, &running()), []);
 }
 
 #[test]
-fn what_cannot_be_taken_over_live_is_told_with_when_it_can_and_the_command_that_takes_it() {
+fn changes_that_need_a_restart_are_reported_with_the_command() {
     let mut spec = running();
     let excluded = spec.host_addresses.pop().expect("an address");
     spec.mtu = flatnet_types::Mtu::new(1400).expect("an MTU");
-    let (code, text) = one(judged(&format!("{LAB}\n"), false, &spec));
+    let (code, text) = one(problems_with(&format!("{LAB}\n"), false, &spec));
     assert_eq!(code, "plan-changed");
     assert!(
         text.contains("mtu 1400 becomes 1500 (restart)")
@@ -98,15 +98,15 @@ fn what_cannot_be_taken_over_live_is_told_with_when_it_can_and_the_command_that_
 }
 
 #[test]
-fn a_change_that_is_not_for_this_node_is_nothing_to_tell_of() {
+fn a_change_that_is_not_for_this_node_is_no_problem() {
     let text = format!("# for the record\n{LAB}");
-    assert_eq!(judged(&text, false, &running()), []);
-    assert_eq!(judged(&text, true, &running()), []);
+    assert_eq!(problems_with(&text, false, &running()), []);
+    assert_eq!(problems_with(&text, true, &running()), []);
 }
 
 #[test]
-fn a_plan_that_netd_could_not_start_with_is_told_with_its_first_finding() {
-    let (code, text) = one(judged("apiVersion: [", false, &running()));
+fn a_plan_that_netd_could_not_start_with_is_reported_with_its_first_finding() {
+    let (code, text) = one(problems_with("apiVersion: [", false, &running()));
     assert_eq!(code, "plan-invalid");
     for words in [
         "line 2: FN0001",
@@ -116,49 +116,53 @@ fn a_plan_that_netd_could_not_start_with_is_told_with_its_first_finding() {
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
-    let (code, text) = one(judged(&LAB.replace("idc1", "idc9"), false, &running()));
+    let (code, text) = one(problems_with(
+        &LAB.replace("idc1", "idc9"),
+        false,
+        &running(),
+    ));
     assert_eq!(code, "plan-invalid");
     assert!(text.contains("no host idc1"), "{text}");
 }
 
 #[test]
-fn where_ranges_are_ipamds_those_of_the_file_are_no_change() {
+fn with_ipamd_the_ranges_of_the_file_are_no_change() {
     let mut spec = running();
-    // Of what the plan gives the node, ipamd gave less, and it drains.
+    // ipamd granted fewer ranges than the plan declares, and one drains.
     let range = &mut spec.networks[0].ranges[0];
     range.exclude.push(range.prefix);
     spec.networks[0].ranges.truncate(1);
     spec.peers.clear();
-    let place = Place::with(LAB);
-    let file = place.file(true);
+    let plan_dir = PlanDir::with(LAB);
+    let file = plan_dir.file(true);
     let state = file.plan.borrow().clone();
     let drained = spec.networks[0].ranges[0].prefix;
     file.drains.lock().expect("no panic").insert(drained);
-    assert_eq!(file.judge(&state, &spec), []);
-    // One that an older plan excluded is to be given out again.
+    assert_eq!(file.problems(&state, &spec), []);
+    // A range that an older plan excluded is to give out addresses again.
     file.drains.lock().expect("no panic").clear();
-    let told = file.judge(&state, &spec);
-    let text = &told.first().expect("one problem").text;
+    let problems = file.problems(&state, &spec);
+    let text = &problems.first().expect("one problem").text;
     assert!(text.contains("exclude without"), "{text}");
 }
 
 #[test]
-fn an_accepted_plan_that_is_not_kept_is_told() {
-    let place = Place::with(LAB);
-    let file = place.file(false);
+fn an_accepted_plan_that_is_not_kept_is_reported() {
+    let plan_dir = PlanDir::with(LAB);
+    let file = plan_dir.file(false);
     let state = State {
         unkept: Some("cannot write it: no space left".into()),
         ..file.plan.borrow().clone()
     };
-    let problems = file.judge(&state, &running());
+    let problems = file.problems(&state, &running());
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].code, "plan-unkept");
     assert!(problems[0].text.contains("no space left"));
 }
 
-fn run_args(place: &Place) -> RunArgs {
-    let plan = place.plan();
-    let state = place.dir.path();
+fn run_args(plan_dir: &PlanDir) -> RunArgs {
+    let plan = plan_dir.plan();
+    let state = plan_dir.dir.path();
     let args = ["netd", "run", "--node", "idc1", "--plan"].map(Path::new);
     let args = args
         .into_iter()
@@ -170,22 +174,25 @@ fn run_args(place: &Place) -> RunArgs {
 }
 
 #[tokio::test]
-async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
-    let place = Place::with("no plan");
-    let error = start(&run_args(&place)).await.err().expect("nothing yet");
+async fn a_start_with_a_broken_file_uses_the_accepted_plan_and_reports_it() {
+    let plan_dir = PlanDir::with("no plan");
+    let error = start(&run_args(&plan_dir))
+        .await
+        .err()
+        .expect("nothing yet");
     let error = format!("{error:#}");
     assert!(
         error.contains("plan.yaml:1:1") && !error.contains(COPY),
         "{error}"
     );
-    place.write(LAB);
-    let first = start(&run_args(&place)).await.expect("starts");
-    place.write("no plan");
-    let again = start(&run_args(&place)).await.expect("starts");
+    plan_dir.write(LAB);
+    let first = start(&run_args(&plan_dir)).await.expect("starts");
+    plan_dir.write("no plan");
+    let again = start(&run_args(&plan_dir)).await.expect("starts");
     assert_eq!(again.spec, first.spec);
     let state = again.file.plan.borrow().clone();
     let (code, text) = {
-        let problems = again.file.judge(&state, &again.spec);
+        let problems = again.file.problems(&state, &again.spec);
         assert_eq!(problems.len(), 1);
         (problems[0].code, problems[0].text.clone())
     };
@@ -197,30 +204,30 @@ async fn a_start_with_a_broken_file_goes_by_the_accepted_plan_and_says_so() {
     assert!(status.refused.is_some_and(|r| r.contains("plan.yaml:1:1")));
 }
 
-/// netd on idc1, as far as its plan goes.
+/// The parts of netd on idc1 that follow the plan.
 struct Netd {
-    engine: Engine<crate::model::ModelWorld>,
+    engine: Engine<crate::model::ModelNode>,
     metrics: Arc<Metrics>,
     tasks: tokio::task::JoinSet<()>,
 }
 
 impl Netd {
-    fn start(place: &Place) -> Self {
+    fn start(plan_dir: &PlanDir) -> Self {
         use flatnet_ipam::{Config, Ipam, MemoryBackend};
         use flatnet_types::Timestamp;
 
-        let source = place.source(false);
+        let source = plan_dir.source(false);
         let file = PlanFile {
             plan: source.watch(),
-            ..place.file(false)
+            ..plan_dir.file(false)
         };
         let spec = running();
         let config = Config::new(networks(&spec.networks).expect("ranges"));
         let now = Timestamp::from_millis(1_000_000);
         let disk = Box::new(MemoryBackend::default());
         let (ipam, _) = Ipam::open_with(disk, config, "boot-1", now).expect("opens");
-        let world = crate::model::ModelWorld::default();
-        let engine = Engine::new(world, ipam, spec, Arc::new(move || now));
+        let node = crate::model::ModelNode::default();
+        let engine = Engine::new(node, ipam, spec, Arc::new(move || now));
         let metrics = Arc::new(Metrics::default());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async { match source.follow().await {} });
@@ -232,7 +239,7 @@ impl Netd {
         }
     }
 
-    /// Nobody is told of a change: it is looked at until it has come.
+    /// Polls until the condition holds: tests get no event of a change.
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         for _ in 0..600 {
             if holds(self) {
@@ -258,22 +265,22 @@ impl Netd {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_netd_runs_is_named_and_put_back_it_is_not() {
-    let place = Place::with(LAB);
-    let mut netd = Netd::start(&place);
-    place.write("no plan");
+async fn a_changed_plan_file_is_reported_until_it_is_restored() {
+    let plan_dir = PlanDir::with(LAB);
+    let mut netd = Netd::start(&plan_dir);
+    plan_dir.write("no plan");
     let invalid = |n: &Netd| n.codes() == ["plan-invalid"];
     netd.until("refused", invalid).await;
     assert!(netd.shows("flatnet_plan_valid 0"));
     let other = LAB.replacen("mtu: 1500", "mtu: 1400", 1);
-    place.write(&other);
+    plan_dir.write(&other);
     let changed = |n: &Netd| n.codes() == ["plan-changed"];
     netd.until("the node's own MTU waits", changed).await;
-    // It is still the accepted one: a restart would take it.
-    std::fs::remove_file(place.plan()).expect("removed");
+    // It is still the accepted plan: a restart would apply it.
+    std::fs::remove_file(plan_dir.plan()).expect("removed");
     let both = |n: &Netd| n.codes() == ["plan-changed", "plan-invalid"];
     netd.until("gone", both).await;
-    place.write(LAB);
+    plan_dir.write(LAB);
     netd.until("put back", |n| n.codes().is_empty()).await;
     assert!(netd.shows("flatnet_plan_valid 1"));
     assert_eq!(*netd.engine.spec(), running());
@@ -281,15 +288,15 @@ async fn a_file_that_changes_while_netd_runs_is_named_and_put_back_it_is_not() {
 }
 
 #[tokio::test]
-async fn what_is_live_is_taken_over_while_netd_runs_and_the_rest_is_named() {
-    let place = Place::with(LAB);
-    let mut netd = Netd::start(&place);
+async fn live_changes_are_applied_while_netd_runs_and_others_are_reported() {
+    let plan_dir = PlanDir::with(LAB);
+    let mut netd = Netd::start(&plan_dir);
     let range = "        - {network: web, prefix: 10.100.16.0/20}\n";
     let more = "        - {network: web, prefix: 10.100.96.0/20}\n";
     let other =
         LAB.replacen(range, &format!("{range}{more}"), 1)
             .replacen("mtu: 1500", "mtu: 1400", 1);
-    place.write(&other);
+    plan_dir.write(&other);
     netd.until("the MTU of the links waits", |n| {
         n.codes() == ["plan-changed"]
     })
@@ -313,8 +320,8 @@ async fn what_is_live_is_taken_over_while_netd_runs_and_the_rest_is_named() {
             .collect::<Vec<_>>()
             .contains(&"10.100.96.0/20".to_owned())
     );
-    // A range that goes stays until it is empty, which only a restart finds out.
-    place.write(LAB);
+    // A removed range stays until it is empty and netd restarts.
+    plan_dir.write(LAB);
     netd.until("the MTU is back", |n| {
         n.engine.spec().networks[0].mtu.get() == 1500
     })

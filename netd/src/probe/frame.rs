@@ -4,7 +4,7 @@ use crate::flows::probe::{
     SENT_MAC, SOURCE_MAC, SOURCE_V4, SOURCE_V6, TARGET_MAC, TARGET_V4, TARGET_V6, UDP_PORT,
 };
 
-/// Marks the payload as ours.
+/// Marks the payload as the probe's.
 const MAGIC: [u8; 8] = *b"flatnet?";
 const UDP: u8 = 17;
 /// Octets of the headers of Ethernet, IPv4, IPv6 and UDP.
@@ -27,10 +27,10 @@ pub enum Family {
 }
 
 impl Family {
-    /// Both.
+    /// Both families.
     pub const ALL: [Self; 2] = [Self::V4, Self::V6];
 
-    /// As people write it.
+    /// `IPv4` or `IPv6`.
     pub fn name(self) -> &'static str {
         match self {
             Self::V4 => "IPv4",
@@ -53,7 +53,7 @@ impl Family {
     }
 }
 
-/// The frame of `number`, which says its UDP source port too.
+/// Builds the frame of `number`, which also determines its UDP source port.
 pub(super) fn build(family: Family, number: u64) -> Vec<u8> {
     let mut frame = Vec::with_capacity(FRAME_MAX);
     frame.extend(SENT_MAC.0);
@@ -87,7 +87,7 @@ pub(super) fn build(family: Family, number: u64) -> Vec<u8> {
     frame
 }
 
-/// The frame's number, if it is one of netd's that came out of the bridge by netd's flows.
+/// Family and number of a probe frame that netd's flows have forwarded; `None` for any other frame.
 pub(super) fn recognise(frame: &[u8]) -> Option<(Family, u64)> {
     let (macs, rest) = frame.split_at_checked(12)?;
     if macs[..6] != TARGET_MAC.0 || macs[6..] != SOURCE_MAC.0 {
@@ -101,7 +101,7 @@ pub(super) fn recognise(frame: &[u8]) -> Option<(Family, u64)> {
     Some((family, u64::from_be_bytes(*number)))
 }
 
-/// 1024 to 65535: none that a flow of the security table asks for.
+/// From 1024 to 65535: no port that a flow of table SECURITY matches.
 fn source_port(number: u64) -> u16 {
     const FIRST: u16 = 1024;
     let span = u64::from(u16::MAX - FIRST) + 1;
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_has_sound_headers_and_checksums() {
+    fn a_frame_has_valid_headers_and_checksums() {
         let v4 = build(Family::V4, 7);
         assert_eq!(v4.len(), ETHERNET + IPV4 + UDP_HEADER + PAYLOAD);
         assert_eq!(checksum(&v4[ETHERNET..ETHERNET + IPV4]), 0);

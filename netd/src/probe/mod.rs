@@ -1,4 +1,4 @@
-//! Whether packets pass: frames of netd's own through the datapath, once a second.
+//! Probes the datapath: sends frames through it once a second.
 //!
 //! ```text
 //!   AF_PACKET ─▶ fnprobe0p ═ fnprobe0 ─▶ br-flat: CLASSIFY, SECURITY, DELIVER
@@ -7,9 +7,9 @@
 //!   AF_PACKET ◀─ fnprobe1p ═ fnprobe1 ◀─────────┘
 //! ```
 //!
-//! A frame of IPv4 and one of IPv6 must come out with the destination MAC that netd's flows
-//! write. A packet-out would prove nothing: it goes through the tables, and not through the
-//! datapath. What the probe finds is on the board of problems as `datapath`.
+//! A frame of IPv4 and one of IPv6 must come out with the destination MAC that netd's flows write.
+//! A packet-out would not do: it passes the OpenFlow tables but not the datapath. A failed probe is
+//! the problem `datapath`.
 
 mod frame;
 mod round;
@@ -28,22 +28,22 @@ use crate::problems::{Board, Problem};
 pub use frame::Family;
 pub use round::{Outcome, Rounds, Wire};
 
-/// The ends that are ports of the bridge, the sender's first.
+/// The ends that are ports of the bridge, the sending one first.
 pub const PORTS: [&str; 2] = ["fnprobe0", "fnprobe1"];
-/// Their other ends, from which and to which netd sends.
+/// Their peers, on which netd sends and receives.
 pub const PEERS: [&str; 2] = ["fnprobe0p", "fnprobe1p"];
 
-/// From the beginning of one round to that of the next.
-const EVERY: Duration = Duration::from_secs(1);
-/// Between two rounds of which the first failed.
-const AGAIN: Duration = Duration::from_millis(250);
-/// The probe's name on the board of problems.
+/// Interval between the starts of two rounds.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Pause after a failed round.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Source name of the probe's problem on the board.
 const SOURCE: &str = "probe";
 /// The problem's code.
 pub const CODE: &str = "datapath";
 
-/// Posts what holds until the first round has passed.
-pub fn not_yet(board: &Board) {
+/// Posts the problem that exists until the first round has passed.
+pub fn post_initial_problem(board: &Board) {
     board.post(
         SOURCE,
         vec![Problem::blocking(
@@ -53,28 +53,27 @@ pub fn not_yet(board: &Board) {
     );
 }
 
-/// Sends frames through the bridge and posts what comes of it, until it is dropped. While none
-/// comes out, `dirty` has the node compared with the plan: something that no event told of may
-/// be wrong.
-pub async fn run(kernel: Kernel, board: Board, bridge: String, dirty: Arc<Notify>) {
+/// Probes and posts the result, until it is dropped. Each failure requests a reconcile by `repair_requested`:
+/// the cause may be a change without an event.
+pub async fn run(kernel: Kernel, board: Board, bridge: String, repair_requested: Arc<Notify>) {
     let mut rounds = Rounds::new(seed());
     let mut wire = None;
     loop {
-        let begun = Instant::now();
+        let started = Instant::now();
         let outcome = match open(&kernel, &mut wire).await {
             Ok(open) => rounds.round(open).await,
             Err(e) => Outcome::Broken(e.to_string()),
         };
         if matches!(outcome, Outcome::Broken(_)) {
-            // The links may have been made anew: their sockets end with them.
+            // Sockets end with their links, which may have been recreated.
             wire = None;
         }
         let problem = problem(&outcome, &bridge);
         let pause = match &problem {
-            None => EVERY.saturating_sub(begun.elapsed()),
+            None => INTERVAL.saturating_sub(started.elapsed()),
             Some(_) => {
-                dirty.notify_one();
-                AGAIN
+                repair_requested.notify_one();
+                RETRY_INTERVAL
             }
         };
         board.post(SOURCE, problem.into_iter().collect());
@@ -82,14 +81,14 @@ pub async fn run(kernel: Kernel, board: Board, bridge: String, dirty: Arc<Notify
     }
 }
 
-/// Two runs of netd begin with different source ports: what the one before left in the
-/// datapath's cache for some seconds answers nothing.
+/// The first frame number, which differs between runs of netd: frames of the new run have other
+/// source ports and do not match flows that the datapath still caches from the last run.
 fn seed() -> u64 {
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     time.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// What an outcome says of the node.
+/// The problem of an outcome; `None` if it passed.
 fn problem(outcome: &Outcome, bridge: &str) -> Option<Problem> {
     let text = match outcome {
         Outcome::Passed => return None,
@@ -101,7 +100,7 @@ fn problem(outcome: &Outcome, bridge: &str) -> Option<Problem> {
                 families.join(" and "),
                 PORTS[0],
                 PORTS[1],
-                round::PATIENCE.as_millis()
+                round::ROUND_TIMEOUT.as_millis()
             )
         }
         Outcome::Broken(why) => {
@@ -127,7 +126,7 @@ impl Wire for Sockets {
     }
 }
 
-/// The sockets, opened where they are not.
+/// Returns the sockets, and opens them if needed.
 async fn open<'w>(
     kernel: &Kernel,
     wire: &'w mut Option<Sockets>,
@@ -145,7 +144,7 @@ async fn open<'w>(
     }
 }
 
-/// One of the names above.
+/// Converts one of the names above.
 pub(crate) fn name(name: &str) -> IfName {
     IfName::new(name).unwrap_or_else(|_| unreachable!("letters and digits, at most 9"))
 }

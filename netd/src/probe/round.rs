@@ -1,4 +1,4 @@
-//! One round of the probe: frames of both families out, and both back in time.
+//! One round of the probe: sends a frame of each family and waits for both.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -10,18 +10,17 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::frame::{FRAME_MAX, Family, build, recognise};
 
-/// How long a round waits for a frame of each family. With a second from one round to the next,
-/// packets that do not pass are noticed within two.
-pub(super) const PATIENCE: Duration = Duration::from_millis(700);
-/// When a frame that has not come out is sent anew, with another source port: one lost frame
-/// is no outage.
+/// How long a round waits for a frame of each family. With a round each second, an outage is
+/// noticed within two seconds.
+pub(super) const ROUND_TIMEOUT: Duration = Duration::from_millis(700);
+/// When a missing frame is sent again, with another source port: one lost frame is no outage.
 const RESEND: Duration = Duration::from_millis(200);
-/// How many numbers back a frame may have been sent that comes out in a round: the frames of five
-/// rounds in which nothing came out. On a node that is short of processor time frames take longer
-/// than a round; what comes out now passes now, however late.
-const LATE: u64 = 40;
+/// How old a received frame's number may be to count: the frames of five failed rounds. On a node
+/// that is short of CPU frames take longer than a round, and a late frame still proves that packets
+/// pass now.
+const LATE_FRAMES_MAX: u64 = 40;
 
-/// Where frames go in and come out.
+/// The two sockets of the probe.
 pub trait Wire {
     /// Sends a frame into the first port.
     ///
@@ -33,36 +32,36 @@ pub trait Wire {
     fn receive(&self, frame: &mut [u8]) -> impl Future<Output = Result<usize, Fault>> + Send;
 }
 
-/// What came of a round.
+/// The result of a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Both families came out.
+    /// A frame of each family was received.
     Passed,
-    /// These did not.
+    /// No frame of these families was received.
     Lost(Vec<Family>),
-    /// Nothing could be sent or received, and why.
+    /// A socket failed; the error.
     Broken(String),
 }
 
-/// Rounds one after another, no two with the same numbers.
+/// Numbers the frames of successive rounds.
 #[derive(Debug)]
 pub struct Rounds {
     next: u64,
 }
 
 impl Rounds {
-    /// Numbers from `seed` on.
+    /// Starts with the number `seed`.
     pub fn new(seed: u64) -> Self {
         Self { next: seed }
     }
 
-    /// Sends and waits. What came out before it proves nothing of now.
+    /// Runs a round. Frames that were received before it are discarded.
     pub async fn round(&mut self, wire: &impl Wire) -> Outcome {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ROUND_TIMEOUT;
         let mut missing = BTreeSet::from(Family::ALL);
         let mut buffer = [0; FRAME_MAX];
-        while let Ok(came) = timeout(Duration::ZERO, wire.receive(&mut buffer)).await {
-            if let Err(fault) = came {
+        while let Ok(received) = timeout(Duration::ZERO, wire.receive(&mut buffer)).await {
+            if let Err(fault) = received {
                 return Outcome::Broken(fault.to_string());
             }
         }
@@ -79,9 +78,9 @@ impl Rounds {
             while !missing.is_empty() {
                 match timeout_at(until, wire.receive(&mut buffer)).await {
                     Ok(Ok(n)) => {
-                        let seen = recognise(&buffer[..n.min(FRAME_MAX)]);
-                        if let Some((family, number)) = seen
-                            && (1..=LATE).contains(&self.next.wrapping_sub(number))
+                        let recognised = recognise(&buffer[..n.min(FRAME_MAX)]);
+                        if let Some((family, number)) = recognised
+                            && (1..=LATE_FRAMES_MAX).contains(&self.next.wrapping_sub(number))
                         {
                             missing.remove(&family);
                         }
@@ -101,7 +100,7 @@ impl Rounds {
     }
 }
 
-/// Whether the link takes no frame just now.
+/// Whether the link's queue is full at the moment.
 fn is_full(fault: &Fault) -> bool {
     let full = [Errno::ENOBUFS, Errno::EAGAIN].map(|e| e as i32);
     fault.errno().is_some_and(|e| full.contains(&e))

@@ -14,11 +14,11 @@ use crate::problems::Effect;
 struct Bridge {
     out: mpsc::UnboundedSender<Vec<u8>>,
     into: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<u8>>>,
-    /// Frames that it swallows before it passes any.
+    /// How many frames it drops before it passes any.
     loses: Mutex<usize>,
-    /// It passes IPv6 not at all.
-    deaf_to_ipv6: AtomicBool,
-    /// It passes frames as they are, like a switch that learns.
+    /// It drops all frames of IPv6.
+    drops_ipv6: AtomicBool,
+    /// It passes frames unchanged, like a learning switch.
     learns: AtomicBool,
     gone: AtomicBool,
     sent: Mutex<Vec<Vec<u8>>>,
@@ -31,7 +31,7 @@ impl Bridge {
             out,
             into: tokio::sync::Mutex::new(into),
             loses: Mutex::new(0),
-            deaf_to_ipv6: AtomicBool::new(false),
+            drops_ipv6: AtomicBool::new(false),
             learns: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             sent: Mutex::default(),
@@ -62,7 +62,7 @@ impl Wire for Bridge {
             frame[..6].copy_from_slice(&TARGET_MAC.0);
         }
         let v6 = matches!(recognise(&frame), Some((Family::V6, _)));
-        if !(v6 && self.deaf_to_ipv6.load(Ordering::Relaxed)) {
+        if !(v6 && self.drops_ipv6.load(Ordering::Relaxed)) {
             self.out.send(frame).expect("the test reads it");
         }
         Ok(())
@@ -89,7 +89,7 @@ async fn a_round_passes_when_both_families_come_out() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_lost_once_is_sent_anew_with_another_source_port() {
+async fn a_lost_frame_is_sent_again_with_another_source_port() {
     let bridge = Bridge::new();
     bridge.lose(3);
     assert_eq!(Rounds::new(1).round(&bridge).await, Outcome::Passed);
@@ -108,13 +108,13 @@ async fn a_frame_that_is_lost_once_is_sent_anew_with_another_source_port() {
 }
 
 #[tokio::test]
-async fn a_family_that_does_not_come_out_is_named_in_time() {
+async fn a_family_that_does_not_pass_is_reported_in_time() {
     let bridge = Bridge::new();
-    bridge.deaf_to_ipv6.store(true, Ordering::Relaxed);
+    bridge.drops_ipv6.store(true, Ordering::Relaxed);
     let begun = tokio::time::Instant::now();
     let outcome = Rounds::new(1).round(&bridge).await;
     assert_eq!(outcome, Outcome::Lost(vec![Family::V6]));
-    assert!(begun.elapsed() >= super::round::PATIENCE);
+    assert!(begun.elapsed() >= super::round::ROUND_TIMEOUT);
     let problem = problem(&outcome, "br-flat").expect("a problem");
     assert_eq!(
         (problem.code, problem.effect),
@@ -124,7 +124,7 @@ async fn a_family_that_does_not_come_out_is_named_in_time() {
 }
 
 #[tokio::test]
-async fn a_switch_that_learns_proves_nothing() {
+async fn a_learning_switch_does_not_pass_the_probe() {
     let bridge = Bridge::new();
     bridge.learns.store(true, Ordering::Relaxed);
     let outcome = Rounds::new(1).round(&bridge).await;
@@ -132,7 +132,7 @@ async fn a_switch_that_learns_proves_nothing() {
 }
 
 #[tokio::test]
-async fn what_comes_out_in_a_round_passes_however_late() {
+async fn late_frames_received_in_a_round_count() {
     let bridge = Bridge::new();
     let mut rounds = Rounds::new(u64::MAX - 3);
     bridge.lose(usize::MAX);
@@ -156,7 +156,7 @@ async fn what_comes_out_in_a_round_passes_however_late() {
 }
 
 #[tokio::test]
-async fn what_came_out_before_a_round_does_not_count_for_it() {
+async fn frames_received_before_a_round_do_not_count() {
     let bridge = Bridge::new();
     let mut rounds = Rounds::new(u64::MAX - 1);
     assert_eq!(rounds.round(&bridge).await, Outcome::Passed);
@@ -173,7 +173,7 @@ async fn what_came_out_before_a_round_does_not_count_for_it() {
 }
 
 #[tokio::test]
-async fn links_that_are_gone_are_a_problem_at_once() {
+async fn deleted_links_are_a_problem_at_once() {
     let bridge = Bridge::new();
     bridge.gone.store(true, Ordering::Relaxed);
     let outcome = Rounds::new(1).round(&bridge).await;

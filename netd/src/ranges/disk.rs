@@ -1,4 +1,4 @@
-//! What ipamd said, on disk: written whole, or not at all.
+//! ipamd's answers on disk, written atomically with a checksum.
 
 use std::io;
 use std::path::Path;
@@ -7,10 +7,10 @@ use flatnet_files::sealed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What was kept; none if nothing ever was.
+/// Reads the file; `None` if it does not exist.
 ///
 /// # Errors
-/// If it cannot be read. It is not begun anew then: what it names may be in use.
+/// It cannot be read. It is not replaced then: addresses of the ranges in it may be in use.
 pub(super) fn load<T: DeserializeOwned>(state: &Path, file: &str) -> io::Result<Option<T>> {
     let path = state.join(file);
     let text = flatnet_files::read_if_there(&path, flatnet_files::STATE_MAX)?;
@@ -24,7 +24,7 @@ pub(super) fn load<T: DeserializeOwned>(state: &Path, file: &str) -> io::Result<
     })
 }
 
-/// Keeps `value`. When this returns it survives a power cut.
+/// Writes `value` durably: when this returns, it survives a power failure.
 pub(super) fn save(state: &Path, file: &str, value: &impl Serialize) -> io::Result<()> {
     sealed::save(&state.join(file), value)
 }
@@ -33,37 +33,37 @@ pub(super) fn save(state: &Path, file: &str, value: &impl Serialize) -> io::Resu
 mod tests {
     use std::fs;
 
-    use super::super::holdings::Holdings;
+    use super::super::held::HeldRanges;
     use super::*;
 
     const FILE: &str = "ranges.json";
 
     #[test]
-    fn what_is_kept_is_read_again_and_damage_is_not_taken_for_nothing() {
+    fn a_saved_file_is_read_again_and_a_damaged_one_is_an_error() {
         let dir = tempfile::tempdir().expect("a directory");
-        let read = || load::<Holdings>(dir.path(), FILE);
+        let read = || load::<HeldRanges>(dir.path(), FILE);
         assert_eq!(read().expect("reads"), None);
-        let holdings = Holdings {
+        let held = HeldRanges {
             revision: "1-2".to_owned(),
-            ..Holdings::default()
+            ..HeldRanges::default()
         };
-        save(dir.path(), FILE, &holdings).expect("writes");
-        assert_eq!(read().expect("reads"), Some(holdings));
+        save(dir.path(), FILE, &held).expect("writes");
+        assert_eq!(read().expect("reads"), Some(held));
         fs::write(dir.path().join(FILE), "{").expect("writes");
         assert!(read().is_err());
         let path = dir.path().join(FILE);
-        let holdings = Holdings {
+        let held = HeldRanges {
             revision: "1-2".to_owned(),
-            ..Holdings::default()
+            ..HeldRanges::default()
         };
-        save(dir.path(), FILE, &holdings).expect("writes");
+        save(dir.path(), FILE, &held).expect("writes");
         let text = fs::read_to_string(&path).expect("reads");
         fs::write(&path, text.replace("1-2", "1-3")).expect("writes");
         let error = read().expect_err("altered").to_string();
         for words in ["checksum", "ranges.json", "move it away"] {
             assert!(error.contains(words), "{error}");
         }
-        // A disk that is not mounted is not a host without ranges.
+        // An unmounted disk must not look like a host without ranges.
         fs::remove_file(&path).expect("removes");
         std::os::unix::fs::symlink("/mnt/not-mounted/ranges.json", &path).expect("links");
         assert!(read().is_err());

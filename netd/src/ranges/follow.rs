@@ -1,4 +1,4 @@
-//! Following ipamd: what it says is kept, then taken over, then used.
+//! Follows the node's ranges at ipamd: an answer is written to disk first, then applied.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -10,48 +10,48 @@ use flatnet_types::ipamd::HostRanges;
 use ipnetwork::IpNetwork;
 use tracing::{info, warn};
 
-use super::holdings::{Fill, Holdings};
-use super::{Drains, RETRY, Start, WATCH, disk, spec};
+use super::held::{HeldRanges, RangeUse};
+use super::{DrainingRanges, FollowerConfig, RETRY, WATCH, disk, spec};
 use crate::attach::Engine;
+use crate::node_ops::NodeOps;
 use crate::run::networks;
-use crate::world::World;
 
-/// The file in the state directory.
+/// Name of the file in the state directory.
 const FILE: &str = "ranges.json";
-/// As [`WATCH`], while a range drains: when it is empty, somebody may wait for it.
-const DRAINING: Duration = Duration::from_secs(2);
-/// How long a start without any range waits for ipamd.
-const FIRST: Duration = Duration::from_secs(10);
-/// Between two looks at what drains and was empty.
-const LET_GO_EVERY: Duration = Duration::from_secs(1);
+/// Like [`WATCH`], while a range drains: another host may wait for it.
+const DRAINING_WATCH: Duration = Duration::from_secs(2);
+/// How long a node without a range waits for ipamd at its start.
+const FIRST_RANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval between checks of draining ranges that are empty.
+const RELEASE_POLL: Duration = Duration::from_secs(1);
 
-/// Keeps the node's ranges what ipamd says they are.
+/// Applies the ranges that ipamd grants to this node.
 #[derive(Debug)]
-pub struct Follower {
-    start: Start,
-    holdings: Holdings,
-    /// Whether the plan that the ranges were joined to had no place for one of them.
+pub struct RangeFollower {
+    start: FollowerConfig,
+    held: HeldRanges,
+    /// Whether the plan had no place for one of the ranges.
     left_out: bool,
-    drains: Drains,
+    drains: DrainingRanges,
 }
 
-impl Follower {
-    /// Reads what is kept on disk; a node that never had a range asks ipamd for some time.
+impl RangeFollower {
+    /// Reads the ranges kept on disk. A node without any waits for ipamd, at most 10 s.
     ///
     /// # Errors
-    /// What is kept cannot be read, or the plan does not have the node.
-    pub async fn begin(start: Start) -> Result<(Self, NodeSpec)> {
+    /// The file cannot be read, or the plan does not have the node.
+    pub async fn begin(start: FollowerConfig) -> Result<(Self, NodeSpec)> {
         let kept = disk::load(&start.state, FILE)
             .with_context(|| format!("read the ranges kept in {}", start.state.display()))?;
         let mut follower = Self {
             left_out: false,
-            drains: Drains::default(),
+            drains: DrainingRanges::default(),
             start,
-            holdings: kept.unwrap_or_default(),
+            held: kept.unwrap_or_default(),
         };
-        if follower.holdings.ranges.is_empty() {
-            match tokio::time::timeout(FIRST, follower.first()).await {
-                Ok(answer) => follower.keep(follower.holdings.following(&answer))?,
+        if follower.held.ranges.is_empty() {
+            match tokio::time::timeout(FIRST_RANGE_TIMEOUT, follower.first_answer()).await {
+                Ok(answer) => follower.save(follower.held.after_answer(&answer))?,
                 Err(_) => warn!(
                     ipamd = %follower.start.client.endpoint(),
                     "ipamd has given this node no range yet: attaching waits for it"
@@ -59,22 +59,22 @@ impl Follower {
             }
         }
         let spec = follower.derive()?;
-        info!(ranges = follower.holdings.ranges.len(), "ranges from ipamd");
+        info!(ranges = follower.held.ranges.len(), "ranges from ipamd");
         Ok((follower, spec))
     }
 
-    /// What drains, from now on.
-    pub(crate) fn drains(&self) -> Drains {
+    /// The shared set of draining ranges.
+    pub(crate) fn drains(&self) -> DrainingRanges {
         Arc::clone(&self.drains)
     }
 
-    /// What the node runs by, of the accepted plan and the ranges that it holds.
+    /// The node's spec, from the accepted plan and the ranges that it holds.
     fn derive(&mut self) -> Result<NodeSpec> {
         let accepted = self.start.accepted();
         let plan = accepted.plan.whole()?;
-        let (spec, misfits) = spec::derive(plan, &self.start.node, &self.holdings)?;
+        let (spec, misfits) = spec::derive(plan, &self.start.node, &self.held)?;
         self.left_out = !misfits.is_empty();
-        let drains = self.holdings.draining().collect();
+        let drains = self.held.draining().collect();
         *self.drains.lock().unwrap_or_else(PoisonError::into_inner) = drains;
         for misfit in misfits {
             warn!(error = %misfit, "left out: the plan file on this node is older than ipamd's?");
@@ -82,10 +82,10 @@ impl Follower {
         Ok(spec)
     }
 
-    /// The first answer with a range in it.
-    async fn first(&self) -> HostRanges {
-        let report = self.holdings.report(|_| Fill::default());
-        let mut said = false;
+    /// The first answer that has a range.
+    async fn first_answer(&self) -> HostRanges {
+        let report = self.held.report(|_| RangeUse::default());
+        let mut warned = false;
         loop {
             let answer = async {
                 let mut session = self.start.client.connect().await?;
@@ -94,9 +94,9 @@ impl Follower {
             match answer.await {
                 Ok(answer) if !answer.ranges.is_empty() => return answer,
                 Ok(_) => {}
-                Err(e) if !said => {
+                Err(e) if !warned => {
                     warn!(error = %e, "no range from ipamd yet");
-                    said = true;
+                    warned = true;
                 }
                 Err(_) => {}
             }
@@ -104,9 +104,9 @@ impl Follower {
         }
     }
 
-    /// Follows for ever. Cancel safe: what is on disk is always whole, and a range is told to
-    /// be let go of only after it is gone from there.
-    pub async fn follow<W: World>(mut self, engine: Engine<W>) {
+    /// Runs for ever. Cancel safe: the file is replaced atomically, and a range is released at
+    /// ipamd only after it was removed from the file.
+    pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
         let mut retry = RETRY.0;
         let mut away = false;
         loop {
@@ -116,7 +116,7 @@ impl Follower {
                         info!("ipamd is back");
                     }
                     (away, retry) = (false, RETRY.0);
-                    self.converse(&mut session, &engine).await
+                    self.run_session(&mut session, &engine).await
                 }
                 Err(e) => Err(e.into()),
             };
@@ -131,33 +131,33 @@ impl Follower {
         }
     }
 
-    /// One connection, until it breaks.
-    async fn converse<W: World>(
+    /// Runs one connection until it breaks.
+    async fn run_session<N: NodeOps>(
         &mut self,
         session: &mut Session,
-        engine: &Engine<W>,
+        engine: &Engine<N>,
     ) -> Result<(), anyhow::Error> {
         let node = self.start.node.clone();
         loop {
-            let before = self.holdings.clone();
-            let report = before.report(|prefix| fill(engine, prefix));
+            let before = self.held.clone();
+            let report = before.report(|prefix| range_use(engine, prefix));
             let answer = session.report(&node, &report).await?;
             self.take_over(&answer, engine)?;
-            let pending = self.let_go(&before, session, engine).await?;
+            let pending = self.release_drained(&before, session, engine).await?;
             if pending {
-                tokio::time::sleep(LET_GO_EVERY).await;
+                tokio::time::sleep(RELEASE_POLL).await;
                 continue;
             }
-            let revision = self.holdings.revision.clone();
-            let wait = match self.holdings.drains() {
-                true => DRAINING,
+            let revision = self.held.revision.clone();
+            let wait = match self.held.drains() {
+                true => DRAINING_WATCH,
                 false => WATCH,
             };
             let changed = tokio::select! {
                 changed = session.ranges(&node, Some(&revision), wait) => changed?,
                 Ok(()) = self.start.plan.changed() => {
-                    self.rejoin(engine)?;
-                    // The answer to the request that was given up would come first.
+                    self.retry_left_out(engine)?;
+                    // On the old connection the answer to the cancelled request would come first.
                     *session = self.start.client.connect().await?;
                     continue;
                 }
@@ -166,87 +166,85 @@ impl Follower {
         }
     }
 
-    fn take_over<W: World>(&mut self, answer: &HostRanges, engine: &Engine<W>) -> Result<()> {
-        let next = self.holdings.following(answer);
+    fn take_over<N: NodeOps>(&mut self, answer: &HostRanges, engine: &Engine<N>) -> Result<()> {
+        let next = self.held.after_answer(answer);
         for waiting in &answer.waiting {
             tracing::debug!(network = %waiting.network, why = %waiting.message, "waits for a range");
         }
-        if next == self.holdings {
+        if next == self.held {
             return Ok(());
         }
-        let other = next.ranges != self.holdings.ranges;
-        self.keep(next)?;
+        let other = next.ranges != self.held.ranges;
+        self.save(next)?;
         if other {
             self.apply(engine)?;
         }
         Ok(())
     }
 
-    /// Another plan: it may have a place for what the one of before had none for. What else is new in it is
-    /// named, and taken with the next ranges or by a restart.
-    fn rejoin<W: World>(&mut self, engine: &Engine<W>) -> Result<()> {
+    /// After a new plan: applies it if the last plan had no place for one of the ranges. Other
+    /// changes are reported by `plan_file`, and applied with the next ranges or by a restart.
+    fn retry_left_out<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
         match self.left_out {
             true => self.apply(engine),
             false => Ok(()),
         }
     }
 
-    /// Drops what drains and is empty. Whether something drained is empty already and is to
-    /// be looked at again soon.
-    async fn let_go<W: World>(
+    /// Releases draining ranges that are empty. Returns whether another one is empty already, and
+    /// can be released after the next report.
+    async fn release_drained<N: NodeOps>(
         &mut self,
-        before: &Holdings,
+        before: &HeldRanges,
         session: &mut Session,
-        engine: &Engine<W>,
+        engine: &Engine<N>,
     ) -> Result<bool> {
-        let use_of = |prefix| fill(engine, prefix);
-        let (kept, releases) = self.holdings.letting_go(before, &self.start.node, use_of);
+        let use_of = |prefix| range_use(engine, prefix);
+        let (kept, releases) = self.held.releasable(before, &self.start.node, use_of);
         if !releases.is_empty() {
-            self.keep(kept)?;
+            self.save(kept)?;
             self.apply(engine)?;
         }
         for release in &releases {
             match session.release(release).await {
                 Ok(_) => info!(range = %release.prefix, "let go of"),
-                // ipamd knows better what it is: it says so in its next answer.
+                // ipamd's state decides: its next answer lists the range.
                 Err(e @ ClientError::Refused { .. }) => {
                     warn!(range = %release.prefix, error = %e, "ipamd does not take it back yet");
                 }
                 Err(e) => return Err(e.into()),
             }
         }
-        let (_, soon) = self
-            .holdings
-            .letting_go(&self.holdings, &self.start.node, use_of);
+        let (_, soon) = self.held.releasable(&self.held, &self.start.node, use_of);
         Ok(!soon.is_empty())
     }
 
-    fn keep(&mut self, next: Holdings) -> Result<()> {
+    fn save(&mut self, next: HeldRanges) -> Result<()> {
         disk::save(&self.start.state, FILE, &next)
             .with_context(|| format!("keep the ranges in {}", self.start.state.display()))?;
-        self.holdings = next;
+        self.held = next;
         Ok(())
     }
 
-    /// Goes over to the ranges that are held, without a restart.
-    fn apply<W: World>(&mut self, engine: &Engine<W>) -> Result<()> {
-        // The plan may have changed with them: a pool that grew, a network that is new.
+    /// Applies the ranges that the node holds, without a restart.
+    fn apply<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
+        // The plan may have changed too: a larger pool, a new network.
         let fresh = self.derive()?;
         let ranges = networks(&fresh.networks)?;
         engine.update_spec(|spec| spec.networks = fresh.networks);
         for record in engine.ipam().reconfigure(ranges) {
             warn!(key = %record.key, "its address is in none of this node's ranges any more: kept until its DEL");
         }
-        for holding in &self.holdings.ranges {
-            let grant = &holding.grant;
+        for range in &self.held.ranges {
+            let grant = &range.grant;
             info!(network = %grant.network, range = %grant.prefix, state = ?grant.state, "range");
         }
         Ok(())
     }
 }
 
-/// How full a range is, by what lives in it.
-fn fill<W: World>(engine: &Engine<W>, prefix: IpNetwork) -> Fill {
+/// How many addresses of a range are in use.
+fn range_use<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> RangeUse {
     let inside = |ip: &IpNetwork| prefix.contains(ip.ip());
     let used = engine
         .ipam()
@@ -263,7 +261,7 @@ fn fill<W: World>(engine: &Engine<W>, prefix: IpNetwork) -> Fill {
         .filter_map(|n| engine.ipam().usage(&n.name, engine.now()))
         .flatten()
         .find(|usage| usage.range == range);
-    Fill {
+    RangeUse {
         used: used as u64,
         capacity: usage.map_or(0, |u| u64::try_from(u.capacity).unwrap_or(u64::MAX)),
     }

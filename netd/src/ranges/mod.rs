@@ -1,21 +1,22 @@
-//! The node's ranges from ipamd: taken over while netd runs, kept on disk, and gone on with
-//! while ipamd is away.
+//! The node's ranges from ipamd: applied while netd runs, and kept on disk, so that ipamd may be
+//! away.
 //!
 //! ```text
 //!            report what is held, watch                ranges.json (fsync)
-//!   ipamd ◀────────────────────────── [follow] ──▶ [holdings] ──▶ [disk]
+//!   ipamd ◀────────────────────────── [follow] ──▶ [held] ──▶ [disk]
 //!     ▲                                   │                         ▲
 //!     │        plan + ranges = NodeSpec ◀─┴─▶ allocator, flows      │ peers.json
 //!     │                          ▲                                  │
 //!     └── watch, mode `routed` ──┴─ [peers]: host-gw routes ────────┘
 //! ```
 //!
-//! A range that ipamd drains, or no longer names, is given out no more and kept until
-//! nothing uses it. Only then it is dropped from the disk, and only then ipamd is told.
+//! A range that ipamd drains, or no longer lists, gives out no new addresses and is kept until none
+//! of its addresses is in use. Then it is removed from the disk, and after that released at The
+//! client of ipamd.
 
 mod disk;
 mod follow;
-mod holdings;
+mod held;
 mod peers;
 mod spec;
 #[cfg(test)]
@@ -31,37 +32,38 @@ use flatnet_plan_source::Accepted;
 use flatnet_types::NodeName;
 use ipnetwork::IpNetwork;
 
-use crate::plan_file::{NodePlan, Plans};
+use crate::plan_file::{NodePlan, PlanReceiver};
 
-pub use follow::Follower;
-pub use holdings::{Holding, Holdings};
-pub use peers::Peers;
+pub use follow::RangeFollower;
+pub use held::{HeldRange, HeldRanges};
+pub use peers::PeerFollower;
 pub(crate) use spec::with_ranges;
 
-/// How long ipamd holds an answer back for a change. As often it hears how full ranges are.
+/// How long ipamd delays an answer until something changes. The node reports the use of its ranges
+/// as often.
 const WATCH: Duration = Duration::from_secs(20);
-/// Between two attempts to reach it, at first and at most.
+/// Pause before reconnecting to ipamd: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
 
-/// The ranges of this node that ipamd takes back when they are empty: nothing of them is given out.
-/// Written by the [`Follower`], read by whoever joins ranges to a plan.
-pub type Drains = Arc<Mutex<BTreeSet<IpNetwork>>>;
+/// The node's draining ranges, which give out no addresses and go back to ipamd when they are
+/// empty. Written by the [`RangeFollower`], read where ranges are joined to a plan.
+pub type DrainingRanges = Arc<Mutex<BTreeSet<IpNetwork>>>;
 
-/// What following ipamd begins with.
+/// Parameters of the followers.
 #[derive(Debug, Clone)]
-pub struct Start {
-    /// ipamd.
+pub struct FollowerConfig {
+    /// The client of ipamd.
     pub client: Client,
-    /// This node.
+    /// This node's name.
     pub node: NodeName,
-    /// The plan as it is accepted: who holds what comes from ipamd, everything else from it.
-    pub plan: Plans,
-    /// Where what was heard is kept.
+    /// The accepted plan. It declares everything but the ranges, which come from ipamd.
+    pub plan: PlanReceiver,
+    /// The state directory, where ipamd's answers are kept.
     pub state: PathBuf,
 }
 
-impl Start {
-    /// The plan that was accepted last.
+impl FollowerConfig {
+    /// The last accepted plan.
     fn accepted(&self) -> Accepted<NodePlan> {
         self.plan.borrow().accepted.clone()
     }

@@ -1,5 +1,5 @@
-//! The ranges of the nodes that share this node's segment: they are routed to directly
-//! (host-gw), and ipamd says who holds what.
+//! Follows the ranges of the nodes of this node's segment at ipamd: there are direct routes to them
+//! (host-gw).
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use flatnet_plan::node::{self, PeerRoute};
 use flatnet_types::ipamd::Grants;
 use tracing::{info, warn};
 
-use super::{RETRY, Start, WATCH, disk};
+use super::{FollowerConfig, RETRY, WATCH, disk};
 use crate::attach::Engine;
-use crate::world::World;
+use crate::node_ops::NodeOps;
 
-/// The file in the state directory.
+/// Name of the file in the state directory.
 const FILE: &str = "peers.json";
-/// Between two answers: nodes that come at once are one change.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Shortest time between two answers, so that nodes that join at once are one change.
+const MIN_PAUSE: Duration = Duration::from_millis(200);
 
-/// Keeps a node's routes to its peers what ipamd says they hold.
+/// Keeps the node's routes to the ranges that its peers hold.
 #[derive(Debug)]
-pub struct Peers {
-    start: Start,
+pub struct PeerFollower {
+    start: FollowerConfig,
     known: Option<Grants>,
 }
 
-impl Peers {
-    /// Reads what is kept on disk. Returns the routes by it; by the plan alone where ipamd
-    /// was never heard.
+impl PeerFollower {
+    /// Reads the grants kept on disk. Returns the routes that follow from them, or from the plan
+    /// alone if there are none.
     ///
     /// # Errors
-    /// What is kept cannot be read, or the plan does not have the node.
-    pub fn begin(start: Start) -> Result<(Self, Vec<PeerRoute>)> {
+    /// The file cannot be read, or the plan does not have the node.
+    pub fn begin(start: FollowerConfig) -> Result<(Self, Vec<PeerRoute>)> {
         let known = disk::load(&start.state, FILE)
             .with_context(|| format!("read the peers' ranges kept in {}", start.state.display()))?;
         let peers = Self { start, known };
@@ -40,7 +40,7 @@ impl Peers {
         Ok((peers, routes))
     }
 
-    /// By the accepted plan, and by what the peers hold beside it.
+    /// The routes from the accepted plan and the peers' grants.
     fn routes(&self) -> Result<Vec<PeerRoute>> {
         let accepted = self.start.accepted();
         let known = self.known.as_ref();
@@ -52,16 +52,16 @@ impl Peers {
         Ok(node::derive(&plan, &self.start.node)?.peers)
     }
 
-    /// Follows for ever. Cancel safe: what is on disk is always whole, and nothing is gone by
-    /// that is not there.
-    pub async fn follow<W: World>(mut self, engine: Engine<W>) {
+    /// Runs for ever, unless ipamd is too old. Cancel safe: the file is replaced atomically, and
+    /// only grants that are in it are applied.
+    pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
         let mut retry = RETRY.0;
         let mut away = false;
         loop {
-            match self.converse(&engine, &mut away, &mut retry).await {
+            match self.run_session(&engine, &mut away, &mut retry).await {
                 Ok(never) => match never {},
-                // An ipamd of before this message: the plan's ranges are routed.
-                Err(e) if is_older(&e) => {
+                // An older ipamd does not serve this call: routes follow the plan.
+                Err(e) if lacks_peers_call(&e) => {
                     warn!("this ipamd does not say what peers hold: routing by the plan");
                     return;
                 }
@@ -76,10 +76,10 @@ impl Peers {
         }
     }
 
-    /// One connection, until it breaks.
-    async fn converse<W: World>(
+    /// Runs one connection until it breaks.
+    async fn run_session<N: NodeOps>(
         &mut self,
-        engine: &Engine<W>,
+        engine: &Engine<N>,
         away: &mut bool,
         retry: &mut Duration,
     ) -> Result<std::convert::Infallible> {
@@ -90,9 +90,9 @@ impl Peers {
             let answer = tokio::select! {
                 answer = session.peers(&node, revision.as_deref(), WATCH) => answer?,
                 Ok(()) = self.start.plan.changed() => {
-                    // A peer that is new, or gone, or has another address.
+                    // A peer may be new, gone, or have another address.
                     self.apply(engine)?;
-                    // The answer to the request that was given up would come first.
+                    // On the old connection the answer to the cancelled request would come first.
                     session = self.start.client.connect().await?;
                     continue;
                 }
@@ -100,11 +100,11 @@ impl Peers {
             (*away, *retry) = (false, RETRY.0);
             revision = Some(answer.revision.clone());
             self.take_over(answer, engine)?;
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(MIN_PAUSE).await;
         }
     }
 
-    fn take_over<W: World>(&mut self, answer: Grants, engine: &Engine<W>) -> Result<()> {
+    fn take_over<N: NodeOps>(&mut self, answer: Grants, engine: &Engine<N>) -> Result<()> {
         let now = heard(self.known.as_ref(), answer);
         let other = self.known.as_ref().map(|k| &k.ranges) != Some(&now.ranges);
         if self.known.as_ref() != Some(&now) {
@@ -119,7 +119,7 @@ impl Peers {
         }
     }
 
-    fn apply<W: World>(&self, engine: &Engine<W>) -> Result<()> {
+    fn apply<N: NodeOps>(&self, engine: &Engine<N>) -> Result<()> {
         let routes = self.routes()?;
         if engine.spec().peers == routes {
             return Ok(());
@@ -130,7 +130,7 @@ impl Peers {
     }
 }
 
-fn is_older(error: &anyhow::Error) -> bool {
+fn lacks_peers_call(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref(),
         Some(ClientError::Refused { body, .. }) if body.code == "noRoute"

@@ -1,4 +1,4 @@
-//! The node's part of the plan, with the ranges that it holds.
+//! Derives the node's part of the plan, with the ranges that it holds.
 
 use flatnet_plan::model::Range;
 use flatnet_plan::{NetworkPlan, NodeError, NodeSpec, node};
@@ -6,25 +6,25 @@ use flatnet_types::NodeName;
 use flatnet_types::ipamd::GrantState;
 use ipnetwork::IpNetwork;
 
-use super::holdings::Holdings;
+use super::held::HeldRanges;
 
-/// What `name` derives from the plan when its ranges are `holdings`. Ranges that the plan
-/// has no place for come back beside it: they are left out.
+/// Derives the spec of node `name` with the ranges `held`. Ranges that the plan has no place for
+/// are left out, and returned as errors.
 ///
 /// # Errors
 /// [`NodeError`] where the plan does not have the node.
 pub(super) fn derive(
     plan: &NetworkPlan,
     name: &NodeName,
-    holdings: &Holdings,
+    held: &HeldRanges,
 ) -> Result<(NodeSpec, Vec<NodeError>), NodeError> {
     let mut plan = plan.clone();
     let mut misfits = Vec::new();
     let mut fitting = Vec::new();
-    for holding in &holdings.ranges {
+    for range in &held.ranges {
         let range = Range {
-            network: holding.grant.network.clone(),
-            prefix: holding.grant.prefix,
+            network: range.grant.network.clone(),
+            prefix: range.grant.prefix,
         };
         set_ranges(&mut plan, name, vec![range.clone()]);
         match node::derive(&plan, name) {
@@ -36,22 +36,21 @@ pub(super) fn derive(
     set_ranges(&mut plan, name, fitting);
     let mut spec = node::derive(&plan, name)?;
     for range in spec.networks.iter_mut().flat_map(|n| &mut n.ranges) {
-        if drains(holdings, range.prefix) {
-            // Nothing of it is given out; what is in use stays.
+        if drains(held, range.prefix) {
+            // It gives out no addresses; those in use stay.
             range.exclude.push(range.prefix);
         }
     }
     Ok((spec, misfits))
 }
 
-fn drains(holdings: &Holdings, prefix: IpNetwork) -> bool {
-    holdings
-        .ranges
+fn drains(held: &HeldRanges, prefix: IpNetwork) -> bool {
+    held.ranges
         .iter()
         .any(|h| h.grant.prefix == prefix && h.grant.state == GrantState::Draining)
 }
 
-/// Gives the plan's host the ranges that it runs by.
+/// Sets the ranges of the plan's host to those that it runs by.
 pub(crate) fn with_ranges(plan: &mut NetworkPlan, running: &NodeSpec) {
     let held = running.networks.iter().flat_map(|network| {
         let prefixes = network.ranges.iter().map(|range| range.prefix);
@@ -74,12 +73,12 @@ mod tests {
     use flatnet_types::ipamd::{Incarnation, LeaseId, RangeGrant};
 
     use super::*;
-    use crate::ranges::Holding;
+    use crate::ranges::HeldRange;
 
     const LAB: &str = include_str!("../../../examples/lab.yaml");
 
-    fn holding(prefix: &str, state: GrantState) -> Holding {
-        Holding {
+    fn range(prefix: &str, state: GrantState) -> HeldRange {
+        HeldRange {
             grant: RangeGrant {
                 lease: LeaseId(1),
                 ledger: Incarnation(1),
@@ -91,18 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn a_node_has_the_ranges_that_it_holds_and_those_that_drain_give_nothing_out() {
+    fn a_node_has_the_ranges_that_it_holds_and_draining_ones_give_out_no_addresses() {
         let plan = flatnet_plan::load(LAB).expect("a sound plan");
         let name = "idc1".parse().expect("a name");
-        let holdings = Holdings {
+        let held = HeldRanges {
             ranges: vec![
-                holding("10.100.64.0/24", GrantState::Active),
-                holding("10.100.16.0/20", GrantState::Draining),
-                holding("10.9.0.0/24", GrantState::Active),
+                range("10.100.64.0/24", GrantState::Active),
+                range("10.100.16.0/20", GrantState::Draining),
+                range("10.9.0.0/24", GrantState::Active),
             ],
-            ..Holdings::default()
+            ..HeldRanges::default()
         };
-        let (spec, misfits) = derive(&plan, &name, &holdings).expect("derives");
+        let (spec, misfits) = derive(&plan, &name, &held).expect("derives");
         assert_eq!(misfits.len(), 1, "{misfits:?}");
         assert_eq!(spec.networks.len(), 1);
         let networks = crate::run::networks(&spec.networks).expect("ranges");

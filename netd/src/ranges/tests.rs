@@ -1,4 +1,4 @@
-//! The follower against the real ledger, served by a minimal HTTP listener.
+//! The followers against the real ledger, served by a minimal HTTP server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,9 +21,9 @@ use flatnet_types::ipamd::{Drain, Grants, HostRanges, Incarnation, Release, Repo
 use flatnet_types::{AttachmentKey, NodeName};
 use tokio::net::UnixListener;
 
-use super::{Follower, Peers, Start};
+use super::{FollowerConfig, PeerFollower, RangeFollower};
 use crate::attach::Engine;
-use crate::model::ModelWorld;
+use crate::model::ModelNode;
 use crate::plan_file::NodePlan;
 use crate::run::networks;
 
@@ -33,7 +33,7 @@ fn node() -> NodeName {
     "idc1".parse().expect("a name")
 }
 
-/// The ledger's plan: idc1 has `range` of the lab's network web.
+/// The ledger's plan: node idc1 has `range` of the lab's network web.
 fn declared(range: &str) -> Arc<Declared> {
     let web = || "web".parse().expect("a name");
     let network = DeclaredNetwork {
@@ -85,14 +85,14 @@ async fn ranges(
     let mut ranges = service.watch(&host).await.expect("a known host");
     if let Some(after) = watch.get("after") {
         let changed = ranges.wait_for(|r| &r.revision != after);
-        // A watch that ends without a change answers, too.
+        // A watch is answered too if nothing changes.
         let _ = tokio::time::timeout(wait_of(&watch), changed).await;
     }
     let now = HostRanges::clone(&ranges.borrow());
     Json(now)
 }
 
-/// How long a watch asks to be held back, as ipamd reads it.
+/// The longest delay that a watch requests, parsed as ipamd does.
 fn wait_of(watch: &BTreeMap<String, String>) -> Duration {
     let seconds = watch.get("wait").and_then(|w| w.strip_suffix('s'));
     let seconds = seconds.and_then(|s| s.parse().ok());
@@ -128,8 +128,8 @@ async fn release(State(service): State<Service>, Json(release): Json<Release>) -
     Json(now)
 }
 
-/// Opens the door at `socket`; it closes with the handle's abort.
-fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
+/// Serves the ledger at `socket` until the handle is aborted.
+fn serve(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
     let _ = std::fs::remove_file(socket);
     let listener = UnixListener::bind(socket).expect("binds");
     let router = Router::new()
@@ -143,14 +143,14 @@ fn open(service: &Service, socket: &Path) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// What following begins with, and the source of the plan.
-fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, Start) {
+/// The followers' parameters, and the source of the plan.
+fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, FollowerConfig) {
     let path = dir.join("plan.yaml");
     std::fs::write(&path, plan).expect("writes");
     let name = node.clone();
     let take = move |plan, _: &str| NodePlan::of(plan, &name, true);
     let source = FileSource::open(FilePlan::new(&path, dir), take).expect("a sound plan");
-    let start = Start {
+    let start = FollowerConfig {
         client: Client::new(Endpoint::Unix(dir.join("ipamd.sock")), None),
         node,
         plan: source.watch(),
@@ -159,9 +159,9 @@ fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, Start
     (source, start)
 }
 
-async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
+async fn begin(dir: &Path) -> (RangeFollower, Engine<ModelNode>) {
     let (source, start) = start(dir, LAB, node());
-    let (follower, spec) = Follower::begin(start).await.expect("begins");
+    let (follower, spec) = RangeFollower::begin(start).await.expect("begins");
     drop(source);
     let config = Config::new(networks(&spec.networks).expect("ranges"));
     let clock = Arc::new(|| Timestamp::from_millis(1));
@@ -170,11 +170,11 @@ async fn begin(dir: &Path) -> (Follower, Engine<ModelWorld>) {
     let (ipam, _) = Ipam::open_with(store, config, "boot", now).expect("opens");
     (
         follower,
-        Engine::new(ModelWorld::default(), ipam, spec, clock),
+        Engine::new(ModelNode::default(), ipam, spec, clock),
     )
 }
 
-fn held(engine: &Engine<ModelWorld>) -> Vec<String> {
+fn held(engine: &Engine<ModelNode>) -> Vec<String> {
     let spec = engine.spec();
     let ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     ranges.map(|r| r.prefix.to_string()).collect()
@@ -204,12 +204,12 @@ fn web() -> ReserveRequest {
 }
 
 #[tokio::test]
-async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() {
+async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("ipamd.sock");
     let store = LedgerMemory::default();
     let ledger = service(&store, "10.100.16.0/24", 1);
-    let door = open(&ledger, &socket);
+    let server = serve(&ledger, &socket);
     let (follower, engine) = begin(dir.path()).await;
     assert_eq!(held(&engine), ["10.100.16.0/24"]);
     let now = engine.now();
@@ -226,7 +226,7 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
         .expect("takes it over");
     until("it grows", || held(&engine) == ["10.100.16.0/23"]).await;
 
-    // The plan moves it: what is in use stays, and nothing new is given out of it.
+    // The plan moves the range: addresses in use stay, and no new ones are given out of it.
     ledger
         .declare(declared("10.100.64.0/24"))
         .await
@@ -263,7 +263,7 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
     following.abort();
 
     // ipamd is away, and netd starts.
-    door.abort();
+    server.abort();
     drop(ledger);
     let _ = std::fs::remove_file(&socket);
     let begun = Instant::now();
@@ -280,9 +280,9 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
     durable.await.expect("is durable");
     let following = tokio::spawn(follower.follow(engine.clone()));
 
-    // It is back, in another life, and wants the range back.
+    // It is back with another incarnation, and drains the range.
     let ledger = service(&store, "10.100.64.0/24", 2);
-    let _door = open(&ledger, &socket);
+    let _door = serve(&ledger, &socket);
     let drain = Drain {
         host: node(),
         prefix: "10.100.64.0/24".parse().expect("a prefix"),
@@ -298,8 +298,8 @@ async fn growth_and_drains_are_taken_over_while_it_runs_and_ipamd_may_be_away() 
     following.abort();
 }
 
-/// The lab with both VPC nodes on one vSwitch, and their ranges cut.
-fn cut_lab() -> String {
+/// The lab with both VPC nodes on one vSwitch, and sub-allocated ranges.
+fn sub_allocating_lab() -> String {
     let shared = LAB.replace("vSwitch: zone-b", "vSwitch: zone-a");
     let shared = shared.replace(
         "172.20.2.12/24, \"fd20:2::c/64\"",
@@ -314,7 +314,7 @@ fn cut_lab() -> String {
     lines.join("\n")
 }
 
-/// Two nodes of one vSwitch, whose ranges are cut from the lab's cloud pool.
+/// Two nodes of one vSwitch, whose ranges are sub-allocated from the lab's cloud pool.
 fn segment() -> Arc<Declared> {
     let cloud = || "cloud".parse().expect("a name");
     let network = DeclaredNetwork {
@@ -338,33 +338,33 @@ fn segment() -> Arc<Declared> {
     Arc::new(plan.expect("a sound plan"))
 }
 
-fn begin_peers(dir: &Path, plan: &str) -> (Peers, Engine<ModelWorld>) {
+fn begin_peers(dir: &Path, plan: &str) -> (PeerFollower, Engine<ModelNode>) {
     let (_source, start) = start(dir, plan, "vpc1".parse().expect("a name"));
     let plan = flatnet_plan::load(plan).expect("a sound plan");
     let mut spec = flatnet_plan::node::derive(&plan, &start.node).expect("derives");
-    let (peers, routes) = Peers::begin(start).expect("begins");
+    let (peers, routes) = PeerFollower::begin(start).expect("begins");
     spec.peers = routes;
     let config = Config::new(networks(&spec.networks).expect("ranges"));
     let clock = Arc::new(|| Timestamp::from_millis(1));
     let store = Box::new(MemoryBackend::default());
     let (ipam, _) = Ipam::open_with(store, config, "boot", clock()).expect("opens");
-    (peers, Engine::new(ModelWorld::default(), ipam, spec, clock))
+    (peers, Engine::new(ModelNode::default(), ipam, spec, clock))
 }
 
-fn routed(engine: &Engine<ModelWorld>) -> Vec<String> {
+fn routed(engine: &Engine<ModelNode>) -> Vec<String> {
     let spec = engine.spec();
     let v4 = spec.peers.iter().filter(|p| p.prefix.is_ipv4());
     v4.map(|p| format!("{} via {}", p.prefix, p.via)).collect()
 }
 
 #[tokio::test]
-async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away() {
+async fn a_peers_sub_allocated_range_is_routed_until_it_is_released_and_ipamd_may_be_away() {
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("ipamd.sock");
     let store = LedgerMemory::default();
     let ledger = service_of(&store, segment(), 1);
-    let door = open(&ledger, &socket);
-    let (peers, engine) = begin_peers(dir.path(), &cut_lab());
+    let server = serve(&ledger, &socket);
+    let (peers, engine) = begin_peers(dir.path(), &sub_allocating_lab());
     assert_eq!(routed(&engine), [] as [String; 0]);
     let following = tokio::spawn(peers.follow(engine.clone()));
     let other: NodeName = "vpc2".parse().expect("a name");
@@ -374,16 +374,16 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
     following.abort();
 
     // ipamd is away, and netd starts.
-    door.abort();
+    server.abort();
     drop(ledger);
     let _ = std::fs::remove_file(&socket);
-    let (peers, engine) = begin_peers(dir.path(), &cut_lab());
+    let (peers, engine) = begin_peers(dir.path(), &sub_allocating_lab());
     assert_eq!(routed(&engine), route);
     let following = tokio::spawn(peers.follow(engine.clone()));
 
-    // It is back. What drains is in use; what is released is nobody's.
+    // It is back. A draining range is still routed; a released one is not.
     let ledger = service_of(&store, segment(), 2);
-    let _door = open(&ledger, &socket);
+    let _door = serve(&ledger, &socket);
     let drain = Drain {
         host: other.clone(),
         prefix,
@@ -404,11 +404,11 @@ async fn a_peers_cut_range_is_routed_until_it_is_released_and_ipamd_may_be_away(
 }
 
 #[tokio::test]
-async fn a_range_that_the_plan_has_no_place_for_is_taken_when_a_plan_comes_that_has() {
+async fn a_range_that_does_not_fit_the_plan_is_applied_with_a_later_plan() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = LedgerMemory::default();
     let ledger = service(&store, "10.100.16.0/24", 1);
-    let _door = open(&ledger, &dir.path().join("ipamd.sock"));
+    let _door = serve(&ledger, &dir.path().join("ipamd.sock"));
     // This node's plan has a smaller pool than ipamd's.
     let narrow = LAB.replace(
         "{prefix: 10.100.0.0/16, exclude",
@@ -417,12 +417,12 @@ async fn a_range_that_the_plan_has_no_place_for_is_taken_when_a_plan_comes_that_
     assert_ne!(narrow, LAB);
     let (source, start) = start(dir.path(), &narrow, node());
     let mut plan = start.plan.clone();
-    let (follower, spec) = Follower::begin(start).await.expect("begins");
+    let (follower, spec) = RangeFollower::begin(start).await.expect("begins");
     let config = Config::new(networks(&spec.networks).expect("ranges"));
     let now = Timestamp::from_millis(1);
     let disk = Box::new(MemoryBackend::default());
     let (ipam, _) = Ipam::open_with(disk, config, "boot", now).expect("opens");
-    let engine = Engine::new(ModelWorld::default(), ipam, spec, Arc::new(move || now));
+    let engine = Engine::new(ModelNode::default(), ipam, spec, Arc::new(move || now));
     let following = tokio::spawn(follower.follow(engine.clone()));
     ledger
         .declare(declared("10.100.64.0/24"))

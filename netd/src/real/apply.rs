@@ -1,21 +1,21 @@
-//! What the reconciler has done to the node.
+//! Applies the reconciler's ops to the node.
 
 use flatnet_kernel::{AddressSpec, LinkChange, NextHop, PairSpec, RouteSpec, SysctlKey};
 use flatnet_ovs::openflow::{Action, Batch, Flow, FlowKey, Meter, OpenFlowError, Settings};
 use flatnet_types::marks::ROUTE_PROTOCOL;
 use flatnet_types::{IfName, Mtu};
 
-use super::{RealWorld, observe, rows, settings, timeouts};
-use crate::reconcile::{Actual, NodeWorld, Op, RouteActual};
-use crate::world::{World, WorldError};
+use super::{RealNode, observe, rows, settings, timeouts};
+use crate::node_ops::{NodeOps, NodeOpsError};
+use crate::reconcile::{Actual, Op, ReconcileOps, RouteActual};
 use crate::{flows, marks};
 
-impl NodeWorld for RealWorld {
-    async fn observe(&self, sysctls: &[String]) -> Result<Actual, WorldError> {
+impl ReconcileOps for RealNode {
+    async fn observe(&self, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
         observe::node(self, sysctls).await
     }
 
-    async fn apply(&self, op: &Op) -> Result<(), WorldError> {
+    async fn apply(&self, op: &Op) -> Result<(), NodeOpsError> {
         match op {
             Op::CreateBridge { bridge, host } => {
                 let ops = self.database.read(|r| rows::create_bridge(r, bridge, host));
@@ -24,7 +24,7 @@ impl NodeWorld for RealWorld {
                 Ok(())
             }
             Op::SetBridge { bridge, .. } => self.set_bridge(bridge).await,
-            Op::DeleteForeign(flows) => {
+            Op::DeleteUnmanagedFlows(flows) => {
                 let mut batch = Batch::new();
                 for flow in flows {
                     batch.delete_in_table(flow.table, flow.cookie, u64::MAX);
@@ -71,11 +71,11 @@ impl NodeWorld for RealWorld {
                 let ops = self
                     .database
                     .read(|r| rows::delete_ports(r, &self.bridge, &names));
-                self.take_out(&names, &ops, None).await
+                self.transact_deletion(&names, &ops, None).await
             }
             Op::DeleteLink { name, ifindex } => match IfName::new(name.as_str()) {
                 Ok(name) => self.delete_link(&name, *ifindex).await,
-                // The kernel has no such name either.
+                // No link can have an invalid name.
                 Err(_) => Ok(()),
             },
             Op::CreatePair { name, peer, mtu } => {
@@ -154,13 +154,13 @@ impl NodeWorld for RealWorld {
                 self.put_meters(meters, &mut batch);
                 put_group(&mut batch, adds);
                 put_changes(adds, deletes, &mut batch);
-                unless_there(self.switch.send(batch).await)
+                ignore_existing_meter(self.switch.send(batch).await)
             }
         }
     }
 
-    async fn change_flows(&self, ops: &[&Op]) -> Result<(), WorldError> {
-        // A bundle takes no meters, and flows name them.
+    async fn change_flows(&self, ops: &[&Op]) -> Result<(), NodeOpsError> {
+        // A bundle cannot contain meters, and flows refer to them: they are sent before.
         let (mut before, mut bundle) = (Batch::new(), Batch::new());
         let mut added: Vec<&Flow> = Vec::new();
         for op in ops {
@@ -178,7 +178,7 @@ impl NodeWorld for RealWorld {
         }
         put_group(&mut before, added);
         if !before.is_empty() {
-            unless_there(self.switch.send(before).await)?;
+            ignore_existing_meter(self.switch.send(before).await)?;
         }
         if !bundle.is_empty() {
             self.switch.send_atomic(bundle).await?;
@@ -187,7 +187,8 @@ impl NodeWorld for RealWorld {
     }
 }
 
-/// Before flows that name the group: a switch that starts anew has none, and refuses them.
+/// Sets the group before flows that refer to it: a restarted switch does not have it, and refuses
+/// such flows.
 pub(super) fn put_group<'f>(batch: &mut Batch, flows: impl IntoIterator<Item = &'f Flow>) {
     let group = flows::group();
     let named = |f: &Flow| f.instructions.actions.contains(&Action::Group(group.id));
@@ -196,20 +197,20 @@ pub(super) fn put_group<'f>(batch: &mut Batch, flows: impl IntoIterator<Item = &
     }
 }
 
-/// Additions before deletions: no moment without a flow that stays.
+/// Additions before deletions, so that a replaced flow is never missing.
 fn put_changes(adds: &[Flow], deletes: &[(u64, FlowKey)], batch: &mut Batch) {
     for flow in adds {
         batch.add(flow);
     }
     for (cookie, key) in deletes {
-        // An ADD that has come since may have flows with the keys of a dead attachment: its port got the
+        // Only with the cookie: a newer ADD may have flows with the same keys, if its port got the
         // same number.
         batch.delete_strict_of(*cookie, key);
     }
 }
 
-/// A meter that is there was modified beside.
-fn unless_there(sent: Result<(), OpenFlowError>) -> Result<(), WorldError> {
+/// Ignores the error that a meter exists already: the same batch modifies it.
+fn ignore_existing_meter(sent: Result<(), OpenFlowError>) -> Result<(), NodeOpsError> {
     match sent {
         Err(OpenFlowError::Rejected { failures })
             if failures.iter().all(|f| f.error.is_meter_exists()) =>
@@ -220,16 +221,16 @@ fn unless_there(sent: Result<(), OpenFlowError>) -> Result<(), WorldError> {
     }
 }
 
-impl RealWorld {
+impl RealNode {
     fn put_meters(&self, meters: &[Meter], batch: &mut Batch) {
         self.meters.sent(meters);
         for meter in meters {
-            // One of this number may be there, and be another.
+            // A meter of this number may exist with other values.
             batch.meter_add(meter).meter_modify(meter);
         }
     }
 
-    async fn route(&self, route: &RouteActual) -> Result<RouteSpec, WorldError> {
+    async fn route(&self, route: &RouteActual) -> Result<RouteSpec, NodeOpsError> {
         let dev = match IfName::new(route.dev.as_str()) {
             Ok(name) => self.kernel.link(&name).await?.map(|l| l.ifindex),
             Err(_) => None,

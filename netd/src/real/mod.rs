@@ -1,9 +1,9 @@
-//! The real world: the kernel by netlink, Open vSwitch by its database and OpenFlow.
+//! The real node: the kernel by netlink, Open vSwitch by its database and by OpenFlow.
 
 mod apply;
-mod deleting;
 mod neutral;
 mod observe;
+mod own_deletions;
 mod rows;
 mod switch;
 mod tables;
@@ -28,44 +28,46 @@ use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
 
 use self::apply::put_group;
-use self::deleting::Deleting;
-use self::switch::{MeterBook, RestoreWatch};
-use self::timeouts::TimeoutBook;
+use self::own_deletions::OwnDeletions;
+use self::switch::{MeterRecord, RestoreWaitTimer};
+use self::timeouts::TimeoutRecord;
 use crate::features::Features;
+use crate::node_ops::{
+    ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
+};
 use crate::reconcile::FRAGMENTS;
 use crate::shares::Shares;
-use crate::world::{ContainerActual, ContainerPlan, LinkPlan, Pending, PortRow, World, WorldError};
 
-/// How long the kernel may take to delete a link before DEL says "try again".
+/// How long the kernel may take to delete a link before DEL fails with code 11 (try again later).
 const DELETE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the switch may take to see a new port: 4–10 ms as a rule, and seconds when it is
 /// busy with hundreds.
 const PORT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The real world of one node. Cheap to clone.
+/// The node that netd runs on. Cheap to clone.
 #[derive(Clone)]
-pub struct RealWorld {
+pub struct RealNode {
     kernel: Kernel,
     database: Session,
     switch: Switch,
     bridge: String,
-    /// The switch reads frames from packet sockets: with checksums that hardware was to fill
-    /// in, and nobody would, and with the devices promiscuous.
+    /// Whether Open vSwitch's userspace datapath is used. It reads frames from packet sockets, so
+    /// transmit checksums must not be offloaded, and the devices must be promiscuous.
     userspace_datapath: bool,
-    meters: Arc<MeterBook>,
-    timeouts: Arc<TimeoutBook>,
-    restore: Arc<RestoreWatch>,
-    deleting: Arc<Deleting>,
+    meters: Arc<MeterRecord>,
+    timeouts: Arc<TimeoutRecord>,
+    restore: Arc<RestoreWaitTimer>,
+    own_deletions: Arc<OwnDeletions>,
     features: Features,
-    /// Who limits containers' connections to services; none: nobody.
+    /// Limits containers' connections to services; `None` if they are not limited.
     shares: Option<Arc<Shares>>,
 }
 
 /// How long the switch may take to act on a bridge's columns.
 const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl RealWorld {
-    /// Connects in the background; nothing waits for Open vSwitch here.
+impl RealNode {
+    /// Starts to connect to Open vSwitch in the background; does not wait for it.
     pub fn start(
         kernel: Kernel,
         database: &Path,
@@ -85,13 +87,13 @@ impl RealWorld {
             meters: Arc::default(),
             timeouts: Arc::default(),
             restore: Arc::default(),
-            deleting: Arc::default(),
+            own_deletions: Arc::default(),
             features: Features::default(),
             shares: None,
         }
     }
 
-    /// What the datapath can do, once somebody follows it.
+    /// The datapath's features, while [`Features::follow`] runs.
     pub(crate) fn features(&self) -> &Features {
         &self.features
     }
@@ -101,27 +103,27 @@ impl RealWorld {
         &self.bridge
     }
 
-    /// Whether the switch's meters are others than those that netd gave it.
+    /// Whether the switch's meters differ from those that netd set.
     pub fn meters_differ(&self, meters: &[Meter]) -> bool {
         self.meters.differs(meters)
     }
 
-    /// Whether netd itself is deleting this port; it is told once for each deletion.
-    pub fn deletes_port(&self, name: &str) -> bool {
-        self.deleting.cross_off(name)
+    /// Whether netd itself is deleting this port. `true` once for each deletion.
+    pub fn take_own_deletion(&self, name: &str) -> bool {
+        self.own_deletions.take(name)
     }
 
-    /// Sets the bridge's columns and waits until the switch has acted on them: a change of its
-    /// controllers or its fail mode throws all flows away, also those that come in between.
-    async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), WorldError> {
+    /// Sets the bridge's columns and waits until the switch has applied them: a change of its
+    /// controllers or its fail mode deletes all flows, also those that are added meanwhile.
+    async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), NodeOpsError> {
         let ops = self.database.read(|r| rows::set_bridge(r, bridge));
         let results = self.database.transact(&ops).await?;
-        let Some(number) = rows::asked(&results) else {
+        let Some(number) = rows::requested_config(&results) else {
             return Ok(());
         };
-        let taken = |r: &_| rows::taken(r, number).then_some(());
-        if let Err(error) = self.database.wait_for(RECONFIGURE_TIMEOUT, taken).await {
-            // Without a switch there are no flows to lose.
+        let applied = |r: &_| rows::is_applied(r, number).then_some(());
+        if let Err(error) = self.database.wait_for(RECONFIGURE_TIMEOUT, applied).await {
+            // While the switch is away it has no flows to lose.
             tracing::debug!(%error, "the switch has not acted on the bridge's columns");
         }
         Ok(())
@@ -142,8 +144,8 @@ impl RealWorld {
         &self.switch
     }
 
-    /// Waits until the switch has a port, and gives its number.
-    async fn wait_port(&self, row: &PortRow) -> Result<u32, WorldError> {
+    /// Waits until the switch has a port, and returns its number.
+    async fn wait_port(&self, row: &PortRow) -> Result<u32, NodeOpsError> {
         let port = self
             .switch
             .wait_port(&PortSelector::Name(row.name.clone()), PORT_TIMEOUT)
@@ -155,9 +157,9 @@ impl RealWorld {
                 got = port.number,
                 "another port has the number that was asked for"
             );
-            // At its next change of any port the switch would take the port out, and the one that
-            // has its number with it, and make both anew with the numbers that they ask for.
-            let adopt = rows::ask_for(&row.name, port.number);
+            // At the next change of any port the switch would otherwise recreate this port and the
+            // one that has the requested number, to give both the numbers that they request.
+            let adopt = rows::request_number(&row.name, port.number);
             if let Err(error) = self.database.transact(&[adopt]).await {
                 tracing::debug!(%error, "the reconcile asks for the number that the port has");
             }
@@ -165,11 +167,11 @@ impl RealWorld {
         Ok(port.number)
     }
 
-    /// A userspace datapath sets a device promiscuous by writing all of its flags, as it read
-    /// them a moment before: a link that came up in between is down again. Ours are born
-    /// promiscuous, so it has nothing to write; it may still have looked before. Once the
-    /// switch tells of the port, that is over.
-    async fn keep_up(&self, row: &PortRow) -> Result<(), WorldError> {
+    /// Sets the link up again if needed. A userspace datapath makes a device promiscuous by writing
+    /// back all flags that it read a moment before, which sets a link down that came up in between.
+    /// netd creates links promiscuous, so the datapath usually has nothing to write. Once the
+    /// switch reports the port, it does not write any more.
+    async fn ensure_link_up(&self, row: &PortRow) -> Result<(), NodeOpsError> {
         if let Ok(name) = IfName::new(row.name.as_str())
             && row.kind.is_empty()
         {
@@ -185,10 +187,10 @@ impl RealWorld {
     }
 }
 
-impl World for RealWorld {
+impl NodeOps for RealNode {
     type Netns = Netns;
 
-    fn open_netns(&self, path: &NetnsPath) -> Result<Netns, WorldError> {
+    fn open_netns(&self, path: &NetnsPath) -> Result<Netns, NodeOpsError> {
         Ok(Netns::open(path)?)
     }
 
@@ -216,15 +218,14 @@ impl World for RealWorld {
         let sent = self.switch.send(batch);
         Box::pin(async move {
             match sent.await {
-                // A switch that is away has no flows; when it is back it gets what there is
-                // to have then.
+                // A switch that is away has no flows; the reconciler sets them when it is back.
                 Err(OpenFlowError::Disconnected { .. }) => Ok(()),
                 other => Ok(other?),
             }
         })
     }
 
-    async fn create_link(&self, netns: &Netns, link: &LinkPlan) -> Result<(), WorldError> {
+    async fn create_link(&self, netns: &Netns, link: &LinkSpec) -> Result<(), NodeOpsError> {
         let spec = VethSpec {
             host_name: link.host_name.clone(),
             host_ifindex: link.host_ifindex,
@@ -244,9 +245,9 @@ impl World for RealWorld {
     async fn configure(
         &self,
         netns: &Netns,
-        link: &LinkPlan,
-        container: &ContainerPlan,
-    ) -> Result<Vec<IpNetwork>, WorldError> {
+        link: &LinkSpec,
+        container: &InterfaceSpec,
+    ) -> Result<Vec<IpNetwork>, NodeOpsError> {
         let spec = ContainerSpec {
             ifname: container.ifname.clone(),
             ifindex: container_ifindex(link),
@@ -263,8 +264,8 @@ impl World for RealWorld {
             loopback_up: true,
         };
         let left_out = self.kernel.configure_container(netns, &spec).await?;
-        // An open namespace outlives its sandbox: without this look, an ADD could succeed
-        // into nothing.
+        // An open namespace outlives its sandbox: without this check an ADD could succeed in a
+        // namespace that nobody uses.
         if netns.is_still_at_its_path() {
             return Ok(left_out);
         }
@@ -274,15 +275,15 @@ impl World for RealWorld {
         .into())
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, WorldError> {
+    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
         let ops = rows::add_port(&self.bridge, row);
         self.transact_with(ops, zone)
             .await
-            .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(WorldError::Database(e)))?;
+            .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(NodeOpsError::Database(e)))?;
         tracing::debug!(port = row.name, "in the database");
         let (number, ()) = tokio::join!(self.wait_port(row), self.limit(zone));
         let number = number?;
-        self.keep_up(row).await?;
+        self.ensure_link_up(row).await?;
         Ok(number)
     }
 
@@ -291,11 +292,11 @@ impl World for RealWorld {
         ports.iter().find(|p| p.name == name).map(|p| p.number)
     }
 
-    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), WorldError> {
+    async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {
         self.remove_port(name, zone).await
     }
 
-    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), WorldError> {
+    async fn delete_link(&self, name: &IfName, ifindex: u32) -> Result<(), NodeOpsError> {
         self.kernel
             .delete_link(name, Some(ifindex), DELETE_TIMEOUT)
             .await?;
@@ -307,7 +308,7 @@ impl World for RealWorld {
         for packet in packets {
             batch.packet_out(&packet);
         }
-        // Sent in order on the standing connection; the answer changes nothing.
+        // Requests are sent in the order of the calls; the result is not needed.
         drop(self.switch.send(batch));
     }
 
@@ -315,25 +316,25 @@ impl World for RealWorld {
         &self,
         netns: &Netns,
         ifname: &IfName,
-    ) -> Result<Option<ContainerActual>, WorldError> {
+    ) -> Result<Option<ContainerActual>, NodeOpsError> {
         let view = self.kernel.observe_container(netns, ifname).await?;
         Ok(view.as_ref().map(observe::container))
     }
 
-    async fn is_inhabited(&self, netns: &Netns) -> bool {
+    async fn has_process(&self, netns: &Netns) -> bool {
         let netns = netns.clone();
-        // Reads the whole of /proc, some milliseconds: not on a thread of tokio's.
+        // Reading all of /proc takes some milliseconds, so it runs on a blocking thread.
         let looked = tokio::task::spawn_blocking(move || netns.is_inhabited()).await;
         looked.unwrap_or(false)
     }
 
-    async fn bearers(&self, mac: MacAddr) -> Result<Vec<IpAddr>, WorldError> {
+    async fn neighbours_with_mac(&self, mac: MacAddr) -> Result<Vec<IpAddr>, NodeOpsError> {
         let neighbours = self.kernel.neighbours(None).await?;
         let of_it = neighbours.iter().filter(|n| n.mac == Some(mac));
         Ok(of_it.map(|n| n.address).collect())
     }
 
-    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, WorldError> {
+    async fn link_up(&self, name: &IfName, ifindex: u32) -> Result<Option<bool>, NodeOpsError> {
         let link = self.kernel.link(name).await?;
         Ok(link.filter(|l| l.ifindex == ifindex).map(|l| l.up))
     }
@@ -346,7 +347,7 @@ impl World for RealWorld {
         })
     }
 
-    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, WorldError> {
+    async fn observe_flows(&self, cookie: u64) -> Result<Vec<Flow>, NodeOpsError> {
         let filter = FlowFilter {
             cookie,
             cookie_mask: u64::MAX,
@@ -357,7 +358,7 @@ impl World for RealWorld {
     }
 }
 
-/// What the switch is set to, beside its database.
+/// The switch's OpenFlow configuration.
 fn settings() -> Settings {
     Settings {
         fragments: FRAGMENTS,
@@ -365,7 +366,7 @@ fn settings() -> Settings {
     }
 }
 
-/// Beside the host's: an attachment's slot gives it both.
-fn container_ifindex(link: &LinkPlan) -> u32 {
+/// The container's ifindex, which follows the host's: the slot determines both.
+fn container_ifindex(link: &LinkSpec) -> u32 {
     link.host_ifindex + 1
 }

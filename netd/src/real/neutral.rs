@@ -1,38 +1,46 @@
-//! Columns of Open vSwitch's database that change what becomes of a frame, and that netd wants
-//! as Open vSwitch makes them (ovs-vswitchd.conf.db(5)). Not every version has all of them.
+//! Columns of Open vSwitch's database that influence forwarding and must have their default values
+//! (ovs-vswitchd.conf.db(5)). Not every version has all of them.
 
 use std::collections::BTreeMap;
 
 use flatnet_ovs::ovsdb::{Atom, Datum, Row};
 
-/// What a column holds in a new row.
+/// The default value of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Neutral {
+enum DefaultValue {
     Set,
     Map,
     False,
     Zero,
 }
 
-const COLUMNS: &[(&str, &str, Neutral)] = &[
-    // Its coming and going makes the switch throw all flows away.
-    ("Bridge", "controller", Neutral::Set),
-    ("Bridge", "stp_enable", Neutral::False),
-    ("Bridge", "rstp_enable", Neutral::False),
-    ("Bridge", "mcast_snooping_enable", Neutral::False),
-    ("Port", "cvlans", Neutral::Set),
-    ("Port", "qos", Neutral::Set),
-    ("Port", "protected", Neutral::False),
-    ("Port", "fake_bridge", Neutral::False),
-    ("Port", "lacp", Neutral::Set),
-    ("Port", "other_config", Neutral::Map),
-    ("Interface", "ingress_policing_rate", Neutral::Zero),
-    ("Interface", "ingress_policing_burst", Neutral::Zero),
-    ("Interface", "ingress_policing_kpkts_rate", Neutral::Zero),
-    ("Interface", "ingress_policing_kpkts_burst", Neutral::Zero),
+const COLUMNS: &[(&str, &str, DefaultValue)] = &[
+    // Setting or clearing it makes the switch delete all flows.
+    ("Bridge", "controller", DefaultValue::Set),
+    ("Bridge", "stp_enable", DefaultValue::False),
+    ("Bridge", "rstp_enable", DefaultValue::False),
+    ("Bridge", "mcast_snooping_enable", DefaultValue::False),
+    ("Port", "cvlans", DefaultValue::Set),
+    ("Port", "qos", DefaultValue::Set),
+    ("Port", "protected", DefaultValue::False),
+    ("Port", "fake_bridge", DefaultValue::False),
+    ("Port", "lacp", DefaultValue::Set),
+    ("Port", "other_config", DefaultValue::Map),
+    ("Interface", "ingress_policing_rate", DefaultValue::Zero),
+    ("Interface", "ingress_policing_burst", DefaultValue::Zero),
+    (
+        "Interface",
+        "ingress_policing_kpkts_rate",
+        DefaultValue::Zero,
+    ),
+    (
+        "Interface",
+        "ingress_policing_kpkts_burst",
+        DefaultValue::Zero,
+    ),
 ];
 
-impl Neutral {
+impl DefaultValue {
     fn value(self) -> Datum {
         match self {
             Self::Set => Datum::empty(),
@@ -43,11 +51,11 @@ impl Neutral {
     }
 }
 
-fn of(table: &str) -> impl Iterator<Item = (&'static str, Neutral)> {
+fn of(table: &str) -> impl Iterator<Item = (&'static str, DefaultValue)> {
     COLUMNS
         .iter()
         .filter(move |(of, ..)| *of == table)
-        .map(|(_, column, neutral)| (*column, *neutral))
+        .map(|(_, column, default)| (*column, *default))
 }
 
 /// The columns of a table.
@@ -55,25 +63,25 @@ pub(super) fn columns(table: &str) -> impl Iterator<Item = &'static str> {
     of(table).map(|(column, _)| column)
 }
 
-/// Those that differ, with their values as a person reads them.
-pub(super) fn strays(table: &str, row: &Row) -> BTreeMap<String, String> {
+/// The columns that do not have their default, with their values as text.
+pub(super) fn altered(table: &str, row: &Row) -> BTreeMap<String, String> {
     of(table)
-        .filter_map(|(column, neutral)| Some((column, row.get(column)?, neutral)))
-        .filter(|(_, is, neutral)| **is != neutral.value())
-        .map(|(column, is, _)| (column.to_owned(), shown(is)))
+        .filter_map(|(column, default)| Some((column, row.get(column)?, default)))
+        .filter(|(_, is, default)| **is != default.value())
+        .map(|(column, is, _)| (column.to_owned(), display(is)))
         .collect()
 }
 
-/// Adds those that differ, with the value that they are to have, to a row that is written.
+/// Adds the columns that do not have their default to an update, with the default.
 pub(super) fn reset(table: &str, is: &Row, to: &mut Row) {
-    for (column, neutral) in of(table) {
-        if is.get(column).is_some_and(|v| *v != neutral.value()) {
-            to.set(column, neutral.value());
+    for (column, default) in of(table) {
+        if is.get(column).is_some_and(|v| *v != default.value()) {
+            to.set(column, default.value());
         }
     }
 }
 
-fn shown(datum: &Datum) -> String {
+fn display(datum: &Datum) -> String {
     let pairs = match datum {
         Datum::Set(atoms) => atoms.iter().map(atom).collect::<Vec<_>>(),
         Datum::Map(map) => map
@@ -100,17 +108,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_shown_and_set_back_and_nothing_else() {
+    fn altered_columns_are_shown_and_reset_and_nothing_else() {
         let row = Row::new()
             .with("stp_enable", true)
             .with("rstp_enable", false)
             .with("controller", "x");
-        let strays = strays("Bridge", &row);
-        let shown: Vec<(&str, &str)> = strays
+        let altered_columns = altered("Bridge", &row);
+        let display: Vec<(&str, &str)> = altered_columns
             .iter()
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
-        assert_eq!(shown, [("controller", "x"), ("stp_enable", "true")]);
+        assert_eq!(display, [("controller", "x"), ("stp_enable", "true")]);
         let mut back = Row::new();
         reset("Bridge", &row, &mut back);
         let wanted = Row::new()
@@ -120,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_this_version_does_not_have_is_no_stray() {
-        assert!(strays("Interface", &Row::new()).is_empty());
+    fn a_column_that_this_version_does_not_have_is_not_altered() {
+        assert!(altered("Interface", &Row::new()).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Reading the node.
+//! Observes the node: the kernel, Open vSwitch's database, the switch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,11 +8,11 @@ use flatnet_types::marks::ROUTE_PROTOCOL;
 use flatnet_uplink::{Client, look_for_clients, returned};
 use ipnetwork::IpNetwork;
 
-use super::{RealWorld, rows, switch, timeouts};
+use super::{RealNode, rows, switch, timeouts};
+use crate::node_ops::{ContainerActual, NodeOpsError};
 use crate::reconcile::{
-    Actual, ActualPort, ForeignRoute, LinkActual, RouteActual, SwitchActual, TimeoutsActual,
+    Actual, ActualPort, LinkActual, RouteActual, SwitchActual, TimeoutsActual, UnmanagedRoute,
 };
-use crate::world::{ContainerActual, WorldError};
 
 pub(super) fn container(view: &ContainerView) -> ContainerActual {
     ContainerActual {
@@ -28,8 +28,8 @@ pub(super) fn container(view: &ContainerView) -> ContainerActual {
     }
 }
 
-pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual, WorldError> {
-    let kernel = &world.kernel;
+pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, NodeOpsError> {
+    let kernel = &node.kernel;
     let (links, addresses, routes) =
         tokio::join!(kernel.links(), kernel.addresses(), kernel.routes());
     let links = links?;
@@ -46,7 +46,7 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         .iter()
         .filter_map(|a| Some((dev(a.ifindex)?, a.address)))
         .collect();
-    let (ours, others): (Vec<Route>, Vec<Route>) = routes?
+    let (managed, others): (Vec<Route>, Vec<Route>) = routes?
         .into_iter()
         .filter(|r| r.table == TABLE_MAIN && r.kind == RouteKind::Unicast)
         .partition(|r| r.protocol == ROUTE_PROTOCOL);
@@ -59,15 +59,15 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
             src: r.src,
         })
     };
-    let routes = ours.iter().filter_map(actual).collect();
-    let foreign = others
+    let routes = managed.iter().filter_map(actual).collect();
+    let unmanaged_routes = others
         .iter()
         .filter_map(|r| {
             let own = default_metric(r.dst);
             let metric = r.metric.unwrap_or(0);
             let stands = metric == own || (r.dst.prefix() == 0 && metric < own);
             stands.then_some(())?;
-            Some(ForeignRoute {
+            Some(UnmanagedRoute {
                 route: actual(r)?,
                 protocol: r.protocol,
                 metric,
@@ -77,7 +77,7 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
 
     let keys = sysctls.iter().map(|key| SysctlKey::new(key));
     let found = kernel.sysctls(keys.collect::<Result<_, _>>()?).await?;
-    // One that is not there belongs to a link that is not there yet.
+    // A missing sysctl belongs to a link that does not exist yet.
     let values = sysctls
         .iter()
         .cloned()
@@ -85,23 +85,23 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         .filter_map(|(key, value)| Some((key, value?)))
         .collect();
 
-    // Ports and zones of one moment: an attachment's come and go together.
-    let (database, bridge, ports, elsewhere, zones) = world.database.read(|replica| {
-        let zones = timeouts::zones(replica, world.datapath());
+    // Ports and zones are read under one lock: an attachment's are added and deleted together.
+    let (database, bridge, ports, elsewhere, zones) = node.database.read(|replica| {
+        let zones = timeouts::zones(replica, node.datapath());
         if let Some(zones) = &zones {
-            world.timeouts.seen(zones);
+            node.timeouts.observed(zones);
         }
         (
             replica.synced(),
-            rows::bridge(replica, &world.bridge),
-            rows::ports(replica, &world.bridge),
-            rows::elsewhere(replica, &world.bridge),
+            rows::bridge(replica, &node.bridge),
+            rows::ports(replica, &node.bridge),
+            rows::elsewhere(replica, &node.bridge),
             zones,
         )
     });
-    // The database keeps the numbers of before while the switch starts: what the switch says on
-    // the connection that flows are sent by is how things are.
-    let numbers: BTreeMap<String, u32> = world
+    // While the switch starts, the database still has the old numbers. The numbers that count are
+    // those that the switch reports on the OpenFlow connection.
+    let numbers: BTreeMap<String, u32> = node
         .switch
         .ports()
         .into_iter()
@@ -111,12 +111,12 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
     for port in ports.values_mut() {
         port.ofport = numbers.get(&port.row.name).copied();
     }
-    let seen = match bridge {
-        Some(_) => switch::look(world, &ports).await,
+    let observed = match bridge {
+        Some(_) => switch::observe(node, &ports).await,
         None => None,
     };
-    let (flows, meters, switch) = match seen {
-        Some(seen) => (Some(seen.flows), seen.meters, seen.switch),
+    let (flows, meters, switch) = match observed {
+        Some(observed) => (Some(observed.flows), observed.meters, observed.switch),
         None => (None, Vec::new(), SwitchActual::default()),
     };
     let writers = writers(&ports, &links, &addresses);
@@ -146,14 +146,14 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
         marked,
         writers,
         routes,
-        foreign,
+        unmanaged_routes,
         sysctls: values,
         flows,
         meters,
         switch,
         timeouts: TimeoutsActual {
             supported: match &zones {
-                Some(_) => world.features.timeouts(),
+                Some(_) => node.features.timeouts(),
                 None => Some(false),
             },
             zones: zones.unwrap_or_default(),
@@ -161,13 +161,13 @@ pub(super) async fn node(world: &RealWorld, sysctls: &[String]) -> Result<Actual
     })
 }
 
-/// The metric of a route that asks for none.
+/// The kernel's default metric.
 fn default_metric(dst: IpNetwork) -> u32 {
     if dst.is_ipv6() { 1024 } else { 0 }
 }
 
-/// Who configures the uplink, where it is a port of the bridge and bears an address again. All
-/// processes are looked through, so it is asked only then.
+/// The programs that configure the uplink, read only where it is a port of the bridge and bears an
+/// address again: finding them means reading all of /proc.
 fn writers(
     ports: &BTreeMap<String, ActualPort>,
     links: &[Link],

@@ -11,10 +11,10 @@ use flatnet_types::VlanId;
 
 use super::{neutral, tables, timeouts};
 use crate::marks;
-use crate::reconcile::{ActualPort, BridgeRow, Elsewhere};
-use crate::world::{PortRow, WorldError};
+use crate::node_ops::{NodeOpsError, PortRow};
+use crate::reconcile::{ActualPort, BridgeRow, InterfaceLocation};
 
-/// The columns that netd reads.
+/// The columns that netd monitors.
 pub(super) fn monitored() -> MonitorSpec {
     let spec = MonitorSpec::new()
         .table("Open_vSwitch", ["bridges", "other_config", "cur_cfg"])
@@ -62,15 +62,15 @@ pub(super) fn monitored() -> MonitorSpec {
     timeouts::monitored(spec)
 }
 
-/// Whether the switch was told to wait for its flows before it forwards.
+/// Whether `other_config:flow-restore-wait` is set.
 pub(super) fn waits_for_flows(replica: &Replica) -> bool {
     replica
         .rows("Open_vSwitch")
         .any(|(_, row)| row.map_get("other_config", RESTORE_WAIT) == Some("true"))
 }
 
-/// ovs-vswitchd(8): neither flows nor upcalls reach the datapath while it is `true` at the
-/// switch's start.
+/// While it is `true` at the switch's start, neither flows nor upcalls reach the datapath
+/// (ovs-vswitchd(8)).
 const RESTORE_WAIT: &str = "flow-restore-wait";
 
 pub(super) fn end_restore() -> Vec<Op> {
@@ -81,24 +81,23 @@ pub(super) fn end_restore() -> Vec<Op> {
     ]
 }
 
-/// The bridge of that name.
+/// The row of the bridge of that name.
 pub(super) fn bridge(replica: &Replica, name: &str) -> Option<BridgeRow> {
     let (_, row) = replica.find("Bridge", "name", name)?;
-    let mut strays = neutral::strays("Bridge", row);
-    strays.extend(tables::stray(replica, row).map(|is| ("flow_tables".to_owned(), is)));
+    let mut altered_columns = neutral::altered("Bridge", row);
+    altered_columns.extend(tables::altered(replica, row).map(|is| ("flow_tables".to_owned(), is)));
     Some(BridgeRow {
         name: name.to_owned(),
         datapath_type: row.str("datapath_type").unwrap_or_default().to_owned(),
         fail_mode: row.str("fail_mode").unwrap_or_default().to_owned(),
         protocols: row.strs("protocols").map(str::to_owned).collect(),
-        ours: row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD),
-        strays,
+        managed: row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD),
+        altered_columns,
         mirrors: row.uuids("mirrors").count(),
     })
 }
 
-/// The bridge's ports by name, without the port that bears the bridge's own name, which Open
-/// vSwitch makes.
+/// The bridge's ports by name, without the bridge's local port.
 pub(super) fn ports(replica: &Replica, bridge: &str) -> BTreeMap<String, ActualPort> {
     let Some((_, row)) = replica.find("Bridge", "name", bridge) else {
         return BTreeMap::new();
@@ -111,8 +110,8 @@ pub(super) fn ports(replica: &Replica, bridge: &str) -> BTreeMap<String, ActualP
         .collect()
 }
 
-/// The interfaces that are not a port of this bridge by themselves.
-pub(super) fn elsewhere(replica: &Replica, own: &str) -> BTreeMap<String, Elsewhere> {
+/// The interfaces of other bridges and of bonds, by name.
+pub(super) fn elsewhere(replica: &Replica, own: &str) -> BTreeMap<String, InterfaceLocation> {
     let mut found = BTreeMap::new();
     for (_, bridge) in replica.rows("Bridge") {
         let name = bridge.str("name").unwrap_or_default();
@@ -124,7 +123,7 @@ pub(super) fn elsewhere(replica: &Replica, own: &str) -> BTreeMap<String, Elsewh
             }
             let interfaces = port.uuids("interfaces");
             for interface in interfaces.filter_map(|u| replica.row("Interface", u)) {
-                let place = Elsewhere {
+                let place = InterfaceLocation {
                     bridge: name.to_owned(),
                     port: port.str("name").unwrap_or_default().to_owned(),
                     bond,
@@ -142,21 +141,21 @@ fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
         .uuids("interfaces")
         .filter_map(|uuid| replica.row("Interface", uuid))
         .collect();
-    // Of a bond that somebody made of a port of ours, ours is the one with the port's name.
+    // If somebody made a managed port a bond, netd's interface is the one with the port's name.
     interfaces.sort_by_key(|row| row.str("name") != Some(name));
     let interface = *interfaces.first()?;
-    let mut strays = neutral::strays("Port", port);
-    strays.extend(neutral::strays("Interface", interface));
+    let mut altered_columns = neutral::altered("Port", port);
+    altered_columns.extend(neutral::altered("Interface", interface));
     if interfaces.len() > 1 {
         let others = interfaces[1..].iter().filter_map(|row| row.str("name"));
-        strays.insert(
+        altered_columns.insert(
             "interfaces".to_owned(),
             others.collect::<Vec<_>>().join(" "),
         );
     }
     let kind = interface.str("type").unwrap_or_default();
     if !["", "system", "internal"].contains(&kind) {
-        strays.insert("type".to_owned(), kind.to_owned());
+        altered_columns.insert("type".to_owned(), kind.to_owned());
     }
     let vlan = |id: i64| VlanId::new(u32::try_from(id).ok()?).ok();
     let (tag, trunks): (_, Vec<VlanId>) = (
@@ -165,10 +164,10 @@ fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
     );
     let mode = port.str("vlan_mode");
     if mode.is_some() && mode != vlan_mode(tag, &trunks) {
-        strays.insert("vlan_mode".to_owned(), mode.unwrap_or_default().to_owned());
+        altered_columns.insert("vlan_mode".to_owned(), mode.unwrap_or_default().to_owned());
     }
     Some(ActualPort {
-        strays,
+        altered_columns,
         row: PortRow {
             name: name.to_owned(),
             kind: if kind == "internal" { "internal" } else { "" },
@@ -185,7 +184,7 @@ fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .collect(),
         },
-        // −1: the device cannot be opened.
+        // −1, which does not convert, means that the device cannot be opened.
         ofport: interface.int("ofport").and_then(|n| n.try_into().ok()),
         error: interface.str("error").map(str::to_owned),
     })
@@ -217,7 +216,7 @@ fn port_row(row: &PortRow) -> Row {
         .with("vlan_mode", mode)
 }
 
-/// A port with both has an untagged VLAN of its own; the default is right for the others.
+/// The `vlan_mode` of a port with tag and trunks; for other ports the default applies.
 fn vlan_mode(tag: Option<VlanId>, trunks: &[VlanId]) -> Option<&'static str> {
     (tag.is_some() && !trunks.is_empty()).then_some("native-untagged")
 }
@@ -236,15 +235,15 @@ fn interface_row(row: &PortRow) -> Row {
     }
 }
 
-/// Lets a port ask for this number.
-pub(super) fn ask_for(name: &str, number: u32) -> Op {
+/// Sets the number that a port requests.
+pub(super) fn request_number(name: &str, number: u32) -> Op {
     let row = Row::new().with("ofport_request", i64::from(number));
     Op::update("Interface", row)
         .only(Condition::eq("name", name))
         .into()
 }
 
-/// Inserts a port and its interface under the names of the rows in this transaction.
+/// Inserts a port and its interface. `port` and `interface` name the rows in this transaction.
 fn insert_port(row: &PortRow, port: &str, interface: &str) -> [Op; 2] {
     let ids = strings(&row.external_ids);
     [
@@ -268,8 +267,8 @@ fn insert_port(row: &PortRow, port: &str, interface: &str) -> [Op; 2] {
     ]
 }
 
-/// Makes the bridge with its own port (Open vSwitch wants one of the bridge's name) and the
-/// host's. Fails where a bridge of that name came meanwhile, because names are unique.
+/// Creates the bridge with its local port and the host's port. Fails if a bridge of that name was
+/// created meanwhile, because names are unique.
 pub(super) fn create_bridge(replica: &Replica, bridge: &BridgeRow, host: &PortRow) -> Vec<Op> {
     let own = PortRow {
         name: bridge.name.clone(),
@@ -300,7 +299,7 @@ pub(super) fn create_bridge(replica: &Replica, bridge: &BridgeRow, host: &PortRo
         .into(),
     ];
     ops.extend(insert_port(host, "host_port", "host_interface"));
-    ops.extend(timeouts::forget(replica, &bridge.datapath_type));
+    ops.extend(timeouts::remove_all(replica, &bridge.datapath_type));
     let mut row = bridge_row(bridge);
     ops.extend(tables::set(replica, &mut row));
     ops.push(
@@ -317,8 +316,8 @@ pub(super) fn create_bridge(replica: &Replica, bridge: &BridgeRow, host: &PortRo
         .into(),
     );
     let bridges = Datum::set([Atom::named("bridge")]);
-    // A database that was made anew has no row yet: then nothing would refer to the bridge, and
-    // it would be collected as garbage.
+    // A new database has no `Open_vSwitch` row yet: without one nothing would refer to the bridge,
+    // and the server would garbage-collect it.
     ops.push(match replica.count("Open_vSwitch") {
         0 => Op::insert("Open_vSwitch", Row::new().with("bridges", bridges)).into(),
         _ => Op::mutate("Open_vSwitch").insert("bridges", bridges).into(),
@@ -326,15 +325,15 @@ pub(super) fn create_bridge(replica: &Replica, bridge: &BridgeRow, host: &PortRo
     ops
 }
 
-/// Sets the bridge's columns, and asks the switch to say when it has taken them: the last
-/// result holds the number to wait for ([`taken`]).
+/// Sets the bridge's columns and increments `next_cfg`. The last result holds the number to wait
+/// for ([`is_applied`]).
 pub(super) fn set_bridge(replica: &Replica, bridge: &BridgeRow) -> Vec<Op> {
     let mut row = bridge_row(bridge);
     let mut ops = Vec::new();
     if let Some((_, is)) = replica.find("Bridge", "name", bridge.name.as_str()) {
         neutral::reset("Bridge", is, &mut row);
         if is.str("datapath_type") != Some(bridge.datapath_type.as_str()) {
-            ops.extend(timeouts::forget(replica, &bridge.datapath_type));
+            ops.extend(timeouts::remove_all(replica, &bridge.datapath_type));
         }
     }
     ops.extend(tables::set(replica, &mut row));
@@ -350,21 +349,21 @@ pub(super) fn set_bridge(replica: &Replica, bridge: &BridgeRow) -> Vec<Op> {
     ops
 }
 
-/// The number that the switch writes to `cur_cfg` when it has taken a transaction of
+/// The number that the switch writes to `cur_cfg` when it has applied the transaction of
 /// [`set_bridge`].
-pub(super) fn asked(results: &[OpResult]) -> Option<i64> {
+pub(super) fn requested_config(results: &[OpResult]) -> Option<i64> {
     results.last()?.rows().first()?.int("next_cfg")
 }
 
-/// Whether the switch has taken all up to this number.
-pub(super) fn taken(replica: &Replica, number: i64) -> bool {
+/// Whether the switch has applied everything up to this number.
+pub(super) fn is_applied(replica: &Replica, number: i64) -> bool {
     replica
         .rows("Open_vSwitch")
         .any(|(_, row)| row.int("cur_cfg").is_some_and(|n| n >= number))
 }
 
-/// Adds a port. The `wait` makes the transaction fail where there is no such bridge: without
-/// it, the rows would be collected as garbage and nobody would be told.
+/// Adds a port. The `wait` makes the transaction fail where there is no such bridge: without it,
+/// the server would garbage-collect the rows without an error.
 pub(super) fn add_port(bridge: &str, row: &PortRow) -> Vec<Op> {
     let mut ops: Vec<Op> = vec![
         Op::wait("Bridge")
@@ -384,10 +383,10 @@ pub(super) fn add_port(bridge: &str, row: &PortRow) -> Vec<Op> {
     ops
 }
 
-/// Whether a transaction of [`add_port`] failed at its `wait`.
-pub(super) fn no_bridge(bridge: &str, error: &TransactError) -> Option<WorldError> {
+/// The error for a transaction of [`add_port`] that failed at its `wait`; `None` for other errors.
+pub(super) fn no_bridge(bridge: &str, error: &TransactError) -> Option<NodeOpsError> {
     match error {
-        TransactError::Op { op_index: 0, .. } => Some(WorldError::NoBridge {
+        TransactError::Op { op_index: 0, .. } => Some(NodeOpsError::NoBridge {
             bridge: bridge.to_owned(),
         }),
         _ => None,
@@ -408,7 +407,7 @@ pub(super) fn set_port(replica: &Replica, row: &PortRow) -> Vec<Op> {
     vec![
         Op::update("Port", port).only(named()).into(),
         Op::update("Interface", interface).only(named()).into(),
-        // Foreign keys stay.
+        // Other keys stay.
         Op::mutate("Port")
             .only(named())
             .delete("external_ids", keys())
@@ -417,8 +416,8 @@ pub(super) fn set_port(replica: &Replica, row: &PortRow) -> Vec<Op> {
     ]
 }
 
-/// Takes ports out of the bridge; their rows go with the last reference. Nothing for ports
-/// that are not there.
+/// Deletes ports of the bridge; the server garbage-collects their rows. No operations if none of
+/// the ports exists.
 pub(super) fn delete_ports(replica: &Replica, bridge: &str, names: &[&str]) -> Vec<Op> {
     let uuids: Vec<Atom> = names
         .iter()

@@ -1,4 +1,4 @@
-//! Reading the switch: its flows, meters, settings, and whether it was told to wait.
+//! Observes the switch: its flows, meters, settings, and `flow-restore-wait`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -7,19 +7,19 @@ use std::time::Instant;
 use flatnet_ovs::openflow::{Flow, FlowFilter, FlowHead, Meter, OpenFlowError, Switch};
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK, LEARNED_COOKIE, is_ours};
 
-use super::{RealWorld, rows};
-use crate::reconcile::{ActualPort, Restore, SwitchActual};
+use super::{RealNode, rows};
+use crate::reconcile::{ActualPort, RestoreWait, SwitchActual};
 
-/// Flows of netd's.
-const OURS: FlowFilter = FlowFilter {
+/// Flows with netd's cookies.
+const MANAGED: FlowFilter = FlowFilter {
     table: None,
     cookie: COOKIE_MARK,
     cookie_mask: COOKIE_MARK_MASK,
 };
-/// Flows that packets made.
+/// Flows that an earlier netd's learn actions added.
 const LEARNED: FlowFilter = FlowFilter {
     cookie: LEARNED_COOKIE,
-    ..OURS
+    ..MANAGED
 };
 const ALL: FlowFilter = FlowFilter {
     table: None,
@@ -27,51 +27,54 @@ const ALL: FlowFilter = FlowFilter {
     cookie_mask: 0,
 };
 
-/// What was read of a switch that answers.
-pub(super) struct Seen {
+/// The observed state of the switch.
+pub(super) struct Observed {
     pub(super) flows: BTreeSet<Flow>,
     pub(super) meters: Vec<Meter>,
     pub(super) switch: SwitchActual,
 }
 
-/// Reads the switch; `None` if it does not answer.
-pub(super) async fn look(world: &RealWorld, ports: &BTreeMap<String, ActualPort>) -> Option<Seen> {
-    let seen = read(world, ports).await;
-    let restore = match &seen {
-        Ok(_) => world.restore.look(world),
+/// Observes the switch; `None` if it does not answer.
+pub(super) async fn observe(
+    node: &RealNode,
+    ports: &BTreeMap<String, ActualPort>,
+) -> Option<Observed> {
+    let observed = read(node, ports).await;
+    let restore = match &observed {
+        Ok(_) => node.restore.observe(node),
         Err(_) => {
-            world.restore.forget();
+            node.restore.reset();
             None
         }
     };
-    let mut seen = seen
+    let mut observed = observed
         .inspect_err(|error| tracing::debug!(%error, "the switch cannot be read"))
         .ok()?;
-    seen.switch.restore = restore;
-    Some(seen)
+    observed.switch.restore = restore;
+    Some(observed)
 }
 
 async fn read(
-    world: &RealWorld,
+    node: &RealNode,
     ports: &BTreeMap<String, ActualPort>,
-) -> Result<Seen, OpenFlowError> {
-    let switch = &world.switch;
-    // All in one write, so that the counts are of one moment as far as that goes.
-    let (flows, all, ours, learned, meters, groups, settings) = tokio::join!(
-        switch.flows(OURS),
+) -> Result<Observed, OpenFlowError> {
+    let switch = &node.switch;
+    // All requests are sent together, so that the counts belong to nearly the same moment.
+    let (flows, all, managed, learned, meters, groups, settings) = tokio::join!(
+        switch.flows(MANAGED),
         switch.count(ALL),
-        switch.count(OURS),
+        switch.count(MANAGED),
         switch.count(LEARNED),
         switch.meters(),
         switch.groups(),
         switch.settings(),
     );
     let flows = flows?;
-    let mut foreign = BTreeSet::new();
-    // A busy node has ten thousands of learned flows: they are only looked through when there is
-    // something beside them.
-    if all?.flows > ours?.flows.saturating_add(learned?.flows) {
-        foreign.extend(strangers(switch).await?);
+    let mut unmanaged = BTreeSet::new();
+    // A busy node may have tens of thousands of learned flows: all flows are read only if the
+    // counts show unmanaged ones.
+    if all?.flows > managed?.flows.saturating_add(learned?.flows) {
+        unmanaged.extend(unmanaged_flows(switch).await?);
     }
     let restricted: BTreeSet<String> = switch
         .ports()
@@ -81,34 +84,34 @@ async fn read(
         .collect();
     let restricted = ports
         .values()
-        .filter(|p| p.is_ours() && restricted.contains(&p.row.name))
+        .filter(|p| p.is_managed() && restricted.contains(&p.row.name))
         .map(|p| p.row.name.clone())
         .collect();
     let meters = meters?;
-    world.meters.seen(&meters);
-    Ok(Seen {
+    node.meters.observed(&meters);
+    Ok(Observed {
         flows: flows.into_iter().map(|s| s.flow).collect(),
         meters,
         switch: SwitchActual {
-            foreign: of_each_kind(foreign),
+            unmanaged_flows: one_per_cookie(unmanaged),
             fragments: Some(settings?.fragments),
             groups: Some(groups?),
             restricted,
             restore: None,
-            zones: world.features.zones(),
+            zones: node.features.zones(),
         },
     })
 }
 
-/// The flows of others.
-async fn strangers(switch: &Switch) -> Result<Vec<FlowHead>, OpenFlowError> {
+/// Flows that are neither netd's nor learned.
+async fn unmanaged_flows(switch: &Switch) -> Result<Vec<FlowHead>, OpenFlowError> {
     let all = switch.flows(ALL).await?;
     let heads = all.iter().map(|s| s.flow.head());
     Ok(heads.filter(|head| !is_ours(head.cookie)).collect())
 }
 
-/// They are deleted by table and cookie: one of each is enough, the one that comes first.
-fn of_each_kind(flows: BTreeSet<FlowHead>) -> Vec<FlowHead> {
+/// The first flow of each table and cookie: flows are deleted by these two.
+fn one_per_cookie(flows: BTreeSet<FlowHead>) -> Vec<FlowHead> {
     let kinds: BTreeMap<(u8, u64), FlowHead> = flows
         .into_iter()
         .map(|head| ((head.table, head.cookie), head))
@@ -116,66 +119,66 @@ fn of_each_kind(flows: BTreeSet<FlowHead>) -> Vec<FlowHead> {
     kinds.into_values().collect()
 }
 
-/// The meters that netd gave the switch. The switch tells nobody when one is changed or deleted.
+/// The meters that netd has set. The switch sends no event when one is changed or deleted.
 #[derive(Debug, Default)]
-pub(super) struct MeterBook(Mutex<BTreeMap<u32, Meter>>);
+pub(super) struct MeterRecord(Mutex<BTreeMap<u32, Meter>>);
 
-impl MeterBook {
-    fn book(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Meter>> {
+impl MeterRecord {
+    fn record(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Meter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// They are being sent.
+    /// Records meters that are being sent.
     pub(super) fn sent(&self, meters: &[Meter]) {
-        self.book().extend(meters.iter().map(|m| (m.id, *m)));
+        self.record().extend(meters.iter().map(|m| (m.id, *m)));
     }
 
-    /// They are being deleted.
+    /// Records meters that are being deleted.
     pub(super) fn deleted(&self, ids: &[u32]) {
-        let mut book = self.book();
+        let mut record = self.record();
         for id in ids {
-            book.remove(id);
+            record.remove(id);
         }
     }
 
-    /// The switch has these, and the plan that follows sets right what differs.
-    fn seen(&self, meters: &[Meter]) {
-        *self.book() = meters.iter().map(|m| (m.id, *m)).collect();
+    /// Replaces the record with observed meters: the reconcile that follows repairs what differs.
+    fn observed(&self, meters: &[Meter]) {
+        *self.record() = meters.iter().map(|m| (m.id, *m)).collect();
     }
 
-    /// Whether the switch has others than these.
+    /// Whether these meters differ from the recorded ones.
     pub(super) fn differs(&self, meters: &[Meter]) -> bool {
-        let book = self.book();
-        book.len() != meters.len() || meters.iter().any(|m| book.get(&m.id) != Some(m))
+        let record = self.record();
+        record.len() != meters.len() || meters.iter().any(|m| record.get(&m.id) != Some(m))
     }
 }
 
-/// Since when the switch has been told to wait for its flows.
+/// Since when `flow-restore-wait` has been set.
 #[derive(Debug, Default)]
-pub(super) struct RestoreWatch(Mutex<Option<Instant>>);
+pub(super) struct RestoreWaitTimer(Mutex<Option<Instant>>);
 
-impl RestoreWatch {
-    fn look(&self, world: &RealWorld) -> Option<Restore> {
-        let waits = world.database.read(rows::waits_for_flows);
+impl RestoreWaitTimer {
+    fn observe(&self, node: &RealNode) -> Option<RestoreWait> {
+        let waits = node.database.read(rows::waits_for_flows);
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !waits {
             *since = None;
             return None;
         }
         let scripts = restarting();
-        // A restart that is under way begins the time anew when it ends.
+        // The time is measured from the end of a restart that is under way.
         if !scripts.is_empty() {
             *since = None;
         }
         let first = *since.get_or_insert_with(Instant::now);
-        Some(Restore {
+        Some(RestoreWait {
             since: first.elapsed(),
             scripts: scripts.into_iter().map(str::to_owned).collect(),
         })
     }
 
-    /// The switch is away: when it is back, the time begins anew.
-    fn forget(&self) {
+    /// Restarts the time, because the switch is away.
+    fn reset(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -217,20 +220,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_flows_with_the_same_table_and_cookie_one_is_named() {
+    fn of_flows_with_the_same_table_and_cookie_one_is_listed() {
         let head = |table, priority, cookie| FlowHead {
             table,
             priority,
             cookie,
         };
         let flows = [head(0, 0, 0), head(0, 9, 0), head(1, 5, 0), head(0, 7, 3)];
-        let kinds = of_each_kind(flows.into());
+        let kinds = one_per_cookie(flows.into());
         let of: Vec<(u8, u64)> = kinds.iter().map(|h| (h.table, h.cookie)).collect();
         assert_eq!(of, [(0, 0), (0, 3), (1, 0)]);
     }
 
     #[test]
-    fn a_script_that_restarts_open_vswitch_is_known_by_its_name() {
+    fn a_script_that_restarts_open_vswitch_is_recognised_by_its_name() {
         let ctl = b"/bin/sh\0/usr/share/openvswitch/scripts/ovs-ctl\0restart\0";
         assert_eq!(script(ctl), Some("ovs-ctl"));
         assert_eq!(script(b"sh\0-e\0ovs-save\0save-flows\0"), Some("ovs-save"));

@@ -1,10 +1,10 @@
-//! By which address fields the switch keeps a prefix tree for a table (`Flow_Table` of
-//! ovs-vswitchd.conf.db(5)).
+//! The address fields for which the switch keeps prefix trees in each table (`Flow_Table.prefixes`
+//! of ovs-vswitchd.conf.db(5)).
 //!
-//! Where a table decides by an address, the tree tells how many of its leading bits were enough, and
-//! no more of them are part of what the datapath remembers. Without one, each address that somebody
-//! sends to takes an upcall and a place of its own. Open vSwitch has trees for IPv4 by itself, and at
-//! most three for a table.
+//! Where a table matches an address, the tree gives the number of leading bits that decide, and
+//! only these become part of the datapath's cached flow. Without a tree, each destination address
+//! costs an upcall and a cached flow. By default Open vSwitch has trees for IPv4 only; a table can
+//! have at most three.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use flatnet_ovs::ovsdb::{Atom, Datum, Op, Replica, Row};
 
 use crate::flows::table::{DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY};
 
-/// What containers, the host and the uplink are delivered by, and the sources of IPv4.
+/// The destination addresses, and the source of IPv4.
 const PREFIXES: [&str; 3] = ["ip_dst", "ip_src", "ipv6_dst"];
-/// The tables that decide by address.
+/// The tables that match addresses.
 const TABLES: [u8; 5] = [SECURITY, RESOLVE, DELIVER, FROM_HOST, FROM_UPLINK];
-/// The columns that netd reads.
+/// The columns that netd monitors.
 pub(super) const COLUMNS: [&str; 5] = [
     "name",
     "flow_limit",
@@ -25,15 +25,15 @@ pub(super) const COLUMNS: [&str; 5] = [
     "prefixes",
 ];
 
-/// Whether a row is as netd makes it.
+/// Whether a row has exactly what netd sets.
 fn is_wanted(row: &Row) -> bool {
     let prefixes: BTreeSet<&str> = row.strs("prefixes").collect();
     let neutral = |column: &&str| row.get(column).is_none_or(|d| *d == Datum::empty());
     prefixes == PREFIXES.into() && COLUMNS.iter().filter(|c| **c != "prefixes").all(neutral)
 }
 
-/// What the bridge's tables are instead of what they should be, as a person reads it.
-pub(super) fn stray(replica: &Replica, bridge: &Row) -> Option<String> {
+/// The bridge's `flow_tables` as text, if they differ from the wanted ones.
+pub(super) fn altered(replica: &Replica, bridge: &Row) -> Option<String> {
     let Some(Datum::Map(tables)) = bridge.get("flow_tables") else {
         return Some(String::new());
     };
@@ -53,7 +53,8 @@ pub(super) fn stray(replica: &Replica, bridge: &Row) -> Option<String> {
     (!as_wanted).then(|| shown.collect::<Vec<_>>().join(" "))
 }
 
-/// Sets the column of a bridge's row; the operations make what it refers to, and come first.
+/// Sets `flow_tables` in a bridge's row. The returned operations insert the referenced row, and
+/// come first.
 pub(super) fn set(replica: &Replica, bridge: &mut Row) -> Vec<Op> {
     let there = replica.rows("Flow_Table").find(|(_, row)| is_wanted(row));
     let (row, ops) = match there {
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_with_a_limit_or_other_prefixes_is_not_ours() {
+    fn a_row_with_a_limit_or_other_prefixes_is_not_reused() {
         let row = || Row::new().with("prefixes", Datum::set(PREFIXES));
         assert!(is_wanted(&row()));
         assert!(is_wanted(&row().with("flow_limit", Datum::empty())));
@@ -88,7 +89,7 @@ mod tests {
     fn a_bridge_without_tables_differs_and_gets_them() {
         let replica = Replica::default();
         let mut bridge = Row::new().with("flow_tables", Datum::Map(Default::default()));
-        assert_eq!(stray(&replica, &bridge), Some(String::new()));
+        assert_eq!(altered(&replica, &bridge), Some(String::new()));
         assert_eq!(set(&replica, &mut bridge).len(), 1);
         let Some(Datum::Map(tables)) = bridge.get("flow_tables") else {
             panic!("{bridge:?}");

@@ -1,9 +1,10 @@
 //! Time-outs of conntrack zones in Open vSwitch's database: `Open_vSwitch.datapaths` → `Datapath` →
 //! `CT_Zone` → `CT_Timeout_Policy` (ovs-vswitchd.conf.db(5)), from Open vSwitch 2.13 on.
 //!
-//! Each zone of netd's has rows of its own, as `ovs-vsctl add-zone-tp` makes them: they go by themselves
-//! with the zone's key in `Datapath.ct_zones`, and nobody who changes those of one zone changes another.
-//! The row of the datapath itself may be anybody's. netd makes one where there is none, and leaves it.
+//! Each zone of netd's has rows of its own, as `ovs-vsctl add-zone-tp` makes them. The server
+//! garbage-collects them with the zone's key in `Datapath.ct_zones`, and a change of one zone's
+//! rows does not change another's. The row of the datapath itself may be unmanaged: netd makes one
+//! where there is none, and never deletes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,10 +15,10 @@ use flatnet_types::marks::is_our_zone;
 use crate::marks;
 use crate::reconcile::{TIMEOUTS, ZoneTimeouts};
 
-/// What `external_ids:flatnet-purpose` of the rows says.
+/// The value of `external_ids:flatnet-purpose` of the rows.
 const PURPOSE: &str = "service-timeouts";
 
-/// Adds what netd reads, where the database has it.
+/// Adds the monitored columns, where the database has them.
 pub(super) fn monitored(spec: MonitorSpec) -> MonitorSpec {
     spec.where_known("Open_vSwitch", ["datapaths"])
         .table_where_known("Datapath", ["ct_zones"])
@@ -25,8 +26,8 @@ pub(super) fn monitored(spec: MonitorSpec) -> MonitorSpec {
         .table_where_known("CT_Timeout_Policy", ["timeouts"])
 }
 
-/// The zones of netd's that have time-outs on the datapath of this type (`system`, `netdev`);
-/// `None` where the database has no time-outs.
+/// The zones of netd's numbers that have time-outs on the datapath of this type (`system`,
+/// `netdev`); `None` where the database does not support time-outs.
 pub(super) fn zones(replica: &Replica, datapath: &str) -> Option<BTreeMap<u16, ZoneTimeouts>> {
     if !replica.has_table("CT_Timeout_Policy") {
         return None;
@@ -34,22 +35,22 @@ pub(super) fn zones(replica: &Replica, datapath: &str) -> Option<BTreeMap<u16, Z
     let row = row_of(replica, datapath).and_then(|uuid| replica.row("Datapath", uuid));
     let wanted = timeouts();
     let zones = row.into_iter().flat_map(|row| references(row, "ct_zones"));
-    let ours = zones.filter_map(|(zone, uuid)| {
+    let current = zones.filter_map(|(zone, uuid)| {
         let zone = u16::try_from(number(zone)?).ok()?;
-        is_our_zone(zone).then(|| (zone, judge(replica, uuid, &wanted)))
+        is_our_zone(zone).then(|| (zone, classify(replica, uuid, &wanted)))
     });
-    Some(ours.collect())
+    Some(current.collect())
 }
 
-fn judge(replica: &Replica, zone: Uuid, wanted: &Datum) -> ZoneTimeouts {
+fn classify(replica: &Replica, zone: Uuid, wanted: &Datum) -> ZoneTimeouts {
     let Some(row) = replica.row("CT_Zone", zone).filter(|row| is_marked(row)) else {
-        return ZoneTimeouts::Foreign;
+        return ZoneTimeouts::Unmanaged;
     };
     let policy = row.uuid("timeout_policy");
     let policy = policy.and_then(|uuid| replica.row("CT_Timeout_Policy", uuid));
     let same = policy.and_then(|row| row.get("timeouts")) == Some(wanted);
     if same {
-        ZoneTimeouts::Ours
+        ZoneTimeouts::Current
     } else {
         ZoneTimeouts::Stale
     }
@@ -63,14 +64,14 @@ fn timeouts() -> Datum {
     Datum::map(TIMEOUTS)
 }
 
-/// The row of a datapath.
+/// The row of the datapath of this type.
 fn row_of(replica: &Replica, datapath: &str) -> Option<Uuid> {
     let (_, root) = replica.rows("Open_vSwitch").next()?;
     let of = |(name, uuid): (&Atom, Uuid)| (*name == Atom::from(datapath)).then_some(uuid);
     references(root, "datapaths").find_map(of)
 }
 
-/// The pairs of a map whose values are references.
+/// The pairs of a map column whose values are row references.
 fn references<'r>(row: &'r Row, column: &str) -> impl Iterator<Item = (&'r Atom, Uuid)> + use<'r> {
     let map = match row.get(column) {
         Some(Datum::Map(map)) => Some(map),
@@ -91,8 +92,8 @@ fn number(atom: &Atom) -> Option<i64> {
     }
 }
 
-/// Gives zones of a datapath their time-outs, and takes those of others away. Makes the row of the
-/// datapath if it does not exist.
+/// Sets the time-outs of `zones` and removes those of `gone`. Makes the row of the datapath if it
+/// does not exist.
 pub(super) fn set(replica: &Replica, datapath: &str, zones: &[u16], gone: &[u16]) -> Vec<Op> {
     match row_of(replica, datapath) {
         Some(row) => change(row, zones, gone),
@@ -103,7 +104,8 @@ pub(super) fn set(replica: &Replica, datapath: &str, zones: &[u16], gone: &[u16]
                 .with("ct_zones", pairs)
                 .with("external_ids", ids());
             ops.push(Op::insert("Datapath", row).named("datapath").into());
-            // Where somebody else's came meanwhile, that one stays and these rows go.
+            // If another row of the datapath was inserted meanwhile, that one stays, and these are
+            // garbage-collected.
             let made = Datum::map([(datapath, Atom::named("datapath"))]);
             ops.push(Op::mutate("Open_vSwitch").insert("datapaths", made).into());
             ops
@@ -111,38 +113,41 @@ pub(super) fn set(replica: &Replica, datapath: &str, zones: &[u16], gone: &[u16]
     }
 }
 
-/// With an attachment's port: gives its zone its time-outs, where the datapath has a row. Where it has
-/// none, the reconciler makes one.
+/// For the transaction that adds an attachment's port: sets its zone's time-outs. Nothing where the
+/// datapath has no row; the reconciler makes it.
 pub(super) fn add(replica: &Replica, datapath: &str, zone: u16) -> Vec<Op> {
     let row = row_of(replica, datapath);
     row.map_or_else(Vec::new, |row| change(row, &[zone], &[]))
 }
 
-/// With an attachment's port: takes its zone's time-outs away, if they are netd's.
+/// For the transaction that deletes an attachment's port: removes its zone's time-outs, if they
+/// bear netd's mark.
 pub(super) fn remove(replica: &Replica, datapath: &str, zone: u16) -> Vec<Op> {
     let marked = matches!(
         zones(replica, datapath).and_then(|zones| zones.get(&zone).copied()),
-        Some(ZoneTimeouts::Ours | ZoneTimeouts::Stale)
+        Some(ZoneTimeouts::Current | ZoneTimeouts::Stale)
     );
     let row = row_of(replica, datapath).filter(|_| marked);
     row.map_or_else(Vec::new, |row| change(row, &[], &[zone]))
 }
 
-/// Takes all of netd's away. With a bridge that is made: Open vSwitch gives time-outs to the datapath
-/// that it has when they change in the database, and a datapath that comes later does not get them
-/// (`ct_zones_reconfigure()` of its `bridge.c`). They are set anew when the bridge is there.
-pub(super) fn forget(replica: &Replica, datapath: &str) -> Vec<Op> {
+/// Removes all time-outs that bear netd's mark, when the bridge is created: Open vSwitch applies
+/// time-outs to the datapath only when they change in the database, and a datapath that is created
+/// later does not get them (`ct_zones_reconfigure()` in its `bridge.c`). The reconciler sets them
+/// again when the bridge exists.
+pub(super) fn remove_all(replica: &Replica, datapath: &str) -> Vec<Op> {
     let all = zones(replica, datapath).unwrap_or_default();
-    let ours = all.iter().filter(|(_, is)| **is != ZoneTimeouts::Foreign);
-    let ours: Vec<u16> = ours.map(|(zone, _)| *zone).collect();
-    let row = row_of(replica, datapath).filter(|_| !ours.is_empty());
-    row.map_or_else(Vec::new, |row| change(row, &[], &ours))
+    let current = all.iter().filter(|(_, is)| **is != ZoneTimeouts::Unmanaged);
+    let current: Vec<u16> = current.map(|(zone, _)| *zone).collect();
+    let row = row_of(replica, datapath).filter(|_| !current.is_empty());
+    row.map_or_else(Vec::new, |row| change(row, &[], &current))
 }
 
-/// A row that is gone by now is changed by nobody, and what was inserted goes as garbage.
+/// If the datapath's row was deleted meanwhile, nothing is changed, and the inserted rows are
+/// garbage-collected.
 fn change(datapath: Uuid, zones: &[u16], gone: &[u16]) -> Vec<Op> {
     let (mut ops, pairs) = insert(zones);
-    // An insertion leaves the value of a key that is there as it is.
+    // Inserting a pair does not replace the value of an existing key, so keys are deleted first.
     let keys = Datum::set(zones.iter().chain(gone).map(|zone| i64::from(*zone)));
     ops.push(
         Op::mutate("Datapath")
@@ -192,79 +197,79 @@ fn ids() -> Datum {
     )
 }
 
-/// The zones that netd gave time-outs, so that its own changes of the database are told from others'.
+/// The zones whose time-outs netd has set, to distinguish its own changes of the database from
+/// others'.
 #[derive(Debug, Default)]
-pub(super) struct TimeoutBook(Mutex<Zones>);
+pub(super) struct TimeoutRecord(Mutex<Zones>);
 
 #[derive(Debug, Default)]
 struct Zones {
     set: BTreeSet<u16>,
-    /// Those that a transaction of netd's is about, with how many of them are under way.
+    /// Zones of transactions that are under way, with the number of these.
     changing: BTreeMap<u16, u32>,
 }
 
-impl TimeoutBook {
+impl TimeoutRecord {
     fn zones(&self) -> MutexGuard<'_, Zones> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A transaction about these zones is about to be sent; what is given is held until it is
-    /// answered, or given up.
-    pub(super) fn begin(&self, zones: &[u16]) -> Changing<'_> {
-        let mut book = self.zones();
+    /// Records that a transaction about these zones is about to be sent. The result must be kept
+    /// until the transaction is answered or abandoned.
+    pub(super) fn begin(&self, zones: &[u16]) -> PendingTransaction<'_> {
+        let mut record = self.zones();
         for zone in zones {
-            book.set.remove(zone);
-            *book.changing.entry(*zone).or_insert(0) += 1;
+            record.set.remove(zone);
+            *record.changing.entry(*zone).or_insert(0) += 1;
         }
-        Changing {
-            book: self,
+        PendingTransaction {
+            record: self,
             zones: zones.to_vec(),
         }
     }
 
-    /// The database has these, and the plan that follows sets right what differs.
-    pub(super) fn seen(&self, zones: &BTreeMap<u16, ZoneTimeouts>) {
-        let mut book = self.zones();
-        let ours = zones.iter().filter(|(_, is)| **is == ZoneTimeouts::Ours);
-        book.set = ours.map(|(zone, _)| *zone).collect();
+    /// Replaces the record with observed zones: the reconcile that follows repairs what differs.
+    pub(super) fn observed(&self, zones: &BTreeMap<u16, ZoneTimeouts>) {
+        let mut record = self.zones();
+        let current = zones.iter().filter(|(_, is)| **is == ZoneTimeouts::Current);
+        record.set = current.map(|(zone, _)| *zone).collect();
     }
 
-    /// Whether somebody else has changed the time-outs of a zone that netd gave some, or has given
-    /// others to one.
+    /// Whether another program has changed the time-outs of a zone of netd's.
     pub(super) fn differs(&self, zones: &BTreeMap<u16, ZoneTimeouts>) -> bool {
-        let book = self.zones();
-        let is = |zone: &u16| zones.get(zone) == Some(&ZoneTimeouts::Ours);
+        let record = self.zones();
+        let is = |zone: &u16| zones.get(zone) == Some(&ZoneTimeouts::Current);
         let others = |(zone, is): (&u16, &ZoneTimeouts)| {
-            *is != ZoneTimeouts::Foreign
-                && !book.set.contains(zone)
-                && !book.changing.contains_key(zone)
+            *is != ZoneTimeouts::Unmanaged
+                && !record.set.contains(zone)
+                && !record.changing.contains_key(zone)
         };
-        !book.set.iter().all(is) || zones.iter().any(others)
+        !record.set.iter().all(is) || zones.iter().any(others)
     }
 }
 
 /// A transaction of netd's that is under way.
 #[derive(Debug)]
-pub(super) struct Changing<'b> {
-    book: &'b TimeoutBook,
+pub(super) struct PendingTransaction<'b> {
+    record: &'b TimeoutRecord,
     zones: Vec<u16>,
 }
 
-impl Changing<'_> {
-    /// It was done, and these zones have time-outs now.
+impl PendingTransaction<'_> {
+    /// Records that it succeeded, and that these zones have time-outs now.
     pub(super) fn done(self, set: &[u16]) {
-        self.book.zones().set.extend(set);
+        self.record.zones().set.extend(set);
     }
 }
 
-impl Drop for Changing<'_> {
+impl Drop for PendingTransaction<'_> {
     fn drop(&mut self) {
-        let mut book = self.book.zones();
+        let mut record = self.record.zones();
         for zone in &self.zones {
-            if let Some(count) = book.changing.get_mut(zone) {
+            if let Some(count) = record.changing.get_mut(zone) {
                 *count -= 1;
                 if *count == 0 {
-                    book.changing.remove(zone);
+                    record.changing.remove(zone);
                 }
             }
         }

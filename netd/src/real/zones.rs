@@ -1,18 +1,17 @@
-//! The conntrack zones of containers' connections to services: how long connections stay in them, and
-//! how many may.
+//! The conntrack zones of containers' connections to services: time-outs and limits.
 
 use std::sync::Arc;
 
 use flatnet_ovs::ovsdb::{Op, Replica, TransactError};
 
-use super::{RealWorld, rows, timeouts};
+use super::{RealNode, rows, timeouts};
+use crate::node_ops::NodeOpsError;
 use crate::shares::Shares;
-use crate::world::WorldError;
 
-impl RealWorld {
-    /// The same, whose containers' zones are limited with their ports.
+impl RealNode {
+    /// Also limits containers' zones, when their ports are added.
     #[must_use]
-    pub(crate) fn limited_to(self, shares: Shares) -> Self {
+    pub(crate) fn with_shares(self, shares: Shares) -> Self {
         Self {
             shares: Some(Arc::new(shares)),
             ..self
@@ -34,13 +33,14 @@ impl RealWorld {
         }
     }
 
-    /// Whether the time-outs of netd's zones are others than those that netd gave them.
+    /// Whether the time-outs of netd's zones differ from those that netd set.
     pub fn timeouts_differ(&self, replica: &Replica) -> bool {
         let zones = timeouts::zones(replica, self.datapath());
         zones.is_some_and(|zones| self.timeouts.differs(&zones))
     }
 
-    /// Does a transaction that makes something of an attachment, and gives its zone its time-outs.
+    /// Executes a transaction that adds an attachment's port, and in it sets the time-outs of its
+    /// zone.
     pub(super) async fn transact_with(
         &self,
         mut ops: Vec<Op>,
@@ -58,7 +58,8 @@ impl RealWorld {
         self.transact_zones(&ops, &zones, &zones).await
     }
 
-    /// Does a transaction that is about the time-outs of zones, of which `set` have some after it.
+    /// Executes a transaction that changes the time-outs of `zones`; those of `set` have time-outs
+    /// after it.
     pub(super) async fn transact_zones(
         &self,
         ops: &[Op],
@@ -71,12 +72,12 @@ impl RealWorld {
         Ok(())
     }
 
-    /// Takes an attachment's port out of the bridge, and its zone's time-outs away.
+    /// Deletes an attachment's port and its zone's time-outs.
     pub(super) async fn remove_port(
         &self,
         name: &str,
         zone: Option<u16>,
-    ) -> Result<(), WorldError> {
+    ) -> Result<(), NodeOpsError> {
         let find = || {
             self.database.read(|r| {
                 let zone = zone.map_or_else(Vec::new, |z| timeouts::remove(r, self.datapath(), z));
@@ -85,31 +86,31 @@ impl RealWorld {
         };
         let (mut port, mut of_zone) = find();
         if port.is_empty() {
-            // An ADD that was cut may have its rows on the way. The database answers in order:
-            // after this answer, they are here or will never be.
+            // The transaction of an ADD that was cancelled may still be under way. The database
+            // executes transactions in order: after this one the rows exist, or never will.
             self.database.transact(&[]).await?;
             (port, of_zone) = find();
         }
         let names: &[&str] = if port.is_empty() { &[] } else { &[name] };
         port.extend(of_zone);
         if !port.is_empty() {
-            self.take_out(names, &port, zone).await?;
+            self.transact_deletion(names, &port, zone).await?;
         }
         Ok(())
     }
 
-    /// Takes ports out of the bridge, and the time-outs of a zone with them.
-    pub(super) async fn take_out(
+    /// Executes a transaction that deletes ports and the time-outs of a zone.
+    pub(super) async fn transact_deletion(
         &self,
         names: &[&str],
         ops: &[Op],
         zone: Option<u16>,
-    ) -> Result<(), WorldError> {
-        self.deleting.begin(names);
+    ) -> Result<(), NodeOpsError> {
+        self.own_deletions.begin(names);
         let zones: Vec<u16> = zone.into_iter().collect();
         let done = self.transact_zones(ops, &zones, &[]).await;
         if done.is_err() {
-            self.deleting.failed(names);
+            self.own_deletions.failed(names);
         }
         Ok(done?)
     }

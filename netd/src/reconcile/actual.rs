@@ -1,4 +1,4 @@
-//! What was observed of a node.
+//! The observed state of a node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,78 +13,80 @@ use super::switch::SwitchActual;
 use super::timeouts::TimeoutsActual;
 use crate::attach::plan::host_mac;
 use crate::marks;
-use crate::world::PortRow;
+use crate::node_ops::PortRow;
 
-/// A node as it is.
+/// The observed state of a node. Serialized by `GET /v1/plan`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Actual {
     /// Whether Open vSwitch's database answers; if not, bridge and ports are unknown.
     pub database: bool,
-    /// The bridge; none: there is none of that name.
+    /// The bridge; `None` if there is none of that name.
     pub bridge: Option<BridgeRow>,
     /// The bridge's ports by name.
     pub ports: BTreeMap<String, ActualPort>,
-    /// The interfaces of Open vSwitch that are not a port of this bridge by themselves: those of
-    /// bonds and of other bridges, by name.
+    /// Open vSwitch's interfaces of bonds and of other bridges, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub elsewhere: BTreeMap<String, Elsewhere>,
+    pub elsewhere: BTreeMap<String, InterfaceLocation>,
     /// The links of the node's namespace.
     pub links: Vec<LinkActual>,
     /// Addresses by the name of their link.
     pub addresses: BTreeSet<(String, IpNetwork)>,
-    /// Those of them that bear our protocol number. Before Linux 5.18 none does.
+    /// The addresses that bear netd's protocol number. Before Linux 5.18 there are none.
     pub marked: BTreeSet<(String, IpNetwork)>,
-    /// Who configures the uplink, as the processes tell; asked only where it is a port of the
-    /// bridge and bears an address.
+    /// The programs that configure the uplink; only read where it is a port of the bridge and bears
+    /// an address.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub writers: Vec<Client>,
-    /// The routes that bear our protocol number.
+    /// The routes that bear netd's protocol number.
     pub routes: BTreeSet<RouteActual>,
-    /// Routes of others that stand, or come before, where netd's would: default routes, and
-    /// those of the main table with the kernel's default metric.
-    pub foreign: BTreeSet<ForeignRoute>,
-    /// The sysctls that were asked for and exist.
+    /// Routes of other programs that may replace or precede netd's: default routes, and those of
+    /// the main table with the kernel's default metric.
+    #[serde(rename = "foreign")]
+    pub unmanaged_routes: BTreeSet<UnmanagedRoute>,
+    /// The requested sysctls that exist, by key under `net`.
     pub sysctls: BTreeMap<String, String>,
-    /// All flows of the bridge; none: the switch does not answer.
+    /// netd's flows of the bridge; `None` if the switch does not answer.
     pub flows: Option<BTreeSet<Flow>>,
     /// All meters of the bridge.
     pub meters: Vec<Meter>,
-    /// What no database keeps, and what keeps the switch from forwarding.
+    /// State of the switch that no database keeps, and what stops it from forwarding.
     pub switch: SwitchActual,
-    /// How long the connection tracker keeps connections of netd's zones.
+    /// The conntrack time-outs of netd's zones.
     pub timeouts: TimeoutsActual,
 }
 
 /// The bridge's row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct BridgeRow {
-    /// Name of the bridge.
+    /// Its name.
     pub name: String,
     /// `netdev` (userspace) or `system`, which an empty string means too.
     pub datapath_type: String,
-    /// `secure`: without us there are no flows.
+    /// `secure`: without netd there are no flows.
     pub fail_mode: String,
     /// The OpenFlow versions that it speaks.
     pub protocols: BTreeSet<String>,
-    /// Whether it bears our mark.
-    pub ours: bool,
-    /// Columns that change what becomes of a frame and are to be as Open vSwitch makes them:
-    /// those that are not, with their values as text.
-    pub strays: BTreeMap<String, String>,
+    /// Whether it bears netd's mark.
+    #[serde(rename = "ours")]
+    pub managed: bool,
+    /// Columns that influence forwarding and do not have their default value; with their values as
+    /// text.
+    #[serde(rename = "strays")]
+    pub altered_columns: BTreeMap<String, String>,
     /// How many mirrors copy its frames somewhere.
     pub mirrors: usize,
 }
 
 impl BridgeRow {
-    /// What differs, as the end of a sentence.
-    pub(super) fn differs_from(&self, wanted: &Self) -> String {
-        let found = self.columns_but(wanted).into_iter();
+    /// The differences, as the end of a sentence.
+    pub(super) fn describe_differences(&self, wanted: &Self) -> String {
+        let found = self.differing_columns(wanted).into_iter();
         let found = found.map(|(column, is)| format!(", which finds {column} {is:?}"));
         found.collect()
     }
 
-    /// The columns that are not as wanted, with what they hold.
-    pub(super) fn columns_but(&self, wanted: &Self) -> Vec<(String, String)> {
+    /// The columns that differ from the wanted row, with their values.
+    pub(super) fn differing_columns(&self, wanted: &Self) -> Vec<(String, String)> {
         // An empty string means `system`, too.
         let datapath = |row: &Self| match row.datapath_type.as_str() {
             "" => "system".to_owned(),
@@ -106,7 +108,7 @@ impl BridgeRow {
         own.into_iter()
             .filter(|(_, wanted, is)| wanted != is)
             .map(|(column, _, is)| (column.to_owned(), is))
-            .chain(self.strays.clone())
+            .chain(self.altered_columns.clone())
             .collect()
     }
 }
@@ -116,12 +118,13 @@ impl BridgeRow {
 pub struct ActualPort {
     /// The port's rows of the database.
     pub row: PortRow,
-    /// The OpenFlow number that the switch gave it; none: the device cannot be opened.
+    /// The OpenFlow number that the switch assigned; `None` if the device cannot be opened.
     pub ofport: Option<u32>,
-    /// Why the device cannot be opened.
+    /// Open vSwitch's error for a device that cannot be opened.
     pub error: Option<String>,
-    /// As [`BridgeRow::strays`], of the port and its interface.
-    pub strays: BTreeMap<String, String>,
+    /// As [`BridgeRow::altered_columns`], of the port and its interface.
+    #[serde(rename = "strays")]
+    pub altered_columns: BTreeMap<String, String>,
 }
 
 impl ActualPort {
@@ -133,8 +136,8 @@ impl ActualPort {
             .map(|(_, v)| v.as_str())
     }
 
-    /// Whether it bears our mark.
-    pub fn is_ours(&self) -> bool {
+    /// Whether it bears netd's mark.
+    pub fn is_managed(&self) -> bool {
         self.id(marks::OWNER) == Some(marks::OWNER_NETD)
     }
 
@@ -149,21 +152,21 @@ impl ActualPort {
     }
 }
 
-/// Where Open vSwitch's database has an interface.
+/// The bridge and port of an interface in Open vSwitch's database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Elsewhere {
+pub struct InterfaceLocation {
     /// Name of the bridge that has the interface.
     pub bridge: String,
     /// Name of the port that has it.
     pub port: String,
-    /// Whether the port has more than this interface: a bond of Open vSwitch's own.
+    /// Whether the port has several interfaces: a bond of Open vSwitch's own.
     pub bond: bool,
 }
 
 /// A link.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LinkActual {
-    /// Name of the bridge.
+    /// Its name.
     pub name: String,
     /// Interface index.
     pub ifindex: u32,
@@ -171,24 +174,23 @@ pub struct LinkActual {
     pub mac: Option<MacAddr>,
     /// In bytes.
     pub mtu: u32,
-    /// Administratively up.
+    /// Whether it is administratively up.
     pub up: bool,
-    /// `IFLA_IFALIAS`, which bears our mark on links of ours.
+    /// `IFLA_IFALIAS`, which begins with netd's mark on managed links.
     pub alias: Option<String>,
     /// The driver's kind: `bond`, `bridge`, `vlan`, …; `None` for a NIC.
     pub kind: Option<String>,
-    /// The index of the link that it is a port of.
+    /// ifindex of its master.
     pub master: Option<u32>,
-    /// Of an interface that lies on another one of this namespace (802.1Q, macvlan): that one's
-    /// index.
+    /// ifindex of the lower link of an 802.1Q or macvlan interface, if that is in this namespace.
     pub below: Option<u32>,
 }
 
 impl LinkActual {
-    /// The generation of the attachment whose host end this is; none: not one of ours.
+    /// The generation of the attachment whose host end this is; `None` for an unmanaged link.
     ///
-    /// The kernel takes the alias only once the link is there: a netd that died in between
-    /// leaves a link that is known by its MAC.
+    /// The alias is set after the link is created: a link that a netd left which died in between is
+    /// recognised by its MAC.
     pub fn generation(&self) -> Option<u64> {
         let marked = match &self.alias {
             Some(alias) => alias.starts_with(marks::ALIAS_PREFIX),
@@ -202,12 +204,12 @@ impl LinkActual {
     }
 }
 
-/// A route of the main table that bears our protocol number.
+/// A route of the main table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RouteActual {
     /// Destination prefix; a /0 is the default route.
     pub dst: IpNetwork,
-    /// The next hop; none: the destination is on the link.
+    /// The next hop; `None` if the destination is on the link.
     pub via: Option<IpAddr>,
     /// Name of the link.
     pub dev: String,
@@ -217,12 +219,12 @@ pub struct RouteActual {
 
 /// A route of the main table that another program made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct ForeignRoute {
-    /// Where it leads.
+pub struct UnmanagedRoute {
+    /// Destination, next hop and link.
     pub route: RouteActual,
-    /// Whose it is (`rtm_protocol`, /etc/iproute2/rt_protos).
+    /// The program that made it (`rtm_protocol`, /etc/iproute2/rt_protos).
     pub protocol: u8,
-    /// Its metric: the least comes first.
+    /// Its metric; the lowest is preferred.
     pub metric: u32,
 }
 

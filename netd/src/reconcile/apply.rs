@@ -1,8 +1,8 @@
-//! Carrying out a round's ops: in their order, but what needs nothing of one another together.
+//! Applies a round's ops: in their order, independent ones concurrently.
 //!
-//! A node whose flows are lost has some thousands to write, of each container some dozens. Written one
-//! container after the other, the switch looks through the cached flows of its datapath for each, and
-//! netd waits for each. In one bundle (OpenFlow 1.4.1 §6.8) it does so once.
+//! A node that has lost its flows has to write thousands, some dozens for each container. If they
+//! are written one container after the other, the switch revalidates the datapath's cached flows
+//! for each. In one bundle (OpenFlow 1.4.1 §6.8) it does so once.
 
 use std::collections::BTreeSet;
 
@@ -11,51 +11,54 @@ use tracing::debug;
 
 use super::actual::Actual;
 use super::op::{Op, Subject};
-use super::run::{NodeWorld, Reconciler, Report};
-use crate::attach::Moment;
+use super::run::{ReconcileOps, Reconciler, Report};
+use crate::attach::LogPosition;
 use crate::flows::Limit;
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
 
-/// How many ops that need nothing of one another are under way at once: the connection to the
-/// switch queues 1024 requests, those of ADD and DEL among them.
-const ALONGSIDE: usize = 128;
-/// How many changes of flows a bundle has, about: the switch does nothing else while it takes one
-/// over, 0.1 s for 1,600 of them on a slow machine.
-const BUNDLE: usize = 4096;
+/// How many independent ops are applied at once. The connection to the switch queues 1024 requests,
+/// those of ADD and DEL among them.
+const CONCURRENT_MAX: usize = 128;
+/// The approximate size of a bundle in flow changes. The switch does nothing else while it commits
+/// one: 0.1 s for 1,600 changes on a slow machine.
+const BUNDLE_MAX: usize = 4096;
 
-/// What a round's ops come from: when the look began, and what it saw.
-pub(super) type Seen<'a> = (Moment, &'a Actual);
+/// What a round's ops were computed from: the log position when the observation began, and the
+/// observed state.
+pub(super) type Observation<'a> = (LogPosition, &'a Actual);
 
-/// What came of a round's ops.
+/// The result of a round's ops.
 #[derive(Default)]
 pub(super) struct Applied<'o> {
-    /// Those that failed.
+    /// The ops that failed.
     pub(super) failed: Vec<&'o Op>,
-    /// Whether other MACs than before may be seen at the uplink.
-    pub(super) shown_anew: bool,
+    /// Whether the uplink may show other MACs than before.
+    pub(super) macs_changed: bool,
 }
 
-impl<W: NodeWorld> Reconciler<W> {
-    /// Carries out the ops that come from what was seen.
+impl<N: ReconcileOps> Reconciler<N> {
+    /// Applies the ops that were computed from the observation.
     pub(super) async fn apply_all<'o>(
         &self,
         due: &[&'o Op],
-        seen: Seen<'_>,
+        observation: Observation<'_>,
         report: &mut Report,
     ) -> Applied<'o> {
         let mut applied = Applied::default();
-        for group in due.chunk_by(|a, b| a.goes_alongside() && b.goes_alongside()) {
-            let rest = self.bundled(group, seen, report, &mut applied).await;
+        for group in due.chunk_by(|a, b| a.is_independent() && b.is_independent()) {
+            let rest = self
+                .apply_in_bundles(group, observation, report, &mut applied)
+                .await;
             let mut begun = Vec::with_capacity(rest.len());
             for op in &rest {
-                begun.push(self.apply(op, seen.0));
+                begun.push(self.apply(op, observation.0));
             }
             let mut ops = rest.iter().copied();
-            // Judged in their order.
-            let mut done = stream::iter(begun).buffered(ALONGSIDE);
+            // Results are recorded in the order of the ops.
+            let mut done = stream::iter(begun).buffered(CONCURRENT_MAX);
             while let (Some(result), Some(op)) = (done.next().await, ops.next()) {
-                if self.record(op, result, seen.1, report) {
-                    applied.shown_anew |= op.shows_other_macs();
+                if self.record(op, result, observation.1, report) {
+                    applied.macs_changed |= op.may_change_macs();
                 } else {
                     applied.failed.push(op);
                 }
@@ -64,12 +67,12 @@ impl<W: NodeWorld> Reconciler<W> {
         applied
     }
 
-    /// Carries out changes of flows in bundles; gives the ops that are left to be carried out by
-    /// themselves. An attachment that a call works on is one of them: its lock is not waited for.
-    async fn bundled<'o>(
+    /// Applies flow changes in bundles. Returns the ops that have to be applied one by one, among
+    /// them those of attachments that are locked by a call.
+    async fn apply_in_bundles<'o>(
         &self,
         group: &[&'o Op],
-        (look, actual): Seen<'_>,
+        (position, actual): Observation<'_>,
         report: &mut Report,
         applied: &mut Applied<'o>,
     ) -> Vec<&'o Op> {
@@ -84,7 +87,10 @@ impl<W: NodeWorld> Reconciler<W> {
                 rest.push(*op);
                 continue;
             };
-            match bundles.last_mut().filter(|(all, _)| all + size <= BUNDLE) {
+            match bundles
+                .last_mut()
+                .filter(|(all, _)| all + size <= BUNDLE_MAX)
+            {
                 Some((all, ops)) => {
                     *all += size;
                     ops.push(op);
@@ -107,18 +113,18 @@ impl<W: NodeWorld> Reconciler<W> {
                     },
                 };
                 held.push(lock);
-                if self.is_wanted(op.subject(), look) {
+                if self.is_still_valid(op.subject(), position) {
                     wanted.push(op);
                 }
             }
-            match self.engine.world().change_flows(&wanted).await {
+            match self.engine.node().change_flows(&wanted).await {
                 Ok(()) => {
                     for op in wanted {
                         self.record(op, Some(Ok(())), actual, report);
-                        applied.shown_anew |= op.shows_other_macs();
+                        applied.macs_changed |= op.may_change_macs();
                     }
                 }
-                // Which one it is, each says by itself.
+                // Applied one by one, the op that the switch refuses is found.
                 Err(error) => {
                     debug!(%error, size, "the flows are changed one attachment after the other");
                     rest.extend(wanted);
@@ -128,53 +134,61 @@ impl<W: NodeWorld> Reconciler<W> {
         rest
     }
 
-    /// Whether what an op is about is still what was seen. The caller holds its key.
-    fn is_wanted(&self, subject: &Subject, look: Moment) -> bool {
+    /// Whether an op's subject is still as observed. The caller holds the attachment's lock.
+    fn is_still_valid(&self, subject: &Subject, position: LogPosition) -> bool {
         match subject {
             Subject::Node => true,
             Subject::Attachment { key, generation } => {
-                self.still(key, *generation) && !self.engine.made().since(look, *generation)
+                self.is_current(key, *generation)
+                    && !self.engine.add_log().added_since(position, *generation)
             }
         }
     }
 
-    /// Carries out one op; `None`: it is not wanted any more.
-    pub(crate) async fn apply(&self, op: &Op, look: Moment) -> Option<Result<(), WorldError>> {
+    /// Applies one op; `None` if it is obsolete.
+    pub(crate) async fn apply(
+        &self,
+        op: &Op,
+        position: LogPosition,
+    ) -> Option<Result<(), NodeOpsError>> {
         if let Op::DeleteMeters(ids) = op {
-            let dead = self.nobodys(ids);
+            let dead = self.unused_meters(ids);
             if dead.is_empty() {
                 return None;
             }
-            return Some(self.engine.world().apply(&Op::DeleteMeters(dead)).await);
+            return Some(self.engine.node().apply(&Op::DeleteMeters(dead)).await);
         }
         let _held = match op.subject() {
             Subject::Node => None,
             Subject::Attachment { key, .. } => Some(self.engine.lock(key).await),
         };
-        if !self.is_wanted(op.subject(), look) {
+        if !self.is_still_valid(op.subject(), position) {
             return None;
         }
-        Some(self.engine.world().apply(op).await)
+        Some(self.engine.node().apply(op).await)
     }
 
-    /// Those of these meters that nobody has by now. An ADD that has come since the plan was made may
-    /// have been given the slot of one, and with a meter the switch deletes every flow that names it
-    /// (OpenFlow 1.4.1 §7.3.4.5). Whoever reserves the slot after this look sends his meters after the
-    /// deletion: requests reach the switch in the order of the calls.
-    fn nobodys(&self, ids: &[u32]) -> Vec<u32> {
+    /// Those of these meters that no attachment has now. An ADD that came after the observation may
+    /// have got the slot of one, and with a meter the switch deletes every flow that refers to it
+    /// (OpenFlow 1.4.1 §7.3.4.5). An ADD that reserves the slot after this check sends its meters
+    /// after the deletion: requests reach the switch in the order of the calls.
+    fn unused_meters(&self, ids: &[u32]) -> Vec<u32> {
         let records = self.engine.ipam().list();
-        let had: BTreeSet<u32> = records
+        let in_use: BTreeSet<u32> = records
             .iter()
             .flat_map(|record| Limit::meters_of(record.slot))
             .collect();
-        ids.iter().copied().filter(|id| !had.contains(id)).collect()
+        ids.iter()
+            .copied()
+            .filter(|id| !in_use.contains(id))
+            .collect()
     }
 
-    /// Whether the op was carried out, or is not wanted any more.
+    /// Records the result of an op. Returns whether it succeeded or was obsolete.
     fn record(
         &self,
         op: &Op,
-        result: Option<Result<(), WorldError>>,
+        result: Option<Result<(), NodeOpsError>>,
         actual: &Actual,
         report: &mut Report,
     ) -> bool {

@@ -1,35 +1,35 @@
-//! Which ops are tried now, which later, and which have become a quarrel. Pure: the time is an
+//! Decides which ops are applied now and which later, and which are a quarrel. Pure: the time is an
 //! argument.
 //!
-//! An op that failed is tried again after a back-off of its own, so that it holds up no other.
-//! An op that has to be done three times within ten seconds is a quarrel: between any two of
-//! them something has undone it. What is cosmetic (an MTU) is left alone for a minute and more;
-//! everything else is repaired once a second, for it isolates, filters or forwards.
+//! A failed op is retried after a back-off of its own, so that it does not delay others. An op that
+//! is needed three times within ten seconds is a quarrel: something undoes it each time. A cosmetic
+//! op (an MTU) is then held for a minute and more; any other op is applied once a second, because
+//! isolation or forwarding depends on it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use super::actual::Actual;
-use super::op::{Op, Weight};
+use super::op::{Op, Severity};
 use crate::problems::{Effect, Problem};
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(5);
-/// How many times within [`WINDOW`] make a quarrel.
-const TIMES: usize = 3;
-const WINDOW: Duration = Duration::from_secs(10);
-/// Between two repairs of what is quarrelled about.
-const LIMITED: Duration = Duration::from_secs(1);
-/// How long netd leaves a cosmetic setting alone at first, and at most.
-const LEFT_ALONE: Duration = Duration::from_secs(60);
-const LEFT_ALONE_MOST: Duration = Duration::from_secs(3600);
+/// How many applications within [`QUARREL_WINDOW`] make a quarrel.
+const QUARREL_COUNT: usize = 3;
+const QUARREL_WINDOW: Duration = Duration::from_secs(10);
+/// Interval between two applications of an op during a quarrel.
+const QUARREL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a cosmetic op is held during a quarrel: at first, and at most.
+const COSMETIC_HOLD: Duration = Duration::from_secs(60);
+const COSMETIC_HOLD_MAX: Duration = Duration::from_secs(3600);
 
-/// Whether an op is carried out now.
+/// Whether an op is applied now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Now.
-    Go,
+    Now,
     /// Not before this time.
     HeldUntil(Instant),
 }
@@ -37,19 +37,19 @@ pub(super) enum Admission {
 struct Failure {
     op: String,
     error: String,
-    weight: Weight,
+    severity: Severity,
     times: u32,
     due: Instant,
 }
 
 struct Success {
     op: String,
-    weight: Weight,
-    /// The latest [`TIMES`] applications.
+    severity: Severity,
+    /// The times of the last [`QUARREL_COUNT`] applications.
     at: VecDeque<Instant>,
-    /// What it found instead of what it sets, as a person reads it.
+    /// The value that it found, as text.
     found: String,
-    /// How long the op is held after each application, while there is a quarrel.
+    /// How long the op is held after each application; `None` without a quarrel.
     hold: Option<Duration>,
 }
 
@@ -58,15 +58,15 @@ impl Success {
         self.at.back().copied()
     }
 
-    /// Whether somebody may still undo it: a quarrel is over when the op was not needed for
-    /// [`WINDOW`] after it could have been done again.
+    /// Whether the entry still counts: a quarrel is over when the op was not needed for
+    /// [`QUARREL_WINDOW`] after its hold.
     fn is_live(&self, now: Instant) -> bool {
-        let rest = self.hold.unwrap_or_default() + WINDOW;
+        let rest = self.hold.unwrap_or_default() + QUARREL_WINDOW;
         self.last().is_some_and(|last| now < last + rest)
     }
 }
 
-/// The ops of late, by what they are in every detail.
+/// Recent failures and applications, by the hash of the op with all its values.
 #[derive(Default)]
 pub(super) struct Attempts {
     failures: HashMap<u64, Failure>,
@@ -74,7 +74,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Whether the op is to be carried out at `now`.
+    /// Whether the op is applied at `now`.
     pub(super) fn admit(&self, op: &Op, now: Instant) -> Admission {
         let id = identity(op);
         let failed = self.failures.get(&id).map(|f| f.due);
@@ -84,38 +84,39 @@ impl Attempts {
             .and_then(|s| Some(s.last()? + s.hold?));
         match failed.max(held) {
             Some(due) if due > now => Admission::HeldUntil(due),
-            _ => Admission::Go,
+            _ => Admission::Now,
         }
     }
 
-    /// The op was carried out, with `actual` as it was before.
+    /// Records an application; `actual` is the state before it.
     pub(super) fn succeeded(&mut self, op: &Op, actual: &Actual, now: Instant) {
         let id = identity(op);
         self.failures.remove(&id);
         self.successes.retain(|_, s| s.is_live(now));
         let done = self.successes.entry(id).or_insert_with(|| Success {
             op: op.to_string(),
-            weight: op.weight(),
-            at: VecDeque::with_capacity(TIMES),
+            severity: op.severity(),
+            at: VecDeque::with_capacity(QUARREL_COUNT),
             found: String::new(),
             hold: None,
         });
-        if done.at.len() == TIMES {
+        if done.at.len() == QUARREL_COUNT {
             done.at.pop_front();
         }
         done.at.push_back(now);
-        done.found = op.found(actual);
-        let often = done.at.len() == TIMES && done.at.front().is_some_and(|a| now < *a + WINDOW);
-        done.hold = match (done.weight, done.hold) {
-            (Weight::Cosmetic, Some(hold)) => Some((hold * 2).min(LEFT_ALONE_MOST)),
-            (Weight::Cosmetic, None) if often => Some(LEFT_ALONE),
+        done.found = op.replaced_value(actual);
+        let often = done.at.len() == QUARREL_COUNT
+            && done.at.front().is_some_and(|a| now < *a + QUARREL_WINDOW);
+        done.hold = match (done.severity, done.hold) {
+            (Severity::Cosmetic, Some(hold)) => Some((hold * 2).min(COSMETIC_HOLD_MAX)),
+            (Severity::Cosmetic, None) if often => Some(COSMETIC_HOLD),
             (_, Some(hold)) => Some(hold),
-            (_, None) if often => Some(LIMITED),
+            (_, None) if often => Some(QUARREL_INTERVAL),
             _ => None,
         };
     }
 
-    /// The op failed.
+    /// Records a failure.
     pub(super) fn failed(&mut self, op: &Op, error: String, now: Instant) {
         let failure = self
             .failures
@@ -123,7 +124,7 @@ impl Attempts {
             .or_insert_with(|| Failure {
                 op: op.to_string(),
                 error: String::new(),
-                weight: op.weight(),
+                severity: op.severity(),
                 times: 0,
                 due: now,
             });
@@ -133,7 +134,7 @@ impl Attempts {
         failure.due = now + wait.min(LAST_RETRY);
     }
 
-    /// Only these ops are wanted still: the failures of others are over.
+    /// Drops the failures of ops other than these.
     pub(super) fn retain<'o>(&mut self, wanted: impl IntoIterator<Item = &'o Op>) {
         if self.failures.is_empty() {
             return;
@@ -142,8 +143,8 @@ impl Attempts {
         self.failures.retain(|id, _| wanted.contains(id));
     }
 
-    /// Everything may be tried at once: somebody asked for it.
-    pub(super) fn forgive(&mut self) {
+    /// Lets every op be applied at once, because an operator requested a reconcile.
+    pub(super) fn retry_now(&mut self) {
         self.failures.clear();
         for success in self.successes.values_mut() {
             success.at.clear();
@@ -151,13 +152,13 @@ impl Attempts {
         }
     }
 
-    /// What fails, and what is quarrelled about.
+    /// The problems: ops that fail, and quarrels.
     pub(super) fn problems(&self, now: Instant) -> Vec<Problem> {
         let mut failures: Vec<&Failure> = self.failures.values().collect();
         failures.sort_by(|a, b| a.op.cmp(&b.op));
         let failures = failures.into_iter().map(|f| Problem {
-            effect: f.weight.effect(),
-            ..Problem::named(
+            effect: f.severity.effect(),
+            ..Problem::non_blocking(
                 "change-failed",
                 format!(
                     "{}: {} (failed {} times; netd goes on trying)",
@@ -172,13 +173,13 @@ impl Attempts {
             .collect();
         quarrels.sort_by(|a, b| a.op.cmp(&b.op));
         let quarrels = quarrels.into_iter().map(|s| {
-            let (effect, then) = match s.weight {
-                Weight::Cosmetic => (Effect::Named, "netd leaves it alone for a while"),
-                weight => (weight.effect(), "netd repairs it once a second"),
+            let (effect, then) = match s.severity {
+                Severity::Cosmetic => (Effect::StaysReady, "netd leaves it alone for a while"),
+                severity => (severity.effect(), "netd repairs it once a second"),
             };
             Problem {
                 effect,
-                ..Problem::named(
+                ..Problem::non_blocking(
                     "quarrel",
                     format!(
                         "something undoes what netd does, again and again: netd did `{}`{}; {then}: \
@@ -192,7 +193,7 @@ impl Attempts {
     }
 }
 
-/// A number for an op with all its values. Two ops that differ in one flow are two.
+/// The hash of an op with all its values.
 fn identity(op: &Op) -> u64 {
     let mut hasher = DefaultHasher::new();
     op.hash(&mut hasher);
@@ -222,15 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn an_op_that_fails_is_tried_again_later_and_later_and_holds_up_no_other() {
+    fn a_failed_op_is_retried_with_backoff_and_delays_no_other() {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         attempts.failed(&sysctl(), "read-only".into(), t);
         assert_eq!(
             attempts.admit(&sysctl(), t),
             Admission::HeldUntil(after(t, 50))
         );
-        assert_eq!(attempts.admit(&mtu(), t), Admission::Go);
-        assert_eq!(attempts.admit(&sysctl(), after(t, 50)), Admission::Go);
+        assert_eq!(attempts.admit(&mtu(), t), Admission::Now);
+        assert_eq!(attempts.admit(&sysctl(), after(t, 50)), Admission::Now);
         for _ in 0..20 {
             attempts.failed(&sysctl(), "read-only".into(), t);
         }
@@ -246,26 +247,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cosmetic_is_left_alone_after_three_times_in_ten_seconds() {
+    fn a_cosmetic_op_is_held_after_three_applications_in_ten_seconds() {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         for i in 0..3 {
-            assert_eq!(attempts.admit(&mtu(), after(t, i)), Admission::Go);
+            assert_eq!(attempts.admit(&mtu(), after(t, i)), Admission::Now);
             attempts.succeeded(&mtu(), &Actual::default(), after(t, i));
         }
         let held = Admission::HeldUntil(after(t, 60_002));
         assert_eq!(attempts.admit(&mtu(), after(t, 10)), held);
         let problems = attempts.problems(after(t, 10));
-        assert_eq!((problems.len(), problems[0].effect), (1, Effect::Named));
-        // Undone again after the minute: it is left alone for longer.
+        assert_eq!(
+            (problems.len(), problems[0].effect),
+            (1, Effect::StaysReady)
+        );
+        // Undone again after the minute: it is held for longer.
         attempts.succeeded(&mtu(), &Actual::default(), after(t, 61_000));
         let held = Admission::HeldUntil(after(t, 181_000));
         assert_eq!(attempts.admit(&mtu(), after(t, 62_000)), held);
-        // Nobody undoes it any more: the quarrel is over.
+        // It is not undone any more: the quarrel is over.
         assert!(attempts.problems(after(t, 300_000)).is_empty());
     }
 
     #[test]
-    fn what_filters_is_always_repaired_at_a_limited_rate_and_the_node_is_not_ready_meanwhile() {
+    fn a_vital_op_is_applied_once_a_second_in_a_quarrel_and_the_node_is_not_ready() {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         for i in 0..3 {
             attempts.succeeded(&sysctl(), &Actual::default(), after(t, i));
@@ -274,9 +278,9 @@ mod tests {
         assert_eq!((problems.len(), problems[0].effect), (1, Effect::NotReady));
         for i in 1..30 {
             let last = after(t, 2 + (i - 1) * 1000);
-            assert_ne!(attempts.admit(&sysctl(), last), Admission::Go);
+            assert_ne!(attempts.admit(&sysctl(), last), Admission::Now);
             let now = after(t, 2 + i * 1000);
-            assert_eq!(attempts.admit(&sysctl(), now), Admission::Go);
+            assert_eq!(attempts.admit(&sysctl(), now), Admission::Now);
             attempts.succeeded(&sysctl(), &Actual::default(), now);
         }
         assert!(attempts.problems(after(t, 60_000)).is_empty());
@@ -287,7 +291,7 @@ mod tests {
         let (mut attempts, t) = (Attempts::default(), Instant::now());
         for i in 0..6 {
             let now = after(t, i * 9_000);
-            assert_eq!(attempts.admit(&mtu(), now), Admission::Go);
+            assert_eq!(attempts.admit(&mtu(), now), Admission::Now);
             attempts.succeeded(&mtu(), &Actual::default(), now);
             assert!(attempts.problems(now).is_empty());
         }

@@ -1,4 +1,4 @@
-//! What a node should be: its part of the plan, and the attachments that it holds.
+//! The desired state of a node: its part of the plan, and its attachments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,21 +9,21 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use super::actual::{Actual, BridgeRow, RouteActual};
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
 use crate::flows::NodePorts;
 use crate::marks;
-use crate::world::PortRow;
+use crate::node_ops::PortRow;
 
 /// The host's port of the bridge: its own address in mode `vlan`, the gateway in `routed`.
 pub const HOST_PORT: &str = "flat0";
 /// Open vSwitch's name of its userspace datapath.
 const USERSPACE: &str = "netdev";
 /// `rp_filter`: the source must be reachable, by whichever link (RFC 3704 §2.4).
-const LOOSE: &str = "2";
+const RP_FILTER_LOOSE: &str = "2";
 const UPLINK_NUMBER: u32 = 1;
 const HOST_NUMBER: u32 = 2;
 
-/// How netd runs on this node, beside the plan.
+/// Options of netd's command line that the desired state depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeOptions {
     /// The bridge's name.
@@ -32,22 +32,21 @@ pub struct NodeOptions {
     pub datapath: String,
 }
 
-/// A node as it should be.
+/// The desired state of a node.
 #[derive(Debug, Clone)]
 pub struct Desired {
     /// Its part of the plan.
     pub spec: std::sync::Arc<NodeSpec>,
-    /// How netd runs.
+    /// Options of netd's command line.
     pub options: NodeOptions,
     /// The attachments that are committed.
-    pub holdings: Vec<Holding>,
-    /// The generations of all records with their slots, also of those that an ADD is making
-    /// right now.
-    pub living: BTreeMap<u64, u16>,
-    /// Addresses of the host's port that this netd had in its plan and has no more: the gateways
-    /// of ranges that it let go of. Where the kernel keeps no mark of an address
-    /// ([`Actual::marked`]), this is how netd knows its own.
-    pub gone: BTreeSet<IpNetwork>,
+    pub attachments: Vec<Attachment>,
+    /// The slots of all records by generation, including those that an ADD is making.
+    pub live_slots: BTreeMap<u64, u16>,
+    /// Addresses of the host's port that this process wanted earlier and does not want any more,
+    /// such as gateways of released ranges. Where the kernel keeps no protocol number of addresses
+    /// ([`Actual::marked`]), netd recognises its own by this.
+    pub former_addresses: BTreeSet<IpNetwork>,
 }
 
 impl Desired {
@@ -60,8 +59,8 @@ impl Desired {
             protocols: ["OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"]
                 .map(str::to_owned)
                 .into(),
-            ours: true,
-            strays: BTreeMap::new(),
+            managed: true,
+            altered_columns: BTreeMap::new(),
             mirrors: 0,
         }
     }
@@ -80,7 +79,7 @@ impl Desired {
             .collect()
     }
 
-    /// The uplink's port; none in mode `routed`.
+    /// The uplink's port; `None` in mode `routed`.
     pub fn uplink_port(&self) -> Option<PortRow> {
         (self.spec.mode != Mode::Routed).then(|| PortRow {
             name: self.spec.uplink.as_str().to_owned(),
@@ -94,9 +93,9 @@ impl Desired {
         })
     }
 
-    /// The host's port. In mode `vlan` it bears the uplink's MAC, so that the physical
-    /// switches learn one MAC for the host and its containers. In mode `routed` its MAC is the
-    /// gateway's, see `gateway_mac`.
+    /// The host's port. In mode `vlan` it has the uplink's MAC, so that the physical switches learn
+    /// one MAC for the host and its containers. In mode `routed` it has the gateway's MAC, see
+    /// `gateway_mac`.
     pub fn host_port(&self, actual: &Actual) -> PortRow {
         let (tag, mac) = match self.spec.mode {
             Mode::Vlan { host_vlan } => (
@@ -121,10 +120,10 @@ impl Desired {
         }
     }
 
-    /// The MAC of the gateway in mode `routed`: the one that its address gives. Left to itself the
-    /// switch makes up another whenever the port is made anew (a lost database, a restart of the
-    /// userspace datapath), and containers send to the one that they know. A port that is there
-    /// keeps what it has, also where an earlier netd did not set one.
+    /// The MAC of the gateway in mode `routed`, derived from its address. Without it the switch
+    /// would choose a new one whenever the port is recreated (a lost database, a restart of the
+    /// userspace datapath), while containers still use the old one. An existing port keeps its MAC,
+    /// also where an earlier netd did not set one.
     fn gateway_mac(&self, actual: &Actual) -> Option<MacAddr> {
         if let Some(port) = actual.ports.get(HOST_PORT) {
             return port.row.mac;
@@ -147,7 +146,7 @@ impl Desired {
         }
     }
 
-    /// Our routes of the main table.
+    /// netd's routes of the main table.
     pub fn routes(&self) -> BTreeSet<RouteActual> {
         let spec = &self.spec;
         let source = |dst: IpNetwork| {
@@ -157,7 +156,7 @@ impl Desired {
                 .find(|a| a.is_ipv4() == dst.is_ipv4())
         };
         match spec.mode {
-            // The host reaches its own containers over the bridge, not over the router.
+            // The host reaches its own containers by the bridge, without the router.
             Mode::Vlan { .. } => {
                 let ranges = spec
                     .networks
@@ -170,14 +169,15 @@ impl Desired {
                         src: source(r.prefix),
                     });
                 let defaults = spec.host_gateways.iter().map(|gateway| RouteActual {
-                    dst: everywhere(*gateway),
+                    dst: default_prefix(*gateway),
                     via: Some(*gateway),
                     dev: HOST_PORT.to_owned(),
                     src: None,
                 });
                 ranges.chain(defaults).collect()
             }
-            // Its own ranges are on the link by the gateway's address; others' are host-gw.
+            // Its own ranges are on-link by the gateway's address; there are host-gw routes to the
+            // peers' ranges.
             Mode::Routed => spec
                 .peers
                 .iter()
@@ -195,7 +195,7 @@ impl Desired {
     pub fn sysctls(&self) -> BTreeMap<String, String> {
         let uplink = self.spec.uplink.as_str();
         let mut pairs: Vec<(String, &str)> = match self.spec.mode {
-            // The NIC is a port of the bridge: the host lives on its own port.
+            // The NIC is a port of the bridge; the host's addresses are on its own port.
             Mode::Vlan { .. } => vec![
                 (format!("ipv6/conf/{uplink}/disable_ipv6"), "1"),
                 (format!("ipv4/conf/{uplink}/arp_ignore"), "8"),
@@ -206,27 +206,27 @@ impl Desired {
                 ("ipv4/ip_forward".to_owned(), "1"),
                 ("ipv6/conf/all/forwarding".to_owned(), "1"),
                 (format!("ipv6/conf/{HOST_PORT}/disable_ipv6"), "0"),
-                // The way back may differ from the way there (host-gw one way, the VPC's
-                // table the other), and containers are no routers to be redirected.
+                // The two directions may take different paths (host-gw one way, the VPC's route
+                // table the other), and containers must not be redirected.
                 (format!("ipv4/conf/{HOST_PORT}/send_redirects"), "0"),
-                // Switched off by itself for one link, forwarding ends there.
+                // `forwarding` can be switched off for a single link.
                 (format!("ipv4/conf/{HOST_PORT}/forwarding"), "1"),
                 (format!("ipv6/conf/{HOST_PORT}/forwarding"), "1"),
                 (format!("ipv4/conf/{uplink}/forwarding"), "1"),
                 (format!("ipv6/conf/{uplink}/forwarding"), "1"),
-                (format!("ipv4/conf/{uplink}/rp_filter"), LOOSE),
+                (format!("ipv4/conf/{uplink}/rp_filter"), RP_FILTER_LOOSE),
             ],
         };
-        // What comes in by the host's port was checked by the bridge's flows: strict filtering
-        // could only drop what has another way back. Of `all` and this the larger counts, so
-        // that nobody can switch it on over netd's head.
-        pairs.push((format!("ipv4/conf/{HOST_PORT}/rp_filter"), LOOSE));
+        // The bridge's flows have checked the source of what comes in by the host's port: strict
+        // filtering would only drop packets with an asymmetric path. The larger of `all` and this
+        // value applies, so setting `all` to strict has no effect here.
+        pairs.push((format!("ipv4/conf/{HOST_PORT}/rp_filter"), RP_FILTER_LOOSE));
         pairs.push((format!("ipv4/conf/{HOST_PORT}/arp_ignore"), "0"));
         pairs.push((format!("ipv4/conf/{HOST_PORT}/proxy_arp"), "0"));
         if self.options.datapath == USERSPACE {
-            // The kernel's datapath takes a port's frames away from the host's stack; the
-            // userspace one reads copies. Without these, the host would answer ARP and
-            // forward on its ends of the containers' links, past every flow.
+            // The kernel's datapath takes a port's frames from the host's stack; the userspace
+            // datapath reads copies. Without these settings the host would answer ARP and forward
+            // on its ends of the containers' links, bypassing the flows.
             pairs.extend([
                 ("ipv4/conf/default/arp_ignore".to_owned(), "8"),
                 ("ipv4/conf/default/rp_filter".to_owned(), "1"),
@@ -239,7 +239,7 @@ impl Desired {
     }
 }
 
-fn everywhere(of: IpAddr) -> IpNetwork {
+fn default_prefix(of: IpAddr) -> IpNetwork {
     let any: IpAddr = match of {
         IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
@@ -247,7 +247,8 @@ fn everywhere(of: IpAddr) -> IpNetwork {
     IpNetwork::new(any, 0).unwrap_or_else(|_| unreachable!("0 is a prefix length"))
 }
 
-/// Where the bridge's own ports are, once the switch has them and the MAC is settled.
+/// The numbers of the bridge's own ports; `None` until the switch has them and the host port's MAC
+/// is final.
 pub fn node_ports(desired: &Desired, actual: &Actual) -> Option<NodePorts> {
     let number = |name: &str| actual.ports.get(name).and_then(|p| p.ofport);
     let uplink = match desired.uplink_port() {
@@ -255,7 +256,7 @@ pub fn node_ports(desired: &Desired, actual: &Actual) -> Option<NodePorts> {
         None => None,
     };
     let mac = actual.link(HOST_PORT)?.mac?;
-    // A MAC that is about to change would be wrong in every flow.
+    // A MAC that is about to change must not be written into flows.
     if desired
         .host_port(actual)
         .mac

@@ -1,4 +1,5 @@
-//! Keeps the node as the plan and the store say: observe → plan → apply, until a plan is empty.
+//! Keeps the node as the plan and the store declare: observe → plan → apply, until the change set
+//! is empty.
 //!
 //! ```text
 //!   NodeSpec + store ─▶ [desired] ─┐
@@ -6,17 +7,17 @@
 //!   OVSDB, flows, kernel ─▶ [actual] ┘
 //! ```
 //!
-//! [`plan()`] is pure and gives what can be done in the state that was seen; what needs an
-//! earlier op's result (the address of a port that is not there yet) comes in the next round.
-//! Against a healthy node it is empty, so a restart touches nothing.
+//! [`plan()`] is pure and returns the ops that are possible in the observed state; an op that needs
+//! the result of another one (the address of a port that does not exist yet) follows in the next
+//! round. For a healthy node there are no ops, so a restart changes nothing.
 
 mod actual;
 mod apply;
+mod attachments;
 mod attempts;
 mod desired;
 mod op;
 mod plan;
-mod pods;
 mod probe;
 mod routes;
 mod run;
@@ -24,10 +25,12 @@ mod switch;
 mod timeouts;
 mod uplink;
 
-pub use actual::{Actual, ActualPort, BridgeRow, Elsewhere, ForeignRoute, LinkActual, RouteActual};
+pub use actual::{
+    Actual, ActualPort, BridgeRow, InterfaceLocation, LinkActual, RouteActual, UnmanagedRoute,
+};
 pub use desired::{Desired, HOST_PORT, NodeOptions, node_ports};
-pub use op::{Op, Subject, Weight};
-pub use plan::{Plan, plan};
-pub use run::{NodeWorld, Reconciler, Report, Ticks};
-pub use switch::{FRAGMENTS, Restore, SwitchActual};
+pub use op::{Op, Severity, Subject};
+pub use plan::{ChangeSet, plan};
+pub use run::{MonotonicClock, ReconcileOps, Reconciler, Report};
+pub use switch::{FRAGMENTS, RestoreWait, SwitchActual};
 pub use timeouts::{TIMEOUTS, TimeoutsActual, ZoneTimeouts};

@@ -1,4 +1,4 @@
-//! What can be done to a node. A dry run prints these; a real run applies them.
+//! The changes of a node. A dry run prints them; a reconcile applies them.
 
 use std::fmt;
 
@@ -9,110 +9,111 @@ use serde::Serialize;
 
 use super::actual::{Actual, BridgeRow, RouteActual};
 use crate::flows::table;
+use crate::node_ops::PortRow;
 use crate::problems::Effect;
-use crate::world::PortRow;
 
-/// Whose thing an op changes. What belongs to an attachment is changed under its lock, and
-/// only while the attachment is still of that generation.
+/// What an op changes belongs to. An op of an attachment is applied under its lock, and only while
+/// the attachment still has that generation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub enum Subject {
-    /// The node's own.
+    /// The node itself.
     Node,
-    /// An attachment's.
+    /// An attachment.
     Attachment {
         /// Network, container and interface of the attachment.
         key: AttachmentKey,
-        /// As of which generation.
+        /// The attachment's generation.
         generation: u64,
     },
 }
 
-/// What a change means for the node.
+/// How much the node depends on an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Without it packets do not pass, or what isolates containers is not in force.
+pub enum Severity {
+    /// Without it packets do not pass, or containers are not isolated.
     Vital,
-    /// One attachment, one destination or something left over: the rest of the node works.
+    /// It concerns one attachment, one destination or garbage: the rest of the node works.
     Partial,
     /// Nothing stops working without it.
     Cosmetic,
 }
 
-impl Weight {
-    /// Whether the node is ready while such a change cannot be done.
+impl Severity {
+    /// Whether the node is ready while such an op fails.
     pub fn effect(self) -> Effect {
         match self {
             Self::Vital => Effect::NotReady,
-            Self::Partial | Self::Cosmetic => Effect::Named,
+            Self::Partial | Self::Cosmetic => Effect::StaysReady,
         }
     }
 }
 
-/// One change. All are idempotent; deleting the absent is done at once.
+/// One change. All are idempotent; deleting what is absent succeeds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub enum Op {
     /// Make the bridge, with the host's port.
     CreateBridge {
-        /// The bridge's row as it is to be.
+        /// The wanted row of the bridge.
         bridge: BridgeRow,
         /// The host's port.
         host: PortRow,
     },
     /// Set the bridge's columns.
     SetBridge {
-        /// As it is to be.
+        /// The wanted row.
         bridge: BridgeRow,
-        /// The columns that differ: one op for each set of them, so that three repairs of
+        /// The columns that differ. They are part of the op's identity, so that three repairs of
         /// different columns are no quarrel.
         columns: Vec<String>,
     },
-    /// Delete flows that are not netd's: those of the same table and cookie.
-    DeleteForeign(Vec<FlowHead>),
-    /// Set what the switch does with fragments.
+    /// Delete unmanaged flows: all of the same table and cookie as one of these.
+    #[serde(rename = "DeleteForeign")]
+    DeleteUnmanagedFlows(Vec<FlowHead>),
+    /// Set the fragment mode of the switch.
     SetFragments(FragMode),
-    /// Set the group of this number, by which ARP and neighbour discovery pass.
+    /// Set the group of this number, which ARP and neighbour discovery pass.
     SetGroup(u32),
-    /// Set how long the connection tracker keeps connections of conntrack zones of netd's.
+    /// Set the conntrack time-outs of netd's zones.
     SetTimeouts {
-        /// The zones that are to have netd's time-outs.
+        /// The zones that get netd's time-outs.
         set: Vec<u16>,
-        /// Those that are netd's no longer: the time-outs that netd gave them go.
+        /// The zones that are no longer in use: netd's time-outs are removed.
         gone: Vec<u16>,
     },
-    /// Let a port receive and send again.
+    /// Clear the OpenFlow port flags that stop a port from receiving or sending.
     OpenPort(String),
-    /// Let the switch forward: its flows are in.
+    /// Remove `flow-restore-wait`, once all flows are set.
     EndRestore,
     /// Make a port.
     AddPort {
-        /// Whose thing is changed.
+        /// What the changed row belongs to.
         subject: Subject,
-        /// The port's rows as they are to be.
+        /// The wanted rows of the port.
         row: PortRow,
     },
     /// Set a port's columns.
     SetPort {
-        /// Whose thing is changed.
+        /// What the changed row belongs to.
         subject: Subject,
-        /// The port's rows as they are to be.
+        /// The wanted rows of the port.
         row: PortRow,
         /// The columns that differ.
         columns: Vec<String>,
     },
     /// Take ports out of the bridge.
     DeletePorts(Vec<String>),
-    /// Delete a link of ours whose attachment is no more.
+    /// Delete a managed link whose attachment does not exist any more.
     DeleteLink {
         /// Name of the link.
         name: String,
-        /// Interface index: a link of the same name with another is not deleted.
+        /// ifindex: a link of the same name with another one is not deleted.
         ifindex: u32,
     },
-    /// Make a pair of links of which both ends are the node's, up.
+    /// Make a veth pair with both ends in the node's namespace, up.
     CreatePair {
         /// The end that becomes a port of the bridge.
         name: String,
-        /// The other one.
+        /// The other end.
         peer: String,
         /// In bytes.
         mtu: u32,
@@ -140,43 +141,43 @@ pub enum Op {
     },
     /// Add a route.
     AddRoute(RouteActual),
-    /// Delete a route of ours.
+    /// Delete a route of netd's.
     DeleteRoute(RouteActual),
     /// Set a sysctl.
     SetSysctl {
         /// Its key under `net`.
         key: String,
-        /// The value as it is written.
+        /// The value to write.
         value: String,
     },
-    /// Delete meters that nobody has.
+    /// Delete meters of slots that no attachment has.
     DeleteMeters(Vec<u32>),
-    /// Change flows: additions take the place of flows with the same key.
+    /// Change flows: an addition replaces the flow with the same key.
     ChangeFlows {
-        /// Whose thing is changed.
+        /// What the changed row belongs to.
         subject: Subject,
-        /// Meters to set first.
+        /// Meters to set before the flows.
         meters: Vec<Meter>,
-        /// To add.
+        /// Flows to add.
         adds: Vec<Flow>,
-        /// To delete, with the cookies that they had.
+        /// Flows to delete: cookie and key.
         deletes: Vec<(u64, FlowKey)>,
     },
 }
 
 impl Op {
-    /// Whether other MACs than before may be seen at the uplink for the node's addresses: the way
-    /// out of a VLAN was written, as when the plan's `mac` changes or the switch starts anew.
-    pub(super) fn shows_other_macs(&self) -> bool {
+    /// Whether the uplink may show other MACs for the node's addresses afterwards: flows of table
+    /// UPSTREAM are written, as when the plan's `mac` changes or the switch restarts.
+    pub(super) fn may_change_macs(&self) -> bool {
         let Self::ChangeFlows { adds, .. } = self else {
             return false;
         };
         adds.iter().any(|f| f.table == table::UPSTREAM)
     }
 
-    /// Whether it needs nothing of the ops beside it that say the same, nor they of it: their
-    /// flows and ports are others.
-    pub(super) fn goes_alongside(&self) -> bool {
+    /// Whether it can be applied concurrently with other independent ops: they concern different
+    /// flows and ports.
+    pub(super) fn is_independent(&self) -> bool {
         match self {
             Self::ChangeFlows { .. } => true,
             Self::AddPort { subject, .. } | Self::SetPort { subject, .. } => {
@@ -186,7 +187,7 @@ impl Op {
         }
     }
 
-    /// How many flows and meters a change of flows is about; `None`: it is another op.
+    /// The number of flows and meters of a flow change; `None` for other ops.
     pub(super) fn flow_changes(&self) -> Option<usize> {
         match self {
             Self::ChangeFlows {
@@ -199,12 +200,12 @@ impl Op {
         }
     }
 
-    /// The kind, for a metric's label.
+    /// The kind, used as a metric's label.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::CreateBridge { .. } => "create_bridge",
             Self::SetBridge { .. } => "set_bridge",
-            Self::DeleteForeign(_) => "delete_foreign_flows",
+            Self::DeleteUnmanagedFlows(_) => "delete_foreign_flows",
             Self::SetFragments(_) => "set_fragments",
             Self::SetGroup(_) => "set_group",
             Self::SetTimeouts { .. } => "set_timeouts",
@@ -226,26 +227,26 @@ impl Op {
         }
     }
 
-    /// What it means for the node if it cannot be done, or is undone again and again.
-    pub fn weight(&self) -> Weight {
+    /// How much the node depends on it.
+    pub fn severity(&self) -> Severity {
         let of_subject = |subject: &Subject| match subject {
-            Subject::Node => Weight::Vital,
-            Subject::Attachment { .. } => Weight::Partial,
+            Subject::Node => Severity::Vital,
+            Subject::Attachment { .. } => Severity::Partial,
         };
         match self {
             Self::CreateBridge { .. }
             | Self::CreatePair { .. }
             | Self::SetBridge { .. }
-            | Self::DeleteForeign(_)
+            | Self::DeleteUnmanagedFlows(_)
             | Self::SetFragments(_)
             | Self::SetGroup(_)
             | Self::EndRestore
             | Self::AddAddress { .. }
-            | Self::SetSysctl { .. } => Weight::Vital,
+            | Self::SetSysctl { .. } => Severity::Vital,
             Self::AddPort { subject, .. }
             | Self::SetPort { subject, .. }
             | Self::ChangeFlows { subject, .. } => of_subject(subject),
-            Self::SetLink { mtu: Some(_), .. } => Weight::Cosmetic,
+            Self::SetLink { mtu: Some(_), .. } => Severity::Cosmetic,
             Self::SetLink { mtu: None, .. }
             | Self::SetTimeouts { .. }
             | Self::OpenPort(_)
@@ -254,13 +255,12 @@ impl Op {
             | Self::DeleteAddress { .. }
             | Self::AddRoute(_)
             | Self::DeleteRoute(_)
-            | Self::DeleteMeters(_) => Weight::Partial,
+            | Self::DeleteMeters(_) => Severity::Partial,
         }
     }
 
-    /// What was there instead of what the op sets, as the end of a sentence; empty where that
-    /// is nothing but its absence.
-    pub(crate) fn found(&self, actual: &Actual) -> String {
+    /// The value that the op replaces, as the end of a sentence; empty if there was none.
+    pub(crate) fn replaced_value(&self, actual: &Actual) -> String {
         match self {
             Self::SetLink {
                 name,
@@ -280,12 +280,12 @@ impl Op {
             Self::SetBridge { bridge, .. } => actual
                 .bridge
                 .as_ref()
-                .map_or_else(String::new, |is| is.differs_from(bridge)),
+                .map_or_else(String::new, |is| is.describe_differences(bridge)),
             _ => String::new(),
         }
     }
 
-    /// Whose thing it changes.
+    /// What it changes belongs to.
     pub fn subject(&self) -> &Subject {
         match self {
             Self::AddPort { subject, .. }
@@ -310,8 +310,8 @@ impl fmt::Display for RouteActual {
     }
 }
 
-/// Zones in a sentence: the first ones, and how many more.
-fn zones(zones: &[u16]) -> String {
+/// The first four zones, and how many more.
+fn zone_list(zones: &[u16]) -> String {
     let named = zones.iter().take(4).map(|zone| format!(" {zone}"));
     let named: String = named.collect();
     match zones.len() {
@@ -321,7 +321,7 @@ fn zones(zones: &[u16]) -> String {
     }
 }
 
-/// In the words of `ovs-vsctl` and `ip`.
+/// The text form, with the terms of `ovs-vsctl` and `ip`.
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -331,7 +331,7 @@ impl fmt::Display for Op {
             Self::SetBridge { bridge, columns } => {
                 write!(f, "set bridge {}: {}", bridge.name, columns.join(", "))
             }
-            Self::DeleteForeign(flows) => {
+            Self::DeleteUnmanagedFlows(flows) => {
                 f.write_str("delete foreign flows:")?;
                 let first = flows.iter().take(4);
                 first
@@ -347,8 +347,8 @@ impl fmt::Display for Op {
             Self::SetTimeouts { set, gone } => write!(
                 f,
                 "set time-outs of conntrack zones{}, delete those of{}",
-                zones(set),
-                zones(gone)
+                zone_list(set),
+                zone_list(gone)
             ),
             Self::OpenPort(name) => write!(f, "open port {name}"),
             Self::EndRestore => f.write_str("end flow-restore-wait"),

@@ -1,4 +1,4 @@
-//! The plan: what is to be done, given what should be and what is. Pure.
+//! Computes the change set from the desired and the observed state. Pure.
 
 use flatnet_plan::node::Mode;
 use serde::Serialize;
@@ -6,118 +6,118 @@ use serde::Serialize;
 use super::actual::{Actual, ActualPort};
 use super::desired::{Desired, HOST_PORT, node_ports};
 use super::op::{Op, Subject};
-use super::{pods, probe, routes, switch, timeouts, uplink};
+use super::{attachments, probe, routes, switch, timeouts, uplink};
 use crate::flows::NodePorts;
+use crate::node_ops::PortRow;
 use crate::problems::Problem;
-use crate::world::PortRow;
 
-/// What is to be done now, and what stands in the way of the rest.
+/// The ops that are possible now, and what blocks the rest. Serialized by `GET /v1/plan`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Plan {
-    /// In this order.
+pub struct ChangeSet {
+    /// The ops, in the order of application.
     pub ops: Vec<Op>,
-    /// What netd cannot mend by itself, with what to do. While there is one that concerns the
-    /// bridge or the uplink, no ADD is served.
+    /// What netd cannot repair by itself. While the bridge or the uplink has a problem, ADD is not
+    /// served.
     pub problems: Vec<Problem>,
-    /// Where the bridge's own ports are; none: the node is not ready.
+    /// The numbers of the bridge's own ports; `None` if the node is not ready.
     pub ports: Option<NodePorts>,
-    /// What the switch is about to do by itself, with nothing left to do for netd: until then
-    /// the node is not ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waits: Option<&'static str>,
+    /// What netd waits for the switch to do, with no ops of its own left; the node is not ready
+    /// until then.
+    #[serde(rename = "waits", skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<&'static str>,
 }
 
-/// Plans. Against a node that is as it should be, there is nothing to do.
-pub fn plan(desired: &Desired, actual: &Actual) -> Plan {
-    let mut plan = Plan::default();
+/// Computes the change set. For a node in its desired state it has no ops.
+pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
+    let mut changes = ChangeSet::default();
     if !actual.database {
-        plan.problems.push(Problem::blocking(
+        changes.problems.push(Problem::blocking(
             "database-away",
             "Open vSwitch's database does not answer: is ovsdb-server running?",
         ));
-        return plan;
+        return changes;
     }
-    // Before all else: nothing may forward past netd's flows.
-    switch::plan(desired, actual, &mut plan);
-    garbage(desired, actual, &mut plan);
-    if !bridge(desired, actual, &mut plan) {
-        return plan;
+    // First of all: nothing may forward frames except netd's flows.
+    switch::plan(desired, actual, &mut changes);
+    garbage(desired, actual, &mut changes);
+    if !ensure_bridge(desired, actual, &mut changes) {
+        return changes;
     }
-    // Before the addresses: a link on which IPv6 is switched off takes none.
-    sysctls(desired, actual, &mut plan);
-    node_side(desired, actual, &mut plan);
+    // Before the addresses: a link with IPv6 disabled accepts no IPv6 address.
+    sysctls(desired, actual, &mut changes);
+    node_side(desired, actual, &mut changes);
     if actual.flows.is_none() {
-        // Nobody could be given flows: not ready. Which numbers ports have, the switch says too.
-        plan.problems.push(Problem::blocking(
+        // Not ready: flows cannot be set, and port numbers are not known.
+        changes.problems.push(Problem::blocking(
             "switch-away",
             "the bridge does not answer on its OpenFlow socket: is ovs-vswitchd running?",
         ));
-        return plan;
+        return changes;
     }
-    plan.ports = node_ports(desired, actual);
-    let Some(ports) = &plan.ports else {
-        if plan.ops.is_empty() && plan.problems.is_empty() {
-            plan.waits = Some(
+    changes.ports = node_ports(desired, actual);
+    let Some(ports) = &changes.ports else {
+        if changes.ops.is_empty() && changes.problems.is_empty() {
+            changes.waiting_for = Some(
                 "the switch has not said yet which numbers the bridge's own ports have, or what \
                  its datapath can do: is ovs-vswitchd running? its log says why a port cannot be \
                  opened",
             );
         }
-        return plan;
+        return changes;
     };
-    // Before the flows: what the datapath remembers of a flow has the time-outs of that moment in it.
-    plan.ops.extend(timeouts::plan(desired, actual));
+    // Before the flows: the datapath's cached flows contain the time-outs at the time of caching.
+    changes.ops.extend(timeouts::plan(desired, actual));
     if let Some(flows) = &actual.flows {
-        let (ops, problems) = pods::plan(desired, actual, ports, flows);
-        plan.ops.extend(ops);
-        plan.problems.extend(problems);
-        if plan.ops.is_empty() && probe::ports(actual).is_none() {
-            plan.waits = Some(
+        let (ops, problems) = attachments::plan(desired, actual, ports, flows);
+        changes.ops.extend(ops);
+        changes.problems.extend(problems);
+        if changes.ops.is_empty() && probe::ports(actual).is_none() {
+            changes.waiting_for = Some(
                 "the switch has not said yet which numbers the probe's ports have: its log \
                  says why a port cannot be opened",
             );
         }
-        switch::restore(actual, &mut plan);
+        switch::end_restore_wait(actual, &mut changes);
     }
-    plan
+    changes
 }
 
-/// What bears our mark and belongs to no attachment.
-fn garbage(desired: &Desired, actual: &Actual, plan: &mut Plan) {
-    let dead = |generation: u64| !desired.living.contains_key(&generation);
+/// Deletes managed ports and links that belong to no attachment.
+fn garbage(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
+    let dead = |generation: u64| !desired.live_slots.contains_key(&generation);
     let ports: Vec<String> = actual
         .ports
         .values()
-        .filter(|p| p.is_ours() && p.generation().is_some_and(dead))
+        .filter(|p| p.is_managed() && p.generation().is_some_and(dead))
         .map(|p| p.row.name.clone())
         .collect();
     if !ports.is_empty() {
-        plan.ops.push(Op::DeletePorts(ports));
+        changes.ops.push(Op::DeletePorts(ports));
     }
     for link in actual
         .links
         .iter()
         .filter(|l| l.generation().is_some_and(dead))
     {
-        plan.ops.push(Op::DeleteLink {
+        changes.ops.push(Op::DeleteLink {
             name: link.name.clone(),
             ifindex: link.ifindex,
         });
     }
 }
 
-/// Whether the bridge is there to build on.
-fn bridge(desired: &Desired, actual: &Actual, plan: &mut Plan) -> bool {
-    if let Some(is) = actual.bridge.as_ref().filter(|is| !is.ours) {
-        plan.problems.push(foreign(&is.name));
+/// Whether the bridge exists, is managed, and its uplink can be used.
+fn ensure_bridge(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) -> bool {
+    if let Some(is) = actual.bridge.as_ref().filter(|is| !is.managed) {
+        changes.problems.push(unmanaged_bridge(&is.name));
         return false;
     }
     if let Some(problem) = uplink::refusal(desired, actual) {
-        plan.problems.push(problem);
+        changes.problems.push(problem);
         return false;
     }
     if actual.bridge.is_none() {
-        plan.ops.push(Op::CreateBridge {
+        changes.ops.push(Op::CreateBridge {
             bridge: desired.bridge(),
             host: desired.host_port(actual),
         });
@@ -126,7 +126,7 @@ fn bridge(desired: &Desired, actual: &Actual, plan: &mut Plan) -> bool {
     true
 }
 
-fn foreign(bridge: &str) -> Problem {
+fn unmanaged_bridge(bridge: &str) -> Problem {
     let text = format!(
         "bridge {bridge} is there and does not bear netd's mark: delete it (`ovs-vsctl del-br \
          {bridge}`), or hand it over"
@@ -135,54 +135,58 @@ fn foreign(bridge: &str) -> Problem {
     Problem::blocking("bridge-foreign", text).repaired_by(command)
 }
 
-/// Uplink and host port, their links, addresses and routes.
-fn node_side(desired: &Desired, actual: &Actual, plan: &mut Plan) {
-    plan.problems.extend(uplink::in_use(desired, actual));
+/// The ports of the uplink and the host; their links, addresses and routes.
+fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
+    changes
+        .problems
+        .extend(uplink::port_problem(desired, actual));
     if let Some(row) = desired.uplink_port() {
-        port(row, actual, plan);
+        port(row, actual, changes);
     }
     let host = desired.host_port(actual);
     if let Some(error) = actual.ports.get(HOST_PORT).and_then(|p| p.error.as_ref()) {
         let text = format!("Open vSwitch cannot open port {HOST_PORT}: {error}");
-        plan.problems.push(Problem::blocking("port-error", text));
+        changes.problems.push(Problem::blocking("port-error", text));
     }
-    port(host, actual, plan);
-    probe::plan(desired, actual, plan);
+    port(host, actual, changes);
+    probe::plan(desired, actual, changes);
 
     let mtu = desired.spec.mtu.get();
-    link_up(desired.spec.uplink.as_str(), mtu, actual, plan);
-    // A link whose port is not there is about to go. Its addresses come in a later round. Until
-    // the uplink is in the bridge, the host's addresses and routes are of no use there.
+    ensure_link_up(desired.spec.uplink.as_str(), mtu, actual, changes);
+    // Addresses are set in a later round while the port does not exist, because its link is about
+    // to be recreated; and while the uplink is not in the bridge, because they would not be
+    // reachable.
     let there = actual.ports.contains_key(HOST_PORT) && actual.link(HOST_PORT).is_some();
-    if !there || !uplink_works(desired, actual) {
+    if !there || !uplink_is_open(desired, actual) {
         return;
     }
-    link_up(HOST_PORT, mtu, actual, plan);
+    ensure_link_up(HOST_PORT, mtu, actual, changes);
     let wanted = desired.addresses();
     for address in &wanted {
         if !actual.addresses.contains(&(HOST_PORT.to_owned(), *address)) {
-            plan.ops.push(Op::AddAddress {
+            changes.ops.push(Op::AddAddress {
                 dev: HOST_PORT.to_owned(),
                 address: *address,
             });
         }
     }
-    // Else what goes to a range that another node has now would end here.
+    // With the old gateway address, packets to a range that another node has now would be delivered
+    // here.
     for (dev, address) in &actual.addresses {
         let at = (dev.clone(), *address);
-        let ours = actual.marked.contains(&at) || desired.gone.contains(address);
-        if dev == HOST_PORT && ours && !wanted.contains(address) {
-            plan.ops.push(Op::DeleteAddress {
+        let managed = actual.marked.contains(&at) || desired.former_addresses.contains(address);
+        if dev == HOST_PORT && managed && !wanted.contains(address) {
+            changes.ops.push(Op::DeleteAddress {
                 dev: at.0,
                 address: at.1,
             });
         }
     }
-    routes::plan(desired, actual, plan);
+    routes::plan(desired, actual, changes);
 }
 
-/// Whether the switch has opened the uplink; always in mode `routed`, where it is no port.
-fn uplink_works(desired: &Desired, actual: &Actual) -> bool {
+/// Whether the switch has opened the uplink; `true` in mode `routed`, where it is no port.
+fn uplink_is_open(desired: &Desired, actual: &Actual) -> bool {
     desired.uplink_port().is_none_or(|row| {
         actual
             .ports
@@ -191,16 +195,16 @@ fn uplink_works(desired: &Desired, actual: &Actual) -> bool {
     })
 }
 
-pub(super) fn port(mut row: PortRow, actual: &Actual, plan: &mut Plan) {
-    // As long as the port lives it keeps the number that the switch gave it.
+pub(super) fn port(mut row: PortRow, actual: &Actual, changes: &mut ChangeSet) {
+    // An existing port keeps the number that the switch assigned.
     let there = actual.ports.get(&row.name).and_then(|p| p.ofport);
     row.number = there.unwrap_or(row.number);
-    plan.ops.extend(port_op(Subject::Node, row, actual));
+    changes.ops.extend(port_op(Subject::Node, row, actual));
 }
 
-/// The columns of a port's rows that differ in what we set. A MAC that we do not set is not
-/// compared, and foreign keys under `external_ids` are left alone.
-fn differs(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
+/// The columns of a port's rows that differ from the wanted ones. A MAC that netd does not set is
+/// not compared, and other keys under `external_ids` are ignored.
+fn differing_columns(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
     let is = &port.row;
     let known = |id: &(String, String)| is.external_ids.contains(id);
     let own = [
@@ -215,16 +219,16 @@ fn differs(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
     own.into_iter()
         .filter(|(_, differs)| *differs)
         .map(|(column, _)| column.to_owned())
-        .chain(port.strays.keys().cloned())
+        .chain(port.altered_columns.keys().cloned())
         .collect()
 }
 
-/// What makes a port as it is to be; `None` if it is so.
+/// The op that adds or repairs a port; `None` if it is as wanted.
 pub(super) fn port_op(subject: Subject, row: PortRow, actual: &Actual) -> Option<Op> {
     let Some(is) = actual.ports.get(&row.name) else {
         return Some(Op::AddPort { subject, row });
     };
-    let columns = differs(&row, is);
+    let columns = differing_columns(&row, is);
     (!columns.is_empty()).then_some(Op::SetPort {
         subject,
         row,
@@ -232,40 +236,90 @@ pub(super) fn port_op(subject: Subject, row: PortRow, actual: &Actual) -> Option
     })
 }
 
-fn link_up(name: &str, mtu: u32, actual: &Actual, plan: &mut Plan) {
+fn ensure_link_up(name: &str, mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
     if let Some(link) = actual.link(name)
         && (!link.up || link.mtu < mtu)
     {
-        plan.ops.push(Op::SetLink {
+        changes.ops.push(Op::SetLink {
             name: name.to_owned(),
             mtu: (link.mtu < mtu).then_some(mtu),
         });
     }
 }
 
-fn sysctls(desired: &Desired, actual: &Actual, plan: &mut Plan) {
+fn sysctls(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     let of_uplink = format!("/{}/", desired.spec.uplink);
-    let uplink_works = uplink_works(desired, actual);
+    let uplink_is_open = uplink_is_open(desired, actual);
     for (key, value) in desired.sysctls() {
-        if key.contains(&of_uplink) && !uplink_works {
-            // The host may still live on it.
+        if key.contains(&of_uplink) && !uplink_is_open {
+            // The host's addresses may still be on it.
             continue;
         }
-        // One that is not there belongs to a link that is not there yet.
+        // A missing sysctl belongs to a link that does not exist yet.
         if actual.sysctls.get(&key).is_some_and(|is| *is != value) {
-            plan.ops.push(Op::SetSysctl { key, value });
+            changes.ops.push(Op::SetSysctl { key, value });
         }
     }
     let accepts = format!("ipv6/conf/{}/accept_ra", desired.spec.uplink);
     if desired.spec.mode == Mode::Routed && actual.sysctls.get(&accepts).is_some_and(|v| v == "1") {
-        // Forwarding switches router advertisements off where this is 1, and with them the
-        // host's own default route (Documentation/networking/ip-sysctl.rst).
-        plan.ops.insert(
+        // With the value 1, enabling forwarding stops the kernel from accepting router
+        // advertisements, and the host loses its default route
+        // (Documentation/networking/ip-sysctl.rst).
+        changes.ops.insert(
             0,
             Op::SetSysctl {
                 key: accepts,
                 value: "2".to_owned(),
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flatnet_ovs::openflow::FlowHead;
+
+    use super::*;
+
+    /// `GET /v1/plan` serializes these types: their fields' names are part of the API.
+    #[test]
+    fn the_names_in_the_json_of_a_dry_run_stay() {
+        let bridge = crate::reconcile::BridgeRow {
+            name: "br-flat".into(),
+            datapath_type: "system".into(),
+            fail_mode: "secure".into(),
+            protocols: Default::default(),
+            managed: true,
+            altered_columns: Default::default(),
+            mirrors: 0,
+        };
+        let mut actual = Actual {
+            bridge: Some(bridge),
+            ..Actual::default()
+        };
+        let zones = [
+            super::timeouts::ZoneTimeouts::Current,
+            super::timeouts::ZoneTimeouts::Unmanaged,
+        ];
+        actual.timeouts.zones = (1..).zip(zones).collect();
+        let actual = serde_json::to_value(actual).expect("JSON");
+        assert_eq!(actual["bridge"]["ours"], true);
+        assert!(actual["bridge"]["strays"].is_object());
+        assert!(actual["foreign"].is_array() && actual["switch"]["foreign"].is_array());
+        assert_eq!(actual["timeouts"]["zones"]["1"], "Ours");
+        assert_eq!(actual["timeouts"]["zones"]["2"], "Foreign");
+        let head = FlowHead {
+            table: 0,
+            priority: 1,
+            cookie: 2,
+        };
+        let changes = ChangeSet {
+            ops: vec![Op::DeleteUnmanagedFlows(vec![head])],
+            waiting_for: Some("the switch"),
+            ..ChangeSet::default()
+        };
+        let changes = serde_json::to_value(changes).expect("JSON");
+        assert!(changes["ops"][0]["DeleteForeign"].is_array());
+        assert_eq!(changes["waits"], "the switch");
     }
 }

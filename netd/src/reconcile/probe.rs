@@ -1,19 +1,19 @@
-//! The links and ports of the probe ([`crate::probe`]): two pairs, of which one end each is a
-//! port of the bridge.
+//! The links and ports of the probe ([`crate::probe`]): two veth pairs, one end of each a port of
+//! the bridge.
 
 use super::actual::Actual;
 use super::desired::Desired;
 use super::op::Op;
-use super::plan::{Plan, port};
+use super::plan::{ChangeSet, port};
 use crate::flows::probe::ProbePorts;
 use crate::marks;
+use crate::node_ops::PortRow;
 use crate::probe::{PEERS, PORTS};
-use crate::world::PortRow;
 
-/// Beside the uplink's and the host's.
+/// Requested port numbers, after the uplink's and the host's.
 const NUMBERS: [u32; 2] = [3, 4];
 
-/// The settings of the probe's links: the host's own stack has nothing to do with them.
+/// The sysctls of the probe's links, on which the host's stack must not be active.
 pub(super) fn sysctls() -> impl Iterator<Item = (String, &'static str)> {
     PORTS
         .into_iter()
@@ -34,40 +34,39 @@ fn row(at: usize) -> PortRow {
     }
 }
 
-/// Plans links and ports.
-pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
+/// Computes the ops of the probe's links and ports.
+pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     for (at, (name, peer)) in PORTS.into_iter().zip(PEERS).enumerate() {
         let (end, other) = (actual.link(name), actual.link(peer));
         let known = actual.ports.get(name);
         match (end, other) {
             (Some(end), Some(other)) => {
                 for link in [end, other].into_iter().filter(|l| !l.up) {
-                    plan.ops.push(Op::SetLink {
+                    changes.ops.push(Op::SetLink {
                         name: link.name.clone(),
                         mtu: None,
                     });
                 }
                 if known.is_some_and(|p| p.error.is_some()) {
-                    // The device is there now: a port that is made anew opens it.
-                    plan.ops.push(Op::DeletePorts(vec![name.to_owned()]));
+                    // The device exists by now: a recreated port opens it.
+                    changes.ops.push(Op::DeletePorts(vec![name.to_owned()]));
                 } else {
-                    port(row(at), actual, plan);
+                    port(row(at), actual, changes);
                 }
             }
             (None, None) => {
-                // A switch goes on holding a device that is gone, also when there is another
-                // of its name.
+                // The switch keeps a deleted device open, also if another one has its name by now.
                 if known.is_some() {
-                    plan.ops.push(Op::DeletePorts(vec![name.to_owned()]));
+                    changes.ops.push(Op::DeletePorts(vec![name.to_owned()]));
                 }
-                plan.ops.push(Op::CreatePair {
+                changes.ops.push(Op::CreatePair {
                     name: name.to_owned(),
                     peer: peer.to_owned(),
                     mtu: desired.spec.mtu.get(),
                 });
             }
-            // Its other end is in another namespace, or has another name: made anew.
-            (Some(alone), None) | (None, Some(alone)) => plan.ops.push(Op::DeleteLink {
+            // The other end is in another namespace, or was renamed: the pair is recreated.
+            (Some(alone), None) | (None, Some(alone)) => changes.ops.push(Op::DeleteLink {
                 name: alone.name.clone(),
                 ifindex: alone.ifindex,
             }),
@@ -75,7 +74,7 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
     }
 }
 
-/// The numbers of the probe's ports, once the switch has said them.
+/// The numbers of the probe's ports; `None` until the switch has reported them.
 pub(super) fn ports(actual: &Actual) -> Option<ProbePorts> {
     let number = |name: &str| actual.ports.get(name).and_then(|p| p.ofport);
     Some(ProbePorts {

@@ -1,30 +1,30 @@
-//! The host's routes, beside those of other programs: one that leads where netd's would is as
-//! good as netd's; one that stands in the way is named, and never changed.
+//! The host's routes and those of other programs. An unmanaged route to the same next hop replaces
+//! netd's; a conflicting one is a problem, and never changed.
 
-use super::actual::{Actual, ForeignRoute, RouteActual};
+use super::actual::{Actual, RouteActual, UnmanagedRoute};
 use super::desired::Desired;
 use super::op::Op;
-use super::plan::Plan;
+use super::plan::ChangeSet;
 use crate::problems::Problem;
 
 /// `RTPROT_KERNEL`: the route to the prefix of an address.
 const KERNEL: u8 = 2;
 
-/// Plans routes.
-pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
+/// Computes the ops and problems of routes.
+pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     let wanted = desired.routes();
     // Additions before deletions: a prefix that moves is never without a route.
     for route in wanted.difference(&actual.routes) {
-        match in_place(route, actual) {
-            None => plan.ops.push(Op::AddRoute(route.clone())),
-            Some(other) if leads_there(&other.route, route) => {}
-            Some(other) => plan.problems.push(problem(route, other)),
+        match conflicting_route(route, actual) {
+            None => changes.ops.push(Op::AddRoute(route.clone())),
+            Some(other) if same_next_hop(&other.route, route) => {}
+            Some(other) => changes.problems.push(problem(route, other)),
         }
     }
     for route in &wanted {
-        plan.problems.extend(before(route, actual));
+        changes.problems.extend(preferred_default(route, actual));
     }
-    plan.ops.extend(
+    changes.ops.extend(
         actual
             .routes
             .difference(&wanted)
@@ -33,9 +33,8 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
     );
 }
 
-/// Whether a route sends packets the way of the other. The preferred source does not count: the
-/// host may choose its own.
-fn leads_there(other: &RouteActual, wanted: &RouteActual) -> bool {
+/// Whether both routes have the same next hop and link. The preferred source is not compared.
+fn same_next_hop(other: &RouteActual, wanted: &RouteActual) -> bool {
     other.via == wanted.via && other.dev == wanted.dev
 }
 
@@ -43,34 +42,35 @@ fn default_metric(route: &RouteActual) -> u32 {
     if route.dst.is_ipv6() { 1024 } else { 0 }
 }
 
-/// The route of another program that the kernel takes for the same: destination and metric. IPv6
-/// keeps both beside each other.
-fn in_place<'a>(wanted: &RouteActual, actual: &'a Actual) -> Option<&'a ForeignRoute> {
+/// The unmanaged route with the same destination and metric, which the kernel treats as the same
+/// route; for IPv6 it keeps both.
+fn conflicting_route<'a>(wanted: &RouteActual, actual: &'a Actual) -> Option<&'a UnmanagedRoute> {
     let mut same = actual
-        .foreign
+        .unmanaged_routes
         .iter()
         .filter(|f| f.route.dst == wanted.dst && f.metric == default_metric(wanted))
-        // A kernel's own goes with its address, and netd's is as good then.
-        .filter(|f| f.protocol != KERNEL || leads_there(&f.route, wanted));
+        // A kernel route by another link is no conflict: it is deleted with its address, and then
+        // netd's route applies.
+        .filter(|f| f.protocol != KERNEL || same_next_hop(&f.route, wanted));
     let first = same.clone().next();
-    same.find(|f| leads_there(&f.route, wanted)).or(first)
+    same.find(|f| same_next_hop(&f.route, wanted)).or(first)
 }
 
-/// A default route of another program that the kernel prefers to the wanted one.
-fn before(wanted: &RouteActual, actual: &Actual) -> Option<Problem> {
+/// The problem of an unmanaged default route with a lower metric.
+fn preferred_default(wanted: &RouteActual, actual: &Actual) -> Option<Problem> {
     if wanted.dst.prefix() != 0 {
         return None;
     }
-    let other = actual.foreign.iter().find(|f| {
+    let other = actual.unmanaged_routes.iter().find(|f| {
         f.route.dst == wanted.dst
             && f.metric < default_metric(wanted)
-            && !leads_there(&f.route, wanted)
+            && !same_next_hop(&f.route, wanted)
     })?;
     Some(problem(wanted, other))
 }
 
-fn problem(wanted: &RouteActual, other: &ForeignRoute) -> Problem {
-    let ForeignRoute {
+fn problem(wanted: &RouteActual, other: &UnmanagedRoute) -> Problem {
+    let UnmanagedRoute {
         route,
         protocol,
         metric,
@@ -93,5 +93,5 @@ fn problem(wanted: &RouteActual, other: &ForeignRoute) -> Problem {
         "ip {family}route del {}{via} dev {} metric {metric}",
         route.dst, route.dev
     );
-    Problem::named(code, text).repaired_by(command)
+    Problem::non_blocking(code, text).repaired_by(command)
 }

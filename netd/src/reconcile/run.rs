@@ -1,4 +1,4 @@
-//! The loop: observe, plan, apply, and look again.
+//! The reconciler: observe, plan, apply, repeat.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -14,56 +14,56 @@ use tracing::{debug, info, warn};
 use super::actual::Actual;
 use super::attempts::{Admission, Attempts};
 use super::desired::{Desired, NodeOptions};
-use super::op::{Op, Weight};
-use super::plan::{Plan, plan};
+use super::op::{Op, Severity};
+use super::plan::{ChangeSet, plan};
 use crate::attach::Engine;
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
+use crate::node_ops::{NodeOps, NodeOpsError};
 use crate::problems::Problem;
-use crate::world::{World, WorldError};
 
-/// A bridge, its ports, their addresses and then the flows: each needs the one before. What is left
-/// after so many rounds is for the next reconcile, which follows at once.
+/// The bridge, its ports, their addresses and the flows each need the ones before, so several
+/// rounds are needed. What is left after the last one is done by the next reconcile, which follows
+/// at once.
 const MAX_ROUNDS: usize = 8;
-/// How long the switch may take to say in the database which number a port has: it tells of
-/// the port on its OpenFlow connection first. Nobody may tell of it again, and the next
-/// reconcile may be a resync away.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// The reconciler's name on the board of problems.
+/// How long a reconcile waits for the switch to report port numbers. There may be no further event
+/// about them, and the next reconcile may only be the regular resync.
+const NUMBERS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Source name of the reconciler's problems on the board.
 const SOURCE: &str = "reconcile";
-/// How soon to look whether a quarrel is over.
-const QUARREL_LOOK: Duration = Duration::from_secs(1);
-/// Between two looks meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Interval between checks whether a quarrel is over.
+const QUARREL_POLL: Duration = Duration::from_secs(1);
+/// Interval between observations while port numbers are missing.
+const NUMBERS_POLL: Duration = Duration::from_millis(20);
 
-/// The effects that the reconciler needs beside those of ADD and DEL.
-pub trait NodeWorld: World {
-    /// Reads the node.
+/// The effects that the reconciler needs in addition to those of ADD and DEL.
+pub trait ReconcileOps: NodeOps {
+    /// Observes the node. `sysctls`: the keys to read.
     fn observe(
         &self,
         sysctls: &[String],
-    ) -> impl Future<Output = Result<Actual, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Actual, NodeOpsError>> + Send;
 
-    /// Carries out one op.
-    fn apply(&self, op: &Op) -> impl Future<Output = Result<(), WorldError>> + Send;
+    /// Applies one op.
+    fn apply(&self, op: &Op) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
-    /// Carries out changes of flows all at once. Where it fails, each may be tried by itself.
-    fn change_flows(&self, ops: &[&Op]) -> impl Future<Output = Result<(), WorldError>> + Send;
+    /// Applies flow changes in one bundle. If it fails, each may be applied by itself.
+    fn change_flows(&self, ops: &[&Op]) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 }
 
 /// What a reconcile did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// As it is shown.
+    /// The report as the API shows it.
     pub view: ReconcileView,
     /// The kinds of the ops that were applied, for metrics.
     pub kinds: Vec<&'static str>,
     /// How many ops failed, for metrics.
     pub failures: u64,
-    /// When to look again without being asked, where something is left to do.
+    /// When the next reconcile is due; `None` if nothing is left to do.
     pub again: Option<Instant>,
 }
 
-/// Ops that are not carried out yet.
+/// Ops that are held back.
 #[derive(Default)]
 struct Held<'o> {
     ops: Vec<&'o Op>,
@@ -71,35 +71,35 @@ struct Held<'o> {
     until: Option<Instant>,
 }
 
-/// Tells the monotonic time; passed in, so that tests own it.
-pub type Ticks = Arc<dyn Fn() -> Instant + Send + Sync>;
+/// Monotonic time. Injected, so that tests control it.
+pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// Keeps a node as it should be.
-pub struct Reconciler<W: NodeWorld> {
-    pub(super) engine: Engine<W>,
+/// Keeps a node in its desired state.
+pub struct Reconciler<N: ReconcileOps> {
+    pub(super) engine: Engine<N>,
     options: NodeOptions,
-    pub(super) ticks: Ticks,
+    pub(super) ticks: MonotonicClock,
     /// One reconcile at a time.
     running: tokio::sync::Mutex<()>,
     last: Mutex<ReconcileView>,
     attempts: Mutex<Attempts>,
-    /// The addresses that the host's port was to have so far.
-    given: Mutex<BTreeSet<IpNetwork>>,
+    /// All addresses that this process has wanted on the host's port.
+    assigned_addresses: Mutex<BTreeSet<IpNetwork>>,
 }
 
-impl<W: NodeWorld> Reconciler<W> {
-    /// Where the node's problems are posted.
+impl<N: ReconcileOps> Reconciler<N> {
+    /// The board of the node's problems.
     pub fn board(&self) -> &crate::problems::Board {
         self.engine.board()
     }
 
     /// A reconciler for the engine's node.
-    pub fn new(engine: Engine<W>, options: NodeOptions) -> Self {
+    pub fn new(engine: Engine<N>, options: NodeOptions) -> Self {
         Self::with_ticks(engine, options, Arc::new(Instant::now))
     }
 
-    /// The same with a time of its own for back-offs and limits.
-    pub fn with_ticks(engine: Engine<W>, options: NodeOptions, ticks: Ticks) -> Self {
+    /// The same with an injected clock for back-offs and limits.
+    pub fn with_ticks(engine: Engine<N>, options: NodeOptions, ticks: MonotonicClock) -> Self {
         Self {
             engine,
             options,
@@ -107,11 +107,11 @@ impl<W: NodeWorld> Reconciler<W> {
             running: tokio::sync::Mutex::default(),
             last: Mutex::default(),
             attempts: Mutex::default(),
-            given: Mutex::default(),
+            assigned_addresses: Mutex::default(),
         }
     }
 
-    /// What the last reconcile did.
+    /// The report of the last reconcile.
     pub fn last(&self) -> ReconcileView {
         self.last
             .lock()
@@ -119,34 +119,34 @@ impl<W: NodeWorld> Reconciler<W> {
             .clone()
     }
 
-    /// What a reconcile would do now: a dry run.
+    /// A dry run: observes the node and computes the change set.
     ///
     /// # Errors
-    /// Where the node cannot be read.
-    pub async fn dry_run(&self) -> Result<(Actual, Plan), WorldError> {
+    /// The node cannot be observed.
+    pub async fn dry_run(&self) -> Result<(Actual, ChangeSet), NodeOpsError> {
         let keys = self.sysctl_keys();
-        let actual = self.engine.world().observe(&keys).await?;
+        let actual = self.engine.node().observe(&keys).await?;
         debug!("observed");
-        let plan = plan(&self.desired(), &actual);
-        Ok((actual, plan))
+        let changes = plan(&self.desired(), &actual);
+        Ok((actual, changes))
     }
 
-    /// Observes, plans and applies until nothing is left to do, or only what is held back: an op
-    /// that failed a moment ago, or that something undoes again and again.
+    /// Observes, plans and applies until no ops are left, or only held ones: those that failed
+    /// recently, and those of quarrels.
     pub async fn reconcile(&self) -> Report {
         let _alone = self.running.lock().await;
         let mut report = Report::default();
-        for leftover in self.engine.finish_undoing().await {
+        for leftover in self.engine.finish_cleanup().await {
             report.view.failed.push(leftover);
             report.failures += 1;
         }
         let mut problems = Vec::new();
         let mut round = 0;
         let mut waited = Duration::ZERO;
-        let mut shown_anew = false;
+        let mut macs_changed = false;
         while round < MAX_ROUNDS {
-            let look = self.engine.made().before_look();
-            let (actual, plan) = match self.dry_run().await {
+            let position = self.engine.add_log().begin_observation();
+            let (actual, changes) = match self.dry_run().await {
                 Ok(seen) => seen,
                 Err(e) => {
                     let text = format!("the node cannot be read: {e}");
@@ -154,19 +154,23 @@ impl<W: NodeWorld> Reconciler<W> {
                     break;
                 }
             };
-            problems = plan.problems;
-            if plan.waits.is_some() && waited < PATIENCE {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                waited += LOOK_AGAIN;
+            problems = changes.problems;
+            if changes.waiting_for.is_some() && waited < NUMBERS_TIMEOUT {
+                tokio::time::sleep(NUMBERS_POLL).await;
+                waited += NUMBERS_POLL;
                 continue;
             }
-            problems.extend(plan.waits.map(|why| Problem::blocking("port-numbers", why)));
-            let (due, held) = self.admitted(&plan.ops);
-            let vital = |ops: &[&Op]| ops.iter().any(|op| op.weight() == Weight::Vital);
-            let stuck = vital(&held.ops) && plan.ports.is_some();
+            problems.extend(
+                changes
+                    .waiting_for
+                    .map(|why| Problem::blocking("port-numbers", why)),
+            );
+            let (due, held) = self.split_admitted(&changes.ops);
+            let vital = |ops: &[&Op]| ops.iter().any(|op| op.severity() == Severity::Vital);
+            let vital_held = vital(&held.ops) && changes.ports.is_some();
             if due.is_empty() {
-                if !stuck {
-                    self.engine.set_ports(plan.ports);
+                if !vital_held {
+                    self.engine.set_ports(changes.ports);
                 }
                 report.view.converged = held.ops.is_empty();
                 report.again = held.until;
@@ -174,37 +178,37 @@ impl<W: NodeWorld> Reconciler<W> {
             }
             debug!(round, ops = due.len(), "reconciling");
             round += 1;
-            let done = self.apply_all(&due, (look, &actual), &mut report).await;
-            shown_anew |= done.shown_anew;
+            let done = self.apply_all(&due, (position, &actual), &mut report).await;
+            macs_changed |= done.macs_changed;
             debug!(round, "applied");
-            if plan.ports.is_some() && !vital(&done.failed) && !stuck {
-                // The ports are known and the flows are in: ADD can be served while the rest
-                // goes on.
-                self.engine.set_ports(plan.ports);
+            if changes.ports.is_some() && !vital(&done.failed) && !vital_held {
+                // The ports are known and the node's flows are set: ADD can be served while the
+                // rest is applied.
+                self.engine.set_ports(changes.ports);
             }
         }
-        if shown_anew {
+        if macs_changed {
             let packets = self.engine.announcements();
             info!(
                 packets = packets.len(),
                 "the uplink may show other MACs: announced anew"
             );
-            self.engine.world().announce(packets);
+            self.engine.node().announce(packets);
         }
-        // After the last round nothing is wrong by itself: on a busy node containers come and go
-        // faster than rounds. What is undone again and again is a quarrel, which `Attempts` names.
+        // Ops that are left after the last round are no problem: on a busy node containers come and
+        // go faster than rounds. `Attempts` reports quarrels.
         self.finish(report, problems)
     }
 
-    /// The ops that are carried out now, and those that are held back.
-    fn admitted<'o>(&self, ops: &'o [Op]) -> (Vec<&'o Op>, Held<'o>) {
+    /// Splits the ops into those that are applied now and those that are held back.
+    fn split_admitted<'o>(&self, ops: &'o [Op]) -> (Vec<&'o Op>, Held<'o>) {
         let now = (self.ticks)();
         let mut attempts = self.attempts();
         attempts.retain(ops);
         let (mut due, mut held) = (Vec::with_capacity(ops.len()), Held::default());
         for op in ops {
             match attempts.admit(op, now) {
-                Admission::Go => due.push(op),
+                Admission::Now => due.push(op),
                 Admission::HeldUntil(until) => {
                     held.ops.push(op);
                     held.until = Some(held.until.map_or(until, |u| u.min(until)));
@@ -217,14 +221,14 @@ impl<W: NodeWorld> Reconciler<W> {
     /// Posts the problems and keeps the report as the last one.
     fn finish(&self, mut report: Report, mut problems: Vec<Problem>) -> Report {
         let now = (self.ticks)();
-        let unsettled = !report.view.converged && report.again.is_none();
-        if unsettled || !problems.is_empty() {
+        let unfinished = !report.view.converged && report.again.is_none();
+        if unfinished || !problems.is_empty() {
             report.again = Some(now);
         }
         let attempts = self.attempts().problems(now);
         if !attempts.is_empty() {
-            // A quarrel that is over is not told by any event.
-            report.again.get_or_insert(now + QUARREL_LOOK);
+            // There is no event for the end of a quarrel.
+            report.again.get_or_insert(now + QUARREL_POLL);
         }
         problems.extend(attempts);
         report.view.problems = problems.iter().map(ToString::to_string).collect();
@@ -241,61 +245,64 @@ impl<W: NodeWorld> Reconciler<W> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next reconcile try everything at once: somebody asked for it.
-    pub fn forgive(&self) {
-        self.attempts().forgive();
+    /// Lets the next reconcile apply every op at once.
+    pub fn retry_now(&self) {
+        self.attempts().retry_now();
     }
 
-    pub(super) fn still(&self, key: &AttachmentKey, generation: u64) -> bool {
+    pub(super) fn is_current(&self, key: &AttachmentKey, generation: u64) -> bool {
         self.engine
             .ipam()
             .get(key)
             .is_some_and(|r| r.generation == generation && r.state == RecordState::Committed)
     }
 
-    /// What should be, read after what is: an attachment that comes meanwhile is known here,
-    /// and so is never taken for garbage.
+    /// The desired state. Read after the observation, so that an attachment that was made meanwhile
+    /// is known here and not taken for garbage.
     fn desired(&self) -> Desired {
         let records = self.engine.ipam().list();
-        let mut holdings = Vec::with_capacity(records.len());
+        let mut attachments = Vec::with_capacity(records.len());
         for record in records.iter().filter(|r| r.state == RecordState::Committed) {
-            match Holding::from_record(record) {
-                Ok(holding) => holdings.push(holding),
+            match Attachment::from_record(record) {
+                Ok(attachment) => attachments.push(attachment),
                 Err(e) => warn!(error = %e, "left alone"),
             }
         }
         let mut desired = Desired {
             spec: self.engine.spec(),
             options: self.options.clone(),
-            holdings,
-            living: records.iter().map(|r| (r.generation, r.slot)).collect(),
-            gone: BTreeSet::new(),
+            attachments,
+            live_slots: records.iter().map(|r| (r.generation, r.slot)).collect(),
+            former_addresses: BTreeSet::new(),
         };
         let now = desired.addresses();
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        desired.gone = given.difference(&now).copied().collect();
-        given.extend(now);
+        let mut assigned_addresses = self
+            .assigned_addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        desired.former_addresses = assigned_addresses.difference(&now).copied().collect();
+        assigned_addresses.extend(now);
         desired
     }
 
-    /// The sysctls that the node is to have, by key under `net`.
+    /// The wanted sysctls, by key under `net`.
     pub fn sysctls(&self) -> BTreeMap<String, String> {
-        self.bare().sysctls()
+        self.without_attachments().sysctls()
     }
 
-    /// What the plan alone wants, without attachments.
-    fn bare(&self) -> Desired {
+    /// The desired state without attachments.
+    fn without_attachments(&self) -> Desired {
         Desired {
             spec: self.engine.spec(),
             options: self.options.clone(),
-            holdings: Vec::new(),
-            living: BTreeMap::new(),
-            gone: BTreeSet::new(),
+            attachments: Vec::new(),
+            live_slots: BTreeMap::new(),
+            former_addresses: BTreeSet::new(),
         }
     }
 
     fn sysctl_keys(&self) -> Vec<String> {
-        let desired = self.bare();
+        let desired = self.without_attachments();
         let mut keys: Vec<String> = desired.sysctls().into_keys().collect();
         keys.push(format!("ipv6/conf/{}/accept_ra", desired.spec.uplink));
         keys

@@ -1,7 +1,7 @@
-//! The part of the plan that concerns the switch itself: what no database keeps, what keeps it
-//! from forwarding, and flows that are nobody's business here.
+//! The ops of the switch itself: settings that no database keeps, what stops it from forwarding,
+//! and unmanaged flows.
 //!
-//! The bridge is netd's alone (ADR 23). What forwards past netd's flows is taken away first,
+//! The bridge is netd's alone (ADR 23). What forwards frames beside netd's flows is removed first,
 //! whatever else is wrong with the node.
 
 use std::time::Duration;
@@ -12,94 +12,101 @@ use serde::Serialize;
 use super::actual::{Actual, BridgeRow};
 use super::desired::Desired;
 use super::op::Op;
-use super::plan::Plan;
+use super::plan::ChangeSet;
 use crate::flows;
 use crate::problems::Problem;
 
-/// What the switch does with fragments of IP: the declared mode, whatever it was started with. The
-/// first one has its ports and its type of ICMPv6, by which port security decides on it; what follows
-/// it is of no use to anybody without it.
+/// How the switch treats IP fragments. With this mode the first fragment matches by its ports and
+/// ICMPv6 type, so port security applies to it; later fragments are useless without the first.
 pub const FRAGMENTS: FragMode = FragMode::NxMatch;
 
-/// How long our flows are in, with nobody restarting Open vSwitch, before netd ends
-/// `flow-restore-wait`. Long enough for the script that saved flows to put them back.
-const RESTORED: Duration = Duration::from_secs(2);
+/// How long `flow-restore-wait` may last with netd's flows set and no restart under way before netd
+/// ends it. Long enough for the restarting script to restore its saved flows.
+const RESTORE_GRACE: Duration = Duration::from_secs(2);
 
-/// The switch, beside its flows and ports.
+/// The observed state of the switch, except flows and ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SwitchActual {
-    /// Flows that are neither netd's nor learned by one of netd's, one of each table and cookie.
-    pub foreign: Vec<FlowHead>,
-    /// What becomes of fragments; `None` if the switch does not answer.
+    /// Flows that are neither netd's nor learned by one of netd's: one of each table and cookie.
+    #[serde(rename = "foreign")]
+    pub unmanaged_flows: Vec<FlowHead>,
+    /// The fragment mode; `None` if the switch does not answer.
     pub fragments: Option<FragMode>,
     /// Its groups; `None` if the switch does not answer.
     #[serde(skip)]
     pub groups: Option<Vec<Group>>,
-    /// Ports of ours that somebody forbade to receive or to send (`ovs-ofctl mod-port`).
+    /// Managed ports whose OpenFlow flags stop them from receiving or sending (`ovs-ofctl
+    /// mod-port`).
     pub restricted: Vec<String>,
-    /// The switch was told to wait for its flows.
-    pub restore: Option<Restore>,
-    /// Whether its datapath has conntrack zones; `None` until it has said so.
+    /// Set while `flow-restore-wait` is.
+    pub restore: Option<RestoreWait>,
+    /// Whether its datapath has conntrack zones; `None` until that is known.
     pub zones: Option<bool>,
 }
 
 /// `other_config:flow-restore-wait` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Restore {
-    /// For how long it has been seen with the switch answering.
+pub struct RestoreWait {
+    /// How long it has been set while the switch answered.
     pub since: Duration,
-    /// The scripts that restart Open vSwitch right now, such as `ovs-ctl`.
+    /// Running scripts that restart Open vSwitch, such as `ovs-ctl`.
     pub scripts: Vec<String>,
 }
 
-/// Plans what comes before everything else, for a bridge of ours.
-pub(super) fn plan(desired: &Desired, actual: &Actual, plan: &mut Plan) {
-    let Some(is) = actual.bridge.as_ref().filter(|is| is.ours) else {
+/// Computes the ops and problems that come first, for a managed bridge.
+pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
+    let Some(is) = actual.bridge.as_ref().filter(|is| is.managed) else {
         return;
     };
     let wanted = desired.bridge();
-    let differ = is.columns_but(&wanted);
+    let differ = is.differing_columns(&wanted);
     if !differ.is_empty() {
-        plan.ops.push(Op::SetBridge {
+        changes.ops.push(Op::SetBridge {
             bridge: wanted,
             columns: differ.into_iter().map(|(column, _)| column).collect(),
         });
     }
-    let seen = &actual.switch;
-    if !seen.foreign.is_empty() {
-        plan.ops.push(Op::DeleteForeign(seen.foreign.clone()));
+    let observed = &actual.switch;
+    if !observed.unmanaged_flows.is_empty() {
+        changes
+            .ops
+            .push(Op::DeleteUnmanagedFlows(observed.unmanaged_flows.clone()));
     }
-    if seen.fragments.is_some_and(|mode| mode != FRAGMENTS) {
-        plan.ops.push(Op::SetFragments(FRAGMENTS));
+    if observed.fragments.is_some_and(|mode| mode != FRAGMENTS) {
+        changes.ops.push(Op::SetFragments(FRAGMENTS));
     }
     let group = flows::group();
-    if seen
+    if observed
         .groups
         .as_ref()
         .is_some_and(|all| !all.contains(&group))
     {
-        plan.ops.push(Op::SetGroup(group.id));
+        changes.ops.push(Op::SetGroup(group.id));
     }
-    for port in &seen.restricted {
-        plan.ops.push(Op::OpenPort(port.clone()));
+    for port in &observed.restricted {
+        changes.ops.push(Op::OpenPort(port.clone()));
     }
-    plan.problems.extend(waits(seen.restore.as_ref()));
-    plan.problems.extend(mirrors(is));
-    plan.problems.extend(foreign_ports(desired, actual, is));
+    changes
+        .problems
+        .extend(restore_wait_problem(observed.restore.as_ref()));
+    changes.problems.extend(mirrors(is));
+    changes
+        .problems
+        .extend(unmanaged_ports(desired, actual, is));
 }
 
-/// Plans the end of `flow-restore-wait`, once all else is done.
-pub(super) fn restore(actual: &Actual, plan: &mut Plan) {
-    let ripe = |r: &Restore| r.scripts.is_empty() && r.since >= RESTORED;
-    if actual.switch.restore.as_ref().is_some_and(ripe)
-        && plan.ports.is_some()
-        && plan.ops.is_empty()
+/// Adds the op that ends `flow-restore-wait`, if no other ops are left.
+pub(super) fn end_restore_wait(actual: &Actual, changes: &mut ChangeSet) {
+    let is_over = |r: &RestoreWait| r.scripts.is_empty() && r.since >= RESTORE_GRACE;
+    if actual.switch.restore.as_ref().is_some_and(is_over)
+        && changes.ports.is_some()
+        && changes.ops.is_empty()
     {
-        plan.ops.push(Op::EndRestore);
+        changes.ops.push(Op::EndRestore);
     }
 }
 
-fn waits(restore: Option<&Restore>) -> Option<Problem> {
+fn restore_wait_problem(restore: Option<&RestoreWait>) -> Option<Problem> {
     let who = match restore?.scripts.as_slice() {
         [] => "nobody restarts it: netd ends that when its flows are in".to_owned(),
         scripts => format!("{} is at work", scripts.join(", ")),
@@ -121,17 +128,18 @@ fn mirrors(is: &BridgeRow) -> Option<Problem> {
             is.name
         );
         let command = format!("ovs-vsctl clear bridge {} mirrors", is.name);
-        Problem::named("mirror", text).repaired_by(command)
+        Problem::non_blocking("mirror", text).repaired_by(command)
     })
 }
 
-/// Ports without netd's mark get no frame but what is flooded, and what they send is dropped.
-fn foreign_ports(desired: &Desired, actual: &Actual, is: &BridgeRow) -> Vec<Problem> {
+/// The problems of unmanaged ports. They receive only flooded frames, and what they send is
+/// dropped.
+fn unmanaged_ports(desired: &Desired, actual: &Actual, is: &BridgeRow) -> Vec<Problem> {
     let uplink = desired.uplink_port().map(|row| row.name);
     let host = desired.host_port(actual).name;
     let wanted = |name: &String| Some(name) == uplink.as_ref() || *name == host;
-    let foreign = actual.ports.iter().filter(|(_, p)| !p.is_ours());
-    foreign
+    let unmanaged = actual.ports.iter().filter(|(_, p)| !p.is_managed());
+    unmanaged
         .filter(|(name, _)| !wanted(name))
         .map(|(name, _)| {
             let text = format!(
@@ -139,7 +147,7 @@ fn foreign_ports(desired: &Desired, actual: &Actual, is: &BridgeRow) -> Vec<Prob
                 is.name
             );
             let command = format!("ovs-vsctl del-port {} {name}", is.name);
-            Problem::named("foreign-port", text).repaired_by(command)
+            Problem::non_blocking("foreign-port", text).repaired_by(command)
         })
         .collect()
 }

@@ -1,21 +1,21 @@
-//! Whether the uplink can be used as the plan says. While it cannot, nothing that depends on it
-//! is begun: the bridge is not made, and addresses, routes and sysctls of the host stay as they
+//! Whether the uplink can be used as the plan declares. While it cannot, nothing that depends on it
+//! is changed: the bridge is not created, and the host's addresses, routes and sysctls stay as they
 //! are.
 
 use flatnet_uplink::returned;
 use ipnetwork::IpNetwork;
 
-use super::actual::{Actual, Elsewhere, LinkActual};
+use super::actual::{Actual, InterfaceLocation, LinkActual};
 use super::desired::{Desired, HOST_PORT};
 use crate::problems::Problem;
 
-/// How many links of the host an error names.
+/// How many links of the host a problem lists.
 const NAMED_LINKS: usize = 16;
 
-/// Why the uplink cannot be used; `None` if it can, or is in use already.
+/// The problem of an uplink that cannot be used; `None` if it can be, or is in use already.
 pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
     let name = desired.spec.uplink.as_str();
-    if let Some(problem) = elsewhere(desired, actual) {
+    if let Some(problem) = in_other_port(desired, actual) {
         return Some(problem);
     }
     let Some(link) = actual.link(name) else {
@@ -25,11 +25,11 @@ pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
     if actual.ports.contains_key(&row.name) {
         return None;
     }
-    if let Some(problem) = port_of(link, actual) {
+    if let Some(problem) = has_master(link, actual) {
         return Some(problem);
     }
     let mut own = addresses(name, actual);
-    // An 802.1Q interface on the NIC: once the NIC is a port of the bridge, it hears nothing.
+    // An 802.1Q interface on the NIC receives nothing once the NIC is a port of the bridge.
     for above in actual
         .links
         .iter()
@@ -38,7 +38,7 @@ pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
         let on_it = addresses(&above.name, actual);
         own.extend(on_it.iter().map(|a| format!("{a} on {}", above.name)));
     }
-    // Taking the NIC now would cut the host off.
+    // Adding the NIC to the bridge now would make the host unreachable.
     (!own.is_empty()).then(|| {
         Problem::blocking(
             "uplink-bears-addresses",
@@ -52,13 +52,13 @@ pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
     })
 }
 
-/// An uplink that Open vSwitch's database has in a bond of its own, or in another bridge.
-fn elsewhere(desired: &Desired, actual: &Actual) -> Option<Problem> {
+/// The problem of an uplink that is in a bond of Open vSwitch's own, or in another of its bridges.
+fn in_other_port(desired: &Desired, actual: &Actual) -> Option<Problem> {
     let uplink = desired.uplink_port()?.name;
-    let of_port = |e: &&Elsewhere| e.bond && e.port == uplink;
+    let of_port = |e: &&InterfaceLocation| e.bond && e.port == uplink;
     let by_port = || actual.elsewhere.values().find(of_port);
     let place = actual.elsewhere.get(&uplink).or_else(by_port)?;
-    let Elsewhere { bridge, port, bond } = place;
+    let InterfaceLocation { bridge, port, bond } = place;
     if *bond {
         let text = format!(
             "uplink {uplink} is in {port}, a bond of Open vSwitch's own on bridge {bridge}, over \
@@ -76,13 +76,13 @@ fn elsewhere(desired: &Desired, actual: &Actual) -> Option<Problem> {
     Some(Problem::blocking("uplink-has-master", text))
 }
 
-/// An uplink that is a port of a bridge, a bond, a team or a VRF of Linux.
-fn port_of(link: &LinkActual, actual: &Actual) -> Option<Problem> {
+/// The problem of an uplink that is a port of a Linux bridge, bond, team or VRF.
+fn has_master(link: &LinkActual, actual: &Actual) -> Option<Problem> {
     let master = link.master?;
     let master = actual.links.iter().find(|l| l.ifindex == master)?;
     let kind = master.kind.as_deref().unwrap_or("link");
-    // What the datapath of Open vSwitch still holds after its database was lost, it gives back to
-    // the bridge that netd makes.
+    // After Open vSwitch's database was lost, its datapath still has the NIC, and hands it to the
+    // bridge that netd creates.
     if kind == "openvswitch" {
         return None;
     }
@@ -98,11 +98,11 @@ fn port_of(link: &LinkActual, actual: &Actual) -> Option<Problem> {
     Some(Problem::blocking("uplink-has-master", text))
 }
 
-/// What is wrong with an uplink that is a port of the bridge.
+/// The problem of an uplink that is a port of the bridge.
 ///
-/// The switch takes every frame of such a NIC, so an address on it answers nobody; but its
-/// routes still lead there, past the bridge.
-pub(super) fn in_use(desired: &Desired, actual: &Actual) -> Option<Problem> {
+/// The switch receives every frame of the NIC, so an address on it is not reachable; but its routes
+/// still lead to the NIC and bypass the bridge.
+pub(super) fn port_problem(desired: &Desired, actual: &Actual) -> Option<Problem> {
     let row = desired.uplink_port()?;
     let port = actual.ports.get(&row.name)?;
     let borne = actual.addresses.iter().filter(|(dev, _)| *dev == row.name);
@@ -140,7 +140,7 @@ fn missing(name: &str, actual: &Actual) -> Problem {
     )
 }
 
-/// The addresses that a link bears, but the link-local ones that every link has.
+/// The addresses of a link, without the IPv6 link-local ones.
 fn addresses(name: &str, actual: &Actual) -> Vec<String> {
     actual
         .addresses

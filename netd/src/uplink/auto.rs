@@ -1,4 +1,5 @@
-//! netd's own move at its start: one that the plan asks for, or one that was made before the boot.
+//! The automatic move at netd's start: one that the plan requests, or one that was made before the
+//! boot.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -15,14 +16,14 @@ use tracing::{info, warn};
 use super::{NodeArgs, prepare};
 use crate::config::RunArgs;
 
-/// How long what stands in the way of a move may take to go, before it is looked at again.
-const AGAIN: Duration = Duration::from_secs(10);
+/// Pause before a move that failed is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Whether netd moves the uplink by itself, in this boot: pure.
+/// Whether netd moves the uplink by itself in this boot. Pure.
 ///
-/// One move a boot: what was undone, by an administrator or because something did not answer, is
-/// not tried again until the next.
-pub(super) fn wanted(migrate: Migrate, journal: Option<&Journal>, boot_id: &str) -> bool {
+/// At most one move in each boot: a move that was undone, by an administrator or because a gate did
+/// not answer, is not tried again before the next boot.
+pub(super) fn should_move(migrate: Migrate, journal: Option<&Journal>, boot_id: &str) -> bool {
     match journal {
         Some(journal) if journal.boot_id == boot_id => false,
         Some(journal) => journal.recorded || migrate == Migrate::Auto,
@@ -30,30 +31,34 @@ pub(super) fn wanted(migrate: Migrate, journal: Option<&Journal>, boot_id: &str)
     }
 }
 
-/// Undoes a move that an earlier process left unfinished, and moves the uplink if that is wanted.
-/// Ends when nothing is left to do. Cancel safe: the guard undoes what is cut.
-pub(crate) async fn follow_plan(args: RunArgs, spec: NodeSpec, dirty: std::sync::Arc<Notify>) {
+/// Undoes a move that an earlier process left unfinished, and moves the uplink if needed. Returns
+/// when nothing is left to do. Cancel safe: the guard undoes an interrupted move.
+pub(crate) async fn follow_plan(
+    args: RunArgs,
+    spec: NodeSpec,
+    repair_requested: std::sync::Arc<Notify>,
+) {
     loop {
-        match once(&args, &spec).await {
+        match try_once(&args, &spec).await {
             Ok(true) => {
-                dirty.notify_one();
+                repair_requested.notify_one();
                 return;
             }
             Ok(false) => return,
             Err(e) => warn!(error = format!("{e:#}"), "the uplink is not moved yet"),
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
-/// Whether the uplink was touched.
-async fn once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
+/// Returns whether the uplink was changed.
+async fn try_once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
     let store = Store::new(&args.state);
     let boot_id = boot_id()?;
     let journal = store.load()?;
     let of_this_boot = journal.as_ref().is_some_and(|j| j.boot_id == boot_id);
     let unfinished = of_this_boot && journal.as_ref().is_some_and(|j| j.phase.is_unfinished());
-    let moves = spec.mode != Mode::Routed && wanted(spec.migrate, journal.as_ref(), &boot_id);
+    let moves = spec.mode != Mode::Routed && should_move(spec.migrate, journal.as_ref(), &boot_id);
     if !unfinished && !moves {
         return Ok(false);
     }
@@ -75,22 +80,22 @@ async fn once(args: &RunArgs, spec: &NodeSpec) -> Result<bool> {
         boot_id: &boot_id,
     };
     if unfinished {
-        // A guard that lives does the same; one that was killed does not.
+        // A running guard does the same; one that was killed does not.
         mover.guard().await?;
         return Ok(true);
     }
     let target = prepare::target(spec, &node.bridge, args.datapath.as_str())?;
-    let plan = match prepare::look(&real, &target).await? {
-        Some(plan) => plan,
+    let planned = match prepare::prepare_move(&real, &target).await? {
+        Some(planned) => planned,
         None => return Ok(false),
     };
-    prepare::boot_step(&node.state, false)?;
+    prepare::ensure_boot_step(&node.state, false)?;
     let guard = prepare::guard_argv(&node)?;
-    let mut fresh = Journal::new(&plan, &node.bridge, &boot_id);
+    let mut fresh = Journal::new(&planned, &node.bridge, &boot_id);
     fresh.recorded = journal.is_some_and(|j| j.recorded);
     info!(
-        from = plan.from.name,
-        to = plan.to,
+        from = planned.from.name,
+        to = planned.to,
         "moving the host's address"
     );
     let outcome = mover
@@ -123,13 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn netd_moves_once_a_boot_what_the_plan_asks_for_or_was_moved_before() {
+    fn netd_moves_the_uplink_once_in_each_boot_if_planned_or_moved_before() {
         use Migrate::{Auto, Manual};
-        assert!(!wanted(Manual, None, "b"));
-        assert!(wanted(Auto, None, "b"));
-        assert!(wanted(Manual, Some(&journal("a", true)), "b"));
-        assert!(!wanted(Manual, Some(&journal("a", false)), "b"));
-        assert!(wanted(Auto, Some(&journal("a", false)), "b"));
-        assert!(!wanted(Auto, Some(&journal("b", true)), "b"));
+        assert!(!should_move(Manual, None, "b"));
+        assert!(should_move(Auto, None, "b"));
+        assert!(should_move(Manual, Some(&journal("a", true)), "b"));
+        assert!(!should_move(Manual, Some(&journal("a", false)), "b"));
+        assert!(should_move(Auto, Some(&journal("a", false)), "b"));
+        assert!(!should_move(Auto, Some(&journal("b", true)), "b"));
     }
 }

@@ -1,4 +1,4 @@
-//! What must be known, and in place, before a move.
+//! Checks and preparations before a move.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,8 +15,8 @@ use crate::reconcile::HOST_PORT;
 /// The unit that runs the boot step.
 const UNIT: &str = "flatnet-uplink.service";
 
-/// What is wanted, by the plan and the command line.
-pub(super) fn target_of(args: &MigrateArgs) -> Result<Target> {
+/// The target, from the plan and the command line.
+pub(super) fn target_from_args(args: &MigrateArgs) -> Result<Target> {
     let spec = crate::plan_file::derive(&args.plan)?;
     let mut target = target(&spec, &args.node_args.bridge, args.datapath.as_str())?;
     if args.api_server.is_some() {
@@ -25,7 +25,7 @@ pub(super) fn target_of(args: &MigrateArgs) -> Result<Target> {
     Ok(target)
 }
 
-/// What is wanted, by the plan.
+/// The target, from the plan.
 pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Target> {
     let Mode::Vlan { host_vlan } = spec.mode else {
         bail!(
@@ -54,32 +54,32 @@ pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Ta
     })
 }
 
-/// The plan of the move, with everything checked first: also that what must answer afterwards
-/// answers now. `None` where no address is to be moved.
-pub(super) async fn look(real: &Real, target: &Target) -> Result<Option<Move>> {
+/// Computes the steps of the move after all checks, also that the gates which must answer
+/// afterwards answer now. `None` where no address has to be moved.
+pub(super) async fn prepare_move(real: &Real, target: &Target) -> Result<Option<Move>> {
     let inventory = observe(real, target).await?;
-    let plan = match plan(target, &inventory) {
-        Ok(plan) => plan,
+    let planned = match plan(target, &inventory) {
+        Ok(planned) => planned,
         Err(refusals) if matches!(refusals.as_slice(), [Refusal::Nothing { .. }]) => {
             return Ok(None);
         }
-        Err(refusals) => bail!(refused(&refusals)),
+        Err(refusals) => bail!(refusal_text(&refusals)),
     };
-    for gate in &plan.gates {
+    for gate in &planned.gates {
         if let Gate::Gateway(ip) = gate
-            && !real.gateway_answers(&plan.from.name, *ip).await?
+            && !real.gateway_answers(&planned.from.name, *ip).await?
         {
             bail!(
                 "{gate} does not answer on {} now, before the move: nothing could prove it \
                  afterwards; repair that first",
-                plan.from.name
+                planned.from.name
             );
         }
     }
-    Ok(Some(plan))
+    Ok(Some(planned))
 }
 
-fn refused(refusals: &[Refusal]) -> String {
+fn refusal_text(refusals: &[Refusal]) -> String {
     let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     format!("the move is not begun: {}", all.join("; "))
 }
@@ -100,9 +100,9 @@ pub(super) fn guard_argv(args: &NodeArgs) -> Result<Vec<String>> {
     Ok(argv)
 }
 
-/// Sees to it that the boot step is in place, where systemd runs: the unit enabled, and its program
-/// in the state directory, which no image takes along.
-pub(super) fn boot_step(state: &Path, without: bool) -> Result<()> {
+/// Ensures that the boot step is installed, where systemd runs: that the unit is enabled, and its
+/// program is in the state directory, which does not belong to a container image.
+pub(super) fn ensure_boot_step(state: &Path, without: bool) -> Result<()> {
     match unit_is_enabled(UNIT) {
         None => return Ok(()),
         Some(true) => {}
@@ -113,11 +113,11 @@ pub(super) fn boot_step(state: &Path, without: bool) -> Result<()> {
              use --without-boot-unit"
         ),
     }
-    keep_program(&state.join("boot"))
+    install_program(&state.join("boot"))
 }
 
-/// Copies this program to `DIR/netd`, whole or not at all.
-fn keep_program(dir: &Path) -> Result<()> {
+/// Copies this program to `DIR/netd`, atomically.
+fn install_program(dir: &Path) -> Result<()> {
     let own = std::env::current_exe().context("find the own program")?;
     let (kept, fresh): (PathBuf, PathBuf) = (dir.join("netd"), dir.join("netd.new"));
     let copy = || -> std::io::Result<()> {

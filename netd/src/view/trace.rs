@@ -1,15 +1,15 @@
 //! `GET /v1/trace`: what this node knows of one packet.
 //!
 //! ```text
-//!   spec, attachments, packet ──▶ [ask] ──▶ Questions ──(kernel, ofproto/trace)──▶ Answers ─┐
-//!   dry run: Actual, Plan ──────────────────────────────────────────────────────▶ [facts] ─▶ NodeFacts
+//!   spec, attachments, packet ─▶ [queries] ─▶ Queries ──(kernel, ofproto/trace)──▶ Answers ─┐
+//!   dry run: Actual, ChangeSet ─────────────────────────────────────────────────▶ [facts] ─▶ NodeFacts
 //! ```
 //!
 //! Nothing is changed, and no packet is sent.
 
-mod ask;
 mod facts;
-mod live;
+mod node_tracer;
+mod queries;
 
 #[cfg(test)]
 mod tests;
@@ -19,15 +19,15 @@ use std::pin::Pin;
 
 use flatnet_types::api::trace::{NodeFacts, Packet};
 
-use crate::world::WorldError;
+use crate::node_ops::NodeOpsError;
 
-pub use live::NodeTracer;
+pub use node_tracer::NodeTracer;
 
-/// Answers for one packet.
+/// Traces one packet.
 pub trait Tracer: Send + Sync {
-    /// Looks at the node.
+    /// Collects the facts about a packet.
     fn trace(
         &self,
         packet: Packet,
-    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, WorldError>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, NodeOpsError>> + Send + '_>>;
 }

@@ -1,18 +1,18 @@
-//! Open vSwitch's database: rows and columns that the data path depends on.
+//! Watches Open vSwitch's database: the rows and columns that the data path depends on.
 
 use flatnet_ovs::ovsdb::{ChangeKind, ConnState, Replica, Row, RowChange};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 use crate::marks;
 
-pub(super) async fn run(engine: Engine<Live>) {
-    let world = engine.world();
-    let database = world.database();
+pub(super) async fn run(engine: Engine<DaemonNode>) {
+    let node = engine.node();
+    let database = node.database();
     let mut state = database.state();
     let mut changes = database.changes();
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let mut up = false;
     loop {
         let wake = tokio::select! {
@@ -30,12 +30,13 @@ pub(super) async fn run(engine: Engine<Live>) {
             change = changes.recv() => match change {
                 Ok(change) if change.resync => true,
                 Ok(change) => {
-                    let own = |name: &str| world.deletes_port(name);
+                    let is_own_deletion = |name: &str| node.take_own_deletion(name);
                     database.read(|replica| {
-                        let judge = Judge { replica, bridge: world.bridge(), own: &own };
-                        // Each is looked at: an own deletion is crossed off by it.
-                        let wake = change.rows.iter().fold(false, |wake, row| judge.matters(row) | wake);
-                        wake || (change.rows.iter().any(of_timeouts) && world.timeouts_differ(replica))
+                        let filter = ChangeFilter { replica, bridge: node.bridge(), is_own_deletion: &is_own_deletion };
+                        // No short-circuit: each row has to be checked, because that removes netd's
+                        // own deletions from the list.
+                        let wake = change.rows.iter().fold(false, |wake, row| filter.is_relevant(row) | wake);
+                        wake || (change.rows.iter().any(concerns_timeouts) && node.timeouts_differ(replica))
                     })
                 }
                 Err(RecvError::Lagged(_)) => true,
@@ -43,21 +44,21 @@ pub(super) async fn run(engine: Engine<Live>) {
             },
         };
         if wake {
-            dirty.notify_one();
+            repair_requested.notify_one();
         }
     }
 }
 
-/// Tells what somebody else did from what netd and the switch do all day.
-struct Judge<'a> {
+/// Distinguishes changes of other programs from those of netd and the switch.
+struct ChangeFilter<'a> {
     replica: &'a Replica,
     bridge: &'a str,
-    /// Whether netd is deleting this port.
-    own: &'a dyn Fn(&str) -> bool,
+    /// Whether netd itself is deleting the port of this name.
+    is_own_deletion: &'a dyn Fn(&str) -> bool,
 }
 
-impl Judge<'_> {
-    fn matters(&self, change: &RowChange) -> bool {
+impl ChangeFilter<'_> {
+    fn is_relevant(&self, change: &RowChange) -> bool {
         let row = self.replica.row(&change.table, change.uuid);
         match (change.table.as_str(), &change.kind, row) {
             ("Open_vSwitch", ChangeKind::Modified { columns }, _) => columns
@@ -65,9 +66,9 @@ impl Judge<'_> {
                 .any(|c| c == "bridges" || c == "other_config"),
             ("Bridge", ChangeKind::Modified { columns }, Some(row)) => {
                 row.str("name") == Some(self.bridge)
-                    && (columns.iter().any(|c| c != "ports") || !self.ports_are_ours(row))
+                    && (columns.iter().any(|c| c != "ports") || !self.has_only_managed_ports(row))
             }
-            // Somebody limits or frees a table of the bridge: rare, and each change is looked at.
+            // Changes of table limits are rare: each one counts.
             ("Flow_Table", ..) => true,
             ("Bridge", ChangeKind::Deleted { old }, _) => old.str("name") == Some(self.bridge),
             ("Bridge", ChangeKind::Inserted, Some(row)) => row.str("name") == Some(self.bridge),
@@ -75,30 +76,33 @@ impl Judge<'_> {
                 is_marked(row) || self.is_in_bridge(change)
             }
             ("Port", ChangeKind::Deleted { old }, _) => {
-                is_marked(old) && !old.str("name").is_some_and(|name| (self.own)(name))
+                is_marked(old)
+                    && !old
+                        .str("name")
+                        .is_some_and(|name| (self.is_own_deletion)(name))
             }
             ("Interface", ChangeKind::Modified { columns }, Some(row)) => {
-                is_marked(row) && (columns.iter().any(|c| !by_switch(c)) || is_unwell(row))
+                is_marked(row) && (columns.iter().any(|c| !set_by_switch(c)) || is_faulty(row))
             }
             _ => false,
         }
     }
 
-    /// Whether all ports of the bridge bear our mark, and all that bear it are in the bridge.
-    fn ports_are_ours(&self, bridge: &Row) -> bool {
+    /// Whether all ports of the bridge are managed, and all managed ports are in the bridge.
+    fn has_only_managed_ports(&self, bridge: &Row) -> bool {
         let in_bridge = bridge
             .uuids("ports")
             .filter_map(|uuid| self.replica.row("Port", uuid));
-        let (mut marked, mut foreign) = (0, 0);
+        let (mut marked, mut unmanaged) = (0, 0);
         for port in in_bridge {
             if is_marked(port) {
                 marked += 1;
             } else {
-                foreign += 1;
+                unmanaged += 1;
             }
         }
         let all = self.replica.rows("Port").filter(|(_, row)| is_marked(row));
-        foreign == 0 && all.count() == marked
+        unmanaged == 0 && all.count() == marked
     }
 
     fn is_in_bridge(&self, port: &RowChange) -> bool {
@@ -108,8 +112,8 @@ impl Judge<'_> {
     }
 }
 
-/// Whether it may be about time-outs of conntrack zones.
-fn of_timeouts(change: &RowChange) -> bool {
+/// Whether the change may concern time-outs of conntrack zones.
+fn concerns_timeouts(change: &RowChange) -> bool {
     let named = |columns: &[String]| columns.iter().any(|c| c == "datapaths");
     match (change.table.as_str(), &change.kind) {
         ("Open_vSwitch", ChangeKind::Modified { columns }) => named(columns),
@@ -122,13 +126,13 @@ fn is_marked(row: &Row) -> bool {
     row.map_get("external_ids", marks::OWNER) == Some(marks::OWNER_NETD)
 }
 
-/// What the switch writes by itself.
-fn by_switch(column: &str) -> bool {
+/// Whether the switch itself writes the column.
+fn set_by_switch(column: &str) -> bool {
     column == "ofport" || column == "error"
 }
 
-/// The device cannot be opened, or has another number than its flows name.
-fn is_unwell(interface: &Row) -> bool {
+/// Whether the device cannot be opened, or has another number than it requests.
+fn is_faulty(interface: &Row) -> bool {
     let number = interface.int("ofport");
     let request = interface.int("ofport_request");
     interface.str("error").is_some() || (number.is_some() && request.is_some() && number != request)
@@ -139,9 +143,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_with_another_number_than_it_asked_for_is_unwell() {
+    fn a_port_with_another_number_than_it_requests_is_faulty() {
         let row = |number: i64| Row::new().with("ofport", number).with("ofport_request", 7);
-        assert!(is_unwell(&row(8)) && is_unwell(&row(-1)) && !is_unwell(&row(7)));
-        assert!(!is_unwell(&Row::new().with("ofport_request", 7)));
+        assert!(is_faulty(&row(8)) && is_faulty(&row(-1)) && !is_faulty(&row(7)));
+        assert!(!is_faulty(&Row::new().with("ofport_request", 7)));
     }
 }

@@ -1,5 +1,5 @@
-//! Every few seconds: which containers send more ARP and neighbour discovery than their pace lets
-//! through. The meter holds them to it; here they are named while it does.
+//! Every few seconds: posts the problem of containers that send more ARP and neighbour discovery
+//! than their limit. The meter drops the excess.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,45 +10,45 @@ use flatnet_ovs::openflow::MeterStats;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::attach::Engine;
-use crate::attach::plan::Holding;
+use crate::attach::plan::Attachment;
+use crate::daemon_node::DaemonNode;
 use crate::flows::Limit;
-use crate::live::Live;
 use crate::metrics::Readings;
 use crate::problems::Problem;
 
-/// The kernel's datapath is asked for each meter by itself, so not more often than that.
-const EVERY: Duration = Duration::from_secs(5);
-/// This task's name on the board of problems.
+/// Not more often, because each meter costs a request to the kernel's datapath.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Source name of this task's problems on the board.
 const SOURCE: &str = "floods";
 
-/// Frames that the meter of each slot dropped so far.
+/// By slot: frames that its meter has dropped.
 type Dropped = BTreeMap<u16, u64>;
 
-pub(super) async fn run(engine: Engine<Live>) {
-    let mut ticks = interval(EVERY);
+pub(super) async fn run(engine: Engine<DaemonNode>) {
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // `None`: what a meter counted before this is not known.
+    // `None` until a first reading, which has nothing to compare with.
     let mut readings: Option<Readings<u16>> = None;
     let mut named = false;
     loop {
         ticks.tick().await;
-        // A switch that does not answer is named elsewhere; its meters begin at zero.
-        let stats = engine.world().switch().meter_stats().await;
-        let grown = match stats.ok().map(|stats| dropped(&stats)) {
+        // A switch that does not answer is another problem; its meters begin at zero.
+        let stats = engine.node().switch().meter_stats().await;
+        let increases = match stats.ok().map(|stats| dropped(&stats)) {
             None => {
                 readings = None;
                 Dropped::new()
             }
             Some(now) => match &mut readings {
-                Some(readings) => readings.grown(now),
+                Some(readings) => readings.increase(now),
                 None => {
-                    readings.insert(Readings::default()).grown(now);
+                    readings.insert(Readings::default()).increase(now);
                     Dropped::new()
                 }
             },
         };
-        if !grown.is_empty() || named {
-            let problems = problems(&engine.ipam().list(), &grown);
+        if !increases.is_empty() || named {
+            let problems = problems(&engine.ipam().list(), &increases);
             named = !problems.is_empty();
             engine.board().post(SOURCE, problems);
         }
@@ -63,10 +63,10 @@ fn dropped(stats: &[MeterStats]) -> Dropped {
     stats.iter().filter_map(of).collect()
 }
 
-fn problems(records: &[Arc<Record>], grown: &Dropped) -> Vec<Problem> {
+fn problems(records: &[Arc<Record>], increases: &Dropped) -> Vec<Problem> {
     let flooding = |record: &Arc<Record>| {
-        let frames = grown.get(&record.slot)?;
-        let pod = Holding::from_record(record).ok()?.detail.pod;
+        let frames = increases.get(&record.slot)?;
+        let pod = Attachment::from_record(record).ok()?.detail.pod;
         let pod = match pod.name.as_str() {
             "" => String::new(),
             name => format!(" (pod {}/{name})", pod.namespace),
@@ -76,9 +76,9 @@ fn problems(records: &[Arc<Record>], grown: &Dropped) -> Vec<Problem> {
              {} allows: {frames} frames were dropped in the last {} s, and others are not affected",
             record.key,
             record.network,
-            EVERY.as_secs()
+            INTERVAL.as_secs()
         );
-        Some(Problem::named("neighbour-flood", text))
+        Some(Problem::non_blocking("neighbour-flood", text))
     };
     records.iter().filter_map(flooding).collect()
 }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_meters_of_the_pace_count() {
+    fn only_meters_of_the_neighbour_limit_count() {
         let of = |id| MeterStats {
             id,
             flows: 1,
@@ -97,8 +97,8 @@ mod tests {
             packets_dropped: 3,
             bytes_dropped: 3,
         };
-        let [ingress, egress, pace] = Limit::meters_of(7);
-        let stats = [ingress, egress, pace].map(of);
+        let [ingress, egress, neighbours] = Limit::meters_of(7);
+        let stats = [ingress, egress, neighbours].map(of);
         assert_eq!(dropped(&stats), [(7, 3)].into());
     }
 }

@@ -1,16 +1,18 @@
-//! What happens on the node, turned into reconciles. Each source is a file and a task of its own.
+//! Requests reconciles for changes on the node. Each source of events has a file and a task of its
+//! own.
 //!
 //! ```text
 //!   links ────▶ uplink and host port ─────────────┐
 //!   database ─▶ rows and columns of OVSDB ────────┤
-//!   switch ───▶ flow monitor, ports, connection ──┼─▶ engine.dirty() ─▶ reconcile
+//!   switch ───▶ flow monitor, ports, connection ──┼─▶ engine.repair_requested() ─▶ reconcile
 //!   pulse ────▶ once a second: what has no event ─┘
 //! ```
 //!
-//! `floods` wakes nobody: it names containers that send too much.
+//! `floods` requests no reconcile: it posts the problem of containers that exceed their neighbour
+//! limit.
 //!
-//! netd's own changes wake nobody: a source that cannot tell them from others' would make each
-//! ADD read the whole node. The tasks hold nothing, and may be cancelled at any time.
+//! netd's own changes request no reconcile; otherwise each ADD would make netd observe the whole
+//! node. The tasks are cancel safe.
 
 mod database;
 mod floods;
@@ -21,10 +23,10 @@ mod switch;
 use tokio::task::JoinSet;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 
 /// Starts the sources.
-pub(crate) fn spawn(engine: &Engine<Live>, tasks: &mut JoinSet<()>) {
+pub(crate) fn spawn(engine: &Engine<DaemonNode>, tasks: &mut JoinSet<()>) {
     tasks.spawn(links::run(engine.clone()));
     tasks.spawn(database::run(engine.clone()));
     tasks.spawn(switch::run(engine.clone()));

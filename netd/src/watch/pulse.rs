@@ -1,6 +1,6 @@
-//! Once a second: what tells nobody when it changes, and whether Open vSwitch's processes answer.
+//! Once a second: checks what has no events, and whether Open vSwitch's processes answer.
 //!
-//! A process that is gone closes its socket, which is an event; one that hangs does not.
+//! A process that exits closes its socket, which is an event; one that hangs does not.
 
 use std::time::Duration;
 
@@ -9,120 +9,119 @@ use flatnet_ovs::ovsdb::ConnState;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::attach::Engine;
+use crate::daemon_node::DaemonNode;
 use crate::flows;
-use crate::live::Live;
 use crate::problems::Problem;
 use crate::reconcile::FRAGMENTS;
 
-const EVERY: Duration = Duration::from_secs(1);
-/// How long a process may say nothing at all while an answer is due. With [`EVERY`], one that hangs
-/// is named within two seconds. Under the load of hundreds of attachments at once answers took
-/// 0.3 s, on a slow machine over a second: other answers came meanwhile.
-const PATIENCE: Duration = Duration::from_millis(900);
-/// This task's name on the board of problems.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a process may send nothing at all while an answer is due. With [`INTERVAL`], a hanging
+/// process is reported within two seconds. With hundreds of ADDs at once answers took 0.3 s, on a
+/// slow machine over a second; other answers arrived meanwhile.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
+/// Source name of this task's problems on the board.
 const SOURCE: &str = "pulse";
 
-/// What the switch said.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beat {
-    /// All is as it was left.
-    Calm,
-    /// Something differs.
+enum Answer {
+    /// It answered, and nothing differs.
+    Unchanged,
+    /// It answered, and something differs.
     Changed,
-    /// There is no connection: who watches that tells of it.
-    Away,
-    /// There is no answer yet, but others came meanwhile: it lives.
+    /// There is no connection, which other tasks report.
+    Disconnected,
+    /// There is no answer yet, but other messages arrived meanwhile.
     Busy,
-    /// There is a connection, and nothing comes.
-    Silent,
+    /// There is a connection, and nothing arrives.
+    Unresponsive,
 }
 
-/// What the lack of an answer means, by what was heard before and after the wait for it.
-fn unanswered(before: u64, after: u64) -> Beat {
+/// The result of a check without an answer, by the number of received messages before and after it.
+fn without_answer(before: u64, after: u64) -> Answer {
     match before == after {
-        true => Beat::Silent,
-        false => Beat::Busy,
+        true => Answer::Unresponsive,
+        false => Answer::Busy,
     }
 }
 
-pub(super) async fn run(engine: Engine<Live>) {
-    let mut ticks = interval(EVERY);
+pub(super) async fn run(engine: Engine<DaemonNode>) {
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let dirty = engine.dirty();
-    // Of the last look, where the switch has no flow monitor.
+    let repair_requested = engine.repair_requested();
+    // The number of flows at the last check, used where the switch has no flow monitor.
     let mut count = None;
-    let mut silent = [false; 2];
+    let mut unresponsive = [false; 2];
     loop {
         ticks.tick().await;
-        let (switch, database) =
-            tokio::join!(switch(engine.world(), &mut count), database(&engine));
+        let (switch, database) = tokio::join!(switch(engine.node(), &mut count), database(&engine));
         let mut problems = Vec::new();
         let before = std::mem::replace(
-            &mut silent,
-            [switch, database].map(|beat| beat == Beat::Silent),
+            &mut unresponsive,
+            [switch, database].map(|answer| answer == Answer::Unresponsive),
         );
-        if silent[0] {
+        if unresponsive[0] {
             let text = "ovs-vswitchd holds its connection and does not answer: it hangs or is \
                         overloaded";
             let hint = "ovs-appctl -T 2 version; systemctl restart openvswitch-switch";
             problems.push(Problem::blocking("switch-away", text).repaired_by(hint));
         }
-        if silent[1] {
+        if unresponsive[1] {
             let text = "ovsdb-server holds its connection and does not answer: it hangs or is \
                         overloaded";
             let hint = "ovsdb-client -t 2 list-dbs; systemctl restart ovsdb-server";
             problems.push(Problem::blocking("database-away", text).repaired_by(hint));
         }
-        if silent != before || silent != [false; 2] {
+        if unresponsive != before || unresponsive != [false; 2] {
             engine.board().post(SOURCE, problems);
         }
-        // Who answers again may have been changed meanwhile.
-        if switch == Beat::Changed || (silent != before && silent == [false; 2]) {
-            dirty.notify_one();
+        // A process that answers again may have been changed meanwhile.
+        if switch == Answer::Changed || (unresponsive != before && unresponsive == [false; 2]) {
+            repair_requested.notify_one();
         }
     }
 }
 
-async fn switch(world: &Live, count: &mut Option<u32>) -> Beat {
-    let switch = world.switch();
+async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Answer {
+    let switch = node.switch();
     if !matches!(*switch.state().borrow(), SwitchState::Connected { .. }) {
-        return Beat::Away;
+        return Answer::Disconnected;
     }
     let read = async {
         let (settings, meters, groups) =
             tokio::join!(switch.settings(), switch.meters(), switch.groups());
         let mut changed = settings?.fragments != FRAGMENTS
-            || world.meters_differ(&meters?)
+            || node.meters_differ(&meters?)
             || !groups?.contains(&flows::group());
         if !switch.tells_of_flows() {
-            // Better than nothing: a flow that comes or goes is seen, one that is changed by the
-            // minute's sweep.
+            // The count shows added and deleted flows; changed ones are found by the regular
+            // resync.
             let now = switch.count(FlowFilter::default()).await?.flows;
             changed |= count.replace(now).is_some_and(|before| before != now);
         }
         Ok::<_, OpenFlowError>(changed)
     };
-    let heard = switch.heard();
-    match timeout(PATIENCE, read).await {
-        Ok(Ok(false)) => Beat::Calm,
-        Ok(Ok(true)) => Beat::Changed,
-        Ok(Err(OpenFlowError::Disconnected { .. } | OpenFlowError::Closed)) => Beat::Away,
-        // An answer that cannot be read is one.
-        Ok(Err(OpenFlowError::Rejected { .. } | OpenFlowError::BadReply(_))) => Beat::Calm,
-        Ok(Err(_)) | Err(_) => unanswered(heard, switch.heard()),
+    let received = switch.heard();
+    match timeout(ANSWER_TIMEOUT, read).await {
+        Ok(Ok(false)) => Answer::Unchanged,
+        Ok(Ok(true)) => Answer::Changed,
+        Ok(Err(OpenFlowError::Disconnected { .. } | OpenFlowError::Closed)) => Answer::Disconnected,
+        // An answer that cannot be parsed is an answer.
+        Ok(Err(OpenFlowError::Rejected { .. } | OpenFlowError::BadReply(_))) => Answer::Unchanged,
+        Ok(Err(_)) | Err(_) => without_answer(received, switch.heard()),
     }
 }
 
-async fn database(engine: &Engine<Live>) -> Beat {
-    let database = engine.world().database();
+async fn database(engine: &Engine<DaemonNode>) -> Answer {
+    let database = engine.node().database();
     if !matches!(*database.state().borrow(), ConnState::Ready { .. }) {
-        return Beat::Away;
+        return Answer::Disconnected;
     }
-    let heard = database.heard();
-    // Nothing is written: a transaction without operations.
-    match timeout(PATIENCE, database.transact(&[])).await {
-        Ok(_) => Beat::Calm,
-        Err(_) => unanswered(heard, database.heard()),
+    let received = database.heard();
+    // An empty transaction writes nothing.
+    match timeout(ANSWER_TIMEOUT, database.transact(&[])).await {
+        Ok(_) => Answer::Unchanged,
+        Err(_) => without_answer(received, database.heard()),
     }
 }
 
@@ -131,8 +130,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_says_anything_while_an_answer_is_due_is_not_silent() {
-        assert_eq!(unanswered(7, 7), Beat::Silent);
-        assert_eq!(unanswered(7, 8), Beat::Busy);
+    fn a_process_that_sends_anything_while_an_answer_is_due_is_busy_not_unresponsive() {
+        assert_eq!(without_answer(7, 7), Answer::Unresponsive);
+        assert_eq!(without_answer(7, 8), Answer::Busy);
     }
 }

@@ -1,25 +1,25 @@
-//! The bridge's OpenFlow connection: flows that others changed, ports that may not send, the
-//! connection itself.
+//! Watches the bridge's OpenFlow connection: flows that others changed, ports that were restricted,
+//! the connection itself.
 
 use flatnet_ovs::openflow::{PortEvent, SwitchState};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::attach::Engine;
-use crate::live::Live;
+use crate::daemon_node::DaemonNode;
 
-pub(super) async fn run(engine: Engine<Live>) {
-    let switch = engine.world().switch();
+pub(super) async fn run(engine: Engine<DaemonNode>) {
+    let switch = engine.node().switch();
     let mut state = switch.state();
     let mut flows = switch.flow_changes();
     let mut ports = switch.port_events();
-    let dirty = engine.dirty();
+    let repair_requested = engine.repair_requested();
     let mut up = false;
     loop {
         let wake = tokio::select! {
             changed = state.changed() => match changed {
                 Err(_) => return,
                 Ok(()) => match *state.borrow_and_update() {
-                    // A new connection may be a switch that was restarted.
+                    // A new connection may mean that the switch has restarted.
                     SwitchState::Connected { .. } => {
                         up = true;
                         true
@@ -34,14 +34,14 @@ pub(super) async fn run(engine: Engine<Live>) {
             },
             event = ports.recv() => match event {
                 Ok(PortEvent::Added(port) | PortEvent::Modified(port)) => port.restricted,
-                // The database tells of ports that go.
+                // The database reports deleted ports.
                 Ok(PortEvent::Deleted(_) | PortEvent::Resync) => false,
                 Err(RecvError::Lagged(_)) => true,
                 Err(RecvError::Closed) => return,
             },
         };
         if wake {
-            dirty.notify_one();
+            repair_requested.notify_one();
         }
     }
 }

@@ -20,7 +20,7 @@ async fn a_container_gets_what_the_plan_says() {
         "a fresh attachment needs no mending"
     );
     node.engine.del(&key("c1")).await.expect("detaches");
-    assert_eq!(node.traces(), Vec::<String>::new());
+    assert_eq!(node.leftovers(), Vec::<String>::new());
     assert!(
         node.reconcile().await.applied.is_empty(),
         "nothing is left to mend"
@@ -28,7 +28,7 @@ async fn a_container_gets_what_the_plan_says() {
 }
 
 #[tokio::test]
-async fn a_routed_node_gives_its_first_address_to_nobody() {
+async fn a_routed_node_assigns_its_first_address_to_no_container() {
     let node = TestNode::new("vpc1").await;
     let mut add = request("c1");
     add.plan_network = Some("cloud".parse().expect("name"));
@@ -45,22 +45,22 @@ async fn a_routed_node_gives_its_first_address_to_nobody() {
 async fn a_second_add_of_an_attachment_is_refused_and_harms_nothing() {
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
-    let before = node.traces();
+    let before = node.leftovers();
     let err = node
         .engine
         .add(&request("c1"))
         .await
         .expect_err("it is there");
     assert_eq!(err.cni_code(), code::ALREADY_ATTACHED);
-    assert_eq!(node.traces(), before);
+    assert_eq!(node.leftovers(), before);
 }
 
 #[tokio::test]
-async fn an_add_whose_predecessor_vanished_without_a_del_takes_its_place() {
+async fn an_add_replaces_a_predecessor_that_vanished_without_a_del() {
     let node = TestNode::new("idc1").await;
     let first = node.engine.add(&request("c1")).await.expect("attaches");
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let ifindex = state.links[first.host_ifname.as_str()].ifindex;
         state.delete_link(first.host_ifname.as_str(), ifindex);
     }
@@ -74,7 +74,7 @@ async fn an_add_whose_predecessor_vanished_without_a_del_takes_its_place() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_before_anything_is_done() {
+async fn an_impossible_request_is_refused_before_anything_is_changed() {
     let node = TestNode::new("idc1").await;
     let refused = |change: fn(&mut AddRequest)| {
         let mut add = request("c1");
@@ -155,13 +155,13 @@ async fn what_cannot_be_is_refused_before_anything_is_done() {
         let err = node.engine.add(&add).await.expect_err(words);
         assert_eq!(err.cni_code(), wanted, "{err}");
         assert!(err.to_string().contains(words), "{words:?} is not in {err}");
-        assert_eq!(node.traces(), Vec::<String>::new());
+        assert_eq!(node.leftovers(), Vec::<String>::new());
         assert!(node.engine.ipam().list().is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_mac_that_was_asked_for_is_given_once() {
+async fn a_requested_mac_is_assigned_once() {
     let node = TestNode::new("idc1").await;
     let mut add = request("c1");
     add.mac = "02:11:22:33:44:55".parse().ok();
@@ -182,7 +182,7 @@ async fn a_mac_of_the_host_or_of_its_neighbours_is_refused() {
     let router = "02:00:00:00:0a:01".parse().expect("a MAC");
     let moved = "02:00:00:00:0a:02".parse().expect("a MAC");
     let ip = |text: &str| text.parse::<std::net::IpAddr>().expect("an address");
-    node.world.state().neighbours.extend([
+    node.model.state().neighbours.extend([
         (ip("10.100.0.1"), router),
         (ip("fe80::1"), router),
         // A container that was on another node a moment ago.
@@ -215,12 +215,12 @@ async fn a_second_interface_leaves_the_default_routes_to_the_first() {
         "the runtime is told of what is there"
     );
     node.engine
-        .check(&check_of("c1", &first))
+        .check(&check_request("c1", &first))
         .await
         .expect("the first is as it was made");
     let check = CheckRequest {
         key: add.key.clone(),
-        ..check_of("c1", &second)
+        ..check_request("c1", &second)
     };
     node.engine.check(&check).await.expect("so is the second");
 }
@@ -232,10 +232,10 @@ async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
     let spool = flatnet_cni::spool::Spool::new(dir.path());
     node.engine.set_spool(spool.clone());
     let first = node.engine.add(&request("c1")).await.expect("attaches");
-    let taken = node.engine.add(&request("c1")).await.expect_err("exists");
-    assert_eq!(taken.cni_code(), 100);
-    // netd was away for a moment, the runtime got its answer, and asks anew. The test's clock says
-    // 1,000,000 to both attachments.
+    let taken_numbers = node.engine.add(&request("c1")).await.expect_err("exists");
+    assert_eq!(taken_numbers.cni_code(), 100);
+    // netd was away for a moment; the plugin answered the DEL, and the runtime sends an ADD. The
+    // test's clock gives both attachments the time 1,000,000.
     let del = |spooled_at_ms| flatnet_types::spool::SpooledDel {
         format: flatnet_types::spool::FORMAT,
         spooled_at_ms,
@@ -247,8 +247,8 @@ async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
         },
     };
     spool.write(&del(999_999)).expect("an older one");
-    let taken = node.engine.add(&request("c1")).await.expect_err("exists");
-    assert_eq!(taken.cni_code(), 100);
+    let taken_numbers = node.engine.add(&request("c1")).await.expect_err("exists");
+    assert_eq!(taken_numbers.cni_code(), 100);
     spool.write(&del(1_000_001)).expect("its DEL");
     let again = node.engine.add(&request("c1")).await.expect("attaches");
     assert_ne!(

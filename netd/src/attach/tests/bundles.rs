@@ -5,7 +5,7 @@ use crate::flows::Limit;
 use crate::reconcile::Op;
 
 fn calls(node: &TestNode, which: &str) -> usize {
-    let state = node.world.state();
+    let state = node.model.state();
     state.calls.iter().filter(|call| **call == which).count()
 }
 
@@ -18,20 +18,20 @@ async fn with_containers(count: usize) -> TestNode {
     node
 }
 
-/// What somebody deletes with `ovs-ofctl del-flows`.
+/// Deletes all flows, as `ovs-ofctl del-flows` does.
 fn lose_flows(node: &TestNode) -> BTreeSet<flatnet_ovs::openflow::Flow> {
-    let mut state = node.world.state();
+    let mut state = node.model.state();
     state.calls.clear();
     std::mem::take(&mut state.flows)
 }
 
 #[tokio::test]
-async fn the_flows_of_a_node_and_all_its_containers_are_written_at_once() {
+async fn the_flows_of_a_node_and_all_its_containers_are_written_in_one_bundle() {
     let node = with_containers(30).await;
     let before = lose_flows(&node);
     let report = node.reconcile().await;
     assert!(report.converged && report.applied.len() == 31, "{report:?}");
-    assert_eq!(node.world.state().flows, before);
+    assert_eq!(node.model.state().flows, before);
     assert_eq!(
         (calls(&node, "change_flows"), calls(&node, "apply")),
         (1, 0)
@@ -39,24 +39,24 @@ async fn the_flows_of_a_node_and_all_its_containers_are_written_at_once() {
 }
 
 #[tokio::test]
-async fn one_attachments_flows_that_the_switch_refuses_keep_no_others_back() {
+async fn refused_flows_of_one_attachment_delay_no_others() {
     let node = with_containers(5).await;
     let before = lose_flows(&node);
-    let (_, plan) = node.reconciler.dry_run().await.expect("a plan");
-    let op = plan.ops.iter().map(ToString::to_string);
+    let (_, changes) = node.reconciler.dry_run().await.expect("a plan");
+    let op = changes.ops.iter().map(ToString::to_string);
     let refused = op.filter(|op| op.contains("c3/")).collect::<Vec<_>>();
-    node.world.state().refused = refused.first().cloned();
+    node.model.state().refused = refused.first().cloned();
     let report = node.reconcile().await;
     assert_eq!((report.applied.len(), report.failed.len()), (5, 1));
     assert!(report.failed[0].starts_with(&refused[0]), "{report:?}");
-    node.world.state().refused = None;
+    node.model.state().refused = None;
     node.advance(Duration::from_secs(1));
     assert!(node.reconcile().await.converged);
-    assert_eq!(node.world.state().flows, before);
+    assert_eq!(node.model.state().flows, before);
 }
 
 #[tokio::test]
-async fn an_attachment_that_a_call_works_on_holds_up_no_others() {
+async fn a_locked_attachment_delays_no_others() {
     let node = with_containers(5).await;
     let before = lose_flows(&node);
     let records = node.engine.ipam().list();
@@ -64,68 +64,74 @@ async fn an_attachment_that_a_call_works_on_holds_up_no_others() {
     let cookie = crate::flows::cookie(records[2].generation);
     let its = before.iter().filter(|f| f.cookie == cookie).count();
     let there = async {
-        // All but that one's, while the repair waits for its lock.
-        while node.world.state().flows.len() + its < before.len() {
+        // All flows except that one's are set while the repair waits for its lock.
+        while node.model.state().flows.len() + its < before.len() {
             tokio::task::yield_now().await;
         }
-        assert!(node.world.state().flows.len() < before.len());
+        assert!(node.model.state().flows.len() < before.len());
         drop(held);
     };
     let (report, ()) = tokio::join!(node.reconcile(), there);
     assert!(report.converged && report.applied.len() == 6, "{report:?}");
-    assert_eq!(node.world.state().flows, before);
+    assert_eq!(node.model.state().flows, before);
 }
 
 #[tokio::test]
-async fn a_meter_that_an_add_was_given_since_the_plan_was_made_is_not_deleted() {
+async fn a_meter_that_an_add_got_since_the_observation_is_not_deleted() {
     let node = with_containers(2).await;
-    let before = node.world.state().meters.clone();
-    // Slots go round: this one is nobody's, and a killed netd left its meter.
+    let before = node.model.state().meters.clone();
+    // A slot that no attachment has, and whose meter a killed netd left.
     let left = Limit::meters_of(4711)[0];
     let mut dead = before[0];
     dead.id = left;
-    node.world.state().meters.push(dead);
-    let look = node.engine.made().before_look();
+    node.model.state().meters.push(dead);
+    let position = node.engine.add_log().begin_observation();
     let ids = before.iter().map(|m| m.id).chain([left]).collect();
-    let done = node.reconciler.apply(&Op::DeleteMeters(ids), look).await;
+    let done = node
+        .reconciler
+        .apply(&Op::DeleteMeters(ids), position)
+        .await;
     assert!(matches!(done, Some(Ok(()))), "{done:?}");
-    assert_eq!(node.world.state().meters, before);
+    assert_eq!(node.model.state().meters, before);
     let ids = before.iter().map(|m| m.id).collect();
-    let done = node.reconciler.apply(&Op::DeleteMeters(ids), look).await;
+    let done = node
+        .reconciler
+        .apply(&Op::DeleteMeters(ids), position)
+        .await;
     assert!(done.is_none(), "{done:?}");
-    assert_eq!(node.world.state().meters, before);
+    assert_eq!(node.model.state().meters, before);
 }
 
 #[tokio::test]
-async fn what_was_seen_of_an_attachment_before_its_add_ended_is_not_acted_on() {
+async fn ops_from_an_observation_before_an_add_ended_are_discarded() {
     let node = with_containers(2).await;
-    let look = node.engine.made().before_look();
+    let position = node.engine.add_log().begin_observation();
     node.engine.add(&request("new")).await.expect("attaches");
-    let whole = node.world.state().flows.clone();
-    // As a look saw it that began meanwhile: the flows are there, and the port has no number yet.
+    let whole = node.model.state().flows.clone();
+    // As observed during the ADD: the flows are set, and the port has no number yet.
     let port = whole.iter().map(|flow| flow.cookie).max().expect("flows");
     let name = format!("fn{:x}", port & 0xffff);
     let number = |to: Option<u32>| {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let port = state.ports.get_mut(&name).expect("its port");
         std::mem::replace(&mut port.ofport, to)
     };
     let had = number(None);
-    let (_, plan) = node.reconciler.dry_run().await.expect("a plan");
+    let (_, changes) = node.reconciler.dry_run().await.expect("a plan");
     number(had);
-    let ops = plan
+    let ops = changes
         .ops
         .iter()
         .filter(|op| matches!(op, Op::ChangeFlows { .. }));
     let ops: Vec<&Op> = ops.collect();
     assert_eq!(ops.len(), 1, "{ops:?}");
-    assert!(node.reconciler.apply(ops[0], look).await.is_none());
-    assert_eq!(node.world.state().flows, whole);
-    // After a look of now it would be right.
-    let look = node.engine.made().before_look();
+    assert!(node.reconciler.apply(ops[0], position).await.is_none());
+    assert_eq!(node.model.state().flows, whole);
+    // With the position of a new observation the op is applied.
+    let position = node.engine.add_log().begin_observation();
     assert!(matches!(
-        node.reconciler.apply(ops[0], look).await,
+        node.reconciler.apply(ops[0], position).await,
         Some(Ok(()))
     ));
-    assert_ne!(node.world.state().flows, whole);
+    assert_ne!(node.model.state().flows, whole);
 }

@@ -1,39 +1,39 @@
-//! The host's own side: routes of others, the probe's links, and what Open vSwitch would set.
+//! The host: unmanaged routes, the probe's links, and the MTU of internal ports.
 
 use super::*;
-use crate::reconcile::{ForeignRoute, RouteActual};
+use crate::reconcile::{RouteActual, UnmanagedRoute};
 
-/// The default route of the plan for `idc1`, as another program made it.
-fn foreign_default(node: &TestNode, via: &str, dev: &str) -> ForeignRoute {
-    let mut state = node.world.state();
-    let ours = state
+/// Replaces netd's default route of `idc1` by one of another program.
+fn unmanaged_default(node: &TestNode, via: &str, dev: &str) -> UnmanagedRoute {
+    let mut state = node.model.state();
+    let own_route = state
         .routes
         .iter()
         .find(|r| r.dst.prefix() == 0 && r.dst.is_ipv4())
         .cloned()
         .expect("a default route");
-    state.routes.remove(&ours);
+    state.routes.remove(&own_route);
     let via = match via {
-        "" => ours.via,
+        "" => own_route.via,
         other => Some(other.parse().expect("an address")),
     };
-    let foreign = ForeignRoute {
+    let unmanaged = UnmanagedRoute {
         route: RouteActual {
             via,
             dev: dev.to_owned(),
-            ..ours
+            ..own_route
         },
         protocol: 16,
         metric: 0,
     };
-    state.foreign.insert(foreign.clone());
-    foreign
+    state.unmanaged_routes.insert(unmanaged.clone());
+    unmanaged
 }
 
 #[tokio::test]
-async fn a_default_route_of_another_program_is_named_and_blocks_nothing() {
+async fn a_conflicting_default_route_of_another_program_is_a_non_blocking_problem() {
     let node = TestNode::new("idc1").await;
-    foreign_default(&node, "192.0.2.1", "eth1");
+    unmanaged_default(&node, "192.0.2.1", "eth1");
     let report = node.reconcile().await;
     assert!(report.converged && report.failed.is_empty(), "{report:?}");
     assert_eq!(report.problems.len(), 1, "{report:?}");
@@ -47,30 +47,30 @@ async fn a_default_route_of_another_program_is_named_and_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn a_default_route_of_another_program_that_leads_where_netds_would_is_as_good() {
+async fn a_default_route_of_another_program_to_the_same_next_hop_is_accepted() {
     let node = TestNode::new("idc1").await;
-    foreign_default(&node, "", "flat0");
+    unmanaged_default(&node, "", "flat0");
     let report = node.reconcile().await;
     assert!(report.converged && report.applied.is_empty(), "{report:?}");
     assert_eq!(report.problems, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn when_a_foreign_route_goes_netds_own_takes_its_place() {
+async fn when_an_unmanaged_route_is_deleted_netd_adds_its_own() {
     let node = TestNode::new("idc1").await;
-    let foreign = foreign_default(&node, "", "flat0");
-    node.world.state().foreign.remove(&foreign);
+    let unmanaged = unmanaged_default(&node, "", "flat0");
+    node.model.state().unmanaged_routes.remove(&unmanaged);
     let report = node.reconcile().await;
     assert_eq!(report.applied.len(), 1, "{report:?}");
     assert!(report.applied[0].starts_with("add route 0.0.0.0/0"));
 }
 
 #[tokio::test]
-async fn a_pair_of_the_probe_that_lost_an_end_is_made_anew() {
+async fn a_probe_pair_that_lost_an_end_is_recreated() {
     let node = TestNode::new("vpc1").await;
-    node.world.state().links.remove("fnprobe1p");
+    node.model.state().links.remove("fnprobe1p");
     assert!(node.reconcile().await.converged);
-    let state = node.world.state();
+    let state = node.model.state();
     for name in ["fnprobe0", "fnprobe0p", "fnprobe1", "fnprobe1p"] {
         assert!(state.links.contains_key(name), "{name}");
     }
@@ -86,10 +86,10 @@ async fn a_pair_of_the_probe_that_lost_an_end_is_made_anew() {
 }
 
 #[tokio::test]
-async fn the_mtu_that_open_vswitch_is_asked_for_is_what_is_compared() {
+async fn the_requested_mtu_of_an_internal_port_is_compared() {
     let node = TestNode::new("idc1").await;
     let asked = |mtu| {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let port = state.ports.get_mut("flat0").expect("the host's port");
         std::mem::replace(&mut port.row.mtu, mtu)
     };

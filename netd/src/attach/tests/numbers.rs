@@ -1,12 +1,12 @@
-//! Another port has the number that a port asks for: its flows follow the one that it got.
+//! Another port has the requested number: the flows use the assigned one.
 
 use super::*;
-use crate::attach::plan::asked_number;
+use crate::attach::plan::requested_port_number;
 use crate::flows::table::CLASSIFY;
 
-/// The numbers by which frames are taken for an attachment's.
-fn classified(world: &ModelWorld, generation: u64) -> BTreeSet<String> {
-    let state = world.state();
+/// The port numbers that an attachment's flows of table CLASSIFY match.
+fn classified(model: &ModelNode, generation: u64) -> BTreeSet<String> {
+    let state = model.state();
     let flows = state.flows.iter().filter(|f| f.table == CLASSIFY);
     flows
         .filter(|f| f.cookie == cookie(generation))
@@ -18,38 +18,42 @@ fn classified(world: &ModelWorld, generation: u64) -> BTreeSet<String> {
         .collect()
 }
 
-fn number(world: &ModelWorld, port: &str) -> (u32, Option<u32>) {
-    let state = world.state();
+fn number(model: &ModelNode, port: &str) -> (u32, Option<u32>) {
+    let state = model.state();
     (state.ports[port].row.number, state.ports[port].ofport)
 }
 
 #[tokio::test]
-async fn flows_name_the_number_that_the_switch_says_and_the_row_asks_for_it_from_then_on() {
+async fn flows_match_the_assigned_port_number_and_the_row_requests_it_afterwards() {
     let node = TestNode::new("idc1").await;
-    node.world.state().taken.insert(asked_number(1));
+    node.model
+        .state()
+        .taken_numbers
+        .insert(requested_port_number(1));
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     assert_eq!(reply.generation, 1);
-    let (_, got) = number(&node.world, "fn1");
+    let (_, got) = number(&node.model, "fn1");
     let got = got.expect("a number");
-    assert_ne!(got, asked_number(1));
+    assert_ne!(got, requested_port_number(1));
     let only = BTreeSet::from([format!("in_port={got}")]);
-    assert_eq!(classified(&node.world, 1), only);
+    assert_eq!(classified(&node.model, 1), only);
     node.engine
-        .check(&check_of("c1", &reply))
+        .check(&check_request("c1", &reply))
         .await
         .expect("it is as it was made");
 
-    // The other port goes: nothing moves, for the row asks for what the port has.
+    // The other port is deleted: the number stays, because the row requests the one that the port
+    // has.
     assert!(node.reconcile().await.converged);
-    node.world.state().taken.clear();
-    assert_eq!(number(&node.world, "fn1"), (got, Some(got)));
+    node.model.state().taken_numbers.clear();
+    assert_eq!(number(&node.model, "fn1"), (got, Some(got)));
     let again = node.restart("idc1").await;
     let report = again.reconcile().await;
     assert_eq!(report.applied, Vec::<String>::new());
-    assert_eq!(classified(&again.world, 1), only);
+    assert_eq!(classified(&again.model, 1), only);
 
     again.engine.del(&key("c1")).await.expect("detaches");
-    assert_eq!(again.traces(), Vec::<String>::new());
+    assert_eq!(again.leftovers(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -57,11 +61,14 @@ async fn an_add_with_another_number_that_fails_at_any_step_leaves_nothing() {
     for k in 0..4 {
         for fault in [Fault::Before, Fault::After] {
             let node = TestNode::new("idc1").await;
-            node.world.state().taken.insert(asked_number(1));
-            node.world.fail_at(k, fault);
+            node.model
+                .state()
+                .taken_numbers
+                .insert(requested_port_number(1));
+            node.model.fail_at(k, fault);
             let added = node.engine.add(&request("c1")).await;
             assert!(added.is_err(), "step {k} {fault:?}");
-            assert_eq!(node.traces(), Vec::<String>::new(), "step {k} {fault:?}");
+            assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k} {fault:?}");
             node.engine.add(&request("c1")).await.expect("attaches");
         }
     }
@@ -71,24 +78,27 @@ async fn an_add_with_another_number_that_fails_at_any_step_leaves_nothing() {
 async fn netd_that_dies_while_a_port_has_another_number_is_repaired_by_its_next_start() {
     for k in 0..4 {
         let node = TestNode::new("idc1").await;
-        node.world.state().taken.insert(asked_number(1));
-        node.world.fail_at(k, Fault::Crash);
+        node.model
+            .state()
+            .taken_numbers
+            .insert(requested_port_number(1));
+        node.model.fail_at(k, Fault::Crash);
         let engine = node.engine.clone();
         let add = tokio::spawn(async move { engine.add(&request("c1")).await });
-        while node.world.state().calls.len() <= k {
+        while node.model.state().calls.len() <= k {
             tokio::task::yield_now().await;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
         add.abort();
-        let (disk, world) = (node.disk.clone(), node.world.clone());
+        let (disk, model) = (node.disk.clone(), node.model.clone());
         drop(node);
-        let again = TestNode::start("idc1", world, disk).await;
+        let again = TestNode::start("idc1", model, disk).await;
         assert!(again.reconcile().await.converged, "step {k}");
         if !again.engine.ipam().list().is_empty() {
-            let (asked, got) = number(&again.world, "fn1");
+            let (asked, got) = number(&again.model, "fn1");
             assert_eq!(Some(asked), got, "step {k}");
             let only = BTreeSet::from([format!("in_port={asked}")]);
-            assert_eq!(classified(&again.world, 1), only, "step {k}");
+            assert_eq!(classified(&again.model, 1), only, "step {k}");
         }
     }
 }
@@ -98,36 +108,36 @@ async fn a_port_that_the_switch_moves_takes_its_flows_along() {
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let port = state.ports.get_mut("fn1").expect("there");
         port.ofport = Some(77);
     }
     assert!(node.reconcile().await.converged);
     assert_eq!(
-        classified(&node.world, 1),
+        classified(&node.model, 1),
         BTreeSet::from(["in_port=77".to_owned()])
     );
 }
 
 #[tokio::test]
 async fn the_nodes_own_ports_may_have_other_numbers_too() {
-    let world = ModelWorld::default().with_nic("eth0");
-    world.state().taken.extend([1, 2]);
-    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+    let model = ModelNode::default().with_nic("eth0");
+    model.state().taken_numbers.extend([1, 2]);
+    let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     assert!(node.reconcile().await.converged);
     let ports = node.engine.ports().expect("it is ready");
     let uplink = ports.uplink.expect("mode vlan");
     assert!(ports.host > 2 && uplink > 2, "{ports:?}");
-    assert_eq!(number(&node.world, "eth0"), (uplink, Some(uplink)));
-    node.world.state().taken.clear();
+    assert_eq!(number(&node.model, "eth0"), (uplink, Some(uplink)));
+    node.model.state().taken_numbers.clear();
     assert_eq!(node.reconcile().await.applied, Vec::<String>::new());
 }
 
 #[test]
-fn a_number_is_asked_for_again_only_after_thousands_of_attachments() {
-    let numbers: BTreeSet<u32> = (1..=32_512).map(asked_number).collect();
+fn a_port_number_is_requested_again_only_after_thousands_of_attachments() {
+    let numbers: BTreeSet<u32> = (1..=32_512).map(requested_port_number).collect();
     assert_eq!(numbers.len(), 32_512);
     assert_eq!(numbers.first(), Some(&32_768));
     assert_eq!(numbers.last(), Some(&65_279));
-    assert_eq!(asked_number(1), asked_number(1 + 32_512));
+    assert_eq!(requested_port_number(1), requested_port_number(1 + 32_512));
 }

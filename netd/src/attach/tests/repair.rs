@@ -1,4 +1,4 @@
-//! What a reconcile mends, and what it leaves alone.
+//! What a reconcile repairs, and what it leaves alone.
 
 use super::*;
 
@@ -18,15 +18,15 @@ async fn a_restart_changes_nothing_that_is_right() {
 }
 
 #[tokio::test]
-async fn whose_mac_a_network_shows_can_change_under_its_containers_and_is_announced_once() {
+async fn a_change_of_a_networks_mac_mode_is_announced_once() {
     let node = TestNode::new("idc1").await;
     let added = node.engine.add(&request("c1")).await.expect("attaches");
-    let announced = || std::mem::take(&mut node.world.state().announced);
+    let announced = || std::mem::take(&mut node.model.state().announced);
     announced();
     assert!(node.reconcile().await.converged);
     assert_eq!(announced(), [], "nothing has changed");
 
-    // Of an announcement the frame's source is what the switches learn.
+    // Switches learn the source MAC of an announcement's frame.
     let from = |mac: flatnet_types::MacAddr| {
         let of = move |p: &flatnet_ovs::openflow::PacketOut| {
             p.data[6..12] == mac.0 && p.actions.len() > 1
@@ -53,7 +53,7 @@ async fn whose_mac_a_network_shows_can_change_under_its_containers_and_is_announ
 }
 
 #[tokio::test]
-async fn a_switch_that_starts_anew_gets_everything_back() {
+async fn a_restarted_switch_gets_everything_back() {
     for node_name in ["idc1", "vpc1"] {
         let node = TestNode::new(node_name).await;
         let mut add = request("c1");
@@ -61,27 +61,27 @@ async fn a_switch_that_starts_anew_gets_everything_back() {
             add.plan_network = Some("cloud".parse().expect("name"));
         }
         node.engine.add(&add).await.expect("attaches");
-        let before = node.world.state().flows.clone();
-        let addresses = node.world.state().addresses.clone();
-        node.world.restart_switch();
+        let before = node.model.state().flows.clone();
+        let addresses = node.model.state().addresses.clone();
+        node.model.restart_switch();
         assert!(node.reconcile().await.converged);
-        assert_eq!(node.world.state().flows, before);
-        assert_eq!(node.world.state().addresses, addresses);
+        assert_eq!(node.model.state().flows, before);
+        assert_eq!(node.model.state().addresses, addresses);
         assert!(node.reconcile().await.applied.is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
+async fn a_link_without_alias_that_a_dead_netd_left_is_deleted() {
     let node = TestNode::new("idc1").await;
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let mut link = state.links["eth0"].clone();
         link.name = "fn7b".into();
         link.ifindex = plan::host_ifindex(9);
         link.mac = Some(plan::host_mac(link.ifindex));
         state.links.insert(link.name.clone(), link.clone());
-        // Its double, which somebody else named so.
+        // A link of another program with such a name.
         link.name = "fn7c".into();
         link.ifindex = 78;
         state.links.insert(link.name.clone(), link);
@@ -91,10 +91,10 @@ async fn a_link_that_netd_died_over_before_it_had_its_alias_is_taken_away() {
 }
 
 #[tokio::test]
-async fn what_bears_no_mark_is_left_alone() {
+async fn unmanaged_links_and_ports_are_left_alone() {
     let node = TestNode::new("idc1").await;
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let mut link = state.links["eth0"].clone();
         link.name = "fnforeign".into();
         link.ifindex = 77;
@@ -109,17 +109,17 @@ async fn what_bears_no_mark_is_left_alone() {
 }
 
 #[tokio::test]
-async fn netd_does_not_take_a_nic_that_bears_the_hosts_addresses() {
-    let world = ModelWorld::default().with_nic("eth0");
+async fn a_nic_that_bears_the_hosts_addresses_is_not_added_to_the_bridge() {
+    let model = ModelNode::default().with_nic("eth0");
     let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
-    world.state().addresses.insert(address);
-    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+    model.state().addresses.insert(address);
+    let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
     assert!(
         report.problems.iter().any(|p| p.contains("192.0.2.7/24")),
         "{report:?}"
     );
-    assert!(!node.world.state().ports.contains_key("eth0"));
+    assert!(!node.model.state().ports.contains_key("eth0"));
     let err = node
         .engine
         .add(&request("c1"))
@@ -129,20 +129,20 @@ async fn netd_does_not_take_a_nic_that_bears_the_hosts_addresses() {
 }
 
 #[tokio::test]
-async fn while_the_uplink_is_refused_nothing_of_the_host_is_touched() {
+async fn while_the_uplink_is_refused_nothing_of_the_host_is_changed() {
     for bears in [true, false] {
-        let world = match bears {
-            true => ModelWorld::default().with_nic("eth0"),
-            false => ModelWorld::default().with_nic("eth7"),
+        let model = match bears {
+            true => ModelNode::default().with_nic("eth0"),
+            false => ModelNode::default().with_nic("eth7"),
         };
         if bears {
             let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
-            world.state().addresses.insert(address);
+            model.state().addresses.insert(address);
         }
-        let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+        let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
         let report = node.reconcile().await;
         assert_eq!(report.applied, Vec::<String>::new());
-        let state = node.world.state();
+        let state = node.model.state();
         assert!(state.bridge.is_none() && state.ports.is_empty());
         assert!(state.sysctls.is_empty() && state.routes.is_empty());
         drop(state);
@@ -156,7 +156,7 @@ async fn while_the_uplink_is_refused_nothing_of_the_host_is_touched() {
 async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
     let node = TestNode::new("idc1").await;
     let back = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
-    node.world.state().addresses.insert(back.clone());
+    node.model.state().addresses.insert(back.clone());
     node.reconcile().await;
     let why = node.engine.ready().expect_err("not ready").to_string();
     assert!(
@@ -164,22 +164,22 @@ async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
             && why.contains("ip address flush dev eth0 scope global"),
         "{why}"
     );
-    // Somebody's address is not netd's to take away.
-    assert!(node.world.state().addresses.contains(&back));
-    node.world.state().addresses.remove(&back);
+    // netd does not delete the address of another program.
+    assert!(node.model.state().addresses.contains(&back));
+    node.model.state().addresses.remove(&back);
     node.reconcile().await;
     assert!(node.engine.ready().is_ok());
 }
 
 #[tokio::test]
-async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made_anew() {
+async fn the_gateway_of_a_routed_node_keeps_its_mac_when_its_port_is_recreated() {
     let node = TestNode::new("vpc1").await;
-    let mac = |node: &TestNode| node.world.state().links["flat0"].mac;
+    let mac = |node: &TestNode| node.model.state().links["flat0"].mac;
     let derived = mac(&node).expect("a MAC");
     assert_eq!(derived.to_string(), "0a:f1:ac:1e:10:01");
     {
-        // The database is lost, and with it the port's device.
-        let mut state = node.world.state();
+        // The database was lost, and with it the port's device.
+        let mut state = node.model.state();
         state.bridge = None;
         state.ports.clear();
         state.links.remove("flat0");
@@ -188,9 +188,9 @@ async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made
     assert!(node.reconcile().await.converged);
     assert_eq!(mac(&node), Some(derived));
 
-    // A port of an earlier netd, with a MAC that nobody chose.
+    // A port of an earlier netd, which did not set its MAC.
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         state.ports.get_mut("flat0").expect("a port").row.mac = None;
         let other = Some(flatnet_types::MacAddr([2, 0, 0, 0, 9, 9]));
         state.links.get_mut("flat0").expect("a link").mac = other;
@@ -200,13 +200,13 @@ async fn the_gateway_of_a_routed_node_has_the_same_mac_whenever_its_port_is_made
 }
 
 #[tokio::test]
-async fn a_change_that_fails_blocks_neither_the_others_nor_add() {
+async fn a_failed_op_blocks_neither_other_ops_nor_add() {
     let node = TestNode::new("idc1").await;
-    let route = node.world.state().routes.iter().next().cloned();
+    let route = node.model.state().routes.iter().next().cloned();
     let route = route.expect("a route");
-    node.world.state().routes.clear();
-    node.world.state().sysctls.clear();
-    node.world.state().refused = Some(format!("add route {route}"));
+    node.model.state().routes.clear();
+    node.model.state().sysctls.clear();
+    node.model.state().refused = Some(format!("add route {route}"));
     let report = node.reconcile().await;
     assert!(!report.converged);
     assert_eq!(report.failed.len(), 1, "{report:?}");
@@ -218,19 +218,19 @@ async fn a_change_that_fails_blocks_neither_the_others_nor_add() {
         .add(&request("c1"))
         .await
         .expect("attaches meanwhile");
-    node.world.state().refused = None;
+    node.model.state().refused = None;
     node.advance(Duration::from_secs(1));
     assert!(node.reconcile().await.converged);
     assert!(node.engine.board().view().is_empty());
 }
 
 #[tokio::test]
-async fn what_is_undone_again_and_again_is_a_quarrel() {
+async fn a_setting_that_is_undone_three_times_is_a_quarrel() {
     let node = TestNode::new("vpc1").await;
     let forward = "ipv4/ip_forward".to_owned();
     // The first time was when the node came up.
     for _ in 0..2 {
-        node.world
+        node.model
             .state()
             .sysctls
             .insert(forward.clone(), "0".into());
@@ -238,7 +238,7 @@ async fn what_is_undone_again_and_again_is_a_quarrel() {
     }
     assert_eq!(node.engine.board().view()[0].code, "quarrel");
     assert!(node.engine.ready().is_err());
-    node.world
+    node.model
         .state()
         .sysctls
         .insert(forward.clone(), "0".into());
@@ -254,7 +254,7 @@ async fn what_is_undone_again_and_again_is_a_quarrel() {
 #[tokio::test]
 async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
     let node = TestNode::new("idc1").await;
-    node.world.state().going = 12;
+    node.model.state().departing = 12;
     let first = node.reconciler.reconcile().await;
     assert!(!first.view.converged && first.again.is_some(), "{first:?}");
     assert!(first.view.problems.is_empty(), "{first:?}");
@@ -264,18 +264,18 @@ async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
 }
 
 #[tokio::test]
-async fn a_foreign_bridge_is_not_touched() {
-    let world = ModelWorld::default().with_nic("eth0");
-    world.state().bridge = Some(crate::reconcile::BridgeRow {
+async fn an_unmanaged_bridge_is_not_changed() {
+    let model = ModelNode::default().with_nic("eth0");
+    model.state().bridge = Some(crate::reconcile::BridgeRow {
         name: "br-flat".into(),
         datapath_type: String::new(),
         fail_mode: String::new(),
         protocols: BTreeSet::new(),
-        ours: false,
-        strays: std::collections::BTreeMap::new(),
+        managed: false,
+        altered_columns: std::collections::BTreeMap::new(),
         mirrors: 0,
     });
-    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+    let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
     assert!(
         report
@@ -288,12 +288,12 @@ async fn a_foreign_bridge_is_not_touched() {
 }
 
 #[tokio::test]
-async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_stays() {
+async fn the_gateway_of_a_released_range_is_removed_and_an_unmanaged_address_stays() {
     let node = TestNode::new("vpc1").await;
     let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
-    let has = |address: &str| node.world.state().addresses.contains(&on_port(address));
+    let has = |address: &str| node.model.state().addresses.contains(&on_port(address));
     assert!(has("172.30.16.1/20"));
-    node.world.state().addresses.insert(on_port("192.0.2.1/24"));
+    node.model.state().addresses.insert(on_port("192.0.2.1/24"));
     node.engine.update_spec(|spec| {
         for network in &mut spec.networks {
             network.ranges.retain(|r| r.prefix.is_ipv6());
@@ -306,23 +306,23 @@ async fn the_gateway_of_a_range_that_was_let_go_of_leaves_and_a_foreign_address_
 }
 
 #[tokio::test]
-async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_leaves_too() {
+async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_is_removed() {
     let node = TestNode::new("vpc1").await;
     let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
-    node.world.state().addresses.insert(on_port("192.0.2.1/24"));
-    // Another part of the plan, for the same machine, and a netd that remembers nothing.
+    node.model.state().addresses.insert(on_port("192.0.2.1/24"));
+    // A new process, with another node's part of the plan.
     let node = node.restart("vpc2").await;
     node.reconcile().await;
-    let left: Vec<_> = node.world.state().addresses.iter().cloned().collect();
+    let left: Vec<_> = node.model.state().addresses.iter().cloned().collect();
     let v4 = |a: &&(String, ipnetwork::IpNetwork)| a.0 == "flat0" && a.1.is_ipv4();
     let left: Vec<_> = left.iter().filter(v4).collect();
     assert_eq!(left, [&on_port("172.30.32.1/20"), &on_port("192.0.2.1/24")]);
 }
 
 #[tokio::test]
-async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to_remove() {
+async fn where_the_kernel_keeps_no_protocol_of_addresses_netd_still_removes_its_own() {
     let node = TestNode::new("vpc1").await;
-    node.world.state().marked.clear();
+    node.model.state().marked.clear();
     node.engine.update_spec(|spec| {
         for network in &mut spec.networks {
             network.ranges.retain(|r| r.prefix.is_ipv6());
@@ -333,26 +333,25 @@ async fn where_the_kernel_keeps_no_mark_an_address_of_the_node_is_still_netds_to
 }
 
 #[tokio::test]
-async fn a_switch_that_tells_late_of_a_ports_number_is_waited_for_and_does_not_leave_netd_unready()
-{
+async fn a_switch_that_reports_a_ports_number_late_is_waited_for() {
     let node = TestNode::new("idc1").await;
-    node.world.state().ports.remove("eth0");
-    node.world.state().numberless = 5;
+    node.model.state().ports.remove("eth0");
+    node.model.state().observations_without_numbers = 5;
     let report = node.reconcile().await;
     assert!(report.converged && report.problems.is_empty(), "{report:?}");
-    assert_eq!(node.world.state().numberless, 0);
+    assert_eq!(node.model.state().observations_without_numbers, 0);
     assert!(node.engine.ports().is_ok());
 }
 
 #[tokio::test]
-async fn a_switch_that_never_tells_of_a_ports_number_is_told_of_and_looked_at_again() {
+async fn a_switch_that_never_reports_a_ports_number_is_a_problem_and_is_observed_again() {
     let node = TestNode::new("idc1").await;
-    node.world.state().numberless = usize::MAX;
+    node.model.state().observations_without_numbers = usize::MAX;
     let report = node.reconcile().await;
     assert!(node.engine.ports().is_err());
-    // What has a problem is reconciled again soon.
+    // After a problem the node is reconciled again soon.
     assert!(report.problems[0].contains("which numbers"), "{report:?}");
-    node.world.state().numberless = 0;
+    node.model.state().observations_without_numbers = 0;
     assert!(node.reconcile().await.problems.is_empty());
     assert!(node.engine.ports().is_ok());
 }

@@ -1,4 +1,4 @@
-//! How long the connection tracker keeps connections: the rows of conntrack zones.
+//! The conntrack time-outs of zones.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use flatnet_types::marks::zone_of;
 
 use super::*;
 use crate::reconcile::ZoneTimeouts;
-use crate::reconcile::ZoneTimeouts::{Foreign, Ours, Stale};
+use crate::reconcile::ZoneTimeouts::{Current, Stale, Unmanaged};
 
-/// A zone of netd's numbers that no container of these tests has.
-const NOBODYS: u16 = 40_000;
+/// A zone of netd's numbers that no container of these tests uses.
+const UNUSED: u16 = 40_000;
 
 impl TestNode {
     fn zones(&self) -> BTreeMap<u16, ZoneTimeouts> {
-        self.world.state().zones.clone()
+        self.model.state().zones.clone()
     }
 
     fn zone_of(&self, container: &str) -> u16 {
@@ -21,8 +21,8 @@ impl TestNode {
         zone_of(record.slot).expect("a zone")
     }
 
-    /// What a reconcile does about time-outs, and that the next one finds nothing to do.
-    async fn mends(&self) -> Vec<String> {
+    /// The time-out ops of a reconcile; asserts that the next one has none.
+    async fn repairs(&self) -> Vec<String> {
         let applied = self.reconcile().await.applied;
         assert_eq!(self.reconcile().await.applied, Vec::<String>::new());
         let about = |op: &String| op.starts_with("set time-outs");
@@ -33,70 +33,70 @@ impl TestNode {
 #[tokio::test]
 async fn a_containers_zone_comes_and_goes_with_its_port() {
     let node = TestNode::new("idc1").await;
-    let own = BTreeMap::from([(WAY_BACK_ZONE, Ours)]);
+    let own = BTreeMap::from([(WAY_BACK_ZONE, Current)]);
     assert_eq!(node.zones(), own);
     node.engine.add(&request("c1")).await.expect("attaches");
     node.engine.add(&request("c2")).await.expect("attaches");
     let (first, second) = (node.zone_of("c1"), node.zone_of("c2"));
     let with = |zones: &[u16]| {
-        let more = zones.iter().map(|zone| (*zone, Ours));
+        let more = zones.iter().map(|zone| (*zone, Current));
         own.clone()
             .into_iter()
             .chain(more)
             .collect::<BTreeMap<_, _>>()
     };
-    // No reconcile has been here.
+    // Without a reconcile in between.
     assert_eq!(node.zones(), with(&[first, second]));
-    assert_eq!(node.mends().await, Vec::<String>::new());
+    assert_eq!(node.repairs().await, Vec::<String>::new());
     node.engine.del(&key("c1")).await.expect("detaches");
     assert_eq!(node.zones(), with(&[second]));
-    assert_eq!(node.mends().await, Vec::<String>::new());
+    assert_eq!(node.repairs().await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn what_somebody_took_away_changed_or_replaced_is_set_again_and_others_rows_stay() {
+async fn changed_and_deleted_time_outs_are_repaired_and_unmanaged_rows_stay() {
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
     let zone = node.zone_of("c1");
     for (is, what) in [
         (None, "deleted"),
         (Some(Stale), "changed"),
-        (Some(Foreign), "replaced"),
+        (Some(Unmanaged), "replaced"),
     ] {
         {
-            let mut state = node.world.state();
+            let mut state = node.model.state();
             state.zones.remove(&zone);
             state.zones.extend(is.map(|is| (zone, is)));
-            state.zones.insert(NOBODYS, Foreign);
+            state.zones.insert(UNUSED, Unmanaged);
         }
         let only = format!("set time-outs of conntrack zones {zone}, delete those of none");
-        assert_eq!(node.mends().await, [only], "{what}");
-        assert_eq!(node.zones()[&zone], Ours, "{what}");
-        assert_eq!(node.zones()[&NOBODYS], Foreign, "{what}");
+        assert_eq!(node.repairs().await, [only], "{what}");
+        assert_eq!(node.zones()[&zone], Current, "{what}");
+        assert_eq!(node.zones()[&UNUSED], Unmanaged, "{what}");
     }
-    node.world.state().zones.clear();
-    assert_eq!(node.mends().await.len(), 1);
+    node.model.state().zones.clear();
+    assert_eq!(node.repairs().await.len(), 1);
     assert_eq!(node.zones().len(), 2, "the container's and the way back's");
 }
 
 #[tokio::test]
-async fn what_an_earlier_netd_left_of_a_dead_container_goes() {
+async fn time_outs_that_an_earlier_netd_left_are_removed() {
     let node = TestNode::new("idc1").await;
-    for left in [Ours, Stale] {
-        node.world.state().zones.insert(NOBODYS, left);
-        let only = format!("set time-outs of conntrack zones none, delete those of {NOBODYS}");
-        assert_eq!(node.mends().await, [only]);
-        assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
+    for left in [Current, Stale] {
+        node.model.state().zones.insert(UNUSED, left);
+        let only = format!("set time-outs of conntrack zones none, delete those of {UNUSED}");
+        assert_eq!(node.repairs().await, [only]);
+        assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Current)]));
     }
 }
 
 #[tokio::test]
 async fn a_zone_whose_port_is_gone_is_not_set_again() {
-    // A DEL that a reconcile meets: its rows are gone, and the store still has the attachment.
+    // During a DEL: the rows are deleted, and the store still has the attachment.
     let node = TestNode::new("idc1").await;
     node.engine.add(&request("c1")).await.expect("attaches");
     {
-        let mut state = node.world.state();
+        let mut state = node.model.state();
         let gone: Vec<String> = state
             .ports
             .keys()
@@ -109,15 +109,15 @@ async fn a_zone_whose_port_is_gone_is_not_set_again() {
         }
         state.zones.retain(|zone, _| *zone == WAY_BACK_ZONE);
     }
-    assert_eq!(node.mends().await, Vec::<String>::new());
-    assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Ours)]));
+    assert_eq!(node.repairs().await, Vec::<String>::new());
+    assert_eq!(node.zones(), BTreeMap::from([(WAY_BACK_ZONE, Current)]));
 }
 
 #[tokio::test]
-async fn a_datapath_without_time_outs_is_asked_for_none() {
-    let world = ModelWorld::default().with_nic("eth0");
-    world.state().timeless = true;
-    let node = TestNode::start("idc1", world, MemoryBackend::default()).await;
+async fn without_support_no_time_outs_are_set() {
+    let model = ModelNode::default().with_nic("eth0");
+    model.state().without_timeouts = true;
+    let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
     assert!(report.converged && report.problems.is_empty(), "{report:?}");
     assert_eq!(node.zones(), BTreeMap::new());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_allowed_protocol_goes_before_its_drop_and_covers_what_is_virtual_alone() {
+fn an_allowed_protocol_has_precedence_over_its_drop_and_covers_only_virtual_addresses() {
     let mut speaker = pod(5, Some(100));
     speaker.uplink_mac = speaker.mac;
     let virtual_mac: MacAddr = "00:00:5e:00:01:0a".parse().expect("mac");
@@ -21,7 +21,7 @@ fn an_allowed_protocol_goes_before_its_drop_and_covers_what_is_virtual_alone() {
         let covered = flow.contains("nw_proto=112") || flow.contains("10.100.0.250");
         assert!(covered, "{flow}");
     }
-    let between = Reason::ControlProtocol.priority() + 1..Reason::Unparsed.priority();
+    let between = DropReason::ControlProtocol.priority() + 1..DropReason::Unparsed.priority();
     let allowed = with_parts(&flows, table::SECURITY, &["nw_proto=112"]);
     assert!(allowed.iter().all(|f| {
         between
@@ -44,24 +44,24 @@ fn a_trunk_is_for_its_addresses_and_its_mac() {
     assert_eq!(there.len(), 7, "{there:#?}");
     let mac = format!("eth_src={}", trunk.mac);
     assert!(there.iter().all(|f| f.contains(&mac)), "{there:#?}");
-    // Its access VLAN's addresses are of no use there.
+    // The addresses of its access VLAN are not allowed there.
     let own = with_parts(&flows, table::SECURITY, &["nw_src=10.100.16.5"]);
     assert!(own.iter().all(|f| f.contains("reg0=0x64")), "{own:#?}");
 }
 
 #[test]
 fn a_reason_has_a_label_and_a_priority_of_its_own() {
-    let labels: BTreeSet<_> = Reason::ALL.iter().map(|r| r.label()).collect();
-    let priorities: BTreeSet<_> = Reason::ALL.iter().map(|r| r.priority()).collect();
+    let labels: BTreeSet<_> = DropReason::ALL.iter().map(|r| r.label()).collect();
+    let priorities: BTreeSet<_> = DropReason::ALL.iter().map(|r| r.priority()).collect();
     assert_eq!((labels.len(), priorities.len()), (9, 9));
-    // Every flow of the table that drops is counted, but what kernels send unasked.
+    // Every drop flow of the table is counted, except those for what kernels send by themselves.
     let mut flows = node_flows(&spec("idc1"), &node_ports(true));
     flows.extend(pod_flows(&pod(5, Some(100)), &node_ports(true)));
     let dropping = flows.iter().filter(|f| {
         f.table == table::SECURITY
             && f.instructions == flatnet_ovs::openflow::Instructions::default()
     });
-    let uncounted: Vec<_> = dropping.filter(|f| Reason::of(f).is_none()).collect();
+    let uncounted: Vec<_> = dropping.filter(|f| DropReason::of(f).is_none()).collect();
     assert!(
         uncounted.iter().all(|f| f.priority == 130),
         "{uncounted:#?}"
@@ -74,7 +74,7 @@ fn every_control_protocol_is_dropped_in_both_families() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let dropped: Vec<String> = flows
         .iter()
-        .filter(|f| Reason::of(f) == Some(Reason::ControlProtocol))
+        .filter(|f| DropReason::of(f) == Some(DropReason::ControlProtocol))
         .map(ToString::to_string)
         .collect();
     for part in [
@@ -101,7 +101,7 @@ fn every_control_protocol_is_dropped_in_both_families() {
 }
 
 #[test]
-fn an_answer_to_a_clients_port_that_a_protocol_has_passes() {
+fn an_answer_to_a_client_on_a_protocols_port_passes() {
     let flows = node_flows(&spec("idc1"), &node_ports(true));
     let drops = flows.iter().filter(|f| f.table == table::SECURITY);
     let to_port: Vec<String> = drops

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use flatnet_ovs::ovsdb::{Session, SessionConfig};
 use flatnet_types::marks::WAY_BACK_ZONE;
 
-use super::ZoneTimeouts::{Foreign, Ours, Stale};
+use super::ZoneTimeouts::{Current, Stale, Unmanaged};
 use super::*;
 use crate::real::rows;
 
@@ -14,10 +14,10 @@ mod common;
 
 const DATAPATH: &str = "netdev";
 const ZONE: u16 = 40_000;
-/// One of netd's numbers that somebody else uses.
+/// A zone of netd's numbers that another program uses.
 const OTHERS: u16 = 50_000;
 
-static SEEN: AtomicU32 = AtomicU32::new(0);
+static MARKER: AtomicU32 = AtomicU32::new(0);
 
 /// A private switch, and netd's session with its database.
 struct Scene {
@@ -54,22 +54,25 @@ impl Scene {
         self.session.read(|r| tables.map(|table| r.count(table)))
     }
 
-    /// Makes the bridge's one flow a commit to a zone, and tells whether the datapath's action has
-    /// time-outs in it, once the switch has taken the database's rows.
+    /// Sets the bridge's only flow to a commit to the zone. Returns whether the datapath's action
+    /// has time-outs, after the switch has applied the database's rows.
     fn has_timeouts(&self, zone: u16) -> bool {
-        // A change that is another each time: ovs-vsctl waits until the switch has taken it.
-        let seen = format!("external_ids:seen={}", SEEN.fetch_add(1, Ordering::Relaxed));
+        // A different change each time: ovs-vsctl waits until the switch has applied it.
+        let seen = format!(
+            "external_ids:seen={}",
+            MARKER.fetch_add(1, Ordering::Relaxed)
+        );
         self.ovs.vsctl(&["set", "open_vswitch", ".", &seen]);
         let flow = format!("table=0,udp,actions=ct(commit,zone={zone})");
         self.ovs.ofctl("add-flow", &[&flow]);
         let ctl = self.ovs.file("vs.ctl");
         let trace = ["-t", &ctl, "ofproto/trace", "br0", "in_port=LOCAL,udp"];
-        let said = common::run("ovs-appctl", &trace);
-        assert!(said.contains(&format!("zone={zone}")), "{said}");
-        said.contains("timeout=")
+        let output = common::run("ovs-appctl", &trace);
+        assert!(output.contains(&format!("zone={zone}")), "{output}");
+        output.contains("timeout=")
     }
 
-    /// A zone of somebody else's.
+    /// Adds a zone without netd's mark.
     fn add_zone(&self, zone: u16) {
         // Zones with the same time-outs would get one row for both.
         let (zone, timeout) = (format!("zone={zone}"), format!("udp_first={zone}"));
@@ -83,7 +86,7 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
         return;
     }
     let scene = Scene::new().await;
-    // Who makes the datapath's row is the reconciler.
+    // `add` does not insert the datapath's row; the reconciler does.
     scene.transact(|r| add(r, DATAPATH, ZONE)).await;
     assert_eq!((scene.zones(), scene.rows()), (BTreeMap::new(), [0; 3]));
     assert!(!scene.has_timeouts(ZONE));
@@ -92,7 +95,11 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
     scene.transact(|r| add(r, DATAPATH, ZONE)).await;
     scene.add_zone(7);
     scene.add_zone(OTHERS);
-    let all = BTreeMap::from([(ZONE, Ours), (OTHERS, Foreign), (WAY_BACK_ZONE, Ours)]);
+    let all = BTreeMap::from([
+        (ZONE, Current),
+        (OTHERS, Unmanaged),
+        (WAY_BACK_ZONE, Current),
+    ]);
     scene
         .session
         .wait_for(common::WAIT, |r| {
@@ -104,20 +111,20 @@ async fn open_vswitch_takes_the_rows_and_others_stay() {
     assert!(scene.has_timeouts(ZONE) && scene.has_timeouts(WAY_BACK_ZONE));
     assert!(!scene.has_timeouts(ZONE + 1));
 
-    // A container goes, and with it its rows.
+    // A container is deleted, and with it its rows.
     scene.transact(|r| remove(r, DATAPATH, ZONE)).await;
     scene.transact(|r| remove(r, DATAPATH, OTHERS)).await;
-    let left = BTreeMap::from([(OTHERS, Foreign), (WAY_BACK_ZONE, Ours)]);
+    let left = BTreeMap::from([(OTHERS, Unmanaged), (WAY_BACK_ZONE, Current)]);
     assert_eq!((scene.zones(), scene.rows()), (left, [3, 3, 1]));
     assert!(!scene.has_timeouts(ZONE) && scene.has_timeouts(7));
 
-    scene.transact(|r| forget(r, DATAPATH)).await;
-    let left = BTreeMap::from([(OTHERS, Foreign)]);
+    scene.transact(|r| remove_all(r, DATAPATH)).await;
+    let left = BTreeMap::from([(OTHERS, Unmanaged)]);
     assert_eq!((scene.zones(), scene.rows()), (left, [2, 2, 1]));
 }
 
 #[tokio::test]
-async fn what_somebody_changed_is_seen_and_set_again() {
+async fn changed_rows_are_observed_and_set_again() {
     if !common::wanted() {
         return;
     }
@@ -129,7 +136,10 @@ async fn what_somebody_changed_is_seen_and_set_again() {
             Stale,
         ),
         (["clear", "CT_Zone", "timeout_policy"], Stale),
-        (["remove", "CT_Zone", "external_ids flatnet-owner"], Foreign),
+        (
+            ["remove", "CT_Zone", "external_ids flatnet-owner"],
+            Unmanaged,
+        ),
     ] {
         let [verb, table, what] = change;
         let uuid = scene
@@ -144,7 +154,7 @@ async fn what_somebody_changed_is_seen_and_set_again() {
         let found = scene.session.wait_for(common::WAIT, differs).await;
         assert!(found.is_ok(), "{args:?}: {:?}", scene.zones());
         scene.set(&[ZONE], &[]).await;
-        assert_eq!(scene.zones(), BTreeMap::from([(ZONE, Ours)]), "{args:?}");
+        assert_eq!(scene.zones(), BTreeMap::from([(ZONE, Current)]), "{args:?}");
         assert_eq!(scene.rows(), [1, 1, 1], "{args:?}");
     }
     // Not the zone: the datapath's row.
@@ -162,7 +172,7 @@ async fn what_somebody_changed_is_seen_and_set_again() {
 }
 
 #[tokio::test]
-async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
+async fn a_recreated_bridge_has_no_time_outs_until_the_rows_are_recreated() {
     if !common::wanted() {
         return;
     }
@@ -185,46 +195,46 @@ async fn a_bridge_that_is_made_anew_has_no_time_outs_until_the_rows_are() {
         !scene.has_timeouts(ZONE),
         "Open vSwitch gives them by itself: forget() is needless"
     );
-    scene.transact(|r| forget(r, DATAPATH)).await;
+    scene.transact(|r| remove_all(r, DATAPATH)).await;
     assert!(!scene.has_timeouts(ZONE));
     scene.set(&[ZONE], &[]).await;
     assert!(scene.has_timeouts(ZONE));
-    // A switch that starts anew reads them.
+    // A restarted switch reads them.
     scene.ovs.stop_switch();
     scene.ovs.start_switch();
     assert!(scene.has_timeouts(ZONE));
 }
 
 #[test]
-fn own_changes_are_told_from_others() {
-    use ZoneTimeouts::{Foreign, Ours, Stale};
-    let book = TimeoutBook::default();
+fn own_changes_are_distinguished_from_others() {
+    use ZoneTimeouts::{Current, Stale, Unmanaged};
+    let record = TimeoutRecord::default();
     let zones = |pairs: &[(u16, ZoneTimeouts)]| pairs.iter().copied().collect();
-    let changing = book.begin(&[40_000]);
-    assert!(!book.differs(&zones(&[])), "it is on its way");
-    assert!(!book.differs(&zones(&[(40_000, Ours)])));
+    let changing = record.begin(&[40_000]);
+    assert!(!record.differs(&zones(&[])), "it is on its way");
+    assert!(!record.differs(&zones(&[(40_000, Current)])));
     changing.done(&[40_000]);
-    assert!(!book.differs(&zones(&[(40_000, Ours), (50_000, Foreign)])));
+    assert!(!record.differs(&zones(&[(40_000, Current), (50_000, Unmanaged)])));
     for others in [
         zones(&[]),
         zones(&[(40_000, Stale)]),
-        zones(&[(40_000, Foreign)]),
+        zones(&[(40_000, Unmanaged)]),
     ] {
-        assert!(book.differs(&others), "{others:?}");
+        assert!(record.differs(&others), "{others:?}");
     }
-    assert!(book.differs(&zones(&[(40_000, Ours), (50_000, Ours)])));
-    book.begin(&[40_000]).done(&[]);
-    assert!(!book.differs(&zones(&[])), "netd took it away");
-    // An ADD that was cut: nobody knows whether its rows came.
-    drop(book.begin(&[41_000]));
-    assert!(book.differs(&zones(&[(41_000, Ours)])));
+    assert!(record.differs(&zones(&[(40_000, Current), (50_000, Current)])));
+    record.begin(&[40_000]).done(&[]);
+    assert!(!record.differs(&zones(&[])), "netd took it away");
+    // An ADD was cancelled: its rows may have been inserted.
+    drop(record.begin(&[41_000]));
+    assert!(record.differs(&zones(&[(41_000, Current)])));
 }
 
 #[test]
-fn a_database_without_time_outs_has_none_to_set() {
+fn without_the_tables_no_time_outs_are_set() {
     let replica = Replica::default();
     assert_eq!(zones(&replica, "system"), None);
     assert!(add(&replica, "system", 40_000).is_empty());
     assert!(remove(&replica, "system", 40_000).is_empty());
-    assert!(forget(&replica, "system").is_empty());
+    assert!(remove_all(&replica, "system").is_empty());
 }

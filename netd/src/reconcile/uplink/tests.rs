@@ -15,9 +15,9 @@ fn desired() -> Desired {
             bridge: "br-flat".into(),
             datapath: "system".into(),
         },
-        holdings: Vec::new(),
-        living: BTreeMap::new(),
-        gone: std::collections::BTreeSet::new(),
+        attachments: Vec::new(),
+        live_slots: BTreeMap::new(),
+        former_addresses: std::collections::BTreeSet::new(),
     }
 }
 
@@ -45,7 +45,7 @@ fn refused(actual: &Actual) -> (&'static str, String) {
 }
 
 #[test]
-fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_withheld() {
+fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_refused() {
     let mut actual = host(LinkActual {
         below: Some(2),
         ..link("eth0.10", 3, Some("vlan"))
@@ -56,13 +56,13 @@ fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_withheld() {
     let (code, text) = refused(&actual);
     assert_eq!(code, "uplink-bears-addresses");
     assert!(text.contains("10.10.0.11/24 on eth0.10"), "{text}");
-    // Another NIC's is none of our business.
+    // An interface on another NIC does not matter.
     actual.links[1].below = Some(9);
     assert_eq!(refusal(&desired(), &actual), None);
 }
 
 #[test]
-fn a_nic_that_belongs_to_a_bridge_a_bond_a_team_or_a_vrf_is_withheld() {
+fn a_nic_of_a_linux_bridge_bond_team_or_vrf_is_refused() {
     for (kind, way_out) in [
         ("bridge", "nomaster"),
         ("bond", "name up0 as the uplink"),
@@ -75,16 +75,16 @@ fn a_nic_that_belongs_to_a_bridge_a_bond_a_team_or_a_vrf_is_withheld() {
         assert_eq!(code, "uplink-has-master");
         assert!(text.contains(kind) && text.contains(way_out), "{text}");
     }
-    // After a lost database the kernel's datapath still has it.
+    // After the database was lost, the kernel's datapath still has it.
     let mut actual = host(link("ovs-system", 3, Some("openvswitch")));
     actual.links[0].master = Some(3);
     assert_eq!(refusal(&desired(), &actual), None);
 }
 
 #[test]
-fn a_bond_of_open_vswitchs_own_is_refused_whether_its_port_or_its_nic_is_named() {
+fn an_uplink_in_an_open_vswitch_bond_is_refused_by_port_or_nic_name() {
     let mut actual = host(link("eth1", 3, None));
-    let place = |port: &str| Elsewhere {
+    let place = |port: &str| InterfaceLocation {
         bridge: "br-flat".into(),
         port: port.into(),
         bond: true,
@@ -102,16 +102,16 @@ fn a_bond_of_open_vswitchs_own_is_refused_whether_its_port_or_its_nic_is_named()
         row,
         ofport: Some(1),
         error: None,
-        strays: BTreeMap::new(),
+        altered_columns: BTreeMap::new(),
     };
     actual.ports.insert("eth0".to_owned(), port);
     assert_eq!(refused(&actual).0, "uplink-ovs-bond");
 }
 
 #[test]
-fn a_nic_of_another_bridge_of_open_vswitch_is_withheld() {
+fn a_nic_of_another_open_vswitch_bridge_is_refused() {
     let mut actual = host(link("eth1", 3, None));
-    let place = Elsewhere {
+    let place = InterfaceLocation {
         bridge: "br-ex".into(),
         port: "eth0".into(),
         bond: false,

@@ -1,4 +1,4 @@
-//! The answer, from what was asked and what a dry run saw. Pure.
+//! Builds the reply from the look-ups and a dry run. Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,72 +8,72 @@ use flatnet_types::api::trace::{
 };
 use flatnet_types::api::view::{AttachmentState, AttachmentView, ProblemView};
 
-use super::ask::Here;
+use super::queries::LocalEnd;
 use crate::problems::Effect;
-use crate::reconcile::{Actual, HOST_PORT, Op, Plan, Subject};
+use crate::reconcile::{Actual, ChangeSet, HOST_PORT, Op, Subject};
 
-/// What the node answered.
+/// The results of the look-ups.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) lookups: Vec<Lookup>,
     pub(super) traces: Vec<FlowTrace>,
-    /// Whether there is somebody at the other end of a link, by its name.
+    /// Whether a link has a carrier, by its name.
     pub(super) carriers: BTreeMap<String, bool>,
-    /// The source's and the destination's interface, where they are containers'.
+    /// The interfaces of source and destination, where they are containers.
     pub(super) insides: [Option<Inside>; 2],
     pub(super) forwards: Option<bool>,
 }
 
-/// The node, as a dry run saw it.
-pub(super) struct Seen<'a> {
+/// A dry run, and the node that it was made on.
+pub(super) struct DryRun<'a> {
     pub(super) spec: &'a NodeSpec,
     pub(super) bridge: &'a str,
     pub(super) actual: &'a Actual,
-    pub(super) plan: &'a Plan,
-    /// What is on the board of problems.
-    pub(super) named: Vec<ProblemView>,
+    pub(super) changes: &'a ChangeSet,
+    /// The problems on the board.
+    pub(super) board: Vec<ProblemView>,
 }
 
-/// Everything put together.
+/// Builds the reply.
 pub(super) fn facts(
-    seen: &Seen<'_>,
-    (src, dst): (Option<&Here>, Option<&Here>),
+    dry_run: &DryRun<'_>,
+    (src, dst): (Option<&LocalEnd>, Option<&LocalEnd>),
     answers: Answers,
 ) -> NodeFacts {
     let [inside_src, inside_dst] = answers.insides;
-    let port = |name: &str, number: u32| port(seen.actual, &answers.carriers, name, number);
-    let end = |here: Option<&Here>, inside: Option<Inside>| match here? {
-        Here::Host => Some(End::Host),
-        Here::Container(view) => {
+    let port = |name: &str, number: u32| port(dry_run.actual, &answers.carriers, name, number);
+    let end = |local_end: Option<&LocalEnd>, inside: Option<Inside>| match local_end? {
+        LocalEnd::Host => Some(End::Host),
+        LocalEnd::Container(view) => {
             let port = port(view.host_ifname.as_str(), view.ofport);
             Some(End::Container(Box::new(container(view, port, inside))))
         }
     };
     NodeFacts {
         version: VERSION,
-        node: seen.spec.node.to_string(),
+        node: dry_run.spec.node.to_string(),
         source: end(src, inside_src),
         destination: end(dst, inside_dst),
-        bridge: seen.bridge.to_owned(),
-        uplink: port(seen.spec.uplink.as_str(), 0),
+        bridge: dry_run.bridge.to_owned(),
+        uplink: port(dry_run.spec.uplink.as_str(), 0),
         host: port(HOST_PORT, 0),
         forwards: answers.forwards,
         lookups: answers.lookups,
         traces: answers.traces,
-        pending: seen
-            .plan
+        pending: dry_run
+            .changes
             .ops
             .iter()
-            .map(|op| pending(op, seen.actual))
+            .map(|op| pending(op, dry_run.actual))
             .collect(),
-        problems: seen
-            .plan
+        problems: dry_run
+            .changes
             .problems
             .iter()
             .filter(|p| p.effect == Effect::NotReady)
             .map(ToString::to_string)
             .collect(),
-        named: seen.named.clone(),
+        named: dry_run.board.clone(),
     }
 }
 
@@ -97,7 +97,7 @@ fn container(view: &AttachmentView, port: Port, inside: Option<Inside>) -> Conta
     }
 }
 
-/// A port and its link; `number`: what its flows name, 0: what its row asks for.
+/// A port and its link. `number`: the number that its flows match; 0 shows the requested one.
 fn port(actual: &Actual, carriers: &BTreeMap<String, bool>, name: &str, number: u32) -> Port {
     let link = actual.link(name).map(|l| Link {
         up: l.up,
@@ -135,7 +135,7 @@ fn pending(op: &Op, actual: &Actual) -> Pending {
         Op::ChangeFlows { adds: flows, .. } => adds = flows.len(),
         Op::OpenPort(name) => port = Some(name.clone()),
         Op::SetBridge { .. }
-        | Op::DeleteForeign(_)
+        | Op::DeleteUnmanagedFlows(_)
         | Op::SetFragments(_)
         | Op::SetGroup(_)
         | Op::EndRestore
@@ -145,7 +145,7 @@ fn pending(op: &Op, actual: &Actual) -> Pending {
         | Op::DeleteMeters(_) => {}
     }
     Pending {
-        what: format!("{op}{}", op.found(actual)),
+        what: format!("{op}{}", op.replaced_value(actual)),
         kind: op.kind().to_owned(),
         port,
         prefix,

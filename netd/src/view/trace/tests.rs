@@ -5,11 +5,11 @@ use flatnet_types::MacAddr;
 use flatnet_types::api::trace::{Inside, Packet, Proto, Side};
 use flatnet_types::api::view::{AttachmentState, AttachmentView};
 
-use super::ask::{AskFlows, Here, here, questions};
-use super::facts::{Answers, Seen, facts};
+use super::facts::{Answers, DryRun, facts};
+use super::queries::{FlowQuery, LocalEnd, local_end, queries};
 use crate::flows::NodePorts;
-use crate::reconcile::{Actual, ActualPort, LinkActual, Op, Plan, RouteActual, Subject};
-use crate::world::PortRow;
+use crate::node_ops::PortRow;
+use crate::reconcile::{Actual, ActualPort, ChangeSet, LinkActual, Op, RouteActual, Subject};
 
 fn spec(node: &str) -> flatnet_plan::NodeSpec {
     let plan = flatnet_plan::load(include_str!("../../../../examples/lab.yaml")).expect("it");
@@ -50,7 +50,7 @@ fn actual() -> Actual {
         row,
         ofport: Some(1007),
         error: None,
-        strays: BTreeMap::new(),
+        altered_columns: BTreeMap::new(),
     };
     Actual {
         ports: BTreeMap::from([("fn7".to_owned(), port)]),
@@ -85,23 +85,26 @@ fn packet(src: &str, dst: &str) -> Packet {
     }
 }
 
-/// What is asked on a node with one container: look-ups, and packets through the flows.
-fn asked(node: &str, own: &AttachmentView, packet: Packet) -> (Vec<Side>, Vec<AskFlows>) {
+/// The look-ups on a node with one container: routes and flows.
+fn asked(node: &str, own: &AttachmentView, packet: Packet) -> (Vec<Side>, Vec<FlowQuery>) {
     let spec = spec(node);
     let all = std::slice::from_ref(own);
-    let (src, dst) = (here(&spec, all, packet.src), here(&spec, all, packet.dst));
+    let (src, dst) = (
+        local_end(&spec, all, packet.src),
+        local_end(&spec, all, packet.dst),
+    );
     let ports = ports(node.starts_with("idc").then_some(1));
     let ends = (src.as_ref(), dst.as_ref());
-    let found = questions(&spec, &actual(), Some(&ports), packet, ends);
+    let found = queries(&spec, &actual(), Some(&ports), packet, ends);
     (found.routes, found.flows)
 }
 
-fn text(ask: &AskFlows) -> &str {
+fn text(ask: &FlowQuery) -> &str {
     ask.packet.as_deref().expect("a packet")
 }
 
 #[test]
-fn a_container_of_a_vlan_is_asked_for_at_its_port_and_at_the_uplink() {
+fn a_container_of_a_vlan_is_traced_from_its_port_and_from_the_uplink() {
     let own = attachment("web", "10.100.16.5/16");
     let (routes, flows) = asked("idc1", &own, packet("10.100.16.5", "10.100.32.7"));
     assert_eq!((routes.len(), flows.len()), (0, 1));
@@ -120,7 +123,7 @@ fn a_container_of_a_vlan_is_asked_for_at_its_port_and_at_the_uplink() {
 }
 
 #[test]
-fn a_vpcs_node_is_asked_for_its_routes_too() {
+fn on_a_vpc_node_routes_are_looked_up_too() {
     let own = attachment("cloud", "172.30.16.5/20");
     let there = packet("172.30.16.5", "172.30.32.7");
     let (routes, flows) = asked("vpc1", &own, there);
@@ -140,9 +143,12 @@ fn ports_and_ipv6_are_written_as_open_vswitch_reads_them() {
         ..packet("fd10:100::1:5", "fd20:30::2:7")
     };
     let (_, flows) = asked("idc1", &own, tcp);
-    let said = text(&flows[0]);
-    assert!(said.contains(",tcp6,") && said.contains("ipv6_dst=fd20:30::2:7"));
-    assert!(said.ends_with("tp_src=49152,tp_dst=443"), "{said}");
+    let text_of_query = text(&flows[0]);
+    assert!(text_of_query.contains(",tcp6,") && text_of_query.contains("ipv6_dst=fd20:30::2:7"));
+    assert!(
+        text_of_query.ends_with("tp_src=49152,tp_dst=443"),
+        "{text_of_query}"
+    );
     let (_, flows) = asked("idc1", &own, packet("fd10:100::1:5", "fd20:30::2:7"));
     assert!(text(&flows[0]).ends_with("icmpv6_type=128,icmpv6_code=0"));
 }
@@ -158,7 +164,7 @@ fn a_port_without_a_number_is_a_reason_and_not_a_packet() {
 }
 
 #[test]
-fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
+fn pending_ops_are_reported_with_what_they_concern() {
     let spec = spec("vpc1");
     let route = RouteActual {
         dst: "172.30.32.0/20".parse().expect("a prefix"),
@@ -166,7 +172,7 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
         dev: "flat0".to_owned(),
         src: None,
     };
-    let plan = Plan {
+    let changes = ChangeSet {
         ops: vec![
             Op::AddRoute(route),
             Op::SetLink {
@@ -184,18 +190,18 @@ fn what_a_dry_run_would_do_is_told_with_what_it_concerns() {
             "uplink-missing",
             "the uplink is gone",
         )],
-        ..Plan::default()
+        ..ChangeSet::default()
     };
     let (actual, own) = (actual(), attachment("cloud", "172.30.16.5/20"));
-    let seen = Seen {
+    let dry_run = DryRun {
         spec: &spec,
         bridge: "br-flat",
         actual: &actual,
-        plan: &plan,
-        named: Vec::new(),
+        changes: &changes,
+        board: Vec::new(),
     };
-    let end = Here::Container(Box::new(own));
-    let found = facts(&seen, (Some(&end), None), Answers::default());
+    let end = LocalEnd::Container(Box::new(own));
+    let found = facts(&dry_run, (Some(&end), None), Answers::default());
     assert_eq!(
         (found.node.as_str(), found.bridge.as_str()),
         ("vpc1", "br-flat")

@@ -1,4 +1,4 @@
-//! What a look says of the node. Pure.
+//! The problems that follow from the host's state. Pure.
 
 use flatnet_kernel::netfilter::ForwardChain;
 use flatnet_plan::NodeSpec;
@@ -6,7 +6,7 @@ use flatnet_plan::node::Mode;
 use ipnetwork::IpNetwork;
 
 use super::forward::{self, Direction};
-use super::look::{Lacks, PathSeen, Seen, forwards};
+use super::poll::{DivertedRoute, HostState, MissingConfig, forwards};
 use crate::problems::Problem;
 use crate::reconcile::HOST_PORT;
 
@@ -20,70 +20,84 @@ const BRIDGE_CALLS: [(&str, &str); 3] = [
     ("bridge/bridge-nf-call-ip6tables", "ip6"),
     ("bridge/bridge-nf-call-arptables", "arp"),
 ];
-/// The kernel's rules by which the tables local, main and default are looked up.
-const OWN_RULES: [u32; 3] = [0, 32_766, 32_767];
+/// Priorities of the kernel's own rules, for the tables local, main and default.
+const KERNEL_RULES: [u32; 3] = [0, 32_766, 32_767];
 
-/// The sysctls that netd depends on and does not set.
-pub(super) fn depends_on() -> impl Iterator<Item = String> {
+/// The sysctls that netd depends on but does not set.
+pub(super) fn sysctls_to_read() -> impl Iterator<Item = String> {
     [ARP_IGNORE, PROXY_ARP, RP_FILTER, CONNTRACK, CONNTRACK_MAX]
         .into_iter()
         .chain(BRIDGE_CALLS.map(|(key, _)| key))
         .map(str::to_owned)
 }
 
-/// The problems of a look.
-pub fn judge(spec: &NodeSpec, userspace: bool, seen: &Seen) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = seen.store.iter().cloned().collect();
-    problems.extend(sysctls(spec, userspace, seen));
-    problems.extend(netfilter(spec, &seen.chains));
-    problems.extend(seen.astray.iter().map(|path| astray(path, seen)));
-    problems.extend(lacks(spec, &seen.lacks));
-    problems.extend(cable(spec, seen));
+/// The problems of the observed state.
+pub fn diagnose(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = observed.store.iter().cloned().collect();
+    problems.extend(sysctls(spec, userspace, observed));
+    problems.extend(netfilter(spec, &observed.chains));
+    problems.extend(
+        observed
+            .diverted
+            .iter()
+            .map(|path| diverted(path, observed)),
+    );
+    problems.extend(missing(spec, &observed.missing));
+    problems.extend(network_problems(spec, observed));
     problems
 }
 
-fn number(seen: &Seen, key: &str) -> Option<u64> {
-    seen.sysctls.get(key)?.parse().ok()
+fn sysctl_number(observed: &HostState, key: &str) -> Option<u64> {
+    observed.sysctls.get(key)?.parse().ok()
 }
 
-/// `sysctl -w` with the key in the tool's words.
-fn set(key: &str, value: u32) -> String {
+/// The `sysctl -w` command that sets the key.
+fn sysctl_command(key: &str, value: u32) -> String {
     format!("sysctl -w net.{}={value}", key.replace('/', "."))
 }
 
-fn sysctls(spec: &NodeSpec, userspace: bool, seen: &Seen) -> Vec<Problem> {
+fn sysctls(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Problem> {
     let mut problems = Vec::new();
-    // 3 to 8 leave addresses unanswered that the plan gives to the host's port; of `all` and
-    // the link's own the larger counts (Documentation/networking/ip-sysctl.rst).
-    if number(seen, ARP_IGNORE).is_some_and(|v| v >= 3) {
+    // With 3 to 8 the host does not answer ARP for its port's addresses. The larger of `all` and
+    // the link's own value applies (Documentation/networking/ip-sysctl.rst).
+    if sysctl_number(observed, ARP_IGNORE).is_some_and(|v| v >= 3) {
         let text = format!(
             "net.ipv4.conf.all.arp_ignore is {}: the host answers no ARP request for its address \
              on {HOST_PORT}",
-            number(seen, ARP_IGNORE).unwrap_or_default()
+            sysctl_number(observed, ARP_IGNORE).unwrap_or_default()
         );
-        problems.push(Problem::named("arp-ignore", text).repaired_by(set(ARP_IGNORE, 0)));
+        problems.push(
+            Problem::non_blocking("arp-ignore", text).repaired_by(sysctl_command(ARP_IGNORE, 0)),
+        );
     }
-    if number(seen, PROXY_ARP).is_some_and(|v| v != 0) {
+    if sysctl_number(observed, PROXY_ARP).is_some_and(|v| v != 0) {
         let text = format!(
             "net.ipv4.conf.all.proxy_arp is on: by {HOST_PORT} the host answers ARP requests for \
              addresses that are others'"
         );
-        problems.push(Problem::named("proxy-arp", text).repaired_by(set(PROXY_ARP, 0)));
+        problems.push(
+            Problem::non_blocking("proxy-arp", text).repaired_by(sysctl_command(PROXY_ARP, 0)),
+        );
     }
-    if userspace && number(seen, RP_FILTER) == Some(2) {
+    if userspace && sysctl_number(observed, RP_FILTER) == Some(2) {
         let text = "net.ipv4.conf.all.rp_filter is 2: the host's stack takes in the copies of \
                     containers' frames that Open vSwitch's userspace datapath reads, past every flow";
-        problems.push(Problem::named("rp-filter", text).repaired_by(set(RP_FILTER, 0)));
+        problems.push(
+            Problem::non_blocking("rp-filter", text).repaired_by(sysctl_command(RP_FILTER, 0)),
+        );
     }
-    problems.extend(conntrack(spec, seen));
-    problems.extend(bridge_calls(seen));
+    problems.extend(conntrack(spec, observed));
+    problems.extend(bridge_calls(observed));
     problems
 }
 
-/// From 80 % on: a full table drops the first packet of every connection, and with it what Open vSwitch
-/// looks up for containers (ADR 28).
-fn conntrack(spec: &NodeSpec, seen: &Seen) -> Option<Problem> {
-    let (count, most) = (number(seen, CONNTRACK)?, number(seen, CONNTRACK_MAX)?);
+/// A problem from 80 % on: a full table drops the first packet of every connection, and with it
+/// what Open vSwitch looks up for containers (ADR 28).
+fn conntrack(spec: &NodeSpec, observed: &HostState) -> Option<Problem> {
+    let (count, most) = (
+        sysctl_number(observed, CONNTRACK)?,
+        sysctl_number(observed, CONNTRACK_MAX)?,
+    );
     let full = most > 0 && count.saturating_mul(5) >= most.saturating_mul(4);
     let looks_up = matches!(spec.mode, Mode::Vlan { .. });
     (full && (looks_up || forwards(spec))).then(|| {
@@ -92,26 +106,26 @@ fn conntrack(spec: &NodeSpec, seen: &Seen) -> Option<Problem> {
              UDP of this node's containers are dropped"
         );
         let more = u32::try_from(most.saturating_mul(2)).unwrap_or(u32::MAX);
-        Problem::named("conntrack-full", text).repaired_by(set(CONNTRACK_MAX, more))
+        Problem::non_blocking("conntrack-full", text).repaired_by(sysctl_command(CONNTRACK_MAX, more))
     })
 }
 
-/// Frames that a Linux bridge passes go through netfilter's forward chains then. Those of Open
-/// vSwitch's ports do not, so this concerns only an uplink that is a Linux bridge.
-fn bridge_calls(seen: &Seen) -> Option<Problem> {
-    let uplink = seen.uplink.as_ref()?;
+/// With these set, frames that a Linux bridge forwards pass netfilter's forward chains. Frames of
+/// Open vSwitch's ports do not, so this only matters where the uplink is a Linux bridge.
+fn bridge_calls(observed: &HostState) -> Option<Problem> {
+    let uplink = observed.uplink.as_ref()?;
     if uplink.kind.as_deref() != Some("bridge") {
         return None;
     }
     let (key, family) = BRIDGE_CALLS
         .into_iter()
-        .find(|(key, _)| number(seen, key) == Some(1))?;
+        .find(|(key, _)| sysctl_number(observed, key) == Some(1))?;
     let text = format!(
         "the uplink is a Linux bridge, and net.{} is on: netfilter's {family} chains see the \
          frames of containers a second time",
         key.replace('/', ".")
     );
-    Some(Problem::named("bridge-netfilter", text).repaired_by(set(key, 0)))
+    Some(Problem::non_blocking("bridge-netfilter", text).repaired_by(sysctl_command(key, 0)))
 }
 
 /// Chains that drop what this node forwards.
@@ -125,7 +139,7 @@ fn netfilter(spec: &NodeSpec, chains: &[ForwardChain]) -> Vec<Problem> {
     let uplink = spec.uplink.as_str();
     let (out, back) = match spec.mode {
         Mode::Routed => (uplink, uplink),
-        // Services: in and out by the host's port.
+        // Services: packets enter and leave by the host's port.
         Mode::Vlan { .. } => (HOST_PORT, HOST_PORT),
     };
     let ways = [
@@ -157,36 +171,36 @@ fn netfilter(spec: &NodeSpec, chains: &[ForwardChain]) -> Vec<Problem> {
         .collect()
 }
 
-/// What others than netd configure on the uplink, and is not there.
-fn lacks(spec: &NodeSpec, lacks: &Lacks) -> Vec<Problem> {
+/// Missing addresses and default routes.
+fn missing(spec: &NodeSpec, missing: &MissingConfig) -> Vec<Problem> {
     let uplink = &spec.uplink;
     let family = |ipv6: bool| if ipv6 { ("IPv6", "-6 ") } else { ("IPv4", "") };
-    let addresses = lacks.addresses.iter().map(|address| {
+    let addresses = missing.addresses.iter().map(|address| {
         let text = format!(
             "the host does not bear its address {address}: nobody answers where other nodes and the \
              VPC's tables send packets for its containers. What configures {uplink} (a DHCP client, \
              systemd-networkd) is to give it; the command does it by hand"
         );
-        Problem::named("host-address-missing", text)
+        Problem::non_blocking("host-address-missing", text)
             .repaired_by(format!("ip address add {address} dev {uplink}"))
     });
-    let defaults = lacks.defaults.iter().map(|gateway| {
+    let defaults = missing.defaults.iter().map(|gateway| {
         let (name, option) = family(gateway.is_ipv6());
         let text = format!(
             "the host has no default route of {name}: what its containers send beyond the node's subnet \
              is dropped. What configures {uplink} is to give it; the command does it by hand"
         );
-        Problem::named("default-route-missing", text).repaired_by(format!(
+        Problem::non_blocking("default-route-missing", text).repaired_by(format!(
             "ip {option}route replace default via {gateway} dev {uplink}"
         ))
     });
     addresses.chain(defaults).collect()
 }
 
-/// What is wrong beyond the host: its cable, and the routers at the other end.
-fn cable(spec: &NodeSpec, seen: &Seen) -> Vec<Problem> {
+/// Problems of the network outside the host: no carrier, silent gateways.
+fn network_problems(spec: &NodeSpec, observed: &HostState) -> Vec<Problem> {
     let uplink = &spec.uplink;
-    if seen.uplink.as_ref().is_some_and(|u| !u.carrier) {
+    if observed.uplink.as_ref().is_some_and(|u| !u.carrier) {
         let text = format!(
             "the uplink {uplink} has no carrier: nothing leaves this node; look at its cable and at the \
              port of the switch"
@@ -198,27 +212,27 @@ fn cable(spec: &NodeSpec, seen: &Seen) -> Vec<Problem> {
         Mode::Routed => uplink.as_str(),
         Mode::Vlan { .. } => HOST_PORT,
     };
-    let silent = seen.silent.iter().map(|gateway| {
+    let silent = observed.silent.iter().map(|gateway| {
         let text = format!(
             "the host's gateway {gateway} does not answer on {dev}: what is sent beyond its subnet is \
              lost; look at the router, and at the VLANs of the switch's port"
         );
-        Problem::named("gateway-silent", text)
+        Problem::non_blocking("gateway-silent", text)
             .repaired_by(format!("ip neighbour show {gateway}; ping -c 3 {gateway}"))
     });
     silent.collect()
 }
 
-/// A way that leads elsewhere, with the rule that may be the cause.
-fn astray(path: &PathSeen, seen: &Seen) -> Problem {
+/// The problem of a diverted prefix, with the policy rule that may be the cause.
+fn diverted(path: &DivertedRoute, observed: &HostState) -> Problem {
     let mut text = format!(
         "packets to {} do not leave by {}: for {} the kernel finds {}",
         path.prefix, path.wanted, path.to, path.found
     );
-    let cause = seen
+    let cause = observed
         .rules
         .iter()
-        .find(|r| r.ipv6 == path.to.is_ipv6() && !OWN_RULES.contains(&r.priority));
+        .find(|r| r.ipv6 == path.to.is_ipv6() && !KERNEL_RULES.contains(&r.priority));
     match cause {
         Some(rule) => {
             text.push_str(&format!(
@@ -226,11 +240,10 @@ fn astray(path: &PathSeen, seen: &Seen) -> Problem {
                 rule.priority
             ));
             let family = if rule.ipv6 { "-6 " } else { "" };
-            Problem::named("route-diverted", text)
+            Problem::non_blocking("route-diverted", text)
                 .repaired_by(format!("ip {family}rule del pref {}", rule.priority))
         }
-        None => {
-            Problem::named("route-diverted", text).repaired_by(format!("ip route get {}", path.to))
-        }
+        None => Problem::non_blocking("route-diverted", text)
+            .repaired_by(format!("ip route get {}", path.to)),
     }
 }

@@ -1,4 +1,4 @@
-//! The node is asked: the kernel by netlink, the flows by `ofproto/trace`.
+//! Runs the look-ups: in the kernel by netlink, in the flows by `ofproto/trace`.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use flatnet_kernel::{
-    ContainerView, Kernel, Link, Neighbour as Known, Netns, OperState, RouteKind, RouteLookup,
-    SysctlKey,
+    ContainerView, Kernel, Link, Neighbour as KernelNeighbour, Netns, OperState, RouteKind,
+    RouteLookup, SysctlKey,
 };
 use flatnet_ovs::appctl;
 use flatnet_types::IfName;
@@ -17,80 +17,80 @@ use flatnet_types::api::trace::{
 use flatnet_types::api::view::AttachmentView;
 
 use super::Tracer;
-use super::ask::{AskFlows, Here, here, questions};
-use super::facts::{Answers, Seen, facts};
+use super::facts::{Answers, DryRun, facts};
+use super::queries::{FlowQuery, LocalEnd, local_end, queries};
 use crate::attach::Engine;
 use crate::attach::plan::host_ifname;
-use crate::reconcile::{HOST_PORT, NodeWorld, Reconciler};
+use crate::node_ops::NodeOpsError;
+use crate::reconcile::{HOST_PORT, ReconcileOps, Reconciler};
 use crate::view::attachment;
-use crate::world::WorldError;
 
-/// Answers for packets of one node.
-pub struct NodeTracer<W: NodeWorld> {
-    /// Who is attached.
-    pub engine: Engine<W>,
-    /// What would be changed.
-    pub reconciler: Arc<Reconciler<W>>,
+/// Traces packets on this node.
+pub struct NodeTracer<N: ReconcileOps> {
+    /// Gives the attachments.
+    pub engine: Engine<N>,
+    /// Makes the dry run.
+    pub reconciler: Arc<Reconciler<N>>,
     /// The node's kernel.
     pub kernel: Kernel,
-    /// Where Open vSwitch's sockets are.
+    /// The directory of Open vSwitch's sockets.
     pub rundir: PathBuf,
     /// Name of the node's bridge.
     pub bridge: String,
 }
 
-impl<W: NodeWorld> Tracer for NodeTracer<W> {
+impl<N: ReconcileOps> Tracer for NodeTracer<N> {
     fn trace(
         &self,
         packet: Packet,
-    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, WorldError>> + Send + '_>> {
-        Box::pin(self.look(packet))
+    ) -> Pin<Box<dyn Future<Output = Result<NodeFacts, NodeOpsError>> + Send + '_>> {
+        Box::pin(self.collect(packet))
     }
 }
 
-impl<W: NodeWorld> NodeTracer<W> {
-    async fn look(&self, packet: Packet) -> Result<NodeFacts, WorldError> {
-        let (actual, plan) = self.reconciler.dry_run().await?;
+impl<N: ReconcileOps> NodeTracer<N> {
+    async fn collect(&self, packet: Packet) -> Result<NodeFacts, NodeOpsError> {
+        let (actual, changes) = self.reconciler.dry_run().await?;
         let spec = self.engine.spec();
         let records = self.engine.ipam().list();
         let attachments: Vec<AttachmentView> = records
             .iter()
             .map(|r| {
                 let name = host_ifname(r.generation);
-                attachment(r, self.engine.world().port_number(name.as_str()))
+                attachment(r, self.engine.node().port_number(name.as_str()))
             })
             .collect();
-        let src = here(&spec, &attachments, packet.src);
-        let dst = here(&spec, &attachments, packet.dst);
+        let src = local_end(&spec, &attachments, packet.src);
+        let dst = local_end(&spec, &attachments, packet.dst);
         let ends = (src.as_ref(), dst.as_ref());
-        let asked = questions(&spec, &actual, plan.ports.as_ref(), packet, ends);
+        let queries = queries(&spec, &actual, changes.ports.as_ref(), packet, ends);
 
         let mut answers = Answers::default();
         let links = self.kernel.links().await?;
         let neighbours = self.kernel.neighbours(None).await?;
-        for from in asked.routes {
+        for from in queries.routes {
             let path = self.route(from, packet, &spec.uplink, (&links, &neighbours));
             let path = path.await;
             answers.lookups.push(Lookup { from, path });
         }
-        for ask in asked.flows {
+        for ask in queries.flows {
             answers.traces.push(self.flows(ask).await);
         }
         for (inside, end) in answers.insides.iter_mut().zip([&src, &dst]) {
-            if let Some(Here::Container(view)) = end {
+            if let Some(LocalEnd::Container(view)) = end {
                 *inside = Some(self.inside(view).await);
             }
         }
         answers.carriers = links.iter().filter_map(carrier).collect();
         answers.forwards = self.forwards(packet.dst.is_ipv6()).await;
-        let seen = Seen {
+        let observed = DryRun {
             spec: &spec,
             bridge: &self.bridge,
             actual: &actual,
-            plan: &plan,
-            named: self.engine.board().view(),
+            changes: &changes,
+            board: self.engine.board().view(),
         };
-        Ok(facts(&seen, ends, answers))
+        Ok(facts(&observed, ends, answers))
     }
 
     async fn route(
@@ -98,7 +98,7 @@ impl<W: NodeWorld> NodeTracer<W> {
         from: Side,
         packet: Packet,
         uplink: &IfName,
-        (links, neighbours): (&[Link], &[Known]),
+        (links, neighbours): (&[Link], &[KernelNeighbour]),
     ) -> Path {
         let inner = IfName::new(HOST_PORT).ok();
         let came_in = match from {
@@ -124,14 +124,14 @@ impl<W: NodeWorld> NodeTracer<W> {
                 let index = hop.and_then(|h| h.ifindex);
                 let link = links.iter().find(|l| Some(l.ifindex) == index);
                 let next = via.unwrap_or(dst);
-                let mut known = neighbours.iter();
-                let known = known.find(|n| n.address == next && Some(n.ifindex) == index);
+                let mut neighbour = neighbours.iter();
+                let neighbour = neighbour.find(|n| n.address == next && Some(n.ifindex) == index);
                 Path::Out {
                     dev: link.map_or_else(|| "?".to_owned(), |l| l.name.clone()),
                     via,
                     route: Some(route.dst),
                     protocol: route.protocol,
-                    neighbour: known.map(told),
+                    neighbour: neighbour.map(neighbour_view),
                 }
             }
             other => Path::Dropped {
@@ -140,7 +140,7 @@ impl<W: NodeWorld> NodeTracer<W> {
         }
     }
 
-    async fn flows(&self, ask: AskFlows) -> FlowTrace {
+    async fn flows(&self, ask: FlowQuery) -> FlowTrace {
         let mut trace = FlowTrace {
             from: ask.from,
             packet: String::new(),
@@ -162,15 +162,15 @@ impl<W: NodeWorld> NodeTracer<W> {
             Err(e) => trace.error = Some(e.to_string()),
             Ok(None) => trace.error = Some("ovs-vswitchd's trace cannot be read".to_owned()),
             Ok(Some(found)) => {
-                trace.flows = found.flows.into_iter().map(met).collect();
-                trace.outputs = found.outputs.into_iter().map(out).collect();
+                trace.flows = found.flows.into_iter().map(flow_view).collect();
+                trace.outputs = found.outputs.into_iter().map(output_view).collect();
             }
         }
         trace.packet = packet;
         trace
     }
 
-    /// A container's interface, from inside.
+    /// Reads a container's interface in its namespace.
     async fn inside(&self, view: &AttachmentView) -> Inside {
         let unknown = |because: String| Inside::Unknown { because };
         let Some(detail) = &view.detail else {
@@ -180,11 +180,13 @@ impl<W: NodeWorld> NodeTracer<W> {
             Ok(netns) => netns,
             Err(e) => return unknown(e.to_string()),
         };
-        let seen = self.kernel.observe_container(&netns, &view.ifname).await;
-        match (seen, self.kernel.neighbours(Some(&netns)).await) {
+        let observed = self.kernel.observe_container(&netns, &view.ifname).await;
+        match (observed, self.kernel.neighbours(Some(&netns)).await) {
             (Err(e), _) => unknown(e.to_string()),
             (Ok(None), _) => Inside::Absent,
-            (Ok(Some(seen)), neighbours) => from_inside(&seen, &neighbours.unwrap_or_default()),
+            (Ok(Some(observed)), neighbours) => {
+                from_inside(&observed, &neighbours.unwrap_or_default())
+            }
         }
     }
 
@@ -198,29 +200,29 @@ impl<W: NodeWorld> NodeTracer<W> {
     }
 }
 
-fn from_inside(seen: &ContainerView, neighbours: &[Known]) -> Inside {
-    let routes = seen.routes.iter();
-    let own = neighbours.iter().filter(|n| n.ifindex == seen.ifindex);
+fn from_inside(observed: &ContainerView, neighbours: &[KernelNeighbour]) -> Inside {
+    let routes = observed.routes.iter();
+    let own = neighbours.iter().filter(|n| n.ifindex == observed.ifindex);
     Inside::Seen {
-        up: seen.up,
-        mtu: seen.mtu,
-        addresses: seen.addresses.iter().map(|a| a.address).collect(),
+        up: observed.up,
+        mtu: observed.mtu,
+        addresses: observed.addresses.iter().map(|a| a.address).collect(),
         routes: routes
             .flat_map(|r| r.nexthops.iter().map(|hop| (r.dst, hop.via)))
             .collect(),
-        neighbours: own.map(told).collect(),
+        neighbours: own.map(neighbour_view).collect(),
     }
 }
 
-fn told(known: &Known) -> Neighbour {
+fn neighbour_view(neighbour: &KernelNeighbour) -> Neighbour {
     Neighbour {
-        address: known.address,
-        mac: known.mac.map(|m| m.to_string()),
-        failed: known.failed,
+        address: neighbour.address,
+        mac: neighbour.mac.map(|m| m.to_string()),
+        failed: neighbour.failed,
     }
 }
 
-fn met(flow: appctl::trace::MetFlow) -> MetFlow {
+fn flow_view(flow: appctl::trace::MetFlow) -> MetFlow {
     MetFlow {
         table: flow.table,
         flow: flow.flow,
@@ -228,14 +230,14 @@ fn met(flow: appctl::trace::MetFlow) -> MetFlow {
     }
 }
 
-fn out(output: appctl::trace::Output) -> Out {
+fn output_view(output: appctl::trace::Output) -> Out {
     Out {
         port: output.port,
         vlan: output.vlan,
     }
 }
 
-/// Whether there is somebody at the other end of a link, where the driver says.
+/// Whether a link has a carrier; `None` if the driver does not report it.
 fn carrier(link: &Link) -> Option<(String, bool)> {
     let there = match link.oper {
         OperState::Up => true,

@@ -1,4 +1,4 @@
-//! One look at the host. Nothing is changed and nothing written.
+//! Reads the host's state. Changes and writes nothing.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,71 +13,71 @@ use ipnetwork::IpNetwork;
 use tokio::time::Instant;
 
 use super::Host;
-use super::gateway::Gateways;
-use super::judge::depends_on;
-use super::store::Asking;
+use super::diagnose::sysctls_to_read;
+use super::gateway::GatewayMonitor;
+use super::store::StateQuery;
+use crate::node_ops::NodeOpsError;
 use crate::problems::Problem;
-use crate::reconcile::{HOST_PORT, NodeWorld};
-use crate::world::WorldError;
+use crate::reconcile::{HOST_PORT, ReconcileOps};
 
-/// Prefixes of other nodes whose way is looked up.
+/// How many prefixes of other nodes are looked up in the routing table.
 const PEERS_MAX: usize = 2;
 
-/// What was seen.
+/// The observed state of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Sysctls by key, those that are there.
+pub struct HostState {
+    /// Existing sysctls, by key.
     pub sysctls: BTreeMap<String, String>,
-    /// The chains at netfilter's forward hook, where this node forwards.
+    /// The chains at netfilter's forward hook; empty where this node does not forward.
     pub chains: Vec<ForwardChain>,
-    /// Ways that lead elsewhere.
-    pub astray: Vec<PathSeen>,
-    /// The rules that choose a routing table, where a way leads elsewhere.
+    /// Prefixes that the kernel routes elsewhere than planned.
+    pub diverted: Vec<DivertedRoute>,
+    /// The policy rules; read only where a prefix is diverted.
     pub rules: Vec<Rule>,
-    /// The uplink, where it is there.
+    /// The uplink; `None` if the link does not exist.
     pub uplink: Option<Uplink>,
-    /// The host's gateways that do not answer.
+    /// The host's gateways that do not answer ARP or neighbour discovery.
     pub silent: Vec<IpAddr>,
-    /// What the host itself lacks, where it is its containers' way (mode `routed`).
-    pub lacks: Lacks,
-    /// What is wrong with the store, if anything is.
+    /// Missing configuration of the host (mode `routed`).
+    pub missing: MissingConfig,
+    /// The problem of the store; `None` if it is healthy.
     pub store: Option<Problem>,
 }
 
-/// What is the host's own, is configured by others than netd (a DHCP client, the distribution), and
-/// is not there.
+/// Configuration of the host that others than netd set (a DHCP client, the distribution) and that
+/// is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lacks {
-    /// Addresses that the plan says it has.
+pub struct MissingConfig {
+    /// Addresses of the host that the plan declares.
     pub addresses: Vec<IpNetwork>,
     /// Gateways of families that have no default route.
     pub defaults: Vec<IpAddr>,
 }
 
-/// What the uplink is.
+/// Observed properties of the uplink.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uplink {
     /// Its driver's kind: `bond`, `bridge`, `vlan`; `None` for a physical one.
     pub kind: Option<String>,
-    /// Whether it has a carrier; a driver that does not tell has one.
+    /// Whether it has a carrier; `true` for a driver that does not report it.
     pub carrier: bool,
 }
 
-/// A way that the kernel chooses and that is not the plan's.
+/// A prefix that the kernel routes elsewhere than planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathSeen {
-    /// An address of the prefix.
+pub struct DivertedRoute {
+    /// The address of the prefix that was looked up.
     pub to: IpAddr,
     /// Destination prefix of the route that the plan wants.
     pub prefix: IpNetwork,
-    /// The link by which it is to leave.
+    /// The link by which packets should leave.
     pub wanted: String,
-    /// What the kernel says instead.
+    /// The kernel's answer, as text.
     pub found: String,
 }
 
-impl Seen {
-    /// Whether a sysctl that is there is not as wanted.
+impl HostState {
+    /// Whether an existing sysctl differs from its wanted value.
     pub(super) fn differs(&self, wanted: &BTreeMap<String, String>) -> bool {
         wanted
             .iter()
@@ -85,98 +85,105 @@ impl Seen {
     }
 }
 
-/// What nftables said at its last generation.
+/// The forward chains of nftables, cached by the generation of its ruleset.
 #[derive(Debug, Default)]
 struct Netfilter {
-    generation: Option<u32>,
+    ruleset_generation: Option<u32>,
     chains: Vec<ForwardChain>,
 }
 
-/// Ways are looked up when an event says so, and at every tenth look: routes and rules have
-/// events, and most of a look's cost is theirs.
-const WAYS_EVERY: u32 = 10;
+/// Routes are looked up when an event asks for it, and at every tenth poll: routes and rules have
+/// events, and the look-ups are most of a poll's cost.
+const ROUTES_EVERY: u32 = 10;
 
-/// A route of netd's that somebody deleted is back by then: only what lasts is named.
-const REPAIR: Duration = Duration::from_millis(600);
+/// How long a diverted prefix is not reported: a deleted route of netd's is repaired within this
+/// time.
+const REPAIR_GRACE: Duration = Duration::from_millis(600);
 
-/// What is kept from one look to the next.
+/// State kept between polls.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct PollState {
     netfilter: Netfilter,
-    looks: u32,
-    astray: Vec<PathSeen>,
-    lacks: Lacks,
-    /// Since when each prefix is led astray.
+    polls: u32,
+    diverted: Vec<DivertedRoute>,
+    missing: MissingConfig,
+    /// When each prefix was first found diverted.
     since: BTreeMap<IpNetwork, Instant>,
     rules: Vec<Rule>,
     uplink: Option<Uplink>,
-    gateways: Gateways,
-    store: Asking,
+    gateways: GatewayMonitor,
+    store: StateQuery,
 }
 
-/// Looks; `woken` says that an event asked for it.
-pub(super) async fn look<W: NodeWorld>(
-    host: &Host<W>,
+/// Polls the host. `by_event`: an event asked for it.
+pub(super) async fn poll<N: ReconcileOps>(
+    host: &Host<N>,
     wanted: &BTreeMap<String, String>,
-    memory: &mut Memory,
-    woken: bool,
-) -> Result<Seen, WorldError> {
+    previous: &mut PollState,
+    by_event: bool,
+) -> Result<HostState, NodeOpsError> {
     let spec = host.engine.spec();
     let kernel = &host.kernel;
-    let mut seen = Seen::default();
+    let mut observed = HostState::default();
 
-    let names: Vec<String> = wanted.keys().cloned().chain(depends_on()).collect();
+    let names: Vec<String> = wanted.keys().cloned().chain(sysctls_to_read()).collect();
     let keys = names.iter().map(|k| SysctlKey::new(k));
     let values = kernel.sysctls(keys.collect::<Result<_, _>>()?).await?;
-    seen.sysctls = names
+    observed.sysctls = names
         .into_iter()
         .zip(values)
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
 
     if forwards(&spec) {
-        seen.chains = memory.netfilter.read(host).await?;
+        observed.chains = previous.netfilter.read(host).await?;
     }
-    // What leads astray is looked at until it does not.
-    let wrong =
-        !memory.astray.is_empty() || memory.lacks != Lacks::default() || memory.gateways.in_doubt();
-    if woken || wrong || memory.looks.is_multiple_of(WAYS_EVERY) {
+    // While something is wrong, every poll looks the routes up.
+    let wrong = !previous.diverted.is_empty()
+        || previous.missing != MissingConfig::default()
+        || previous.gateways.any_unanswered();
+    if by_event || wrong || previous.polls.is_multiple_of(ROUTES_EVERY) {
         let uplink = kernel.link(&spec.uplink).await?;
-        memory.uplink = uplink.as_ref().map(Uplink::of);
-        gateways(host, &spec, uplink.as_ref(), &mut memory.gateways).await?;
-        memory.astray = match host.engine.ports() {
-            Ok(_) => astray(host, &spec).await?,
+        previous.uplink = uplink.as_ref().map(Uplink::of);
+        gateways(host, &spec, uplink.as_ref(), &mut previous.gateways).await?;
+        previous.diverted = match host.engine.ports() {
+            Ok(_) => diverted(host, &spec).await?,
             Err(_) => Vec::new(),
         };
-        memory.lacks = lacks(kernel, &spec).await?;
-        memory.rules = match memory.astray.is_empty() {
+        previous.missing = missing(kernel, &spec).await?;
+        previous.rules = match previous.diverted.is_empty() {
             true => Vec::new(),
             false => kernel.rules().await?,
         };
     }
-    memory.looks = memory.looks.wrapping_add(1);
-    seen.uplink.clone_from(&memory.uplink);
+    previous.polls = previous.polls.wrapping_add(1);
+    observed.uplink.clone_from(&previous.uplink);
     let now = Instant::now();
-    let since = |path: &PathSeen| memory.since.get(&path.prefix).copied().unwrap_or(now);
-    memory.since = memory.astray.iter().map(|p| (p.prefix, since(p))).collect();
-    let lasts = |path: &&PathSeen| now >= memory.since[&path.prefix] + REPAIR;
-    seen.astray = memory.astray.iter().filter(lasts).cloned().collect();
-    seen.rules.clone_from(&memory.rules);
-    seen.lacks.clone_from(&memory.lacks);
-    seen.silent = memory.gateways.silent(now);
+    let since = |path: &DivertedRoute| previous.since.get(&path.prefix).copied().unwrap_or(now);
+    previous.since = previous
+        .diverted
+        .iter()
+        .map(|p| (p.prefix, since(p)))
+        .collect();
+    let lasts = |path: &&DivertedRoute| now >= previous.since[&path.prefix] + REPAIR_GRACE;
+    observed.diverted = previous.diverted.iter().filter(lasts).cloned().collect();
+    observed.rules.clone_from(&previous.rules);
+    observed.missing.clone_from(&previous.missing);
+    observed.silent = previous.gateways.silent(now);
     let store = host.store.clone();
-    let state = memory.store.state(move || store.state()).await;
-    seen.store = host.store.problem(&state);
-    Ok(seen)
+    let state = previous.store.state(move || store.state()).await;
+    observed.store = host.store.problem(&state);
+    Ok(observed)
 }
 
-/// Asks for the host's gateways where the host lives: on the uplink, or on its port of the bridge.
-async fn gateways<W: NodeWorld>(
-    host: &Host<W>,
+/// Checks the host's gateways on the link that has the host's addresses: the uplink, or the host's
+/// port of the bridge.
+async fn gateways<N: ReconcileOps>(
+    host: &Host<N>,
     spec: &NodeSpec,
     uplink: Option<&Link>,
-    gateways: &mut Gateways,
-) -> Result<(), WorldError> {
+    gateways: &mut GatewayMonitor,
+) -> Result<(), NodeOpsError> {
     let carrier = uplink.filter(|link| Uplink::of(link).carrier);
     let port = match (spec.mode, IfName::new(HOST_PORT)) {
         (Mode::Vlan { .. }, Ok(name)) if host.engine.ports().is_ok() => {
@@ -189,7 +196,7 @@ async fn gateways<W: NodeWorld>(
         Mode::Vlan { .. } => carrier.and(port.as_ref()),
     };
     match link {
-        Some(link) => gateways.ask(&host.kernel, spec, link).await,
+        Some(link) => gateways.check(&host.kernel, spec, link).await,
         None => {
             gateways.forget();
             Ok(())
@@ -206,23 +213,23 @@ impl Uplink {
     }
 }
 
-/// Whether the host forwards for its containers: as their gateway, or to services.
+/// Whether the host forwards for its containers, as their gateway or to services.
 pub(super) fn forwards(spec: &NodeSpec) -> bool {
     spec.mode == Mode::Routed || !spec.service_prefixes.is_empty()
 }
 
 impl Netfilter {
-    async fn read<W: NodeWorld>(
+    async fn read<N: ReconcileOps>(
         &mut self,
-        host: &Host<W>,
-    ) -> Result<Vec<ForwardChain>, WorldError> {
+        host: &Host<N>,
+    ) -> Result<Vec<ForwardChain>, NodeOpsError> {
         let ForwardFilters { generation, legacy } = host.kernel.forward_filters().await?;
-        if generation != self.generation {
+        if generation != self.ruleset_generation {
             self.chains = match generation {
                 Some(_) => host.kernel.nftables_forward().await?,
                 None => Vec::new(),
             };
-            self.generation = generation;
+            self.ruleset_generation = generation;
         }
         let mut chains = self.chains.clone();
         chains.extend(legacy);
@@ -230,46 +237,47 @@ impl Netfilter {
     }
 }
 
-/// Addresses of nobody (RFC 5737, RFC 3849): only a default route leads there.
-const BEYOND: [IpAddr; 2] = [
+/// Documentation addresses (RFC 5737, RFC 3849): only a default route matches them.
+const DOCUMENTATION_ADDRESSES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
-/// What is the host's own and is not there. In mode `vlan` netd gives it itself.
-async fn lacks(kernel: &Kernel, spec: &NodeSpec) -> Result<Lacks, WorldError> {
-    let mut lacks = Lacks::default();
+/// Missing configuration of the host. Empty in mode `vlan`, where netd sets it itself.
+async fn missing(kernel: &Kernel, spec: &NodeSpec) -> Result<MissingConfig, NodeOpsError> {
+    let mut missing = MissingConfig::default();
     if spec.mode != Mode::Routed {
-        return Ok(lacks);
+        return Ok(missing);
     }
     for address in &spec.host_addresses {
         match kernel.route_to(address.ip(), None, None).await? {
             RouteLookup::Found(route) if route.kind == RouteKind::Local => {}
-            _ => lacks.addresses.push(*address),
+            _ => missing.addresses.push(*address),
         }
     }
     let has_range = |ipv6: bool| {
         let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
         ranges.any(|r| r.prefix.is_ipv6() == ipv6)
     };
-    for beyond in BEYOND {
+    for beyond in DOCUMENTATION_ADDRESSES {
         let same = |g: &&IpAddr| g.is_ipv6() == beyond.is_ipv6();
         let gateway = spec.host_gateways.iter().find(same);
         let Some(gateway) = gateway.filter(|g| has_range(g.is_ipv6())) else {
             continue;
         };
         if let RouteLookup::Refused { .. } = kernel.route_to(beyond, None, None).await? {
-            lacks.defaults.push(*gateway);
+            missing.defaults.push(*gateway);
         }
     }
-    Ok(lacks)
+    Ok(missing)
 }
 
-/// The ways that the plan wants, and where they lead if elsewhere.
-async fn astray<W: NodeWorld>(
-    host: &Host<W>,
+/// Looks up the node's ranges and some peers' prefixes; returns those that leave by another link
+/// than planned.
+async fn diverted<N: ReconcileOps>(
+    host: &Host<N>,
     spec: &NodeSpec,
-) -> Result<Vec<PathSeen>, WorldError> {
+) -> Result<Vec<DivertedRoute>, NodeOpsError> {
     let Ok(host_port) = IfName::new(HOST_PORT) else {
         return Ok(Vec::new());
     };
@@ -283,7 +291,7 @@ async fn astray<W: NodeWorld>(
         let to = peer.prefix.iter().nth(1);
         (to, peer.prefix, &spec.uplink)
     });
-    let mut astray = Vec::new();
+    let mut diverted = Vec::new();
     for (to, prefix, wanted) in ranges.chain(peers) {
         let Some(to) = to else { continue };
         let found = match host.kernel.route_to(to, None, None).await? {
@@ -291,8 +299,8 @@ async fn astray<W: NodeWorld>(
             RouteLookup::Found(route) if route.kind == RouteKind::Unicast => {
                 let index = route.nexthops.first().and_then(|hop| hop.ifindex);
                 let dev = host.kernel.link(wanted).await?;
-                // A wider route of the main table is found only while netd's own is missing, which
-                // netd puts back: nobody has diverted anything.
+                // A shorter prefix of the main table matches only while netd's own route is
+                // missing, which the reconciler repairs.
                 let missing = route.table == TABLE_MAIN && route.dst.prefix() < prefix.prefix();
                 if missing || (index.is_some() && index == dev.map(|d| d.ifindex)) {
                     continue;
@@ -301,12 +309,12 @@ async fn astray<W: NodeWorld>(
             }
             RouteLookup::Found(route) => format!("{:?}", route.kind).to_lowercase(),
         };
-        astray.push(PathSeen {
+        diverted.push(DivertedRoute {
             to,
             prefix,
             wanted: wanted.to_string(),
             found,
         });
     }
-    Ok(astray)
+    Ok(diverted)
 }

@@ -1,4 +1,4 @@
-//! What the node holds, and how it follows what ipamd says: pure.
+//! The ranges that the node holds, and how an answer of ipamd changes them. Pure.
 
 use flatnet_ipam::Span;
 use flatnet_types::NodeName;
@@ -8,66 +8,66 @@ use flatnet_types::ipamd::{
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-/// How full a range is.
+/// The use of a range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fill {
-    /// Attachments with an address in it.
+pub struct RangeUse {
+    /// Assigned addresses of the range.
     pub used: u64,
-    /// Addresses that it has for containers.
+    /// Addresses of the range for containers.
     pub capacity: u64,
 }
 
-/// A range that the node holds.
+/// A range that the node holds. Serialized in `ranges.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Holding {
-    /// What ipamd granted. `state` is the node's own: what it no longer names drains here.
+pub struct HeldRange {
+    /// What ipamd granted. `state` is set by the node: a range that ipamd no longer lists drains.
     #[serde(flatten)]
     pub grant: RangeGrant,
 }
 
-/// All that the node holds.
+/// All ranges that the node holds: the content of `ranges.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Holdings {
-    /// The life of the ledger that answered last.
+pub struct HeldRanges {
+    /// The incarnation of the ledger that answered last.
     pub ledger: Incarnation,
     /// The revision of its answer.
     pub revision: String,
-    /// What the node may give addresses of, and what it still drains.
-    pub ranges: Vec<Holding>,
+    /// Active and draining ranges.
+    pub ranges: Vec<HeldRange>,
 }
 
 fn overlap(a: IpNetwork, b: IpNetwork) -> bool {
     Span::from(a).overlaps(Span::from(b))
 }
 
-impl Holdings {
-    /// What they are when ipamd has answered. A range that it no longer names, and does not
-    /// keep back only because it has just started, drains.
+impl HeldRanges {
+    /// The ranges after an answer of ipamd. A range that it no longer lists drains, unless ipamd
+    /// only withholds it in the grace period after its start.
     #[must_use]
-    pub fn following(&self, answer: &HostRanges) -> Self {
-        let mut ranges: Vec<Holding> = answer
+    pub fn after_answer(&self, answer: &HostRanges) -> Self {
+        let mut ranges: Vec<HeldRange> = answer
             .ranges
             .iter()
-            .map(|grant| Holding {
+            .map(|grant| HeldRange {
                 grant: grant.clone(),
             })
             .collect();
         for before in &self.ranges {
             let prefix = before.grant.prefix;
-            let named = |h: &Holding| overlap(h.grant.prefix, prefix);
+            let named = |h: &HeldRange| overlap(h.grant.prefix, prefix);
             if ranges.iter().any(named) {
                 continue;
             }
             let kept_back = answer.waiting.iter().any(|w| {
                 w.reason == WaitReason::Settling && w.prefix.is_some_and(|p| overlap(p, prefix))
             });
-            let mut holding = before.clone();
+            let mut range = before.clone();
             if !kept_back {
-                holding.grant.state = GrantState::Draining;
+                range.grant.state = GrantState::Draining;
             }
-            ranges.push(holding);
+            ranges.push(range);
         }
         Self {
             ledger: answer.ledger,
@@ -76,22 +76,22 @@ impl Holdings {
         }
     }
 
-    /// Whether a range is to be let go of when it is empty.
+    /// Whether a range drains.
     pub fn drains(&self) -> bool {
         self.draining().next().is_some()
     }
 
-    /// Those that are to be let go of when they are empty.
+    /// The prefixes of the draining ranges.
     pub fn draining(&self) -> impl Iterator<Item = IpNetwork> {
-        let draining = |h: &&Holding| h.grant.state == GrantState::Draining;
+        let draining = |h: &&HeldRange| h.grant.state == GrantState::Draining;
         self.ranges.iter().filter(draining).map(|h| h.grant.prefix)
     }
 
-    /// What is shown to ipamd.
-    pub fn report(&self, fill: impl Fn(IpNetwork) -> Fill) -> Report {
-        let held = self.ranges.iter().map(|holding| {
-            let grant = &holding.grant;
-            let Fill { used, capacity } = fill(grant.prefix);
+    /// The report to ipamd.
+    pub fn report(&self, range_use: impl Fn(IpNetwork) -> RangeUse) -> Report {
+        let held = self.ranges.iter().map(|range| {
+            let grant = &range.grant;
+            let RangeUse { used, capacity } = range_use(grant.prefix);
             grant.held(used, capacity)
         });
         Report {
@@ -99,27 +99,27 @@ impl Holdings {
         }
     }
 
-    /// Without what drains and is empty, and what to tell ipamd of it. `before` is what was
-    /// held, and shown to be empty, before the last answer: what has just begun to drain may
-    /// still be in the hands of an ADD.
-    pub fn letting_go(
+    /// The ranges without the draining ones that are empty, and the releases of those for ipamd. A
+    /// range must have drained in `before`, the state before the last answer, too: an ADD may just
+    /// be taking an address of one that has only begun to drain.
+    pub fn releasable(
         &self,
         before: &Self,
         host: &NodeName,
-        fill: impl Fn(IpNetwork) -> Fill,
+        range_use: impl Fn(IpNetwork) -> RangeUse,
     ) -> (Self, Vec<Release>) {
-        let drains = |h: &Holding| h.grant.state == GrantState::Draining;
-        let (gone, ranges): (Vec<Holding>, Vec<Holding>) =
-            self.ranges.iter().cloned().partition(|holding| {
-                let drained_before = |b: &Holding| b == holding && drains(b);
+        let drains = |h: &HeldRange| h.grant.state == GrantState::Draining;
+        let (gone, ranges): (Vec<HeldRange>, Vec<HeldRange>) =
+            self.ranges.iter().cloned().partition(|range| {
+                let drained_before = |b: &HeldRange| b == range && drains(b);
                 before.ranges.iter().any(drained_before)
-                    && drains(holding)
-                    && fill(holding.grant.prefix).used == 0
+                    && drains(range)
+                    && range_use(range.grant.prefix).used == 0
             });
-        let releases = gone.into_iter().map(|holding| Release {
+        let releases = gone.into_iter().map(|range| Release {
             host: host.clone(),
-            prefix: holding.grant.prefix,
-            lease: Some(holding.grant.lease),
+            prefix: range.grant.prefix,
+            lease: Some(range.grant.lease),
             force: false,
         });
         let kept = Self {
@@ -160,13 +160,13 @@ mod tests {
         "idc1".parse().expect("a name")
     }
 
-    fn states(holdings: &Holdings) -> Vec<(String, GrantState)> {
-        let state = |h: &Holding| (h.grant.prefix.to_string(), h.grant.state);
-        holdings.ranges.iter().map(state).collect()
+    fn states(held: &HeldRanges) -> Vec<(String, GrantState)> {
+        let state = |h: &HeldRange| (h.grant.prefix.to_string(), h.grant.state);
+        held.ranges.iter().map(state).collect()
     }
 
-    fn filled(used: u64) -> impl Fn(IpNetwork) -> Fill {
-        move |_| Fill {
+    fn filled(used: u64) -> impl Fn(IpNetwork) -> RangeUse {
+        move |_| RangeUse {
             used,
             capacity: 254,
         }
@@ -176,29 +176,29 @@ mod tests {
 
     #[test]
     fn a_range_that_grows_takes_the_place_of_the_smaller_one() {
-        let before = Holdings::default().following(&answer(&[("10.0.0.0/25", Active)]));
-        let after = before.following(&answer(&[("10.0.0.0/24", Active)]));
+        let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/25", Active)]));
+        let after = before.after_answer(&answer(&[("10.0.0.0/24", Active)]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Active)]);
     }
 
     #[test]
-    fn what_ipamd_no_longer_names_drains_until_it_is_empty_and_is_let_go_of_then() {
-        let before = Holdings::default().following(&answer(&[("10.0.0.0/24", Active)]));
-        let after = before.following(&answer(&[]));
+    fn a_range_that_ipamd_no_longer_lists_drains_and_is_released_when_it_is_empty() {
+        let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/24", Active)]));
+        let after = before.after_answer(&answer(&[]));
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Draining)]);
-        // It has just begun: an ADD may hold an address of it that is not on record yet.
-        let (kept, releases) = after.letting_go(&before, &host(), filled(0));
+        // It has only begun to drain: an ADD may be taking an address of it.
+        let (kept, releases) = after.releasable(&before, &host(), filled(0));
         assert_eq!((&kept, releases.len()), (&after, 0));
-        let (kept, releases) = after.letting_go(&after, &host(), filled(3));
+        let (kept, releases) = after.releasable(&after, &host(), filled(3));
         assert_eq!((&kept, releases.len()), (&after, 0));
-        let (kept, releases) = after.letting_go(&after, &host(), filled(0));
+        let (kept, releases) = after.releasable(&after, &host(), filled(0));
         assert_eq!(kept.ranges, []);
         assert_eq!(releases[0].lease, Some(LeaseId(7)));
     }
 
     #[test]
-    fn what_ipamd_keeps_back_while_it_settles_stays_in_service() {
-        let before = Holdings::default().following(&answer(&[("10.0.0.0/24", Active)]));
+    fn a_range_that_ipamd_withholds_in_its_grace_period_stays_in_service() {
+        let before = HeldRanges::default().after_answer(&answer(&[("10.0.0.0/24", Active)]));
         let mut settling = answer(&[]);
         settling.waiting.push(Waiting {
             network: "web".parse().expect("a name"),
@@ -206,14 +206,14 @@ mod tests {
             reason: WaitReason::Settling,
             message: String::new(),
         });
-        let after = before.following(&settling);
+        let after = before.after_answer(&settling);
         assert_eq!(states(&after), [("10.0.0.0/24".to_owned(), Active)]);
     }
 
     #[test]
-    fn all_that_is_held_is_shown_with_how_full_it_is() {
+    fn the_report_has_all_held_ranges_with_their_use() {
         let all = answer(&[("10.0.0.0/24", Active), ("10.0.1.0/24", Draining)]);
-        let report = Holdings::default().following(&all).report(filled(5));
+        let report = HeldRanges::default().after_answer(&all).report(filled(5));
         assert_eq!(report.held.len(), 2);
         assert_eq!((report.held[1].used, report.held[1].capacity), (5, 254));
     }

@@ -1,5 +1,5 @@
-//! The part of the plan that concerns attachments: their ports, their flows, and the node's
-//! own flows, which share the tables.
+//! The ops of attachments: their ports and flows; and of the node's own flows, which are in the
+//! same tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::desired::Desired;
 use super::op::{Op, Subject};
 use super::plan::port_op;
 use super::probe;
-use crate::attach::plan::{self as attach, AttachPlan, Holding};
+use crate::attach::plan::{self as attach, Attachment, AttachmentSpec};
 use crate::flows::{self, Limit, NodePorts};
 use crate::problems::Problem;
 
@@ -20,15 +20,15 @@ use crate::problems::Problem;
 struct Change {
     meters: Vec<Meter>,
     adds: Vec<Flow>,
-    /// With their cookies.
+    /// Cookies and keys.
     deletes: Vec<(u64, FlowKey)>,
 }
 
-/// Flow changes by generation, 0 for the node's own and for what belongs to nobody. What is
-/// wanted is compared as it is made and then dropped: a node has ten thousand flows, and a
-/// second copy of them is most of what netd would ever use.
+/// Flow changes by generation; 0 is the node itself and flows without an owner. Wanted flows are
+/// compared as they are computed, and then dropped: a node has ten thousand flows, and a second
+/// copy of them would be most of netd's memory.
 struct Comparison<'a> {
-    /// What is there and was not asked for so far.
+    /// Observed flows that were not wanted so far.
     left: BTreeSet<&'a Flow>,
     changes: BTreeMap<u64, Change>,
 }
@@ -46,7 +46,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The rest of what is ours goes, but what an addition takes the place of anyway.
+    /// Deletes the remaining managed flows, except those that an addition replaces.
     fn finish(mut self, keep: impl Fn(u64) -> bool) -> BTreeMap<u64, Change> {
         let replaced: BTreeSet<FlowKey> = self
             .changes
@@ -55,9 +55,9 @@ impl Comparison<'_> {
             .map(Flow::key)
             .collect();
         for flow in self.left {
-            let ours = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
+            let managed = flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK;
             let key = flow.key();
-            if ours && !keep(generation(flow)) && !replaced.contains(&key) {
+            if managed && !keep(generation(flow)) && !replaced.contains(&key) {
                 self.changes
                     .entry(generation(flow))
                     .or_default()
@@ -73,7 +73,7 @@ fn generation(flow: &Flow) -> u64 {
     flow.cookie & !COOKIE_MARK_MASK
 }
 
-/// Plans ports and flows of attachments, and the node's flows.
+/// Computes the ops of attachments' ports and flows, and of the node's flows.
 pub(super) fn plan(
     desired: &Desired,
     actual: &Actual,
@@ -82,33 +82,33 @@ pub(super) fn plan(
 ) -> (Vec<Op>, Vec<Problem>) {
     let (mut ops, mut down) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
-    let mut keys: BTreeMap<u64, &Holding> = BTreeMap::new();
+    let mut keys: BTreeMap<u64, &Attachment> = BTreeMap::new();
     let mut compared = Comparison {
         left: is.iter().collect(),
         changes: BTreeMap::new(),
     };
 
     let mut trunks: BTreeMap<VlanId, BTreeSet<u32>> = BTreeMap::new();
-    for holding in &desired.holdings {
-        match attach::plan(&desired.spec, ports, holding) {
-            Err(e) => problems.push(Problem::named(
+    for attachment in &desired.attachments {
+        match attach::plan(&desired.spec, ports, attachment) {
+            Err(e) => problems.push(Problem::non_blocking(
                 "attachment-unplanned",
-                format!("attachment {}: {e}", holding.key),
+                format!("attachment {}: {e}", attachment.key),
             )),
             Ok(mut planned) => {
                 let there = actual.ports.get(&planned.row.name);
                 let number = there.and_then(|p| p.ofport);
                 if let Some(number) = number {
-                    // As long as the port lives it keeps the number that the switch gave it.
+                    // An existing port keeps the number that the switch assigned.
                     planned.row.number = number;
                     for vlan in &planned.row.trunks {
                         trunks.entry(*vlan).or_default().insert(number);
                     }
                 }
-                problems.extend(undeclared(holding, &planned));
-                ops.extend(port(holding, &planned, actual));
-                down.extend(link_up(&planned, actual));
-                keys.insert(holding.generation, holding);
+                problems.extend(undeclared_trunk(attachment, &planned));
+                ops.extend(port(attachment, &planned, actual));
+                down.extend(ensure_link_up(&planned, actual));
+                keys.insert(attachment.generation, attachment);
                 if let Some(number) = number {
                     compared.want(planned.flows_at(number));
                 }
@@ -119,7 +119,7 @@ pub(super) fn plan(
                 for meter in missing {
                     compared
                         .changes
-                        .entry(holding.generation)
+                        .entry(attachment.generation)
                         .or_default()
                         .meters
                         .push(meter);
@@ -133,8 +133,8 @@ pub(super) fn plan(
         compared.want(flows::probe::probe_flows(&ports));
     }
 
-    // An ADD is making it right now, or a record cannot be read: leave it alone.
-    let untouchable = |of: u64| desired.living.contains_key(&of) && !keys.contains_key(&of);
+    // An ADD is making the attachment, or its record cannot be parsed: its flows are left alone.
+    let untouchable = |of: u64| desired.live_slots.contains_key(&of) && !keys.contains_key(&of);
     for (generation, change) in compared.finish(untouchable) {
         let subject = match keys.get(&generation) {
             Some(h) => Subject::Attachment {
@@ -160,10 +160,10 @@ pub(super) fn plan(
     (ops, problems)
 }
 
-/// Meters of slots that nobody has. A switch keeps no mark on a meter, so the number is all
-/// that says whose it is; numbers above those of slots are somebody else's.
+/// Deletes meters of slots that no attachment has. A meter has no cookie, so only its number
+/// identifies it; numbers above those of slots are unmanaged.
 fn dead_meters(desired: &Desired, actual: &Actual) -> Option<Op> {
-    let slots: BTreeSet<u16> = desired.living.values().copied().collect();
+    let slots: BTreeSet<u16> = desired.live_slots.values().copied().collect();
     let dead: Vec<u32> = actual
         .meters
         .iter()
@@ -173,44 +173,44 @@ fn dead_meters(desired: &Desired, actual: &Actual) -> Option<Op> {
     (!dead.is_empty()).then_some(Op::DeleteMeters(dead))
 }
 
-/// A port that is missing can be made as long as its link is there; a link that is missing
-/// cannot: its other end went with the container, whose DEL or GC will come.
-fn port(holding: &Holding, planned: &AttachPlan, actual: &Actual) -> Option<Op> {
+/// Adds or repairs an attachment's port. A missing link cannot be recreated: its other end was
+/// deleted with the container, and a DEL or GC will follow.
+fn port(attachment: &Attachment, planned: &AttachmentSpec, actual: &Actual) -> Option<Op> {
     let link = actual.link(planned.link.host_name.as_str())?;
     if link.ifindex != planned.link.host_ifindex {
         return None;
     }
     let subject = Subject::Attachment {
-        key: holding.key.clone(),
-        generation: holding.generation,
+        key: attachment.key.clone(),
+        generation: attachment.generation,
     };
     port_op(subject, planned.row.clone(), actual)
 }
 
-/// The plan was changed under a container that sends VLANs tagged.
-fn undeclared(holding: &Holding, planned: &AttachPlan) -> Option<Problem> {
-    let asked = holding.detail.trunk.iter();
+/// The problem of a container that sends a VLAN tagged which the plan does not declare any more.
+fn undeclared_trunk(attachment: &Attachment, planned: &AttachmentSpec) -> Option<Problem> {
+    let asked = attachment.detail.trunk.iter();
     let gone: Vec<String> = asked
         .filter(|vlan| !planned.row.trunks.contains(vlan))
         .map(ToString::to_string)
         .collect();
     (!gone.is_empty()).then(|| {
-        Problem::named(
+        Problem::non_blocking(
             "trunk-undeclared",
             format!(
                 "attachment {} sends VLAN {} tagged, which `trunk` of network {} in the plan does not \
                  declare: its frames there are dropped until it does, or the container is made again \
                  without it",
-                holding.key,
+                attachment.key,
                 gone.join(", "),
-                holding.network
+                attachment.network
             ),
         )
     })
 }
 
-/// Somebody may have set the host's end down: a container hears nothing then.
-fn link_up(planned: &AttachPlan, actual: &Actual) -> Option<Op> {
+/// Sets the host's end up, if another program has set it down.
+fn ensure_link_up(planned: &AttachmentSpec, actual: &Actual) -> Option<Op> {
     let link = actual.link(planned.link.host_name.as_str())?;
     let down = link.ifindex == planned.link.host_ifindex && !link.up;
     down.then(|| Op::SetLink {

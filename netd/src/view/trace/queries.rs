@@ -1,4 +1,4 @@
-//! What there is to ask about a packet. Pure.
+//! Which look-ups a packet's trace needs. Pure.
 
 use std::net::IpAddr;
 
@@ -10,72 +10,72 @@ use flatnet_types::{MacAddr, VlanId};
 use crate::flows::NodePorts;
 use crate::reconcile::Actual;
 
-/// A router's MAC, for frames from the physical network: no flow looks at it.
+/// The source MAC of frames from the physical network; no flow matches it.
 const ROUTER: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0xfe]);
 
-/// One end of the packet, if it is of this node.
+/// An end of the packet that is on this node.
 #[derive(Debug, Clone)]
-pub(super) enum Here {
-    /// The host has the address.
+pub(super) enum LocalEnd {
+    /// The host itself.
     Host,
-    /// A container has it.
+    /// A container.
     Container(Box<AttachmentView>),
 }
 
-/// Who has an address on this node.
-pub(super) fn here(
+/// The end that has this address; `None` if it is not on this node.
+pub(super) fn local_end(
     spec: &NodeSpec,
     attachments: &[AttachmentView],
     address: IpAddr,
-) -> Option<Here> {
+) -> Option<LocalEnd> {
     let own = spec.host_addresses.iter().any(|a| a.ip() == address);
     let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     let gateway = spec.mode == Mode::Routed && ranges.any(|r| r.gateway == address);
     if own || gateway {
-        return Some(Here::Host);
+        return Some(LocalEnd::Host);
     }
     let has = |a: &&AttachmentView| a.addresses.iter().any(|x| x.ip() == address);
     let found = attachments.iter().find(has)?;
-    Some(Here::Container(Box::new(found.clone())))
+    Some(LocalEnd::Container(Box::new(found.clone())))
 }
 
-/// A packet to send through the flows.
+/// A packet to trace through the flows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AskFlows {
-    /// Where it comes in.
+pub(super) struct FlowQuery {
+    /// Where it enters the bridge.
     pub(super) from: Side,
-    /// The tag that it comes with.
+    /// The VLAN tag that it has.
     pub(super) vlan: Option<VlanId>,
-    /// The packet in Open vSwitch's words; or why there is none.
+    /// The packet in the syntax of ovs-ofctl(8), or the reason why there is none.
     pub(super) packet: Result<String, String>,
 }
 
-/// All that is to be asked.
+/// All look-ups of a trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Questions {
-    /// Look-ups in the kernel's routes, by whose packet it is.
+pub(super) struct Queries {
+    /// Route look-ups, by the side that sends the packet.
     pub(super) routes: Vec<Side>,
-    pub(super) flows: Vec<AskFlows>,
+    pub(super) flows: Vec<FlowQuery>,
 }
 
-/// What to ask about a packet between these ends.
-pub(super) fn questions(
+/// The look-ups for a packet between these ends.
+pub(super) fn queries(
     spec: &NodeSpec,
     actual: &Actual,
     ports: Option<&NodePorts>,
     packet: Packet,
-    (src, dst): (Option<&Here>, Option<&Here>),
-) -> Questions {
-    let mut asked = Questions::default();
+    (src, dst): (Option<&LocalEnd>, Option<&LocalEnd>),
+) -> Queries {
+    let mut result = Queries::default();
     let routed = spec.mode == Mode::Routed;
     let from_host = || {
         let ports = ports.ok_or_else(|| "the host's port has no number".to_owned())?;
         Ok(text(packet, ports.host, None, ports.mac))
     };
     match src {
-        Some(Here::Container(c)) => {
+        Some(LocalEnd::Container(c)) => {
             if routed {
-                asked.routes.push(Side::Container);
+                result.routes.push(Side::Container);
             }
             let port = actual.ports.get(c.host_ifname.as_str());
             let number = port.and_then(|p| p.ofport);
@@ -83,12 +83,12 @@ pub(super) fn questions(
             let mac = c.detail.as_ref().map(|d| d.mac);
             let mac = mac.ok_or_else(|| "its ADD is not done yet".to_owned());
             let text = number.and_then(|n| Ok(text(packet, n, None, mac?)));
-            asked.flows(Side::Container, None, text);
+            result.flows(Side::Container, None, text);
         }
-        Some(Here::Host) => {
-            asked.routes.push(Side::Host);
+        Some(LocalEnd::Host) => {
+            result.routes.push(Side::Host);
             if !routed || dst.is_some() {
-                asked.flows(Side::Host, None, from_host());
+                result.flows(Side::Host, None, from_host());
             }
         }
         None => {}
@@ -99,41 +99,41 @@ pub(super) fn questions(
             let uplink = ports.and_then(|p| p.uplink);
             let uplink = uplink.ok_or_else(|| "the uplink has no number".to_owned());
             let text = uplink.map(|n| text(packet, n, vlan, ROUTER));
-            asked.flows(Side::Uplink, vlan, text);
+            result.flows(Side::Uplink, vlan, text);
         }
         Some(end) => {
             if src.is_none() {
-                asked.routes.push(Side::Uplink);
+                result.routes.push(Side::Uplink);
             }
-            let known = asked.flows.iter().any(|f| f.from == Side::Host);
-            if matches!(end, Here::Container(_)) && !known {
-                asked.flows(Side::Host, None, from_host());
+            let known = result.flows.iter().any(|f| f.from == Side::Host);
+            if matches!(end, LocalEnd::Container(_)) && !known {
+                result.flows(Side::Host, None, from_host());
             }
         }
         None => {}
     }
-    asked
+    result
 }
 
-impl Questions {
+impl Queries {
     fn flows(&mut self, from: Side, vlan: Option<VlanId>, packet: Result<String, String>) {
-        self.flows.push(AskFlows { from, vlan, packet });
+        self.flows.push(FlowQuery { from, vlan, packet });
     }
 }
 
-/// The VLAN in which a packet comes to an end.
-fn vlan_of(spec: &NodeSpec, end: Option<&Here>) -> Option<VlanId> {
+/// The VLAN in which a packet reaches an end.
+fn vlan_of(spec: &NodeSpec, end: Option<&LocalEnd>) -> Option<VlanId> {
     match (end?, spec.mode) {
-        (Here::Container(c), _) => {
+        (LocalEnd::Container(c), _) => {
             let mut networks = spec.networks.iter();
             networks.find(|n| n.name == c.plan_network)?.vlan
         }
-        (Here::Host, Mode::Vlan { host_vlan }) => host_vlan,
-        (Here::Host, Mode::Routed) => None,
+        (LocalEnd::Host, Mode::Vlan { host_vlan }) => host_vlan,
+        (LocalEnd::Host, Mode::Routed) => None,
     }
 }
 
-/// A packet in the words of ovs-ofctl(8).
+/// A packet in the syntax of ovs-ofctl(8).
 fn text(packet: Packet, in_port: u32, vlan: Option<VlanId>, mac: MacAddr) -> String {
     let v6 = packet.dst.is_ipv6();
     let six = if v6 { "6" } else { "" };

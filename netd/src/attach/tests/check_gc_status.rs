@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn gc_takes_what_is_not_listed_of_its_network_only() {
+async fn gc_removes_only_unlisted_attachments_of_its_network() {
     let node = TestNode::new("idc1").await;
     for c in ["c1", "c2", "c3"] {
         node.engine.add(&request(c)).await.expect("attaches");
@@ -37,13 +37,13 @@ async fn gc_takes_what_is_not_listed_of_its_network_only() {
 }
 
 #[tokio::test]
-async fn gc_keeps_what_another_runtime_runs_under_the_same_network_name() {
+async fn gc_keeps_attachments_of_another_runtime_with_the_same_network_name() {
     let node = TestNode::new("idc1").await;
     for c in ["ours", "theirs"] {
         node.engine.add(&request(c)).await.expect("attaches");
     }
     let netns = request("theirs").netns.as_str().to_owned();
-    node.world.state().inhabited.insert(netns.clone());
+    node.model.state().with_process.insert(netns.clone());
     let gc = GcRequest {
         version: VERSION,
         network: "web".parse().expect("name"),
@@ -53,14 +53,14 @@ async fn gc_keeps_what_another_runtime_runs_under_the_same_network_name() {
     assert_eq!(reply.released, [key("ours")]);
     assert_eq!(reply.kept, [key("theirs")]);
     assert_eq!(node.engine.ipam().list().len(), 1);
-    // Its processes are gone, and then it is garbage.
-    node.world.state().inhabited.remove(&netns);
+    // Without a process it is garbage.
+    node.model.state().with_process.remove(&netns);
     let reply = node.engine.gc(&gc).await.expect("collects");
     assert_eq!(reply.released, [key("theirs")]);
 }
 
 #[tokio::test]
-async fn an_address_with_another_length_than_the_networks_is_refused() {
+async fn an_address_with_another_prefix_length_than_the_networks_is_refused() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
     let had = reply.ips[0].address;
@@ -84,8 +84,8 @@ async fn an_address_with_another_length_than_the_networks_is_refused() {
     );
     assert!(node.engine.ipam().list().is_empty());
     let reply = node.engine.add(&asks(had.prefix())).await;
-    // The address was released a moment ago and rests: asked for by name it is had all the same,
-    // or refused for that reason alone.
+    // The address is in quarantine: requested explicitly it is assigned, or refused only for that
+    // reason.
     if let Err(error) = reply {
         assert_ne!(error.cni_code(), code::INVALID_CONFIG, "{error}");
     }
@@ -95,15 +95,15 @@ async fn an_address_with_another_length_than_the_networks_is_refused() {
 async fn check_names_each_difference() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
-    let check = check_of("c1", &reply);
+    let check = check_request("c1", &reply);
     node.engine.check(&check).await.expect("all is well");
 
     let name = reply.host_ifname.as_str();
-    node.world
+    node.model
         .state()
         .flows
         .retain(|f| f.cookie != cookie(reply.generation));
-    node.world
+    node.model
         .state()
         .ports
         .get_mut(name)
@@ -133,11 +133,11 @@ async fn check_names_each_difference() {
 }
 
 #[tokio::test]
-async fn a_host_end_that_somebody_set_down_is_found_and_mended() {
+async fn a_host_end_that_was_set_down_is_found_and_repaired() {
     let node = TestNode::new("idc1").await;
     let reply = node.engine.add(&request("c1")).await.expect("attaches");
-    let check = check_of("c1", &reply);
-    node.world
+    let check = check_request("c1", &reply);
+    node.model
         .state()
         .links
         .get_mut(reply.host_ifname.as_str())
@@ -153,7 +153,7 @@ async fn a_host_end_that_somebody_set_down_is_found_and_mended() {
 }
 
 #[tokio::test]
-async fn status_tells_a_node_that_is_not_set_up_from_a_range_that_is_full() {
+async fn status_distinguishes_a_node_that_is_not_ready_from_a_full_range() {
     let node = TestNode::new("idc1").await;
     let ask = |network: &str| StatusRequest {
         version: VERSION,
@@ -173,13 +173,13 @@ async fn status_tells_a_node_that_is_not_set_up_from_a_range_that_is_full() {
         ranges: Vec::new(),
         next_free_in: None,
     };
-    let full = AttachError::Unserved(Box::new(AttachError::Reserve(full.into())));
+    let full = AttachError::Unavailable(Box::new(AttachError::Reserve(full.into())));
     assert_eq!(full.cni_code(), code::LIMITED_CONNECTIVITY);
     assert!(full.reply().details.contains("not affected"));
 }
 
 #[tokio::test]
-async fn an_add_waits_for_a_switch_that_starts_anew() {
+async fn an_add_waits_for_a_switch_that_restarts() {
     let node = TestNode::new("idc1").await;
     let ports = node.engine.ports().expect("the node is set up");
     node.engine.set_ports(None);

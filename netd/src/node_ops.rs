@@ -1,7 +1,8 @@
-//! The effects that netd has on the world, named by what netd needs of them.
+//! What netd does on a node: the trait through which ADD, DEL and CHECK act.
 //!
-//! The engine in [`crate::attach`] and the reconciler know only this trait, so that a test
-//! can hand them a world of its own and let any step fail. [`crate::real`] is the real one.
+//! The engine in [`crate::attach`] and the reconciler use only this trait and
+//! [`crate::reconcile::ReconcileOps`], so that tests can let any step fail. [`crate::real`]
+//! implements it with the kernel and Open vSwitch; tests use a model in memory.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -17,9 +18,9 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 use thiserror::Error;
 
-/// What a step could not do.
+/// Error of an effect on the node.
 #[derive(Debug, Error)]
-pub enum WorldError {
+pub enum NodeOpsError {
     /// The container's network namespace cannot be used.
     #[error(transparent)]
     Netns(#[from] NetnsError),
@@ -53,16 +54,16 @@ pub enum WorldError {
         /// The bridge's name.
         bridge: String,
     },
-    /// A suite ordered this failure (`crate::faults`).
+    /// An injected fault (`crate::faults`).
     #[cfg(feature = "faults")]
     #[error("{step} failed on order")]
     Injected {
-        /// Name of the step that was to fail.
+        /// The step's name.
         step: &'static str,
     },
 }
 
-impl WorldError {
+impl NodeOpsError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -82,21 +83,21 @@ impl WorldError {
     }
 }
 
-/// An effect that was begun: it goes on whether or not it is awaited.
-pub type Pending = Pin<Box<dyn Future<Output = Result<(), WorldError>> + Send>>;
+/// An effect that has begun: it goes on whether or not it is awaited.
+pub type Pending = Pin<Box<dyn Future<Output = Result<(), NodeOpsError>> + Send>>;
 
-/// The link of an attachment.
+/// The veth pair of an attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LinkPlan {
-    /// The host's end, the port of the bridge.
+pub struct LinkSpec {
+    /// Name of the host's end, which is the port of the bridge.
     pub host_name: IfName,
-    /// Its index, so that it can be told from any other link of that name.
+    /// ifindex of the host's end: distinguishes it from any other link of that name.
     pub host_ifindex: u32,
-    /// Its MAC.
+    /// MAC of this end.
     pub host_mac: MacAddr,
-    /// What `ip link` shows beside it.
+    /// The link's alias (`IFLA_IFALIAS`).
     pub alias: String,
-    /// The container's end.
+    /// Name of the container's end.
     pub container_name: IfName,
     /// The container's MAC.
     pub container_mac: MacAddr,
@@ -104,146 +105,148 @@ pub struct LinkPlan {
     pub mtu: Mtu,
 }
 
-/// What the container's interface bears.
+/// The addresses and routes of the container's interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ContainerPlan {
+pub struct InterfaceSpec {
     /// Name of the interface inside the container.
     pub ifname: IfName,
     /// Addresses with their prefix lengths.
     pub addresses: Vec<IpNetwork>,
-    /// Routes: destination and next hop.
+    /// Routes: destination and next hop; without a next hop the destination is on the link.
     pub routes: Vec<(IpNetwork, Option<IpAddr>)>,
 }
 
-/// A port of the bridge, as its rows in the database say it.
+/// A port of the bridge: the columns of its rows in Open vSwitch's database.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct PortRow {
-    /// The port and its interface.
+    /// Name of the port and of its interface.
     pub name: String,
-    /// `internal` for the host's own; empty for a device that is there already.
+    /// Type of the interface: `internal` for the host's port; empty for an existing device.
     pub kind: &'static str,
-    /// The OpenFlow number to ask for. The switch may choose another one.
+    /// The OpenFlow number to request (`ofport_request`). The switch may assign another one.
     pub number: u32,
-    /// The access VLAN.
+    /// The access VLAN; `None` for a port without one.
     pub tag: Option<VlanId>,
     /// The trunk VLANs.
     pub trunks: Vec<VlanId>,
-    /// The MAC of an internal port.
+    /// The MAC of an internal port; `None` leaves it to Open vSwitch.
     pub mac: Option<MacAddr>,
-    /// The MTU that Open vSwitch is to give an internal port, in bytes. Without it, Open vSwitch
-    /// sets such a port's MTU to the least of the bridge's ports, whoever sets another.
+    /// The MTU of an internal port in bytes (`mtu_request`). Without it, Open vSwitch keeps such a
+    /// port's MTU at the smallest of the bridge's ports and undoes other settings.
     pub mtu: Option<u32>,
-    /// Our mark, and what it is for.
+    /// The mark of netd, and the port's purpose or attachment.
     pub external_ids: Vec<(String, String)>,
 }
 
-/// What a container's interface really is.
+/// The observed state of a container's interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerActual {
-    /// Its MAC.
+    /// MAC of this end.
     pub mac: Option<MacAddr>,
     /// In bytes.
     pub mtu: u32,
-    /// Administratively up.
+    /// Whether it is administratively up.
     pub up: bool,
-    /// All its addresses.
+    /// All addresses of the interface.
     pub addresses: Vec<IpNetwork>,
-    /// The routes that leave by it: destination and next hop.
+    /// The routes by this interface: destination and next hop.
     pub routes: Vec<(IpNetwork, Option<IpAddr>)>,
 }
 
-/// The effects of ADD, DEL and CHECK. Every one that deletes treats the absent as done.
-pub trait World: Send + Sync + 'static {
+/// The effects of ADD, DEL and CHECK. Deleting what is absent succeeds.
+pub trait NodeOps: Send + Sync + 'static {
     /// An open network namespace.
     type Netns: Clone + Send + Sync;
 
-    /// Opens a container's namespace and checks that it is one.
+    /// Opens a network namespace; fails if the path is not one.
     ///
     /// # Errors
-    /// [`WorldError::Netns`].
-    fn open_netns(&self, path: &NetnsPath) -> Result<Self::Netns, WorldError>;
+    /// [`NodeOpsError::Netns`].
+    fn open_netns(&self, path: &NetnsPath) -> Result<Self::Netns, NodeOpsError>;
 
-    /// Sends meters and flows at once; the future resolves when the switch has them.
+    /// Sends meters and flows before it returns; the future resolves when the switch has them.
     fn send_flows(&self, meters: &[Meter], flows: &[Flow]) -> Pending;
 
-    /// Deletes the flows of a cookie and these meters.
+    /// Deletes all flows of a cookie, and these meters. Sent before it returns.
     fn delete_flows(&self, cookie: u64, meters: &[u32]) -> Pending;
 
-    /// Makes both ends of the link, up.
+    /// Creates the veth pair, both ends up.
     fn create_link(
         &self,
         netns: &Self::Netns,
-        link: &LinkPlan,
-    ) -> impl Future<Output = Result<(), WorldError>> + Send;
+        link: &LinkSpec,
+    ) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
-    /// Gives the container's end its addresses and routes. Returns the destinations of default
-    /// routes that another interface of the container has already: the first one keeps them.
+    /// Sets addresses and routes of the container's end. Returns the destinations of default routes
+    /// that it did not set, because another interface of the container has them.
     fn configure(
         &self,
         netns: &Self::Netns,
-        link: &LinkPlan,
-        container: &ContainerPlan,
-    ) -> impl Future<Output = Result<Vec<IpNetwork>, WorldError>> + Send;
+        link: &LinkSpec,
+        container: &InterfaceSpec,
+    ) -> impl Future<Output = Result<Vec<IpNetwork>, NodeOpsError>> + Send;
 
-    /// Makes the port of the bridge, waits until the switch has it, and gives the OpenFlow
-    /// number that the switch chose for it: the one that was asked for, unless another port
-    /// has that one. With it come the time-outs and the limit of the conntrack zone of the
-    /// container's connections to services.
+    /// Adds the port to the bridge, waits until the switch has it, and returns the OpenFlow number
+    /// that the switch assigned: the requested one, unless another port has it. Also sets the
+    /// time-outs and the limit of `zone`, the conntrack zone of the container's connections to
+    /// services.
     fn add_port(
         &self,
         row: &PortRow,
         zone: Option<u16>,
-    ) -> impl Future<Output = Result<u32, WorldError>> + Send;
+    ) -> impl Future<Output = Result<u32, NodeOpsError>> + Send;
 
-    /// The OpenFlow number of a port, as the switch says it; `None` if it has no such port, or
+    /// The OpenFlow number that the switch reports for a port; `None` if it has no such port, or
     /// does not answer.
     fn port_number(&self, name: &str) -> Option<u32>;
 
-    /// Takes a port out of the bridge, also one whose [`World::add_port`] was dropped while
-    /// it ran, and the time-outs of its zone with it.
+    /// Deletes a port of the bridge, also one whose [`NodeOps::add_port`] was dropped while it ran,
+    /// and the time-outs of its zone.
     fn delete_port(
         &self,
         name: &str,
         zone: Option<u16>,
-    ) -> impl Future<Output = Result<(), WorldError>> + Send;
+    ) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
     /// Deletes the link with this name and index.
     fn delete_link(
         &self,
         name: &IfName,
         ifindex: u32,
-    ) -> impl Future<Output = Result<(), WorldError>> + Send;
+    ) -> impl Future<Output = Result<(), NodeOpsError>> + Send;
 
-    /// Sends frames from the bridge. Nobody waits for them.
+    /// Sends packet-outs to the bridge without waiting for them.
     fn announce(&self, packets: Vec<PacketOut>);
 
-    /// Reads a container's interface; none: there is no such interface.
+    /// Reads a container's interface; `None` if there is no such interface.
     fn observe_container(
         &self,
         netns: &Self::Netns,
         ifname: &IfName,
-    ) -> impl Future<Output = Result<Option<ContainerActual>, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Option<ContainerActual>, NodeOpsError>> + Send;
 
     /// Whether a process runs in the namespace.
-    fn is_inhabited(&self, netns: &Self::Netns) -> impl Future<Output = bool> + Send;
+    fn has_process(&self, netns: &Self::Netns) -> impl Future<Output = bool> + Send;
 
-    /// Whether the host's link of this name and index is up; none: there is no such link.
+    /// Whether the host's link of this name and ifindex is up; `None` if there is no such link.
     fn link_up(
         &self,
         name: &IfName,
         ifindex: u32,
-    ) -> impl Future<Output = Result<Option<bool>, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Option<bool>, NodeOpsError>> + Send;
 
-    /// The neighbours of the host that have this MAC, as its kernel knows them.
-    fn bearers(&self, mac: MacAddr)
-    -> impl Future<Output = Result<Vec<IpAddr>, WorldError>> + Send;
+    /// The addresses of the host's neighbour table that have this MAC.
+    fn neighbours_with_mac(
+        &self,
+        mac: MacAddr,
+    ) -> impl Future<Output = Result<Vec<IpAddr>, NodeOpsError>> + Send;
 
-    /// The port's rows as they are; none: there is no such port.
+    /// The port's rows as they are; `None` if there is no such port.
     fn observe_port(&self, name: &str) -> Option<PortRow>;
 
-    /// The flows that bear this cookie.
+    /// The flows with this cookie.
     fn observe_flows(
         &self,
         cookie: u64,
-    ) -> impl Future<Output = Result<Vec<Flow>, WorldError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Flow>, NodeOpsError>> + Send;
 }

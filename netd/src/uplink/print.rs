@@ -1,56 +1,56 @@
-//! What the commands print.
+//! The output of the commands.
 
 use std::io::Write;
 
 use flatnet_uplink::{Journal, Move, Phase, look_for_bound};
 
-/// A line to standard output. A terminal that is gone, as that of a session that was cut, is no
-/// reason to stop.
+/// Prints a line to standard output. Ignores errors: a closed terminal must not stop a move.
 pub(super) fn line(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}");
     let _ = out.flush();
 }
 
-/// The steps in the words of `ip` and `ovs-vsctl`, what must answer, and what does not follow.
-pub(super) fn plan(plan: &Move) {
+/// Prints the steps as commands of `ip` and `ovs-vsctl`, the gates, and what stays bound to the
+/// NIC's name.
+pub(super) fn steps(planned: &Move) {
     line(&format!(
         "the host's address moves from {} to {}, and {} becomes a port of the bridge:",
-        plan.from.name, plan.to, plan.nic
+        planned.from.name, planned.to, planned.nic
     ));
-    for step in &plan.steps {
-        for words in step.words(&plan.from, &plan.to, &|index| name_of(plan, index)) {
+    for step in &planned.steps {
+        for words in step.words(&planned.from, &planned.to, &|index| name_of(planned, index)) {
             line(&format!("  {words}"));
         }
     }
     line("it is kept if these answer on the new path, and undone otherwise:");
-    if plan.gates.is_empty() {
+    if planned.gates.is_empty() {
         line("  (none)");
     }
-    for gate in &plan.gates {
+    for gate in &planned.gates {
         line(&format!("  {gate}"));
     }
-    let mut bound = look_for_bound(&plan.from.name, plan.from.ifindex);
-    if plan.nic != plan.from.name {
-        bound.extend(look_for_bound(&plan.nic, 0));
+    let mut bound = look_for_bound(&planned.from.name, planned.from.ifindex);
+    if planned.nic != planned.from.name {
+        bound.extend(look_for_bound(&planned.nic, 0));
     }
     if !bound.is_empty() {
         line(&format!(
             "bound to the NIC's name: these do not follow to {}:",
-            plan.to
+            planned.to
         ));
         for found in bound {
             line(&format!("  {}: {}", found.place, found.line));
         }
     }
-    for note in &plan.notes {
+    for note in &planned.notes {
         line(&format!("note: {note}"));
     }
 }
 
-fn name_of(plan: &Move, index: u32) -> String {
-    if index == plan.from.ifindex {
-        return plan.from.name.clone();
+fn name_of(planned: &Move, index: u32) -> String {
+    if index == planned.from.ifindex {
+        return planned.from.name.clone();
     }
     nix::net::if_::if_indextoname(index).map_or_else(
         |_| format!("if{index}"),
@@ -58,7 +58,7 @@ fn name_of(plan: &Move, index: u32) -> String {
     )
 }
 
-/// How far a move is.
+/// Prints the state of a move.
 pub(super) fn status(journal: &Journal, this_boot: bool) {
     let what = format!("{} to {}", journal.from, journal.host_port);
     let when = if this_boot {

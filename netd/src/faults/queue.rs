@@ -1,27 +1,27 @@
-//! The orders: reading them, and taking one.
+//! The file of faults: reading it, and taking the next one out.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What is to happen at a step.
+/// The fault at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Nothing is done, an error is given.
+pub enum FaultAction {
+    /// The step has no effect and returns an error.
     FailBefore,
-    /// It is done, and an error is given.
+    /// The step has its effect and returns an error.
     FailAfter,
-    /// The process ends before it is done.
+    /// The process is killed before the step.
     Kill,
-    /// The process ends when it is done.
+    /// The process is killed after the step.
     KillAfter,
-    /// It is done after a while.
+    /// The step begins after this time.
     Hang(Duration),
-    /// Nothing special.
+    /// The step is executed without a fault.
     Pass,
 }
 
-impl Action {
+impl FaultAction {
     fn parse(word: &str) -> Option<Self> {
         Some(match word {
             "fail-before" => Self::FailBefore,
@@ -37,20 +37,20 @@ impl Action {
     }
 }
 
-/// The file of orders. Cheap to clone; clones take turns.
+/// The file of faults. Cheap to clone; a lock shared by the clones serializes access.
 #[derive(Debug, Clone)]
-pub struct Orders {
+pub struct FaultQueue {
     file: Option<PathBuf>,
     turn: Arc<Mutex<()>>,
 }
 
-impl Orders {
-    /// The file that the environment names; without one there are no orders.
+impl FaultQueue {
+    /// The file that the environment names; without one no fault is injected.
     pub fn from_env() -> Self {
-        Self::at(std::env::var_os(super::FILE).map(PathBuf::from))
+        Self::at(std::env::var_os(super::FILE_VARIABLE).map(PathBuf::from))
     }
 
-    /// A file, or none.
+    /// A queue in this file; `None` for an empty queue.
     pub fn at(file: Option<PathBuf>) -> Self {
         Self {
             file,
@@ -58,18 +58,18 @@ impl Orders {
         }
     }
 
-    /// Takes the first order for a step out of the file.
-    pub fn take(&self, step: &str) -> Action {
+    /// Removes the first fault for a step from the file and returns it; `Pass` if there is none.
+    pub fn take(&self, step: &str) -> FaultAction {
         let Some(file) = &self.file else {
-            return Action::Pass;
+            return FaultAction::Pass;
         };
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // No file, no orders.
+        // Without a file there are no faults.
         let Ok(text) = std::fs::read_to_string(file) else {
-            return Action::Pass;
+            return FaultAction::Pass;
         };
         let Some((action, rest)) = take(&text, step) else {
-            return Action::Pass;
+            return FaultAction::Pass;
         };
         let fresh = file.with_extension("taken");
         let taken = std::fs::write(&fresh, rest).and_then(|()| std::fs::rename(&fresh, file));
@@ -78,24 +78,24 @@ impl Orders {
                 tracing::warn!(step, ?action, "a failure on order");
                 action
             }
-            // Obeyed now, it would be obeyed for ever.
+            // It is still in the file: executing it would repeat it for ever.
             Err(e) => {
                 tracing::error!(step, error = %e, "an order cannot be taken and is not obeyed");
-                Action::Pass
+                FaultAction::Pass
             }
         }
     }
 }
 
-/// The first order for a step, and what is left of the text without it.
-fn take(text: &str, step: &str) -> Option<(Action, String)> {
+/// The first fault for a step, and the rest of the text.
+fn take(text: &str, step: &str) -> Option<(FaultAction, String)> {
     let mut found = None;
     let mut rest = String::with_capacity(text.len());
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let order = match words[..] {
-            [name, action] if found.is_none() => order(step, name, action, "1"),
-            [name, action, count] if found.is_none() => order(step, name, action, count),
+            [name, action] if found.is_none() => parse_order(step, name, action, "1"),
+            [name, action, count] if found.is_none() => parse_order(step, name, action, count),
             _ => None,
         };
         match order {
@@ -113,11 +113,11 @@ fn take(text: &str, step: &str) -> Option<(Action, String)> {
     found.map(|action| (action, rest))
 }
 
-/// The action of a line that is for this step, and how often it is left.
-fn order(step: &str, name: &str, action: &str, count: &str) -> Option<(Action, u32)> {
+/// The action of a line that is for this step, and how many repetitions remain.
+fn parse_order(step: &str, name: &str, action: &str, count: &str) -> Option<(FaultAction, u32)> {
     let count: u32 = count.parse().ok()?;
     (name == step || name == "*").then_some(())?;
-    Some((Action::parse(action)?, count.checked_sub(1)?))
+    Some((FaultAction::parse(action)?, count.checked_sub(1)?))
 }
 
 #[cfg(test)]
@@ -125,19 +125,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_taken_as_often_as_it_says_and_then_is_gone() {
+    fn a_fault_is_taken_as_often_as_its_count_and_then_removed() {
         let dir = tempfile::tempdir().expect("dir");
         let file = dir.path().join("orders");
         std::fs::write(&file, "add_port pass\nadd_port fail-after 2\nstore kill\n").expect("write");
-        let orders = Orders::at(Some(file.clone()));
-        let taken: Vec<Action> = (0..4).map(|_| orders.take("add_port")).collect();
+        let queue = FaultQueue::at(Some(file.clone()));
+        let taken: Vec<FaultAction> = (0..4).map(|_| queue.take("add_port")).collect();
         assert_eq!(
             taken,
             [
-                Action::Pass,
-                Action::FailAfter,
-                Action::FailAfter,
-                Action::Pass
+                FaultAction::Pass,
+                FaultAction::FailAfter,
+                FaultAction::FailAfter,
+                FaultAction::Pass
             ]
         );
         assert_eq!(
@@ -147,16 +147,16 @@ mod tests {
     }
 
     #[test]
-    fn an_order_for_any_step_is_taken_by_the_next() {
+    fn a_fault_for_any_step_is_taken_by_the_next_one() {
         let (action, rest) = take("* hang=0.5\n", "configure").expect("an order");
         assert_eq!(
             (action, rest.as_str()),
-            (Action::Hang(Duration::from_millis(500)), "")
+            (FaultAction::Hang(Duration::from_millis(500)), "")
         );
     }
 
     #[test]
-    fn what_is_no_order_is_left_alone() {
+    fn other_lines_are_left_alone() {
         for text in [
             "",
             "# configure kill",
@@ -169,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_all_is_as_usual() {
-        assert_eq!(Orders::at(None).take("configure"), Action::Pass);
+    fn without_a_file_no_fault_is_injected() {
+        assert_eq!(FaultQueue::at(None).take("configure"), FaultAction::Pass);
         assert_eq!(
-            Orders::at(Some("/nonexistent".into())).take("configure"),
-            Action::Pass
+            FaultQueue::at(Some("/nonexistent".into())).take("configure"),
+            FaultAction::Pass
         );
     }
 }

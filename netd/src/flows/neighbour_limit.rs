@@ -1,45 +1,46 @@
 //! ARP and neighbour discovery of containers, at a limited rate (ADR 29).
 //!
-//! The kernel's datapath can set no field of ARP and neighbour discovery, and no tree bounds how many
-//! targets it remembers: so each such frame may cost the switch's slow path a turn, which all
-//! containers of the node share. A flow that the datapath answers by itself has to hold the meter:
+//! The kernel's datapath can set no field of ARP and neighbour discovery, and no prefix tree limits
+//! how many targets it caches. So each such frame may cost an upcall to the switch's slow path,
+//! which all containers of the node share. The meter has to be in a flow that the datapath caches:
 //!
 //! ```text
-//!  CLASSIFY ─▶ 9 PACED: meter, group ═(recirculation)═▶ SECURITY ─▶ RESOLVE ─▶ …
-//!              cached: in_port and the kind of frame      whatever it costs, at most so often
+//!  CLASSIFY ─▶ 9 NEIGHBOUR_LIMIT: meter, group ═(recirculation)═▶ SECURITY ─▶ RESOLVE ─▶ …
+//!              cached: in_port and the kind of frame               at the limited rate
 //! ```
 //!
-//! The group has one bucket and is there for the recirculation: Open vSwitch chooses a bucket by a
-//! hash that the datapath computes.
+//! The group has one bucket. It is there because it recirculates the frame: Open vSwitch chooses
+//! the bucket by a hash that the datapath computes.
 
 use flatnet_ovs::openflow::{Action, Flow, Group, Match, Meter, MeterUnit};
 
 use super::PodPort;
 use super::node::{ICMPV6_NA, ICMPV6_NS};
-use super::table::{PACED, SECURITY};
+use super::table::{NEIGHBOUR_LIMIT, SECURITY};
 
-/// Before the flow of the rest of a port's frames in [`super::table::CLASSIFY`], which has 100.
-const PACED_FIRST: u16 = 110;
+/// Above the flows of a port's other frames in [`super::table::CLASSIFY`], which have 100.
+const DIVERT_PRIORITY: u16 = 110;
 /// Above the two meters that each slot has for bandwidth (`2·slot` and `2·slot + 1`).
 const FIRST_METER: u32 = 2 << 16;
 
-/// How much ARP and neighbour discovery a container may send.
+/// The limit of ARP and neighbour discovery that a container may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// The meter that counts them.
+pub struct NeighbourLimit {
+    /// The meter's number.
     pub meter: u32,
     /// Frames a second.
     pub rate: u32,
 }
 
-impl Pace {
-    /// The pace of the attachment in a slot.
+impl NeighbourLimit {
+    /// The limit of the attachment in a slot.
     pub fn of_slot(slot: u16, rate: u32) -> Self {
         let [.., meter] = Limit::meters_of(slot);
         Self { meter, rate }
     }
 
-    /// Its meter. Twice the rate may come at once: one that wakes up asks for all its neighbours.
+    /// The meter. The burst is twice the rate: a container that starts resolves all its neighbours
+    /// at once.
     pub(super) fn as_meter(self) -> Meter {
         Meter {
             id: self.meter,
@@ -50,22 +51,22 @@ impl Pace {
     }
 }
 
-/// What a meter of netd's limits, by its number.
+/// What a meter of netd's limits; derived from its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// What a container receives.
+    /// The bandwidth of what a container receives.
     Ingress,
-    /// What it sends.
+    /// The bandwidth of what it sends.
     Egress,
     /// ARP and neighbour discovery that it sends.
     Neighbours,
 }
 
 impl Limit {
-    /// All of them.
+    /// All limits, in the order of [`Limit::meters_of`].
     pub const ALL: [Self; 3] = [Self::Ingress, Self::Egress, Self::Neighbours];
 
-    /// The metric's label.
+    /// The value of the metric's label `limit`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
@@ -74,7 +75,7 @@ impl Limit {
         }
     }
 
-    /// What a meter limits, and of which slot; `None` for a number that is no slot's.
+    /// What a meter limits, and of which slot; `None` for a number above those of slots.
     pub fn of_meter(id: u32) -> Option<(Self, u16)> {
         let (limit, slot) = match id.checked_sub(FIRST_METER) {
             Some(slot) => (Self::Neighbours, slot),
@@ -84,14 +85,14 @@ impl Limit {
         Some((limit, u16::try_from(slot).ok()?))
     }
 
-    /// The meters that a slot may have.
+    /// The meters of a slot: ingress, egress, neighbours.
     pub fn meters_of(slot: u16) -> [u32; 3] {
         let two = 2 * u32::from(slot);
         [two, two + 1, FIRST_METER + u32::from(slot)]
     }
 }
 
-/// The group that recirculates what a meter let through.
+/// The group that recirculates what passed a meter.
 pub fn group() -> Group {
     Group {
         id: 1,
@@ -99,10 +100,10 @@ pub fn group() -> Group {
     }
 }
 
-/// Beside a port's flow of [`super::table::CLASSIFY`]: the same for ARP and neighbour discovery,
-/// by way of [`PACED`].
-pub(super) fn classified(flow: &Flow) -> Vec<Flow> {
-    // With whatever code: those with another than 0 are dropped, but looked at all the same.
+/// For a port's flow of [`super::table::CLASSIFY`]: the flows that send ARP and neighbour discovery
+/// through [`NEIGHBOUR_LIMIT`] instead.
+pub(super) fn divert(flow: &Flow) -> Vec<Flow> {
+    // With any ICMPv6 code: those other than 0 are dropped later, but cost the same.
     let kinds = [
         Match::arp(),
         Match::icmpv6(ICMPV6_NS),
@@ -110,18 +111,18 @@ pub(super) fn classified(flow: &Flow) -> Vec<Flow> {
     ];
     let of_kind = |kind: Match| {
         let mut paced = flow.clone();
-        paced.priority = PACED_FIRST;
+        paced.priority = DIVERT_PRIORITY;
         paced.matches = flow.matches.clone().and(&kind);
-        paced.goto(PACED)
+        paced.goto(NEIGHBOUR_LIMIT)
     };
     kinds.into_iter().map(of_kind).collect()
 }
 
-/// The meter, and the recirculation after it.
-pub(super) fn paced(pod: &PodPort) -> Flow {
-    Flow::new(PACED, 100)
+/// The flow with the meter and the recirculation.
+pub(super) fn meter_flow(pod: &PodPort) -> Flow {
+    Flow::new(NEIGHBOUR_LIMIT, 100)
         .matching(Match::new().in_port(pod.port))
-        .meter(pod.pace.meter)
+        .meter(pod.neighbour_limit.meter)
         .actions([Action::Group(group().id)])
 }
 
@@ -130,12 +131,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_slots_share_a_meter_and_each_number_tells_its_slot() {
+    fn no_two_slots_share_a_meter_and_a_meters_number_gives_its_slot() {
         for slot in [0, 1, 2, 77, u16::MAX] {
             for (id, limit) in Limit::meters_of(slot).into_iter().zip(Limit::ALL) {
                 assert_eq!(Limit::of_meter(id), Some((limit, slot)));
             }
-            let meter = Pace::of_slot(slot, 500).as_meter();
+            let meter = NeighbourLimit::of_slot(slot, 500).as_meter();
             assert_eq!(meter.id, Limit::meters_of(slot)[2]);
             // DP_METER_NUM_MAX of the kernel's datapath, the lowest limit of all.
             assert!(meter.id <= 200_000, "{meter:?}");
