@@ -124,7 +124,7 @@ async fn a_ledger_is_made_only_on_demand_and_outlives_a_kill() {
     let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
     let waits = ipamd.ranges("a").await;
     assert_eq!(waits.ranges, []);
-    assert_eq!(waits.waiting[0].reason, WaitReason::Settling);
+    assert_eq!(waits.waiting[0].reason, WaitReason::GracePeriod);
     let report = Report {
         held: held(&first, 1, 254),
     };
@@ -168,7 +168,7 @@ async fn a_changed_plan_is_taken_over_and_a_wrong_one_is_not() {
     let all = session.grants(None, Duration::ZERO).await.expect("answers");
     let held: Vec<_> = all.ranges.iter().map(|g| g.prefix.to_string()).collect();
     assert_eq!(
-        (held.as_slice(), all.settling),
+        (held.as_slice(), all.in_grace_period),
         (["10.100.16.0/23".to_owned()].as_slice(), false)
     );
     let peers = session.peers(&host("a"), None, Duration::ZERO).await;

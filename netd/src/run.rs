@@ -285,7 +285,7 @@ async fn run(args: RunArgs) -> Result<()> {
         scrape: Arc::new(Scraper::new(engine, metrics)),
     };
     info!(socket = %args.socket.display(), "serving");
-    let mut served = tokio::spawn(server::serve(listener, app, stop::told(stopping)));
+    let mut served = tokio::spawn(server::serve(listener, app, stop::notified(stopping)));
     tokio::select! {
         ended = &mut served => {
             ended.context("the server died")?.context("serve")?;

@@ -115,7 +115,7 @@ fn router<W: NodeWorld>(app: App<W>) -> Router {
 /// Root of this machine, and nobody else.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     if peer.is_root() {
-        return match serve::whole(request, BODY_MAX).await {
+        return match serve::read_body(request, BODY_MAX).await {
             Ok(request) => next.run(request).await,
             Err(e) => refusal(
                 e.status(),

@@ -28,22 +28,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower_service::Service;
 
-use crate::stall::Stalling;
+use crate::stall::WriteTimeout;
 
 /// How long a request's head may take, and how long a connection may be idle between two.
-pub const HEAD_WITHIN: Duration = Duration::from_secs(30);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a body may take.
-pub const BODY_WITHIN: Duration = Duration::from_secs(30);
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a caller may leave an answer unread.
-pub const READ_WITHIN: Duration = Duration::from_secs(30);
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest head of a request, in bytes.
 pub const HEAD_MAX: usize = 64 << 10;
 /// The most header lines of a request.
 const HEADERS_MAX: usize = 100;
 /// Connections at a time of callers who are not root, on a socket that is for root.
-const STRANGERS: usize = 8;
+const UNAUTHORIZED_MAX: usize = 8;
 /// How often it is told that all connections are taken.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// What one listener bears.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ pub struct Limits {
 pub trait Caller: Clone + Send + Sync + 'static {
     /// Whether it should not be here at all: few of those are served a refusal at a time, so that
     /// they do not take the place of others.
-    fn is_stranger(&self) -> bool {
+    fn is_unauthorized(&self) -> bool {
         false
     }
 }
@@ -77,17 +77,17 @@ pub async fn serve<L, C>(
     C: Caller,
 {
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let strangers = Arc::new(Semaphore::new(STRANGERS));
+    let unauthorized = Arc::new(Semaphore::new(UNAUTHORIZED_MAX));
     let (close, closing) = watch::channel(false);
     let mut serving = JoinSet::new();
-    let mut told = None;
+    let mut warned_at = None;
     let mut stop = pin!(stop);
     loop {
         while serving.try_join_next().is_some() {}
         let slot = match Arc::clone(&slots).try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
-                tell_full(&mut told, limits);
+                warn_full(&mut warned_at, limits);
                 tokio::select! {
                     () = &mut stop => break,
                     slot = Arc::clone(&slots).acquire_owned() => match slot {
@@ -103,17 +103,17 @@ pub async fn serve<L, C>(
             accepted = listener.accept() => accepted,
         };
         let caller = caller(&io, addr);
-        let stranger = match caller.is_stranger() {
+        let extra_slot = match caller.is_unauthorized() {
             false => None,
-            true => match Arc::clone(&strangers).try_acquire_owned() {
-                Ok(place) => Some(place),
+            true => match Arc::clone(&unauthorized).try_acquire_owned() {
+                Ok(slot) => Some(slot),
                 Err(_) => continue,
             },
         };
         let (router, closing) = (router.clone(), closing.clone());
         serving.spawn(async move {
-            let _places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>) = (slot, stranger);
-            if let Err(e) = converse(io, caller, router, closing).await {
+            let _slots: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>) = (slot, extra_slot);
+            if let Err(e) = session(io, caller, router, closing).await {
                 tracing::debug!(error = %e, "a connection ended early");
             }
         });
@@ -123,10 +123,10 @@ pub async fn serve<L, C>(
     while serving.join_next().await.is_some() {}
 }
 
-fn tell_full(told: &mut Option<Instant>, limits: Limits) {
+fn warn_full(warned_at: &mut Option<Instant>, limits: Limits) {
     let now = Instant::now();
-    if told.is_none_or(|then| now.duration_since(then) >= TELL_EVERY) {
-        *told = Some(now);
+    if warned_at.is_none_or(|then| now.duration_since(then) >= WARN_EVERY) {
+        *warned_at = Some(now);
         tracing::warn!(
             connections = limits.connections,
             "as many connections as are served at a time: more wait until one ends"
@@ -135,7 +135,7 @@ fn tell_full(told: &mut Option<Instant>, limits: Limits) {
 }
 
 /// One connection, until either side ends it. Cancel safe: it is cut.
-async fn converse<I, C>(
+async fn session<I, C>(
     io: I,
     caller: C,
     router: Router,
@@ -151,10 +151,10 @@ where
         // A router is always ready.
         async move { router.call(request.map(Body::new)).await }
     });
-    let io = TokioIo::new(Stalling::new(io, READ_WITHIN));
+    let io = TokioIo::new(WriteTimeout::new(io, READ_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(io, service);
@@ -177,7 +177,7 @@ pub enum BodyError {
         limit: usize,
     },
     /// Too slow.
-    #[error("the request's body has not come within {} s", BODY_WITHIN.as_secs())]
+    #[error("the request's body has not come within {} s", BODY_TIMEOUT.as_secs())]
     TooSlow,
     /// The connection, or its framing, broke.
     #[error("the request's body cannot be read")]
@@ -200,19 +200,19 @@ impl BodyError {
 ///
 /// # Errors
 /// [`BodyError`]. Cancel safe: the request is dropped.
-pub async fn whole(request: Request, limit: usize) -> Result<Request, BodyError> {
+pub async fn read_body(request: Request, limit: usize) -> Result<Request, BodyError> {
     let (parts, body) = request.into_parts();
-    let told: Option<u64> = parts
+    let content_length: Option<u64> = parts
         .headers
         .get(axum::http::header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    if told.is_some_and(|told| told > limit as u64) {
+    if content_length.is_some_and(|length| length > limit as u64) {
         return Err(BodyError::TooLong { limit });
     }
     let mut limited = Request::new(body);
     axum::extract::DefaultBodyLimit::max(limit).apply(&mut limited);
     let read = axum::body::Bytes::from_request(limited, &());
-    match tokio::time::timeout(BODY_WITHIN, read).await {
+    match tokio::time::timeout(BODY_TIMEOUT, read).await {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -229,10 +229,10 @@ pub async fn whole(request: Request, limit: usize) -> Result<Request, BodyError>
 /// What the system says.
 pub fn connections(at_most: usize) -> io::Result<usize> {
     /// Files that a daemon needs for itself: its store, its log, what it reads meanwhile.
-    const OWN: u64 = 64;
+    const RESERVED: u64 = 64;
     use nix::sys::resource::{Resource, getrlimit};
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let left = soft.saturating_sub(OWN).max(1);
+    let left = soft.saturating_sub(RESERVED).max(1);
     Ok(usize::try_from(left).unwrap_or(usize::MAX).min(at_most))
 }
 

@@ -148,7 +148,7 @@ impl Peer {
 }
 
 impl Caller for Peer {
-    fn is_stranger(&self) -> bool {
+    fn is_unauthorized(&self) -> bool {
         !self.is_root()
     }
 }

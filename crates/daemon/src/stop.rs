@@ -19,7 +19,7 @@ pub async fn wanted() -> io::Result<&'static str> {
 }
 
 /// Waits until `stopping` is true, or its sender is gone, which is a stop too. Cancel safe.
-pub async fn told(mut stopping: watch::Receiver<bool>) {
+pub async fn notified(mut stopping: watch::Receiver<bool>) {
     // The only error is that of a sender that is gone.
     let _: Result<_, watch::error::RecvError> = stopping.wait_for(|stop| *stop).await;
 }

@@ -43,7 +43,7 @@ pub struct NodeFacts {
     pub traces: Vec<FlowTrace>,
     /// What netd would change now.
     pub pending: Vec<Pending>,
-    /// What netd cannot mend.
+    /// Problems that netd cannot repair, one sentence each.
     pub problems: Vec<String>,
     /// The problems of the node's board, with the commands that repair them. An older netd tells
     /// only [`NodeFacts::problems`].
@@ -82,7 +82,7 @@ pub struct Container {
     pub pod: Option<String>,
     /// `CNI_IFNAME`.
     pub ifname: String,
-    /// Its network namespace, for commands that mend.
+    /// Its network namespace, for repair commands.
     pub netns: String,
     /// The plan's network.
     pub network: String,
@@ -102,8 +102,9 @@ pub struct Container {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Inside {
-    /// It was looked at.
-    Seen {
+    /// The interface was read in the container's namespace.
+    #[serde(rename = "seen")]
+    Observed {
         /// Administratively up.
         up: bool,
         /// In bytes.

@@ -1,4 +1,4 @@
-//! What netd shows of itself, to `flatctl` and whoever asks its socket.
+//! The state of netd as its socket shows it, to `flatctl` and other clients.
 //!
 //! | request | reply |
 //! |---|---|
@@ -29,7 +29,7 @@ pub struct AttachmentView {
     pub ifname: IfName,
     /// Its addresses with prefix lengths.
     pub addresses: Vec<IpNetwork>,
-    /// How far it is.
+    /// Whether its ADD has completed.
     pub state: AttachmentState,
     /// Counts up for every attachment of this node.
     pub generation: u64,
@@ -39,23 +39,23 @@ pub struct AttachmentView {
     pub ofport: u32,
     /// When it was made.
     pub created_at: Timestamp,
-    /// What netd keeps of it beside that; none: an ADD makes it just now.
+    /// What netd keeps of it beside that; `None` while its ADD is in progress.
     #[serde(flatten)]
     pub detail: Option<Detail>,
 }
 
-/// How far an attachment is.
+/// Whether the ADD of an attachment has completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttachmentState {
-    /// An ADD makes it.
+    /// An ADD is creating it.
     Reserved,
-    /// It is made.
+    /// Its ADD has completed.
     Committed,
 }
 
 impl AttachmentState {
-    /// As the API writes it.
+    /// The spelling in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
@@ -73,18 +73,18 @@ pub struct Detail {
     pub netns: NetnsPath,
     /// The container's MAC.
     pub mac: MacAddr,
-    /// In bytes.
+    /// MTU of the interface, in bytes.
     pub mtu: Mtu,
     /// VLANs that it may send tagged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trunk: Vec<VlanId>,
-    /// Limits.
+    /// Bandwidth limits.
     #[serde(default)]
     pub bandwidth: Bandwidth,
     /// Routes that were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
-    /// For people.
+    /// Name of the pod, for logs and tables only.
     #[serde(default)]
     pub pod: PodRef,
 }
@@ -104,7 +104,7 @@ pub struct NodeView<S> {
     /// before 0.2.
     #[serde(default)]
     pub problems: Vec<ProblemView>,
-    /// The bridge's datapath, as the switch of now tells of it. `None` until it has.
+    /// The bridge's datapath, as Open vSwitch reports it; `None` until it has been queried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datapath: Option<DatapathView>,
     /// The plan that was accepted last, and what is wrong with the one that is there now. Absent
@@ -121,11 +121,11 @@ pub struct PlanStatus {
     pub version: String,
     /// When it was accepted first.
     pub since: Timestamp,
-    /// Why the plan that is there now is refused, with every diagnostic; none: it is the accepted
-    /// one.
+    /// Why the plan file as it is now is refused, with every diagnostic; `None` if it is the
+    /// accepted one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// Why the accepted plan could not be kept on disk; none: it is kept.
+    /// Why the accepted plan could not be saved to disk; `None` if it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unkept: Option<String>,
 }
@@ -165,29 +165,30 @@ pub struct NetworkUsage {
     pub ranges: Vec<RangeView>,
 }
 
-/// How full a range is. `capacity = used + resting + free`.
+/// How full a range is. `capacity = used + quarantined + free`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeView {
     /// The range: a prefix, or `first-last`.
     pub range: String,
-    /// How many addresses can be handed out in all.
+    /// Number of addresses that can be assigned in all.
     pub capacity: u128,
-    /// How many attachments have one.
+    /// Number of addresses that attachments have.
     pub used: u128,
-    /// How many were released and still rest.
-    pub resting: u128,
-    /// How many could be had now.
+    /// Number of addresses that are in quarantine after a release.
+    #[serde(rename = "resting")]
+    pub quarantined: u128,
+    /// Number of addresses that could be assigned now.
     pub free: u128,
 }
 
 /// What a reconcile did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconcileView {
-    /// The ops that were applied, as a person reads them.
+    /// The ops that were applied, one sentence each.
     pub applied: Vec<String>,
-    /// What failed.
+    /// The ops that failed, with the error.
     pub failed: Vec<String>,
-    /// What netd cannot mend.
+    /// Differences that netd cannot repair by itself.
     pub problems: Vec<String>,
     /// Whether nothing is left to do.
     pub converged: bool,
@@ -196,9 +197,9 @@ pub struct ReconcileView {
 /// A dry run. `P` is the plan and `A` what was observed, as far as the reader wants them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlanView<P, A> {
-    /// What would be done, as a person reads it.
+    /// The ops that would be applied, one sentence each.
     pub would: Vec<String>,
-    /// The same for programs, with what stands in the way.
+    /// The same ops for programs, with the problems that block some of them.
     pub plan: P,
     /// What was observed.
     pub actual: A,

@@ -201,7 +201,7 @@ impl<W: NodeWorld> NodeTracer<W> {
 fn from_inside(seen: &ContainerView, neighbours: &[Known]) -> Inside {
     let routes = seen.routes.iter();
     let own = neighbours.iter().filter(|n| n.ifindex == seen.ifindex);
-    Inside::Seen {
+    Inside::Observed {
         up: seen.up,
         mtu: seen.mtu,
         addresses: seen.addresses.iter().map(|a| a.address).collect(),
