@@ -129,7 +129,7 @@ fn open_store(
     rest: Duration,
 ) -> Result<(Ipam, flatnet_ipam::Recovery)> {
     let config = flatnet_ipam::Config {
-        rest,
+        quarantine: rest,
         ..flatnet_ipam::Config::new(networks(&spec.networks)?)
     };
     let now = Timestamp::from(SystemTime::now());
