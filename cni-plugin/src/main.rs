@@ -1,4 +1,4 @@
-//! The plugin's process: everything it touches, handed to [`flatnet_cni::run()`].
+//! The plugin's `main`: passes environment, streams and clock to [`flatnet_cni::run()`].
 
 use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let stdin = io::stdin();
-    // Nobody types a configuration: do not wait for one.
+    // On a terminal there is no configuration to wait for.
     let mut stdin: Box<dyn Read> = if stdin.is_terminal() {
         Box::new(io::empty())
     } else {

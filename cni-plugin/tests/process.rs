@@ -143,7 +143,7 @@ fn without_netd_each_command_answers_as_the_runtime_needs_it() {
 }
 
 #[test]
-fn a_connection_that_is_cut_counts_as_no_netd() {
+fn an_interrupted_connection_counts_as_an_unavailable_netd() {
     let dir = TempDir::new().expect("a directory");
     let listener = UnixListener::bind(dir.path().join("netd.sock")).expect("a socket");
     let netd = thread::spawn(move || {

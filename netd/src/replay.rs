@@ -80,7 +80,7 @@ impl<W: World> Replayer<W> {
                 Err(e) => break Some(e.to_string()),
             };
             self.tell(&listing.bad);
-            (look.aside, look.an_aside) = (listing.aside, listing.an_aside);
+            (look.aside, look.an_aside) = (listing.bad_total, listing.bad_example);
             for entry in listing.entries {
                 self.obey(entry, &mut look).await;
             }

@@ -192,7 +192,7 @@ async fn run(args: RunArgs) -> Result<()> {
         .chain(recovery.earlier_boot)
         .collect();
     engine.recover(&dead).await;
-    let spool = Spool::new(&args.spool).patient_for(replay::PATIENCE);
+    let spool = Spool::new(&args.spool).with_lock_timeout(replay::PATIENCE);
     engine.set_spool(spool.clone());
     let mut replayer = Replayer::new(engine.clone(), spool);
     replayer.replay().await;

@@ -1,4 +1,4 @@
-//! Whole calls, with a netd that does as it is told.
+//! Whole calls, with a fake netd that answers as configured.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -61,7 +61,7 @@ impl Fake {
                 socket: socket.to_owned(),
                 source,
             }),
-            Netd::Cut => Err(NetdError::Cut {
+            Netd::Cut => Err(NetdError::Interrupted {
                 source: io::ErrorKind::UnexpectedEof.into(),
             }),
             Netd::Slow => Err(NetdError::TimedOut {
@@ -214,7 +214,7 @@ fn refusal(code: u32, msg: &str) -> Netd {
     })
 }
 
-/// Every way in which nobody who knows our messages answers.
+/// Every error that is no answer of netd.
 fn absences() -> [Netd; 4] {
     [Netd::Away, Netd::Cut, Netd::Slow, Netd::Garbage]
 }

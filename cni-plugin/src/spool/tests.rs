@@ -60,7 +60,7 @@ fn a_spool_that_does_not_exist_is_empty() {
 }
 
 #[test]
-fn only_the_owner_may_read_what_waits() {
+fn only_the_owner_can_read_entries() {
     let (_dir, spool) = spool();
     spool.write(&del("a", 1)).expect("written");
     assert_eq!(mode(&spool.dir), 0o700);
@@ -106,7 +106,7 @@ fn a_crash_between_writing_and_renaming_leaves_nothing_broken() {
 }
 
 #[test]
-fn what_is_no_entry_is_moved_aside_and_the_rest_is_read() {
+fn files_that_are_no_entries_are_renamed_and_the_others_are_read() {
     let (_dir, spool) = spool();
     spool.write(&del("a", 1)).expect("written");
     let long = "x".repeat(usize::try_from(ENTRY_LIMIT).expect("small") + 1);
@@ -160,7 +160,7 @@ fn replaying_removes_what_succeeded_and_keeps_what_failed() {
         .replay(|d| {
             seen.push(d.spooled_at_ms);
             if d.spooled_at_ms == 2 {
-                Err("OVS is away")
+                Err("OVS is down")
             } else {
                 Ok(())
             }

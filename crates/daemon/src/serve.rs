@@ -1,4 +1,4 @@
-//! Serving HTTP/1.1 to callers of whom nothing is taken for granted.
+//! An HTTP/1.1 server for untrusted callers.
 //!
 //! ```text
 //!   accept ─▶ a slot? ─▶ head within 30 s ─▶ who is it? ─▶ body: so long, so large ─▶ handler
@@ -6,8 +6,8 @@
 //!               └──────────────── an answer that nobody reads for 30 s ends it ◀─────────┘
 //! ```
 //!
-//! A connection costs a file and some memory. So there are [`Limits::connections`] at most; one
-//! that says nothing, or says it slowly, or does not read what it asked for, ends.
+//! A connection costs a file descriptor and memory. So there are [`Limits::connections`] at most, and a
+//! caller that sends nothing, sends slowly, or does not read its answer is disconnected.
 
 use std::io;
 use std::pin::pin;
@@ -30,42 +30,42 @@ use tower_service::Service;
 
 use crate::stall::WriteTimeout;
 
-/// How long a request's head may take, and how long a connection may be idle between two.
+/// Timeout of a request's head, and of an idle connection between two requests.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a body may take.
+/// Timeout of a request's body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a caller may leave an answer unread.
+/// Timeout of a write: how long a caller may leave its answer unread.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest head of a request, in bytes.
 pub const HEAD_MAX: usize = 64 << 10;
 /// The most header lines of a request.
 const HEADERS_MAX: usize = 100;
-/// Connections at a time of callers who are not root, on a socket that is for root.
+/// The most connections at a time of callers that [`Caller::is_unauthorized`].
 const UNAUTHORIZED_MAX: usize = 8;
-/// How often it is told that all connections are taken.
+/// Interval of the warning that all connections are taken.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// What one listener bears.
+/// Limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time; more wait.
+    /// The most connections at a time; further ones wait in the kernel's queue.
     pub connections: usize,
 }
 
-/// Who calls.
+/// The caller of a connection.
 pub trait Caller: Clone + Send + Sync + 'static {
-    /// Whether it should not be here at all: few of those are served a refusal at a time, so that
-    /// they do not take the place of others.
+    /// Whether every request of it is refused. Only a few such callers are served at a time, so that
+    /// they do not use up the connections of others.
     fn is_unauthorized(&self) -> bool {
         false
     }
 }
 
-/// Nothing is known of who calls.
+/// For listeners on which callers are not identified.
 impl Caller for () {}
 
-/// Serves until `stop` resolves, then lets requests that run come to their end. Handlers find the
-/// caller as [`ConnectInfo`]. Not cancel safe: connections end with it.
+/// Serves until `stop` resolves, then waits for the running requests. Handlers get the caller as
+/// [`ConnectInfo`]. Not cancel safe: dropping it closes the connections.
 pub async fn serve<L, C>(
     mut listener: L,
     caller: impl Fn(&L::Io, L::Addr) -> C,
@@ -92,7 +92,7 @@ pub async fn serve<L, C>(
                     () = &mut stop => break,
                     slot = Arc::clone(&slots).acquire_owned() => match slot {
                         Ok(slot) => slot,
-                        // It is never closed.
+                        // The semaphore is never closed.
                         Err(_) => break,
                     },
                 }
@@ -134,7 +134,7 @@ fn warn_full(warned_at: &mut Option<Instant>, limits: Limits) {
     }
 }
 
-/// One connection, until either side ends it. Cancel safe: it is cut.
+/// Serves one connection until either side closes it. Cancel safe: dropping it closes the connection.
 async fn session<I, C>(
     io: I,
     caller: C,
@@ -167,25 +167,25 @@ where
     connection.await
 }
 
-/// Why a body is not taken.
+/// A request body that is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Too much.
+    /// The body is too long.
     #[error("the request's body has more than {limit} bytes")]
     TooLong {
         /// The most bytes that a body may have.
         limit: usize,
     },
-    /// Too slow.
+    /// The body did not arrive within [`BODY_TIMEOUT`].
     #[error("the request's body has not come within {} s", BODY_TIMEOUT.as_secs())]
     TooSlow,
-    /// The connection, or its framing, broke.
+    /// The connection failed, or the framing is invalid.
     #[error("the request's body cannot be read")]
     Broken,
 }
 
 impl BodyError {
-    /// RFC 9110 §15.5.
+    /// The HTTP status (RFC 9110 §15.5).
     pub fn status(&self) -> StatusCode {
         match self {
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -195,8 +195,8 @@ impl BodyError {
     }
 }
 
-/// The request with its body read, which a handler then takes without waiting. Called after it is
-/// known who asks: of others no body is read.
+/// Reads the body of a request within `limit` bytes and [`BODY_TIMEOUT`]; handlers then get it without
+/// waiting. Call it after authentication, so that no body of an unauthorized caller is read.
 ///
 /// # Errors
 /// [`BodyError`]. Cancel safe: the request is dropped.
@@ -222,13 +222,12 @@ pub async fn read_body(request: Request, limit: usize) -> Result<Request, BodyEr
     }
 }
 
-/// As many connections as the process may have files open, less what it needs itself; at most
-/// `at_most`.
+/// The process's limit of open files, less those that it needs itself; at most `at_most`.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn connections(at_most: usize) -> io::Result<usize> {
-    /// Files that a daemon needs for itself: its store, its log, what it reads meanwhile.
+    /// File descriptors for the daemon's store, log and configuration.
     const RESERVED: u64 = 64;
     use nix::sys::resource::{Resource, getrlimit};
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -1,5 +1,5 @@
-//! A connection whose other end does not read does not last, and one that is ended while its other
-//! end still sends is not reset before that has the answer.
+//! A stream with a write timeout and a lingering close: a peer that does not read is disconnected, and
+//! a peer that still sends when the connection is closed can read its answer before a reset.
 
 use std::io;
 use std::pin::Pin;
@@ -9,16 +9,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a caller may go on sending after its connection was ended, so that it reads why.
+/// How long a caller may send after its connection was shut down, so that it can read the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Fails a write that makes no headway for some time. Reads are as they are.
+/// Fails a write that makes no progress within a timeout. Reads are not limited.
 pub(crate) struct WriteTimeout<I> {
     io: I,
     timeout: Duration,
     /// Runs while a write waits.
     write_timer: Option<Pin<Box<Sleep>>>,
-    /// Runs while what comes after the end is thrown away.
+    /// Runs while input after the shutdown is discarded.
     drain_timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -32,8 +32,8 @@ impl<I> WriteTimeout<I> {
         }
     }
 
-    /// Throws away what the caller still sends, until it ends too: a socket that is closed with
-    /// something unread resets the connection, and the caller loses the answer (RFC 9112 §9.6).
+    /// Discards input until the caller closes too: closing a socket with unread input resets the
+    /// connection, and the caller loses the answer (RFC 9112 §9.6).
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()>
     where
         I: AsyncRead + Unpin,
@@ -47,7 +47,7 @@ impl<I> WriteTimeout<I> {
             let read = Pin::new(&mut self.io).poll_read(context, &mut buffer);
             match std::task::ready!(read) {
                 Ok(()) if !buffer.filled().is_empty() => {}
-                // It has ended, or broken.
+                // The end of the stream, or an error.
                 _ => break,
             }
         }
@@ -70,7 +70,7 @@ impl<I> WriteTimeout<I> {
         if timer.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
-        // Another write fails as soon, should there be one.
+        // A further write fails at once.
         timer.as_mut().reset(Instant::now());
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

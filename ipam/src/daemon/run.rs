@@ -110,7 +110,7 @@ fn open(args: &RunArgs) -> Result<RedbLedger> {
 /// Opens the plan: the file, or the last accepted copy if the file is invalid.
 fn open_plan(args: &RunArgs, clock: Clock) -> Result<FileSource<Declared>> {
     make_dir(&args.state)?;
-    let file = FilePlan::new(&args.plan, &args.state).by_clock(clock);
+    let file = FilePlan::new(&args.plan, &args.state).with_clock(clock);
     Ok(FileSource::open(file, |plan, _| Ok(declare(&plan)?))?)
 }
 
