@@ -11,7 +11,7 @@ use flatnet_types::cni::{
     AskedIp, CniArgs, CniVersion, Command, Document, InputError, NetConf, version,
 };
 use flatnet_types::spool::{FORMAT, SpooledDel};
-use flatnet_types::{AttachmentKey, NetnsPath};
+use flatnet_types::{AttachmentKey, NetnsPath, Timestamp};
 use serde::Serialize;
 
 use crate::run::to_line;
@@ -22,7 +22,7 @@ use crate::{Netd, NetdError};
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) netd: &'a dyn Netd,
-    pub(crate) now_ms: u64,
+    pub(crate) now: Timestamp,
 }
 
 /// The output of a command, and how to roll back an ADD whose result cannot be written.
@@ -130,7 +130,7 @@ pub(crate) fn del(
     match context.netd.del(&conf.socket, &request) {
         Ok(_) => Ok(Answer::default()),
         Err(e) if e.refusal().is_some() => Err(failed(e, &conf.socket, code::TRY_AGAIN_LATER)),
-        Err(e) => spool(&conf, request, &e, context.now_ms),
+        Err(e) => spool(&conf, request, &e, context.now),
     }
 }
 
@@ -139,11 +139,11 @@ fn spool(
     conf: &NetConf,
     request: DelRequest,
     why: &NetdError,
-    now_ms: u64,
+    now: Timestamp,
 ) -> Result<Answer, ErrorReply> {
     let del = SpooledDel {
         format: FORMAT,
-        spooled_at_ms: now_ms,
+        spooled_at: now,
         socket: conf.socket.to_string_lossy().into_owned(),
         request,
     };

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use flatnet_cni::{Process, UnixNetd, run};
+use flatnet_types::Timestamp;
 
 fn main() -> ExitCode {
     let now = SystemTime::now()
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         stdout: &mut io::stdout().lock(),
         stderr: &mut io::stderr().lock(),
         netd: &UnixNetd::default(),
-        now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        now: Timestamp::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
     });
     ExitCode::from(code)
 }

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
+use flatnet_types::Timestamp;
 use flatnet_types::api::{ErrorReply, code};
 use flatnet_types::cni::conf::STDIN_LIMIT;
 use flatnet_types::cni::env::EnvError;
@@ -25,8 +26,8 @@ pub struct Process<'a> {
     pub stderr: &'a mut dyn Write,
     /// The client of netd.
     pub netd: &'a dyn Netd,
-    /// Current time, in milliseconds since the Unix epoch: the time of a spooled DEL.
-    pub now_ms: u64,
+    /// Current time, by the host's clock: the time of a spooled DEL.
+    pub now: Timestamp,
 }
 
 /// Exit code of success.
@@ -45,11 +46,11 @@ pub fn run(process: Process<'_>) -> u8 {
         stdout,
         stderr,
         netd,
-        now_ms,
+        now,
     } = process;
     let mut version = CniVersion::NEWEST;
     let answer = match Call::from_env(env) {
-        Ok(call) => answer(call, stdin, &mut version, Context { netd, now_ms }),
+        Ok(call) => answer(call, stdin, &mut version, Context { netd, now }),
         Err(e) => {
             if e == EnvError::NoCommand {
                 usage(stderr);

@@ -260,7 +260,7 @@ impl Spool {
         }
         listing
             .entries
-            .sort_by(|a, b| (a.del.spooled_at_ms, &a.path).cmp(&(b.del.spooled_at_ms, &b.path)));
+            .sort_by(|a, b| (a.del.spooled_at, &a.path).cmp(&(b.del.spooled_at, &b.path)));
         Ok(listing)
     }
 
@@ -276,7 +276,7 @@ impl Spool {
             all.bad.extend(page.bad);
             (all.next, all.bad_total) = (page.next, page.bad_total);
         }
-        let age = |e: &Entry| (e.del.spooled_at_ms, e.path.clone());
+        let age = |e: &Entry| (e.del.spooled_at, e.path.clone());
         all.entries.sort_by_key(age);
         Ok(all)
     }

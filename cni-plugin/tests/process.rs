@@ -138,7 +138,7 @@ fn without_netd_each_command_answers_as_the_runtime_needs_it() {
         .read_all()
         .expect("a listing");
     assert_eq!(listing.entries.len(), 1);
-    let at = listing.entries[0].del.spooled_at_ms;
+    let at = listing.entries[0].del.spooled_at.as_millis();
     assert!(at > 1_600_000_000_000, "not milliseconds since 1970: {at}");
 }
 

@@ -140,7 +140,7 @@ impl<W: World> Replayer<W> {
 
     async fn detach(&self, entry: &Entry) -> Result<bool, AttachError> {
         // One that is gone already, or was made after that DEL, is left alone.
-        let meant = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
+        let meant = |record: &Record| entry.del.applies_to(record.created_at);
         let done = self.engine.del_if(&entry.del.request.key, meant).await?;
         Ok(done.existed)
     }

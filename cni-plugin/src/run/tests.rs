@@ -150,7 +150,7 @@ impl Ran {
     }
 }
 
-const NOW: u64 = 1_700_000_000_000;
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn run_with(netd: Netd, command: &str, env: &[(&str, &str)], stdin: &[u8]) -> Ran {
     let fake = Fake::new(netd);
@@ -178,7 +178,7 @@ fn run_with(netd: Netd, command: &str, env: &[(&str, &str)], stdin: &[u8]) -> Ra
         stdout: &mut stdout,
         stderr: &mut stderr,
         netd: &fake,
-        now_ms: NOW,
+        now: NOW,
     });
     let text = |bytes| String::from_utf8(bytes).expect("text");
     Ran {

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use flatnet_types::api::DelRequest;
-use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName};
+use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName, Timestamp};
 use tempfile::TempDir;
 
 use super::*;
@@ -9,7 +9,7 @@ use super::*;
 pub(super) fn del(container: &str, at: u64) -> SpooledDel {
     SpooledDel {
         format: FORMAT,
-        spooled_at_ms: at,
+        spooled_at: Timestamp::from_millis(at),
         socket: "/run/flatnet/netd.sock".to_owned(),
         request: DelRequest {
             version: 1,
@@ -75,7 +75,7 @@ fn a_repeated_del_replaces_the_first() {
     spool.write(&del("a", 2)).expect("written again");
     let listing = spool.read_all().expect("a listing");
     assert_eq!(listing.entries.len(), 1);
-    assert_eq!(listing.entries[0].del.spooled_at_ms, 2);
+    assert_eq!(listing.entries[0].del.spooled_at.as_millis(), 2);
 }
 
 #[test]
@@ -144,7 +144,8 @@ fn an_entry_that_was_replaced_in_the_meantime_is_not_removed() {
     assert_eq!(
         spool.read_all().expect("a listing").entries[0]
             .del
-            .spooled_at_ms,
+            .spooled_at
+            .as_millis(),
         2
     );
 }
@@ -158,8 +159,8 @@ fn replaying_removes_what_succeeded_and_keeps_what_failed() {
     let mut seen = Vec::new();
     let replay = spool
         .replay(|d| {
-            seen.push(d.spooled_at_ms);
-            if d.spooled_at_ms == 2 {
+            seen.push(d.spooled_at.as_millis());
+            if d.spooled_at.as_millis() == 2 {
                 Err("OVS is down")
             } else {
                 Ok(())

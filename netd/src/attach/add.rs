@@ -217,7 +217,7 @@ impl<W: World> Engine<W> {
         };
         let key = record.key.clone();
         let found = tokio::task::spawn_blocking(move || spool.find(&key)).await;
-        let created = record.created_at.as_millis();
+        let created = record.created_at;
         found.is_ok_and(|del| del.is_some_and(|del| del.applies_to(created)))
     }
 

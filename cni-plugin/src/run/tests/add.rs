@@ -195,7 +195,7 @@ fn an_add_whose_result_cannot_be_written_is_undone() {
         stdout: &mut Closed,
         stderr: &mut io::sink(),
         netd: &fake,
-        now_ms: NOW,
+        now: NOW,
     });
     assert_eq!(exit, EXIT_ERROR);
     let asked: Vec<_> = fake.asked.borrow().iter().map(|(what, ..)| *what).collect();

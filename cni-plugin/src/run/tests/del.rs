@@ -39,7 +39,7 @@ fn a_del_that_does_not_reach_netd_is_spooled_and_succeeds() {
         assert_eq!((ran.exit, ran.stdout.as_str()), (EXIT_OK, ""), "{netd:?}");
         let listing = spool.read_all().expect("a listing");
         let del = &listing.entries[0].del;
-        assert_eq!(del.spooled_at_ms, NOW);
+        assert_eq!(del.spooled_at, NOW);
         assert_eq!(del.socket, "/s");
         assert_eq!(del.request.key.to_string(), "pods/abc/eth0");
         assert_eq!(

@@ -208,7 +208,7 @@ fn an_endless_stdin_is_refused_at_the_limit() {
         stdout: &mut stdout,
         stderr: &mut io::sink(),
         netd: &Fake::new(Netd::Serves),
-        now_ms: NOW,
+        now: NOW,
     });
     assert_eq!(exit, EXIT_ERROR);
     assert!(String::from_utf8_lossy(&stdout).contains("\"code\":6"));

@@ -31,15 +31,15 @@ pub struct AttachmentView {
     pub addresses: Vec<IpNetwork>,
     /// Whether its ADD has completed.
     pub state: AttachmentState,
-    /// Counts up for every attachment of this node.
+    /// Generation: higher than that of every earlier attachment of this node.
     pub generation: u64,
     /// The host's end of its link.
     pub host_ifname: IfName,
     /// Its OpenFlow number.
     pub ofport: u32,
-    /// When it was made.
+    /// Time of its ADD.
     pub created_at: Timestamp,
-    /// What netd keeps of it beside that; `None` while its ADD is in progress.
+    /// netd's own data of it; `None` while its ADD is in progress.
     #[serde(flatten)]
     pub detail: Option<Detail>,
 }
@@ -64,7 +64,7 @@ impl AttachmentState {
     }
 }
 
-/// What netd keeps of an attachment beside what the allocator keeps.
+/// netd's own data of an attachment, stored with the allocator's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
     /// The version of this record.
@@ -81,7 +81,7 @@ pub struct Detail {
     /// Bandwidth limits.
     #[serde(default)]
     pub bandwidth: Bandwidth,
-    /// Routes that were asked for.
+    /// Requested routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
     /// Name of the pod, for logs and tables only.
@@ -89,31 +89,29 @@ pub struct Detail {
     pub pod: PodRef,
 }
 
-/// The node. `S` is its part of the plan, as far as the reader wants it.
+/// The node. `S` is its part of the plan, in the reader's type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NodeView<S> {
     /// Whether packets pass and ADD is served: what `/readyz` says.
     pub ready: bool,
     /// Its part of the plan.
     pub spec: S,
-    /// How full each network's ranges are.
+    /// Usage of each network's ranges.
     pub usage: Vec<NetworkUsage>,
-    /// What the last reconcile did.
+    /// Result of the last reconcile.
     pub last_reconcile: ReconcileView,
-    /// What is wrong now and cannot be repaired by netd alone, oldest first. Absent from a netd
-    /// before 0.2.
+    /// Present problems that netd cannot repair alone, oldest first. Absent before netd 0.2.
     #[serde(default)]
     pub problems: Vec<ProblemView>,
     /// The bridge's datapath, as Open vSwitch reports it; `None` until it has been queried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datapath: Option<DatapathView>,
-    /// The plan that was accepted last, and what is wrong with the one that is there now. Absent
-    /// from a netd before 0.2.
+    /// The accepted plan, and the error of the current file if it is refused. Absent before netd 0.2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanStatus>,
 }
 
-/// Which plan a daemon has accepted. What netd of it runs by only after a restart is a problem
+/// The plan that a daemon has accepted. Parts that netd applies only after a restart are a problem
 /// (`plan-changed`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanStatus {
@@ -135,28 +133,28 @@ pub struct PlanStatus {
 pub struct DatapathView {
     /// `system` (the kernel's) or `netdev` (userspace).
     pub kind: String,
-    /// What it can do: names and values of `ovs-appctl dpif/show-dp-features`.
+    /// Its features: names and values of `ovs-appctl dpif/show-dp-features`.
     pub features: BTreeMap<String, String>,
 }
 
-/// Something that is wrong on a node.
+/// A problem of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemView {
     /// A stable name in kebab-case, such as `uplink-bears-addresses`; the label `code` of the
     /// metric `flatnet_problem`. docs/operations.md lists them.
     pub code: String,
-    /// What is wrong, on what, and what was seen.
+    /// What is wrong, on which object, and what was observed.
     pub text: String,
-    /// The command that repairs it, where there is one.
+    /// The command that repairs it, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<String>,
     /// Whether the node is not ready because of it.
     pub blocks_ready: bool,
-    /// When it was first seen.
+    /// Time of its first observation.
     pub since: Timestamp,
 }
 
-/// How full a network's ranges are.
+/// Usage of a network's ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkUsage {
     /// The plan's network.
@@ -165,7 +163,7 @@ pub struct NetworkUsage {
     pub ranges: Vec<RangeView>,
 }
 
-/// How full a range is. `capacity = used + quarantined + free`.
+/// Usage of a range, in addresses. `capacity = used + quarantined + free`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeView {
     /// The range: a prefix, or `first-last`.
@@ -181,7 +179,7 @@ pub struct RangeView {
     pub free: u128,
 }
 
-/// What a reconcile did.
+/// Result of a reconcile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconcileView {
     /// The ops that were applied, one sentence each.
@@ -194,14 +192,14 @@ pub struct ReconcileView {
     pub converged: bool,
 }
 
-/// A dry run. `P` is the plan and `A` what was observed, as far as the reader wants them.
+/// A dry run. `P` is the plan of ops and `A` the observed state, in the reader's types.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlanView<P, A> {
     /// The ops that would be applied, one sentence each.
     pub would: Vec<String>,
     /// The same ops for programs, with the problems that block some of them.
     pub plan: P,
-    /// What was observed.
+    /// The observed state.
     pub actual: A,
 }
 
