@@ -10,7 +10,7 @@
 //! 1. An address that was never used, the ranges in their order, each from its start.
 //! 2. Else the least recently released of all the network's ranges, once its quarantine is over.
 //! 3. A requested address has to be free by the same rules: in quarantine it is refused, and the
-//!    error says for how long. Some neighbour may still have an entry for it, whoever asks.
+//!    error says for how long: a neighbour may still have an entry for the former container.
 //!
 //! # Cost
 //! O(log n) amortised at any fill: the cursor passes each used address once a sweep and each

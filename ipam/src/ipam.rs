@@ -11,7 +11,7 @@ use crate::allocator::{RangeUsage, Request};
 use crate::config::Config;
 use crate::durable::Durable;
 use crate::range::Networks;
-use crate::record::{Record, RecordState, Recovery, Release, Reservation, ReserveRequest};
+use crate::record::{Record, RecordState, Recovery, ReleaseOutcome, Reservation, ReserveRequest};
 use crate::store::{Backend, Change, RedbBackend, StoreError};
 use flatnet_types::Timestamp;
 
@@ -249,15 +249,15 @@ impl Ipam {
         key: &AttachmentKey,
         generation: u64,
         now: Timestamp,
-    ) -> Result<Release, ChangeError> {
+    ) -> Result<ReleaseOutcome, ChangeError> {
         self.0.shared.change(|state| {
             state.writable()?;
             match current(state, key, generation) {
                 Ok(record) => {
                     let durable = state.remove(&record, now);
-                    Ok(Release::Released { record, durable })
+                    Ok(ReleaseOutcome::Released { record, durable })
                 }
-                Err(ChangeError::Absent { .. }) => Ok(Release::Absent {
+                Err(ChangeError::Absent { .. }) => Ok(ReleaseOutcome::Absent {
                     durable: state.barrier(),
                 }),
                 Err(e) => Err(e),
@@ -275,7 +275,7 @@ impl Ipam {
         key: &AttachmentKey,
         generation: u64,
         now: Timestamp,
-    ) -> Result<Release, ChangeError> {
+    ) -> Result<ReleaseOutcome, ChangeError> {
         self.release(key, generation, now)
     }
 
@@ -288,7 +288,7 @@ impl Ipam {
         key: &AttachmentKey,
         generation: u64,
         now: Timestamp,
-    ) -> Result<Release, ChangeError> {
+    ) -> Result<ReleaseOutcome, ChangeError> {
         self.release(key, generation, now)
     }
 

@@ -34,7 +34,7 @@ pub use config::{Config, DEFAULT_QUARANTINE, DEFAULT_REMEMBERED, DEFAULT_SLOTS};
 pub use durable::{Durable, DurableError};
 pub use ipam::{Blocked, ChangeError, Ipam, ReserveError};
 pub use range::{Family, HostRange, NetworkRange, Networks, RangeError, Span, SpanError, Withheld};
-pub use record::{Record, RecordState, Recovery, Release, Reservation, ReserveRequest};
+pub use record::{Record, RecordState, Recovery, ReleaseOutcome, Reservation, ReserveRequest};
 pub use store::{
     Backend, Change, Fault, MemoryBackend, RedbBackend, ReleasedRow, SCHEMA, Snapshot, StoreError,
 };

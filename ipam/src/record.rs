@@ -74,7 +74,7 @@ pub struct Reservation {
 /// The result of a release.
 #[derive(Debug)]
 #[must_use = "the release is durable only when `durable` says so"]
-pub enum Release {
+pub enum ReleaseOutcome {
     /// The attachment was released; its addresses are in quarantine.
     Released {
         /// Its last record.
@@ -89,7 +89,7 @@ pub enum Release {
     },
 }
 
-impl Release {
+impl ReleaseOutcome {
     /// Whether there was such an attachment.
     pub fn existed(&self) -> bool {
         match self {

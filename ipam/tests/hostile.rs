@@ -1,5 +1,5 @@
 //! ipamd with hostile callers and broken files, in the clear and by TLS: each is refused with
-//! words, nobody else waits, nothing secret is logged, and the ledger is never begun anew.
+//! an error, other callers are not delayed, no secret is logged, and the ledger is never replaced.
 
 mod kit;
 
@@ -19,7 +19,7 @@ use kit::{Process, TOKEN};
 use tempfile::TempDir;
 
 const PLAN: &str = include_str!("data/plan.yaml");
-/// How long what is immediate may take on a busy machine.
+/// Upper bound, on a busy machine, of what should be immediate.
 const SOON: Duration = Duration::from_secs(20);
 
 /// An ipamd that logs everything, in the clear or by TLS, and lets in who has the token.
@@ -105,7 +105,7 @@ impl Site {
         Box::new(rustls::StreamOwned::new(session, stream))
     }
 
-    /// What is answered to these bytes, until the end of the connection.
+    /// Sends bytes and returns the answer until the end of the connection.
     fn exchange(&self, bytes: &[u8]) -> String {
         exchange(&mut *self.connect(), bytes)
     }
@@ -310,7 +310,7 @@ async fn thousands_that_say_nothing_are_bounded_and_root_is_served_meanwhile() {
     session.list().await.expect("others are served again");
 }
 
-/// What a start says that fails.
+/// The error of a start that fails.
 fn refusal(command: &mut Command) -> String {
     let mut child = command
         .stdout(Stdio::null())

@@ -163,7 +163,7 @@ async fn a_changed_plan_is_applied_and_an_invalid_one_is_not() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
-    // Those who route hear what is held; a is in no vSwitch, and has no peers there.
+    // `/v1/grants` lists what is held; host a is in no vSwitch, so it has no peers.
     let mut session = ipamd.session().await;
     let all = session.grants(None, Duration::ZERO).await.expect("answers");
     let held: Vec<_> = all.ranges.iter().map(|g| g.prefix.to_string()).collect();

@@ -75,7 +75,7 @@ impl Site {
         Client::open(endpoint.expect("an endpoint"), access).expect("a client")
     }
 
-    /// Who has a certificate for these names.
+    /// A client with a certificate for these names.
     fn caller(&self, file: &str, names: &[&str]) -> Client {
         let own = self.ca.sign(self.path(), file, names).expect("signs");
         self.client(self.ca.access(Some(&own)))
@@ -217,7 +217,7 @@ async fn a_wrong_authority_an_expired_certificate_and_none_are_refused() {
     assert!(error.contains("CertificateExpired"), "{error}");
     let error = handshake_error(&site.client(site.ca.access(None))).await;
     assert!(error.contains("CertificateRequired"), "{error}");
-    // The caller looks too: ipamd's certificate is of nobody that it trusts.
+    // The caller verifies too: it does not trust the authority of ipamd's certificate.
     let error = handshake_error(&site.client(stranger.access(Some(&foreign)))).await;
     assert!(error.contains("UnknownIssuer"), "{error}");
 

@@ -18,7 +18,7 @@ mod add;
 mod del;
 mod others;
 
-/// What the fake netd does with every call.
+/// The fake netd's answer to every call.
 #[derive(Debug, Clone)]
 enum Netd {
     Serves,
@@ -117,7 +117,7 @@ fn add_reply() -> AddReply {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug)]
 struct Ran {
     exit: u8,

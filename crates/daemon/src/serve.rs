@@ -1,9 +1,9 @@
 //! An HTTP/1.1 server for untrusted callers.
 //!
 //! ```text
-//!   accept ─▶ a slot? ─▶ head within 30 s ─▶ who is it? ─▶ body: so long, so large ─▶ handler
-//!               │ none: it waits in the kernel's queue                                   │
-//!               └──────────────── an answer that nobody reads for 30 s ends it ◀─────────┘
+//!   accept ─▶ a slot? ─▶ head within 30 s ─▶ authenticate ─▶ body: 30 s, limited size ─▶ handler
+//!               │ no: it waits in the kernel's queue                                         │
+//!               └──────────────── an unread answer times out after 30 s ◀────────────────────┘
 //! ```
 //!
 //! A connection costs a file descriptor and memory. So there are [`Limits::connections`] at most, and a

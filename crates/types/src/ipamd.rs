@@ -25,7 +25,7 @@ use crate::{NetworkName, NodeName, Timestamp};
 
 mod lease;
 
-pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source};
+pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseSource, LeaseState};
 
 /// The answer to `GET /v1/hosts/{name}/ranges` and to `POST /v1/hosts/{name}/use`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

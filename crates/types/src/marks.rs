@@ -10,7 +10,7 @@ pub const ROUTE_PROTOCOL: u8 = 94;
 pub const OWNER: &str = "flatnet-owner";
 /// Value of [`OWNER`] in netd's rows.
 pub const OWNER_NETD: &str = "netd";
-/// The key under `external_ids` that says what one of the node's own rows is for: `bridge`,
+/// The key under `external_ids` with the purpose of one of the node's own rows: `bridge`,
 /// `host`, `uplink`.
 pub const PURPOSE: &str = "flatnet-purpose";
 

@@ -73,7 +73,7 @@ pub struct DeclaredRange {
     pub prefix: IpNetwork,
 }
 
-/// Why a declaration is refused.
+/// Invalid declaration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeclaredError {
     /// Two hosts, or one host twice, are given the same addresses.

@@ -18,7 +18,7 @@ use super::store::{Entry, LedgerSaved, Start, Trust};
 use crate::range::{Family, Span, bits_of};
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::{
-    DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source,
+    DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseSource, LeaseState,
 };
 use flatnet_types::ipamd::{
     HostRanges, HostWaiting, Listing, OwnerView, PoolRef, RangeGrant, Waiting,
@@ -80,7 +80,7 @@ impl Default for LedgerConfig {
     }
 }
 
-/// How a ledger is started.
+/// Parameters of a start.
 #[derive(Debug, Clone, Copy)]
 pub struct LedgerStart {
     /// A random number that no earlier start had.
@@ -404,7 +404,7 @@ impl Ledger {
         host: &NodeName,
         network: &NetworkName,
         prefix: IpNetwork,
-        source: Source,
+        source: LeaseSource,
         now: Timestamp,
     ) {
         let id = LeaseId(self.sequence + 1);

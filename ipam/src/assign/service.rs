@@ -39,7 +39,7 @@ const BATCH: usize = 1_024;
 /// Returns the current time. Injected, so that tests control it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// How a service is started.
+/// Parameters of [`Service::start`].
 pub struct ServiceStart {
     /// A random number that no earlier start had.
     pub incarnation: Incarnation,
@@ -53,7 +53,7 @@ pub struct ServiceStart {
     pub clock: Clock,
 }
 
-/// Why a call did not succeed.
+/// A failed call.
 #[derive(Debug, Clone, Error)]
 pub enum ServiceError {
     /// The ledger refuses it.

@@ -47,7 +47,7 @@ pub(crate) enum ServerTlsError {
     Unusable {
         /// The certificate's file.
         path: PathBuf,
-        /// What TLS does not accept in it.
+        /// The error of rustls.
         #[source]
         source: rustls::Error,
     },
@@ -56,7 +56,7 @@ pub(crate) enum ServerTlsError {
     ClientCa {
         /// Path of the authority's file.
         path: PathBuf,
-        /// What TLS does not accept in it.
+        /// The error of rustls.
         #[source]
         source: rustls::server::VerifierBuilderError,
     },

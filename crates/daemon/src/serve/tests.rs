@@ -10,7 +10,7 @@ use super::*;
 
 /// The most bytes of a body.
 const LIMIT: usize = 1000;
-/// What a connection holds that nobody reads.
+/// Capacity of the pipe, in bytes.
 const PIPE: usize = 1 << 16;
 
 /// Connections that a test makes.

@@ -38,7 +38,7 @@ impl Place {
         fs::write(self.plan(), text).expect("written");
     }
 
-    /// What a daemon does that has use for a plan with the host idc1, and takes its hosts' number.
+    /// A daemon that can use a plan with the host idc1, and extracts the number of hosts.
     fn open(&self) -> Result<Watched, OpenError> {
         let clock = Arc::clone(&self.clock);
         let file =
@@ -197,7 +197,7 @@ fn a_first_start_without_a_usable_plan_fails_with_what_is_wrong() {
     place.write("no plan");
     let both = chain(place.open().err().expect("neither"));
     assert!(both.contains(COPY) && both.contains("digest"), "{both}");
-    // A good file needs no copy, and makes it anew.
+    // A valid file needs no copy, and its copy is written again.
     place.write(LAB);
     drop(place.open().expect("opens"));
     place.write("no plan");

@@ -55,10 +55,10 @@ impl fmt::Display for LeaseId {
     }
 }
 
-/// Where a lease comes from.
+/// Why a host has a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Source {
+pub enum LeaseSource {
     /// The plan gives the range to the host by name.
     Plan,
     /// ipamd sub-allocated it from a pool.
@@ -80,7 +80,7 @@ pub enum DrainReason {
     Contested,
 }
 
-impl Source {
+impl LeaseSource {
     /// The spelling in the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -159,7 +159,7 @@ pub struct Lease {
     /// The range as a prefix.
     pub prefix: IpNetwork,
     /// Why the host has it.
-    pub source: Source,
+    pub source: LeaseSource,
     /// Active, draining or in quarantine.
     pub state: LeaseState,
     /// When the host first had it.

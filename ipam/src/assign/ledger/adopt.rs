@@ -178,7 +178,7 @@ impl Ledger {
             host: host.clone(),
             network: reported.network.clone(),
             prefix: reported.prefix,
-            source: Source::Adopted,
+            source: LeaseSource::Adopted,
             state: LeaseState::Active,
             granted_at: now,
             stamp: 0,

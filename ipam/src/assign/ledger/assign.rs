@@ -258,7 +258,7 @@ impl Ledger {
                 });
             }
         }
-        self.grant(host, &range.network, range.prefix, Source::Plan, now);
+        self.grant(host, &range.network, range.prefix, LeaseSource::Plan, now);
         Ok(())
     }
 
@@ -332,7 +332,7 @@ impl Ledger {
             .filter(|p| Family::of(p.prefix.ip()) == family);
         let slice = pools.find_map(|pool| self.free_slice(network, pool));
         if let Some(slice) = slice {
-            self.grant(host, network, slice, Source::SubAllocated, now);
+            self.grant(host, network, slice, LeaseSource::SubAllocated, now);
         }
         slice.is_some()
     }

@@ -6,13 +6,13 @@ use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 use thiserror::Error;
 
-/// Why a command is refused; nothing was changed.
+/// A refused command; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AssignError {
     /// Neither the plan nor the ledger has such a host.
     #[error("the plan has no host {host}: add it to the plan, or correct the name")]
     UnknownHost {
-        /// The name that was looked for.
+        /// The name in the request.
         host: NodeName,
     },
     /// The plan has no such network, or it is not of the host's site.

@@ -121,7 +121,7 @@ async fn a_restarted_ipamd_lists_what_hosts_hold_before_they_have_reported_it() 
     let before = service.grants(None).await.expect("an answer");
     drop(service);
     let service = begin_on(store, Trust::Current, 2, segments());
-    // Another life has other revisions: nobody waits with the old one.
+    // Another incarnation has other revisions: a watch with an old one returns at once.
     let after = service.grants(wait(&before.revision, LONG)).await;
     let after = after.expect("an answer");
     assert_eq!(after.ranges, before.ranges);

@@ -149,7 +149,7 @@ async fn the_file_keeps_published_answers_and_an_older_copy_is_detected() {
     let waits = service.ranges(&name(2)).await.expect("asks");
     assert_eq!((waits.ranges.len(), waits.waiting.len()), (0, 1));
     stop(service, &path).await;
-    // The mark follows the ledger again, but the ledger still says that it is old.
+    // The mark equals the ledger's sequence again, but the ledger is still marked as older.
     let store = RedbLedger::open(&path).expect("opens");
     assert_eq!(store.trust(), Trust::RestoredFromBackup);
     let service = begin(store, Trust::RestoredFromBackup, 4, 3);
@@ -165,7 +165,7 @@ async fn the_file_keeps_published_answers_and_an_older_copy_is_detected() {
     );
 }
 
-/// Ends the service and waits until its thread has let go of the file.
+/// Stops the service and waits until its thread has closed the file.
 async fn stop(service: Service, path: &std::path::Path) {
     drop(service);
     for _ in 0..1_000 {
@@ -178,7 +178,7 @@ async fn stop(service: Service, path: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_ledger_or_mark_damaged_anywhere_is_refused_or_read_right_and_never_made_anew() {
+async fn a_damaged_ledger_or_mark_is_refused_or_read_correctly_and_never_replaced() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("ledger.redb");
     RedbLedger::create(&path, Trust::New).expect("creates");
@@ -211,7 +211,7 @@ async fn a_ledger_or_mark_damaged_anywhere_is_refused_or_read_right_and_never_ma
     let digits = std::fs::read(&mark).expect("a mark");
     for end in 0..digits.len() - 1 {
         std::fs::write(&mark, &digits[..end]).expect("writes");
-        // Cut off it says less, which is behind the ledger and harmless, or nothing.
+        // A truncated mark has a smaller number, which is behind the ledger and harmless, or none.
         if end == 0 {
             assert!(load().is_err(), "a mark of no digits");
         } else {

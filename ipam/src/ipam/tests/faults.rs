@@ -6,7 +6,7 @@ use super::*;
 use crate::durable::DurableError;
 use crate::store::{Fault, Snapshot};
 
-/// The life of two attachments, step by step; each step says whether it became durable.
+/// Two attachments from reservation to release, step by step. Returns whether each step became durable.
 fn script(ipam: &Ipam) -> Vec<bool> {
     let mut durable = Vec::new();
     let ok = |d: Durable| d.wait().is_ok();
@@ -39,7 +39,7 @@ fn script(ipam: &Ipam) -> Vec<bool> {
     durable
 }
 
-/// Memory and disk say the same, and nothing is held twice.
+/// Memory and disk have the same content, and no address is in two attachments.
 fn agree(ipam: &Ipam, disk: &MemoryBackend) {
     let stored: Vec<Arc<Record>> = disk.snapshot().records.into_values().collect();
     assert_eq!(ipam.list(), stored);

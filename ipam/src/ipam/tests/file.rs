@@ -311,7 +311,7 @@ fn a_store_that_is_lost_within_its_boot_is_not_created_again() {
     // Put back, it is as it was.
     fs::rename(&aside, &path).expect("moved");
     fill_again(&path);
-    // After a boot nothing lives that an empty store would not know.
+    // After a reboot there are no attachments, so an empty store is right.
     fs::remove_file(&path).expect("removed");
     let lock = crate::store::beside(&path, "lock");
     let text = fs::read_to_string(&lock).expect("a lock");

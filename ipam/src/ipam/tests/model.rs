@@ -1,7 +1,7 @@
 //! Random operations against a simple reference model.
 //!
 //! The model knows which addresses are in use, which were released in which order, and the true time that
-//! passed; from that it says exactly which address comes next.
+//! passed; from these it predicts the next address.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -270,7 +270,7 @@ impl World {
                 self.model.reopened();
             }
             Op::Crash => {
-                // The old one is left running on a disk that nobody reads any more.
+                // The old instance keeps running on a disk that is not read any more.
                 self.disk = self.disk.copy();
                 self.open();
                 self.model.reopened();
@@ -330,7 +330,7 @@ impl World {
         self.model.living.insert(n, life);
     }
 
-    /// Everything that can be seen from outside is what the reference says.
+    /// Compares all observable state with the model.
     fn check(&self) {
         let now = self.model.now();
         let seen: Vec<_> = self

@@ -249,7 +249,7 @@ impl World {
         true
     }
 
-    /// A host is in touch: what could not be kept it says again.
+    /// A host is connected: it repeats reports that could not be stored.
     fn in_touch(&mut self, host: usize) {
         while !self.sync(host, false) {}
     }
@@ -352,7 +352,7 @@ impl World {
             }
             Op::Fail { fault } => self.store.fail_next(fault),
             Op::Crash => {
-                // What the store was told to fail does not outlive the machine.
+                // An injected fault does not survive a crash.
                 self.store = self.store.copy();
                 self.restart(Trust::Current);
             }
