@@ -113,8 +113,8 @@ pub(crate) fn add(
 
 /// DEL: succeeds if the attachment is gone already, or if netd is down (the DEL is spooled).
 ///
-/// Reads only the keys of the configuration that identify the attachment: an `mtu` that is invalid by
-/// now, or a broken `prevResult`, must not keep an address from being released.
+/// Reads only the keys of the configuration that identify the attachment: an `mtu` that is invalid
+/// by now, or a broken `prevResult`, must not keep an address from being released.
 pub(crate) fn del(
     document: &Document,
     target: Target,
@@ -246,8 +246,8 @@ pub(crate) fn status(document: &Document, context: Context<'_>) -> Result<Answer
     Ok(Answer::default())
 }
 
-/// VERSION: answers in the version of the request even if it is not supported, so that a newer runtime
-/// learns which versions are. Empty stdin is accepted.
+/// VERSION: answers in the version of the request even if it is not supported, so that a newer
+/// runtime learns which versions are. Empty stdin is accepted.
 pub(crate) fn version(input: &[u8]) -> Result<Answer, ErrorReply> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

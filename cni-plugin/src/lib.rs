@@ -8,8 +8,8 @@
 //!                               └─ DEL while netd is down ──▶ [spool] ──▶ netd's next start
 //! ```
 //!
-//! It is executed for every call, so it has to start within about a millisecond: no async, no logger,
-//! no argument parser. All decisions are netd's.
+//! It is executed for every call, so it has to start within about a millisecond: no async, no
+//! logger, no argument parser. All decisions are netd's.
 //!
 //! | command while netd is down | answer |
 //! |---|---|

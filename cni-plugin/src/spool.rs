@@ -14,12 +14,12 @@
 //!
 //! **The directory and its entries belong to root.** Any other file in it (a symbolic link, a FIFO,
 //! another user's file, one that is too long or no entry) is not followed and never blocks; it is
-//! renamed to `*.bad` and reported, and the entries are done nevertheless. Reading is bounded: a page
-//! of entries at a time, and [`ENTRY_LIMIT`] bytes of a file.
+//! renamed to `*.bad` and reported, and the entries are done nevertheless. Reading is bounded: a
+//! page of entries at a time, and [`ENTRY_LIMIT`] bytes of a file.
 //!
-//! All functions block: an async daemon calls them on a separate thread. netd replays the spool at its
-//! start, before it serves, and periodically: a plugin also spools if a running netd did not answer
-//! in time.
+//! All functions block: an async daemon calls them on a separate thread. netd replays the spool at
+//! its start, before it serves, and periodically: a plugin also spools if a running netd did not
+//! answer in time.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -204,8 +204,9 @@ impl Spool {
     }
 
     /// A page of entries, oldest first: those whose file names come after `after`. Each key has one
-    /// entry, so the order of pages does not matter. Files that are no entries are renamed to `*.bad`
-    /// and reported; leftovers of a crash are deleted. A spool that does not exist is empty.
+    /// entry, so the order of pages does not matter. Files that are no entries are renamed to
+    /// `*.bad` and reported; leftovers of a crash are deleted. A spool that does not exist is
+    /// empty.
     ///
     /// # Errors
     /// [`SpoolError`] if the directory cannot be read.
@@ -287,8 +288,8 @@ impl Spool {
         read_entry(&path).ok()
     }
 
-    /// Removes an entry that was done, unless it was replaced in the meantime. Returns whether it was
-    /// removed.
+    /// Removes an entry that was done, unless it was replaced in the meantime. Returns whether it
+    /// was removed.
     ///
     /// # Errors
     /// [`SpoolError`] if the file cannot be removed: the entry will be read again, and a DEL
@@ -359,8 +360,8 @@ impl Spool {
     }
 }
 
-/// Whether the spool exists. A dangling symbolic link is an error: its target may be a disk that is not
-/// mounted.
+/// Whether the spool exists. A dangling symbolic link is an error: its target may be a disk that is
+/// not mounted.
 fn is_there(dir: &Path) -> Result<bool, SpoolError> {
     match fs::symlink_metadata(dir) {
         Ok(_) => fs::metadata(dir).map(|_| true),

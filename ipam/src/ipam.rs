@@ -53,8 +53,8 @@ impl Drop for Handle {
         let Some(writer) = self.writer.take() else {
             return;
         };
-        // The last handle may be dropped on the writer's own thread, by a task that it woke: a thread
-        // cannot join itself.
+        // The last handle may be dropped on the writer's own thread, by a task that it woke: a
+        // thread cannot join itself.
         if writer.thread().id() != thread::current().id() && writer.join().is_err() {
             tracing::error!("the store's writer panicked");
         }
@@ -265,8 +265,8 @@ impl Ipam {
         })
     }
 
-    /// The rollback of an ADD: [`Ipam::release`]. The addresses are quarantined as usual: a neighbour
-    /// may have learned them between reservation and rollback.
+    /// The rollback of an ADD: [`Ipam::release`]. The addresses are quarantined as usual: a
+    /// neighbour may have learned them between reservation and rollback.
     ///
     /// # Errors
     /// As [`Ipam::release`].

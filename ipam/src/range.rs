@@ -1,7 +1,7 @@
 //! Host ranges: address intervals, each with its subnet.
 //!
-//! Addresses are never enumerated: a range is stored as the intervals between withheld addresses, so
-//! that an IPv6 /64 needs no more memory than an IPv4 /28.
+//! Addresses are never enumerated: a range is stored as the intervals between withheld addresses,
+//! so that an IPv6 /64 needs no more memory than an IPv4 /28.
 
 use std::fmt;
 use std::net::IpAddr;

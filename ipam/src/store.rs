@@ -1,5 +1,5 @@
-//! The durable store of a node: the attachments, the releases in their order, and the ceiling of the
-//! generations.
+//! The durable store of a node: the attachments, the releases in their order, and the ceiling of
+//! the generations.
 //!
 //! It is read at the start and after a failed write; otherwise it is only written, one batch of
 //! [`Change`]s at a time. It does not interpret addresses.
@@ -93,8 +93,8 @@ impl Snapshot {
 
 /// A store, as the writer uses it.
 pub trait Backend: Send {
-    /// Reads everything. After a failed [`Backend::apply`] it also makes the store writable again; the
-    /// result shows whether the batch was written.
+    /// Reads everything. After a failed [`Backend::apply`] it also makes the store writable again;
+    /// the result shows whether the batch was written.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,5 +1,5 @@
-//! Opening the directory and its files: checks their owner, follows no symbolic links, and never blocks
-//! without a timeout.
+//! Opening the directory and its files: checks their owner, follows no symbolic links, and never
+//! blocks without a timeout.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read};

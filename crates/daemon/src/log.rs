@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-/// The filter without `RUST_LOG`. `kube_client` would log each retry of a failed call; the caller logs
-/// the failure once.
+/// The filter without `RUST_LOG`. `kube_client` would log each retry of a failed call; the caller
+/// logs the failure once.
 const DEFAULT: &str = "info,kube_client=off";
 
 /// Format of the log.

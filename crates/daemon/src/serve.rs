@@ -6,8 +6,8 @@
 //!               └──────────────── an unread answer times out after 30 s ◀────────────────────┘
 //! ```
 //!
-//! A connection costs a file descriptor and memory. So there are [`Limits::connections`] at most, and a
-//! caller that sends nothing, sends slowly, or does not read its answer is disconnected.
+//! A connection costs a file descriptor and memory. So there are [`Limits::connections`] at most,
+//! and a caller that sends nothing, sends slowly, or does not read its answer is disconnected.
 
 use std::io;
 use std::pin::pin;
@@ -54,8 +54,8 @@ pub struct Limits {
 
 /// The caller of a connection.
 pub trait Caller: Clone + Send + Sync + 'static {
-    /// Whether every request of it is refused. Only a few such callers are served at a time, so that
-    /// they do not use up the connections of others.
+    /// Whether every request of it is refused. Only a few such callers are served at a time, so
+    /// that they do not use up the connections of others.
     fn is_unauthorized(&self) -> bool {
         false
     }
@@ -134,7 +134,8 @@ fn warn_full(warned_at: &mut Option<Instant>, limits: Limits) {
     }
 }
 
-/// Serves one connection until either side closes it. Cancel safe: dropping it closes the connection.
+/// Serves one connection until either side closes it. Cancel safe: dropping it closes the
+/// connection.
 async fn session<I, C>(
     io: I,
     caller: C,
@@ -195,8 +196,9 @@ impl BodyError {
     }
 }
 
-/// Reads the body of a request within `limit` bytes and [`BODY_TIMEOUT`]; handlers then get it without
-/// waiting. Call it after authentication, so that no body of an unauthorized caller is read.
+/// Reads the body of a request within `limit` bytes and [`BODY_TIMEOUT`]; handlers then get it
+/// without waiting. Call it after authentication, so that no body of an unauthorized caller is
+/// read.
 ///
 /// # Errors
 /// [`BodyError`]. Cancel safe: the request is dropped.

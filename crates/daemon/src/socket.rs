@@ -46,8 +46,8 @@ pub enum BindError {
     },
 }
 
-/// Listens on `path`, mode 0600. Replaces the socket file of a `daemon` that has ended, and no other
-/// file; follows no symbolic link.
+/// Listens on `path`, mode 0600. Replaces the socket file of a `daemon` that has ended, and no
+/// other file; follows no symbolic link.
 ///
 /// # Errors
 /// [`BindError`].

@@ -1,5 +1,5 @@
-//! A stream with a write timeout and a lingering close: a peer that does not read is disconnected, and
-//! a peer that still sends when the connection is closed can read its answer before a reset.
+//! A stream with a write timeout and a lingering close: a peer that does not read is disconnected,
+//! and a peer that still sends when the connection is closed can read its answer before a reset.
 
 use std::io;
 use std::pin::Pin;

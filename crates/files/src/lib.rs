@@ -5,8 +5,9 @@
 //! ```
 //!
 //! `std::fs::read` blocks forever on a FIFO, and reads `/dev/zero` until memory is exhausted. For a
-//! dangling symbolic link it returns the same error as for a missing file, which a daemon would take
-//! for "no state was ever saved". Symbolic links are followed: Kubernetes mounts a ConfigMap by them.
+//! dangling symbolic link it returns the same error as for a missing file, which a daemon would
+//! take for "no state was ever saved". Symbolic links are followed: Kubernetes mounts a ConfigMap
+//! by them.
 
 pub mod sealed;
 
@@ -28,8 +29,8 @@ pub const STATE_MAX: u64 = 64 << 20;
 ///
 /// # Errors
 /// The system's error; an error with its own text if the path is not a regular file, is a dangling
-/// symbolic link, or the file is longer than `limit`. The text does not contain the path: the caller
-/// adds it.
+/// symbolic link, or the file is longer than `limit`. The text does not contain the path: the
+/// caller adds it.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let status = fs::metadata(path).map_err(|e| dangling(path).unwrap_or(e))?;
     // Checked before it is opened: opening some devices has side effects.
@@ -129,8 +130,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Whether a file of any type exists at `path`. A dangling symbolic link is an error: its target, for
-/// example a disk that is not mounted yet, must not be replaced by a new file.
+/// Whether a file of any type exists at `path`. A dangling symbolic link is an error: its target,
+/// for example a disk that is not mounted yet, must not be replaced by a new file.
 ///
 /// # Errors
 /// The system's error.

@@ -23,7 +23,8 @@ pub enum SealError {
     Checksum,
 }
 
-/// A value as a JSON object with its checksum under `checksum`. A value that is no object gets none.
+/// A value as a JSON object with its checksum under `checksum`. A value that is no object gets
+/// none.
 ///
 /// # Errors
 /// If the value cannot be serialised.

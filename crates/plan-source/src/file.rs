@@ -1,7 +1,7 @@
 //! The plan in a file.
 //!
-//! The file is polled, not watched by inotify: polling handles a ConfigMap's symbolic links, an editor's
-//! renames, an unmounted directory and a network file system in the same way.
+//! The file is polled, not watched by inotify: polling handles a ConfigMap's symbolic links, an
+//! editor's renames, an unmounted directory and a network file system in the same way.
 
 mod change;
 mod copy;
@@ -120,8 +120,8 @@ struct Inner<T> {
 }
 
 impl<T: Send + Sync + 'static> FileSource<T> {
-    /// Reads the plan: the file, or the accepted copy if the file is invalid. `take` extracts what the
-    /// daemon needs from a plan and its text, or fails if the daemon cannot use it. Blocks.
+    /// Reads the plan: the file, or the accepted copy if the file is invalid. `take` extracts what
+    /// the daemon needs from a plan and its text, or fails if the daemon cannot use it. Blocks.
     ///
     /// # Errors
     /// [`OpenError`] if neither is valid.
@@ -237,8 +237,8 @@ impl<T: Send + Sync + 'static> PlanSource<T> for FileSource<T> {
         loop {
             ticks.tick().await;
             let inner = Arc::clone(&self.inner);
-            // The file system may hang, and checking a plan of thousands of hosts takes long: not on a
-            // tokio worker.
+            // The file system may hang, and checking a plan of thousands of hosts takes long: not
+            // on a tokio worker.
             let done = tokio::task::spawn_blocking(move || {
                 inner.check_file(&mut detector);
                 detector

@@ -21,8 +21,8 @@
 //!    refused: the refusal is published with its diagnostics, and the plan that was accepted before
 //!    stays in force, also across a restart.
 //! 4. Only a start with neither a usable file nor a usable copy fails.
-//! 5. An accepted plan whose copy cannot be written is in force nevertheless; the error is published,
-//!    and writing is retried each second.
+//! 5. An accepted plan whose copy cannot be written is in force nevertheless; the error is
+//!    published, and writing is retried each second.
 
 mod file;
 mod metrics;
@@ -45,7 +45,7 @@ pub trait PlanSource<T> {
     /// The current state and its changes. A slow receiver sees the latest state only.
     fn watch(&self) -> watch::Receiver<State<T>>;
 
-    /// Checks for changes, forever. Cancel safe: files are replaced atomically, and a state is published
-    /// after it was checked.
+    /// Checks for changes, forever. Cancel safe: files are replaced atomically, and a state is
+    /// published after it was checked.
     fn follow(self) -> impl Future<Output = Infallible> + Send;
 }

@@ -101,8 +101,8 @@ impl Refusal {
         }
     }
 
-    /// One line: the document's first error with its line, and the number of further errors; without
-    /// diagnostics the whole [`Refusal::text`].
+    /// One line: the document's first error with its line, and the number of further errors;
+    /// without diagnostics the whole [`Refusal::text`].
     pub fn headline(&self) -> String {
         let is_error = |d: &&Diagnostic| d.rule.severity == Severity::Error;
         let mut errors = self.diagnostics().iter().filter(is_error);

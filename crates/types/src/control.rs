@@ -1,8 +1,8 @@
 //! Control protocols of routers and switches, which no container may send.
 //!
-//! netd's flows drop the messages of this table, netd refuses its virtual MACs for containers, and the
-//! plan's check reads from it what a network may `allow`. BGP and BFD are not in it, because they talk to
-//! one configured peer; nor is mDNS, which is no protocol of routers.
+//! netd's flows drop the messages of this table, netd refuses its virtual MACs for containers, and
+//! the plan's check reads from it what a network may `allow`. BGP and BFD are not in it, because
+//! they talk to one configured peer; nor is mDNS, which is no protocol of routers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

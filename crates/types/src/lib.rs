@@ -8,8 +8,8 @@
 //!   netd, flatctl ◀─────────────────────────────────────── [ipamd] HostRanges ◀─ ipamd
 //! ```
 //!
-//! External values are parsed once, when they are read, into the newtypes of [`name`] and [`net`], which
-//! hold only valid values.
+//! External values are parsed once, when they are read, into the newtypes of [`name`] and [`net`],
+//! which hold only valid values.
 
 pub mod api;
 pub mod cni;

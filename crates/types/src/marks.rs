@@ -1,8 +1,8 @@
 //! The marks by which netd recognises its own routes, rows, flows and conntrack zones.
 
 /// The protocol number of the routes that netd makes (`ip route show proto 94`), and of the
-/// addresses of the host's port (`ip address show proto 94`, since Linux 5.18). Numbers
-/// of 4 and above are free for user space (`linux/rtnetlink.h`); no routing daemon in `rt_protos` uses this
+/// addresses of the host's port (`ip address show proto 94`, since Linux 5.18). Numbers of 4 and
+/// above are free for user space (`linux/rtnetlink.h`); no routing daemon in `rt_protos` uses this
 /// one.
 pub const ROUTE_PROTOCOL: u8 = 94;
 
@@ -25,8 +25,8 @@ pub const COOKIE_MARK_MASK: u64 = 0xffff << 48;
 pub const WAY_BACK_ZONE: u16 = 64_000;
 
 /// The first conntrack zone of a container: zones from here to [`WAY_BACK_ZONE`] are netd's, one
-/// for each slot of the store and that of [`WAY_BACK_ZONE`]. All others belong to other users of the
-/// datapath.
+/// for each slot of the store and that of [`WAY_BACK_ZONE`]. All others belong to other users of
+/// the datapath.
 pub const FIRST_ZONE: u16 = 32_768;
 
 /// Conntrack zone of the container in `slot`, for its connections to services; `None` for slots
@@ -41,9 +41,9 @@ pub fn is_our_zone(zone: u16) -> bool {
     (FIRST_ZONE..=WAY_BACK_ZONE).contains(&zone)
 }
 
-/// Cookie of learned flows (ovs-actions(7), `learn`), "FL" in its upper 16 bits. Earlier releases of
-/// netd used them for services, instead of conntrack. They expire by themselves; until then their
-/// connections need them, so the reconciler keeps them.
+/// Cookie of learned flows (ovs-actions(7), `learn`), "FL" in its upper 16 bits. Earlier releases
+/// of netd used them for services, instead of conntrack. They expire by themselves; until then
+/// their connections need them, so the reconciler keeps them.
 pub const LEARNED_COOKIE: u64 = 0x464c << 48;
 
 /// Whether the cookie is of a flow of netd, or of a learned flow of an earlier release.

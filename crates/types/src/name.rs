@@ -145,8 +145,8 @@ fn if_name(value: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Longest container ID or network name, in bytes. CNI sets no limit; runtimes use at most 64, and keys
-/// of the store should stay small.
+/// Longest container ID or network name, in bytes. CNI sets no limit; runtimes use at most 64, and
+/// keys of the store should stay small.
 const CNI_NAME_MAX: usize = 253;
 
 /// `IFNAMSIZ` − 1: the longest interface name in bytes.

@@ -77,8 +77,8 @@ impl MacAddr {
         Self([0x0a, 0xf1, a, b, c, d])
     }
 
-    /// The MAC of a container with only this IPv6 address: `0a:f6` and the 32-bit FNV-1a hash of the
-    /// sixteen octets.
+    /// The MAC of a container with only this IPv6 address: `0a:f6` and the 32-bit FNV-1a hash of
+    /// the sixteen octets.
     pub fn for_ipv6(ip: Ipv6Addr) -> Self {
         let hash = ip.octets().iter().fold(0x811c_9dc5_u32, |h, b| {
             (h ^ u32::from(*b)).wrapping_mul(0x0100_0193)
@@ -255,8 +255,8 @@ pub struct Rate {
     pub burst: u64,
 }
 
-/// Rate limits of a container, in the terms of CNI's `bandwidth` capability: `ingress` is towards the
-/// container, `egress` from it.
+/// Rate limits of a container, in the terms of CNI's `bandwidth` capability: `ingress` is towards
+/// the container, `egress` from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bandwidth {
     /// Limit towards the container; `None`: unlimited.

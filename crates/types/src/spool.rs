@@ -46,8 +46,8 @@ pub struct SpooledDel {
 }
 
 impl SpooledDel {
-    /// Whether this DEL is for the attachment of its key that was created at `created_at`. It is not
-    /// if the attachment was created later, or in the same millisecond.
+    /// Whether this DEL is for the attachment of its key that was created at `created_at`. It is
+    /// not if the attachment was created later, or in the same millisecond.
     pub fn applies_to(&self, created_at: Timestamp) -> bool {
         self.spooled_at > created_at
     }

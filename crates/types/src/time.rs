@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// A point in time, in milliseconds since the Unix epoch.
 ///
-/// If possible, callers read the wall clock once at their start and add the elapsed monotonic time, so
-/// that steps of the clock have no effect. A step back is harmless (ipam's `MonotoneClock`); a step
-/// forward cannot be distinguished from the passing of time.
+/// If possible, callers read the wall clock once at their start and add the elapsed monotonic time,
+/// so that steps of the clock have no effect. A step back is harmless (ipam's `MonotoneClock`); a
+/// step forward cannot be distinguished from the passing of time.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -107,8 +107,8 @@ impl Allocator {
         seq
     }
 
-    /// Takes the clock, the release numbers and the cursors of `before`, which must not go back when
-    /// the allocator is rebuilt after a failed write.
+    /// Takes the clock, the release numbers and the cursors of `before`, which must not go back
+    /// when the allocator is rebuilt after a failed write.
     pub fn resume(&mut self, before: &Self) {
         self.clock = before.clock;
         self.next_seq = self.next_seq.max(before.next_seq);

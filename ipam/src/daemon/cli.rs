@@ -61,8 +61,8 @@ pub struct RunArgs {
     /// permission. It is read at the start.
     #[arg(long, value_name = "FILE", requires = "listen")]
     pub token_file: Option<PathBuf>,
-    /// This daemon's certificate and the intermediate ones, as PEM: TCP is TLS then. Reloaded when it
-    /// changes, as the other files of TLS are.
+    /// This daemon's certificate and the intermediate ones, as PEM: TCP is TLS then. Reloaded when
+    /// it changes, as the other files of TLS are.
     #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
     pub tls_cert: Option<PathBuf>,
     /// The private key of --tls-cert, as PEM.

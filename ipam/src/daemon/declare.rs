@@ -61,8 +61,8 @@ fn declare_pool(pool: &Pool, infrastructure: &[IpNetwork]) -> DeclaredPool {
     }
 }
 
-/// Infrastructure addresses, which no slice may contain: gateways, addresses of hosts, and the first
-/// and last address of each subnet. Empty if the network's pools are not sub-allocated.
+/// Infrastructure addresses, which no slice may contain: gateways, addresses of hosts, and the
+/// first and last address of each subnet. Empty if the network's pools are not sub-allocated.
 fn infrastructure_addresses(plan: &NetworkPlan, network: &Network) -> Vec<IpNetwork> {
     if !network.pools.iter().any(|p| p.slice_length.is_some()) {
         return Vec::new();

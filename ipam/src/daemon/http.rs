@@ -103,7 +103,8 @@ pub(crate) fn unix_router(app: App) -> Router {
     router(app).layer(middleware::from_fn(root_only))
 }
 
-/// The routes on the TCP listener: for callers with a certificate, or with the token if there is one.
+/// The routes on the TCP listener: for callers with a certificate, or with the token if there is
+/// one.
 pub(crate) fn tcp_router(app: App, token: Option<Token>) -> Router {
     router(app).layer(middleware::from_fn_with_state(
         Arc::new(token),

@@ -1,7 +1,7 @@
 //! The state in memory, and the queue of changes for the store.
 //!
-//! A change of the state and the queueing of its changes for the store happen under one lock, so the
-//! queue has the order of the changes: every prefix of it is a state that the memory once had.
+//! A change of the state and the queueing of its changes for the store happen under one lock, so
+//! the queue has the order of the changes: every prefix of it is a state that the memory once had.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -80,8 +80,8 @@ impl State {
         state
     }
 
-    /// Resets the state to `snapshot`, except for what must not go back: the clock, the generations,
-    /// the cursors, the release numbers.
+    /// Resets the state to `snapshot`, except for what must not go back: the clock, the
+    /// generations, the cursors, the release numbers.
     pub(super) fn rebuild(&mut self, snapshot: &Snapshot) {
         let before = std::mem::replace(
             &mut self.allocator,
@@ -126,8 +126,8 @@ impl State {
         );
     }
 
-    /// In a range that is so large that some releases were forgotten, the search for unused addresses
-    /// continues after the last one that was assigned.
+    /// In a range that is so large that some releases were forgotten, the search for unused
+    /// addresses continues after the last one that was assigned.
     fn resume_cursors(&mut self, snapshot: &Snapshot) {
         let living = snapshot.records.values();
         let mut given: Vec<(u64, IpAddr)> = living
@@ -318,9 +318,9 @@ fn row(released: Released, record: &Record) -> ReleasedRow {
 /// `now`; and the numbers of those that no longer apply, because their address is in use or was
 /// released again.
 ///
-/// A time after `now` is of a clock that has jumped back since. It is replaced by `now`, so that the
-/// quarantine begins anew and is not longer than usual. The same holds for a time that is later than
-/// that of a later release.
+/// A time after `now` is of a clock that has jumped back since. It is replaced by `now`, so that
+/// the quarantine begins anew and is not longer than usual. The same holds for a time that is later
+/// than that of a later release.
 pub(super) fn remembered(snapshot: &Snapshot, now: Timestamp) -> (Vec<ReleasedRow>, Vec<u64>) {
     let mut seen: HashSet<IpAddr> = snapshot.records.values().flat_map(|r| r.ips()).collect();
     let mut latest = now;
@@ -338,8 +338,8 @@ pub(super) fn remembered(snapshot: &Snapshot, now: Timestamp) -> (Vec<ReleasedRo
     (rows, void)
 }
 
-/// A sentence about the first address or attachment that is in two records; `None` if there is none.
-/// Such a store is damaged.
+/// A sentence about the first address or attachment that is in two records; `None` if there is
+/// none. Such a store is damaged.
 pub(super) fn contradiction(snapshot: &Snapshot) -> Option<String> {
     let mut ips = BTreeMap::new();
     let mut keys = HashSet::new();

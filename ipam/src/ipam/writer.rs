@@ -29,8 +29,8 @@ impl Shared {
         }
     }
 
-    /// Locks the state. A poisoned lock is usable: the code that can panic (a caller's closure) runs
-    /// before the first change.
+    /// Locks the state. A poisoned lock is usable: the code that can panic (a caller's closure)
+    /// runs before the first change.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,8 +133,8 @@ impl Writer {
         }
     }
 
-    /// Undoes all changes that are not on disk: the batch, and the changes that were queued after it
-    /// and may depend on it.
+    /// Undoes all changes that are not on disk: the batch, and the changes that were queued after
+    /// it and may depend on it.
     fn fail(&mut self, mut batch: Vec<Queued>, source: StoreError) {
         tracing::error!(
             error = &source as &dyn std::error::Error,

@@ -18,9 +18,9 @@ const TEXT_MAX: u64 = 256;
 /// The lock (flock(2)), held as long as this value exists; the kernel releases it if the process
 /// dies.
 ///
-/// The file has one or two lines: the PID of the process that holds the lock, and the ID of the boot
-/// in which there was a store. The second line distinguishes a store that was lost from one that
-/// never existed.
+/// The file has one or two lines: the PID of the process that holds the lock, and the ID of the
+/// boot in which there was a store. The second line distinguishes a store that was lost from one
+/// that never existed.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,

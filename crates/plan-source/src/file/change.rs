@@ -30,13 +30,14 @@ pub(super) struct ChangeDetector {
 const REPLACED_MIN: u32 = 2;
 
 impl ChangeDetector {
-    /// Whether to read the file now: its stamp equals that of the last poll, and differs from that of the
-    /// last read. A file that is being written in place has another stamp at each poll; it must not be
-    /// read, because the first half of a plan can be a valid plan with fewer hosts. Two writes within
-    /// one tick of the kernel's clock have the same stamp, but the second is done by the next poll.
+    /// Whether to read the file now: its stamp equals that of the last poll, and differs from that
+    /// of the last read. A file that is being written in place has another stamp at each poll; it
+    /// must not be read, because the first half of a plan can be a valid plan with fewer hosts. Two
+    /// writes within one tick of the kernel's clock have the same stamp, but the second is done by
+    /// the next poll.
     ///
-    /// A file that is replaced by rename more often than it is polled never has the same stamp twice. It
-    /// is read nevertheless: a file that replaces another by rename is complete.
+    /// A file that is replaced by rename more often than it is polled never has the same stamp
+    /// twice. It is read nevertheless: a file that replaces another by rename is complete.
     pub(super) fn should_read(&mut self, now: Stamp) -> bool {
         let last = self.last.replace(now);
         let other = match (last.flatten(), now) {

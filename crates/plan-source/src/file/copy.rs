@@ -1,7 +1,7 @@
 //! The accepted plan on disk: its text, and a last line with the SHA-256 of the text.
 //!
-//! Without the digest, a digit that the disk altered could yield another valid plan. A copy without the
-//! line, as earlier releases of ipamd wrote it, is read as it is.
+//! Without the digest, a digit that the disk altered could yield another valid plan. A copy without
+//! the line, as earlier releases of ipamd wrote it, is read as it is.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -56,7 +56,8 @@ impl Copy {
         Ok(Some(SavedPlan { text, since }))
     }
 
-    /// Saves a plan. When this returns it survives a power cut; until then the former copy is there.
+    /// Saves a plan. When this returns it survives a power cut; until then the former copy is
+    /// there.
     ///
     /// # Errors
     /// The system's error.

@@ -106,7 +106,8 @@ pub struct NodeView<S> {
     /// The bridge's datapath, as Open vSwitch reports it; `None` until it has been queried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datapath: Option<DatapathView>,
-    /// The accepted plan, and the error of the current file if it is refused. Absent before netd 0.2.
+    /// The accepted plan, and the error of the current file if it is refused. Absent before netd
+    /// 0.2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanStatus>,
 }

@@ -33,8 +33,8 @@ pub struct AskedIp {
 }
 
 impl AskedIp {
-    /// The address with its prefix length, if one was requested. The length is valid: parsing checks
-    /// it.
+    /// The address with its prefix length, if one was requested. The length is valid: parsing
+    /// checks it.
     pub fn prefix(&self) -> Option<AskedPrefix> {
         Some(AskedPrefix {
             address: IpNetwork::new(self.ip, self.length?).ok()?,
@@ -114,8 +114,8 @@ fn pod_field(value: &str) -> String {
 const LISTED: usize = 10;
 
 impl CniArgs {
-    /// Parses `CNI_ARGS`. All keys that begin with `K8S_` are accepted: Kubernetes adds new ones, and they
-    /// only identify the pod.
+    /// Parses `CNI_ARGS`. All keys that begin with `K8S_` are accepted: Kubernetes adds new ones,
+    /// and they only identify the pod.
     ///
     /// # Errors
     /// [`InputError::Args`], CNI code 4.

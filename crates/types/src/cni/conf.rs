@@ -33,8 +33,8 @@ use super::{CniArgs, CniVersion, Command, InputError};
 use crate::api::{GcAttachment, PodRef, Route};
 use crate::{Bandwidth, ContainerId, IfName, MacAddr, Mtu, NetworkName, VlanId};
 
-/// The most bytes of stdin that are read. A configuration has a few kilobytes, a GC of a full node a few
-/// hundred.
+/// The most bytes of stdin that are read. A configuration has a few kilobytes, a GC of a full node
+/// a few hundred.
 pub const STDIN_LIMIT: usize = 4 * 1024 * 1024;
 
 /// netd's socket where the configuration names none.
@@ -43,9 +43,9 @@ pub const DEFAULT_SOCKET: &str = "/run/flatnet/netd.sock";
 /// The spool of DELs where the configuration names none.
 pub const DEFAULT_SPOOL: &str = "/var/lib/flatnet/spool";
 
-/// The two names of the list of valid attachments. The specification's section on GC has the second,
-/// its list of keys the first (containernetworking/cni#1101): the reference library sends both,
-/// other runtimes one of them.
+/// The two names of the list of valid attachments. The specification's section on GC has the
+/// second, its list of keys the first (containernetworking/cni#1101): the reference library sends
+/// both, other runtimes one of them.
 const VALID_ATTACHMENTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
 /// The keys that are read; every other one is foreign.
@@ -64,8 +64,8 @@ fn is_known(key: &str) -> bool {
     VALID_ATTACHMENTS.contains(&key) || CNI.contains(&key) || OURS.contains(&key)
 }
 
-/// The configuration as valid JSON. Each command reads the keys that it needs, so that a DEL does not
-/// fail for an invalid `mtu`.
+/// The configuration as valid JSON. Each command reads the keys that it needs, so that a DEL does
+/// not fail for an invalid `mtu`.
 #[derive(Debug, Clone)]
 pub struct Document {
     map: Map<String, Value>,

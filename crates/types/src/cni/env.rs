@@ -69,9 +69,9 @@ const ARGS: &str = "CNI_ARGS";
 
 /// Every variable that is read, and the commands that require it (SPEC.md 1.1.0, "CNI operations").
 ///
-/// `CNI_PATH` is not read: the reference library requires it, the specification calls it optional, and
-/// Flatnet delegates to no plugin. DEL works without
-/// `CNI_NETNS`, since the namespace may be gone.
+/// `CNI_PATH` is not read: the reference library requires it, the specification calls it optional,
+/// and Flatnet delegates to no plugin. DEL works without `CNI_NETNS`, since the namespace may be
+/// gone.
 const VARIABLES: [Variable; 4] = [
     Variable {
         name: CONTAINER_ID,
@@ -160,8 +160,8 @@ pub enum Call {
     Del {
         /// The container and its interface.
         target: Target,
-        /// `CNI_NETNS`, if the runtime still knows it. An invalid path counts as unknown, so that DEL
-        /// does not fail for it.
+        /// `CNI_NETNS`, if the runtime still knows it. An invalid path counts as unknown, so that
+        /// DEL does not fail for it.
         netns: Option<NetnsPath>,
     },
     /// CHECK.

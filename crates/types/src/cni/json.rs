@@ -16,8 +16,8 @@ use super::error::{ValueError, shorten};
 /// building their values.
 ///
 /// # Errors
-/// Not UTF-8, not JSON, nested deeper than serde_json's 128 levels, not an object, or a key
-/// twice in one of the objects that are kept: programs differ in which of the two they use, and would
+/// Not UTF-8, not JSON, nested deeper than serde_json's 128 levels, not an object, or a key twice
+/// in one of the objects that are kept: programs differ in which of the two they use, and would
 /// disagree about the owner of an address.
 pub(super) fn parse_object(
     bytes: &[u8],

@@ -86,8 +86,8 @@ fn bandwidth(node: &Node<'_>) -> Result<Bandwidth, InputError> {
     })
 }
 
-/// A rate in bits per second and its burst in bits; `None` if both are zero or absent. One without the
-/// other is an error, as in the reference plugin.
+/// A rate in bits per second and its burst in bits; `None` if both are zero or absent. One without
+/// the other is an error, as in the reference plugin.
 fn rate(node: &Node<'_>, rate: &str, burst: &str) -> Result<Option<Rate>, InputError> {
     let get = |key| number_opt(node, key).map(Option::unwrap_or_default);
     match (get(rate)?, get(burst)?) {

@@ -75,8 +75,8 @@ impl fmt::Display for CniVersion {
     }
 }
 
-/// Whether `asked` has the form of a version, so that VERSION may echo it: a runtime that is newer than
-/// this plugin expects its own version in the answer.
+/// Whether `asked` has the form of a version, so that VERSION may echo it: a runtime that is newer
+/// than this plugin expects its own version in the answer.
 pub fn is_plausible(asked: &str) -> bool {
     const LONGEST: usize = 32;
     asked.len() <= LONGEST

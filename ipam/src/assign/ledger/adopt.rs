@@ -5,9 +5,10 @@
 //! adopts what hosts report, before it grants anything new.
 //!
 //! # Example
-//! A pool `10.0.0.0/24` with slices of /27, and hosts `a`, `b` and `c`.
+//! A pool `10.0.0.0/24` with slices of /27, and hosts `a`, `b` and `c`. (A test in
+//! `tests/rules.rs` runs it.)
 //!
-//! 1. Incarnation 1 grants `10.0.0.0/27` to `a` as lease 1. Somebody makes a backup: its
+//! 1. Incarnation 1 grants `10.0.0.0/27` to `a` as lease 1. An operator makes a backup, whose
 //!    sequence is 1.
 //! 2. Incarnation 1 grants `10.0.0.32/27` to `b` as lease 2.
 //! 3. The backup is restored and ipamd starts as incarnation 2. Its history is: incarnation 1
@@ -16,8 +17,8 @@
 //!    in use. No lease overlaps it: [`Verdict::Adopt`]. Lease 2 is greater than 1, so the ledger
 //!    knows that it is a copy: it restarts its grace period and continues its sequence from 2,
 //!    so that no lease ID is issued twice.
-//! 5. After the grace period `c` asks, and gets `10.0.0.64/27`. Without the report it would have got
-//!    `10.0.0.32/27`, and two containers would have had one address.
+//! 5. After the grace period `c` asks, and gets `10.0.0.64/27`. Without the report it would have
+//!    got `10.0.0.32/27`, and two containers would have had one address.
 //!
 //! If `b` reports only after the grace period, when `10.0.0.32/27` is already `c`'s, then two
 //! hosts hold it: [`Verdict::Contest`]. Both see the range as draining, so neither assigns

@@ -38,8 +38,8 @@ impl Topics {
         versions.entry(topic).or_insert_with(fresh).subscribe()
     }
 
-    /// Gives each topic for which `changed` is true a new version. Call it when the change is on disk
-    /// and before it can be read.
+    /// Gives each topic for which `changed` is true a new version. Call it when the change is on
+    /// disk and before it can be read.
     pub(crate) fn publish(&self, changed: impl Fn(&Topic) -> bool) {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, version) in versions.iter().filter(|(topic, _)| changed(topic)) {

@@ -6,7 +6,8 @@ use super::*;
 use crate::durable::DurableError;
 use crate::store::{Fault, Snapshot};
 
-/// Two attachments from reservation to release, step by step. Returns whether each step became durable.
+/// Two attachments from reservation to release, step by step. Returns whether each step became
+/// durable.
 fn script(ipam: &Ipam) -> Vec<bool> {
     let mut durable = Vec::new();
     let ok = |d: Durable| d.wait().is_ok();

@@ -1,7 +1,7 @@
 //! Random operations against a simple reference model.
 //!
-//! The model knows which addresses are in use, which were released in which order, and the true time that
-//! passed; from these it predicts the next address.
+//! The model knows which addresses are in use, which were released in which order, and the true
+//! time that passed; from these it predicts the next address.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 

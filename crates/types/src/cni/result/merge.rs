@@ -54,8 +54,8 @@ impl CniResult {
         self
     }
 
-    /// The expected state of the interface `ifname` in `netns`, from this result as `prevResult` of a
-    /// CHECK; `None` if it does not contain the interface.
+    /// The expected state of the interface `ifname` in `netns`, from this result as `prevResult` of
+    /// a CHECK; `None` if it does not contain the interface.
     ///
     /// Later plugins of the chain may have added interfaces, addresses and routes, and moved
     /// routes to tables of their own. So an address counts only with our interface's index,
@@ -63,8 +63,8 @@ impl CniResult {
     /// another interface, or if it has no next hop and there is another interface that it
     /// could belong to.
     ///
-    /// The namespace's path is compared only to choose between interfaces of the same name: a runtime
-    /// may use another path for it after a restart.
+    /// The namespace's path is compared only to choose between interfaces of the same name: a
+    /// runtime may use another path for it after a restart.
     pub fn expected(&self, ifname: &IfName, netns: &NetnsPath) -> Option<Expected> {
         let named = |i: &Interface| i.name == ifname.as_str() && !i.sandbox.is_empty();
         let exact = |i: &Interface| named(i) && i.sandbox == netns.as_str();

@@ -18,8 +18,8 @@ use serde::Serialize;
 use crate::api::AddReply;
 use crate::{IfName, MacAddr, NetnsPath};
 
-/// A result. Every field of the specification survives parsing and printing in the versions that have
-/// it; strings that this plugin does not use are not parsed.
+/// A result. Every field of the specification survives parsing and printing in the versions that
+/// have it; strings that this plugin does not use are not parsed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CniResult {
     /// Interfaces that the attachment made, on the host and in the container.

@@ -5,8 +5,8 @@ use crate::cni::json::{Node, address_opt, number_opt, string_or_empty};
 use crate::cni::{CniResult, CniVersion, Dns, InputError, Interface, IpEntry, RouteEntry};
 
 impl CniResult {
-    /// Parses a result of its `cniVersion`; if it has none, of `version` (the specification's examples
-    /// omit it).
+    /// Parses a result of its `cniVersion`; if it has none, of `version` (the specification's
+    /// examples omit it).
     pub(in crate::cni) fn read(node: &Node<'_>, version: CniVersion) -> Result<Self, InputError> {
         let own = string_or_empty(node, "cniVersion")?;
         let version = if own.is_empty() {

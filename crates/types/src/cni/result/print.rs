@@ -60,8 +60,8 @@ impl CniResult {
     ///
     /// Fields that a version does not have are omitted, as the reference library does: before 0.3.0
     /// interfaces and all but the first address of a family; before 1.0.0 an interface's `mtu`,
-    /// `socketPath` and `pciID`. In 1.0.0 those three are kept if an earlier plugin wrote them, because a
-    /// runtime may use them.
+    /// `socketPath` and `pciID`. In 1.0.0 those three are kept if an earlier plugin wrote them,
+    /// because a runtime may use them.
     ///
     /// # Errors
     /// serde_json's error, which does not occur for these types.

@@ -285,6 +285,43 @@ fn a_reported_range_that_a_restored_backup_does_not_know_is_adopted() {
     assert_eq!(ranges(&ledger, "b"), ["10.0.0.64/26"]);
 }
 
+/// The example in `ledger/adopt.rs`, up to `b`'s report; whether `b` reports in the grace period.
+fn example(in_time: bool) -> Ledger {
+    let hosts: [(&str, &[&str]); 3] = [("a", &[]), ("b", &[]), ("c", &[])];
+    let declared = plan("10.0.0.0/24", Some(27), &[], &hosts);
+    let mut store = LedgerMemory::default();
+    let mut ledger = fresh(&declared);
+    assert_eq!(ask(&mut ledger, "a", 1), ["10.0.0.0/27"]);
+    save(&mut ledger, &mut store);
+    let mut backup = store.copy();
+    assert_eq!(ask(&mut ledger, "b", 2), ["10.0.0.32/27"]);
+    let (of_a, of_b) = (reported(&ledger, "a", 5), reported(&ledger, "b", 5));
+    assert_eq!((of_a[0].lease, of_b[0].lease), (LeaseId(1), LeaseId(2)));
+    let mut ledger = restart(&mut backup, Trust::Current, 2, 100);
+    assert_eq!(ledger.sequence(), 1);
+    ledger.declare(declared, at(100));
+    ledger.report(&host("a"), &of_a, at(101)).expect("reports");
+    if in_time {
+        ledger.report(&host("b"), &of_b, at(102)).expect("reports");
+        assert_eq!(ranges(&ledger, "b"), ["10.0.0.32/27"]);
+        assert!(ledger.sequence() >= 2 && ledger.in_grace_period(at(111)));
+    } else {
+        assert_eq!(ask(&mut ledger, "c", 110), ["10.0.0.32/27"]);
+        ledger.report(&host("b"), &of_b, at(120)).expect("reports");
+    }
+    ledger
+}
+
+#[test]
+fn a_report_in_the_grace_period_keeps_a_range_from_other_hosts() {
+    let mut ledger = example(true);
+    assert_eq!(ask(&mut ledger, "c", 112), ["10.0.0.64/27"]);
+    let late = example(false);
+    assert_eq!(ranges(&late, "c"), ["~10.0.0.32/27"]);
+    let of_b = ranges(&late, "b");
+    assert!(of_b.contains(&"~10.0.0.32/27".to_owned()), "{of_b:?}");
+}
+
 #[test]
 fn a_ledger_that_is_known_to_be_restored_waits_for_every_host_however_long() {
     let (mut ledger, held) = restored(&[("a", &[]), ("b", &[])], Trust::RestoredFromBackup);
