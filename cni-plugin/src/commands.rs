@@ -6,7 +6,7 @@ use flatnet_types::api::{
     AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VERSION, code,
 };
 use flatnet_types::cni::env::Target;
-use flatnet_types::cni::result::Made;
+use flatnet_types::cni::result::AddResult;
 use flatnet_types::cni::{
     AskedIp, CniArgs, CniVersion, Command, Document, InputError, NetConf, version,
 };
@@ -82,7 +82,7 @@ pub(crate) fn add(
         .add(&conf.socket, &request)
         .map_err(|e| failed(e, &conf.socket, code::TRY_AGAIN_LATER))?;
     let AddRequest { key, netns, .. } = request;
-    let made = Made {
+    let made = AddResult {
         reply: &reply,
         ifname: &key.ifname,
         netns: &netns,

@@ -66,7 +66,7 @@ impl Slots {
     }
 
     /// Frees a slot; one above `count` is dropped.
-    pub(crate) fn give_back(&mut self, slot: u16) {
+    pub(crate) fn release(&mut self, slot: u16) {
         if (1..=self.count).contains(&slot) {
             self.free.push_back(slot);
         }
@@ -86,7 +86,7 @@ mod tests {
         let mut slots = Slots::restore(4, [], [], 0);
         assert_eq!(slots.take(), Some(1));
         assert_eq!(slots.take(), Some(2));
-        slots.give_back(1);
+        slots.release(1);
         assert_eq!(
             [slots.take(), slots.take(), slots.take(), slots.take()],
             [Some(3), Some(4), Some(1), None]
@@ -101,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_beyond_the_configured_ones_is_not_handed_out_again() {
+    fn a_slot_beyond_the_configured_ones_is_not_reused() {
         let mut slots = Slots::restore(1, [9], [], 9);
-        slots.give_back(9);
+        slots.release(9);
         assert_eq!((slots.take(), slots.take()), (Some(1), None));
     }
 }

@@ -21,10 +21,10 @@ mod memory;
 mod redb_backend;
 mod redb_file;
 
-pub(crate) use lock::{Lock, beside};
+pub(crate) use lock::{Lock, with_suffix};
 pub use memory::{Fault, MemoryBackend};
 pub use redb_backend::RedbBackend;
-pub(crate) use redb_file::{Reading, RedbFile, WriteError};
+pub(crate) use redb_file::{ReadErrors, RedbFile, WriteError};
 
 /// The store's schema that this version writes.
 pub const SCHEMA: u64 = 1;

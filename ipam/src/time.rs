@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_jumps_back_stands_still_and_then_goes_on() {
+    fn a_clock_that_jumps_back_stops_and_then_continues() {
         let mut clock = MonotoneClock::default();
         let at = Timestamp::from_millis;
         assert_eq!(clock.read(at(10_000)), at(10_000));

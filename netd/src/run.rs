@@ -291,7 +291,7 @@ async fn run(args: RunArgs) -> Result<()> {
             ended.context("the server died")?.context("serve")?;
             bail!("the server stopped by itself");
         }
-        signal = stop::wanted() => info!(signal = signal?, "stopping; the data path goes on"),
+        signal = stop::wait_for_signal() => info!(signal = signal?, "stopping; the data path goes on"),
     }
     stop.send_replace(true);
     if tokio::time::timeout(STOP_TIMEOUT, served).await.is_err() {

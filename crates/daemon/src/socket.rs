@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_as_it_is() {
+    async fn a_file_that_is_no_socket_is_not_replaced() {
         let dir = tempfile::tempdir().expect("directory");
         let at = |name: &str| dir.path().join(name);
         fs::write(at("plan.yaml"), "kept").expect("writes");

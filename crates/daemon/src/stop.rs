@@ -9,7 +9,7 @@ use tokio::sync::watch;
 ///
 /// # Errors
 /// If the signal handlers cannot be installed.
-pub async fn wanted() -> io::Result<&'static str> {
+pub async fn wait_for_signal() -> io::Result<&'static str> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     tokio::select! {

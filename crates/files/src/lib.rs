@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_leads_nowhere_is_not_nothing() {
+    fn a_dangling_link_is_an_error() {
         let dir = tempfile::tempdir().expect("a directory");
         let (link, absent) = (dir.path().join("link"), dir.path().join("absent"));
         symlink("/mnt/not-mounted/store", &link).expect("links");

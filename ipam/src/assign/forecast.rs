@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_growth_is_carried_on() {
+    fn a_steady_growth_is_extrapolated() {
         let forecast = grown(6, 20);
         // 6 each 600 s: 100 s for each.
         assert_eq!(
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_samples_say_nothing_and_old_ones_are_forgotten() {
+    fn too_few_samples_give_no_rate_and_old_ones_are_dropped() {
         assert_eq!(grown(6, 2).rate(), None);
         let mut forecast = grown(600, 200);
         assert_eq!(forecast.samples.len(), SAMPLES);

@@ -40,7 +40,7 @@ impl Token {
 
     /// Whether the request has exactly one `Authorization` header, with this token. Two are
     /// rejected: a proxy may have checked the other one (RFC 9110 §5.3). Compares in constant time.
-    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn authenticates(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (first, second) = (values.next(), values.next());
         let given = first
@@ -65,22 +65,22 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_token_is_let_in() {
+    fn only_the_whole_token_authenticates() {
         let secret = "0123456789abcdef0123456789abcdef";
         let token = Token::new(secret).expect("a token");
-        assert!(token.admits(&bearing(&format!("Bearer {secret}"))));
-        assert!(token.admits(&bearing(&format!("bearer {secret}"))));
-        assert!(!token.admits(&bearing(&format!("Basic {secret}"))));
-        assert!(!token.admits(&bearing(&format!("Bearer {}", &secret[1..]))));
-        assert!(!token.admits(&bearing(&format!("Bearer {secret}0"))));
-        assert!(!token.admits(&HeaderMap::new()));
+        assert!(token.authenticates(&bearing(&format!("Bearer {secret}"))));
+        assert!(token.authenticates(&bearing(&format!("bearer {secret}"))));
+        assert!(!token.authenticates(&bearing(&format!("Basic {secret}"))));
+        assert!(!token.authenticates(&bearing(&format!("Bearer {}", &secret[1..]))));
+        assert!(!token.authenticates(&bearing(&format!("Bearer {secret}0"))));
+        assert!(!token.authenticates(&HeaderMap::new()));
         assert!(!format!("{token:?}").contains("0123"));
         let twice = {
             let mut headers = bearing(&format!("Bearer {secret}"));
             headers.append(header::AUTHORIZATION, "Bearer x".parse().expect("a value"));
             headers
         };
-        assert!(!token.admits(&twice), "two credentials");
+        assert!(!token.authenticates(&twice), "two credentials");
         let two_lines = format!("{secret}\n{secret}");
         let long = "x".repeat(TOKEN_MAX + 1);
         for wrong in ["", "short", &two_lines, &long, &format!("{secret}é")] {

@@ -161,7 +161,7 @@ async fn root_only(
     next: Next,
 ) -> Response {
     if peer.is_root() {
-        request.extensions_mut().insert(Rights::everything());
+        request.extensions_mut().insert(Rights::all());
         return read_body_then_run(request, next).await;
     }
     Failure::new(
@@ -202,7 +202,7 @@ async fn authenticate(
                            reader (URI:flatnet:reader) and no admin (URI:flatnet:admin)";
             Failure::new(StatusCode::FORBIDDEN, "nobody", message)
         }),
-        (None, Some(token)) if token.admits(request.headers()) => Ok(Rights::everything()),
+        (None, Some(token)) if token.authenticates(request.headers()) => Ok(Rights::all()),
         (None, Some(_)) => {
             let message = "bring the token of ipamd's --token-file: `Authorization: Bearer …`";
             Err(Failure::new(StatusCode::UNAUTHORIZED, "token", message))

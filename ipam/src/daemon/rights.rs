@@ -65,7 +65,7 @@ pub(crate) struct Rights {
 
 impl Rights {
     /// All permissions: of root on this machine, and of callers with the token.
-    pub(crate) fn everything() -> Self {
+    pub(crate) fn all() -> Self {
         Self {
             admin: true,
             reads: true,
@@ -90,7 +90,7 @@ impl Rights {
         }
         let message = format!(
             "this certificate is {}: what is {host}'s is for {host} (a DNS name, or URI:flatnet:node:{host}) and for admins",
-            self.who()
+            self.description()
         );
         Err(forbidden("notYours", message))
     }
@@ -102,7 +102,7 @@ impl Rights {
         }
         let message = format!(
             "this certificate is {}: this is for readers (URI:flatnet:reader) and admins",
-            self.who()
+            self.description()
         );
         Err(forbidden("notReader", message))
     }
@@ -114,12 +114,12 @@ impl Rights {
         }
         let message = format!(
             "this certificate is {}: this is for admins (URI:flatnet:admin)",
-            self.who()
+            self.description()
         );
         Err(forbidden("notAdmin", message))
     }
 
-    fn who(&self) -> String {
+    fn description(&self) -> String {
         let nodes = self.nodes.iter().map(|n| format!("node {n}"));
         let reader = self.reads.then(|| "a reader's".to_owned());
         nodes.chain(reader).collect::<Vec<_>>().join(", ")
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_may_what_is_its_own_and_nothing_else() {
+    fn a_node_has_rights_to_its_own_ranges_only() {
         let a = "a".parse().expect("a name");
         let b = "b.example".parse().expect("a name");
         for mine in [rights(&["a"], &[]), rights(&[], &["flatnet:node:a"])] {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_reads_an_admin_may_all_and_other_names_may_nothing() {
+    fn a_reader_reads_an_admin_does_all_and_other_names_have_no_rights() {
         let a = "a".parse().expect("a name");
         let reader = rights(&[], &["flatnet:reader"]).expect("rights");
         assert!(reader.require_reader().is_ok());

@@ -177,7 +177,7 @@ async fn run(args: RunArgs) -> Result<()> {
             }
             bail!("a server stopped by itself");
         }
-        signal = stop::wanted() => info!(signal = signal?, "stopping; hosts go on with what they have"),
+        signal = stop::wait_for_signal() => info!(signal = signal?, "stopping; hosts go on with what they have"),
     }
     stop.send_replace(true);
     for task in background {

@@ -248,7 +248,7 @@ impl State {
     /// slots.
     pub(super) fn remove(&mut self, record: &Arc<Record>, now: Timestamp) -> Durable {
         self.records.remove(&record.key);
-        self.slots.give_back(record.slot);
+        self.slots.release(record.slot);
         let released = self.allocator.release(record.ips(), &record.key, now);
         let mut changes = vec![Change::Remove(record.generation)];
         changes.extend(

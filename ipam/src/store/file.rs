@@ -9,7 +9,7 @@ use std::path::Path;
 use redb::{Database, DatabaseError, StorageError};
 
 use super::StoreError;
-use super::lock::beside;
+use super::lock::with_suffix;
 
 /// Size of redb's page cache, in bytes. The few hundred attachments of a host fit; netd as a whole
 /// has to stay under 25 MiB.
@@ -32,7 +32,7 @@ pub(crate) fn open_or_create(
     };
     // A dangling symbolic link, for example to a disk that is not mounted yet, is an error.
     if !flatnet_files::is_there(path).map_err(io("find"))? {
-        let temporary = beside(path, "new");
+        let temporary = with_suffix(path, "new");
         match fs::remove_file(&temporary) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io("create")(e)),
             Ok(()) | Err(_) => {}

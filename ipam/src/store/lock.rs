@@ -44,7 +44,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(beside(path, "lock"))
+            .open(with_suffix(path, "lock"))
             .map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -103,7 +103,7 @@ fn boot_id() -> Option<String> {
 }
 
 /// `path` with `.suffix` after its whole name.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(suffix);

@@ -10,8 +10,8 @@ use redb::{
 };
 
 use super::{
-    Backend, Change, Lock, Reading, RedbFile, ReleasedRow, SCHEMA, Snapshot, StoreError,
-    WriteError, beside,
+    Backend, Change, Lock, ReadErrors, RedbFile, ReleasedRow, SCHEMA, Snapshot, StoreError,
+    WriteError, with_suffix,
 };
 use crate::range::{Family, bits_of, ip_of};
 use crate::record::Record;
@@ -46,7 +46,7 @@ impl RedbBackend {
         if lock.store_existed() && !flatnet_files::is_there(path).map_err(failed)? {
             return Err(StoreError::Lost {
                 path: path.to_owned(),
-                lock: beside(path, "lock"),
+                lock: with_suffix(path, "lock"),
             });
         }
         let mut file = RedbFile::open_or_create(path, lock, create_tables)?;
@@ -65,7 +65,7 @@ impl Backend for RedbBackend {
     }
 }
 
-fn read(txn: &ReadTransaction, reading: Reading<'_>) -> Result<Snapshot, StoreError> {
+fn read(txn: &ReadTransaction, reading: ReadErrors<'_>) -> Result<Snapshot, StoreError> {
     let storage = |source: StorageError| reading.failed(source);
     let table = |source: TableError| reading.failed(source);
     // The schema comes first: a newer one may have other tables.

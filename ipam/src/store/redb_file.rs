@@ -67,13 +67,13 @@ impl RedbFile {
     /// The error of `read`, or [`StoreError::Read`].
     pub(crate) fn load<T>(
         &mut self,
-        read: impl FnOnce(&ReadTransaction, Reading<'_>) -> Result<T, StoreError>,
+        read: impl FnOnce(&ReadTransaction, ReadErrors<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let database = match self.database.take() {
             Some(database) => database,
             None => file::open(&self.path)?,
         };
-        let reading = Reading { path: &self.path };
+        let reading = ReadErrors { path: &self.path };
         let txn = database.begin_read().map_err(|e| reading.failed(e))?;
         let found = read(&txn, reading)?;
         drop(txn);
@@ -117,11 +117,11 @@ fn commit<T>(
 /// Builds the errors of reading a file: a damaged file ([`StoreError::Corrupt`]), or an error that
 /// may not occur again ([`StoreError::Read`]).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading<'p> {
+pub(crate) struct ReadErrors<'p> {
     path: &'p Path,
 }
 
-impl Reading<'_> {
+impl ReadErrors<'_> {
     /// The file is damaged.
     pub(crate) fn corrupt(&self, detail: impl Display) -> StoreError {
         StoreError::Corrupt {

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_once_it_is_still_and_not_again() {
+    fn a_file_is_read_once_it_is_unchanged_and_not_again() {
         let mut detector = ChangeDetector::default();
         assert!(
             !detector.should_read(file(1, 10)),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_away_for_a_moment_is_not_gone() {
+    fn a_file_that_is_missing_at_one_poll_is_not_gone() {
         let mut detector = ChangeDetector::default();
         detector.should_read(file(1, 10));
         assert!(detector.should_read(file(1, 10)));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_replaced_faster_than_it_is_looked_at_is_read() {
+    fn a_file_that_is_replaced_faster_than_it_is_polled_is_read() {
         let mut detector = ChangeDetector::default();
         assert!(!detector.should_read(file(1, 10)));
         assert!(

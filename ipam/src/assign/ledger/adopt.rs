@@ -86,7 +86,7 @@ impl Ledger {
                 Verdict::Adopt => self.adopt(host, reported, now),
                 Verdict::Contest => {
                     claimed.insert(key_of(reported.prefix));
-                    self.contest(host, reported);
+                    self.record_claim(host, reported);
                 }
             }
         }
@@ -189,7 +189,7 @@ impl Ledger {
             lease.state = LeaseState::Draining {
                 reason: DrainReason::Contested,
             };
-        } else if !self.is_wanted(&lease) {
+        } else if !self.is_in_plan(&lease) {
             lease.state = LeaseState::Draining {
                 reason: DrainReason::Plan,
             };
@@ -200,7 +200,7 @@ impl Ledger {
     }
 
     /// Two hosts report the same addresses. Drains both, so that neither assigns more of them.
-    fn contest(&mut self, host: &NodeName, reported: &Held) {
+    fn record_claim(&mut self, host: &NodeName, reported: &Held) {
         let claim = Claim {
             lease: reported.lease,
             ledger: reported.ledger,
@@ -245,7 +245,7 @@ impl Ledger {
             .cloned()
             .collect();
         for mut lease in uncontested {
-            lease.state = match self.is_wanted(&lease) {
+            lease.state = match self.is_in_plan(&lease) {
                 true => LeaseState::Active,
                 false => LeaseState::Draining {
                     reason: DrainReason::Plan,

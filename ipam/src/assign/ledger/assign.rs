@@ -84,7 +84,7 @@ impl Ledger {
     fn drain_unwanted(&mut self, host: &NodeName, outcome: &mut PlanOutcome) {
         let leases: Vec<Lease> = self.of_host(host).cloned().collect();
         for mut lease in leases {
-            let wanted = self.is_wanted(&lease);
+            let wanted = self.is_in_plan(&lease);
             match lease.state {
                 LeaseState::Active if !wanted => {
                     outcome.drained.push((host.clone(), lease.prefix));
@@ -107,7 +107,7 @@ impl Ledger {
     /// Whether the plan gives the addresses of `lease` to its host. It does if it names the range
     /// for the host, or a range that covers it (then the lease is about to grow), or a part of it
     /// (it is about to shrink), or if the lease is a slice that the host may have.
-    pub(super) fn is_wanted(&self, lease: &Lease) -> bool {
+    pub(super) fn is_in_plan(&self, lease: &Lease) -> bool {
         let Some(host) = self.declared.hosts().get(&lease.host) else {
             return false;
         };
@@ -271,7 +271,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), Waiting> {
         let of_network = |l: &&Lease| {
-            &l.network == network && Family::of(l.prefix.ip()) == family && self.is_wanted(l)
+            &l.network == network && Family::of(l.prefix.ip()) == family && self.is_in_plan(l)
         };
         let mut quarantined = Vec::new();
         for lease in self.of_host(host).filter(of_network) {

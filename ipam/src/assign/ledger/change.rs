@@ -32,7 +32,7 @@ impl Ledger {
                         other,
                     });
                 }
-                let wanted = self.is_wanted(&lease);
+                let wanted = self.is_in_plan(&lease);
                 let state = match wanted {
                     true => LeaseState::Active,
                     false => LeaseState::Draining {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::store::beside;
+use crate::store::with_suffix;
 
 /// Decimal digits of a mark, with leading zeros. All are overwritten in place each time.
 const DIGITS: usize = 20;
@@ -38,7 +38,7 @@ pub fn read(path: &Path) -> io::Result<Option<u64>> {
 }
 
 fn mark_of(path: &Path) -> PathBuf {
-    beside(path, "mark")
+    with_suffix(path, "mark")
 }
 
 /// The mark, open for writing.
@@ -51,7 +51,7 @@ impl Mark {
         let at = mark_of(path);
         if !at.try_exists()? {
             // Written under another name and renamed: an empty mark would count as damaged.
-            let temporary = beside(path, "mark.new");
+            let temporary = with_suffix(path, "mark.new");
             let mut file = OpenOptions::new()
                 .write(true)
                 .create(true)

@@ -11,7 +11,7 @@ use super::mark::{self, Mark};
 use super::{Entry, LEDGER_SCHEMA, LedgerSaved, LedgerStore, Start, Trust};
 use crate::assign::ledger::{key_of, overlap};
 use crate::range::Family;
-use crate::store::{Lock, Reading, RedbFile, StoreError, WriteError};
+use crate::store::{Lock, ReadErrors, RedbFile, StoreError, WriteError};
 use flatnet_types::ipamd::{Incarnation, Lease};
 
 /// `schema`, `sequence`.
@@ -90,7 +90,7 @@ impl RedbLedger {
     }
 }
 
-fn read(txn: &ReadTransaction, reading: Reading<'_>) -> Result<LedgerSaved, StoreError> {
+fn read(txn: &ReadTransaction, reading: ReadErrors<'_>) -> Result<LedgerSaved, StoreError> {
     let storage = |source: StorageError| reading.failed(source);
     let table = |source: TableError| reading.failed(source);
     let meta = txn.open_table(META).map_err(table)?;

@@ -313,7 +313,7 @@ fn a_store_that_is_lost_within_its_boot_is_not_created_again() {
     fill_again(&path);
     // After a reboot there are no attachments, so an empty store is right.
     fs::remove_file(&path).expect("removed");
-    let lock = crate::store::beside(&path, "lock");
+    let lock = crate::store::with_suffix(&path, "lock");
     let text = fs::read_to_string(&lock).expect("a lock");
     let pid = text.lines().next().expect("a process");
     fs::write(&lock, format!("{pid}\n00000000-another-boot\n")).expect("written");

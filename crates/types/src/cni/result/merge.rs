@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Expected, Interface, IpEntry, Made, RouteEntry};
+use super::{AddResult, Expected, Interface, IpEntry, RouteEntry};
 use crate::api::Route;
 use crate::cni::{CniResult, CniVersion};
 use crate::{IfName, MacAddr, NetnsPath};
@@ -15,8 +15,8 @@ impl CniResult {
     /// interface, its addresses (with `interface` indexes after the existing ones) and
     /// routes. `dns` is the earlier plugin's unless that is empty. MTUs are included from 1.1.0 on.
     #[must_use]
-    pub fn merge(mut self, made: Made<'_>, version: CniVersion) -> Self {
-        let Made {
+    pub fn merge(mut self, made: AddResult<'_>, version: CniVersion) -> Self {
+        let AddResult {
             reply,
             ifname,
             netns,

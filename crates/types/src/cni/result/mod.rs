@@ -132,7 +132,7 @@ impl Dns {
 
 /// The result of this plugin's ADD, for [`CniResult::merge`].
 #[derive(Debug, Clone, Copy)]
-pub struct Made<'a> {
+pub struct AddResult<'a> {
     /// netd's answer.
     pub reply: &'a AddReply,
     /// The interface inside the container.
