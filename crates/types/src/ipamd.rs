@@ -284,3 +284,27 @@ pub struct ErrorBody {
     /// Whether the same call may succeed later.
     pub retryable: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn names_on_the_wire_and_in_the_store_are_stable() {
+        let quarantined = LeaseState::Quarantined {
+            since: Timestamp::from_millis(7),
+            drained: true,
+        };
+        let wire = json!({"is": "resting", "since": 7, "drained": true});
+        assert_eq!(to_value(quarantined).expect("JSON"), wire);
+        let source = to_value(LeaseSource::SubAllocated).expect("JSON");
+        assert_eq!(source, LeaseSource::SubAllocated.as_str());
+        let reasons = [WaitReason::GracePeriod, WaitReason::Quarantined];
+        let wire = json!(["settling", "resting"]);
+        assert_eq!(to_value(reasons).expect("JSON"), wire);
+        let wire = json!({"revision": "", "settling": false, "ranges": []});
+        assert_eq!(to_value(Grants::default()).expect("JSON"), wire);
+    }
+}
