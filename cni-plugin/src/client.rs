@@ -20,17 +20,17 @@ use serde::de::DeserializeOwned;
 use crate::http::{self, HttpError, Response};
 use crate::{Netd, NetdError};
 
-/// netd behind its unix socket: one connection for each call.
+/// Client of netd's unix socket: one connection for each call. The fields are timeouts.
 #[derive(Debug, Clone, Copy)]
 pub struct UnixNetd {
-    /// How long to wait for a place in the listener's queue. Connecting itself is immediate:
-    /// either somebody listens or not.
+    /// For a place in the listener's queue. Connecting itself does not block: without a listener it
+    /// fails at once.
     pub connect: Duration,
-    /// For ADD and GC, from the connection to the answer's last byte.
+    /// Of ADD and GC, from the connection to the answer's last byte.
     pub slow: Duration,
-    /// For DEL and CHECK.
+    /// Of DEL and CHECK.
     pub quick: Duration,
-    /// For STATUS, which runtimes ask every five seconds.
+    /// Of STATUS, which runtimes call every five seconds.
     pub status: Duration,
 }
 
@@ -76,7 +76,7 @@ impl UnixNetd {
         request: &impl Serialize,
         limit: Duration,
     ) -> Result<T, NetdError> {
-        let body = serde_json::to_vec(request).map_err(|e| NetdError::Cut {
+        let body = serde_json::to_vec(request).map_err(|e| NetdError::Interrupted {
             source: io::Error::other(e),
         })?;
         let stream = open(socket, self.connect).map_err(|source| NetdError::Unreachable {
@@ -90,7 +90,7 @@ impl UnixNetd {
         match http::post(&mut stream, path, &body) {
             Ok(response) => message(&response),
             Err(HttpError::Io(e)) if is_timeout(&e) => Err(NetdError::TimedOut { after: limit }),
-            Err(HttpError::Io(source)) => Err(NetdError::Cut { source }),
+            Err(HttpError::Io(source)) => Err(NetdError::Interrupted { source }),
             Err(source) => Err(NetdError::NotHttp { source }),
         }
     }
@@ -99,35 +99,37 @@ impl UnixNetd {
 /// The message in an answer: the reply with 200, else an [`ErrorReply`].
 fn message<T: DeserializeOwned>(response: &Response) -> Result<T, NetdError> {
     let status = response.status;
-    let garbage = |source| NetdError::NotAMessage { status, source };
+    let not_a_message = |source| NetdError::NotAMessage { status, source };
     if status == 200 {
-        return serde_json::from_slice(&response.body).map_err(garbage);
+        return serde_json::from_slice(&response.body).map_err(not_a_message);
     }
-    serde_json::from_slice::<ErrorReply>(&response.body)
-        .map_or_else(|e| Err(garbage(e)), |reply| Err(NetdError::Refused(reply)))
+    serde_json::from_slice::<ErrorReply>(&response.body).map_or_else(
+        |e| Err(not_a_message(e)),
+        |reply| Err(NetdError::Refused(reply)),
+    )
 }
 
-/// Connects. The standard library's `connect` would wait for ever where the listener's
-/// queue is full; the kernel bounds that wait by the socket's send timeout (unix(7)).
-fn open(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+/// Connects within `timeout`. The standard library's `connect` blocks without limit if the
+/// listener's queue is full; the kernel bounds that by the socket's send timeout (unix(7)).
+fn open(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     let fd = socket(
         AddressFamily::Unix,
         SockType::Stream,
         SockFlag::SOCK_CLOEXEC,
         None,
     )?;
-    let micros = i64::try_from(patience.as_micros())
+    let micros = i64::try_from(timeout.as_micros())
         .unwrap_or(i64::MAX)
         .max(1);
     setsockopt(&fd, sockopt::SendTimeout, &TimeVal::microseconds(micros))?;
     connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
-    trusted(getsockopt(&fd, sockopt::PeerCredentials)?.uid())?;
+    check_listener(getsockopt(&fd, sockopt::PeerCredentials)?.uid())?;
     Ok(UnixStream::from(fd))
 }
 
-/// Fails unless who listens is root, or whoever this process is. Anybody else who came by the
-/// socket's name could say that a container has an address, or that a DEL was done.
-fn trusted(listener: u32) -> io::Result<()> {
+/// Fails unless the listener runs as root or as this process's user. Another user's process on the
+/// socket's path could report that a container has an address, or that a DEL was done.
+fn check_listener(listener: u32) -> io::Result<()> {
     if listener == 0 || listener == nix::unistd::geteuid().as_raw() {
         return Ok(());
     }
@@ -135,7 +137,7 @@ fn trusted(listener: u32) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
 }
 
-/// A stream whose every read and write ends by one instant.
+/// A stream with one deadline for all its reads and writes.
 struct Deadline {
     stream: UnixStream,
     at: Instant,
@@ -170,7 +172,8 @@ impl Write for Deadline {
     }
 }
 
-/// A timeout of a socket is EAGAIN (socket(7), `SO_RCVTIMEO`); ours is `TimedOut`.
+/// The kernel reports a socket's timeout as EAGAIN (socket(7), `SO_RCVTIMEO`); [`Deadline`] as
+/// `TimedOut`.
 fn is_timeout(e: &io::Error) -> bool {
     matches!(
         e.kind(),

@@ -1,4 +1,4 @@
-//! What each command does once its input is known to be sound.
+//! The commands, after their input was parsed.
 
 use std::path::{Path, PathBuf};
 
@@ -6,30 +6,30 @@ use flatnet_types::api::{
     AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VERSION, code,
 };
 use flatnet_types::cni::env::Target;
-use flatnet_types::cni::result::Made;
+use flatnet_types::cni::result::AddResult;
 use flatnet_types::cni::{
     AskedIp, CniArgs, CniVersion, Command, Document, InputError, NetConf, version,
 };
 use flatnet_types::spool::{FORMAT, SpooledDel};
-use flatnet_types::{AttachmentKey, NetnsPath};
+use flatnet_types::{AttachmentKey, NetnsPath, Timestamp};
 use serde::Serialize;
 
 use crate::run::to_line;
 use crate::spool::Spool;
 use crate::{Netd, NetdError};
 
-/// Beside the call and the configuration.
+/// What a command uses besides the call and the configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) netd: &'a dyn Netd,
-    pub(crate) now_ms: u64,
+    pub(crate) now: Timestamp,
 }
 
-/// What goes to stdout, and how to undo what it tells if it cannot be told.
+/// The output of a command, and how to roll back an ADD whose result cannot be written.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) text: String,
-    /// For people, on stderr; empty: nothing to say.
+    /// A note for stderr; may be empty.
     pub(crate) note: &'static str,
     undo: Option<(PathBuf, DelRequest)>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// Undoes an ADD whose result the runtime did not get. Best effort: a runtime follows a
     /// failed ADD by a DEL.
-    pub(crate) fn take_back(self, netd: &dyn Netd) {
+    pub(crate) fn roll_back(self, netd: &dyn Netd) {
         if let Some((socket, request)) = self.undo {
             let _ = netd.del(&socket, &request);
         }
@@ -82,7 +82,7 @@ pub(crate) fn add(
         .add(&conf.socket, &request)
         .map_err(|e| failed(e, &conf.socket, code::TRY_AGAIN_LATER))?;
     let AddRequest { key, netns, .. } = request;
-    let made = Made {
+    let made = AddResult {
         reply: &reply,
         ifname: &key.ifname,
         netns: &netns,
@@ -101,7 +101,7 @@ pub(crate) fn add(
     match text {
         Ok(text) => Ok(Answer { text, ..answer }),
         Err(e) => {
-            answer.take_back(context.netd);
+            answer.roll_back(context.netd);
             Err(ErrorReply {
                 code: code::INTERNAL,
                 msg: format!("the result cannot be written as JSON: {e}"),
@@ -111,10 +111,10 @@ pub(crate) fn add(
     }
 }
 
-/// DEL: never fails for what is gone, nor for netd's being away.
+/// DEL: succeeds if the attachment is gone already, or if netd is down (the DEL is spooled).
 ///
-/// Only what names the attachment is read of the configuration: a `mtu` that is wrong by
-/// now, or a broken `prevResult`, must not keep an address for ever.
+/// Reads only the keys of the configuration that identify the attachment: an `mtu` that is invalid
+/// by now, or a broken `prevResult`, must not keep an address from being released.
 pub(crate) fn del(
     document: &Document,
     target: Target,
@@ -130,20 +130,20 @@ pub(crate) fn del(
     match context.netd.del(&conf.socket, &request) {
         Ok(_) => Ok(Answer::default()),
         Err(e) if e.refusal().is_some() => Err(failed(e, &conf.socket, code::TRY_AGAIN_LATER)),
-        Err(e) => spool(&conf, request, &e, context.now_ms),
+        Err(e) => spool(&conf, request, &e, context.now),
     }
 }
 
-/// Records a DEL that netd did not hear, or may not have heard: doing it twice is harmless.
+/// Spools a DEL that did not reach netd, or may not have. Doing it twice has no effect.
 fn spool(
     conf: &NetConf,
     request: DelRequest,
     why: &NetdError,
-    now_ms: u64,
+    now: Timestamp,
 ) -> Result<Answer, ErrorReply> {
     let del = SpooledDel {
         format: FORMAT,
-        spooled_at_ms: now_ms,
+        spooled_at: now,
         socket: conf.socket.to_string_lossy().into_owned(),
         request,
     };
@@ -194,8 +194,8 @@ pub(crate) fn check(
     Ok(Answer::default())
 }
 
-/// GC: SPEC.md 1.1.0, "GC: Clean up any stale resources". Without the list of what lives
-/// nothing is released, and netd is not asked.
+/// GC: SPEC.md 1.1.0, "GC: Clean up any stale resources". Without the list of valid attachments
+/// nothing is released, and netd is not called.
 pub(crate) fn gc(document: &Document, context: Context<'_>) -> Result<Answer, ErrorReply> {
     document.require(Command::Gc, CniVersion::V1_1_0)?;
     let conf = document.net_conf()?;
@@ -246,8 +246,8 @@ pub(crate) fn status(document: &Document, context: Context<'_>) -> Result<Answer
     Ok(Answer::default())
 }
 
-/// VERSION: answers in the version that was asked for, even one that is not served: a newer
-/// runtime finds out that way what is. Empty stdin is tolerated.
+/// VERSION: answers in the version of the request even if it is not supported, so that a newer
+/// runtime learns which versions are. Empty stdin is accepted.
 pub(crate) fn version(input: &[u8]) -> Result<Answer, ErrorReply> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -271,8 +271,9 @@ pub(crate) fn version(input: &[u8]) -> Result<Answer, ErrorReply> {
     })
 }
 
-/// A failure in CNI's words: netd's own where it spoke, else `away`.
-fn failed(error: NetdError, socket: &Path, away: u32) -> ErrorReply {
+/// The CNI error of a failed call: netd's own error if it answered; otherwise one with the code
+/// `unavailable`, if netd cannot be reached.
+fn failed(error: NetdError, socket: &Path, unavailable: u32) -> ErrorReply {
     match error {
         NetdError::Refused(reply) if reply.code == code::UNSUPPORTED_VERSION => ErrorReply {
             code: reply.code,
@@ -289,8 +290,8 @@ fn failed(error: NetdError, socket: &Path, away: u32) -> ErrorReply {
             ..reply
         },
         NetdError::Refused(reply) => reply,
-        error if error.is_away() => ErrorReply {
-            code: away,
+        error if error.is_unavailable() => ErrorReply {
+            code: unavailable,
             msg: error.to_string(),
             details: format!(
                 "is netd running on this node? Its socket is {}",
@@ -298,8 +299,8 @@ fn failed(error: NetdError, socket: &Path, away: u32) -> ErrorReply {
             ),
         },
         error => ErrorReply {
-            code: if away == code::NOT_AVAILABLE {
-                away
+            code: if unavailable == code::NOT_AVAILABLE {
+                unavailable
             } else {
                 code::DECODE
             },

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as a request and its answer on a unix socket need (RFC 9112).
+//! A minimal HTTP/1.1 client: one request and its answer on a unix socket (RFC 9112).
 
 use std::io::{self, Read, Write};
 
@@ -13,16 +13,16 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// The most header fields of an answer.
 const HEADER_LIMIT: usize = 64;
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The body, whole.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// Why an answer is not one.
+/// Invalid or incomplete response.
 #[derive(Debug, Error)]
 pub enum HttpError {
     /// Reading failed, or ended too early ([`io::ErrorKind::UnexpectedEof`]).
@@ -31,10 +31,10 @@ pub enum HttpError {
     /// The head is not HTTP.
     #[error("it is not HTTP/1.1: {0}")]
     Head(httparse::Error),
-    /// The head, or a chunk's size line, is too long.
+    /// The head, or a chunk's size line, is longer than 16 KiB.
     #[error("its head is longer than {HEAD_LIMIT} bytes")]
     HeadTooLong,
-    /// The body is too long.
+    /// The body is longer than [`BODY_LIMIT`].
     #[error("it is longer than {BODY_LIMIT} bytes")]
     BodyTooLong,
     /// The length of the body is unclear (RFC 9112 §6.3).
@@ -68,7 +68,7 @@ pub fn post(
     }
 }
 
-/// How the end of a body is known.
+/// How the length of a body is determined (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     Length(usize),
@@ -95,12 +95,12 @@ pub fn read_response(reader: &mut impl Read) -> Result<Response, HttpError> {
     let body = match framing {
         Framing::Length(length) => source.take(length)?,
         Framing::Chunked => source.chunks()?,
-        Framing::UntilClose => source.rest()?,
+        Framing::UntilClose => source.until_close()?,
     };
     Ok(Response { status, body })
 }
 
-/// A reader with what was read and not yet used.
+/// A reader with a buffer. The bytes before `taken` have been used.
 struct Source<'a, R> {
     reader: &'a mut R,
     buffer: Vec<u8>,
@@ -112,7 +112,7 @@ impl<R: Read> Source<'_, R> {
         &self.buffer[self.taken..]
     }
 
-    /// Reads more; 0 at the end.
+    /// Reads more bytes; returns 0 at the end of the stream.
     fn fill(&mut self) -> Result<usize, io::Error> {
         let mut piece = [0; 8 * 1024];
         loop {
@@ -127,7 +127,7 @@ impl<R: Read> Source<'_, R> {
         }
     }
 
-    /// Reads more, which must come.
+    /// Reads more bytes; the end of the stream is an error.
     fn fill_some(&mut self) -> Result<(), HttpError> {
         match self.fill()? {
             0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
@@ -135,7 +135,7 @@ impl<R: Read> Source<'_, R> {
         }
     }
 
-    /// Reads more of a head or a size line, which is not long.
+    /// Reads more bytes of a head or a size line, of at most [`HEAD_LIMIT`].
     fn fill_line(&mut self) -> Result<(), HttpError> {
         if self.unused().len() > HEAD_LIMIT {
             return Err(HttpError::HeadTooLong);
@@ -143,7 +143,7 @@ impl<R: Read> Source<'_, R> {
         self.fill_some()
     }
 
-    /// The head, if it is whole.
+    /// The status and framing, if the head is complete.
     fn head(&mut self) -> Result<Option<(u16, Framing)>, HttpError> {
         let mut headers = [httparse::EMPTY_HEADER; HEADER_LIMIT];
         let mut response = httparse::Response::new(&mut headers);
@@ -173,8 +173,8 @@ impl<R: Read> Source<'_, R> {
         Ok(bytes)
     }
 
-    /// Everything until the end.
-    fn rest(&mut self) -> Result<Vec<u8>, HttpError> {
+    /// All bytes until the connection is closed.
+    fn until_close(&mut self) -> Result<Vec<u8>, HttpError> {
         while self.fill()? > 0 {
             if self.unused().len() > BODY_LIMIT {
                 return Err(HttpError::BodyTooLong);
@@ -198,7 +198,7 @@ impl<R: Read> Source<'_, R> {
             if self.take(2)? != b"\r\n" {
                 return Err(HttpError::Framing);
             }
-            // What was used need not be kept.
+            // Frees the used bytes.
             self.buffer.drain(..self.taken);
             self.taken = 0;
         }

@@ -1,21 +1,21 @@
-//! The CNI plugin `flatnet`: it checks a runtime's call, asks netd, prints the result.
+//! The CNI plugin `flatnet`: it validates a runtime's call, calls netd, and prints the result.
 //!
 //! ```text
 //!   runtime ── env, stdin ──▶ [run] ── AddRequest … ──▶ [netd] trait Netd
 //!      ▲                        │                          │ [client] HTTP/1.1 on a unix socket
 //!      └── stdout, exit code ◀──┘◀──── AddReply … ◀────────┘ [http] its bytes
 //!                               │
-//!                               └─ DEL while netd is away ──▶ [spool] ──▶ netd's next start
+//!                               └─ DEL while netd is down ──▶ [spool] ──▶ netd's next start
 //! ```
 //!
-//! It is executed for every call, so it starts in about a millisecond: no async, no logger,
-//! no argument parser. It decides nothing; netd does.
+//! It is executed for every call, so it has to start within about a millisecond: no async, no
+//! logger, no argument parser. All decisions are netd's.
 //!
-//! | netd is away | answer |
+//! | command while netd is down | answer |
 //! |---|---|
 //! | ADD, CHECK, GC | error 11, "try again later" |
 //! | STATUS | error 50, "the plugin is not available" |
-//! | DEL | recorded in the spool, then done |
+//! | DEL | success; the DEL is spooled |
 //! | VERSION | answered without netd |
 
 pub mod client;

@@ -1,4 +1,4 @@
-//! What the plugin needs of netd, and how that can fail.
+//! The plugin's interface to netd, and its errors.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,56 +10,56 @@ use flatnet_types::api::{
 };
 use thiserror::Error;
 
-/// netd, as the plugin sees it. The socket comes from the configuration, hence with each call.
+/// The calls to netd. The socket's path is from the configuration, so each call has it.
 ///
 /// # Errors
 /// Every call fails with [`NetdError`].
 pub trait Netd {
-    /// Attach.
+    /// ADD.
     fn add(&self, socket: &Path, request: &AddRequest) -> Result<AddReply, NetdError>;
-    /// Detach.
+    /// DEL.
     fn del(&self, socket: &Path, request: &DelRequest) -> Result<DelReply, NetdError>;
-    /// Compare.
+    /// CHECK.
     fn check(&self, socket: &Path, request: &CheckRequest) -> Result<CheckReply, NetdError>;
-    /// Collect garbage.
+    /// GC.
     fn gc(&self, socket: &Path, request: &GcRequest) -> Result<GcReply, NetdError>;
-    /// Ask for readiness.
+    /// STATUS.
     fn status(&self, socket: &Path, request: &StatusRequest) -> Result<StatusReply, NetdError>;
 }
 
-/// Why netd did not do what it was asked.
+/// A failed call to netd.
 #[derive(Debug, Error)]
 pub enum NetdError {
-    /// Nobody listens: no socket, or a connection refused.
+    /// Nothing listens: there is no socket, or the connection was refused.
     #[error("netd does not answer on {}: {source}", .socket.display())]
     Unreachable {
         /// Path of netd's UNIX socket.
         socket: PathBuf,
-        /// What connecting said.
+        /// The error of connecting.
         #[source]
         source: io::Error,
     },
-    /// The connection ended, or failed, before the answer was whole.
+    /// The connection ended or failed before the answer was complete.
     #[error("netd's answer broke off: {source}")]
-    Cut {
-        /// What reading or writing said.
+    Interrupted {
+        /// The error of reading or writing.
         #[source]
         source: io::Error,
     },
-    /// No whole answer in time.
+    /// No complete answer before the timeout.
     #[error("netd did not answer within {} s", .after.as_secs_f32())]
     TimedOut {
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
     },
-    /// An answer that is not HTTP, or longer than is read.
+    /// The answer is not HTTP, or too long.
     #[error("netd's answer is not understood: {source}")]
     NotHttp {
         /// What is wrong with it.
         #[source]
         source: crate::http::HttpError,
     },
-    /// An answer whose body is not the message that belongs there.
+    /// The body of the answer is not the expected message.
     #[error("netd's answer (HTTP status {status}) is not understood: {source}")]
     NotAMessage {
         /// The HTTP status.
@@ -68,32 +68,30 @@ pub enum NetdError {
         #[source]
         source: serde_json::Error,
     },
-    /// netd's own answer that it cannot, or will not.
+    /// netd answered with an error.
     #[error("{}", .0.msg)]
     Refused(ErrorReply),
 }
 
 impl NetdError {
-    /// What netd itself answered, if it did.
+    /// netd's error, if it answered.
     ///
-    /// Everything else means that nobody who knows our messages was there: whether netd did
-    /// something before it went away is unknown.
+    /// After any other error it is unknown whether netd did something before.
     pub fn refusal(&self) -> Option<&ErrorReply> {
         match self {
             Self::Refused(reply) => Some(reply),
             Self::Unreachable { .. }
-            | Self::Cut { .. }
+            | Self::Interrupted { .. }
             | Self::TimedOut { .. }
             | Self::NotHttp { .. }
             | Self::NotAMessage { .. } => None,
         }
     }
 
-    /// Whether the same call may succeed later without anybody mending anything but netd's
-    /// being down.
-    pub fn is_away(&self) -> bool {
+    /// Whether netd is down or does not answer: the same call may succeed when it runs again.
+    pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Cut { .. } | Self::TimedOut { .. } => true,
+            Self::Unreachable { .. } | Self::Interrupted { .. } | Self::TimedOut { .. } => true,
             Self::NotHttp { .. } | Self::NotAMessage { .. } | Self::Refused(_) => false,
         }
     }

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
+use flatnet_types::Timestamp;
 use flatnet_types::api::{ErrorReply, code};
 use flatnet_types::cni::conf::STDIN_LIMIT;
 use flatnet_types::cni::env::EnvError;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use crate::Netd;
 use crate::commands::{self, Answer, Context};
 
-/// Everything that a run of the plugin touches.
+/// The process's environment and streams, and netd.
 pub struct Process<'a> {
     /// The environment: `std::env::var_os`.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
@@ -21,23 +22,23 @@ pub struct Process<'a> {
     pub stdin: &'a mut dyn Read,
     /// Where the result or the error object goes, and nothing else.
     pub stdout: &'a mut dyn Write,
-    /// For people.
+    /// Where notes for people go.
     pub stderr: &'a mut dyn Write,
-    /// Whom to ask.
+    /// The client of netd.
     pub netd: &'a dyn Netd,
-    /// The host's clock, in milliseconds since 1970: the time of a spooled DEL.
-    pub now_ms: u64,
+    /// Current time, by the host's clock: the time of a spooled DEL.
+    pub now: Timestamp,
 }
 
-/// Success.
+/// Exit code of success.
 pub const EXIT_OK: u8 = 0;
-/// An error object is on stdout.
+/// Exit code of a failure; stdout has an error object.
 pub const EXIT_ERROR: u8 = 1;
 
-/// Does one call and returns the process's exit code: [`EXIT_OK`] or [`EXIT_ERROR`].
+/// Runs one call and returns the process's exit code: [`EXIT_OK`] or [`EXIT_ERROR`].
 ///
-/// Guarantees: stdout gets one JSON object or, where CNI wants nothing, nothing. No input
-/// makes it panic.
+/// # Guarantees
+/// Writes one JSON object to stdout, or nothing for commands without a result. Panics on no input.
 pub fn run(process: Process<'_>) -> u8 {
     let Process {
         env,
@@ -45,42 +46,42 @@ pub fn run(process: Process<'_>) -> u8 {
         stdout,
         stderr,
         netd,
-        now_ms,
+        now,
     } = process;
     let mut version = CniVersion::NEWEST;
     let answer = match Call::from_env(env) {
-        Ok(call) => answer(call, stdin, &mut version, Context { netd, now_ms }),
+        Ok(call) => answer(call, stdin, &mut version, Context { netd, now }),
         Err(e) => {
             if e == EnvError::NoCommand {
-                greet(stderr);
+                usage(stderr);
             }
             Err(environment(&e))
         }
     };
     match answer {
-        Ok(answer) => match say(stdout, &answer.text) {
+        Ok(answer) => match write_line(stdout, &answer.text) {
             Ok(()) => {
                 if !answer.note.is_empty() {
-                    // Nobody may be listening; that is no error.
+                    // stderr may be closed; that is no error.
                     let _ = writeln!(stderr, "{}", answer.note);
                 }
                 EXIT_OK
             }
             Err(_) => {
-                // The runtime will never know of what was made.
-                answer.take_back(netd);
+                // The runtime did not get the result, so nothing would ever delete the attachment.
+                answer.roll_back(netd);
                 EXIT_ERROR
             }
         },
         Err(error) => {
-            // Without a stdout there is nobody to tell; the exit code still does.
-            let _ = say(stdout, &to_line(&CniError::new(version, error)));
+            // If stdout is closed, the exit code still reports the failure.
+            let _ = write_line(stdout, &to_line(&CniError::new(version, error)));
             EXIT_ERROR
         }
     }
 }
 
-/// Decodes stdin and does the command. `version` becomes the configuration's as soon as it
+/// Decodes stdin and runs the command. `version` becomes the configuration's as soon as it
 /// is known, for the error object.
 fn answer(
     call: Call,
@@ -111,7 +112,7 @@ fn answer(
     }
 }
 
-/// stdin whole, and not one byte more than is taken.
+/// Reads stdin, at most [`STDIN_LIMIT`] bytes.
 fn read(stdin: &mut dyn Read) -> Result<Vec<u8>, ErrorReply> {
     let mut input = Vec::new();
     let one_more = STDIN_LIMIT as u64 + 1;
@@ -137,10 +138,10 @@ fn environment(error: &EnvError) -> ErrorReply {
     }
 }
 
-/// For whoever runs it by hand.
-fn greet(stderr: &mut dyn Write) {
+/// The usage, for people who run the plugin by hand.
+fn usage(stderr: &mut dyn Write) {
     let versions: Vec<_> = CniVersion::ALL.iter().map(|v| v.as_str()).collect();
-    // Nobody may be listening; that is no error.
+    // stderr may be closed; that is no error.
     let _ = writeln!(
         stderr,
         "flatnet {}: the CNI plugin of Flatnet. Container runtimes run it, with CNI_COMMAND \
@@ -151,8 +152,7 @@ fn greet(stderr: &mut dyn Write) {
     );
 }
 
-/// A line of JSON. The types that come here cannot fail to serialise; if one did, the line
-/// would still be an error object.
+/// A line of JSON. If `value` could not be serialised, the line would be an error object.
 pub(crate) fn to_line(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| {
         r#"{"cniVersion":"1.1.0","code":999,"msg":"the answer cannot be written as JSON"}"#
@@ -160,7 +160,7 @@ pub(crate) fn to_line(value: &impl Serialize) -> String {
     })
 }
 
-fn say(stdout: &mut dyn Write, text: &str) -> io::Result<()> {
+fn write_line(stdout: &mut dyn Write, text: &str) -> io::Result<()> {
     if text.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,5 @@
-//! The spool's files: DELs that wait for netd. The form of an entry, and the rule that
-//! keeps a later attachment from it, are in [`flatnet_types::spool`].
+//! The spool: a directory of DELs that wait for netd. The format of an entry, and the rule that
+//! protects later attachments, are in [`flatnet_types::spool`].
 //!
 //! ```text
 //!   flatnet: write <hash>.tmp, fsync, rename to <hash>.json, fsync the directory ─ answer
@@ -10,16 +10,16 @@
 //! before that leaves at most a `.tmp`, which nobody reads and the next
 //! [`Spool::read_after`] deletes. [`Spool::remove`] removes only what was read: a DEL that was
 //! spooled in the meantime stays. Writers and readers exclude each other by a lock on the
-//! directory, which a process that dies lets go; who cannot have it in time says so.
+//! directory (flock(2)), which the kernel releases if its process dies; waiting for it times out.
 //!
-//! **The directory is root's alone**, and so is an entry. What else is in it (a symbolic link, a
-//! FIFO, another user's file, one that is too long or no entry) is neither followed nor waited
-//! for, is renamed to `*.bad` and named, and keeps no entry from being done. Nothing is read
-//! without a bound: a page at a time, and of a file [`ENTRY_LIMIT`] bytes.
+//! **The directory and its entries belong to root.** Any other file in it (a symbolic link, a FIFO,
+//! another user's file, one that is too long or no entry) is not followed and never blocks; it is
+//! renamed to `*.bad` and reported, and the entries are done nevertheless. Reading is bounded: a
+//! page of entries at a time, and [`ENTRY_LIMIT`] bytes of a file.
 //!
-//! Everything here blocks: an async daemon calls it on a thread of its own. netd replays at
-//! its start, before it serves, and now and then later: a plugin spools also when a netd
-//! that runs did not answer in time.
+//! All functions block: an async daemon calls them on a separate thread. netd replays the spool at
+//! its start, before it serves, and periodically: a plugin also spools if a running netd did not
+//! answer in time.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -33,79 +33,79 @@ use flatnet_types::AttachmentKey;
 use flatnet_types::spool::{ENTRY_LIMIT, FORMAT, SUFFIX, SpooledDel, TEMP_SUFFIX, stem};
 use thiserror::Error;
 
-mod aside;
-mod own;
+mod bad;
+mod ownership;
 
-use aside::{is_aside, move_aside};
-use own::read_entry;
+use bad::{is_bad, rename_bad};
+use ownership::read_entry;
 
-/// Files of a page: with [`ENTRY_LIMIT`] bytes in each, 32 MiB.
+/// The most entries of a page. With [`ENTRY_LIMIT`] bytes each, a page has 32 MiB.
 const PAGE: usize = 512;
 
-/// How long a writer waits for the lock: a hundred DELs that sync to a slow disk take it in turns.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a writer waits for the lock: on a slow disk a hundred DELs sync one after another.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A spool directory, which need not exist yet.
 #[derive(Debug, Clone)]
 pub struct Spool {
     dir: PathBuf,
-    patience: Duration,
+    lock_timeout: Duration,
 }
 
-/// Why the spool could not be used.
+/// A failed operation on the spool.
 #[derive(Debug, Error)]
 #[error("cannot {doing} {}: {source}", .path.display())]
 pub struct SpoolError {
-    /// What was tried.
+    /// The operation, as a verb: `write`, `sync`.
     pub doing: &'static str,
-    /// On what.
+    /// The file or directory.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
 
-/// Why one file of the spool is no entry.
+/// A file of the spool that is no entry.
 #[derive(Debug, Error)]
 pub enum BadEntryError {
     /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Not a regular file.
+    /// It is not a regular file.
     #[error("it is not a regular file")]
     NotAFile,
-    /// Somebody else wrote it: who may not attach may not detach.
+    /// Another user wrote it: who may not attach may not detach.
     #[error("it belongs to user {uid}, and the spool is user {ours}'s")]
     Owner {
-        /// Whose it is.
+        /// UID of its owner.
         uid: u32,
-        /// Who reads it.
+        /// UID of this process.
         ours: u32,
     },
-    /// Its name is not that of its key: another DEL of this key has another file.
+    /// Its name is not that of its key: a later DEL of the key would not replace it.
     #[error("its name is not the one of its attachment, {expected}")]
     Name {
-        /// The name that it should have.
+        /// The name of its key.
         expected: String,
     },
-    /// Longer than an entry is.
+    /// It is longer than [`ENTRY_LIMIT`].
     #[error("it is longer than {ENTRY_LIMIT} bytes")]
     TooLong,
-    /// Not an entry's JSON.
+    /// It is not the JSON of an entry.
     #[error("it is not an entry: {0}")]
     Json(#[from] serde_json::Error),
-    /// Written by a newer plugin.
+    /// A newer plugin wrote it.
     #[error("its format {found} is not known here, only {FORMAT}")]
     Format {
-        /// The format that it names.
+        /// Its format.
         found: u32,
     },
 }
 
-/// An entry, and the file that holds it.
+/// An entry and its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What to do.
+    /// The spooled DEL.
     pub del: SpooledDel,
     path: PathBuf,
 }
@@ -113,37 +113,37 @@ pub struct Entry {
 /// A file that is no entry.
 #[derive(Debug)]
 pub struct BadEntry {
-    /// Where it was moved to, or, if that failed too, where it still is.
+    /// Its path after it was renamed; its former path if that failed.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// Why it is no entry.
     pub reason: BadEntryError,
 }
 
-/// What is in a spool.
+/// A page of a spool.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// Oldest first.
     pub entries: Vec<Entry>,
-    /// Moved aside: worth a warning each.
+    /// Files that are no entries, which were renamed: each deserves a warning.
     pub bad: Vec<BadEntry>,
-    /// Where to go on; none where this was the last page.
+    /// The next page begins after this name; `None` for the last page.
     pub next: Option<OsString>,
-    /// How many files were moved aside, by now or before, and wait for somebody to look at them.
-    pub aside: usize,
-    /// One of them.
-    pub an_aside: Option<PathBuf>,
+    /// Number of `*.bad` files, earlier ones included.
+    pub bad_total: usize,
+    /// Path of one of them.
+    pub bad_example: Option<PathBuf>,
 }
 
-/// What came of a [`Spool::replay`].
+/// The result of [`Spool::replay`].
 #[derive(Debug)]
 pub struct Replay<E> {
-    /// How many were done, and removed.
+    /// Number of entries that were done and removed.
     pub done: usize,
-    /// Those that failed, which stay.
+    /// Entries that failed. They stay.
     pub failed: Vec<(Entry, E)>,
-    /// Those that were done and could not be removed: they will be done again.
+    /// Errors of entries that were done and could not be removed: they will be done again.
     pub kept: Vec<SpoolError>,
-    /// Files that were moved aside.
+    /// Files that are no entries, which were renamed.
     pub bad: Vec<BadEntry>,
 }
 
@@ -162,17 +162,20 @@ impl Spool {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
-            patience: PATIENCE,
+            lock_timeout: LOCK_TIMEOUT,
         }
     }
 
-    /// The same, for one that waits so long for the lock.
+    /// The same spool with another timeout for its lock.
     #[must_use]
-    pub fn patient_for(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_lock_timeout(self, lock_timeout: Duration) -> Self {
+        Self {
+            lock_timeout,
+            ..self
+        }
     }
 
-    /// The directory that the entries are files of.
+    /// The directory of the entries.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -181,7 +184,7 @@ impl Spool {
     /// (mode 0700) if it is missing. Entries have mode 0600.
     ///
     /// # Errors
-    /// [`SpoolError`]: then nothing may be promised.
+    /// [`SpoolError`]: the DEL may be lost, so it must not be answered as done.
     pub fn write(&self, del: &SpooledDel) -> Result<(), SpoolError> {
         self.create_dir(&self.dir)?;
         let dir = self.lock()?;
@@ -189,19 +192,19 @@ impl Spool {
             .dir
             .join(format!("{}{TEMP_SUFFIX}", stem(&del.request.key)));
         let path = self.dir.join(del.file_name());
-        // Left by a writer that died: nobody else is in here.
+        // A leftover of a writer that died: the lock excludes others.
         clear(&temp)?;
         let written = write_new(&temp, del).and_then(|()| fs::rename(&temp, &path));
         if let Err(e) = written {
-            // The error that matters is the first one.
+            // The first error is the one to report.
             let _ = fs::remove_file(&temp);
             return Err(SpoolError::at("write", &path)(e));
         }
         dir.sync_all().map_err(SpoolError::at("sync", &self.dir))
     }
 
-    /// A page of entries, oldest first: those whose files' names come after `after`. Of a key
-    /// there is one entry, so the order of pages is of no matter. What is no entry is renamed to
+    /// A page of entries, oldest first: those whose file names come after `after`. Each key has one
+    /// entry, so the order of pages does not matter. Files that are no entries are renamed to
     /// `*.bad` and reported; leftovers of a crash are deleted. A spool that does not exist is
     /// empty.
     ///
@@ -218,9 +221,11 @@ impl Spool {
         for file in files {
             let name = file.map_err(SpoolError::at("read", &self.dir))?.file_name();
             let ends_with = |suffix: &str| name.as_encoded_bytes().ends_with(suffix.as_bytes());
-            if is_aside(&name) {
-                listing.aside += 1;
-                listing.an_aside.get_or_insert_with(|| self.dir.join(&name));
+            if is_bad(&name) {
+                listing.bad_total += 1;
+                listing
+                    .bad_example
+                    .get_or_insert_with(|| self.dir.join(&name));
             } else if (ends_with(TEMP_SUFFIX) || ends_with(SUFFIX))
                 && after.is_none_or(|after| *name > *after)
             {
@@ -247,20 +252,20 @@ impl Spool {
             match found {
                 Ok(del) => listing.entries.push(Entry { del, path }),
                 Err(reason) => {
-                    listing.aside += 1;
-                    let bad = move_aside(path, reason);
-                    listing.an_aside.get_or_insert_with(|| bad.path.clone());
+                    listing.bad_total += 1;
+                    let bad = rename_bad(path, reason);
+                    listing.bad_example.get_or_insert_with(|| bad.path.clone());
                     listing.bad.push(bad);
                 }
             }
         }
         listing
             .entries
-            .sort_by(|a, b| (a.del.spooled_at_ms, &a.path).cmp(&(b.del.spooled_at_ms, &b.path)));
+            .sort_by(|a, b| (a.del.spooled_at, &a.path).cmp(&(b.del.spooled_at, &b.path)));
         Ok(listing)
     }
 
-    /// All pages in one, oldest first: for a spool that is known to be small.
+    /// All pages in one, oldest first: for small spools.
     ///
     /// # Errors
     /// As [`Spool::read_after`].
@@ -270,21 +275,21 @@ impl Spool {
             let page = self.read_after(Some(&after))?;
             all.entries.extend(page.entries);
             all.bad.extend(page.bad);
-            (all.next, all.aside) = (page.next, page.aside);
+            (all.next, all.bad_total) = (page.next, page.bad_total);
         }
-        let age = |e: &Entry| (e.del.spooled_at_ms, e.path.clone());
+        let age = |e: &Entry| (e.del.spooled_at, e.path.clone());
         all.entries.sort_by_key(age);
         Ok(all)
     }
 
-    /// The entry of a key, where one waits. Nothing is moved aside: that is for who reads pages.
+    /// The entry of a key, if there is one. Renames no files.
     pub fn find(&self, key: &AttachmentKey) -> Option<SpooledDel> {
         let path = self.dir.join(format!("{}{SUFFIX}", stem(key)));
         read_entry(&path).ok()
     }
 
-    /// Removes an entry that was done, unless its file holds another one by now. Returns
-    /// whether it was removed.
+    /// Removes an entry that was done, unless it was replaced in the meantime. Returns whether it
+    /// was removed.
     ///
     /// # Errors
     /// [`SpoolError`] if the file cannot be removed: the entry will be read again, and a DEL
@@ -329,7 +334,7 @@ impl Spool {
         Ok(replay)
     }
 
-    /// Creates what is missing of `dir`, and makes each new name durable.
+    /// Creates `dir` and its missing parents, and syncs the parent of each.
     fn create_dir(&self, dir: &Path) -> Result<(), SpoolError> {
         if is_there(dir)? {
             return Ok(());
@@ -337,7 +342,7 @@ impl Spool {
         let parent = dir.parent().unwrap_or(Path::new("/"));
         self.create_dir(parent)?;
         match DirBuilder::new().mode(0o700).create(dir) {
-            // Another call was quicker.
+            // A concurrent call created it.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
             created => created.map_err(SpoolError::at("create", dir))?,
         }
@@ -346,17 +351,17 @@ impl Spool {
             .map_err(SpoolError::at("sync", parent))
     }
 
-    /// The directory, locked until it is dropped (flock(2)); nobody else's, and closed to others:
+    /// Opens and locks the directory; dropping the file releases the lock. Its mode is set to 0700:
     /// who can open it can hold its lock.
     fn lock(&self) -> Result<File, SpoolError> {
-        let dir = own::directory(&self.dir).map_err(SpoolError::at("open", &self.dir))?;
-        own::lock(&dir, self.patience).map_err(SpoolError::at("lock", &self.dir))?;
+        let dir = ownership::directory(&self.dir).map_err(SpoolError::at("open", &self.dir))?;
+        ownership::lock(&dir, self.lock_timeout).map_err(SpoolError::at("lock", &self.dir))?;
         Ok(dir)
     }
 }
 
-/// Whether something has the name of a spool. What leads nowhere is an error: it is not the spool
-/// that was.
+/// Whether the spool exists. A dangling symbolic link is an error: its target may be a disk that is
+/// not mounted.
 fn is_there(dir: &Path) -> Result<bool, SpoolError> {
     match fs::symlink_metadata(dir) {
         Ok(_) => fs::metadata(dir).map(|_| true),
@@ -366,12 +371,12 @@ fn is_there(dir: &Path) -> Result<bool, SpoolError> {
     .map_err(SpoolError::at("open", dir))
 }
 
-/// Makes room for a temporary file: what cannot be removed, such as a directory, is moved.
+/// Removes a temporary file; what cannot be removed, such as a directory, is renamed.
 fn clear(temp: &Path) -> Result<(), SpoolError> {
     let Err(e) = remove_if_there(temp) else {
         return Ok(());
     };
-    let bad = move_aside(temp.to_owned(), BadEntryError::NotAFile);
+    let bad = rename_bad(temp.to_owned(), BadEntryError::NotAFile);
     if bad.path == temp { Err(e) } else { Ok(()) }
 }
 

@@ -138,12 +138,12 @@ fn without_netd_each_command_answers_as_the_runtime_needs_it() {
         .read_all()
         .expect("a listing");
     assert_eq!(listing.entries.len(), 1);
-    let at = listing.entries[0].del.spooled_at_ms;
+    let at = listing.entries[0].del.spooled_at.as_millis();
     assert!(at > 1_600_000_000_000, "not milliseconds since 1970: {at}");
 }
 
 #[test]
-fn a_connection_that_is_cut_counts_as_no_netd() {
+fn an_interrupted_connection_counts_as_an_unavailable_netd() {
     let dir = TempDir::new().expect("a directory");
     let listener = UnixListener::bind(dir.path().join("netd.sock")).expect("a socket");
     let netd = thread::spawn(move || {

@@ -109,7 +109,7 @@ fn call(command: &str, stdin: &[u8]) {
         stdout: &mut stdout,
         stderr: &mut io::sink(),
         netd: &Nobody,
-        now_ms: 0,
+        now: flatnet_types::Timestamp::from_millis(0),
     });
     if exit != 0 {
         let text = String::from_utf8(stdout).expect("text");

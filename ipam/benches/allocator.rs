@@ -1,4 +1,4 @@
-//! How many addresses a second the allocator hands out: in memory, no store.
+//! Addresses that the allocator assigns per second, in memory, without a store.
 //!
 //! `cargo bench -p flatnet-ipam --bench allocator`
 
@@ -12,7 +12,7 @@ use flatnet_ipam::{Allocator, HostRange, Networks, Request, Span};
 use flatnet_types::Timestamp;
 use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName};
 
-const REST: Duration = Duration::from_secs(30);
+const QUARANTINE: Duration = Duration::from_secs(30);
 
 fn net() -> NetworkName {
     NetworkName::new("web").expect("a name")
@@ -33,7 +33,7 @@ fn allocator(ranges: &[(&str, &str)], exclude: &[Span], remembered: usize) -> Al
         HostRange::new(span, subnet, None, exclude).expect("a range")
     });
     let networks = Networks::new([(net(), ranges.collect())]).expect("networks");
-    Allocator::new(&networks, REST, remembered)
+    Allocator::new(&networks, QUARANTINE, remembered)
 }
 
 /// Addresses that were never used, out of an IPv6 /64.
@@ -107,15 +107,18 @@ fn churn(c: &mut Criterion) {
                 a.forget();
                 time += 30_000;
                 let now = Timestamp::from_millis(time);
-                living.push_back(a.allocate(request, &owner, now).expect("it has rested"));
+                living.push_back(
+                    a.allocate(request, &owner, now)
+                        .expect("its quarantine is over"),
+                );
             });
         });
     }
     group.finish();
 }
 
-/// What STATUS asks, and what it costs to be told that there is nothing.
-fn questions(c: &mut Criterion) {
+/// The query of STATUS, and an allocation from an exhausted range.
+fn queries(c: &mut Criterion) {
     let network = net();
     let owner = owner();
     let request = Request {
@@ -136,5 +139,5 @@ fn questions(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, fresh, churn, questions);
+criterion_group!(benches, fresh, churn, queries);
 criterion_main!(benches);

@@ -53,7 +53,7 @@ fn raise_file_limit() {
     }
 }
 
-/// Sites of a thousand hosts, whose ranges are cut from one pool each.
+/// Sites of a thousand hosts, whose ranges are sub-allocated from one pool each.
 fn plan(hosts: usize) -> String {
     let sites = hosts.div_ceil(HOSTS_EACH_SITE);
     let mut text = String::from(
@@ -87,8 +87,8 @@ fn names(hosts: usize) -> Result<Vec<NodeName>, Failure> {
     (0..hosts).map(|i| Ok(name(i).parse()?)).collect()
 }
 
-/// How callers are known.
-enum Known {
+/// How callers authenticate.
+enum Credentials {
     Token,
     /// By a certificate. All bring the same: 10,000 authorities would be files, not handshakes.
     Certificate {
@@ -98,7 +98,7 @@ enum Known {
     },
 }
 
-impl Known {
+impl Credentials {
     fn by_certificate(dir: &Path) -> Result<Self, Failure> {
         let ca = Authority::new(dir, "ca")?;
         Ok(Self::Certificate {
@@ -143,8 +143,8 @@ impl Known {
     }
 }
 
-/// Asks until it is answered: hosts try again as long as ipamd is away.
-async fn insist(client: &Client, host: &NodeName, holds: &[Held]) -> HostRanges {
+/// Reports until there is an answer: hosts retry while ipamd is down.
+async fn report_until_answered(client: &Client, host: &NodeName, holds: &[Held]) -> HostRanges {
     let report = Report {
         held: holds.to_vec(),
     };
@@ -169,7 +169,7 @@ async fn all(
         .zip(holds)
         .map(|(name, holds)| {
             let (client, name, holds) = (Arc::clone(client), name.clone(), holds.clone());
-            tokio::spawn(async move { insist(&client, &name, &holds).await })
+            tokio::spawn(async move { report_until_answered(&client, &name, &holds).await })
         })
         .collect();
     let mut answers = Vec::with_capacity(tasks.len());
@@ -203,15 +203,15 @@ async fn run(hosts: usize, mtls: bool) -> Result<ExitCode, Failure> {
     std::fs::write(dir.path().join("plan.yaml"), plan(hosts))?;
     std::fs::write(dir.path().join("token"), kit::TOKEN)?;
     let port = kit::port()?;
-    let known = match mtls {
-        true => Known::by_certificate(dir.path())?,
-        false => Known::Token,
+    let credentials = match mtls {
+        true => Credentials::by_certificate(dir.path())?,
+        false => Credentials::Token,
     };
-    let client = Arc::new(known.client(port)?);
+    let client = Arc::new(credentials.client(port)?);
     let names = names(hosts)?;
     let mut out = std::io::stdout();
 
-    let daemon = known.daemon(dir.path(), port)?;
+    let daemon = credentials.daemon(dir.path(), port)?;
     if !kit::serves(&client).await {
         return Err("ipamd does not serve".into());
     }
@@ -233,7 +233,7 @@ async fn run(hosts: usize, mtls: bool) -> Result<ExitCode, Failure> {
     drop(daemon);
     let holds: Vec<Vec<Held>> = first.iter().map(|r| held(r, 15, 64)).collect();
     let begun = Instant::now();
-    let _daemon = known.daemon(dir.path(), port)?;
+    let _daemon = credentials.daemon(dir.path(), port)?;
     let again = all(&client, &names, &holds).await?;
     let served = begun.elapsed();
     for (before, after) in first.iter().zip(&again) {

@@ -1,23 +1,22 @@
-//! Which address is next: pure, with time as a parameter.
+//! The allocator: chooses the next address of a network. Pure, with time as a parameter.
 //!
 //! ```text
-//!             never used, in order        released, longest-rested first
-//!   range 1  ├─ cursor ──────────▶┤   ◀── queue (rests for `rest`) ◀── release
+//!             never used, in order        released, the earliest release first
+//!   range 1  ├─ cursor ──────────▶┤   ◀── queue (quarantine: 30 s) ◀── release
 //!   range 2  ├─ cursor ──────────▶┤   ◀── queue                    ◀── release
 //! ```
 //!
 //! # Policy
 //! 1. An address that was never used, the ranges in their order, each from its start.
-//! 2. Else the least recently released of all the network's ranges, once it has rested.
-//! 3. An address asked for by name has to be free by the same rules: while it rests it is
-//!    refused, and the error says until when. A name does not make a stale neighbour entry
-//!    somewhere in the network any fresher.
+//! 2. Else the least recently released of all the network's ranges, once its quarantine is over.
+//! 3. A requested address has to be free by the same rules: in quarantine it is refused, and the
+//!    error says for how long: a neighbour may still have an entry for the former container.
 //!
 //! # Cost
-//! O(log n) amortised at any fill: the cursor passes each used address once a sweep and
-//! each withheld interval in one jump. Memory grows with the living and with at most
-//! `remembered` released addresses a range; beyond that the longest released are forgotten
-//! (and count as never used) once they have rested.
+//! O(log n) amortised at any fill: the cursor passes each used address once a sweep and each
+//! withheld interval in one step. Memory grows with the addresses in use and with at most
+//! `remembered` released addresses a range; beyond that the earliest releases are forgotten (and
+//! count as never used) once their quarantine is over.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -40,80 +39,82 @@ mod upkeep;
 
 pub use error::{AllocateError, RangeUsage};
 use pool::Pool;
-pub(crate) use pool::Resting;
+pub(crate) use pool::QueuedRelease;
 
-/// What an address is doing; one that is not in the map is free.
+/// State of an address. An address that is not in the map was never used or is forgotten: it is
+/// free.
 #[derive(Debug, Clone)]
-pub(crate) enum Held {
+pub(crate) enum AddressState {
     /// An attachment has it.
-    Living(Arc<AttachmentKey>),
-    /// It was released as number `seq`.
-    Resting {
-        /// The place in the order of releases.
+    InUse(Arc<AttachmentKey>),
+    /// It was released. It is free if its quarantine is over.
+    Released {
+        /// Its number in the order of releases.
         seq: u64,
     },
 }
 
-/// What an attachment wants.
+/// A request for the addresses of an attachment.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The plan's network to take from.
     pub network: &'a NetworkName,
-    /// Addresses asked for by name, at most one of a family.
+    /// Requested addresses, at most one of a family; others are chosen.
     pub ips: &'a [IpAddr],
 }
 
-/// What [`Allocator::pick`] chose; nothing is taken yet.
+/// Addresses that [`Allocator::pick`] chose. They are not taken yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picked {
     /// The addresses with their subnet's prefix length and gateway, IPv4 first.
     pub addresses: Vec<AssignedIp>,
 }
 
-/// A release that is remembered: what makes an address rest, and come last.
+/// A release. It begins the address's quarantine, and its number orders reuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Released {
-    /// The place in the order of releases; ever rising.
+    /// Number in the order of releases; increases with each release.
     pub seq: u64,
     /// The address that was released.
     pub ip: IpAddr,
-    /// When, by the allocator's monotone clock.
+    /// Time of the release, by the allocator's monotone clock.
     pub at: Timestamp,
 }
 
-/// The pools of one host.
+/// The ranges of one host, and the state of their addresses.
 #[derive(Debug, Clone)]
 pub struct Allocator {
-    rest: Duration,
+    quarantine: Duration,
     remembered: usize,
     clock: MonotoneClock,
-    held: HashMap<IpAddr, Held>,
+    held: HashMap<IpAddr, AddressState>,
     pools: Vec<Pool>,
     by_network: BTreeMap<NetworkName, Vec<usize>>,
-    /// Released addresses that no range has any more; they rest on all the same.
-    strays: BTreeMap<u64, Resting>,
+    /// Released addresses that no range has any more. Their quarantine continues, in case a range
+    /// gets them again.
+    outside_ranges: BTreeMap<u64, QueuedRelease>,
     next_seq: u64,
 }
 
 impl Allocator {
-    /// An allocator in which every address is free. `rest`: how long a released address
-    /// is left alone; `remembered`: how many released addresses a range keeps in order.
-    pub fn new(networks: &Networks, rest: Duration, remembered: usize) -> Self {
+    /// An allocator in which every address is free. `quarantine`: how long a released address is
+    /// not assigned again; `remembered`: how many releases a range remembers in order.
+    pub fn new(networks: &Networks, quarantine: Duration, remembered: usize) -> Self {
         let mut allocator = Self {
-            rest,
+            quarantine,
             remembered,
             clock: MonotoneClock::default(),
             held: HashMap::new(),
             pools: Vec::new(),
             by_network: BTreeMap::new(),
-            strays: BTreeMap::new(),
+            outside_ranges: BTreeMap::new(),
             next_seq: 0,
         };
         allocator.reconfigure(networks);
         allocator
     }
 
-    /// Picks and takes.
+    /// [`Allocator::pick`], then [`Allocator::take`].
     ///
     /// # Errors
     /// As [`Allocator::pick`].
@@ -131,7 +132,7 @@ impl Allocator {
     /// Chooses one address of each family that the network has; takes none.
     ///
     /// # Errors
-    /// [`AllocateError`] says what is not to be had, and from when on it is.
+    /// [`AllocateError`]: what is not available, and for how long.
     pub fn pick(&mut self, request: Request<'_>, now: Timestamp) -> Result<Picked, AllocateError> {
         let clock = self.clock.read(now);
         let pools = self.pools_of(request.network)?.to_vec();
@@ -150,43 +151,43 @@ impl Allocator {
         Ok(Picked { addresses })
     }
 
-    /// Takes what [`Allocator::pick`] chose since the last change. Returns the numbers of
-    /// the releases that are thereby history.
+    /// Takes addresses that [`Allocator::pick`] chose; nothing may have changed in between. Returns
+    /// the numbers of the releases whose addresses are in use again.
     pub fn take(&mut self, picked: &Picked, owner: &Arc<AttachmentKey>) -> Vec<u64> {
         self.hold(picked.addresses.iter().map(|a| a.address.ip()), owner)
     }
 
-    /// Marks addresses as living, wherever they are: also how a restart puts back what it
-    /// finds in the store. One that lives already stays its owner's.
+    /// Marks addresses as in use by `owner`, inside the ranges or not: a restart restores the
+    /// attachments of the store with it. An address that is in use already keeps its owner.
     pub fn hold(
         &mut self,
         ips: impl IntoIterator<Item = IpAddr>,
         owner: &Arc<AttachmentKey>,
     ) -> Vec<u64> {
-        let mut history = Vec::new();
+        let mut reused = Vec::new();
         for ip in ips {
             let pool = self.pool_of(ip);
             match self.held.get(&ip) {
-                Some(&Held::Resting { seq }) => {
+                Some(&AddressState::Released { seq }) => {
                     match pool {
-                        Some(pool) => self.pools[pool].resting.remove(&seq),
-                        None => self.strays.remove(&seq),
+                        Some(pool) => self.pools[pool].released.remove(&seq),
+                        None => self.outside_ranges.remove(&seq),
                     };
-                    history.push(seq);
+                    reused.push(seq);
                 }
-                Some(Held::Living(_)) => continue,
+                Some(AddressState::InUse(_)) => continue,
                 None => {}
             }
-            self.held.insert(ip, Held::Living(Arc::clone(owner)));
+            self.held.insert(ip, AddressState::InUse(Arc::clone(owner)));
             if let Some(pool) = pool {
-                self.pools[pool].living += 1;
+                self.pools[pool].in_use += 1;
             }
         }
-        history
+        reused
     }
 
-    /// Gives addresses of `owner` back; from now on they rest. An address that is not
-    /// `owner`'s is left alone.
+    /// Releases addresses of `owner`: their quarantine begins. Addresses of other owners are
+    /// skipped.
     pub fn release(
         &mut self,
         ips: impl IntoIterator<Item = IpAddr>,
@@ -197,53 +198,53 @@ impl Allocator {
         let mut released = Vec::with_capacity(2);
         for ip in ips {
             match self.held.get(&ip) {
-                Some(Held::Living(key)) if **key == *owner => {}
+                Some(AddressState::InUse(key)) if **key == *owner => {}
                 _ => continue,
             }
             self.held.remove(&ip);
             if let Some(pool) = self.pool_of(ip) {
-                self.pools[pool].living -= 1;
+                self.pools[pool].in_use -= 1;
             }
             let one = Released {
                 seq: self.next_seq(),
                 ip,
                 at,
             };
-            self.rest_one(one);
+            self.restore_release(one);
             released.push(one);
         }
         released
     }
 
-    /// Who has `ip`.
+    /// The attachment that has `ip`.
     pub fn owner_of(&self, ip: IpAddr) -> Option<&Arc<AttachmentKey>> {
         match self.held.get(&ip)? {
-            Held::Living(owner) => Some(owner),
-            Held::Resting { .. } => None,
+            AddressState::InUse(owner) => Some(owner),
+            AddressState::Released { .. } => None,
         }
     }
 
-    /// Whether a range has `ip` and hands it out.
+    /// Whether `ip` is in a range and not withheld.
     pub fn is_usable(&self, ip: IpAddr) -> bool {
         self.pool_of(ip).is_some()
     }
 
-    /// How full each range of a network is, in their order.
+    /// Usage of each range of a network, in the order of the ranges.
     pub fn usage(&mut self, network: &NetworkName, now: Timestamp) -> Option<Vec<RangeUsage>> {
         let clock = self.clock.read(now);
         let pools = self.by_network.get(network)?;
         Some(
             pools
                 .iter()
-                .map(|&p| self.pools[p].usage(clock, self.rest))
+                .map(|&p| self.pools[p].usage(clock, self.quarantine))
                 .collect(),
         )
     }
 
-    /// Whether [`Allocator::pick`] without names would succeed, in O(ranges).
+    /// Whether [`Allocator::pick`] without requested addresses would succeed, in O(ranges).
     ///
     /// # Errors
-    /// What it would fail with.
+    /// The error that it would fail with.
     pub fn check_free(
         &mut self,
         network: &NetworkName,
@@ -257,7 +258,8 @@ impl Allocator {
                 .map(|&p| &self.pools[p])
                 .filter(|pool| pool.range.family() == family)
                 .peekable();
-            if of_family.peek().is_some() && !of_family.any(|pool| pool.has_free(clock, self.rest))
+            if of_family.peek().is_some()
+                && !of_family.any(|pool| pool.has_free(clock, self.quarantine))
             {
                 return Err(self.exhausted(network, pools, family, clock));
             }
@@ -280,7 +282,7 @@ impl Allocator {
         Ok(pools)
     }
 
-    /// The pool that hands `ip` out.
+    /// The pool in which `ip` is usable.
     fn pool_of(&self, ip: IpAddr) -> Option<usize> {
         self.pools.iter().position(|pool| pool.range.is_usable(ip))
     }
@@ -309,19 +311,19 @@ impl Allocator {
         }
         match self.held.get(&ip) {
             None => Ok((pool, ip)),
-            Some(Held::Living(owner)) => Err(AllocateError::Taken {
+            Some(AddressState::InUse(owner)) => Err(AllocateError::Taken {
                 ip,
                 owner: Arc::clone(owner),
             }),
-            Some(Held::Resting { seq }) => {
+            Some(AddressState::Released { seq }) => {
                 let due = self.pools[pool]
-                    .resting
+                    .released
                     .get(seq)
-                    .map_or(clock, |r| r.at.saturating_add(self.rest));
+                    .map_or(clock, |r| r.at.saturating_add(self.quarantine));
                 if due <= clock {
                     return Ok((pool, ip));
                 }
-                Err(AllocateError::Resting {
+                Err(AllocateError::Quarantined {
                     ip,
                     free_in: due.saturating_since(clock),
                 })
@@ -353,10 +355,12 @@ impl Allocator {
         let oldest = pools
             .iter()
             .filter(|&&p| self.pools[p].range.family() == family)
-            .filter_map(|&p| Some((self.pools[p].resting.first_key_value()?, p)))
+            .filter_map(|&p| Some((self.pools[p].released.first_key_value()?, p)))
             .min_by_key(|((seq, _), _)| **seq);
         match oldest {
-            Some(((_, r), p)) if r.at.saturating_add(self.rest) <= clock => Ok(Some((p, r.ip))),
+            Some(((_, r), p)) if r.at.saturating_add(self.quarantine) <= clock => {
+                Ok(Some((p, r.ip)))
+            }
             _ => Err(self.exhausted(network, pools, family, clock)),
         }
     }
@@ -377,10 +381,12 @@ impl Allocator {
         AllocateError::Exhausted {
             network: network.clone(),
             family,
-            ranges: of_family().map(|p| p.usage(clock, self.rest)).collect(),
+            ranges: of_family()
+                .map(|p| p.usage(clock, self.quarantine))
+                .collect(),
             next_free_in: of_family()
-                .filter_map(|pool| pool.resting.first_key_value())
-                .map(|(_, r)| r.at.saturating_add(self.rest).saturating_since(clock))
+                .filter_map(|pool| pool.released.first_key_value())
+                .map(|(_, r)| r.at.saturating_add(self.quarantine).saturating_since(clock))
                 .min(),
         }
     }
@@ -396,7 +402,7 @@ fn one_of_a_family(ips: &[IpAddr]) -> Result<(), AllocateError> {
     Ok(())
 }
 
-/// `ip` as an interface of `subnet` bears it.
+/// `ip` with the prefix length of `subnet`.
 fn with_prefix_of(subnet: IpNetwork, ip: IpAddr) -> IpNetwork {
     // The prefix length comes from a network of the same family, so it always fits.
     IpNetwork::new(ip, subnet.prefix()).unwrap_or(IpNetwork::from(ip))

@@ -1,19 +1,19 @@
-//! What a node is told about its addresses.
+//! Configuration of a node's address management.
 
 use std::time::Duration;
 
 use crate::range::Networks;
 
-/// How long a released address is left alone, unless configured: three times what a
-/// neighbour entry commonly stays reachable (RFC 4861 §10, `REACHABLE_TIME`).
-pub const DEFAULT_REST: Duration = Duration::from_secs(30);
+/// Default quarantine of a released address: as long as a neighbour entry stays reachable without
+/// confirmation (RFC 4861 §10, `REACHABLE_TIME`: 30 s).
+pub const DEFAULT_QUARANTINE: Duration = Duration::from_secs(30);
 
-/// How many slots there are, unless configured: OpenFlow ports end at 65,279 and other
-/// users of the bridge need some.
+/// Default number of slots. OpenFlow port numbers end at 65,279, and other users of the bridge need
+/// some.
 pub const DEFAULT_SLOTS: u16 = 30_000;
 
-/// How many released addresses a range keeps in order, unless configured: all of an IPv4
-/// host range of common size, and half a megabyte at most.
+/// Default number of releases that a range remembers: all of an IPv4 host range of common size, in
+/// half a megabyte at most.
 pub const DEFAULT_REMEMBERED: usize = 8192;
 
 /// The configuration of an [`Ipam`](crate::Ipam).
@@ -21,11 +21,11 @@ pub const DEFAULT_REMEMBERED: usize = 8192;
 pub struct Config {
     /// The ranges, by the plan's networks.
     pub networks: Networks,
-    /// How long a released address is left alone.
-    pub rest: Duration,
-    /// Slots are 1 to this.
+    /// Quarantine: how long a released address is not assigned again.
+    pub quarantine: Duration,
+    /// Number of slots; they are numbered from 1.
     pub slots: u16,
-    /// How many released addresses a range keeps in the order of their release.
+    /// Number of releases that a range remembers, in their order.
     pub remembered: usize,
 }
 
@@ -34,7 +34,7 @@ impl Config {
     pub fn new(networks: Networks) -> Self {
         Self {
             networks,
-            rest: DEFAULT_REST,
+            quarantine: DEFAULT_QUARANTINE,
             slots: DEFAULT_SLOTS,
             remembered: DEFAULT_REMEMBERED,
         }

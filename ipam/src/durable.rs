@@ -1,4 +1,4 @@
-//! The promise that a change is on disk.
+//! [`Durable`]: a future that resolves when a change is on disk.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,16 +11,16 @@ use tokio::sync::oneshot;
 
 use crate::store::StoreError;
 
-/// What the writer sends: the change is on disk, or why it is not.
+/// The writer's result for a change.
 pub(crate) type Outcome = Result<(), DurableError>;
 
-/// Why a change did not become durable. The memory was put back to what the disk has.
+/// A change did not become durable. The state in memory was reset to that on disk.
 #[derive(Debug, Clone, Error)]
 pub enum DurableError {
     /// The store could not write it.
     #[error("the change did not become durable and was undone")]
     Failed {
-        /// What the store says.
+        /// The store's error.
         #[source]
         source: Arc<StoreError>,
     },
@@ -30,7 +30,7 @@ pub enum DurableError {
 }
 
 impl DurableError {
-    /// Whether the whole operation can be tried again.
+    /// Whether the operation can be retried.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Failed { .. } => true,

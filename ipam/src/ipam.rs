@@ -1,4 +1,4 @@
-//! The node's address management: memory that decides, and a store that remembers.
+//! The node's address management: decisions in memory, and a durable store.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::allocator::{RangeUsage, Request};
 use crate::config::Config;
 use crate::durable::Durable;
 use crate::range::Networks;
-use crate::record::{Record, RecordState, Recovery, Release, Reservation, ReserveRequest};
+use crate::record::{Record, RecordState, Recovery, ReleaseOutcome, Reservation, ReserveRequest};
 use crate::store::{Backend, Change, RedbBackend, StoreError};
 use flatnet_types::Timestamp;
 
@@ -30,15 +30,14 @@ use writer::{Shared, Writer};
 /// # Guarantees
 /// - No address is in two attachments, and no slot; no generation is ever used twice, not
 ///   even one that a crash lost before it was durable.
-/// - What a [`Durable`] has said `Ok` to survives a crash.
-/// - What is not durable is undone as a whole if a write fails: memory never says more than
-///   the disk for longer than the write takes.
+/// - A change whose [`Durable`] resolved to `Ok` survives a crash.
+/// - If a write fails, all changes that are not durable are undone.
 /// - No call but [`Ipam::open`] and the drop of the last handle waits for the disk.
 ///
 /// A reservation is in [`Ipam::get`] and [`Ipam::list`] at once. After a crash, one that was
-/// never durable is unknown; traces of it bear a generation that no record has.
+/// never durable is unknown; its flows and links bear a generation that no record has.
 ///
-/// The drop of the last handle writes what is queued and lets go of the store.
+/// The drop of the last handle writes what is queued and closes the store.
 #[derive(Debug, Clone)]
 pub struct Ipam(Arc<Handle>);
 
@@ -54,7 +53,8 @@ impl Drop for Handle {
         let Some(writer) = self.writer.take() else {
             return;
         };
-        // The last handle can go down with a task that the writer has just woken.
+        // The last handle may be dropped on the writer's own thread, by a task that it woke: a
+        // thread cannot join itself.
         if writer.thread().id() != thread::current().id() && writer.join().is_err() {
             tracing::error!("the store's writer panicked");
         }
@@ -62,7 +62,7 @@ impl Drop for Handle {
 }
 
 impl Ipam {
-    /// Opens the store at `path`, or makes it if there is none, and starts its writer.
+    /// Opens the store at `path`, or creates it if there is none, and starts its writer.
     /// `boot_id` is the kernel's `/proc/sys/kernel/random/boot_id`. Blocks.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Ipam {
         Self::start(Box::new(backend), path, config, boot_id, now)
     }
 
-    /// The same with another store.
+    /// [`Ipam::open`] with another store.
     ///
     /// # Errors
     /// As [`Ipam::open`].
@@ -106,7 +106,7 @@ impl Ipam {
         }
         let mut state = State::restore(&durable, config, boot_id, now);
 
-        // The disk gets the times that memory goes by, and loses what does not count.
+        // Stores the corrected release times, and deletes releases that no longer apply.
         let (rows, void) = remembered(&durable, now);
         let mut changes: Vec<Change> = void.into_iter().map(Change::Forgotten).collect();
         let moved = rows
@@ -115,7 +115,7 @@ impl Ipam {
         changes.extend(moved.copied().map(Change::Released));
         let forgotten = state.allocator().forget();
         changes.extend(forgotten.into_iter().map(Change::Forgotten));
-        // Generations must be set aside before the first is handed out.
+        // Generations must be reserved on disk before the first is used.
         changes.extend(state.raised_ceiling().map(Change::Ceiling));
         backend.apply(&changes)?;
         for change in &changes {
@@ -154,9 +154,9 @@ impl Ipam {
         self.reserve_with(key, request, now, |_| serde_json::Value::Null)
     }
 
-    /// Takes addresses, a slot and a generation for the attachment `key`, decided at once;
-    /// the write is on its way. `detail` is what to keep with the record, made from what
-    /// was reserved; it runs under the lock, so it must be short and not call this handle.
+    /// Reserves addresses, a slot and a generation for the attachment `key`. Decided at once; the
+    /// [`Durable`] resolves when it is written. `detail` returns the data to store with the record;
+    /// it runs under the lock, so it must be short and not call this handle.
     ///
     /// # Errors
     /// [`ReserveError`]; nothing was taken.
@@ -200,7 +200,7 @@ impl Ipam {
         })
     }
 
-    /// The attachment is complete. To commit it again is no error.
+    /// Marks the attachment as complete. To commit it again is no error.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing was changed.
@@ -218,7 +218,7 @@ impl Ipam {
         })
     }
 
-    /// Keeps another detail with the attachment.
+    /// Replaces the detail of the attachment.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing was changed.
@@ -238,8 +238,8 @@ impl Ipam {
         })
     }
 
-    /// The attachment is gone: its addresses rest from `now` on. To release what is gone
-    /// already is no error.
+    /// Deletes the attachment; the quarantine of its addresses begins at `now`. To release an
+    /// attachment that is gone already is no error.
     ///
     /// # Errors
     /// [`ChangeError::NotCurrent`] for a late release of an earlier generation, which would
@@ -249,15 +249,15 @@ impl Ipam {
         key: &AttachmentKey,
         generation: u64,
         now: Timestamp,
-    ) -> Result<Release, ChangeError> {
+    ) -> Result<ReleaseOutcome, ChangeError> {
         self.0.shared.change(|state| {
             state.writable()?;
             match current(state, key, generation) {
                 Ok(record) => {
                     let durable = state.remove(&record, now);
-                    Ok(Release::Released { record, durable })
+                    Ok(ReleaseOutcome::Released { record, durable })
                 }
-                Err(ChangeError::Absent { .. }) => Ok(Release::Absent {
+                Err(ChangeError::Absent { .. }) => Ok(ReleaseOutcome::Absent {
                     durable: state.barrier(),
                 }),
                 Err(e) => Err(e),
@@ -265,8 +265,8 @@ impl Ipam {
         })
     }
 
-    /// The rollback of an ADD: [`Ipam::release`]. The addresses rest like any others, for
-    /// between reserve and rollback a neighbour may have seen them.
+    /// The rollback of an ADD: [`Ipam::release`]. The addresses are quarantined as usual: a
+    /// neighbour may have learned them between reservation and rollback.
     ///
     /// # Errors
     /// As [`Ipam::release`].
@@ -275,11 +275,11 @@ impl Ipam {
         key: &AttachmentKey,
         generation: u64,
         now: Timestamp,
-    ) -> Result<Release, ChangeError> {
+    ) -> Result<ReleaseOutcome, ChangeError> {
         self.release(key, generation, now)
     }
 
-    /// The end of what a start found and the caller has cleaned up: [`Ipam::release`].
+    /// Deletes an attachment of [`Recovery`] that the caller has cleaned up: [`Ipam::release`].
     ///
     /// # Errors
     /// As [`Ipam::release`].
@@ -288,11 +288,11 @@ impl Ipam {
         key: &AttachmentKey,
         generation: u64,
         now: Timestamp,
-    ) -> Result<Release, ChangeError> {
+    ) -> Result<ReleaseOutcome, ChangeError> {
         self.release(key, generation, now)
     }
 
-    /// Durable when all that was changed before is.
+    /// Resolves when all earlier changes are durable.
     pub fn flush(&self) -> Durable {
         self.0.shared.change(State::barrier)
     }
@@ -312,8 +312,8 @@ impl Ipam {
         self.0.shared.lock().owner_of(ip).cloned()
     }
 
-    /// How full each range of a network is, in the order in which they are filled; `None`
-    /// for a network that the host does not have.
+    /// Usage of each range of a network, in the order in which they are filled; `None` for a
+    /// network that the host does not have.
     pub fn usage(&self, network: &NetworkName, now: Timestamp) -> Option<Vec<RangeUsage>> {
         self.0.shared.lock().allocator().usage(network, now)
     }
@@ -326,7 +326,7 @@ impl Ipam {
     /// [`Ipam::has_free`], with the reason if not.
     ///
     /// # Errors
-    /// What the reservation would fail with.
+    /// The error that the reservation would fail with.
     pub fn check_free(&self, network: &NetworkName, now: Timestamp) -> Result<(), ReserveError> {
         let mut state = self.0.shared.lock();
         state.has_room()?;
@@ -334,8 +334,8 @@ impl Ipam {
         Ok(state.allocator().check_free(network, now)?)
     }
 
-    /// Goes over to other ranges. Attachments keep their addresses, inside them or not;
-    /// those with one that is now outside are returned, by generation.
+    /// Replaces the ranges. Attachments keep their addresses; returns those with an address outside
+    /// the new ranges, by generation.
     pub fn reconfigure(&self, networks: Networks) -> Vec<Arc<Record>> {
         let mut state = self.0.shared.lock();
         state.reconfigure(networks);
@@ -350,7 +350,7 @@ fn free_slot(state: &State) -> Result<u16, ReserveError> {
     })
 }
 
-/// The record of `key`, if it is that of `generation`.
+/// The record of `key` if its generation is `generation`.
 fn current(
     state: &State,
     key: &AttachmentKey,

@@ -1,7 +1,7 @@
-//! What a host owns: address intervals, and the subnet that each belongs to.
+//! Host ranges: address intervals, each with its subnet.
 //!
-//! Nothing is ever enumerated: a range is two numbers and the gaps between what is
-//! withheld, so that an IPv6 /64 costs what an IPv4 /28 costs.
+//! Addresses are never enumerated: a range is stored as the intervals between withheld addresses,
+//! so that an IPv6 /64 needs no more memory than an IPv4 /28.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,15 +19,15 @@ pub use networks::Networks;
 pub use span::{Family, Span, SpanError};
 pub(crate) use span::{bits_of, ip_of};
 
-/// Why a range, or a set of ranges, was refused.
+/// Invalid range or set of ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RangeError {
-    /// The range is not inside the subnet that it is said to belong to.
+    /// The range is not inside its subnet.
     #[error("the range {range} is not inside its subnet {subnet}")]
     OutsideSubnet {
         /// First and last address of the range.
         range: Span,
-        /// The subnet that it is said to be of.
+        /// The subnet of the range.
         subnet: IpNetwork,
     },
     /// The gateway is not an address of the subnet.
@@ -35,12 +35,12 @@ pub enum RangeError {
     GatewayOutsideSubnet {
         /// First and last address of the range.
         range: Span,
-        /// The subnet that it is said to be of.
+        /// The subnet of the range.
         subnet: IpNetwork,
         /// The gateway's address.
         gateway: IpAddr,
     },
-    /// The range reaches into addresses that no interface can have as its own.
+    /// The range overlaps a block without unicast addresses.
     #[error("the range {range} reaches into {reserved}, which holds no container's address")]
     NotUnicast {
         /// First and last address of the range.
@@ -64,12 +64,12 @@ pub enum RangeError {
     },
 }
 
-/// A range and whose it is.
+/// A range and its network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkRange {
     /// The plan's network.
     pub network: NetworkName,
-    /// First and last address that may be handed out.
+    /// First and last address of the range.
     pub range: Span,
 }
 
@@ -80,7 +80,7 @@ impl fmt::Display for NetworkRange {
 }
 
 impl RangeError {
-    /// Never: the configuration has to change.
+    /// Always `false`: the configuration has to change.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::OutsideSubnet { .. }
@@ -103,7 +103,7 @@ impl RangeError {
     }
 }
 
-/// Why an address inside a range is not handed out.
+/// Why an address inside a range is not assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withheld {
     /// It is a gateway.
@@ -143,13 +143,13 @@ pub struct HostRange {
     span: Span,
     subnet: IpNetwork,
     gateway: Option<IpAddr>,
-    /// What is withheld inside `span`, with the reason.
+    /// Withheld addresses inside `span`, with the reason.
     withheld: Vec<(Span, Withheld)>,
-    /// What is left of `span`: sorted, disjoint, not adjacent.
+    /// The intervals of `span` that may be assigned: sorted, disjoint, not adjacent.
     gaps: Vec<(u128, u128)>,
 }
 
-/// Whether a gateway of an IPv6 subnet is known by its address on the link.
+/// Whether the gateway of an IPv6 subnet is a link-local address.
 fn is_link_local(subnet: IpNetwork, gateway: IpAddr) -> bool {
     subnet.is_ipv6() && matches!(gateway, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
@@ -159,7 +159,7 @@ impl HostRange {
     /// range is no error: the plan's exclusions are those of a whole pool.
     ///
     /// # Errors
-    /// [`RangeError`] says what does not fit.
+    /// [`RangeError`].
     pub fn new(
         span: Span,
         subnet: IpNetwork,
@@ -227,32 +227,32 @@ impl HostRange {
         self.span.family()
     }
 
-    /// How many addresses can be handed out.
+    /// Number of addresses that may be assigned.
     pub fn capacity(&self) -> u128 {
         self.gaps
             .iter()
             .fold(0, |n, (a, z)| n.saturating_add((z - a).saturating_add(1)))
     }
 
-    /// Whether `ip` may be handed out: it is inside and not withheld.
+    /// Whether `ip` may be assigned: it is inside and not withheld.
     pub fn is_usable(&self, ip: IpAddr) -> bool {
         let bits = bits_of(ip);
         self.span.contains(ip) && self.gap_at_or_after(bits).is_some_and(|(a, _)| a <= bits)
     }
 
-    /// Why `ip` is not handed out, if it is inside and withheld.
+    /// The reason, if `ip` is inside and withheld.
     pub fn withheld(&self, ip: IpAddr) -> Option<Withheld> {
         let mut reasons = self.withheld.iter();
         let (_, why) = reasons.find(|(span, _)| span.contains(ip) && self.span.contains(ip))?;
         Some(*why)
     }
 
-    /// The first usable address at or after `bits`, in one jump over what is withheld.
+    /// The first usable address at or after `bits`.
     pub(crate) fn usable_at_or_after(&self, bits: u128) -> Option<u128> {
         self.gap_at_or_after(bits).map(|(a, _)| a.max(bits))
     }
 
-    /// The addresses that the subnet and the gateway keep to themselves.
+    /// The addresses that are reserved in the subnet: gateway, network, broadcast, anycast.
     pub(crate) fn reserved(&self) -> Vec<(IpAddr, Withheld)> {
         let mut reserved = Vec::with_capacity(3);
         reserved.extend(self.gateway.map(|ip| (ip, Withheld::Gateway)));
@@ -269,7 +269,7 @@ impl HostRange {
         reserved
     }
 
-    /// Takes `span` out of what can be handed out.
+    /// Withholds the addresses of `span`.
     pub(crate) fn withhold(&mut self, span: Span, why: Withheld) {
         if !self.span.overlaps(span) {
             return;

@@ -1,4 +1,4 @@
-//! What is kept of an attachment, and what a caller asks for and gets.
+//! The record of an attachment, and the requests and results of [`Ipam`](crate::Ipam).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,36 +10,37 @@ use serde::{Deserialize, Serialize};
 use crate::durable::Durable;
 use flatnet_types::Timestamp;
 
-/// How far an attachment has come.
+/// Whether the ADD of an attachment has completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordState {
-    /// Its addresses are taken; the kernel and the bridge may have traces of it.
+    /// Its addresses are reserved; its link, flows and port may exist in part.
     Reserved,
-    /// It is complete: the runtime may have been told.
+    /// It is complete: the runtime may have got the result.
     Committed,
 }
 
-/// An attachment in the store.
+/// The record of an attachment, as stored in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// What it is.
+    /// Network, container ID and interface name.
     pub key: AttachmentKey,
-    /// Its number: higher than that of every earlier attachment of this node, for ever.
+    /// Its generation: higher than that of every earlier attachment of this node.
     pub generation: u64,
-    /// A small number that no other living attachment has: port and ifindex.
+    /// A number from 1 to [`Config::slots`](crate::Config) that no other attachment has: its
+    /// OpenFlow port and ifindex are derived from it.
     pub slot: u16,
-    /// How far it has come.
+    /// Whether its ADD has completed.
     pub state: RecordState,
     /// The plan's network that its addresses are of.
     pub network: NetworkName,
     /// Its addresses with prefix length and gateway, IPv4 first.
     pub addresses: Vec<AssignedIp>,
-    /// When it was reserved.
+    /// Time of the reservation.
     pub created_at: Timestamp,
-    /// The boot in which it was reserved: it cannot outlive it.
+    /// The kernel's boot ID at the reservation: no attachment outlives its boot.
     pub boot_id: String,
-    /// What the node daemon keeps with it.
+    /// Data of netd, opaque to this crate.
     pub detail: serde_json::Value,
 }
 
@@ -50,16 +51,16 @@ impl Record {
     }
 }
 
-/// What an attachment wants.
+/// A request for a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReserveRequest {
     /// The plan's network to take addresses from.
     pub network: NetworkName,
-    /// Addresses asked for by name, at most one of a family; others are chosen.
+    /// Requested addresses, at most one of a family; others are chosen.
     pub ips: Vec<IpAddr>,
 }
 
-/// What an attachment got.
+/// A reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     /// See [`Record::generation`].
@@ -70,25 +71,25 @@ pub struct Reservation {
     pub addresses: Vec<AssignedIp>,
 }
 
-/// What became of a release.
+/// The result of a release.
 #[derive(Debug)]
 #[must_use = "the release is durable only when `durable` says so"]
-pub enum Release {
-    /// The attachment is gone, and its addresses rest.
+pub enum ReleaseOutcome {
+    /// The attachment was released; its addresses are in quarantine.
     Released {
-        /// What it was.
+        /// Its last record.
         record: Arc<Record>,
-        /// When this is on disk.
+        /// Resolves when the release is on disk.
         durable: Durable,
     },
     /// There is no such attachment: it was released before, or never was.
     Absent {
-        /// When that is on disk: an earlier release may still be on its way.
+        /// Resolves when an earlier release, which may still be queued, is on disk.
         durable: Durable,
     },
 }
 
-impl Release {
+impl ReleaseOutcome {
     /// Whether there was such an attachment.
     pub fn existed(&self) -> bool {
         match self {
@@ -97,7 +98,7 @@ impl Release {
         }
     }
 
-    /// When this is on disk.
+    /// Resolves when the release is on disk.
     pub fn durable(self) -> Durable {
         match self {
             Self::Released { durable, .. } | Self::Absent { durable } => durable,
@@ -105,18 +106,17 @@ impl Release {
     }
 }
 
-/// What a start finds in the store. The first three are disjoint and complete, each by
-/// generation.
+/// The attachments that a start finds in the store, each list by generation. Each attachment is in
+/// exactly one of the first three lists.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Recovery {
-    /// Of this boot and never committed: undo their traces, then `forget` them.
+    /// Of this boot and never committed: undo what their ADD did, then `forget` them.
     pub uncommitted: Vec<Arc<Record>>,
-    /// Of an earlier boot, committed or not: they cannot live any more. Clean up, then
-    /// `forget` them.
+    /// Of an earlier boot, committed or not: their containers are gone. Clean up, then `forget`
+    /// them.
     pub earlier_boot: Vec<Arc<Record>>,
     /// Of this boot and committed.
     pub alive: Vec<Arc<Record>>,
-    /// Those of all the above with an address that the ranges no longer hand out. They are
-    /// honoured: nobody else gets the address.
+    /// Those with an address that is outside the ranges or withheld. They keep it.
     pub outside: Vec<Arc<Record>>,
 }

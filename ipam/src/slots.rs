@@ -1,13 +1,13 @@
-//! Small numbers, one for each living attachment: its OpenFlow port and its ifindex.
+//! Slots: one number for each attachment, from which its OpenFlow port and ifindex are derived.
 
 use std::collections::VecDeque;
 
-/// The free slots, in the order in which they will be used.
+/// The free slots, in the order of their use.
 ///
 /// # Guarantees
-/// - A slot is in one place: with one attachment, or here.
-/// - A freed slot comes after all that were free before it, so a number is as old as can
-///   be when it is used again: a late event that names it hits nobody.
+/// - A slot is free or of exactly one attachment.
+/// - A freed slot is used after all that were free before it, so that a late event for its former
+///   attachment does not hit a new one.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots {
     free: VecDeque<u16>,
@@ -15,18 +15,18 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// All of 1 to `count` but `living`. `freed` in the order of their release come last;
-    /// the others go on after `last_given`.
+    /// The slots 1 to `count` that are not `in_use`. First come those that were never used or whose
+    /// release is forgotten, beginning after `last_given`; then `freed`, in the order of release.
     pub(crate) fn restore(
         count: u16,
-        living: impl IntoIterator<Item = u16>,
+        in_use: impl IntoIterator<Item = u16>,
         freed: impl IntoIterator<Item = u16>,
         last_given: u16,
     ) -> Self {
         #[derive(Clone, Copy, PartialEq)]
         enum Place {
             Unknown,
-            Living,
+            InUse,
             Freed(usize),
         }
         let mut place = vec![Place::Unknown; usize::from(count) + 1];
@@ -35,9 +35,9 @@ impl Slots {
                 *p = Place::Freed(order);
             }
         }
-        for slot in living {
+        for slot in in_use {
             if let Some(p) = place.get_mut(usize::from(slot)) {
-                *p = Place::Living;
+                *p = Place::InUse;
             }
         }
         let onwards = (last_given.saturating_add(1)..=count).chain(1..=last_given.min(count));
@@ -47,7 +47,7 @@ impl Slots {
         let mut freed: Vec<(usize, u16)> = (1..=count)
             .filter_map(|slot| match place[usize::from(slot)] {
                 Place::Freed(order) => Some((order, slot)),
-                Place::Unknown | Place::Living => None,
+                Place::Unknown | Place::InUse => None,
             })
             .collect();
         freed.sort_unstable();
@@ -65,8 +65,8 @@ impl Slots {
         self.free.pop_front()
     }
 
-    /// A slot is free again; one that is not of the configured ones is dropped.
-    pub(crate) fn give_back(&mut self, slot: u16) {
+    /// Frees a slot; one above `count` is dropped.
+    pub(crate) fn release(&mut self, slot: u16) {
         if (1..=self.count).contains(&slot) {
             self.free.push_back(slot);
         }
@@ -86,7 +86,7 @@ mod tests {
         let mut slots = Slots::restore(4, [], [], 0);
         assert_eq!(slots.take(), Some(1));
         assert_eq!(slots.take(), Some(2));
-        slots.give_back(1);
+        slots.release(1);
         assert_eq!(
             [slots.take(), slots.take(), slots.take(), slots.take()],
             [Some(3), Some(4), Some(1), None]
@@ -101,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_beyond_the_configured_ones_is_not_handed_out_again() {
+    fn a_slot_beyond_the_configured_ones_is_not_reused() {
         let mut slots = Slots::restore(1, [9], [], 9);
-        slots.give_back(9);
+        slots.release(9);
         assert_eq!((slots.take(), slots.take()), (Some(1), None));
     }
 }

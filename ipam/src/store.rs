@@ -1,8 +1,8 @@
-//! What survives a crash: the attachments, the order of releases, and how far the
-//! generations have gone.
+//! The durable store of a node: the attachments, the releases in their order, and the ceiling of
+//! the generations.
 //!
-//! The store knows nothing of addresses' meaning. It is read once, at the start (and after
-//! a failed write), and then only written to, a batch of [`Change`]s at a time.
+//! It is read at the start and after a failed write; otherwise it is only written, one batch of
+//! [`Change`]s at a time. It does not interpret addresses.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -21,57 +21,57 @@ mod memory;
 mod redb_backend;
 mod redb_file;
 
-pub(crate) use lock::{Lock, beside};
+pub(crate) use lock::{Lock, with_suffix};
 pub use memory::{Fault, MemoryBackend};
 pub use redb_backend::RedbBackend;
-pub(crate) use redb_file::{Reading, RedbFile, WriteError};
+pub(crate) use redb_file::{ReadErrors, RedbFile, WriteError};
 
 /// The store's schema that this version writes.
 pub const SCHEMA: u64 = 1;
 
-/// A released address that is remembered.
+/// A remembered release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReleasedRow {
-    /// The place in the order of releases.
+    /// Number in the order of releases.
     pub seq: u64,
     /// The address that was released.
     pub ip: IpAddr,
-    /// When it was released.
+    /// Time of the release, in milliseconds since the Unix epoch.
     pub at: Timestamp,
-    /// The slot that was freed with it.
+    /// Slot of the attachment that had it.
     pub slot: u16,
-    /// The attachment that had it.
+    /// Generation of the attachment that had it.
     pub generation: u64,
 }
 
-/// One change; a batch of them is applied whole or not at all.
+/// One change. A batch of changes is applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// The record is new, or takes the place of that with its generation.
+    /// Inserts a record, or replaces the one of the same generation.
     Put(Arc<Record>),
-    /// The record with this generation is no more.
+    /// Deletes the record of this generation.
     Remove(u64),
     /// An address was released.
     Released(ReleasedRow),
-    /// A release is history: the address is in use again, or was forgotten.
+    /// Deletes the release of this number: its address is in use again, or it was forgotten.
     Forgotten(u64),
-    /// No generation at or above this was ever handed out.
+    /// No generation at or above this was ever used.
     Ceiling(u64),
 }
 
-/// All that a store holds.
+/// The content of a store.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
     /// By generation.
     pub records: BTreeMap<u64, Arc<Record>>,
     /// By the order of releases.
     pub released: BTreeMap<u64, ReleasedRow>,
-    /// No generation at or above this was ever handed out.
+    /// No generation at or above this was ever used.
     pub ceiling: u64,
 }
 
 impl Snapshot {
-    /// What the snapshot is after `change`.
+    /// Applies `change`.
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Put(record) => {
@@ -91,10 +91,10 @@ impl Snapshot {
     }
 }
 
-/// What the writer needs of a store.
+/// A store, as the writer uses it.
 pub trait Backend: Send {
-    /// Reads everything. After a failed [`Backend::apply`] it also mends: it finds out what
-    /// became of the batch, and makes the store writable again.
+    /// Reads everything. After a failed [`Backend::apply`] it also makes the store writable again;
+    /// the result shows whether the batch was written.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -111,7 +111,7 @@ pub trait Backend: Send {
     fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 }
 
-/// Why a store could not be opened, read or written.
+/// A store could not be opened, read or written.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Another process, or another handle of this one, has the store open.
@@ -123,7 +123,7 @@ pub enum StoreError {
     Held {
         /// Path of the store's file.
         path: PathBuf,
-        /// The process that holds it, where it left its number.
+        /// PID of the process that holds it, if its lock file has one.
         pid: Option<u32>,
     },
     /// A newer version wrote the store.
@@ -139,7 +139,7 @@ pub enum StoreError {
         /// The newest schema that this version knows.
         supported: u64,
     },
-    /// The store is damaged, or is not one.
+    /// The store is damaged, or the file is not a store.
     #[error(
         "the store {} is damaged ({detail}). It is left as it is, for only it knows which addresses are in use. Put a copy of it back; or drain this node, move the file away and reboot: after a reboot no attachment lives, and an empty store is right",
         path.display()
@@ -147,10 +147,10 @@ pub enum StoreError {
     Corrupt {
         /// Path of the store's file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is damaged.
         detail: String,
     },
-    /// There was a store in this boot, and there is none.
+    /// The store existed earlier in this boot, and is missing.
     #[error(
         "the store {} is gone, and was there in this boot: containers may live whose addresses only it knows, so no empty one takes its place. Put it back, or mount what it is on; or drain this node and reboot: after a reboot no attachment lives, and an empty store is right. Where no container of this node lives, removing {} says so",
         path.display(),
@@ -159,10 +159,10 @@ pub enum StoreError {
     Lost {
         /// Path of the store's file.
         path: PathBuf,
-        /// The file that remembers it.
+        /// Path of the lock file, which records that the store existed.
         lock: PathBuf,
     },
-    /// A store is to be made where there is one.
+    /// A store is to be created where there is one.
     #[error("there is a store at {} already: it is left as it is", path.display())]
     Exists {
         /// Path of the store's file.
@@ -173,7 +173,7 @@ pub enum StoreError {
     Read {
         /// Path of the store's file.
         path: PathBuf,
-        /// What was being done.
+        /// The operation, as a verb: `open`, `read`.
         doing: &'static str,
         /// The error of the database or the file system.
         #[source]
@@ -194,7 +194,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it can pass by itself: disks get space again, holders end.
+    /// Whether a later attempt can succeed: a disk gets space again, the other process ends.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Held { .. } | Self::Lost { .. } | Self::Read { .. } | Self::Write { .. } => true,

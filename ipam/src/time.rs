@@ -2,35 +2,34 @@
 
 use flatnet_types::Timestamp;
 
-/// Turns a clock that may jump back into one that stands still instead.
+/// Makes a clock that may jump back monotone.
 ///
 /// # Guarantees
 /// - The reading never decreases.
-/// - After a jump back it advances as the clock does: what had `n` ms left to rest before
-///   the jump has at most `n` ms left after it, and never less than the time that passed
-///   since the reading before.
+/// - After a jump back it advances as the clock does: a quarantine that had `n` ms left before the
+///   jump has at most `n` ms left after it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MonotoneClock {
-    last_seen: Timestamp,
-    /// What the jumps back sum up to, in ms.
+    last_input: Timestamp,
+    /// Sum of the jumps back, in ms.
     offset: u64,
 }
 
 impl MonotoneClock {
     /// The monotone reading for the clock's `now`.
     pub fn read(&mut self, now: Timestamp) -> Timestamp {
-        if now < self.last_seen {
+        if now < self.last_input {
             self.offset = self
                 .offset
-                .saturating_add(self.last_seen.as_millis() - now.as_millis());
+                .saturating_add(self.last_input.as_millis() - now.as_millis());
         }
-        self.last_seen = now;
+        self.last_input = now;
         Timestamp::from_millis(now.as_millis().saturating_add(self.offset))
     }
 
     /// The last reading.
     pub fn last(&self) -> Timestamp {
-        Timestamp::from_millis(self.last_seen.as_millis().saturating_add(self.offset))
+        Timestamp::from_millis(self.last_input.as_millis().saturating_add(self.offset))
     }
 }
 
@@ -39,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_jumps_back_stands_still_and_then_goes_on() {
+    fn a_clock_that_jumps_back_stops_and_then_continues() {
         let mut clock = MonotoneClock::default();
         let at = Timestamp::from_millis;
         assert_eq!(clock.read(at(10_000)), at(10_000));

@@ -1,5 +1,5 @@
 //! ipamd with hostile callers and broken files, in the clear and by TLS: each is refused with
-//! words, nobody else waits, nothing secret is logged, and the ledger is never begun anew.
+//! an error, other callers are not delayed, no secret is logged, and the ledger is never replaced.
 
 mod kit;
 
@@ -19,7 +19,7 @@ use kit::{Process, TOKEN};
 use tempfile::TempDir;
 
 const PLAN: &str = include_str!("data/plan.yaml");
-/// How long what is immediate may take on a busy machine.
+/// Upper bound, on a busy machine, of what should be immediate.
 const SOON: Duration = Duration::from_secs(20);
 
 /// An ipamd that logs everything, in the clear or by TLS, and lets in who has the token.
@@ -105,16 +105,16 @@ impl Site {
         Box::new(rustls::StreamOwned::new(session, stream))
     }
 
-    /// What is answered to these bytes, until the end of the connection.
-    fn told(&self, bytes: &[u8]) -> String {
-        told(&mut *self.connect(), bytes)
+    /// Sends bytes and returns the answer until the end of the connection.
+    fn exchange(&self, bytes: &[u8]) -> String {
+        exchange(&mut *self.connect(), bytes)
     }
 
     fn asking(&self, authorization: &str) -> String {
         let request = format!(
             "GET /v1/ranges HTTP/1.1\r\nHost: x\r\n{authorization}Connection: close\r\n\r\n"
         );
-        self.told(request.as_bytes())
+        self.exchange(request.as_bytes())
     }
 
     /// Fails where the token is in the log or in a file that ipamd wrote.
@@ -132,7 +132,7 @@ impl Site {
 trait Both: Read + Write {}
 impl<T: Read + Write> Both for T {}
 
-fn told(stream: &mut dyn Both, bytes: &[u8]) -> String {
+fn exchange(stream: &mut dyn Both, bytes: &[u8]) -> String {
     // The server may end the connection before it has read all.
     let _ = stream.write_all(bytes).and_then(|()| stream.flush());
     let mut answer = Vec::new();
@@ -218,7 +218,7 @@ async fn tokens_and_requests(tls: bool) {
             ),
         ),
     ] {
-        let answer = site.told(request.as_bytes());
+        let answer = site.exchange(request.as_bytes());
         let expected = format!("HTTP/1.1 {status} ");
         let start: String = answer.chars().take(300).collect();
         assert!(answer.starts_with(&expected), "{what}: {start}");
@@ -246,7 +246,7 @@ async fn a_caller_that_speaks_the_other_protocol_is_let_go_and_others_are_served
     let clear = |site: &Site, bytes: &[u8]| {
         let mut stream = TcpStream::connect(("127.0.0.1", site.port)).expect("connects");
         stream.set_read_timeout(Some(SOON)).expect("a time limit");
-        told(&mut stream, bytes)
+        exchange(&mut stream, bytes)
     };
     let answer = clear(&tls, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(!answer.contains("HTTP/1.1 2"), "{answer:?}");
@@ -302,7 +302,7 @@ async fn thousands_that_say_nothing_are_bounded_and_root_is_served_meanwhile() {
     let mut root = UnixStream::connect(dir.path().join("ipamd.sock")).expect("connects");
     root.set_read_timeout(Some(SOON)).expect("a time limit");
     let asked = b"GET /v1/hosts/b/ranges HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let answer = told(&mut root, asked);
+    let answer = exchange(&mut root, asked);
     assert!(answer.contains("10.100.1.0/24"), "{answer}");
     assert!(!log().contains("Too many open files"), "{}", log());
     drop(idle);
@@ -310,7 +310,7 @@ async fn thousands_that_say_nothing_are_bounded_and_root_is_served_meanwhile() {
     session.list().await.expect("others are served again");
 }
 
-/// What a start says that fails.
+/// The error of a start that fails.
 fn refusal(command: &mut Command) -> String {
     let mut child = command
         .stdout(Stdio::null())
@@ -352,8 +352,11 @@ fn a_plan_that_is_no_readable_file_is_refused_at_once() {
     ] {
         fs::remove_file(&plan).expect("removed");
         symlink(target, &plan).expect("links");
-        let said = refusal(command(dir.path(), kit::port().expect("a port")).arg("--init"));
-        assert!(said.contains(words) && said.contains("plan.yaml"), "{said}");
+        let error = refusal(command(dir.path(), kit::port().expect("a port")).arg("--init"));
+        assert!(
+            error.contains(words) && error.contains("plan.yaml"),
+            "{error}"
+        );
     }
 }
 
@@ -363,10 +366,10 @@ fn a_token_or_a_ledger_that_is_none_is_refused_and_left_alone() {
     let at = |name: &str| dir.path().join(name);
     let start = || refusal(command(dir.path(), kit::port().expect("a port")).arg("--init"));
     fs::write(at("token"), format!("{TOKEN}\n{TOKEN}\n")).expect("writes");
-    let said = start();
+    let error = start();
     assert!(
-        said.contains("openssl rand") && !said.contains(&TOKEN[..20]),
-        "{said}"
+        error.contains("openssl rand") && !error.contains(&TOKEN[..20]),
+        "{error}"
     );
     fs::remove_file(at("token")).expect("removed");
     symlink("/dev/zero", at("token")).expect("links");
@@ -378,8 +381,11 @@ fn a_token_or_a_ledger_that_is_none_is_refused_and_left_alone() {
     fs::remove_dir_all(at("state")).expect("what the starts made");
     fs::create_dir(at("state")).expect("made");
     symlink("/mnt/not-mounted/ledger.redb", &ledger).expect("links");
-    let said = start();
-    assert!(said.contains("symbolic link to /mnt/not-mounted"), "{said}");
+    let error = start();
+    assert!(
+        error.contains("symbolic link to /mnt/not-mounted"),
+        "{error}"
+    );
     assert!(fs::symlink_metadata(&ledger).expect("there").is_symlink());
     fs::remove_file(&ledger).expect("removed");
     fs::create_dir(&ledger).expect("made");
@@ -387,16 +393,19 @@ fn a_token_or_a_ledger_that_is_none_is_refused_and_left_alone() {
     fs::remove_dir(&ledger).expect("removed");
     for content in ["", "not a database"] {
         fs::write(&ledger, content).expect("writes");
-        let said = start();
-        assert!(said.contains("ledger.redb is damaged"), "{said}");
+        let error = start();
+        assert!(error.contains("ledger.redb is damaged"), "{error}");
         assert_eq!(fs::read_to_string(&ledger).expect("there"), content);
     }
     // A socket's name that something else has.
     fs::remove_file(&ledger).expect("removed");
     fs::remove_file(at("ipamd.sock")).expect("what a start left");
     fs::write(at("ipamd.sock"), "somebody's").expect("writes");
-    let said = start();
-    assert!(said.contains("ipamd.sock: a file has that name"), "{said}");
+    let error = start();
+    assert!(
+        error.contains("ipamd.sock: a file has that name"),
+        "{error}"
+    );
     assert_eq!(
         fs::read_to_string(at("ipamd.sock")).expect("kept"),
         "somebody's"

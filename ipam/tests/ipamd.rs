@@ -1,4 +1,4 @@
-//! The daemon as a process: its ledger, its plan file, its doors.
+//! The daemon as a process: its ledger, its plan file, its listeners.
 
 mod kit;
 
@@ -96,7 +96,7 @@ fn replace_plan(dir: &Path, from: &str, to: &str) {
 }
 
 #[tokio::test]
-async fn a_ledger_is_made_only_on_demand_and_outlives_a_kill() {
+async fn a_ledger_is_created_only_on_request_and_survives_a_kill() {
     let dir = directory();
     let refused = command(dir.path(), kit::port().expect("a port"))
         .output()
@@ -118,13 +118,13 @@ async fn a_ledger_is_made_only_on_demand_and_outlives_a_kill() {
     assert_eq!(again.ranges, first.ranges);
     assert_ne!(again.ledger, first.ledger);
 
-    // What is lost is not begun anew behind anybody's back: its mark is still there.
+    // A lost ledger is not replaced by a new one: its mark is still there.
     drop(ipamd);
     fs::remove_file(dir.path().join("state/ledger.redb")).expect("removes");
     let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
     let waits = ipamd.ranges("a").await;
     assert_eq!(waits.ranges, []);
-    assert_eq!(waits.waiting[0].reason, WaitReason::Settling);
+    assert_eq!(waits.waiting[0].reason, WaitReason::GracePeriod);
     let report = Report {
         held: held(&first, 1, 254),
     };
@@ -133,7 +133,7 @@ async fn a_ledger_is_made_only_on_demand_and_outlives_a_kill() {
 }
 
 #[tokio::test]
-async fn a_changed_plan_is_taken_over_and_a_wrong_one_is_not() {
+async fn a_changed_plan_is_applied_and_an_invalid_one_is_not() {
     let dir = directory();
     let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
     let before = ipamd.ranges("a").await;
@@ -163,12 +163,12 @@ async fn a_changed_plan_is_taken_over_and_a_wrong_one_is_not() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
-    // Those who route hear what is held; a is in no vSwitch, and has no peers there.
+    // `/v1/grants` lists what is held; host a is in no vSwitch, so it has no peers.
     let mut session = ipamd.session().await;
     let all = session.grants(None, Duration::ZERO).await.expect("answers");
     let held: Vec<_> = all.ranges.iter().map(|g| g.prefix.to_string()).collect();
     assert_eq!(
-        (held.as_slice(), all.settling),
+        (held.as_slice(), all.in_grace_period),
         (["10.100.16.0/23".to_owned()].as_slice(), false)
     );
     let peers = session.peers(&host("a"), None, Duration::ZERO).await;
@@ -180,7 +180,7 @@ async fn a_changed_plan_is_taken_over_and_a_wrong_one_is_not() {
 }
 
 #[tokio::test]
-async fn the_door_over_tcp_needs_the_token_and_errors_say_what_to_do() {
+async fn the_tcp_listener_requires_the_token_and_errors_say_what_to_do() {
     let dir = directory();
     let ipamd = Ipamd::start(dir.path(), &["--init"]).await;
     let authority = ipamd.client.endpoint().clone();

@@ -1,4 +1,4 @@
-//! ipamd over TLS: who is let in, to what, and what is told of those who are not.
+//! ipamd over TLS: authentication, authorization, and the errors of refused callers.
 
 mod kit;
 
@@ -75,7 +75,7 @@ impl Site {
         Client::open(endpoint.expect("an endpoint"), access).expect("a client")
     }
 
-    /// Who has a certificate for these names.
+    /// A client with a certificate for these names.
     fn caller(&self, file: &str, names: &[&str]) -> Client {
         let own = self.ca.sign(self.path(), file, names).expect("signs");
         self.client(self.ca.access(Some(&own)))
@@ -102,8 +102,8 @@ fn code<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> String {
     }
 }
 
-/// Whether TLS keeps a caller out, at its handshake or at its first request.
-async fn kept_out(client: &Client) -> String {
+/// The error of a caller that TLS refuses, at its handshake or at its first request.
+async fn handshake_error(client: &Client) -> String {
     let mut session = match client.connect().await {
         Ok(session) => session,
         Err(e @ ClientError::Connect { .. }) => return e.to_string(),
@@ -116,7 +116,7 @@ async fn kept_out(client: &Client) -> String {
 }
 
 #[tokio::test]
-async fn a_node_may_what_is_its_own_a_reader_reads_and_an_admin_takes_back() {
+async fn a_node_manages_its_own_ranges_a_reader_reads_and_an_admin_releases() {
     let mut site = Site::new();
     site.start(&[]).await;
     let node = site.caller("b", &["b"]);
@@ -180,7 +180,7 @@ async fn a_node_may_what_is_its_own_a_reader_reads_and_an_admin_takes_back() {
     let admin = site.caller("admin", &["URI:flatnet:admin"]);
     let mut admin = session(&admin).await;
     admin.drain(&drain).await.expect("an admin drains");
-    // It is in use: an admin is told so too, and the node lets go of what is its own.
+    // It is in use: an admin gets the error too. The node releases its own range.
     release.host = host("b");
     assert_eq!(code(admin.release(&release).await), "inUse");
     let report = Report {
@@ -201,7 +201,7 @@ async fn a_node_may_what_is_its_own_a_reader_reads_and_an_admin_takes_back() {
 }
 
 #[tokio::test]
-async fn a_wrong_authority_an_expired_certificate_and_none_are_kept_out() {
+async fn a_wrong_authority_an_expired_certificate_and_none_are_refused() {
     let mut site = Site::new();
     site.start(&[]).await;
     let stranger = Authority::new(site.path(), "stranger").expect("an authority");
@@ -209,17 +209,17 @@ async fn a_wrong_authority_an_expired_certificate_and_none_are_kept_out() {
     let foreign = stranger
         .sign(site.path(), "foreign", &names)
         .expect("signs");
-    let said = kept_out(&site.client(site.ca.access(Some(&foreign)))).await;
-    assert!(said.contains("UnknownCA"), "{said}");
+    let error = handshake_error(&site.client(site.ca.access(Some(&foreign)))).await;
+    assert!(error.contains("UnknownCA"), "{error}");
     let old = site.ca.sign_until(site.path(), "old", &names, 2001);
     let old = old.expect("signs");
-    let said = kept_out(&site.client(site.ca.access(Some(&old)))).await;
-    assert!(said.contains("CertificateExpired"), "{said}");
-    let said = kept_out(&site.client(site.ca.access(None))).await;
-    assert!(said.contains("CertificateRequired"), "{said}");
-    // The caller looks too: ipamd's certificate is of nobody that it trusts.
-    let said = kept_out(&site.client(stranger.access(Some(&foreign)))).await;
-    assert!(said.contains("UnknownIssuer"), "{said}");
+    let error = handshake_error(&site.client(site.ca.access(Some(&old)))).await;
+    assert!(error.contains("CertificateExpired"), "{error}");
+    let error = handshake_error(&site.client(site.ca.access(None))).await;
+    assert!(error.contains("CertificateRequired"), "{error}");
+    // The caller verifies too: it does not trust the authority of ipamd's certificate.
+    let error = handshake_error(&site.client(stranger.access(Some(&foreign)))).await;
+    assert!(error.contains("UnknownIssuer"), "{error}");
 
     let log = std::fs::read_to_string(site.log()).expect("a log");
     assert!(log.contains("no TLS with this caller"), "{log}");
@@ -231,7 +231,7 @@ async fn a_wrong_authority_an_expired_certificate_and_none_are_kept_out() {
 }
 
 #[tokio::test]
-async fn the_token_lets_in_who_has_no_certificate_and_gives_nothing_to_who_has_one() {
+async fn the_token_authenticates_callers_without_a_certificate_only() {
     let mut site = Site::new();
     let file = site.path().join("token");
     site.start(&["--token-file", file.to_str().expect("text")])
@@ -261,10 +261,10 @@ async fn certificates_are_read_again_and_damaged_ones_leave_the_old_in_force() {
     // A key that is not the certificate's.
     let good = std::fs::read(&site.server.key).expect("reads");
     std::fs::write(&site.server.key, "no key\n").expect("writes");
-    let told = || std::fs::read_to_string(site.log()).expect("a log");
+    let log = || std::fs::read_to_string(site.log()).expect("a log");
     let begun = Instant::now();
-    while !told().contains("the changed certificates are refused") {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{}", told());
+    while !log().contains("the changed certificates are refused") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     ranges(&mut session(&old).await, "b").await.expect("serves");
@@ -284,11 +284,11 @@ async fn certificates_are_read_again_and_damaged_ones_leave_the_old_in_force() {
         {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "{}", told());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // The same client object has read the new authority, and brings the old certificate.
-    kept_out(&old).await;
+    handshake_error(&old).await;
     ca.sign(site.path(), "b", &["b"]).expect("signs");
     ranges(&mut session(&old).await, "b")
         .await
@@ -296,7 +296,7 @@ async fn certificates_are_read_again_and_damaged_ones_leave_the_old_in_force() {
 }
 
 #[test]
-fn a_door_without_a_lock_is_not_opened() {
+fn a_listener_without_authentication_is_not_opened() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("plan.yaml"), PLAN).expect("writes");
     std::fs::write(dir.path().join("token"), TOKEN).expect("writes");
@@ -315,10 +315,10 @@ fn a_door_without_a_lock_is_not_opened() {
         assert!(!out.status.success(), "{arguments:?}");
         String::from_utf8_lossy(&out.stderr).into_owned()
     };
-    let said = refused(&["--listen", "127.0.0.1:0"]);
-    assert!(said.contains("would serve anybody"), "{said}");
-    let said = refused(&["--listen", "0.0.0.0:0", "--token-file", &token]);
-    assert!(said.contains("--insecure-plain"), "{said}");
-    let said = refused(&["--listen", "127.0.0.1:0", "--tls-client-ca", &token]);
-    assert!(said.contains("--tls-cert"), "{said}");
+    let error = refused(&["--listen", "127.0.0.1:0"]);
+    assert!(error.contains("would serve anybody"), "{error}");
+    let error = refused(&["--listen", "0.0.0.0:0", "--token-file", &token]);
+    assert!(error.contains("--insecure-plain"), "{error}");
+    let error = refused(&["--listen", "127.0.0.1:0", "--tls-client-ca", &token]);
+    assert!(error.contains("--tls-cert"), "{error}");
 }

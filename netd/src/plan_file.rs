@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::Context;
 use flatnet_plan::takeover::{changes, taken_over};
 use flatnet_plan::{NetworkPlan, NodeSpec, node};
-use flatnet_plan_source::{COPY, State, Unfit};
+use flatnet_plan_source::{COPY, State, UnusablePlan};
 use flatnet_types::NodeName;
 use tokio::sync::watch as watched;
 use tokio::time::{MissedTickBehavior, interval};
@@ -60,7 +60,7 @@ impl NodePlan {
     ///
     /// # Errors
     /// The node is not in the plan, or one of its ranges has no address for containers.
-    pub fn of(plan: NetworkPlan, node: &NodeName, ipamd: bool) -> Result<Self, Unfit> {
+    pub fn of(plan: NetworkPlan, node: &NodeName, ipamd: bool) -> Result<Self, UnusablePlan> {
         let spec = node::derive(&plan, node)?;
         if !ipamd {
             networks(&spec.networks)?;

@@ -81,7 +81,7 @@ impl<N: NodeOps> Replayer<N> {
                 Err(e) => break Some(e.to_string()),
             };
             self.log_bad_entries(&listing.bad);
-            (pass.bad_total, pass.bad_example) = (listing.aside, listing.an_aside);
+            (pass.bad_total, pass.bad_example) = (listing.bad_total, listing.bad_example);
             for entry in listing.entries {
                 self.apply(entry, &mut pass).await;
             }
@@ -141,7 +141,7 @@ impl<N: NodeOps> Replayer<N> {
 
     async fn detach(&self, entry: &Entry) -> Result<bool, AttachError> {
         // An attachment that was made after that DEL is left alone.
-        let applies = |record: &Record| entry.del.applies_to(record.created_at.as_millis());
+        let applies = |record: &Record| entry.del.applies_to(record.created_at);
         let done = self.engine.del_if(&entry.del.request.key, applies).await?;
         Ok(done.existed)
     }

@@ -128,7 +128,7 @@ fn open_store(
     rest: Duration,
 ) -> Result<(Ipam, flatnet_ipam::Recovery)> {
     let config = flatnet_ipam::Config {
-        rest,
+        quarantine: rest,
         ..flatnet_ipam::Config::new(networks(&spec.networks)?)
     };
     let now = Timestamp::from(SystemTime::now());
@@ -191,7 +191,7 @@ async fn run(args: RunArgs) -> Result<()> {
         .chain(recovery.earlier_boot)
         .collect();
     engine.recover(&dead).await;
-    let spool = Spool::new(&args.spool).patient_for(replay::LOCK_TIMEOUT);
+    let spool = Spool::new(&args.spool).with_lock_timeout(replay::LOCK_TIMEOUT);
     engine.set_spool(spool.clone());
     let mut replayer = Replayer::new(engine.clone(), spool);
     replayer.replay().await;
@@ -284,13 +284,13 @@ async fn run(args: RunArgs) -> Result<()> {
         scrape: Arc::new(Scraper::new(engine, metrics)),
     };
     info!(socket = %args.socket.display(), "serving");
-    let mut served = tokio::spawn(server::serve(listener, app, stop::told(stopping)));
+    let mut served = tokio::spawn(server::serve(listener, app, stop::notified(stopping)));
     tokio::select! {
         ended = &mut served => {
             ended.context("the server died")?.context("serve")?;
             bail!("the server stopped by itself");
         }
-        signal = stop::wanted() => info!(signal = signal?, "stopping; the data path goes on"),
+        signal = stop::wait_for_signal() => info!(signal = signal?, "stopping; the data path goes on"),
     }
     stop.send_replace(true);
     if tokio::time::timeout(STOP_TIMEOUT, served).await.is_err() {

@@ -50,7 +50,7 @@ impl Scraper {
                 };
                 set(&self.metrics.capacity, usage.capacity);
                 set(&self.metrics.used, usage.used);
-                set(&self.metrics.resting, usage.resting);
+                set(&self.metrics.resting, usage.quarantined);
             }
         }
         let attachments = self.engine.ipam().list().len();

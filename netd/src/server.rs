@@ -115,7 +115,7 @@ fn router<N: ReconcileOps>(app: App<N>) -> Router {
 /// Refuses peers other than root with 403.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     if peer.is_root() {
-        return match serve::whole(request, BODY_MAX).await {
+        return match serve::read_body(request, BODY_MAX).await {
             Ok(request) => next.run(request).await,
             Err(e) => refusal(
                 e.status(),

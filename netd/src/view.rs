@@ -73,7 +73,7 @@ fn range(usage: &RangeUsage) -> RangeView {
         range: usage.range.to_string(),
         capacity: usage.capacity,
         used: usage.used,
-        resting: usage.resting,
+        quarantined: usage.quarantined,
         free: usage.free,
     }
 }

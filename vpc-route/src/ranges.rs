@@ -143,7 +143,7 @@ impl Ranges {
 
     fn take_over(&self, answer: Grants) -> Result<(), StoreError> {
         let before = self.known.borrow().clone();
-        if before.is_none() && answer.settling {
+        if before.is_none() && answer.in_grace_period {
             tracing::info!("ipamd has just started and hears what hosts hold: waiting for it");
             return Ok(());
         }
@@ -154,7 +154,7 @@ impl Ranges {
         write(&self.path, &now)?;
         tracing::info!(
             ranges = now.ranges.len(),
-            settling = now.settling,
+            settling = now.in_grace_period,
             "ranges from ipamd"
         );
         self.known.send_replace(Some(Arc::new(now)));

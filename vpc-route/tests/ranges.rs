@@ -79,7 +79,7 @@ fn grants(revision: &str, settling: bool, held: &[(&str, &str, GrantState)]) -> 
     });
     Grants {
         revision: revision.to_owned(),
-        settling,
+        in_grace_period: settling,
         ranges: ranges.collect(),
     }
 }

@@ -103,7 +103,7 @@ fn a_path_too_long_for_a_socket_is_unreachable() {
 }
 
 #[test]
-fn a_full_queue_is_not_waited_for_for_ever() {
+fn connecting_to_a_full_queue_times_out() {
     let dir = TempDir::new().expect("a directory");
     let path = dir.path().join("s");
     let fd = socket(
@@ -128,27 +128,33 @@ fn a_full_queue_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn a_connection_that_ends_early_is_cut() {
+fn a_connection_that_ends_early_is_interrupted() {
     for answer in [
         &b""[..],
         b"HTTP/1.1 2",
         b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{",
     ] {
         let reply = answered(answer);
-        assert!(matches!(reply, Err(NetdError::Cut { .. })), "{reply:?}");
+        assert!(
+            matches!(reply, Err(NetdError::Interrupted { .. })),
+            "{reply:?}"
+        );
     }
 }
 
 #[test]
-fn a_server_that_hangs_up_at_once_is_cut() {
+fn a_server_that_closes_at_once_is_interrupted() {
     let (dir, thread) = server(drop);
     let reply = ask(&dir);
-    assert!(matches!(reply, Err(NetdError::Cut { .. })), "{reply:?}");
+    assert!(
+        matches!(reply, Err(NetdError::Interrupted { .. })),
+        "{reply:?}"
+    );
     thread.join().expect("no panic");
 }
 
 #[test]
-fn garbage_is_told_from_an_absence() {
+fn an_invalid_answer_is_no_unreachable_netd() {
     let reply = answered(b"SSH-2.0-OpenSSH_9.9\r\n\r\n");
     assert!(matches!(reply, Err(NetdError::NotHttp { .. })), "{reply:?}");
     for answer in [
@@ -186,7 +192,7 @@ fn a_huge_answer_is_not_read_to_its_end() {
 }
 
 #[test]
-fn an_answer_by_drops_ends_at_the_deadline() {
+fn an_answer_byte_by_byte_ends_at_the_deadline() {
     let (dir, thread) = server(|mut stream| {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
         for byte in answer {
@@ -211,7 +217,7 @@ fn an_answer_by_drops_ends_at_the_deadline() {
 }
 
 #[test]
-fn an_error_reply_is_netds_own_word() {
+fn an_error_reply_is_returned_as_it_is() {
     let reply = answered(
         b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 32\r\n\r\n\
           {\"code\":51,\"msg\":\"pool is full\"}",
@@ -223,7 +229,7 @@ fn an_error_reply_is_netds_own_word() {
 }
 
 #[test]
-fn an_answer_before_the_request_was_read_is_still_heard() {
+fn an_answer_before_the_request_was_read_is_returned() {
     let (dir, thread) = server(|mut stream| {
         stream
             .write_all(b"HTTP/1.1 413 x\r\ncontent-length: 22\r\n\r\n{\"code\":7,\"msg\":\"big\"} ")
@@ -245,16 +251,19 @@ fn an_answer_before_the_request_was_read_is_still_heard() {
     // The kernel may drop what the server wrote once it resets the connection: either is
     // an error without a hang.
     assert!(
-        matches!(reply, Err(NetdError::Refused(_) | NetdError::Cut { .. })),
+        matches!(
+            reply,
+            Err(NetdError::Refused(_) | NetdError::Interrupted { .. })
+        ),
         "{reply:?}"
     );
     thread.join().expect("no panic");
 }
 
 #[test]
-fn only_root_is_taken_for_netd() {
-    assert!(trusted(0).is_ok());
-    assert!(trusted(nix::unistd::geteuid().as_raw()).is_ok());
-    let refused = trusted(65_534).expect_err("not netd").to_string();
+fn a_listener_that_is_not_roots_is_refused() {
+    assert!(check_listener(0).is_ok());
+    assert!(check_listener(nix::unistd::geteuid().as_raw()).is_ok());
+    let refused = check_listener(65_534).expect_err("not netd").to_string();
     assert!(refused.contains("user 65534"), "{refused}");
 }

@@ -1,4 +1,4 @@
-//! Whole calls, with a netd that does as it is told.
+//! Whole calls, with a fake netd that answers as configured.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -18,7 +18,7 @@ mod add;
 mod del;
 mod others;
 
-/// What the fake netd does with every call.
+/// The fake netd's answer to every call.
 #[derive(Debug, Clone)]
 enum Netd {
     Serves,
@@ -61,7 +61,7 @@ impl Fake {
                 socket: socket.to_owned(),
                 source,
             }),
-            Netd::Cut => Err(NetdError::Cut {
+            Netd::Cut => Err(NetdError::Interrupted {
                 source: io::ErrorKind::UnexpectedEof.into(),
             }),
             Netd::Slow => Err(NetdError::TimedOut {
@@ -117,7 +117,7 @@ fn add_reply() -> AddReply {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug)]
 struct Ran {
     exit: u8,
@@ -150,7 +150,7 @@ impl Ran {
     }
 }
 
-const NOW: u64 = 1_700_000_000_000;
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn run_with(netd: Netd, command: &str, env: &[(&str, &str)], stdin: &[u8]) -> Ran {
     let fake = Fake::new(netd);
@@ -178,7 +178,7 @@ fn run_with(netd: Netd, command: &str, env: &[(&str, &str)], stdin: &[u8]) -> Ra
         stdout: &mut stdout,
         stderr: &mut stderr,
         netd: &fake,
-        now_ms: NOW,
+        now: NOW,
     });
     let text = |bytes| String::from_utf8(bytes).expect("text");
     Ran {
@@ -214,7 +214,7 @@ fn refusal(code: u32, msg: &str) -> Netd {
     })
 }
 
-/// Every way in which nobody who knows our messages answers.
+/// Every error that is no answer of netd.
 fn absences() -> [Netd; 4] {
     [Netd::Away, Netd::Cut, Netd::Slow, Netd::Garbage]
 }

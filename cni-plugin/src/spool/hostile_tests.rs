@@ -21,7 +21,7 @@ fn file(spool: &Spool, container: &str) -> PathBuf {
 }
 
 #[test]
-fn the_honest_entries_are_read_whatever_else_is_there() {
+fn valid_entries_are_read_whatever_other_files_there_are() {
     let (dir, spool) = spool();
     for container in ["a", "b"] {
         spool.write(&del(container, 1)).expect("written");
@@ -60,7 +60,7 @@ fn the_honest_entries_are_read_whatever_else_is_there() {
         chown(&others, Some(NOBODY), None).expect("root may");
         bad += 1;
     }
-    // What was put aside before is not lost to what has its name now.
+    // A file that was renamed before is not overwritten by another one of the same name.
     fs::write(at("binary.json.bad"), "earlier").expect("written");
 
     let begun = Instant::now();
@@ -69,14 +69,14 @@ fn the_honest_entries_are_read_whatever_else_is_there() {
     assert_eq!(containers(&listing), ["a", "b"]);
     assert_eq!(listing.bad.len(), bad, "{:#?}", listing.bad);
     for found in &listing.bad {
-        assert!(is_aside(found.path.as_os_str()), "{found:?}");
+        assert!(is_bad(found.path.as_os_str()), "{found:?}");
         assert!(fs::symlink_metadata(&found.path).is_ok(), "{found:?}");
     }
     let earlier = fs::read(at("binary.json.bad")).expect("kept");
     assert_eq!(earlier, b"earlier");
     let again = spool.read_all().expect("a listing");
-    assert_eq!((again.bad.len(), again.aside), (0, bad + 1));
-    assert!(again.an_aside.is_some());
+    assert_eq!((again.bad.len(), again.bad_total), (0, bad + 1));
+    assert!(again.bad_example.is_some());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_directory_that_others_may_enter_is_closed_and_one_of_theirs_is_refused() {
 }
 
 #[test]
-fn a_spool_that_leads_nowhere_is_not_an_empty_one() {
+fn a_dangling_spool_is_an_error() {
     let dir = TempDir::new().expect("a directory");
     let link = dir.path().join("spool");
     symlink("/mnt/not-mounted/spool", &link).expect("a link");
@@ -140,12 +140,12 @@ fn a_spool_that_leads_nowhere_is_not_an_empty_one() {
 }
 
 #[test]
-fn a_lock_that_somebody_holds_is_waited_for_and_not_for_ever() {
+fn waiting_for_the_lock_times_out() {
     let (_dir, spool) = spool();
     spool.write(&del("a", 1)).expect("written");
     let held = File::open(&spool.dir).expect("opens");
     held.lock().expect("free");
-    let spool = spool.patient_for(Duration::from_millis(50));
+    let spool = spool.with_lock_timeout(Duration::from_millis(50));
     let refused = spool.read_all().expect_err("it is held").to_string();
     assert!(refused.contains("held its lock"), "{refused}");
     assert!(spool.write(&del("b", 1)).is_err());

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use flatnet_types::api::DelRequest;
-use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName};
+use flatnet_types::{AttachmentKey, ContainerId, IfName, NetworkName, Timestamp};
 use tempfile::TempDir;
 
 use super::*;
@@ -9,7 +9,7 @@ use super::*;
 pub(super) fn del(container: &str, at: u64) -> SpooledDel {
     SpooledDel {
         format: FORMAT,
-        spooled_at_ms: at,
+        spooled_at: Timestamp::from_millis(at),
         socket: "/run/flatnet/netd.sock".to_owned(),
         request: DelRequest {
             version: 1,
@@ -60,7 +60,7 @@ fn a_spool_that_does_not_exist_is_empty() {
 }
 
 #[test]
-fn only_the_owner_may_read_what_waits() {
+fn only_the_owner_can_read_entries() {
     let (_dir, spool) = spool();
     spool.write(&del("a", 1)).expect("written");
     assert_eq!(mode(&spool.dir), 0o700);
@@ -75,7 +75,7 @@ fn a_repeated_del_replaces_the_first() {
     spool.write(&del("a", 2)).expect("written again");
     let listing = spool.read_all().expect("a listing");
     assert_eq!(listing.entries.len(), 1);
-    assert_eq!(listing.entries[0].del.spooled_at_ms, 2);
+    assert_eq!(listing.entries[0].del.spooled_at.as_millis(), 2);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_crash_between_writing_and_renaming_leaves_nothing_broken() {
 }
 
 #[test]
-fn what_is_no_entry_is_moved_aside_and_the_rest_is_read() {
+fn files_that_are_no_entries_are_renamed_and_the_others_are_read() {
     let (_dir, spool) = spool();
     spool.write(&del("a", 1)).expect("written");
     let long = "x".repeat(usize::try_from(ENTRY_LIMIT).expect("small") + 1);
@@ -144,7 +144,8 @@ fn an_entry_that_was_replaced_in_the_meantime_is_not_removed() {
     assert_eq!(
         spool.read_all().expect("a listing").entries[0]
             .del
-            .spooled_at_ms,
+            .spooled_at
+            .as_millis(),
         2
     );
 }
@@ -158,9 +159,9 @@ fn replaying_removes_what_succeeded_and_keeps_what_failed() {
     let mut seen = Vec::new();
     let replay = spool
         .replay(|d| {
-            seen.push(d.spooled_at_ms);
-            if d.spooled_at_ms == 2 {
-                Err("OVS is away")
+            seen.push(d.spooled_at.as_millis());
+            if d.spooled_at.as_millis() == 2 {
+                Err("OVS is down")
             } else {
                 Ok(())
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Reads a number of seconds, which may have a fraction and no sign.
 ///
 /// # Errors
-/// What is wrong with it, for clap to show.
+/// A message for clap.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()

@@ -1,8 +1,8 @@
-//! What netd, ipamd and vpc-route do alike, so that an admin who knows one knows all.
+//! What netd, ipamd and vpc-route share: command-line values, log, signals, sockets, HTTP server.
 //!
 //! ```text
 //!   command line ──▶ [args]    [log] ──▶ stderr, level by RUST_LOG
-//!   SIGTERM ──▶ [stop] ──▶ servers end gracefully
+//!   SIGTERM ──▶ [stop] ──▶ servers shut down gracefully
 //!   root's clients ──▶ [socket] mode 0600, and who is at the other end ─┐
 //!   other machines ──▶ a listener of the daemon's own ──────────────────┴─▶ [serve], within limits
 //! ```

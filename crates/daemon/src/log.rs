@@ -3,11 +3,11 @@
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged where `RUST_LOG` is absent. `kube` logs every call that fails, as often as it is
-/// tried again; who called says it once.
+/// The filter without `RUST_LOG`. `kube_client` would log each retry of a failed call; the caller
+/// logs the failure once.
 const DEFAULT: &str = "info,kube_client=off";
 
-/// The log's form.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
@@ -16,7 +16,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Begins to log. Once in a process.
+/// Installs the global logger. Call it once in a process.
 pub fn to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let log = tracing_subscriber::fmt()

@@ -1,13 +1,13 @@
-//! Serving HTTP/1.1 to callers of whom nothing is taken for granted.
+//! An HTTP/1.1 server for untrusted callers.
 //!
 //! ```text
-//!   accept ─▶ a slot? ─▶ head within 30 s ─▶ who is it? ─▶ body: so long, so large ─▶ handler
-//!               │ none: it waits in the kernel's queue                                   │
-//!               └──────────────── an answer that nobody reads for 30 s ends it ◀─────────┘
+//!   accept ─▶ a slot? ─▶ head within 30 s ─▶ authenticate ─▶ body: 30 s, limited size ─▶ handler
+//!               │ no: it waits in the kernel's queue                                         │
+//!               └──────────────── an unread answer times out after 30 s ◀────────────────────┘
 //! ```
 //!
-//! A connection costs a file and some memory. So there are [`Limits::connections`] at most; one
-//! that says nothing, or says it slowly, or does not read what it asked for, ends.
+//! A connection costs a file descriptor and memory. So there are [`Limits::connections`] at most,
+//! and a caller that sends nothing, sends slowly, or does not read its answer is disconnected.
 
 use std::io;
 use std::pin::pin;
@@ -28,44 +28,44 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower_service::Service;
 
-use crate::stall::Stalling;
+use crate::stall::WriteTimeout;
 
-/// How long a request's head may take, and how long a connection may be idle between two.
-pub const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// How long a body may take.
-pub const BODY_WITHIN: Duration = Duration::from_secs(30);
-/// How long a caller may leave an answer unread.
-pub const READ_WITHIN: Duration = Duration::from_secs(30);
+/// Timeout of a request's head, and of an idle connection between two requests.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout of a request's body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout of a write: how long a caller may leave its answer unread.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest head of a request, in bytes.
 pub const HEAD_MAX: usize = 64 << 10;
 /// The most header lines of a request.
 const HEADERS_MAX: usize = 100;
-/// Connections at a time of callers who are not root, on a socket that is for root.
-const STRANGERS: usize = 8;
-/// How often it is told that all connections are taken.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+/// The most connections at a time of callers that [`Caller::is_unauthorized`].
+const UNAUTHORIZED_MAX: usize = 8;
+/// Interval of the warning that all connections are taken.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
-/// What one listener bears.
+/// Limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time; more wait.
+    /// The most connections at a time; further ones wait in the kernel's queue.
     pub connections: usize,
 }
 
-/// Who calls.
+/// The caller of a connection.
 pub trait Caller: Clone + Send + Sync + 'static {
-    /// Whether it should not be here at all: few of those are served a refusal at a time, so that
-    /// they do not take the place of others.
-    fn is_stranger(&self) -> bool {
+    /// Whether every request of it is refused. Only a few such callers are served at a time, so
+    /// that they do not use up the connections of others.
+    fn is_unauthorized(&self) -> bool {
         false
     }
 }
 
-/// Nothing is known of who calls.
+/// For listeners on which callers are not identified.
 impl Caller for () {}
 
-/// Serves until `stop` resolves, then lets requests that run come to their end. Handlers find the
-/// caller as [`ConnectInfo`]. Not cancel safe: connections end with it.
+/// Serves until `stop` resolves, then waits for the running requests. Handlers get the caller as
+/// [`ConnectInfo`]. Not cancel safe: dropping it closes the connections.
 pub async fn serve<L, C>(
     mut listener: L,
     caller: impl Fn(&L::Io, L::Addr) -> C,
@@ -77,22 +77,22 @@ pub async fn serve<L, C>(
     C: Caller,
 {
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let strangers = Arc::new(Semaphore::new(STRANGERS));
+    let unauthorized = Arc::new(Semaphore::new(UNAUTHORIZED_MAX));
     let (close, closing) = watch::channel(false);
     let mut serving = JoinSet::new();
-    let mut told = None;
+    let mut warned_at = None;
     let mut stop = pin!(stop);
     loop {
         while serving.try_join_next().is_some() {}
         let slot = match Arc::clone(&slots).try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
-                tell_full(&mut told, limits);
+                warn_full(&mut warned_at, limits);
                 tokio::select! {
                     () = &mut stop => break,
                     slot = Arc::clone(&slots).acquire_owned() => match slot {
                         Ok(slot) => slot,
-                        // It is never closed.
+                        // The semaphore is never closed.
                         Err(_) => break,
                     },
                 }
@@ -103,17 +103,17 @@ pub async fn serve<L, C>(
             accepted = listener.accept() => accepted,
         };
         let caller = caller(&io, addr);
-        let stranger = match caller.is_stranger() {
+        let extra_slot = match caller.is_unauthorized() {
             false => None,
-            true => match Arc::clone(&strangers).try_acquire_owned() {
-                Ok(place) => Some(place),
+            true => match Arc::clone(&unauthorized).try_acquire_owned() {
+                Ok(slot) => Some(slot),
                 Err(_) => continue,
             },
         };
         let (router, closing) = (router.clone(), closing.clone());
         serving.spawn(async move {
-            let _places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>) = (slot, stranger);
-            if let Err(e) = converse(io, caller, router, closing).await {
+            let _slots: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>) = (slot, extra_slot);
+            if let Err(e) = session(io, caller, router, closing).await {
                 tracing::debug!(error = %e, "a connection ended early");
             }
         });
@@ -123,10 +123,10 @@ pub async fn serve<L, C>(
     while serving.join_next().await.is_some() {}
 }
 
-fn tell_full(told: &mut Option<Instant>, limits: Limits) {
+fn warn_full(warned_at: &mut Option<Instant>, limits: Limits) {
     let now = Instant::now();
-    if told.is_none_or(|then| now.duration_since(then) >= TELL_EVERY) {
-        *told = Some(now);
+    if warned_at.is_none_or(|then| now.duration_since(then) >= WARN_EVERY) {
+        *warned_at = Some(now);
         tracing::warn!(
             connections = limits.connections,
             "as many connections as are served at a time: more wait until one ends"
@@ -134,8 +134,9 @@ fn tell_full(told: &mut Option<Instant>, limits: Limits) {
     }
 }
 
-/// One connection, until either side ends it. Cancel safe: it is cut.
-async fn converse<I, C>(
+/// Serves one connection until either side closes it. Cancel safe: dropping it closes the
+/// connection.
+async fn session<I, C>(
     io: I,
     caller: C,
     router: Router,
@@ -151,10 +152,10 @@ where
         // A router is always ready.
         async move { router.call(request.map(Body::new)).await }
     });
-    let io = TokioIo::new(Stalling::new(io, READ_WITHIN));
+    let io = TokioIo::new(WriteTimeout::new(io, READ_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(io, service);
@@ -167,25 +168,25 @@ where
     connection.await
 }
 
-/// Why a body is not taken.
+/// A request body that is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Too much.
+    /// The body is too long.
     #[error("the request's body has more than {limit} bytes")]
     TooLong {
         /// The most bytes that a body may have.
         limit: usize,
     },
-    /// Too slow.
-    #[error("the request's body has not come within {} s", BODY_WITHIN.as_secs())]
+    /// The body did not arrive within [`BODY_TIMEOUT`].
+    #[error("the request's body has not come within {} s", BODY_TIMEOUT.as_secs())]
     TooSlow,
-    /// The connection, or its framing, broke.
+    /// The connection failed, or the framing is invalid.
     #[error("the request's body cannot be read")]
     Broken,
 }
 
 impl BodyError {
-    /// RFC 9110 §15.5.
+    /// The HTTP status (RFC 9110 §15.5).
     pub fn status(&self) -> StatusCode {
         match self {
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -195,24 +196,25 @@ impl BodyError {
     }
 }
 
-/// The request with its body read, which a handler then takes without waiting. Called after it is
-/// known who asks: of others no body is read.
+/// Reads the body of a request within `limit` bytes and [`BODY_TIMEOUT`]; handlers then get it
+/// without waiting. Call it after authentication, so that no body of an unauthorized caller is
+/// read.
 ///
 /// # Errors
 /// [`BodyError`]. Cancel safe: the request is dropped.
-pub async fn whole(request: Request, limit: usize) -> Result<Request, BodyError> {
+pub async fn read_body(request: Request, limit: usize) -> Result<Request, BodyError> {
     let (parts, body) = request.into_parts();
-    let told: Option<u64> = parts
+    let content_length: Option<u64> = parts
         .headers
         .get(axum::http::header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    if told.is_some_and(|told| told > limit as u64) {
+    if content_length.is_some_and(|length| length > limit as u64) {
         return Err(BodyError::TooLong { limit });
     }
     let mut limited = Request::new(body);
     axum::extract::DefaultBodyLimit::max(limit).apply(&mut limited);
     let read = axum::body::Bytes::from_request(limited, &());
-    match tokio::time::timeout(BODY_WITHIN, read).await {
+    match tokio::time::timeout(BODY_TIMEOUT, read).await {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -222,17 +224,16 @@ pub async fn whole(request: Request, limit: usize) -> Result<Request, BodyError>
     }
 }
 
-/// As many connections as the process may have files open, less what it needs itself; at most
-/// `at_most`.
+/// The process's limit of open files, less those that it needs itself; at most `at_most`.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn connections(at_most: usize) -> io::Result<usize> {
-    /// Files that a daemon needs for itself: its store, its log, what it reads meanwhile.
-    const OWN: u64 = 64;
+    /// File descriptors for the daemon's store, log and configuration.
+    const RESERVED: u64 = 64;
     use nix::sys::resource::{Resource, getrlimit};
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let left = soft.saturating_sub(OWN).max(1);
+    let left = soft.saturating_sub(RESERVED).max(1);
     Ok(usize::try_from(left).unwrap_or(usize::MAX).min(at_most))
 }
 

@@ -13,18 +13,18 @@ use tokio::net::UnixListener;
 
 use crate::serve::Caller;
 
-/// Why the socket cannot be served.
+/// The socket cannot be bound.
 #[derive(Debug, Error)]
 pub enum BindError {
-    /// Somebody who lives answers on it.
+    /// A running process listens on it.
     #[error("another {daemon} serves {path}: stop it first")]
     InUse {
-        /// What listens there as a rule.
+        /// Name of the daemon whose socket it is.
         daemon: &'static str,
         /// Path of the UNIX socket.
         path: PathBuf,
     },
-    /// Something that is no socket has its name.
+    /// A file that is no socket has its path.
     #[error(
         "cannot listen on {path}: {what} has that name, and is left as it is; move it away, or name \
          another socket"
@@ -32,10 +32,10 @@ pub enum BindError {
     Taken {
         /// Path of the UNIX socket.
         path: PathBuf,
-        /// What is there.
+        /// Its file type, in words.
         what: &'static str,
     },
-    /// The file cannot be made.
+    /// The socket file cannot be created.
     #[error("cannot listen on {path}: {source}")]
     Io {
         /// Path of the UNIX socket.
@@ -46,8 +46,8 @@ pub enum BindError {
     },
 }
 
-/// Listens on `path`, mode 0600. A socket file that a dead `daemon` left is replaced; nothing else
-/// is, and no symbolic link is followed.
+/// Listens on `path`, mode 0600. Replaces the socket file of a `daemon` that has ended, and no
+/// other file; follows no symbolic link.
 ///
 /// # Errors
 /// [`BindError`].
@@ -60,8 +60,8 @@ pub fn bind(daemon: &'static str, path: &Path) -> Result<UnixListener, BindError
         fs::create_dir_all(dir).map_err(io)?;
     }
     is_free(daemon, path)?;
-    // Bound under another name and then moved: nobody meets it with a wider mode, and nobody
-    // misses it in between.
+    // Bound under another name and renamed: the socket never has a wider mode, and `path` always
+    // exists.
     let fresh = path.with_extension("new");
     if is_socket(&fresh)? {
         fs::remove_file(&fresh).map_err(io)?;
@@ -72,8 +72,8 @@ pub fn bind(daemon: &'static str, path: &Path) -> Result<UnixListener, BindError
     Ok(listener)
 }
 
-/// Fails where another `daemon` serves `path`, or something that is no socket has its name: for a
-/// daemon that is to change nothing before it knows.
+/// Fails if another `daemon` serves `path`, or a file that is no socket has this path. For a daemon
+/// that must change nothing while another one runs.
 ///
 /// # Errors
 /// [`BindError`].
@@ -92,7 +92,7 @@ pub fn is_free(daemon: &'static str, path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// Whether a socket's file has this name; what else has it is an error.
+/// Whether a socket file exists at `path`; another type of file is an error.
 fn is_socket(path: &Path) -> Result<bool, BindError> {
     let kind = match fs::symlink_metadata(path) {
         Ok(status) => status.file_type(),
@@ -117,7 +117,7 @@ fn is_socket(path: &Path) -> Result<bool, BindError> {
     })
 }
 
-/// Whether somebody listens. One who listens and does not accept, so that the queue is full, does.
+/// Whether a process listens, also one whose queue is full because it does not accept.
 fn is_served(path: &Path) -> io::Result<bool> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
@@ -128,27 +128,27 @@ fn is_served(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The user at the other end of a connection, because a socket's mode can be changed by
-/// mistake.
+/// UID of the process at the other end of a connection. Checked although the socket has mode 0600,
+/// because its mode can be changed by mistake.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(Option<u32>);
 
 impl Peer {
-    /// Whether it is root. Who cannot be known is not.
+    /// Whether it is root; `false` if it is unknown.
     pub fn is_root(self) -> bool {
         self.0 == Some(0)
     }
 }
 
 impl Peer {
-    /// Who is at the other end of `stream`.
+    /// The peer of `stream`.
     pub fn of(stream: &tokio::net::UnixStream) -> Self {
         Self(stream.peer_cred().ok().map(|peer| peer.uid()))
     }
 }
 
 impl Caller for Peer {
-    fn is_stranger(&self) -> bool {
+    fn is_unauthorized(&self) -> bool {
         !self.is_root()
     }
 }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_as_it_is() {
+    async fn a_file_that_is_no_socket_is_not_replaced() {
         let dir = tempfile::tempdir().expect("directory");
         let at = |name: &str| dir.path().join(name);
         fs::write(at("plan.yaml"), "kept").expect("writes");

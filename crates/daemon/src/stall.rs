@@ -1,5 +1,5 @@
-//! A connection whose other end does not read does not last, and one that is ended while its other
-//! end still sends is not reset before that has the answer.
+//! A stream with a write timeout and a lingering close: a peer that does not read is disconnected,
+//! and a peer that still sends when the connection is closed can read its answer before a reset.
 
 use std::io;
 use std::pin::Pin;
@@ -9,70 +9,74 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a caller may go on sending after its connection was ended, so that it reads why.
+/// How long a caller may send after its connection was shut down, so that it can read the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Fails a write that makes no headway for some time. Reads are as they are.
-pub(crate) struct Stalling<I> {
+/// Fails a write that makes no progress within a timeout. Reads are not limited.
+pub(crate) struct WriteTimeout<I> {
     io: I,
-    patience: Duration,
+    timeout: Duration,
     /// Runs while a write waits.
-    waits: Option<Pin<Box<Sleep>>>,
-    /// Runs while what comes after the end is thrown away.
-    lingers: Option<Pin<Box<Sleep>>>,
+    write_timer: Option<Pin<Box<Sleep>>>,
+    /// Runs while input after the shutdown is discarded.
+    drain_timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<I> Stalling<I> {
-    pub(crate) fn new(io: I, patience: Duration) -> Self {
+impl<I> WriteTimeout<I> {
+    pub(crate) fn new(io: I, timeout: Duration) -> Self {
         Self {
             io,
-            patience,
-            waits: None,
-            lingers: None,
+            timeout,
+            write_timer: None,
+            drain_timer: None,
         }
     }
 
-    /// Throws away what the caller still sends, until it ends too: a socket that is closed with
-    /// something unread resets the connection, and the caller loses the answer (RFC 9112 §9.6).
-    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<()>
+    /// Discards input until the caller closes too: closing a socket with unread input resets the
+    /// connection, and the caller loses the answer (RFC 9112 §9.6).
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()>
     where
         I: AsyncRead + Unpin,
     {
         let mut scratch = [0; 8192];
-        let lingers = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        while lingers.as_mut().poll(context).is_pending() {
+        let timer = self
+            .drain_timer
+            .get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        while timer.as_mut().poll(context).is_pending() {
             let mut buffer = ReadBuf::new(&mut scratch);
             let read = Pin::new(&mut self.io).poll_read(context, &mut buffer);
             match std::task::ready!(read) {
                 Ok(()) if !buffer.filled().is_empty() => {}
-                // It has ended, or broken.
+                // The end of the stream, or an error.
                 _ => break,
             }
         }
         Poll::Ready(())
     }
 
-    fn judge<T>(
+    fn apply_timeout<T>(
         &mut self,
         done: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if done.is_ready() {
-            self.waits = None;
+            self.write_timer = None;
             return done;
         }
-        let patience = self.patience;
-        let waits = self.waits.get_or_insert_with(|| Box::pin(sleep(patience)));
-        if waits.as_mut().poll(context).is_pending() {
+        let timeout = self.timeout;
+        let timer = self
+            .write_timer
+            .get_or_insert_with(|| Box::pin(sleep(timeout)));
+        if timer.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
-        // Another write fails as soon, should there be one.
-        waits.as_mut().reset(Instant::now());
+        // A further write fails at once.
+        timer.as_mut().reset(Instant::now());
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Stalling<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for WriteTimeout<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -82,27 +86,27 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stalling<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WriteTimeout<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.judge(done, context)
+        self.apply_timeout(done, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let done = Pin::new(&mut self.io).poll_flush(context);
-        self.judge(done, context)
+        self.apply_timeout(done, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingers.is_none() {
+        if self.drain_timer.is_none() {
             let done = Pin::new(&mut self.io).poll_shutdown(context);
-            std::task::ready!(self.judge(done, context)?);
+            std::task::ready!(self.apply_timeout(done, context)?);
         }
-        self.poll_rest(context).map(Ok)
+        self.poll_drain(context).map(Ok)
     }
 }
 
@@ -114,9 +118,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_nobody_reads_ends_and_one_that_is_read_slowly_does_not() {
-        let patience = Duration::from_secs(30);
+        let timeout = Duration::from_secs(30);
         let (mine, mut theirs) = tokio::io::duplex(8);
-        let mut mine = Stalling::new(mine, patience);
+        let mut mine = WriteTimeout::new(mine, timeout);
         let reader = tokio::spawn(async move {
             let mut byte = [0];
             for _ in 0..20 {
@@ -130,7 +134,7 @@ mod tests {
         let begun = Instant::now();
         let stalled = mine.write_all(&[7; 20]).await.expect_err("nobody reads");
         assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(begun.elapsed().as_secs(), patience.as_secs());
+        assert_eq!(begun.elapsed().as_secs(), timeout.as_secs());
         drop(theirs);
     }
 }

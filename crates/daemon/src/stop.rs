@@ -1,15 +1,15 @@
-//! The end of a daemon.
+//! Stopping a daemon: the signals, and the notification of its tasks.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Waits for SIGTERM or SIGINT, and says which it was. Cancel safe.
+/// Waits for SIGTERM or SIGINT; returns the signal's name. Cancel safe.
 ///
 /// # Errors
-/// If the process cannot listen to signals.
-pub async fn wanted() -> io::Result<&'static str> {
+/// If the signal handlers cannot be installed.
+pub async fn wait_for_signal() -> io::Result<&'static str> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     tokio::select! {
@@ -18,8 +18,8 @@ pub async fn wanted() -> io::Result<&'static str> {
     }
 }
 
-/// Waits until `stopping` is true, or its sender is gone, which is a stop too. Cancel safe.
-pub async fn told(mut stopping: watch::Receiver<bool>) {
-    // The only error is that of a sender that is gone.
+/// Waits until `stopping` is true or its sender is dropped. Cancel safe.
+pub async fn notified(mut stopping: watch::Receiver<bool>) {
+    // The only error is a dropped sender.
     let _: Result<_, watch::error::RecvError> = stopping.wait_for(|stop| *stop).await;
 }

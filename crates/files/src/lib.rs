@@ -4,10 +4,10 @@
 //!   path ─▶ stat: regular? ─▶ open, without waiting ─▶ fstat: still regular? ─▶ at most LIMIT bytes
 //! ```
 //!
-//! `std::fs::read` waits for ever on a FIFO, reads `/dev/zero` until memory is out, and says of a
-//! symbolic link that leads nowhere what it says of a name that is not there, which a daemon then
-//! takes for "nothing was ever kept". Symbolic links are followed: a Kubernetes ConfigMap is made
-//! of them.
+//! `std::fs::read` blocks forever on a FIFO, and reads `/dev/zero` until memory is exhausted. For a
+//! dangling symbolic link it returns the same error as for a missing file, which a daemon would
+//! take for "no state was ever saved". Symbolic links are followed: Kubernetes mounts a ConfigMap
+//! by them.
 
 pub mod sealed;
 
@@ -28,16 +28,16 @@ pub const STATE_MAX: u64 = 64 << 20;
 /// The whole file; at most `limit` bytes.
 ///
 /// # Errors
-/// What the system says; in words of its own where the path leads to no regular file, where it is
-/// a symbolic link that leads nowhere, and where the file is longer. The path is not among the
-/// words: the caller names it.
+/// The system's error; an error with its own text if the path is not a regular file, is a dangling
+/// symbolic link, or the file is longer than `limit`. The text does not contain the path: the
+/// caller adds it.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let status = fs::metadata(path).map_err(|e| dangling(path).unwrap_or(e))?;
-    // Not even opened: opening some devices has effects.
+    // Checked before it is opened: opening some devices has side effects.
     regular(status.file_type())?;
     let file = OpenOptions::new()
         .read(true)
-        // A FIFO that took the file's place in the meantime holds up nobody.
+        // Does not block on a FIFO that has replaced the file since.
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path)?;
     whole(&file, limit)
@@ -65,7 +65,7 @@ pub fn whole(file: &File, limit: u64) -> io::Result<Vec<u8>> {
 /// The whole file as text; at most `limit` bytes.
 ///
 /// # Errors
-/// As [`read`]; the place of the first byte that is not UTF-8.
+/// As [`read`]; the position of the first byte that is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     text(read(path, limit)?)
 }
@@ -73,7 +73,7 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 /// Bytes as text.
 ///
 /// # Errors
-/// The place of the first byte that is not UTF-8.
+/// The position of the first byte that is not UTF-8.
 pub fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|e| {
         let good = e.utf8_error().valid_up_to();
@@ -83,10 +83,10 @@ pub fn text(bytes: Vec<u8>) -> io::Result<String> {
     })
 }
 
-/// All that a stream gives, as text; at most `limit` bytes.
+/// The whole content of a stream as text; at most `limit` bytes.
 ///
 /// # Errors
-/// What the system says; where there is more, or it is not UTF-8.
+/// The system's error; an error if there is more, or if it is not UTF-8.
 pub fn stream_text(stream: impl Read, limit: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
     stream.take(limit + 1).read_to_end(&mut bytes)?;
@@ -96,7 +96,7 @@ pub fn stream_text(stream: impl Read, limit: u64) -> io::Result<String> {
     text(bytes)
 }
 
-/// The whole file, or none where nothing has its name. A name that leads nowhere is an error.
+/// The whole file; `None` if it does not exist. A dangling symbolic link is an error.
 ///
 /// # Errors
 /// As [`read`].
@@ -130,11 +130,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Whether something has this name. A symbolic link that leads nowhere is an error: what it should
-/// lead to, such as a disk that is not mounted, is lost or late, and nothing may take its place.
+/// Whether a file of any type exists at `path`. A dangling symbolic link is an error: its target,
+/// for example a disk that is not mounted yet, must not be replaced by a new file.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn is_there(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(_) => Ok(true),
@@ -146,10 +146,10 @@ pub fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Fails unless files of this type are regular.
+/// Fails unless the type is that of a regular file.
 ///
 /// # Errors
-/// What it is.
+/// The type in words.
 pub fn regular(kind: FileType) -> io::Result<()> {
     let name = match kind {
         kind if kind.is_file() => return Ok(()),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_leads_nowhere_is_not_nothing() {
+    fn a_dangling_link_is_an_error() {
         let dir = tempfile::tempdir().expect("a directory");
         let (link, absent) = (dir.path().join("link"), dir.path().join("absent"));
         symlink("/mnt/not-mounted/store", &link).expect("links");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_told_by_its_place() {
+    fn the_error_of_a_text_that_is_not_utf8_names_the_byte() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join(std::ffi::OsStr::from_bytes(b"a\xff"));
         fs::write(&path, b"a: 1\nb: \xff\n").expect("writes");

@@ -1,5 +1,5 @@
-//! JSON objects with a checksum in them: a digit that a disk altered gives another address, or
-//! another device, and JSON is as good as before.
+//! JSON objects with a checksum: if a disk alters a digit, the JSON stays valid but holds another
+//! address or another device.
 
 use std::io;
 use std::path::Path;
@@ -12,21 +12,22 @@ use thiserror::Error;
 /// The key of the checksum.
 const KEY: &str = "checksum";
 
-/// Why a document is not what was written.
+/// A document that is not as it was written.
 #[derive(Debug, Error)]
 pub enum SealError {
-    /// Not JSON, or of another form.
+    /// It is not JSON, or not of the expected type.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// The checksum is another's.
+    /// The checksum does not match the content.
     #[error("its checksum is not that of what it holds: it was cut off, altered or edited")]
     Checksum,
 }
 
-/// A value as an object with its checksum. What is no object has none.
+/// A value as a JSON object with its checksum under `checksum`. A value that is no object gets
+/// none.
 ///
 /// # Errors
-/// If the value has no form in JSON.
+/// If the value cannot be serialised.
 pub fn to_vec(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     let mut value = serde_json::to_value(value)?;
     let sum = checksum(&value)?;
@@ -40,7 +41,7 @@ pub fn to_vec(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
 /// returns it survives a power cut; until then the former one is there whole.
 ///
 /// # Errors
-/// If a file cannot be written or renamed; that the value has no form in JSON.
+/// If a file cannot be written or renamed, or the value cannot be serialised.
 pub fn save(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let text = to_vec(value).map_err(io::Error::other)?;
     super::replace(path, &text)
@@ -52,16 +53,16 @@ pub fn save(path: &Path, value: &impl Serialize) -> io::Result<()> {
 /// [`SealError`].
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, SealError> {
     let mut value: Value = serde_json::from_slice(text)?;
-    let told = value.as_object_mut().and_then(|object| object.remove(KEY));
-    if let Some(told) = told
-        && told != checksum(&value)?
+    let stored = value.as_object_mut().and_then(|object| object.remove(KEY));
+    if let Some(stored) = stored
+        && stored != checksum(&value)?
     {
         return Err(SealError::Checksum);
     }
     Ok(serde_json::from_value(value)?)
 }
 
-/// FNV-1a with 64 bits over the value's shortest form: against accidents, not against people.
+/// FNV-1a with 64 bits over the value's compact form. Detects accidents, not tampering.
 fn checksum(value: &Value) -> Result<String, serde_json::Error> {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;

@@ -1,10 +1,10 @@
-//! The plan as a file.
+//! The plan in a file.
 //!
-//! It is looked at and not watched by inotify: a ConfigMap's symbolic links, an editor's renames, an
-//! unmounted directory and a network file system all look alike that way.
+//! The file is polled, not watched by inotify: polling handles a ConfigMap's symbolic links, an
+//! editor's renames, an unmounted directory and a network file system in the same way.
 
+mod change;
 mod copy;
-mod look;
 #[cfg(test)]
 mod tests;
 
@@ -22,19 +22,19 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use crate::{Accepted, PlanSource, Refusal, Refused, State, Unfit, Version};
+use crate::{Accepted, PlanSource, Refusal, Refused, State, UnusablePlan, Version};
+use change::{ChangeDetector, stamp};
 use copy::Copy;
-use look::{Looks, stamp};
 
 pub use copy::COPY;
 
-/// Between two looks at the file.
-const EVERY: Duration = Duration::from_secs(1);
+/// Polling interval.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-type Take<T> = dyn Fn(NetworkPlan, &str) -> Result<T, Unfit> + Send + Sync;
+type Take<T> = dyn Fn(NetworkPlan, &str) -> Result<T, UnusablePlan> + Send + Sync;
 
-/// Which file, and where its accepted copy is kept.
+/// Path of the plan, and the directory of its accepted copy.
 #[derive(Clone)]
 pub struct FilePlan {
     path: PathBuf,
@@ -49,26 +49,26 @@ impl FilePlan {
         Self {
             path: path.to_owned(),
             state: state.to_owned(),
-            every: EVERY,
+            every: CHECK_EVERY,
             clock: Arc::new(|| Timestamp::from(SystemTime::now())),
         }
     }
 
-    /// By another clock.
+    /// Uses another clock.
     #[must_use]
-    pub fn by_clock(mut self, clock: Clock) -> Self {
+    pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 }
 
-/// Why there is no plan to go by: neither the file nor an earlier copy is of use.
+/// There is no usable plan: neither the file nor the accepted copy is valid.
 #[derive(Debug, Error)]
 pub struct OpenError {
-    /// What is wrong with the file.
+    /// The error of the file.
     #[source]
     refused: Refusal,
-    /// The copy, and what is wrong with it; none: nothing was ever accepted.
+    /// Path and error of the copy; `None` if no plan was ever accepted.
     copy: Option<(PathBuf, String)>,
 }
 
@@ -107,7 +107,7 @@ fn parse(path: &Path, text: &str) -> Result<NetworkPlan, Refusal> {
     Ok(flatnet_plan::load_named(text, &path.display().to_string())?)
 }
 
-/// A plan's file that is watched.
+/// A watched plan file.
 pub struct FileSource<T> {
     inner: Arc<Inner<T>>,
 }
@@ -116,31 +116,31 @@ struct Inner<T> {
     file: FilePlan,
     copy: Copy,
     take: Box<Take<T>>,
-    told: watch::Sender<State<T>>,
+    published: watch::Sender<State<T>>,
 }
 
 impl<T: Send + Sync + 'static> FileSource<T> {
-    /// Reads the plan: the file's, or where that is of no use the one that was accepted before.
-    /// `take` says what the daemon needs of a plan and its text, or that it cannot use it. Blocks.
+    /// Reads the plan: the file, or the accepted copy if the file is invalid. `take` extracts what
+    /// the daemon needs from a plan and its text, or fails if the daemon cannot use it. Blocks.
     ///
     /// # Errors
-    /// [`OpenError`] where there is neither.
+    /// [`OpenError`] if neither is valid.
     pub fn open(
         file: FilePlan,
-        take: impl Fn(NetworkPlan, &str) -> Result<T, Unfit> + Send + Sync + 'static,
+        take: impl Fn(NetworkPlan, &str) -> Result<T, UnusablePlan> + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
         let copy = Copy::in_dir(&file.state);
-        let judge = |text: &str, path: &Path| judge(path, text, &take);
+        let check = |text: &str, path: &Path| check(path, text, &take);
         let kept = copy.read();
         let read = read_text(&file.path);
         let version = read.as_ref().ok().map(|text| Version::of(text));
-        let judged = read.and_then(|text| Ok((judge(&text, &file.path)?, text)));
-        let state = match judged {
+        let checked = read.and_then(|text| Ok((check(&text, &file.path)?, text)));
+        let state = match checked {
             Ok((plan, text)) => {
                 let kept = kept.ok().flatten().filter(|kept| kept.text == text);
                 let unkept = match &kept {
                     Some(_) => None,
-                    None => keep_loudly(&copy, &text),
+                    None => save_and_log(&copy, &text),
                 };
                 State {
                     accepted: Accepted {
@@ -158,7 +158,7 @@ impl<T: Send + Sync + 'static> FileSource<T> {
                     Ok(None) => return Err(no_plan(why, None)),
                     Err(e) => return Err(no_plan(why, Some((&copy, e.to_string())))),
                 };
-                let plan = match judge(&kept.text, copy.path()) {
+                let plan = match check(&kept.text, copy.path()) {
                     Ok(plan) => plan,
                     Err(e) => return Err(no_plan(why, Some((&copy, e.headline())))),
                 };
@@ -187,7 +187,7 @@ impl<T: Send + Sync + 'static> FileSource<T> {
             file,
             copy,
             take: Box::new(take),
-            told: watch::Sender::new(state),
+            published: watch::Sender::new(state),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -200,25 +200,25 @@ fn no_plan(refused: Refusal, copy: Option<(&Copy, String)>) -> OpenError {
     OpenError { refused, copy }
 }
 
-fn judge<T>(
+fn check<T>(
     path: &Path,
     text: &str,
-    take: &dyn Fn(NetworkPlan, &str) -> Result<T, Unfit>,
+    take: &dyn Fn(NetworkPlan, &str) -> Result<T, UnusablePlan>,
 ) -> Result<T, Refusal> {
-    take(parse(path, text)?, text).map_err(|source| Refusal::Unfit {
+    take(parse(path, text)?, text).map_err(|source| Refusal::Unusable {
         path: path.to_owned(),
         source,
     })
 }
 
-/// Why it could not be kept.
-fn keep(copy: &Copy, text: &str) -> Option<Arc<str>> {
-    let error = copy.keep(text).err()?;
+/// Saves the plan; returns the error, if there is one.
+fn save(copy: &Copy, text: &str) -> Option<Arc<str>> {
+    let error = copy.save(text).err()?;
     Some(format!("cannot write {}: {error}", copy.path().display()).into())
 }
 
-fn keep_loudly(copy: &Copy, text: &str) -> Option<Arc<str>> {
-    let unkept = keep(copy, text);
+fn save_and_log(copy: &Copy, text: &str) -> Option<Arc<str>> {
+    let unkept = save(copy, text);
     if let Some(why) = &unkept {
         warn!(why = %why, "the accepted plan is not kept; trying again each second");
     }
@@ -227,24 +227,24 @@ fn keep_loudly(copy: &Copy, text: &str) -> Option<Arc<str>> {
 
 impl<T: Send + Sync + 'static> PlanSource<T> for FileSource<T> {
     fn watch(&self) -> watch::Receiver<State<T>> {
-        self.inner.told.subscribe()
+        self.inner.published.subscribe()
     }
 
     async fn follow(self) -> Infallible {
         let mut ticks = interval(self.inner.file.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut looks = Looks::default();
+        let mut detector = ChangeDetector::default();
         loop {
             ticks.tick().await;
             let inner = Arc::clone(&self.inner);
-            // The file may lie on a file system that hangs, and a plan of thousands of hosts takes
-            // its time: neither on a thread of tokio's.
-            let looked = tokio::task::spawn_blocking(move || {
-                inner.look(&mut looks);
-                looks
+            // The file system may hang, and checking a plan of thousands of hosts takes long: not
+            // on a tokio worker.
+            let done = tokio::task::spawn_blocking(move || {
+                inner.check_file(&mut detector);
+                detector
             });
-            match looked.await {
-                Ok(now) => looks = now,
+            match done.await {
+                Ok(now) => detector = now,
                 Err(error) => error!(%error, "looking at the plan failed"),
             }
         }
@@ -252,22 +252,22 @@ impl<T: Send + Sync + 'static> PlanSource<T> for FileSource<T> {
 }
 
 impl<T> Inner<T> {
-    fn look(&self, looks: &mut Looks) {
+    fn check_file(&self, detector: &mut ChangeDetector) {
         let before = stamp(&self.file.path);
-        if !looks.due(before) {
-            return self.keep_again();
+        if !detector.should_read(before) {
+            return self.retry_save();
         }
         let text = read_text(&self.file.path);
-        // What was written meanwhile is read when it is still.
+        // A file that changed while it was read is read again later.
         if stamp(&self.file.path) == before {
-            looks.was_read(before);
-            self.take_in(text);
+            detector.mark_read(before);
+            self.accept_or_refuse(text);
         }
     }
 
-    /// Tries once more to keep the accepted plan, while it is the file's.
-    fn keep_again(&self) {
-        let state = self.told.borrow().clone();
+    /// Retries to save the accepted plan, if the file still has it.
+    fn retry_save(&self) {
+        let state = self.published.borrow().clone();
         if state.unkept.is_none() {
             return;
         }
@@ -275,34 +275,34 @@ impl<T> Inner<T> {
         let Some(text) = text.filter(|t| Version::of(t) == state.accepted.version) else {
             return;
         };
-        if keep(&self.copy, &text).is_none() {
+        if save(&self.copy, &text).is_none() {
             info!(version = state.accepted.version.short(), "the plan is kept");
-            self.told.send_modify(|state| state.unkept = None);
+            self.published.send_modify(|state| state.unkept = None);
         }
     }
 
-    /// Judges what was read, and tells of it where that is news.
-    fn take_in(&self, text: Result<String, Refusal>) {
+    /// Checks what was read, and publishes the new state if it differs.
+    fn accept_or_refuse(&self, text: Result<String, Refusal>) {
         let text = match text {
             Ok(text) => text,
             Err(why) => return self.refuse(None, why),
         };
         let version = Version::of(&text);
-        let state = self.told.borrow().clone();
+        let state = self.published.borrow().clone();
         if version == state.accepted.version {
             if state.refused.is_some() {
                 info!(
                     version = version.short(),
                     "the plan is the accepted one again"
                 );
-                self.told.send_modify(|state| state.refused = None);
+                self.published.send_modify(|state| state.refused = None);
             }
             return;
         }
         if state.refused.is_some_and(|r| r.version == Some(version)) {
             return;
         }
-        match judge(&self.file.path, &text, &*self.take) {
+        match check(&self.file.path, &text, &*self.take) {
             Err(why) => self.refuse(Some(version), why),
             Ok(plan) => {
                 let accepted = Accepted {
@@ -310,10 +310,10 @@ impl<T> Inner<T> {
                     version,
                     since: (self.file.clock)(),
                 };
-                // On disk before anybody acts on it.
-                let unkept = keep_loudly(&self.copy, &text);
+                // Saved before it is published.
+                let unkept = save_and_log(&self.copy, &text);
                 info!(version = version.short(), "the plan is accepted");
-                self.told.send_replace(State {
+                self.published.send_replace(State {
                     accepted,
                     refused: None,
                     unkept,
@@ -323,8 +323,8 @@ impl<T> Inner<T> {
     }
 
     fn refuse(&self, version: Option<Version>, why: Refusal) {
-        let state = self.told.borrow().clone();
-        // What cannot be read has no version: it is told apart by its words.
+        let state = self.published.borrow().clone();
+        // A plan that cannot be read has no version: its error text is compared.
         let same = |r: Arc<Refused>| r.version == version && r.why.text() == why.text();
         if state.refused.is_some_and(same) {
             return;
@@ -336,6 +336,7 @@ impl<T> Inner<T> {
         );
         let at = (self.file.clock)();
         let refused = Arc::new(Refused { version, at, why });
-        self.told.send_modify(|state| state.refused = Some(refused));
+        self.published
+            .send_modify(|state| state.refused = Some(refused));
     }
 }

@@ -21,7 +21,7 @@ struct VersionLabel {
     version: String,
 }
 
-/// Which plan a daemon goes by, and whether the one that is there now is refused.
+/// Version of the plan in force, and whether the current file is refused.
 #[derive(Debug, Default)]
 pub struct PlanMetrics {
     valid: Gauge<i64, AtomicI64>,
@@ -32,7 +32,7 @@ pub struct PlanMetrics {
 }
 
 impl PlanMetrics {
-    /// Adds them to a registry, whose prefix says whose they are.
+    /// Registers them, with the registry's prefix.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "plan_valid",
@@ -62,7 +62,7 @@ impl PlanMetrics {
         );
     }
 
-    /// Takes a state: the first one, and each that the source tells.
+    /// Updates the metrics. Call it with the first state and with each that the source publishes.
     #[allow(
         clippy::cast_precision_loss,
         reason = "milliseconds since 1970 fit a double's 53 bits for 280,000 years"
@@ -77,7 +77,7 @@ impl PlanMetrics {
         self.kept.set(i64::from(state.unkept.is_none()));
         let since = state.accepted.since.as_millis();
         self.loaded.set(since as f64 / 1000.0);
-        // One version at a time: an old one would count as in force for ever.
+        // Only the current version has a time series.
         self.info.clear();
         let version = state.accepted.version.to_string();
         self.info.get_or_create(&VersionLabel { version }).set(1);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accepted_version_is_told_and_a_refusal_is_counted() {
+    fn the_accepted_version_is_shown_and_a_refusal_is_counted() {
         let metrics = PlanMetrics::default();
         let state = |text: &str, refused: bool| State {
             accepted: Accepted {

@@ -1,5 +1,4 @@
-//! What a daemon knows of its plan: which one is accepted, and what is wrong with the one that is
-//! there now.
+//! State of a daemon's plan: the accepted plan, and the error of the current file if it is refused.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -47,11 +46,11 @@ impl fmt::Debug for Version {
 /// A plan that was accepted.
 #[derive(Debug)]
 pub struct Accepted<T> {
-    /// What the daemon takes of it.
+    /// What the daemon extracted from it.
     pub plan: Arc<T>,
     /// SHA-256 of its text.
     pub version: Version,
-    /// When it was accepted first. A restart does not change that.
+    /// Time when it was first accepted. Does not change with a restart.
     pub since: Timestamp,
 }
 
@@ -65,45 +64,45 @@ impl<T> Clone for Accepted<T> {
     }
 }
 
-/// Why a daemon cannot use a plan that is sound in itself.
-pub type Unfit = Box<dyn Error + Send + Sync>;
+/// The error of a daemon that cannot use a plan although the plan is valid.
+pub type UnusablePlan = Box<dyn Error + Send + Sync>;
 
-/// Why a plan is refused.
+/// A refused plan.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub enum Refusal {
-    /// There is none, or it cannot be read.
+    /// The file does not exist or cannot be read.
     #[error("cannot read the plan {}", path.display())]
     Read {
         path: PathBuf,
-        /// What the system says, or [`flatnet_files::read`].
+        /// The error of [`flatnet_files::read`].
         #[source]
         source: io::Error,
     },
-    /// It is wrong. All diagnostics are in it, with the file's name and line.
+    /// The document has errors. Contains all diagnostics, with file name and line.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// It is sound, and of no use to this daemon.
+    /// The document is valid, but this daemon cannot use it.
     #[error("the plan {} is of no use here", path.display())]
-    Unfit {
+    Unusable {
         path: PathBuf,
-        /// What the daemon lacks in it.
+        /// The reason.
         #[source]
-        source: Unfit,
+        source: UnusablePlan,
     },
 }
 
 impl Refusal {
-    /// What is wrong with the document; empty where it could not be read, or is sound.
+    /// The errors of the document; empty if it could not be read or is valid.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
             Self::Load(error) => &error.report().diagnostics,
-            Self::Read { .. } | Self::Unfit { .. } => &[],
+            Self::Read { .. } | Self::Unusable { .. } => &[],
         }
     }
 
-    /// In one line: the document's first error with its line and how many more there are, else all
-    /// of what went wrong.
+    /// One line: the document's first error with its line, and the number of further errors;
+    /// without diagnostics the whole [`Refusal::text`].
     pub fn headline(&self) -> String {
         let is_error = |d: &&Diagnostic| d.rule.severity == Severity::Error;
         let mut errors = self.diagnostics().iter().filter(is_error);
@@ -118,7 +117,7 @@ impl Refusal {
         format!("line {line}: {code}: {}{more}", first.message)
     }
 
-    /// All of it, with its causes.
+    /// The error with all its causes.
     pub fn text(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();
@@ -131,13 +130,13 @@ impl Refusal {
     }
 }
 
-/// A plan that is there now and was refused.
+/// The plan in the current file, which was refused.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "what a field is, its name and type say")]
 pub struct Refused {
-    /// Its version; none where it could not be read.
+    /// Its version; `None` if it could not be read.
     pub version: Option<Version>,
-    /// When it was refused.
+    /// Time of the refusal.
     pub at: Timestamp,
     pub why: Refusal,
 }
@@ -145,11 +144,11 @@ pub struct Refused {
 /// The state of a plan's source.
 #[derive(Debug)]
 pub struct State<T> {
-    /// The plan to go by.
+    /// The plan in force.
     pub accepted: Accepted<T>,
-    /// The plan that is there now, where it is another and wrong.
+    /// The plan in the current file, if it is refused.
     pub refused: Option<Arc<Refused>>,
-    /// Why the accepted plan is not kept on disk; none: it is.
+    /// The error of saving the accepted plan to disk; `None` if it is saved.
     pub unkept: Option<Arc<str>>,
 }
 
@@ -164,7 +163,7 @@ impl<T> Clone for State<T> {
 }
 
 impl<T> State<T> {
-    /// As daemons show it.
+    /// The state in the form of the daemons' APIs.
     pub fn status(&self) -> PlanStatus {
         PlanStatus {
             version: self.accepted.version.to_string(),

@@ -21,7 +21,7 @@ use crate::prefix::{Position, bounds};
 /// hold: then nothing that was heard before is forgotten, but for what it gives to others.
 #[must_use]
 pub fn heard(before: Option<&Grants>, answer: Grants) -> Grants {
-    let Some(before) = before.filter(|_| answer.settling) else {
+    let Some(before) = before.filter(|_| answer.in_grace_period) else {
         return answer;
     };
     let mut known = Prefixes::default();

@@ -49,7 +49,7 @@ pub mod code {
     pub const DECODE: u32 = 6;
     /// The network configuration is wrong.
     pub const INVALID_CONFIG: u32 = 7;
-    /// The network namespace is not one (libcni's constant).
+    /// The path is not a network namespace (libcni's constant).
     pub const INVALID_NETNS: u32 = 8;
     /// A transient condition: the runtime should try again later.
     pub const TRY_AGAIN_LATER: u32 = 11;
@@ -57,23 +57,23 @@ pub mod code {
     pub const NOT_AVAILABLE: u32 = 50;
     /// Not available, and existing containers may have limited connectivity (STATUS).
     pub const LIMITED_CONNECTIVITY: u32 = 51;
-    /// Ours: the attachment exists already.
+    /// Flatnet's own: the attachment exists already.
     pub const ALREADY_ATTACHED: u32 = 100;
-    /// Ours: what is there is not what was attached (CHECK).
+    /// Flatnet's own: the attachment differs from what was attached (CHECK).
     pub const CHECK_FAILED: u32 = 101;
-    /// Ours: some of the work of a GC or DEL failed; the details list what.
+    /// Flatnet's own: some of the work of a GC or DEL failed; the details list what.
     pub const INCOMPLETE: u32 = 102;
-    /// Ours: the message's version is not served.
+    /// Flatnet's own: the message's version is not served.
     pub const UNSUPPORTED_VERSION: u32 = 103;
-    /// Ours: a requested address cannot be had (taken, excluded, outside the ranges).
+    /// Flatnet's own: a requested address is not available (taken, excluded, outside the ranges).
     pub const ADDRESS_UNAVAILABLE: u32 = 104;
-    /// Ours: no free address is left.
+    /// Flatnet's own: no free address is left.
     pub const RANGE_EXHAUSTED: u32 = 105;
-    /// A fault of ours (libcni's constant).
+    /// Internal error (libcni's constant).
     pub const INTERNAL: u32 = 999;
 }
 
-/// What a pod is called. For logs and `flatctl` only: nothing is ever decided by it.
+/// Name of a pod. For logs and `flatctl` only: no decision depends on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodRef {
     /// `K8S_POD_NAMESPACE`.
@@ -100,15 +100,14 @@ pub struct AddRequest {
     /// The plan's network to take addresses from; `key.network` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_network: Option<NetworkName>,
-    /// Addresses that the caller asks for, at most one of a family for each range; none:
-    /// netd chooses.
+    /// Requested addresses, at most one of a family for each range; if empty, netd chooses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<IpAddr>,
-    /// Those of [`Self::ips`] that were asked for with a prefix length. A netd of a release
-    /// before this field gives the network's length, whichever was asked for.
+    /// Those of [`Self::ips`] that were requested with a prefix length. An older netd ignores the
+    /// field and uses the network's prefix length.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ip_prefixes: Vec<AskedPrefix>,
-    /// The MAC that the caller asks for.
+    /// The requested MAC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddr>,
     /// A smaller MTU than the plan's.
@@ -123,17 +122,17 @@ pub struct AddRequest {
     /// Routes in the container beside the default routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
-    /// For people.
+    /// For logs and tables.
     #[serde(default)]
     pub pod: PodRef,
 }
 
-/// An address that a caller asked for with a prefix length.
+/// A requested address with a prefix length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedPrefix {
     /// The address and the length.
     pub address: IpNetwork,
-    /// Where it was asked: `runtimeConfig.ips[0]`, `args.cni.ips[0]`, `CNI_ARGS IP`.
+    /// Where it was requested: `runtimeConfig.ips[0]`, `args.cni.ips[0]`, `CNI_ARGS IP`.
     pub place: String,
 }
 
@@ -150,14 +149,14 @@ pub struct Route {
 /// One address of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssignedIp {
-    /// The address with the prefix length that its interface bears.
+    /// The address with its interface's prefix length.
     pub address: IpNetwork,
     /// The gateway of its family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<IpAddr>,
 }
 
-/// ADD's reply: what the container has now.
+/// ADD's reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddReply {
     /// The host's end of the veth: the port of the bridge.
@@ -176,7 +175,7 @@ pub struct AddReply {
     pub generation: u64,
 }
 
-/// DEL: detach. Never fails for what is gone already.
+/// DEL: detach. Succeeds if the attachment is gone already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelRequest {
     /// [`VERSION`] of the sender.
@@ -184,7 +183,7 @@ pub struct DelRequest {
     /// Which attachment: network, container and interface.
     #[serde(flatten)]
     pub key: AttachmentKey,
-    /// The namespace, where the runtime still knows it.
+    /// The container's network namespace, if the runtime still knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<NetnsPath>,
 }
@@ -196,7 +195,7 @@ pub struct DelReply {
     pub existed: bool,
 }
 
-/// CHECK: is the attachment still as `prevResult` says?
+/// CHECK: compare the attachment with `prevResult`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckRequest {
     /// [`VERSION`] of the sender.
@@ -217,8 +216,8 @@ pub struct CheckRequest {
     pub routes: Vec<Route>,
 }
 
-/// CHECK's reply where all is well; what is wrong comes as an [`ErrorReply`] with
-/// [`code::CHECK_FAILED`] and one line of details for each difference.
+/// CHECK's reply if there is no difference. Differences are an [`ErrorReply`] with
+/// [`code::CHECK_FAILED`] and one line of details for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReply {}
 
@@ -229,11 +228,11 @@ pub struct GcRequest {
     pub version: u32,
     /// The `name` of the CNI configuration.
     pub network: NetworkName,
-    /// What lives (`cni.dev/valid-attachments`); empty means that nothing does.
+    /// The valid attachments (`cni.dev/valid-attachments`); if empty, all are released.
     pub valid: Vec<GcAttachment>,
 }
 
-/// One living attachment in a GC.
+/// A valid attachment in a GC.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GcAttachment {
     /// `CNI_CONTAINERID`.
@@ -245,14 +244,14 @@ pub struct GcAttachment {
 /// GC's reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcReply {
-    /// What was released.
+    /// Attachments that were released.
     pub released: Vec<AttachmentKey>,
-    /// What was not listed and is not garbage all the same: a process lives in its namespace.
+    /// Attachments that were not listed and were kept, because a process runs in their namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<AttachmentKey>,
 }
 
-/// STATUS: could an ADD to this network succeed? Runtimes ask every five seconds.
+/// STATUS: whether an ADD to this network could succeed. Runtimes call it every five seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusRequest {
     /// [`VERSION`] of the sender.
@@ -261,11 +260,11 @@ pub struct StatusRequest {
     pub network: NetworkName,
 }
 
-/// STATUS's reply where all is well.
+/// STATUS's reply if an ADD could succeed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReply {}
 
-/// Who answers.
+/// The reply of `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionReply {
     /// The daemon's name and version, `netd 0.1.0`.
@@ -274,14 +273,14 @@ pub struct VersionReply {
     pub versions: Vec<u32>,
 }
 
-/// What went wrong, in CNI's words.
+/// An error, in the form of CNI's error object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReply {
     /// One of [`code`].
     pub code: u32,
     /// One line: what failed.
     pub msg: String,
-    /// What to do about it, or each part that failed.
+    /// What an operator can do, or a list of the failed parts.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub details: String,
 }

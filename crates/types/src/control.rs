@@ -1,29 +1,29 @@
-//! Protocols by which routers and switches speak with one another: what no container may send.
+//! Control protocols of routers and switches, which no container may send.
 //!
-//! One table: netd's flows drop what it lists, netd refuses its virtual MACs, and the plan's check
-//! knows by it what a network may `allow`. BGP, BFD and mDNS are not in it: the first two speak
-//! with one named peer that was configured for it, the third is no router's.
+//! netd's flows drop the messages of this table, netd refuses its virtual MACs for containers, and
+//! the plan's check reads from it what a network may `allow`. BGP and BFD are not in it, because
+//! they talk to one configured peer; nor is mDNS, which is no protocol of routers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::MacAddr;
 
-/// One protocol.
+/// A control protocol.
 #[derive(Debug)]
 pub struct Protocol {
     /// Its name, as a plan writes it.
     pub name: &'static str,
-    /// How its messages are told from others.
+    /// Matches of its messages.
     pub messages: &'static [Message],
-    /// Groups that only its speakers listen to; nothing else is to be sent there.
+    /// Multicast groups that only its speakers join; containers may send nothing to them.
     pub groups: &'static [IpAddr],
-    /// The MACs that its virtual routers have.
+    /// MACs of its virtual routers.
     pub macs: &'static [MacBlock],
-    /// Who says so.
+    /// The specification.
     pub source: &'static str,
 }
 
-/// How a message is told from others.
+/// A match of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
     /// An EtherType; [`NO_ETHERTYPE`] for frames of IEEE 802.3 that have a length instead.
@@ -38,7 +38,7 @@ pub enum Message {
     Icmp6(u8),
 }
 
-/// What Open vSwitch takes for the EtherType of a frame that has none (ovs-fields(7), `eth_type`).
+/// Open vSwitch's `eth_type` of a frame without an EtherType (ovs-fields(7)).
 pub const NO_ETHERTYPE: u16 = 0x05ff;
 
 /// MACs that share their first bits.
@@ -46,9 +46,9 @@ pub const NO_ETHERTYPE: u16 = 0x05ff;
 pub struct MacBlock {
     /// The first of them.
     pub first: MacAddr,
-    /// How many of the 48 bits they share.
+    /// Length of the common prefix, in bits.
     pub bits: u32,
-    /// Whose, and who says so.
+    /// Protocol and specification.
     pub what: &'static str,
 }
 
@@ -65,14 +65,14 @@ impl Protocol {
         PROTOCOLS.iter().find(|p| p.name == name)
     }
 
-    /// Whether a network of a plan may allow it: what is no IP is no container's.
+    /// Whether a network of a plan may allow it: all its messages are IP packets.
     pub fn may_be_allowed(&self) -> bool {
         let of_ip = |m: &Message| !matches!(m, Message::Ether(_));
         !self.messages.is_empty() && self.messages.iter().all(of_ip)
     }
 }
 
-/// The block of virtual MACs that a MAC is of.
+/// The block of virtual MACs that contains a MAC.
 pub fn virtual_mac(mac: MacAddr) -> Option<&'static MacBlock> {
     let mut blocks = PROTOCOLS.iter().flat_map(|p| p.macs);
     blocks.find(|block| block.contains(mac))
@@ -166,7 +166,7 @@ protocols! {
         "RFC 9777 §5.1: queries; RFC 4286: router discovery";
     "pim" &[Ip(103)], &[v4(13), v6(0xd)], &[], "RFC 7761 §4.9";
     "cbt" &[Ip(7)], &[v4(15), v6(0xf)], &[], "RFC 2189 §8";
-    // What turns traffic away from its path, or a network's time.
+    // Redirection of traffic, and time.
     "wccp" &[Udp(2048)], &[], &[], "draft-param-wccp-v2rev1 §5";
     "ptp" &[Udp(319), Udp(320), Ether(0x88f7)], &[v4(107), v6(0x6b)], &[],
         "IEEE 1588-2019 annexes C to F: a better clock takes a network's time over";
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_told_from_every_other_and_says_who_says_so() {
+    fn rows_do_not_overlap_and_name_their_specification() {
         let (mut names, mut messages, mut groups) = (Vec::new(), Vec::new(), Vec::new());
         for row in PROTOCOLS {
             assert!(!row.source.is_empty());
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_users_send_is_not_in_the_table() {
+    fn protocols_of_users_are_not_in_the_table() {
         let listed = |m: Message| PROTOCOLS.iter().any(|p| p.messages.contains(&m));
         // ICMP, IPv4 in IP, TCP, UDP, IPv6 in IP, GRE, ESP, AH, ICMPv6, SCTP, UDP-Lite.
         for number in [1, 4, 6, 17, 41, 47, 50, 51, 58, 132, 136] {

@@ -9,7 +9,7 @@
 //! | `POST /v1/ranges/release` | [`Release`] | [`HostRanges`] |
 //! | `POST /v1/ranges/grow` | [`Grow`] | [`HostRanges`] |
 //! | `GET /v1/owner?address=A` | | [`OwnerView`] |
-//! | `GET /v1/grants` | | [`Grants`] of all hosts, for who keeps route tables |
+//! | `GET /v1/grants` | | [`Grants`] of all hosts, for programs that maintain route tables |
 //! | `GET /v1/hosts/{host}/peers` | | [`Grants`] of the hosts in its segment, for its routes |
 //!
 //! `/ranges`, `/grants` and `/peers` are watched with `?after=REVISION&wait=30s`.
@@ -25,7 +25,7 @@ use crate::{NetworkName, NodeName, Timestamp};
 
 mod lease;
 
-pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source};
+pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseSource, LeaseState};
 
 /// The answer to `GET /v1/hosts/{name}/ranges` and to `POST /v1/hosts/{name}/use`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,33 +35,34 @@ pub struct HostRanges {
     pub host: NodeName,
     /// Changes whenever the answer does. Opaque: to be compared for equality only.
     pub revision: String,
-    /// The ledger's life. A host that sees another than before reports what it holds.
+    /// The incarnation of the ledger. A host that sees another one than before reports what it
+    /// holds.
     pub ledger: Incarnation,
-    /// What it owns.
+    /// Ranges that it holds.
     pub ranges: Vec<RangeGrant>,
-    /// What it should own and does not yet.
+    /// Ranges that it should own and has not been granted yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Waiting>,
 }
 
-/// A range in a host's hands.
+/// A range that a host holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RangeGrant {
     /// The lease's number.
     pub lease: LeaseId,
-    /// The life of the ledger that granted it.
+    /// The incarnation of the ledger that granted it.
     pub ledger: Incarnation,
     /// The plan's network.
     pub network: NetworkName,
     /// The range as a prefix.
     pub prefix: IpNetwork,
-    /// What to do with it.
+    /// Whether the host may assign addresses of it.
     pub state: GrantState,
 }
 
 impl RangeGrant {
-    /// What its host says of it: so many addresses in use of so many.
+    /// The entry of a [`Report`] for this range. `used` and `capacity` are counts of addresses.
     pub fn held(&self, used: u64, capacity: u64) -> Held {
         Held {
             lease: self.lease,
@@ -83,23 +84,24 @@ pub struct Waiting {
     /// The range, where the plan names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<IpNetwork>,
-    /// Why not yet.
+    /// Why it is not granted yet, for programs.
     pub reason: WaitReason,
-    /// The same for a person, with what to do.
+    /// The reason in a sentence, with what an operator can do.
     pub message: String,
 }
 
-/// What hosts hold, for whoever routes to them: the answer to `GET /v1/grants` and to
+/// What hosts hold, for the programs that route to them: the answer to `GET /v1/grants` and to
 /// `GET /v1/hosts/{host}/peers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grants {
     /// Changes whenever the answer does. Opaque: to be compared for equality only.
     pub revision: String,
-    /// Whether ipamd has just started and still hears what hosts hold: what is not in here
-    /// may be held all the same.
-    pub settling: bool,
-    /// Every range in a host's hands, IPv4 first, by address. No two overlap.
+    /// Whether ipamd is in its grace period after a start and not every host has reported yet:
+    /// a range that is not listed may be held all the same. Do not delete its routes.
+    #[serde(rename = "settling")]
+    pub in_grace_period: bool,
+    /// Every range that a host holds, IPv4 first, by address. No two overlap.
     pub ranges: Vec<HostGrant>,
 }
 
@@ -121,12 +123,14 @@ pub struct HostGrant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum WaitReason {
-    /// The daemon has just started and hears first what hosts hold.
-    Settling,
+    /// ipamd is in its grace period after a start: it waits for hosts to report what they hold.
+    #[serde(rename = "settling")]
+    GracePeriod,
     /// Another host owns it, or a part of it.
     Owned,
-    /// It was released and rests.
-    Resting,
+    /// It was released and is in quarantine.
+    #[serde(rename = "resting")]
+    Quarantined,
     /// No pool has a free slice.
     Exhausted,
 }
@@ -135,7 +139,7 @@ pub enum WaitReason {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// All that the host holds, drained ranges included.
+    /// All ranges that the host holds, draining ones included.
     pub held: Vec<Held>,
 }
 
@@ -145,13 +149,13 @@ pub struct Report {
 pub struct Held {
     /// The lease's number.
     pub lease: LeaseId,
-    /// The life of the ledger that granted it.
+    /// The incarnation of the ledger that granted it.
     pub ledger: Incarnation,
     /// The plan's network.
     pub network: NetworkName,
     /// The range as a prefix.
     pub prefix: IpNetwork,
-    /// Addresses in use or at rest after a release.
+    /// Addresses in use or in quarantine after a release.
     pub used: u64,
     /// Addresses that the range has for containers.
     pub capacity: u64,
@@ -165,7 +169,7 @@ pub struct Drain {
     pub host: NodeName,
     /// The range as a prefix.
     pub prefix: IpNetwork,
-    /// Take a drain back.
+    /// `true` cancels a drain that was begun.
     #[serde(default)]
     pub cancel: bool,
 }
@@ -181,8 +185,8 @@ pub struct Release {
     /// The lease that is meant; a later lease of the same range is then left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseId>,
-    /// Release what is not drained, is in use, or of which it is not known. For a host
-    /// that is gone for good.
+    /// Releases a range even if it is not drained, is in use, or its use is unknown. For a
+    /// host that is gone for good.
     #[serde(default)]
     pub force: bool,
 }
@@ -204,13 +208,14 @@ pub struct LeaseView {
     /// What was granted, to whom, and its state.
     #[serde(flatten)]
     pub lease: Lease,
-    /// Addresses in use as the host last reported; none: it has not since the start.
+    /// Addresses in use as the host last reported; `None` if it has not reported since ipamd
+    /// started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<u64>,
     /// Addresses that it has for containers, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u64>,
-    /// When that was.
+    /// Time of that report, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Timestamp>,
 }
@@ -219,10 +224,12 @@ pub struct LeaseView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listing {
-    /// The ledger's life.
+    /// The incarnation of the ledger.
     pub ledger: Incarnation,
-    /// Whether it still hears what hosts hold, and grants nothing new.
-    pub settling: bool,
+    /// Whether ipamd is in its grace period after a start: it waits for hosts' reports and
+    /// grants nothing new.
+    #[serde(rename = "settling")]
+    pub in_grace_period: bool,
     /// Every lease, IPv4 first, by address.
     pub ranges: Vec<LeaseView>,
     /// What hosts have asked for and wait for.
@@ -266,14 +273,38 @@ pub struct PoolRef {
     pub pool: IpNetwork,
 }
 
-/// The body of every answer that is no success.
+/// The body of every answer whose status is not 2xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
-    /// For programs: stable.
+    /// Stable name of the error, for programs.
     pub code: String,
-    /// For people: what is wrong and what to do.
+    /// What is wrong and what to do, for people.
     pub message: String,
     /// Whether the same call may succeed later.
     pub retryable: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn names_on_the_wire_and_in_the_store_are_stable() {
+        let quarantined = LeaseState::Quarantined {
+            since: Timestamp::from_millis(7),
+            drained: true,
+        };
+        let wire = json!({"is": "resting", "since": 7, "drained": true});
+        assert_eq!(to_value(quarantined).expect("JSON"), wire);
+        let source = to_value(LeaseSource::SubAllocated).expect("JSON");
+        assert_eq!(source, LeaseSource::SubAllocated.as_str());
+        let reasons = [WaitReason::GracePeriod, WaitReason::Quarantined];
+        let wire = json!(["settling", "resting"]);
+        assert_eq!(to_value(reasons).expect("JSON"), wire);
+        let wire = json!({"revision": "", "settling": false, "ranges": []});
+        assert_eq!(to_value(Grants::default()).expect("JSON"), wire);
+    }
 }

@@ -1,5 +1,5 @@
-//! The words that Flatnet's processes share: checked newtypes, CNI's types, and the
-//! messages between processes. No I/O and no async in here.
+//! Types that Flatnet's processes share: checked newtypes, CNI's types, and the messages between
+//! processes. No I/O and no async.
 //!
 //! ```text
 //!   runtime ── env, stdin ──▶ [cni] parse ──▶ CNI call ──▶ [api] AddRequest ──▶ netd
@@ -8,8 +8,8 @@
 //!   netd, flatctl ◀─────────────────────────────────────── [ipamd] HostRanges ◀─ ipamd
 //! ```
 //!
-//! Every value that comes from outside is parsed once, at the edge, into one of the
-//! newtypes of [`name`] and [`net`]; behind the edge it cannot be wrong any more.
+//! External values are parsed once, when they are read, into the newtypes of [`name`] and [`net`],
+//! which hold only valid values.
 
 pub mod api;
 pub mod cni;

@@ -1,16 +1,16 @@
-//! The numbers by which netd knows its own work, and others know it as netd's.
+//! The marks by which netd recognises its own routes, rows, flows and conntrack zones.
 
 /// The protocol number of the routes that netd makes (`ip route show proto 94`), and of the
-/// addresses of the host's port (`ip address show proto 94`, since Linux 5.18). The numbers
-/// of 4 and above are user space's to give (`linux/rtnetlink.h`); this one no routing daemon
-/// in `rt_protos` uses.
+/// addresses of the host's port (`ip address show proto 94`, since Linux 5.18). Numbers of 4 and
+/// above are free for user space (`linux/rtnetlink.h`); no routing daemon in `rt_protos` uses this
+/// one.
 pub const ROUTE_PROTOCOL: u8 = 94;
 
-/// The key under a row's `external_ids` in Open vSwitch's database that says whose it is.
+/// The key under a row's `external_ids` in Open vSwitch's database that names its owner.
 pub const OWNER: &str = "flatnet-owner";
-/// Its value in rows of netd's.
+/// Value of [`OWNER`] in netd's rows.
 pub const OWNER_NETD: &str = "netd";
-/// The key under `external_ids` that says what one of the node's own rows is for: `bridge`,
+/// The key under `external_ids` with the purpose of one of the node's own rows: `bridge`,
 /// `host`, `uplink`.
 pub const PURPOSE: &str = "flatnet-purpose";
 
@@ -20,16 +20,17 @@ pub const COOKIE_MARK: u64 = 0x464e << 48;
 /// The bits of a cookie that hold [`COOKIE_MARK`].
 pub const COOKIE_MARK_MASK: u64 = 0xffff << 48;
 
-/// The conntrack zone of what the host forwards, in Open vSwitch's datapath. Zone 0 is the
-/// kernel's own.
+/// Conntrack zone of connections that the host forwards, in Open vSwitch's datapath. Zone 0 is the
+/// kernel's.
 pub const WAY_BACK_ZONE: u16 = 64_000;
 
-/// The first conntrack zone of a container. Those of slots follow, up to [`WAY_BACK_ZONE`]; all others are
-/// other users' of the datapath.
+/// The first conntrack zone of a container: zones from here to [`WAY_BACK_ZONE`] are netd's, one
+/// for each slot of the store and that of [`WAY_BACK_ZONE`]. All others belong to other users of
+/// the datapath.
 pub const FIRST_ZONE: u16 = 32_768;
 
-/// The conntrack zone of the connections to services of the container in a slot of the store; `None`
-/// for slots that no node has so many of.
+/// Conntrack zone of the container in `slot`, for its connections to services; `None` for slots
+/// beyond [`WAY_BACK_ZONE`].
 pub fn zone_of(slot: u16) -> Option<u16> {
     let zone = FIRST_ZONE.checked_add(slot);
     zone.filter(|zone| *zone < WAY_BACK_ZONE)
@@ -40,12 +41,12 @@ pub fn is_our_zone(zone: u16) -> bool {
     (FIRST_ZONE..=WAY_BACK_ZONE).contains(&zone)
 }
 
-/// The cookie of a flow that a packet taught the bridge, "FL" in its upper 16 bits. netd made such
-/// flows for services before it asked the connection tracker; they end by themselves, and until
-/// then connections of that time need them: no reconcile takes them away.
+/// Cookie of learned flows (ovs-actions(7), `learn`), "FL" in its upper 16 bits. Earlier releases
+/// of netd used them for services, instead of conntrack. They expire by themselves; until then
+/// their connections need them, so the reconciler keeps them.
 pub const LEARNED_COOKIE: u64 = 0x464c << 48;
 
-/// Whether a flow with this cookie is netd's, or was learned by one of an earlier netd's.
+/// Whether the cookie is of a flow of netd, or of a learned flow of an earlier release.
 pub fn is_ours(cookie: u64) -> bool {
     let mark = cookie & COOKIE_MARK_MASK;
     mark == COOKIE_MARK || mark == LEARNED_COOKIE

@@ -1,4 +1,4 @@
-//! Names that come from outside, each with the rule of whoever defined it.
+//! Checked names, each with the rule of its specification.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -7,19 +7,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Why a name was refused. The message says what was wrong and what is allowed.
+/// Invalid name. The message states the value and the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
     /// The name is empty.
     #[error("{what} is empty")]
     Empty {
-        /// What kind of name it was to be.
+        /// The kind of name: `container ID`.
         what: &'static str,
     },
     /// The name has more characters (bytes) than allowed.
     #[error("{what} {value:?} is longer than {max} bytes")]
     TooLong {
-        /// What kind of name it was to be.
+        /// The kind of name: `container ID`.
         what: &'static str,
         /// The offending value, shortened.
         value: String,
@@ -29,7 +29,7 @@ pub enum NameError {
     /// The name holds a character, or has a form, that is not allowed.
     #[error("{what} {value:?} is not valid: {rule}")]
     Invalid {
-        /// What kind of name it was to be.
+        /// The kind of name: `container ID`.
         what: &'static str,
         /// The offending value, shortened.
         value: String,
@@ -38,7 +38,7 @@ pub enum NameError {
     },
 }
 
-/// Cuts a hostile value down to what an error message can bear.
+/// Shortens a value of any length for an error message.
 fn shorten(value: &str) -> String {
     const SHOWN: usize = 64;
     match value.char_indices().nth(SHOWN) {
@@ -60,7 +60,7 @@ macro_rules! string_newtype {
             /// Checks `value` and wraps it.
             ///
             /// # Errors
-            /// [`NameError`] says which rule the value breaks.
+            /// [`NameError`].
             pub fn new(value: impl Into<String>) -> Result<Self, NameError> {
                 let value = value.into();
                 if value.is_empty() {
@@ -145,8 +145,8 @@ fn if_name(value: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Longest container ID or network name that is taken, in bytes. CNI sets no limit; the
-/// longest that runtimes use is 64, and a key of the store should stay small.
+/// Longest container ID or network name, in bytes. CNI sets no limit; runtimes use at most 64, and
+/// keys of the store should stay small.
 const CNI_NAME_MAX: usize = 253;
 
 /// `IFNAMSIZ` − 1: the longest interface name in bytes.
@@ -171,7 +171,7 @@ string_newtype!(
 
 /// The path of a network namespace (`CNI_NETNS`), absolute and without `..`.
 ///
-/// That it exists and is a network namespace is found out by whoever opens it.
+/// Whether it exists and is a network namespace is checked when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NetnsPath(String);
@@ -253,10 +253,10 @@ impl From<NetnsPath> for PathBuf {
     }
 }
 
-/// What identifies an attachment: never a pod's name, which a successor can bear too.
+/// Identifies an attachment. A pod's name is not part of it: a later pod can have the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AttachmentKey {
-    /// The `name` of the CNI configuration that made it; garbage collection is by it.
+    /// The `name` of the CNI configuration; GC is per network.
     pub network: NetworkName,
     /// `CNI_CONTAINERID`.
     pub container_id: ContainerId,
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_path_is_absolute_and_goes_nowhere_else() {
+    fn a_namespace_path_is_absolute_and_has_no_parent_components() {
         assert!(NetnsPath::new("/var/run/netns/x").is_ok());
         for bad in ["", "netns", "/run/../etc", "/a\0b"] {
             assert!(NetnsPath::new(bad).is_err(), "{bad:?} was taken");
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn serde_goes_by_the_check() {
+    fn serde_checks_names() {
         assert!(serde_json::from_str::<IfName>("\"eth0\"").is_ok());
         assert!(serde_json::from_str::<IfName>("\"a/b\"").is_err());
     }

@@ -1,4 +1,4 @@
-//! Numbers of the network, checked: MAC addresses, VLAN IDs, MTUs, rates.
+//! Checked MAC addresses, VLAN IDs and MTUs; rates.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Why a number of the network was refused.
+/// Invalid MAC address, VLAN ID or MTU.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NetError {
     /// Not six hexadecimal octets.
@@ -35,7 +35,7 @@ impl MacAddr {
     /// 00:00:00:00:00:00.
     pub const ZERO: Self = Self([0; 6]);
 
-    /// The address as an interface's own.
+    /// The address, if it can be an interface's own.
     ///
     /// # Errors
     /// [`NetError::NotUnicast`] for a group address or zero.
@@ -70,16 +70,15 @@ impl MacAddr {
         ])
     }
 
-    /// The MAC that Flatnet gives to a container with this IPv4 address: `0a:f1` and the
-    /// four octets. One address has one MAC for ever, so a neighbour's entry stays true
-    /// when the address is used again.
+    /// The MAC of a container with this IPv4 address: `0a:f1` and the four octets. The MAC of an
+    /// address never changes, so a neighbour's entry stays valid when the address is reused.
     pub fn for_ipv4(ip: Ipv4Addr) -> Self {
         let [a, b, c, d] = ip.octets();
         Self([0x0a, 0xf1, a, b, c, d])
     }
 
-    /// The MAC for a container that has only this IPv6 address: `0a:f6` and the FNV-1a
-    /// hash of the sixteen octets.
+    /// The MAC of a container with only this IPv6 address: `0a:f6` and the 32-bit FNV-1a hash of
+    /// the sixteen octets.
     pub fn for_ipv6(ip: Ipv6Addr) -> Self {
         let hash = ip.octets().iter().fold(0x811c_9dc5_u32, |h, b| {
             (h ^ u32::from(*b)).wrapping_mul(0x0100_0193)
@@ -88,7 +87,7 @@ impl MacAddr {
         Self([0x0a, 0xf6, a, b, c, d])
     }
 
-    /// The MAC for a container whose first address is this.
+    /// The MAC of a container whose first address is `ip`.
     pub fn for_ip(ip: IpAddr) -> Self {
         match ip {
             IpAddr::V4(ip) => Self::for_ipv4(ip),
@@ -96,7 +95,7 @@ impl MacAddr {
         }
     }
 
-    /// Whether it is of those that [`MacAddr::for_ip`] makes.
+    /// Whether it has a prefix of [`MacAddr::for_ip`]'s MACs.
     pub fn is_derived(self) -> bool {
         matches!(self.0, [0x0a, 0xf1 | 0xf6, ..])
     }
@@ -170,7 +169,7 @@ impl VlanId {
         }
     }
 
-    /// The ID.
+    /// The ID, 1 to 4094.
     pub fn get(self) -> u16 {
         self.0
     }
@@ -208,7 +207,7 @@ impl Mtu {
     pub const MIN_IPV6: u32 = 1280;
     /// The most that the kernel gives a veth.
     pub const MAX: u32 = 65535;
-    /// Ethernet's.
+    /// Ethernet's MTU.
     pub const ETHERNET: Self = Self(1500);
 
     /// Checks `bytes` and wraps it.
@@ -247,23 +246,23 @@ impl From<Mtu> for u64 {
     }
 }
 
-/// A limit of one direction.
+/// Rate limit of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Bits a second.
+    /// Bits per second.
     pub rate: u64,
-    /// Bits that may pass at once after a pause.
+    /// Burst, in bits.
     pub burst: u64,
 }
 
-/// Per-container bandwidth, in the words of CNI's `bandwidth` capability: `ingress` is
-/// towards the container, `egress` from it.
+/// Rate limits of a container, in the terms of CNI's `bandwidth` capability: `ingress` is towards
+/// the container, `egress` from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bandwidth {
-    /// Towards the container.
+    /// Limit towards the container; `None`: unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Rate>,
-    /// From the container.
+    /// Limit from the container; `None`: unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<Rate>,
 }

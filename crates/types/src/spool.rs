@@ -1,58 +1,58 @@
-//! The spool: DELs that were answered as done while netd was away, for netd to do later.
+//! The spool: DELs that were answered as done while netd was down, and that netd does later.
 //!
 //! ```text
 //!   runtime ── DEL ──▶ flatnet ──✗── netd (down)
 //!                         └──▶ <spool>/<hash of the key>.json ──▶ netd, at its next start
 //! ```
 //!
-//! Here is the form of an entry only; the files are written and read by `flatnet_cni::spool`.
+//! This module has the format of an entry; `flatnet_cni::spool` writes and reads the files.
 //!
-//! **An entry must not destroy what came after it.** A runtime may attach the same container
-//! and interface again after a DEL that waits in the spool. netd does an entry only if
-//! [`SpooledDel::applies_to`] says so, and drops it otherwise.
+//! **An entry must not delete a later attachment.** A runtime may attach the same container and
+//! interface again while a DEL is in the spool. netd does an entry only if
+//! [`SpooledDel::applies_to`], and drops it otherwise.
 
 use serde::{Deserialize, Serialize};
 
-use crate::AttachmentKey;
 use crate::api::DelRequest;
+use crate::{AttachmentKey, Timestamp};
 
-/// The version of this form.
+/// Version of the format.
 pub const FORMAT: u32 = 1;
 
-/// How the name of an entry ends.
+/// Suffix of an entry's file name.
 pub const SUFFIX: &str = ".json";
 
-/// How the name of an entry ends that could not be read and was moved aside.
+/// Suffix of a file that is no entry and was renamed.
 pub const BAD_SUFFIX: &str = ".bad";
 
-/// How the name ends of an entry that is being written: worth nothing after a crash, since
-/// its DEL was not answered.
+/// Suffix of an entry that is being written. After a crash it is deleted: its DEL was not answered.
 pub const TEMP_SUFFIX: &str = ".tmp";
 
-/// The most bytes of an entry that are read: one has less than 6 KiB.
+/// The most bytes of an entry that are read. Entries have less than 6 KiB.
 pub const ENTRY_LIMIT: u64 = 64 * 1024;
 
-/// A DEL that waits.
+/// A DEL in the spool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpooledDel {
     /// [`FORMAT`] of the writer.
     pub format: u32,
-    /// When the DEL was answered, in milliseconds since 1970 of the host's clock.
-    pub spooled_at_ms: u64,
-    /// The socket on which netd did not answer, for people.
+    /// Time when the DEL was answered, by the host's clock.
+    #[serde(rename = "spooled_at_ms")]
+    pub spooled_at: Timestamp,
+    /// The socket on which netd did not answer, for operators.
     pub socket: String,
-    /// What to do.
+    /// The DEL.
     pub request: DelRequest,
 }
 
 impl SpooledDel {
-    /// Whether this DEL is meant for an attachment of its key that was made at
-    /// `created_at_ms`: one that was made later, or in the same millisecond, it never knew.
-    pub fn applies_to(&self, created_at_ms: u64) -> bool {
-        self.spooled_at_ms > created_at_ms
+    /// Whether this DEL is for the attachment of its key that was created at `created_at`. It is
+    /// not if the attachment was created later, or in the same millisecond.
+    pub fn applies_to(&self, created_at: Timestamp) -> bool {
+        self.spooled_at > created_at
     }
 
-    /// The name of its file: of the key alone, so that a repeated DEL replaces the first.
+    /// Name of its file. It depends on the key only, so that a repeated DEL replaces the first.
     pub fn file_name(&self) -> String {
         format!("{}{SUFFIX}", stem(&self.request.key))
     }
@@ -61,8 +61,7 @@ impl SpooledDel {
 /// The name of a key's entry without suffix: 32 hexadecimal digits, whatever the key holds.
 ///
 /// FNV-1a with 128 bits over the three names with a NUL, which no name holds, after each.
-/// It is no defence against somebody who seeks collisions; who may choose container IDs is
-/// root.
+/// It does not resist deliberate collisions; only root can choose container IDs.
 pub fn stem(key: &AttachmentKey) -> String {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
@@ -98,10 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn a_spooled_del_spares_an_attachment_that_came_after_it() {
+    fn a_spooled_del_does_not_apply_to_a_later_attachment() {
         let del = SpooledDel {
             format: FORMAT,
-            spooled_at_ms: 1000,
+            spooled_at: Timestamp::from_millis(1000),
             socket: "/run/flatnet/netd.sock".to_owned(),
             request: DelRequest {
                 version: 1,
@@ -109,9 +108,9 @@ mod tests {
                 netns: None,
             },
         };
-        assert!(del.applies_to(999));
-        assert!(!del.applies_to(1000));
-        assert!(!del.applies_to(1001));
+        assert!(del.applies_to(Timestamp::from_millis(999)));
+        assert!(!del.applies_to(Timestamp::from_millis(1000)));
+        assert!(!del.applies_to(Timestamp::from_millis(1001)));
     }
 
     #[test]

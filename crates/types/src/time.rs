@@ -1,4 +1,4 @@
-//! Time as a value: callers read the clock, these crates never do.
+//! Time as a value: logic gets the current time as a parameter and never reads a clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// A point in time, in milliseconds since the Unix epoch.
 ///
-/// A caller that can should read the wall clock once at its start and add the elapsed
-/// monotonic time: then a step of the clock is never seen here. A step that is seen does
-/// no harm backwards (ipam's `MonotoneClock`); a step forwards cannot be told from waiting.
+/// If possible, callers read the wall clock once at their start and add the elapsed monotonic time,
+/// so that steps of the clock have no effect. A step back is harmless (ipam's `MonotoneClock`); a
+/// step forward cannot be distinguished from the passing of time.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -27,13 +27,13 @@ impl Timestamp {
         self.0
     }
 
-    /// The time `duration` later; the end of time if that is nearer.
+    /// The time `duration` later, saturating.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(whole_millis(duration)))
     }
 
-    /// The time from `earlier` to this, zero if `earlier` is the later one.
+    /// The duration since `earlier`; zero if `earlier` is later.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -53,7 +53,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Rounds up, so that a rest is never cut short.
+/// Rounds up, so that a quarantine is never shortened.
 fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

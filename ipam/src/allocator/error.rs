@@ -1,4 +1,4 @@
-//! Why there is no address, with all that an operator needs to see why.
+//! Errors of allocation, with the usage that explains them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,18 +12,19 @@ use thiserror::Error;
 
 use crate::range::{Family, Span, Withheld};
 
-/// How full a range is. `capacity = used + resting + free`.
+/// Usage of a range, in addresses. `capacity = used + quarantined + free`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeUsage {
     /// First and last address of the range.
     pub range: Span,
-    /// How many addresses can be handed out in all.
+    /// Addresses that can be assigned.
     pub capacity: u128,
-    /// How many attachments have one.
+    /// Addresses that attachments have.
     pub used: u128,
-    /// How many were released and still rest.
-    pub resting: u128,
-    /// How many could be had now.
+    /// Released addresses in quarantine.
+    #[serde(rename = "resting")]
+    pub quarantined: u128,
+    /// Addresses that can be assigned now.
     pub free: u128,
 }
 
@@ -32,12 +33,12 @@ impl fmt::Display for RangeUsage {
         write!(
             f,
             "{}: {} used and {} resting of {}",
-            self.range, self.used, self.resting, self.capacity
+            self.range, self.used, self.quarantined, self.capacity
         )
     }
 }
 
-/// Why no address was allocated.
+/// No address was allocated.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AllocateError {
     /// The host has no such network.
@@ -48,7 +49,7 @@ pub enum AllocateError {
     UnknownNetwork {
         /// The network asked for.
         network: NetworkName,
-        /// Those that there are.
+        /// The networks of the host.
         known: Vec<NetworkName>,
     },
     /// The network has no range on this host.
@@ -66,51 +67,51 @@ pub enum AllocateError {
     Exhausted {
         /// Name of the network in the plan.
         network: NetworkName,
-        /// The family that has none.
+        /// The exhausted family.
         family: Family,
-        /// The network's ranges of that family, and how full each is.
+        /// Usage of the network's ranges of that family.
         ranges: Vec<RangeUsage>,
-        /// When the next resting address is free, if one rests.
+        /// Time until the next quarantine ends; `None` if no address is in quarantine.
         next_free_in: Option<Duration>,
     },
-    /// The address asked for is in no range of the network on this host.
+    /// The requested address is in no range of the network on this host.
     #[error(
         "{ip} is in no range of network {network} on this host{}",
         listed("; it has ", ranges)
     )]
     Outside {
-        /// The address that was asked for.
+        /// The requested address.
         ip: IpAddr,
         /// Name of the network in the plan.
         network: NetworkName,
         /// The network's ranges on this host.
         ranges: Vec<Span>,
     },
-    /// The address asked for is never handed out.
+    /// The requested address is never assigned.
     #[error("{ip} is not handed out: {why}")]
     Withheld {
-        /// The address that was asked for.
+        /// The requested address.
         ip: IpAddr,
-        /// What it is withheld for.
+        /// The reason.
         why: Withheld,
     },
-    /// The address asked for is an attachment's.
+    /// The requested address is in use.
     #[error("{ip} is taken by the attachment {owner}")]
     Taken {
-        /// The address that was asked for.
+        /// The requested address.
         ip: IpAddr,
-        /// Who has it.
+        /// The attachment that has it.
         owner: Arc<AttachmentKey>,
     },
-    /// The address asked for was released a short while ago.
-    #[error("{ip} was released a short while ago and rests; it is free in {} ms", free_in.as_millis())]
-    Resting {
-        /// The address that was asked for.
+    /// The requested address is in quarantine.
+    #[error("{ip} was released a short while ago and is in quarantine; it is free in {} ms", free_in.as_millis())]
+    Quarantined {
+        /// The requested address.
         ip: IpAddr,
-        /// How long it still rests.
+        /// Time until its quarantine ends.
         free_in: Duration,
     },
-    /// Two addresses of one family were asked for.
+    /// Two addresses of one family were requested.
     #[error("{first} and {second} are of one family: one attachment gets one address of each")]
     TwoOfOneFamily {
         /// The first of the two.
@@ -121,11 +122,11 @@ pub enum AllocateError {
 }
 
 impl AllocateError {
-    /// Whether the same call can succeed with nothing done but waiting.
+    /// Whether the same call can succeed later without a change of the configuration.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Exhausted { next_free_in, .. } => next_free_in.is_some(),
-            Self::Resting { .. } => true,
+            Self::Quarantined { .. } => true,
             Self::UnknownNetwork { .. }
             | Self::NoRange { .. }
             | Self::Outside { .. }
@@ -135,7 +136,7 @@ impl AllocateError {
         }
     }
 
-    /// The code that CNI 1.1 ("Error") or Flatnet gives to it.
+    /// The CNI error code: of CNI 1.1 ("Error"), or Flatnet's own.
     pub fn cni_code(&self) -> u32 {
         match self {
             Self::UnknownNetwork { .. } => code::INVALID_CONFIG,
@@ -143,7 +144,7 @@ impl AllocateError {
                 next_free_in: Some(_),
                 ..
             }
-            | Self::Resting { .. } => code::TRY_AGAIN_LATER,
+            | Self::Quarantined { .. } => code::TRY_AGAIN_LATER,
             Self::Exhausted {
                 next_free_in: None, ..
             }
@@ -156,7 +157,7 @@ impl AllocateError {
     }
 }
 
-/// `before` and the items, or nothing where there are none.
+/// `before` and the items, separated by commas; empty without items.
 fn listed<T: fmt::Display>(before: &str, items: &[T]) -> String {
     if items.is_empty() {
         return String::new();

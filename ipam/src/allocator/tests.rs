@@ -76,14 +76,14 @@ fn never_used_addresses_come_first_and_in_order() {
 }
 
 #[test]
-fn a_released_address_rests_before_reuse_and_the_longest_rested_is_first() {
+fn a_released_address_is_quarantined_and_the_earliest_release_is_reused_first() {
     let mut a = allocator(THREE);
     for n in 0..3 {
         any(&mut a, n, at(0));
     }
     a.release([ip("10.0.0.6")], &owner(2), at(1_000));
     a.release([ip("10.0.0.4")], &owner(0), at(2_000));
-    let error = take(&mut a, 9, &[], at(30_999)).expect_err("both rest");
+    let error = take(&mut a, 9, &[], at(30_999)).expect_err("both are in quarantine");
     assert_eq!(
         error.to_string(),
         "no IPv4 address of network web is free (10.0.0.4-10.0.0.6: 1 used and 2 resting of 3); the next one is free in 1 ms"
@@ -98,7 +98,7 @@ fn a_released_address_rests_before_reuse_and_the_longest_rested_is_first() {
 }
 
 #[test]
-fn a_clock_that_jumps_back_neither_prolongs_nor_shortens_a_rest() {
+fn a_clock_that_jumps_back_neither_prolongs_nor_shortens_a_quarantine() {
     let mut a = allocator(&[("10.0.0.4", "10.0.0.0/24")]);
     any(&mut a, 1, at(500_000));
     a.release([ip("10.0.0.4")], &owner(1), at(500_000));
@@ -141,7 +141,7 @@ fn ranges_are_filled_in_their_order() {
 }
 
 #[test]
-fn an_address_asked_for_is_given_or_the_error_says_why_not() {
+fn a_requested_address_is_assigned_or_the_error_says_why_not() {
     let mut a = allocator(THREE);
     let ask = |a: &mut Allocator, n, text, now| take(a, n, &[ip(text)], now);
     assert_eq!(
@@ -160,9 +160,9 @@ fn an_address_asked_for_is_given_or_the_error_says_why_not() {
         "10.0.0.9 is in no range of network web on this host; it has 10.0.0.4-10.0.0.6"
     );
     a.release([ip("10.0.0.5")], &owner(1), at(0));
-    let resting = ask(&mut a, 2, "10.0.0.5", at(10_000)).expect_err("it rests");
-    assert_eq!(resting.cni_code(), 11);
-    assert!(resting.to_string().ends_with("free in 20000 ms"));
+    let quarantined = ask(&mut a, 2, "10.0.0.5", at(10_000)).expect_err("it is in quarantine");
+    assert_eq!(quarantined.cni_code(), 11);
+    assert!(quarantined.to_string().ends_with("free in 20000 ms"));
     assert!(ask(&mut a, 2, "10.0.0.5", at(30_000)).is_ok());
     let two = take(&mut a, 3, &[ip("10.0.0.4"), ip("10.0.0.6")], at(0));
     assert!(matches!(two, Err(AllocateError::TwoOfOneFamily { .. })));
@@ -171,7 +171,7 @@ fn an_address_asked_for_is_given_or_the_error_says_why_not() {
 }
 
 #[test]
-fn what_is_withheld_is_not_given_by_name_either() {
+fn a_withheld_address_is_refused_on_request_too() {
     let mut a = allocator(&[("10.0.0.0/24", "10.0.0.0/24")]);
     let error = take(&mut a, 1, &[ip("10.0.0.255")], at(0)).expect_err("broadcast");
     assert_eq!(
@@ -222,7 +222,7 @@ fn a_wide_range_forgets_old_releases_and_finds_their_addresses_again() {
 }
 
 #[test]
-fn what_rests_is_never_forgotten() {
+fn a_release_is_not_forgotten_before_its_quarantine_is_over() {
     let mut a = Allocator::new(&networks(&[("10.0.0.0/26", "10.0.0.0/24")]), REST, 2);
     for n in 0..10 {
         any(&mut a, n, at(0));
@@ -232,12 +232,12 @@ fn what_rests_is_never_forgotten() {
         assert_eq!(a.release([given], &owner(n), at(1)).len(), 1);
         assert_eq!(a.forget(), Vec::<u64>::new());
     }
-    a.tell(at(30_001));
+    a.advance_clock(at(30_001));
     assert_eq!(a.forget().len(), 8);
 }
 
 #[test]
-fn other_ranges_leave_the_living_and_the_resting_as_they_are() {
+fn other_ranges_change_no_address_in_use_or_in_quarantine() {
     let mut a = allocator(THREE);
     any(&mut a, 1, at(0));
     any(&mut a, 2, at(0));
@@ -249,7 +249,7 @@ fn other_ranges_leave_the_living_and_the_resting_as_they_are() {
     a.reconfigure(&networks(&[("10.0.0.4-10.0.0.7", "10.0.0.0/24")]));
     let usage = a.usage(&net(), at(2)).expect("it is there");
     assert_eq!(
-        (usage[0].used, usage[0].resting, usage[0].free),
+        (usage[0].used, usage[0].quarantined, usage[0].free),
         (2, 1, 1),
         "{usage:?}"
     );

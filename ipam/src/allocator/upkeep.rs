@@ -1,37 +1,39 @@
-//! What happens beside allocating: restarts, other ranges, forgetting.
+//! Maintenance of the allocator: restoring it after a restart, changing its ranges, forgetting old
+//! releases.
 
 use std::net::IpAddr;
 
-use super::{Allocator, Held, Pool, Released, Resting};
+use super::{AddressState, Allocator, Pool, QueuedRelease, Released};
 use crate::range::Networks;
 use flatnet_types::Timestamp;
 
 impl Allocator {
-    /// Puts back a release that the store remembers; one of an address that is held is
-    /// ignored. Releases have to come in their order.
-    pub fn rest_one(&mut self, released: Released) {
+    /// Restores a release of the store; it is ignored if the address is in use or released already.
+    /// Releases must be restored in the order of their numbers.
+    pub fn restore_release(&mut self, released: Released) {
         let Released { seq, ip, at } = released;
         self.next_seq = self.next_seq.max(seq + 1);
         if self.held.contains_key(&ip) {
             return;
         }
-        self.held.insert(ip, Held::Resting { seq });
-        let resting = Resting { ip, at };
+        self.held.insert(ip, AddressState::Released { seq });
+        let queued = QueuedRelease { ip, at };
         match self.pool_of(ip) {
-            Some(pool) => self.pools[pool].resting.insert(seq, resting),
-            None => self.strays.insert(seq, resting),
+            Some(pool) => self.pools[pool].released.insert(seq, queued),
+            None => self.outside_ranges.insert(seq, queued),
         };
     }
 
-    /// Forgets the longest released beyond what is to be remembered, if they have rested.
-    /// Returns the numbers of their releases.
+    /// Forgets the earliest releases beyond the bound `remembered`, if their quarantine is over.
+    /// Returns their numbers.
     ///
-    /// It goes a quarter below the bound, so that the cursor's next sweep finds many.
+    /// Forgets down to three quarters of the bound, so that the cursor's next sweep finds many
+    /// addresses.
     pub fn forget(&mut self) -> Vec<u64> {
         let now = self.clock.last();
         let mut forgotten = Vec::new();
-        let queues = self.pools.iter_mut().map(|pool| &mut pool.resting);
-        for queue in queues.chain([&mut self.strays]) {
+        let queues = self.pools.iter_mut().map(|pool| &mut pool.released);
+        for queue in queues.chain([&mut self.outside_ranges]) {
             if queue.len() <= self.remembered {
                 continue;
             }
@@ -40,23 +42,24 @@ impl Allocator {
                 let Some(oldest) = queue.first_entry() else {
                     break;
                 };
-                if oldest.get().at.saturating_add(self.rest) > now {
+                if oldest.get().at.saturating_add(self.quarantine) > now {
                     break;
                 }
-                let (seq, resting) = oldest.remove_entry();
-                self.held.remove(&resting.ip);
+                let (seq, queued) = oldest.remove_entry();
+                self.held.remove(&queued.ip);
                 forgotten.push(seq);
             }
         }
         forgotten
     }
 
-    /// Goes over to other ranges: what lives or rests stays as it is, inside them or not.
+    /// Replaces the ranges. Addresses in use or released keep their state, inside the new ranges or
+    /// not.
     pub fn reconfigure(&mut self, networks: &Networks) {
         let old = std::mem::take(&mut self.pools);
-        let mut resting = std::mem::take(&mut self.strays);
+        let mut all = std::mem::take(&mut self.outside_ranges);
         for pool in &old {
-            resting.extend(pool.resting.iter().map(|(&seq, &r)| (seq, r)));
+            all.extend(pool.released.iter().map(|(&seq, &r)| (seq, r)));
         }
         self.by_network.clear();
         for (network, ranges) in networks.iter() {
@@ -69,20 +72,20 @@ impl Allocator {
             }
             self.by_network.insert(network.clone(), members);
         }
-        for (seq, r) in resting {
+        for (seq, r) in all {
             match self.pool_of(r.ip) {
-                Some(pool) => self.pools[pool].resting.insert(seq, r),
-                None => self.strays.insert(seq, r),
+                Some(pool) => self.pools[pool].released.insert(seq, r),
+                None => self.outside_ranges.insert(seq, r),
             };
         }
-        let living: Vec<IpAddr> = self
+        let in_use: Vec<IpAddr> = self
             .held
             .iter()
-            .filter_map(|(ip, held)| matches!(held, Held::Living(_)).then_some(*ip))
+            .filter_map(|(ip, held)| matches!(held, AddressState::InUse(_)).then_some(*ip))
             .collect();
-        for ip in living {
+        for ip in in_use {
             if let Some(pool) = self.pool_of(ip) {
-                self.pools[pool].living += 1;
+                self.pools[pool].in_use += 1;
             }
         }
     }
@@ -92,20 +95,20 @@ impl Allocator {
         self.clock.last()
     }
 
-    /// Tells the clock what time it is.
-    pub fn tell(&mut self, now: Timestamp) {
+    /// Advances the monotone clock to `now`.
+    pub fn advance_clock(&mut self, now: Timestamp) {
         self.clock.read(now);
     }
 
-    /// A number for a release that was not made by [`Allocator::release`].
+    /// The next release number, for a release that [`Allocator::release`] does not make.
     pub fn next_seq(&mut self) -> u64 {
         let seq = self.next_seq;
         self.next_seq += 1;
         seq
     }
 
-    /// Takes over the place in time and the cursors of `before`: what a rebuild after a
-    /// failed write must not lose.
+    /// Takes the clock, the release numbers and the cursors of `before`, which must not go back
+    /// when the allocator is rebuilt after a failed write.
     pub fn resume(&mut self, before: &Self) {
         self.clock = before.clock;
         self.next_seq = self.next_seq.max(before.next_seq);
@@ -114,16 +117,17 @@ impl Allocator {
         }
     }
 
-    /// Lets the cursor of `ip`'s range go on after `ip`.
+    /// Moves the cursor of `ip`'s range to the address after `ip`.
     pub fn advance_past(&mut self, ip: IpAddr) {
         if let Some(pool) = self.pool_of(ip) {
             self.pools[pool].advance_past(ip);
         }
     }
 
-    /// Whether addresses of `ip`'s range may have been forgotten: it remembers so many.
+    /// Whether releases of `ip`'s range may have been forgotten: at least half of the bound is
+    /// remembered.
     pub fn may_have_forgotten(&self, ip: IpAddr) -> bool {
         self.pool_of(ip)
-            .is_some_and(|pool| self.pools[pool].resting.len() >= self.remembered / 2)
+            .is_some_and(|pool| self.pools[pool].released.len() >= self.remembered / 2)
     }
 }

@@ -1,4 +1,4 @@
-//! What the plan declares, as far as ranges go.
+//! The part of the plan that the ledger needs: networks, pools, hosts and their ranges.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::ledger::{Key, ends, key_of};
 use crate::range::Family;
 
-/// What the plan declares of networks, pools and hosts.
+/// Networks, pools, hosts and ranges of a plan.
 ///
 /// # Guarantees
 /// - No two declared ranges have an address in common.
@@ -18,17 +18,17 @@ use crate::range::Family;
 pub struct Declared {
     networks: BTreeMap<NetworkName, DeclaredNetwork>,
     hosts: BTreeMap<NodeName, DeclaredHost>,
-    /// Every declared range by its beginning: its end and whose it is.
+    /// By first address: last address and host of each declared range.
     taken: BTreeMap<Key, (u128, NodeName)>,
     segments: BTreeMap<Segment, Vec<NodeName>>,
 }
 
-/// A network and its pools, in the order in which slices are cut from them.
+/// A network and its pools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredNetwork {
     /// The site that it is in.
     pub site: String,
-    /// In the order in which slices are cut from them.
+    /// In the order in which slices are sub-allocated from them.
     pub pools: Vec<DeclaredPool>,
 }
 
@@ -37,10 +37,10 @@ pub struct DeclaredNetwork {
 pub struct DeclaredPool {
     /// All addresses of the pool.
     pub prefix: IpNetwork,
-    /// The prefix length of the slice that a host gets which the plan gives no range;
-    /// none: such hosts get nothing of this pool.
+    /// Prefix length of the slices of hosts to which the plan gives no range; `None` if the pool is
+    /// not sub-allocated.
     pub slice: Option<u8>,
-    /// Where no slice may be cut: exclusions, reservations, gateways, hosts' own addresses.
+    /// Prefixes that no slice may overlap: exclusions, reservations, infrastructure addresses.
     pub blocked: Vec<IpNetwork>,
 }
 
@@ -56,11 +56,11 @@ pub struct Segment {
 /// A host and the ranges that the plan gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredHost {
-    /// Its site: slices are cut of this site's networks.
+    /// Its site: its slices are of this site's networks.
     pub site: String,
-    /// The segment whose hosts it routes to; none in an IDC.
+    /// The segment whose hosts it routes to; `None` in an IDC.
     pub segment: Option<Segment>,
-    /// The ranges that the plan gives it; none: it may get slices.
+    /// The ranges that the plan gives it; if empty, it may get slices.
     pub ranges: Vec<DeclaredRange>,
 }
 
@@ -73,7 +73,7 @@ pub struct DeclaredRange {
     pub prefix: IpNetwork,
 }
 
-/// Why a declaration is refused.
+/// Invalid declaration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeclaredError {
     /// Two hosts, or one host twice, are given the same addresses.
@@ -85,12 +85,12 @@ pub enum DeclaredError {
         prefix: IpNetwork,
         /// Name of the host that it is given to.
         host: NodeName,
-        /// The other one.
+        /// The other host that has it; the same host if it has two overlapping ranges.
         other: NodeName,
     },
-    /// A slice that is larger than its pool, or of no address.
+    /// The slice length is shorter than the pool's prefix length, longer than an address, or 0.
     #[error(
-        "slices of /{slice} cannot be cut from the pool {pool} of network {network}: a length from {} to {longest} is wanted",
+        "slices of /{slice} cannot be sub-allocated from the pool {pool} of network {network}: a length from {} to {longest} is wanted",
         pool.prefix()
     )]
     Slice {
@@ -98,9 +98,9 @@ pub enum DeclaredError {
         network: NetworkName,
         /// The pool as a prefix.
         pool: IpNetwork,
-        /// The length asked for.
+        /// The slice length in the plan.
         slice: u8,
-        /// The longest length of the pool's family.
+        /// The longest prefix length of the pool's family: 32 or 128.
         longest: u8,
     },
 }
@@ -181,15 +181,19 @@ impl Declared {
             .flat_map(|(name, host)| host.ranges.iter().map(move |range| (name, range)))
     }
 
-    /// The last address, as a number, of a declared range that has an address of
-    /// `prefix`.
+    /// The last address, as a number, of a declared range that overlaps `prefix`.
     pub(super) fn overlapping(&self, prefix: IpNetwork) -> Option<u128> {
         first_overlap(&self.taken, prefix).map(|(_, last, _)| last)
     }
 
-    /// Whether `host` is one that gets slices of `network` in the family: it is of the
-    /// network's site, and the plan gives it no range of the network in that family.
-    pub(super) fn cuts(&self, host: &NodeName, network: &NetworkName, family: Family) -> bool {
+    /// Whether `host` gets slices of `network` in the family: it is in the network's site, and the
+    /// plan gives it no range of the network in that family.
+    pub(super) fn may_sub_allocate(
+        &self,
+        host: &NodeName,
+        network: &NetworkName,
+        family: Family,
+    ) -> bool {
         let (Some(host), Some(network_of)) = (self.hosts.get(host), self.networks.get(network))
         else {
             return false;
@@ -202,7 +206,7 @@ impl Declared {
     }
 }
 
-/// The first of non-overlapping intervals that has an address of `prefix`.
+/// The first of non-overlapping intervals that overlaps `prefix`.
 fn first_overlap(
     taken: &BTreeMap<Key, (u128, NodeName)>,
     prefix: IpNetwork,

@@ -1,14 +1,14 @@
-//! When something that fills up will be full, from how it has filled so far.
+//! Forecast of when a pool is exhausted: a linear regression over the samples of a day.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use flatnet_types::Timestamp;
 
-/// Samples that are kept: at one each ten minutes, a day.
+/// The most samples: one each ten minutes of a day.
 const SAMPLES: usize = 144;
 
-/// A day's samples of how full something is, at most one each ten minutes.
+/// Samples of a count over the last day, at most one each ten minutes.
 #[derive(Debug, Clone, Default)]
 pub struct Forecast {
     samples: VecDeque<(Timestamp, u64)>,
@@ -30,8 +30,8 @@ impl Forecast {
         self.samples.push_back((now, used));
     }
 
-    /// How many more are in use each second: the slope of the line of least squares. None
-    /// before there are three samples.
+    /// Growth per second: the slope of the least-squares line. `None` before there are three
+    /// samples.
     #[allow(
         clippy::cast_precision_loss,
         reason = "a forecast needs no 53 bits of precision"
@@ -42,22 +42,21 @@ impl Forecast {
             return None;
         }
         let count = self.samples.len() as f64;
-        let points = || {
+        let samples = || {
             self.samples
                 .iter()
                 .map(|(at, used)| (at.saturating_since(start).as_secs_f64(), *used as f64))
         };
         let (mean_x, mean_y) =
-            points().fold((0.0, 0.0), |(a, b), (x, y)| (a + x / count, b + y / count));
-        let (covariance, variance) = points().fold((0.0, 0.0), |(c, v), (x, y)| {
+            samples().fold((0.0, 0.0), |(a, b), (x, y)| (a + x / count, b + y / count));
+        let (covariance, variance) = samples().fold((0.0, 0.0), |(c, v), (x, y)| {
             let dx = x - mean_x;
             (c + dx * (y - mean_y), v + dx * dx)
         });
         (variance > 0.0).then_some(covariance / variance)
     }
 
-    /// When `free` more will be in use, at the rate of the samples; none if it does not
-    /// grow.
+    /// Time until `free` more are in use, at the current rate; `None` if the count does not grow.
     #[allow(
         clippy::cast_precision_loss,
         reason = "a forecast needs no 53 bits of precision"
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_growth_is_carried_on() {
+    fn a_steady_growth_is_extrapolated() {
         let forecast = grown(6, 20);
         // 6 each 600 s: 100 s for each.
         assert_eq!(
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_samples_say_nothing_and_old_ones_are_forgotten() {
+    fn too_few_samples_give_no_rate_and_old_ones_are_dropped() {
         assert_eq!(grown(6, 2).rate(), None);
         let mut forecast = grown(600, 200);
         assert_eq!(forecast.samples.len(), SAMPLES);

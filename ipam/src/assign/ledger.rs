@@ -1,9 +1,9 @@
-//! The ledger: a state machine without I/O that decides who owns which range.
+//! The ledger: a state machine without I/O that decides which host owns which range.
 //!
-//! Every command takes the time, changes the memory at once and leaves behind the
-//! [`Entry`]s that make it durable ([`Ledger::take_entries`]) and the hosts whose answer
-//! changed ([`Ledger::take_changed`]). The caller tells nobody before the entries are on
-//! disk, and goes back to the disk ([`Ledger::rebuild`]) where they cannot be written.
+//! Every command takes the current time and changes the memory at once. It queues the
+//! [`Entry`]s that make the change durable ([`Ledger::take_entries`]) and the hosts whose answer
+//! changed ([`Ledger::take_changed`]). The caller must publish no answer before the entries are on
+//! disk; if they cannot be written, it reloads what the disk has ([`Ledger::rebuild`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use super::store::{Entry, LedgerSaved, Start, Trust};
 use crate::range::{Family, Span, bits_of};
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::{
-    DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseState, Source,
+    DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseSource, LeaseState,
 };
 use flatnet_types::ipamd::{
     HostRanges, HostWaiting, Listing, OwnerView, PoolRef, RangeGrant, Waiting,
@@ -26,9 +26,9 @@ use flatnet_types::ipamd::{
 
 mod adopt;
 mod assign;
-mod carve;
 mod change;
 mod error;
+mod sub_allocate;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -36,9 +36,9 @@ mod views;
 
 pub use error::AssignError;
 pub use usage::PoolUsage;
-use usage::Use;
+use usage::ReportedUse;
 
-/// Where a range begins: IPv4 sorts before IPv6.
+/// First address of a range as a number. IPv4 sorts before IPv6.
 pub(super) type Key = (Family, u128);
 
 /// The key of a prefix.
@@ -61,62 +61,62 @@ pub(super) fn covers(outer: IpNetwork, inner: IpNetwork) -> bool {
     Span::from(outer).covers(Span::from(inner))
 }
 
-/// What a ledger goes by.
+/// Timers of a ledger.
 #[derive(Debug, Clone, Copy)]
 pub struct LedgerConfig {
-    /// How long a released range rests before another host may have it.
-    pub rest: Duration,
-    /// How long a ledger that was started grants nothing new, so that hosts can first say
-    /// what they hold.
-    pub settle: Duration,
+    /// Quarantine of a released range: how long no other host may have it.
+    pub quarantine: Duration,
+    /// Grace period after a start, in which nothing new is granted, so that hosts can first
+    /// report what they hold.
+    pub grace: Duration,
 }
 
 impl Default for LedgerConfig {
     fn default() -> Self {
         Self {
-            rest: Duration::from_secs(300),
-            settle: Duration::from_secs(10),
+            quarantine: Duration::from_secs(300),
+            grace: Duration::from_secs(10),
         }
     }
 }
 
-/// How a ledger is started.
+/// Parameters of a start.
 #[derive(Debug, Clone, Copy)]
 pub struct LedgerStart {
     /// A random number that no earlier start had.
     pub incarnation: Incarnation,
-    /// How far the store can be believed.
+    /// Whether the store is up to date.
     pub trust: Trust,
 }
 
-/// What a new plan did to the leases.
+/// Effect of a new plan on the leases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanOutcome {
     /// Leases that the plan no longer gives to their hosts: they drain.
     pub drained: Vec<(NodeName, IpNetwork)>,
-    /// What hosts wait for, since somebody else has it.
+    /// Number of ranges that hosts wait for because another host holds them.
     pub waiting: usize,
 }
 
-/// Until when nothing new is granted.
+/// The grace period: until when nothing new is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Settling {
-    /// It grants.
-    No,
-    /// Until then.
+enum Grace {
+    /// It has ended.
+    Over,
+    /// It ends at this time.
     Until(Timestamp),
-    /// Until every host of the plan has reported, and not before then; or until an admin
-    /// says that it is right.
-    UntilAll(Timestamp),
+    /// It ends when every host of the plan has reported, and not before this time; or when an
+    /// admin declares the ledger correct ([`Ledger::trust`]).
+    UntilAllReported(Timestamp),
 }
 
-/// Who owns which range.
+/// Which host owns which range.
 ///
 /// # Guarantees
 /// - No address is in two leases.
 /// - A host gets the same ranges whenever it asks, until they are released.
-/// - A range goes to another host only after it was released and has rested.
-/// - What a host shows it holds is nobody else's from then on.
+/// - A range goes to another host only after its release and quarantine.
+/// - A range that a host has reported is granted to no other host from then on.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     config: LedgerConfig,
@@ -127,32 +127,33 @@ pub struct Ledger {
     declared: Arc<Declared>,
     leases: BTreeMap<Key, Lease>,
     by_host: HashMap<NodeName, BTreeSet<Key>>,
-    /// The leases that rest, by since when.
-    resting: BTreeSet<(Timestamp, Key)>,
+    /// Leases in quarantine, by the time of their release.
+    quarantined: BTreeSet<(Timestamp, Key)>,
     /// The leases that are contested.
     contested: BTreeSet<Key>,
-    /// Leases that were held when this life began and that their hosts have not shown since:
-    /// in an old copy they may have become another's. Hidden until they are shown, or until
-    /// it has settled.
+    /// Leases that were held at the start and that their hosts have not reported since. If the
+    /// ledger is an older copy, another host may have them by now, so hosts do not see them until
+    /// they are reported or the grace period has ended.
     unconfirmed: BTreeSet<Key>,
-    settling: Settling,
-    /// Hosts that may hold ranges which an old copy does not know: those of every plan since
-    /// the start.
+    grace: Grace,
+    /// Hosts that may hold ranges of which an older copy has no record: the hosts of every plan
+    /// since the start.
     awaited: BTreeSet<NodeName>,
-    /// Hosts that have reported since the start, or since the ledger was found to be old.
+    /// Hosts that have reported since the start, or since the ledger was found to be an older
+    /// copy.
     reported: BTreeSet<NodeName>,
-    /// What hosts show that another host owns: volatile, for they report it again.
+    /// Ranges that a host reports and another host owns. Not stored: hosts report them again.
     claims: BTreeMap<(NodeName, Key), Claim>,
-    usage: HashMap<Key, Use>,
+    usage: HashMap<Key, ReportedUse>,
     waiting: BTreeMap<NodeName, Vec<Waiting>>,
-    /// No free slice begins before this, by network and pool.
+    /// By network, pool and slice length: no free slice begins before this address.
     cursors: HashMap<(NetworkName, IpNetwork, u8), u128>,
     entries: Vec<Entry>,
     changed: BTreeSet<NodeName>,
     revisions: HashMap<NodeName, u64>,
 }
 
-/// A range that a host shows and another owns.
+/// A range that a host reports and another host owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Claim {
     lease: LeaseId,
@@ -162,8 +163,8 @@ struct Claim {
 }
 
 impl Ledger {
-    /// A ledger as it was saved, in a new life. It knows no plan yet: give it one with
-    /// [`Ledger::declare`].
+    /// Restores a saved ledger as a new incarnation. It has no plan yet: call
+    /// [`Ledger::declare`] next.
     pub fn restore(
         saved: LedgerSaved,
         start: LedgerStart,
@@ -171,7 +172,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Self {
         let trust = if saved.distrusted {
-            Trust::Old
+            Trust::RestoredFromBackup
         } else {
             start.trust
         };
@@ -190,14 +191,17 @@ impl Ledger {
             declared: Arc::default(),
             leases: BTreeMap::new(),
             by_host: HashMap::new(),
-            resting: BTreeSet::new(),
+            quarantined: BTreeSet::new(),
             contested: BTreeSet::new(),
             unconfirmed: BTreeSet::new(),
-            settling: match trust {
-                Trust::New => Settling::No,
-                Trust::Ours => Settling::Until(now.saturating_add(config.settle)),
-                // What an old copy does not know of may have been released just now.
-                Trust::Old => Settling::UntilAll(now.saturating_add(config.rest)),
+            grace: match trust {
+                Trust::New => Grace::Over,
+                Trust::Current => Grace::Until(now.saturating_add(config.grace)),
+                // A range of which an older copy has no record may have been released just now:
+                // its quarantine is waited for too.
+                Trust::RestoredFromBackup => {
+                    Grace::UntilAllReported(now.saturating_add(config.quarantine))
+                }
             },
             awaited: BTreeSet::new(),
             reported: BTreeSet::new(),
@@ -209,15 +213,15 @@ impl Ledger {
             changed: BTreeSet::new(),
             revisions: HashMap::new(),
         };
-        if trust == Trust::Old {
+        if trust == Trust::RestoredFromBackup {
             ledger.entries.push(Entry::Trusted(false));
         }
         for mut lease in saved.leases {
-            // A clock that was set back must not make a rest longer than a whole one.
-            if let LeaseState::Resting { since, drained } = lease.state
+            // After a clock was set back, a quarantine lasts once more at most.
+            if let LeaseState::Quarantined { since, drained } = lease.state
                 && since > now
             {
-                lease.state = LeaseState::Resting {
+                lease.state = LeaseState::Quarantined {
                     since: now,
                     drained,
                 };
@@ -230,17 +234,17 @@ impl Ledger {
         ledger
     }
 
-    /// Goes back to what the disk has, after a write that failed. It grants nothing new for a
-    /// while, as after a start: what hosts showed may not have been written.
+    /// Reloads what the disk has, after a failed write. Begins a grace period as after a start:
+    /// what hosts reported may not have been written.
     pub fn rebuild(&mut self, saved: LedgerSaved, now: Timestamp) {
         self.reported.clear();
-        self.settling = match saved.distrusted {
-            true => Settling::UntilAll(now),
-            false => Settling::Until(now.saturating_add(self.config.settle)),
+        self.grace = match saved.distrusted {
+            true => Grace::UntilAllReported(now),
+            false => Grace::Until(now.saturating_add(self.config.grace)),
         };
         self.leases.clear();
         self.by_host.clear();
-        self.resting.clear();
+        self.quarantined.clear();
         self.contested.clear();
         self.cursors.clear();
         self.entries.clear();
@@ -248,7 +252,7 @@ impl Ledger {
         for lease in saved.leases {
             self.index(lease);
         }
-        // The start may not have been written; it is written with the next entries.
+        // If this start was not written, it is written with the next entries.
         if !saved
             .starts
             .iter()
@@ -260,7 +264,7 @@ impl Ledger {
         self.changed.extend(self.revisions.keys().cloned());
     }
 
-    /// What is to be made durable, in order.
+    /// Takes the entries to be written, in order.
     pub fn take_entries(&mut self) -> Vec<Entry> {
         if !self.entries.is_empty() {
             self.entries.push(Entry::Sequence(self.sequence));
@@ -268,12 +272,12 @@ impl Ledger {
         std::mem::take(&mut self.entries)
     }
 
-    /// The hosts whose answer may have changed.
+    /// Takes the hosts whose answer may have changed.
     pub fn take_changed(&mut self) -> BTreeSet<NodeName> {
         std::mem::take(&mut self.changed)
     }
 
-    /// This life's number.
+    /// The incarnation: a random number, new at each start.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
@@ -283,38 +287,38 @@ impl Ledger {
         self.sequence
     }
 
-    /// The plan that it goes by.
+    /// The plan in force.
     pub fn declared(&self) -> &Arc<Declared> {
         &self.declared
     }
 
-    /// Ends the time of settling.
-    fn settled(&mut self) {
-        if let Settling::UntilAll(_) = self.settling {
+    /// Ends the grace period: every unconfirmed lease counts as confirmed.
+    fn end_grace_period(&mut self) {
+        if let Grace::UntilAllReported(_) = self.grace {
             self.entries.push(Entry::Trusted(true));
         }
-        self.settling = Settling::No;
+        self.grace = Grace::Over;
         self.awaited.clear();
         for key in std::mem::take(&mut self.unconfirmed) {
-            self.confirmed(key);
+            self.confirm(key);
         }
     }
 
-    /// The host of the lease at `key` has shown it, or nobody can show it any more.
-    fn confirmed(&mut self, key: Key) {
+    /// The lease at `key` is valid: its host has reported it, or the grace period has ended.
+    fn confirm(&mut self, key: Key) {
         self.unconfirmed.remove(&key);
         if let Some(host) = self.leases.get(&key).map(|l| l.host.clone()) {
             self.next_sequence();
-            self.touch(&host);
+            self.mark_changed(&host);
         }
     }
 
-    /// Whether it grants nothing new at `now`.
-    pub fn is_settling(&self, now: Timestamp) -> bool {
-        match self.settling {
-            Settling::No => false,
-            Settling::Until(end) => now < end,
-            Settling::UntilAll(_) => true,
+    /// Whether nothing new is granted at `now`.
+    pub fn in_grace_period(&self, now: Timestamp) -> bool {
+        match self.grace {
+            Grace::Over => false,
+            Grace::Until(end) => now < end,
+            Grace::UntilAllReported(_) => true,
         }
     }
 
@@ -339,7 +343,7 @@ impl Ledger {
         self.sequence
     }
 
-    /// Puts a lease into memory.
+    /// Adds a lease to the indexes.
     fn index(&mut self, lease: Lease) {
         let key = key_of(lease.prefix);
         self.by_host
@@ -350,8 +354,8 @@ impl Ledger {
         let revision = self.revisions.entry(lease.host.clone()).or_default();
         *revision = (*revision).max(lease.stamp);
         match lease.state {
-            LeaseState::Resting { since, .. } => {
-                self.resting.insert((since, key));
+            LeaseState::Quarantined { since, .. } => {
+                self.quarantined.insert((since, key));
             }
             LeaseState::Draining {
                 reason: DrainReason::Contested,
@@ -363,7 +367,7 @@ impl Ledger {
         self.leases.insert(key, lease);
     }
 
-    /// Takes what is at `key` out of memory.
+    /// Removes the lease at `key` from the indexes.
     fn unindex(&mut self, key: Key) -> Option<Lease> {
         let lease = self.leases.remove(&key)?;
         if let Some(keys) = self.by_host.get_mut(&lease.host) {
@@ -372,18 +376,18 @@ impl Ledger {
                 self.by_host.remove(&lease.host);
             }
         }
-        if let LeaseState::Resting { since, .. } = lease.state {
-            self.resting.remove(&(since, key));
+        if let LeaseState::Quarantined { since, .. } = lease.state {
+            self.quarantined.remove(&(since, key));
         }
         self.contested.remove(&key);
         self.unconfirmed.remove(&key);
         Some(lease)
     }
 
-    /// Writes a lease, new or changed.
+    /// Stores a lease, new or changed, with the next sequence number.
     fn put(&mut self, mut lease: Lease) {
         lease.stamp = self.next_sequence();
-        self.touch(&lease.host);
+        self.mark_changed(&lease.host);
         self.entries.push(Entry::Put(lease.clone()));
         let key = key_of(lease.prefix);
         let confirmed = !self.unconfirmed.contains(&key);
@@ -394,13 +398,13 @@ impl Ledger {
         self.index(lease);
     }
 
-    /// Grants a range.
+    /// Grants a range as a new, active lease.
     fn grant(
         &mut self,
         host: &NodeName,
         network: &NetworkName,
         prefix: IpNetwork,
-        source: Source,
+        source: LeaseSource,
         now: Timestamp,
     ) {
         let id = LeaseId(self.sequence + 1);
@@ -417,19 +421,19 @@ impl Ledger {
         });
     }
 
-    /// Takes a lease out.
+    /// Deletes a lease.
     fn remove(&mut self, key: Key) -> Option<Lease> {
         let lease = self.unindex(key)?;
         self.next_sequence();
         self.usage.remove(&key);
         self.cursors.clear();
         self.entries.push(Entry::Remove(lease.prefix));
-        self.touch(&lease.host);
+        self.mark_changed(&lease.host);
         Some(lease)
     }
 
-    /// The answer to `host` is another from now on.
-    fn touch(&mut self, host: &NodeName) {
+    /// Gives the answer to `host` a new revision.
+    fn mark_changed(&mut self, host: &NodeName) {
         self.revisions.insert(host.clone(), self.sequence);
         self.changed.insert(host.clone());
     }

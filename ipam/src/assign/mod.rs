@@ -1,10 +1,10 @@
-//! Which host owns which range: what the daemon `ipamd` knows, and how it stays true.
+//! Which host owns which range: the ledger of the daemon `ipamd`, its service and its store.
 //!
 //! ```text
 //!   plan ──▶ [Declared] ─┐            ask, report, drain, release, grow, time
 //!                        ▼                           │
 //!                   [Ledger]: pure ◀─────────────────┘
-//!                        │ entries: what is to be remembered
+//!                        │ entries: the changes to store
 //!                        ▼
 //!                   [Service]: one thread, a batch = one fsync ──▶ [LedgerStore]
 //!                        │ durable
@@ -12,9 +12,9 @@
 //!                   the answer, and every watcher of that host
 //! ```
 //!
-//! The ledger decides, alone and in order; nobody is told before the disk knows. It is a
-//! superset of what hosts hold: a host that shows a range which the ledger does not know
-//! gets it written in before anybody else can have it (docs/adr/0007).
+//! The ledger decides, one call after another; an answer is published after it is on disk. The
+//! ledger is a superset of what hosts hold: if a host reports a range of which the ledger has no
+//! record, it is recorded before another host can get it (docs/adr/0007, `ledger/adopt.rs`).
 
 mod declared;
 mod forecast;

@@ -1,8 +1,8 @@
-//! The ledger at work: one thread that decides, writes and then tells.
+//! The ledger's thread: it decides, writes, and then publishes the answers.
 //!
-//! Calls that come while a batch is being written gather, and are the next batch: ten
-//! thousand hosts that ask at once cost a dozen fsyncs. What hosts ask for again and again
-//! (their ranges, which they have) is read from what was told last, without the thread.
+//! Calls that arrive while a batch is being written are the next batch: ten thousand hosts that
+//! ask at once cost a dozen fsyncs. A request for ranges that have not changed is answered from
+//! the last published answer, without the thread.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,30 +30,30 @@ mod topics;
 pub use routes::Wait;
 use topics::{Topic, Topics};
 
-/// Calls that wait for the thread. With more, callers wait before they are queued: every
-/// host of a large cluster may ask at once.
+/// The most calls in the queue; callers beyond it wait for a place. Every host of a large cluster
+/// may ask at once.
 const QUEUE: usize = 16_384;
-/// Calls that are decided and written together.
+/// The most calls that are decided and written in one batch.
 const BATCH: usize = 1_024;
 
-/// Tells the time; passed in, so that tests own it.
+/// Returns the current time. Injected, so that tests control it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// How a service is started.
+/// Parameters of [`Service::start`].
 pub struct ServiceStart {
     /// A random number that no earlier start had.
     pub incarnation: Incarnation,
-    /// How far the store can be believed.
+    /// Whether the store is up to date.
     pub trust: Trust,
-    /// What the ledger goes by.
+    /// Timers of the ledger.
     pub config: LedgerConfig,
-    /// What the plan declares.
+    /// The networks, pools and hosts of the plan.
     pub declared: Arc<Declared>,
-    /// Where the service has the time from.
+    /// The service's clock.
     pub clock: Clock,
 }
 
-/// Why a call did not succeed.
+/// A failed call.
 #[derive(Debug, Clone, Error)]
 pub enum ServiceError {
     /// The ledger refuses it.
@@ -92,11 +92,11 @@ impl ServiceError {
 }
 
 type Decide = Box<dyn FnOnce(&mut Ledger, Timestamp) -> Result<(), AssignError> + Send>;
-type Look = Box<dyn FnOnce(&Ledger, Timestamp) + Send>;
+type Inspect = Box<dyn FnOnce(&Ledger, Timestamp) + Send>;
 
 enum Call {
     Change(Decide, oneshot::Sender<Result<(), ServiceError>>),
-    Look(Look),
+    Inspect(Inspect),
 }
 
 type Hosts = RwLock<HashMap<NodeName, watch::Sender<Arc<HostRanges>>>>;
@@ -110,7 +110,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Reads the ledger, begins a life of it, and starts the thread. Blocks.
+    /// Reads the ledger, records a new incarnation of it, and starts the thread. Blocks.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -119,14 +119,15 @@ impl Service {
         start: ServiceStart,
     ) -> Result<(Self, PlanOutcome), StoreError> {
         let now = (start.clock)();
-        let life = LedgerStart {
+        let ledger_start = LedgerStart {
             incarnation: start.incarnation,
             trust: start.trust,
         };
-        let mut ledger = Ledger::restore(store.load()?, life, start.config, now);
+        let mut ledger = Ledger::restore(store.load()?, ledger_start, start.config, now);
         let outcome = ledger.declare(start.declared, now);
-        let ledger_settles = ledger.is_settling(now);
-        // A life that is not on record could not be recognised in what hosts show later.
+        let in_grace_period = ledger.in_grace_period(now);
+        // Hosts report leases with their incarnation: one that was not stored would later be taken
+        // for that of another ledger.
         store.apply(&ledger.take_entries())?;
         let hosts = Arc::new(Hosts::default());
         let topics = Arc::new(Topics::default());
@@ -136,11 +137,11 @@ impl Service {
             store,
             hosts: Arc::clone(&hosts),
             topics: Arc::clone(&topics),
-            settling: ledger_settles,
+            in_grace_period,
             clock: start.clock,
-            broken: None,
+            write_error: None,
         };
-        worker.tell();
+        worker.publish();
         thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || worker.run(queue))
@@ -167,7 +168,7 @@ impl Service {
         Ok(Arc::clone(&self.watch(host).await?.borrow()))
     }
 
-    /// The same, and what they become.
+    /// The ranges of `host`, as [`Service::ranges`], and their changes.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -175,8 +176,8 @@ impl Service {
         &self,
         host: &NodeName,
     ) -> Result<watch::Receiver<Arc<HostRanges>>, ServiceError> {
-        // One that let go of all it had has to ask again.
-        if let Some(known) = self.told(host)
+        // A host that has released all its ranges has to ask the ledger again.
+        if let Some(known) = self.last_known(host)
             && !known.borrow().ranges.is_empty()
         {
             return Ok(known);
@@ -184,10 +185,10 @@ impl Service {
         let asks = host.clone();
         self.change(move |ledger, now| ledger.ask(&asks, now))
             .await?;
-        self.told(host).ok_or(ServiceError::Stopped)
+        self.last_known(host).ok_or(ServiceError::Stopped)
     }
 
-    /// What `host` holds; answered with its ranges.
+    /// [`Ledger::report`]; answers with the ranges of `host`.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -246,19 +247,19 @@ impl Service {
     /// # Errors
     /// [`ServiceError`].
     pub async fn declare(&self, declared: Arc<Declared>) -> Result<PlanOutcome, ServiceError> {
-        let (tell, told) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         self.change(move |ledger, now| {
-            // Whoever asked may have gone; the plan stands all the same.
-            let _ = tell.send(ledger.declare(declared, now));
+            // The caller may have gone; the plan is in force nevertheless.
+            let _ = reply.send(ledger.declare(declared, now));
             Ok(())
         })
         .await?;
         // Hosts may be in other segments than before.
-        self.topics.tell(|_| true);
-        told.await.map_err(|_| ServiceError::Stopped)
+        self.topics.publish(|_| true);
+        answer.await.map_err(|_| ServiceError::Stopped)
     }
 
-    /// Lets time pass: to be called every second or so.
+    /// [`Ledger::tick`]: ends quarantines and the grace period. Call it every second or so.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -270,24 +271,24 @@ impl Service {
         .await
     }
 
-    /// Looks at the ledger, between two batches: what is seen is on disk.
+    /// Runs `inspect` on the ledger between two batches, when all of its content is on disk.
     ///
     /// # Errors
     /// [`ServiceError::Stopped`].
-    pub async fn look<T: Send + 'static>(
+    pub async fn inspect<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
+        inspect: impl FnOnce(&Ledger, Timestamp) -> T + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let (tell, told) = oneshot::channel();
-        let look = Box::new(move |ledger: &Ledger, now| {
-            let _ = tell.send(look(ledger, now));
+        let (reply, answer) = oneshot::channel();
+        let inspect = Box::new(move |ledger: &Ledger, now| {
+            let _ = reply.send(inspect(ledger, now));
         });
-        let call = Call::Look(look);
+        let call = Call::Inspect(inspect);
         self.calls
             .send(call)
             .await
             .map_err(|_| ServiceError::Stopped)?;
-        told.await.map_err(|_| ServiceError::Stopped)
+        answer.await.map_err(|_| ServiceError::Stopped)
     }
 
     async fn change(
@@ -303,8 +304,8 @@ impl Service {
         outcome.await.map_err(|_| ServiceError::Stopped)?
     }
 
-    /// What `host` was told last; `None` if it never asked.
-    pub fn told(&self, host: &NodeName) -> Option<watch::Receiver<Arc<HostRanges>>> {
+    /// The last published answer to `host`; `None` if it never asked.
+    pub fn last_known(&self, host: &NodeName) -> Option<watch::Receiver<Arc<HostRanges>>> {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
         hosts.get(host).map(watch::Sender::subscribe)
     }
@@ -315,11 +316,11 @@ struct Worker {
     store: Box<dyn LedgerStore>,
     hosts: Arc<Hosts>,
     topics: Arc<Topics>,
-    /// Whether it settled at the last batch.
-    settling: bool,
+    /// Whether the ledger was in its grace period at the last batch.
+    in_grace_period: bool,
     clock: Clock,
-    /// Why the disk does not take writes.
-    broken: Option<Arc<StoreError>>,
+    /// The error of the last write, until the ledger is reloaded from disk.
+    write_error: Option<Arc<StoreError>>,
 }
 
 impl Worker {
@@ -331,15 +332,15 @@ impl Worker {
     }
 
     fn batch(&mut self, calls: &mut Vec<Call>) {
-        if self.broken.is_some() {
-            self.mend();
+        if self.write_error.is_some() {
+            self.repair();
         }
         let now = (self.clock)();
         let mut decided = Vec::new();
-        let mut looks = Vec::new();
+        let mut inspections = Vec::new();
         for call in calls.drain(..) {
-            match (call, &self.broken) {
-                (Call::Look(look), _) => looks.push(look),
+            match (call, &self.write_error) {
+                (Call::Inspect(inspect), _) => inspections.push(inspect),
                 (Call::Change(_, done), Some(source)) => {
                     let source = Arc::clone(source);
                     decided.push((done, Err(ServiceError::Store { source })));
@@ -363,42 +364,42 @@ impl Worker {
                 let source = Arc::clone(&source);
                 *outcome = Err(ServiceError::Store { source });
             }
-            self.broken = Some(source);
-            self.mend();
+            self.write_error = Some(source);
+            self.repair();
         }
-        if self.broken.is_none() {
-            self.tell();
-            let settling = self.ledger.is_settling(now);
-            if settling != self.settling {
-                self.settling = settling;
-                self.topics.tell(|_| true);
+        if self.write_error.is_none() {
+            self.publish();
+            let in_grace_period = self.ledger.in_grace_period(now);
+            if in_grace_period != self.in_grace_period {
+                self.in_grace_period = in_grace_period;
+                self.topics.publish(|_| true);
             }
         }
         for (done, outcome) in decided {
-            // A caller that no longer waits does not mind.
+            // The caller may no longer wait.
             let _ = done.send(outcome);
         }
-        for look in looks {
-            look(&self.ledger, now);
+        for inspect in inspections {
+            inspect(&self.ledger, now);
         }
     }
 
-    /// Goes back to what the disk has. Until that succeeds nothing is decided.
-    fn mend(&mut self) {
+    /// Reloads the ledger from disk. Until that succeeds every change is refused.
+    fn repair(&mut self) {
         match self.store.load() {
             Ok(saved) => {
                 self.ledger.rebuild(saved, (self.clock)());
-                self.broken = None;
+                self.write_error = None;
                 tracing::info!("the ledger is back to what the disk has");
             }
-            Err(source) => self.broken = Some(Arc::new(source)),
+            Err(source) => self.write_error = Some(Arc::new(source)),
         }
     }
 
-    /// Tells every watcher of a host whose answer changed.
-    fn tell(&mut self) {
+    /// Publishes the answers that changed, to the watchers of each host.
+    fn publish(&mut self) {
         let changed = self.ledger.take_changed();
-        self.tell_routes(&changed);
+        self.publish_routes(&changed);
         for host in changed {
             let Some(ranges) = self.ledger.ranges_of(&host).map(Arc::new) else {
                 continue;

@@ -1,4 +1,4 @@
-//! What of the ledger survives a crash.
+//! The durable part of the ledger, and the stores that hold it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,57 +21,59 @@ pub(super) const LEDGER_SCHEMA: u64 = 1;
 /// One start of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
-    /// Which one, counted from 0.
+    /// Number of the start, from 0.
     pub number: u64,
-    /// The life of the ledger that began then.
+    /// The incarnation that began with it.
     pub incarnation: Incarnation,
-    /// The sequence at which it began.
+    /// The ledger's sequence at the start.
     pub first: u64,
 }
 
-/// One change; a batch of them is applied whole or not at all.
+/// One change. A batch of changes is applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// The lease is new, or takes the place of that with its prefix's first address.
+    /// Inserts a lease, or replaces the one whose prefix has the same first address.
     Put(Lease),
-    /// There is no lease any more that begins where this prefix does.
+    /// Deletes the lease that has the first address of this prefix.
     Remove(IpNetwork),
-    /// The ledger has begun a life.
+    /// The ledger was started.
     Started(Start),
-    /// The sequence has come so far.
+    /// The ledger's sequence after this batch.
     Sequence(u64),
-    /// Whether the ledger is believed: false from when it is found to be an old copy until
+    /// Whether the ledger is up to date: `false` from when it is found to be an older copy until
     /// every host has reported.
     Trusted(bool),
 }
 
-/// All that is saved of a ledger.
+/// The saved content of a ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerSaved {
-    /// In the order of addresses.
+    /// By first address, IPv4 first.
     pub leases: Vec<Lease>,
-    /// In order.
+    /// By number.
     pub starts: Vec<Start>,
     /// The sequence of the last change.
     pub sequence: u64,
-    /// It is known to be an old copy, and has not heard every host yet.
+    /// `true` if it is known to be an older copy and not every host has reported yet.
     pub distrusted: bool,
 }
 
-/// How far what is saved can be believed.
+/// Whether a saved ledger is up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// It is new: no host has anything.
+    /// It is new: no host holds a range.
     New,
-    /// It is what this machine wrote last, as far as can be seen from here.
-    Ours,
-    /// It is older than what this machine wrote last, or a copy, or made anew after a loss.
-    Old,
+    /// It is what this machine wrote last, as far as its mark shows.
+    Current,
+    /// It is older than what this machine wrote last: it was restored from a backup, is a copy, or
+    /// was created after a loss. Hosts may hold ranges of which it has no record.
+    RestoredFromBackup,
 }
 
-/// What the service needs of a store.
+/// A store of the ledger, as the service uses it.
 pub trait LedgerStore: Send {
-    /// Reads everything. After a failed [`LedgerStore::apply`] it also mends.
+    /// Reads everything. After a failed [`LedgerStore::apply`] it also makes the store writable
+    /// again.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -102,17 +104,17 @@ struct Disk {
 pub struct LedgerMemory(Arc<Mutex<Disk>>);
 
 impl LedgerMemory {
-    /// The next batch fails like that.
+    /// Makes the next batch fail.
     pub fn fail_next(&self, fault: Fault) {
         self.disk().fault = Some(fault);
     }
 
-    /// Whether it is marked as an old copy.
+    /// Whether it is marked as an older copy.
     pub fn is_distrusted(&self) -> bool {
         self.disk().distrusted
     }
 
-    /// A store of its own with the same content: a backup.
+    /// A separate store with the same content: a backup.
     pub fn copy(&self) -> Self {
         let disk = self.disk();
         Self(Arc::new(Mutex::new(Disk {

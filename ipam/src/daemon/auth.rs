@@ -1,4 +1,4 @@
-//! The token that callers over TCP bring.
+//! The bearer token of callers over TCP (RFC 6750).
 
 use std::io;
 use std::path::Path;
@@ -7,9 +7,9 @@ use axum::http::{HeaderMap, header};
 use flatnet_files::SECRET_MAX;
 use subtle::ConstantTimeEq;
 
-/// The shortest token that is taken, in bytes: 128 bits in hexadecimal digits.
+/// The shortest valid token, in bytes: 128 bits in hexadecimal digits.
 const TOKEN_MIN: usize = 32;
-/// The longest, in bytes: a header line takes more.
+/// The longest valid token, in bytes: it fits a header line.
 const TOKEN_MAX: usize = 4096;
 
 /// A secret. It is never printed.
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// Reads the token of a file, less white space at its ends.
+    /// Reads the token from a file, without leading and trailing white space.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         Self::new(flatnet_files::read_text(path, SECRET_MAX)?.trim())
     }
@@ -38,10 +38,9 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether the caller has brought it, once: of two credentials nobody can say which one
-    /// another program on the way, such as a proxy, has looked at (RFC 9110 §5.3). Takes the
-    /// same time wherever the first difference is.
-    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
+    /// Whether the request has exactly one `Authorization` header, with this token. Two are
+    /// rejected: a proxy may have checked the other one (RFC 9110 §5.3). Compares in constant time.
+    pub(crate) fn authenticates(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (first, second) = (values.next(), values.next());
         let given = first
@@ -66,22 +65,22 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_token_is_let_in() {
+    fn only_the_whole_token_authenticates() {
         let secret = "0123456789abcdef0123456789abcdef";
         let token = Token::new(secret).expect("a token");
-        assert!(token.admits(&bearing(&format!("Bearer {secret}"))));
-        assert!(token.admits(&bearing(&format!("bearer {secret}"))));
-        assert!(!token.admits(&bearing(&format!("Basic {secret}"))));
-        assert!(!token.admits(&bearing(&format!("Bearer {}", &secret[1..]))));
-        assert!(!token.admits(&bearing(&format!("Bearer {secret}0"))));
-        assert!(!token.admits(&HeaderMap::new()));
+        assert!(token.authenticates(&bearing(&format!("Bearer {secret}"))));
+        assert!(token.authenticates(&bearing(&format!("bearer {secret}"))));
+        assert!(!token.authenticates(&bearing(&format!("Basic {secret}"))));
+        assert!(!token.authenticates(&bearing(&format!("Bearer {}", &secret[1..]))));
+        assert!(!token.authenticates(&bearing(&format!("Bearer {secret}0"))));
+        assert!(!token.authenticates(&HeaderMap::new()));
         assert!(!format!("{token:?}").contains("0123"));
         let twice = {
             let mut headers = bearing(&format!("Bearer {secret}"));
             headers.append(header::AUTHORIZATION, "Bearer x".parse().expect("a value"));
             headers
         };
-        assert!(!token.admits(&twice), "two credentials");
+        assert!(!token.authenticates(&twice), "two credentials");
         let two_lines = format!("{secret}\n{secret}");
         let long = "x".repeat(TOKEN_MAX + 1);
         for wrong in ["", "short", &two_lines, &long, &format!("{secret}é")] {

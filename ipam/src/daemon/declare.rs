@@ -1,4 +1,4 @@
-//! What the ledger needs of a plan.
+//! Extracts from a plan what the ledger needs.
 
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::model::{Network, Pool, Site};
@@ -16,7 +16,7 @@ use crate::range::Span;
 /// [`DeclaredError`].
 pub fn declare(plan: &NetworkPlan) -> Result<Declared, DeclaredError> {
     let networks = plan.spec.networks.iter().map(|network| {
-        let blocked = points(plan, network);
+        let blocked = infrastructure_addresses(plan, network);
         let pools = network
             .pools
             .iter()
@@ -45,11 +45,15 @@ pub fn declare(plan: &NetworkPlan) -> Result<Declared, DeclaredError> {
     Declared::new(networks.collect(), hosts.collect())
 }
 
-fn declare_pool(pool: &Pool, points: &[IpNetwork]) -> DeclaredPool {
+fn declare_pool(pool: &Pool, infrastructure: &[IpNetwork]) -> DeclaredPool {
     let whole = Span::from(pool.prefix);
     let mut blocked = pool.exclude.clone();
     blocked.extend(pool.reservations.iter().map(|r| r.prefix));
-    blocked.extend(points.iter().filter(|p| whole.covers(Span::from(**p))));
+    blocked.extend(
+        infrastructure
+            .iter()
+            .filter(|p| whole.covers(Span::from(**p))),
+    );
     DeclaredPool {
         prefix: pool.prefix,
         slice: pool.slice_length,
@@ -57,25 +61,25 @@ fn declare_pool(pool: &Pool, points: &[IpNetwork]) -> DeclaredPool {
     }
 }
 
-/// Addresses that no range may have, where slices are cut: routers, the hosts' own, and
-/// the first and the last of each subnet.
-fn points(plan: &NetworkPlan, network: &Network) -> Vec<IpNetwork> {
+/// Infrastructure addresses, which no slice may contain: gateways, addresses of hosts, and the
+/// first and last address of each subnet. Empty if the network's pools are not sub-allocated.
+fn infrastructure_addresses(plan: &NetworkPlan, network: &Network) -> Vec<IpNetwork> {
     if !network.pools.iter().any(|p| p.slice_length.is_some()) {
         return Vec::new();
     }
-    let mut points = Vec::new();
+    let mut found = Vec::new();
     if let Some(site) = plan.site(&network.site) {
         for subnet in subnets(site) {
-            points.push(IpNetwork::from(subnet.gateway));
-            points.push(IpNetwork::from(subnet.prefix.network()));
+            found.push(IpNetwork::from(subnet.gateway));
+            found.push(IpNetwork::from(subnet.prefix.network()));
             if subnet.prefix.is_ipv4() {
-                points.push(IpNetwork::from(subnet.prefix.broadcast()));
+                found.push(IpNetwork::from(subnet.prefix.broadcast()));
             }
         }
     }
     let addresses = plan.spec.hosts.iter().flat_map(|h| &h.addresses);
-    points.extend(addresses.map(|a| IpNetwork::from(a.ip())));
-    points
+    found.extend(addresses.map(|a| IpNetwork::from(a.ip())));
+    found
 }
 
 fn subnets(site: &Site) -> impl Iterator<Item = &flatnet_plan::model::Subnet> {

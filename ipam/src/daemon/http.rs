@@ -11,7 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use flatnet_daemon::serve::whole;
+use flatnet_daemon::serve::read_body;
 use flatnet_daemon::socket::Peer;
 use flatnet_types::api::view::PlanStatus;
 use flatnet_types::ipamd::{Drain, ErrorBody, Grants, Grow, HostRanges, Release, Report};
@@ -28,25 +28,25 @@ use crate::assign::{Declared, PoolUsage, Service, ServiceError, Wait};
 
 /// The largest request body in bytes: a report of a few thousand ranges.
 const BODY_MAX: usize = 1 << 20;
-/// How long a watch waits that does not say.
-const WAIT: &str = "30s";
-/// The longest that a watch waits.
+/// How long a watch waits if the query has no `wait`.
+const WAIT_DEFAULT: &str = "30s";
+/// The longest wait of a watch.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// The plan, as its source accepts it.
+/// The state of the plan's source.
 pub(crate) type Plans = watch::Receiver<flatnet_plan_source::State<Declared>>;
 
-/// The plan that was accepted, and what is wrong with the one that is there now.
+/// The reply of `GET /v1/plan`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PlanReply {
-    /// `since`, by the name that it had before there were versions.
+    /// Equals `since`; kept for clients of releases before plans had versions.
     loaded_at: Timestamp,
     #[serde(flatten)]
     status: PlanStatus,
 }
 
-/// What the handlers need.
+/// State of the handlers.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) service: Service,
@@ -54,7 +54,7 @@ pub(crate) struct App {
     pub(crate) plan: Plans,
 }
 
-/// A typed error.
+/// An error response.
 pub(crate) struct Failure {
     status: StatusCode,
     body: ErrorBody,
@@ -98,14 +98,18 @@ impl From<ServiceError> for Failure {
     }
 }
 
-/// The routes, for root of this machine.
+/// The routes on the unix socket: for root only.
 pub(crate) fn unix_router(app: App) -> Router {
     router(app).layer(middleware::from_fn(root_only))
 }
 
-/// The routes, for who brings a certificate, or the token where there is one.
+/// The routes on the TCP listener: for callers with a certificate, or with the token if there is
+/// one.
 pub(crate) fn tcp_router(app: App, token: Option<Token>) -> Router {
-    router(app).layer(middleware::from_fn_with_state(Arc::new(token), known))
+    router(app).layer(middleware::from_fn_with_state(
+        Arc::new(token),
+        authenticate,
+    ))
 }
 
 fn router(app: App) -> Router {
@@ -157,8 +161,8 @@ async fn root_only(
     next: Next,
 ) -> Response {
     if peer.is_root() {
-        request.extensions_mut().insert(Rights::everything());
-        return answer(request, next).await;
+        request.extensions_mut().insert(Rights::all());
+        return read_body_then_run(request, next).await;
     }
     Failure::new(
         StatusCode::FORBIDDEN,
@@ -168,26 +172,28 @@ async fn root_only(
     .into_response()
 }
 
-/// For who may ask: its body is read, within limits, and the handler answers.
-async fn answer(request: Request, next: Next) -> Response {
-    match whole(request, BODY_MAX).await {
+/// Reads the body within the limits of size and time, then runs the handler. Called after
+/// authentication.
+async fn read_body_then_run(request: Request, next: Next) -> Response {
+    match read_body(request, BODY_MAX).await {
         Ok(request) => next.run(request).await,
         Err(e) => Failure::new(e.status(), "badBody", e.to_string()).into_response(),
     }
 }
 
-/// A certificate says more than a token, which everybody has alike: it goes first, and what it
-/// does not give, the token beside it does not give either.
-async fn known(
+/// Authenticates a caller over TCP. A certificate names one caller and the token does not, so a
+/// certificate takes precedence: a caller that presents both has the permissions of its certificate
+/// only.
+async fn authenticate(
     State(token): State<Arc<Option<Token>>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    // A load balancer is nobody, and learns nothing here.
+    // Load balancers have no credentials; `/healthz` shows no state.
     if request.uri().path() == "/healthz" {
         return next.run(request).await;
     }
-    // In the clear nobody has a certificate.
+    // `None` without TLS.
     let caller = request.extensions().get::<ConnectInfo<Caller>>();
     let identity = caller.and_then(|ConnectInfo(caller)| caller.identity.as_ref());
     let rights = match (identity, &*token) {
@@ -196,7 +202,7 @@ async fn known(
                            reader (URI:flatnet:reader) and no admin (URI:flatnet:admin)";
             Failure::new(StatusCode::FORBIDDEN, "nobody", message)
         }),
-        (None, Some(token)) if token.admits(request.headers()) => Ok(Rights::everything()),
+        (None, Some(token)) if token.authenticates(request.headers()) => Ok(Rights::all()),
         (None, Some(_)) => {
             let message = "bring the token of ipamd's --token-file: `Authorization: Bearer …`";
             Err(Failure::new(StatusCode::UNAUTHORIZED, "token", message))
@@ -213,7 +219,7 @@ async fn known(
     match rights {
         Ok(rights) => {
             request.extensions_mut().insert(rights);
-            answer(request, next).await
+            read_body_then_run(request, next).await
         }
         Err(refused) => {
             let challenge = refused.status == StatusCode::UNAUTHORIZED && token.is_some();
@@ -255,7 +261,7 @@ fn wait_of(text: &str) -> Result<Duration, Failure> {
         })
 }
 
-/// With `after`, waits until the revision is another. Cancel safe: it holds nothing.
+/// With `after`, waits until the revision differs. Cancel safe.
 async fn ranges(
     rights: Rights,
     State(app): State<App>,
@@ -263,11 +269,11 @@ async fn ranges(
     Query(watch): Query<Watch>,
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
     let host = host_of(&host)?;
-    rights.as_host(&host)?;
+    rights.require_host(&host)?;
     let mut ranges = app.service.watch(&host).await?;
     if let Some(wait) = watch.wait()? {
         let changed = ranges.wait_for(|r| r.revision != wait.after);
-        // A timeout is no error: the answer is what it was.
+        // After a timeout the answer is the unchanged one.
         let _ = tokio::time::timeout(wait.at_most, changed).await;
     }
     let ranges = Arc::clone(&ranges.borrow());
@@ -275,27 +281,27 @@ async fn ranges(
 }
 
 impl Watch {
-    /// What to wait for; none: nothing.
+    /// The parameters of the long poll; `None` if the query has no `after`.
     fn wait(self) -> Result<Option<Wait>, Failure> {
         let Some(after) = self.after else {
             return Ok(None);
         };
-        let at_most = wait_of(self.wait.as_deref().unwrap_or(WAIT))?;
+        let at_most = wait_of(self.wait.as_deref().unwrap_or(WAIT_DEFAULT))?;
         Ok(Some(Wait { after, at_most }))
     }
 }
 
-/// What all hosts hold. Cancel safe: it holds nothing.
+/// What all hosts hold. Cancel safe.
 async fn grants(
     rights: Rights,
     State(app): State<App>,
     Query(watch): Query<Watch>,
 ) -> Result<Json<Grants>, Failure> {
-    rights.reading()?;
+    rights.require_reader()?;
     Ok(Json(app.service.grants(watch.wait()?).await?))
 }
 
-/// What those hold that the host routes to. Cancel safe: it holds nothing.
+/// What the other hosts of the host's segment hold. Cancel safe.
 async fn peers(
     rights: Rights,
     State(app): State<App>,
@@ -303,7 +309,7 @@ async fn peers(
     Query(watch): Query<Watch>,
 ) -> Result<Json<Grants>, Failure> {
     let host = host_of(&host)?;
-    rights.as_host(&host)?;
+    rights.require_host(&host)?;
     Ok(Json(app.service.peers(&host, watch.wait()?).await?))
 }
 
@@ -314,14 +320,14 @@ async fn report(
     body: Bytes,
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
     let host = host_of(&host)?;
-    rights.as_host(&host)?;
+    rights.require_host(&host)?;
     let report: Report = body_of(&body)?;
     Ok(Json(app.service.report(&host, report.held).await?))
 }
 
 async fn list(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
-    rights.reading()?;
-    let listing = app.service.look(|ledger, now| ledger.list(now)).await?;
+    rights.require_reader()?;
+    let listing = app.service.inspect(|ledger, now| ledger.list(now)).await?;
     Ok(Json(listing).into_response())
 }
 
@@ -330,7 +336,7 @@ async fn drain(
     State(app): State<App>,
     body: Bytes,
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
-    rights.administering()?;
+    rights.require_admin()?;
     let drain: Drain = body_of(&body)?;
     let host = drain.host.clone();
     tracing::info!(%host, range = %drain.prefix, cancel = drain.cancel, "drain");
@@ -345,14 +351,14 @@ async fn release(
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
     let release: Release = body_of(&body)?;
     if release.force {
-        rights.administering()?;
+        rights.require_admin()?;
     }
-    // A host lets go of what is its own.
-    rights.as_host(&release.host)?;
+    // A host may release its own ranges.
+    rights.require_host(&release.host)?;
     let host = release.host.clone();
     tracing::info!(%host, range = %release.prefix, force = release.force, "release");
     app.service.release(release).await?;
-    let after = app.service.told(&host).ok_or(ServiceError::Stopped)?;
+    let after = app.service.last_known(&host).ok_or(ServiceError::Stopped)?;
     let after = Arc::clone(&after.borrow());
     Ok(Json(after))
 }
@@ -362,7 +368,7 @@ async fn grow(
     State(app): State<App>,
     body: Bytes,
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
-    rights.administering()?;
+    rights.require_admin()?;
     let grow: Grow = body_of(&body)?;
     let host = grow.host.clone();
     tracing::info!(%host, network = %grow.network, "grow");
@@ -371,8 +377,8 @@ async fn grow(
 }
 
 async fn trust(rights: Rights, State(app): State<App>) -> Result<StatusCode, Failure> {
-    rights.administering()?;
-    tracing::warn!("an admin says that the ledger is right");
+    rights.require_admin()?;
+    tracing::warn!("an admin declared the ledger correct");
     app.service.trust().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -387,16 +393,16 @@ async fn owner(
     State(app): State<App>,
     Query(of): Query<OwnerOf>,
 ) -> Result<Response, Failure> {
-    rights.reading()?;
+    rights.require_reader()?;
     let address: IpAddr = of.address.parse().map_err(|_| {
         let message = format!("{:?} is no address", of.address);
         Failure::new(StatusCode::BAD_REQUEST, "badAddress", message)
     })?;
-    let owner = app.service.look(move |l, _| l.owner(address)).await?;
+    let owner = app.service.inspect(move |l, _| l.owner(address)).await?;
     Ok(Json(owner).into_response())
 }
 
-/// A pool as it is shown.
+/// A pool in the reply of `GET /v1/pools`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PoolView {
@@ -406,7 +412,8 @@ struct PoolView {
     slice_length: Option<u8>,
     size: u64,
     owned: u64,
-    resting: u64,
+    #[serde(rename = "resting")]
+    quarantined: u64,
     withheld: u64,
     free: u64,
     leases: u64,
@@ -428,7 +435,7 @@ impl PoolView {
             slice_length: pool.slice,
             size: pool.size,
             owned: pool.owned,
-            resting: pool.resting,
+            quarantined: pool.quarantined,
             withheld: pool.withheld,
             free: pool.free(),
             leases: pool.leases,
@@ -441,33 +448,33 @@ impl PoolView {
 }
 
 async fn pools(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
-    rights.reading()?;
+    rights.require_reader()?;
     let (pools, runs_out) = sample(&app).await?;
     let views = pools.iter().zip(&runs_out);
     let views: Vec<PoolView> = views.map(|(p, r)| PoolView::of(p, r)).collect();
     Ok(Json(views).into_response())
 }
 
-/// Reads the pools, for the metrics and the forecast too.
+/// Reads the usage of the pools, and updates the metrics and forecasts.
 pub(crate) async fn sample(app: &App) -> Result<(Vec<PoolUsage>, Vec<RunsOut>), ServiceError> {
-    let look = app.service.look(|ledger, now| {
+    let inspection = app.service.inspect(|ledger, now| {
         let (leases, waiting) = ledger.counts();
         (
             ledger.pools(),
             leases,
             waiting,
-            ledger.is_settling(now),
+            ledger.in_grace_period(now),
             now,
         )
     });
-    let (pools, leases, waiting, settling, now) = look.await?;
-    app.metrics.ledger(leases, waiting, settling);
+    let (pools, leases, waiting, in_grace_period, now) = inspection.await?;
+    app.metrics.ledger(leases, waiting, in_grace_period);
     let runs_out = app.metrics.pools(&pools, now);
     Ok((pools, runs_out))
 }
 
 async fn plan(rights: Rights, State(app): State<App>) -> Result<Json<PlanReply>, Failure> {
-    rights.reading()?;
+    rights.require_reader()?;
     let status = app.plan.borrow().status();
     Ok(Json(PlanReply {
         loaded_at: status.since,
@@ -476,7 +483,7 @@ async fn plan(rights: Rights, State(app): State<App>) -> Result<Json<PlanReply>,
 }
 
 async fn metrics(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
-    rights.reading()?;
+    rights.require_reader()?;
     sample(&app).await?;
     let text = app
         .metrics
@@ -487,7 +494,7 @@ async fn metrics(rights: Rights, State(app): State<App>) -> Result<Response, Fai
 }
 
 async fn health(State(app): State<App>) -> Result<&'static str, Failure> {
-    // The ledger's thread answers, and its disk takes writes.
+    // Succeeds if the ledger's thread answers and its store is writable.
     app.service.tick().await?;
     Ok("ok\n")
 }

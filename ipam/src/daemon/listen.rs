@@ -1,12 +1,12 @@
-//! The socket for other machines.
+//! Binding the TCP socket.
 
 use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Connections that may wait to be accepted: every host of a large cluster comes at once
-/// after a power cut. The kernel's `net.core.somaxconn` (4096 unless set) bounds it.
+/// Length of the queue of connections to be accepted: after a power cut every host of a large
+/// cluster connects at once. The kernel's `net.core.somaxconn` (4096 unless set) bounds it.
 const BACKLOG: u32 = 16_384;
 
 /// Listens on `address`.
@@ -15,13 +15,13 @@ pub(crate) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restart must not wait for connections of the one before.
+    // A restart must not wait for connections in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Lets the process have as many files open as it may: a connection is one.
+/// Raises the soft limit of open files to the hard limit: each connection needs one.
 pub(crate) fn raise_file_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE)

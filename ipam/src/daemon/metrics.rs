@@ -1,4 +1,4 @@
-//! Prometheus metrics, and the forecast behind two of them.
+//! Prometheus metrics, and the forecasts of two of them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -45,19 +45,19 @@ struct RouteLabel {
     route: String,
 }
 
-/// How a pool has filled.
+/// Samples of a pool's usage.
 #[derive(Debug, Default)]
 struct History {
     owned: Forecast,
     used: Forecast,
 }
 
-/// When a pool runs out, at the rate of the last day.
+/// Time until a pool is exhausted, at the rate of the last day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RunsOut {
-    /// Until no slice is free.
+    /// Until no slice is free; `None` if the pool does not fill.
     pub(crate) ranges: Option<Duration>,
-    /// Until the ranges that hosts own are full.
+    /// Until the ranges that hosts own are full; `None` if they do not fill.
     pub(crate) addresses: Option<Duration>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Metrics {
     exhausted_in: Family<ForecastLabels, Gauge<f64, AtomicU64>>,
     leases: Gauge<i64, AtomicI64>,
     waiting: Gauge<i64, AtomicI64>,
-    settling: Gauge<i64, AtomicI64>,
+    in_grace_period: Gauge<i64, AtomicI64>,
     requests: Family<RequestLabels, Counter>,
     latency: Family<RouteLabel, Histogram, fn() -> Histogram>,
     /// Which plan was accepted.
@@ -92,7 +92,7 @@ impl Default for Metrics {
             exhausted_in: Family::default(),
             leases: Gauge::default(),
             waiting: Gauge::default(),
-            settling: Gauge::default(),
+            in_grace_period: Gauge::default(),
             requests: Family::default(),
             latency: Family::new_with_constructor(latency),
             plan: PlanMetrics::default(),
@@ -138,7 +138,7 @@ impl Metrics {
         r.register(
             "settling",
             "1 while nothing new is granted, since hosts are still heard",
-            self.settling.clone(),
+            self.in_grace_period.clone(),
         );
         r.register(
             "requests",
@@ -168,7 +168,7 @@ impl Metrics {
             .inc();
     }
 
-    /// What pools look like now. Also a sample for the forecast.
+    /// Sets the gauges of the pools, and samples their usage for the forecasts.
     pub(crate) fn pools(&self, pools: &[PoolUsage], now: Timestamp) -> Vec<RunsOut> {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.retain(|(network, pool), _| {
@@ -197,7 +197,7 @@ impl Metrics {
     fn pool(&self, pool: &PoolUsage, runs_out: RunsOut) {
         let states = [
             ("owned", pool.owned),
-            ("resting", pool.resting),
+            ("resting", pool.quarantined),
             ("withheld", pool.withheld),
             ("free", pool.free()),
             ("used", pool.used),
@@ -229,14 +229,14 @@ impl Metrics {
         }
     }
 
-    /// What the ledger looks like now.
-    pub(crate) fn ledger(&self, leases: usize, waiting: usize, settling: bool) {
+    /// Sets the gauges of the ledger.
+    pub(crate) fn ledger(&self, leases: usize, waiting: usize, in_grace_period: bool) {
         self.leases.set(int(leases));
         self.waiting.set(int(waiting));
-        self.settling.set(i64::from(settling));
+        self.in_grace_period.set(i64::from(in_grace_period));
     }
 
-    /// In Prometheus' text format.
+    /// All metrics in the OpenMetrics text format.
     pub(crate) fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;

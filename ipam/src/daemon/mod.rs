@@ -5,15 +5,15 @@
 //!                            │ which is accepted, why one is refused    ▲      │
 //!                            ▼                                          │      ▼
 //!                       [metrics] ◀──────────────── [http] ◀── [rights] ◀── unix socket (root),
-//!                                                              [door]: [tls], or TCP (token)
+//!                                                              [listener]: [tls], or TCP (token)
 //! ```
 
 mod auth;
 mod cli;
 mod declare;
-mod door;
 mod http;
 mod listen;
+mod listener;
 mod metrics;
 mod rights;
 mod run;

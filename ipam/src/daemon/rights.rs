@@ -1,4 +1,4 @@
-//! Who asks, and what it may (docs/adr/0014).
+//! Authorization: who a caller is, and what it may do (docs/adr/0014).
 //!
 //! ```text
 //!   certificate ─▶ [Identity] ─┐
@@ -14,10 +14,10 @@ use rustls::pki_types::CertificateDer;
 
 use super::http::Failure;
 
-/// What a URI among a certificate's alternative names begins with that is ours.
+/// Prefix of the URIs among a certificate's alternative names that Flatnet defines.
 const SCHEME: &str = "flatnet:";
 
-/// Who a certificate says that its bearer is.
+/// The roles and node names in a caller's certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// `URI:flatnet:admin`.
@@ -49,13 +49,13 @@ impl Identity {
                 None => {}
             }
         }
-        // A wildcard is no node.
+        // A wildcard does not parse as a node name.
         identity.nodes = names.iter().filter_map(|n| n.parse().ok()).collect();
         identity
     }
 }
 
-/// What a caller may.
+/// Permissions of a caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rights {
     admin: bool,
@@ -64,8 +64,8 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
-    /// Everything: root of this machine, and who brings the token.
-    pub(crate) fn everything() -> Self {
+    /// All permissions: of root on this machine, and of callers with the token.
+    pub(crate) fn all() -> Self {
         Self {
             admin: true,
             reads: true,
@@ -73,7 +73,7 @@ impl Rights {
         }
     }
 
-    /// What a certificate gives; none: nothing at all.
+    /// The permissions of a certificate; `None` if it has none.
     pub(crate) fn of(identity: &Identity) -> Option<Self> {
         let rights = Self {
             admin: identity.admin,
@@ -83,43 +83,43 @@ impl Rights {
         (rights != Self::default()).then_some(rights)
     }
 
-    /// For a host's own: its ranges, its use, its peers, its releases.
-    pub(super) fn as_host(&self, host: &NodeName) -> Result<(), Failure> {
+    /// Requires the permissions of `host`: for its ranges, reports, peers and releases.
+    pub(super) fn require_host(&self, host: &NodeName) -> Result<(), Failure> {
         if self.admin || self.nodes.contains(host) {
             return Ok(());
         }
         let message = format!(
             "this certificate is {}: what is {host}'s is for {host} (a DNS name, or URI:flatnet:node:{host}) and for admins",
-            self.who()
+            self.description()
         );
         Err(forbidden("notYours", message))
     }
 
-    /// For what concerns all hosts and changes nothing.
-    pub(super) fn reading(&self) -> Result<(), Failure> {
+    /// Requires the permission to read the state of all hosts.
+    pub(super) fn require_reader(&self) -> Result<(), Failure> {
         if self.reads {
             return Ok(());
         }
         let message = format!(
             "this certificate is {}: this is for readers (URI:flatnet:reader) and admins",
-            self.who()
+            self.description()
         );
         Err(forbidden("notReader", message))
     }
 
-    /// For what changes other hosts' ranges.
-    pub(super) fn administering(&self) -> Result<(), Failure> {
+    /// Requires the permission to change any host's ranges.
+    pub(super) fn require_admin(&self) -> Result<(), Failure> {
         if self.admin {
             return Ok(());
         }
         let message = format!(
             "this certificate is {}: this is for admins (URI:flatnet:admin)",
-            self.who()
+            self.description()
         );
         Err(forbidden("notAdmin", message))
     }
 
-    fn who(&self) -> String {
+    fn description(&self) -> String {
         let nodes = self.nodes.iter().map(|n| format!("node {n}"));
         let reader = self.reads.then(|| "a reader's".to_owned());
         nodes.chain(reader).collect::<Vec<_>>().join(", ")
@@ -133,7 +133,8 @@ fn forbidden(code: &str, message: String) -> Failure {
 impl<S: Sync> FromRequestParts<S> for Rights {
     type Rejection = Failure;
 
-    /// What the door put there; without a door, nothing is allowed.
+    /// The permissions that the authenticating middleware attached; a request without them is
+    /// rejected with 403.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let rights = parts.extensions.get::<Self>().cloned();
         rights.ok_or_else(|| forbidden("nobody", "it is not known who asks".to_owned()))
@@ -150,28 +151,28 @@ mod tests {
     }
 
     #[test]
-    fn a_node_may_what_is_its_own_and_nothing_else() {
+    fn a_node_has_rights_to_its_own_ranges_only() {
         let a = "a".parse().expect("a name");
         let b = "b.example".parse().expect("a name");
         for mine in [rights(&["a"], &[]), rights(&[], &["flatnet:node:a"])] {
             let mine = mine.expect("rights");
-            assert!(mine.as_host(&a).is_ok());
-            assert!(mine.as_host(&b).is_err());
-            assert!(mine.reading().is_err() && mine.administering().is_err());
+            assert!(mine.require_host(&a).is_ok());
+            assert!(mine.require_host(&b).is_err());
+            assert!(mine.require_reader().is_err() && mine.require_admin().is_err());
         }
         let both = rights(&["a", "b.example"], &[]).expect("rights");
-        assert!(both.as_host(&a).is_ok() && both.as_host(&b).is_ok());
+        assert!(both.require_host(&a).is_ok() && both.require_host(&b).is_ok());
     }
 
     #[test]
-    fn a_reader_reads_an_admin_may_all_and_other_names_may_nothing() {
+    fn a_reader_reads_an_admin_does_all_and_other_names_have_no_rights() {
         let a = "a".parse().expect("a name");
         let reader = rights(&[], &["flatnet:reader"]).expect("rights");
-        assert!(reader.reading().is_ok());
-        assert!(reader.as_host(&a).is_err() && reader.administering().is_err());
+        assert!(reader.require_reader().is_ok());
+        assert!(reader.require_host(&a).is_err() && reader.require_admin().is_err());
         let admin = rights(&[], &["flatnet:admin"]).expect("rights");
-        assert!(admin.reading().is_ok() && admin.administering().is_ok());
-        assert!(admin.as_host(&a).is_ok());
+        assert!(admin.require_reader().is_ok() && admin.require_admin().is_ok());
+        assert!(admin.require_host(&a).is_ok());
         for (dns, uri) in [
             ("*", "https://a"),
             ("*.example", "flatnet:"),

@@ -18,9 +18,9 @@ use tracing::{error, info, warn};
 
 use super::cli::{Cli, Command, InitArgs, RunArgs};
 use super::declare::declare;
-use super::door::{self, Door};
 use super::http::{self, App, Plans};
 use super::listen;
+use super::listener::{self, ListenerConfig};
 use super::metrics::Metrics;
 use crate::assign::{
     Clock, Declared, LedgerConfig, RedbLedger, Service, ServiceError, ServiceStart, Trust,
@@ -28,19 +28,19 @@ use crate::assign::{
 
 /// The ledger's file in the state directory.
 const LEDGER_FILE: &str = "ledger.redb";
-/// How often rests are looked at, and a plan that could not be taken over is tried again.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often quarantines are checked, and a plan that could not be applied is tried again.
+const TICK_EVERY: Duration = Duration::from_secs(1);
 /// How often pools are sampled for the forecast and the metrics.
 const SAMPLE_EVERY: Duration = Duration::from_secs(60);
-/// Connections at a time on the socket for root.
-const ROOTS: usize = 256;
-/// How long a stop waits for requests that run. Long polls are cut.
+/// The most connections at a time on the unix socket.
+const ROOT_CONNECTIONS_MAX: usize = 256;
+/// How long a stop waits for running requests; then they are aborted, long polls too.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 ///
 /// # Errors
-/// What went wrong, with what was being done, for a person.
+/// The failed step and its causes, for an operator.
 pub fn main(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Init(args) => init(&args),
@@ -59,7 +59,7 @@ pub fn main(cli: Cli) -> Result<()> {
 fn init(args: &InitArgs) -> Result<()> {
     make_dir(&args.state)?;
     let trust = if args.after_loss {
-        Trust::Old
+        Trust::RestoredFromBackup
     } else {
         Trust::New
     };
@@ -76,7 +76,7 @@ fn make_dir(dir: &Path) -> Result<()> {
         .with_context(|| format!("make {}", dir.display()))
 }
 
-/// A number that no earlier start had.
+/// A random incarnation.
 fn incarnation() -> Result<Incarnation> {
     let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom")
@@ -85,7 +85,7 @@ fn incarnation() -> Result<Incarnation> {
     Ok(Incarnation(u64::from_ne_bytes(bytes)))
 }
 
-/// Wall time that no step of the clock disturbs.
+/// The wall clock at the start plus the monotonic time since: steps of the clock have no effect.
 fn steady_clock() -> Clock {
     let (wall, begun) = (Timestamp::from(SystemTime::now()), Instant::now());
     Arc::new(move || wall.saturating_add(begun.elapsed()))
@@ -107,10 +107,10 @@ fn open(args: &RunArgs) -> Result<RedbLedger> {
     Ok(RedbLedger::open(&path)?)
 }
 
-/// The plan: the file's, or where that is of no use the one that was accepted before.
+/// Opens the plan: the file, or the last accepted copy if the file is invalid.
 fn open_plan(args: &RunArgs, clock: Clock) -> Result<FileSource<Declared>> {
     make_dir(&args.state)?;
-    let file = FilePlan::new(&args.plan, &args.state).by_clock(clock);
+    let file = FilePlan::new(&args.plan, &args.state).with_clock(clock);
     Ok(FileSource::open(file, |plan, _| Ok(declare(&plan)?))?)
 }
 
@@ -128,16 +128,16 @@ async fn run(args: RunArgs) -> Result<()> {
         incarnation: incarnation()?,
         trust,
         config: LedgerConfig {
-            rest: args.rest,
-            settle: args.settle,
+            quarantine: args.quarantine,
+            grace: args.grace,
         },
         declared: accepted.plan,
         clock,
     };
     let (service, outcome) = Service::start(Box::new(store), start)?;
-    if trust == Trust::Old {
+    if trust == Trust::RestoredFromBackup {
         warn!(
-            "the ledger is an older copy, or was made after a loss: nothing new is granted until every host of the plan has said what it holds (or `POST /v1/ledger/trust`)"
+            "the ledger is an older copy, or was made after a loss: nothing new is granted until every host of the plan has reported what it holds (or `POST /v1/ledger/trust`)"
         );
     }
     let app = App {
@@ -149,16 +149,16 @@ async fn run(args: RunArgs) -> Result<()> {
     let (stop, stopping) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(serve_unix(unix, app.clone(), stopping.clone()));
-    let door = Door::open(&args)?;
-    let tls = door.as_ref().and_then(|d| d.tls.clone());
-    if let Some(door) = door {
-        tasks.spawn(door.serve(app.clone(), stopping.clone()));
+    let listener = ListenerConfig::open(&args)?;
+    let tls = listener.as_ref().and_then(|l| l.tls.clone());
+    if let Some(listener) = listener {
+        tasks.spawn(listener.serve(app.clone(), stopping.clone()));
     }
     let background = [
-        tokio::spawn(door::keep_tls(tls)),
+        tokio::spawn(listener::reload_tls(tls)),
         tokio::spawn(async { match source.follow().await {} }),
-        tokio::spawn(keep_plan(app.clone(), plan, version)),
-        tokio::spawn(keep_time(app)),
+        tokio::spawn(apply_plans(app.clone(), plan, version)),
+        tokio::spawn(tick_and_sample(app)),
     ];
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -177,14 +177,14 @@ async fn run(args: RunArgs) -> Result<()> {
             }
             bail!("a server stopped by itself");
         }
-        signal = stop::wanted() => info!(signal = signal?, "stopping; hosts go on with what they have"),
+        signal = stop::wait_for_signal() => info!(signal = signal?, "stopping; hosts go on with what they have"),
     }
     stop.send_replace(true);
     for task in background {
         task.abort();
     }
     let ended = async { while tasks.join_next().await.is_some() {} };
-    // What runs longer is cut: its caller asks again.
+    // Requests that run longer are aborted; their callers try again.
     let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
     tasks.shutdown().await;
     let _ = std::fs::remove_file(&args.socket);
@@ -196,8 +196,10 @@ async fn serve_unix(
     app: App,
     stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let limits = Limits { connections: ROOTS };
-    let stop = stop::told(stopping);
+    let limits = Limits {
+        connections: ROOT_CONNECTIONS_MAX,
+    };
+    let stop = stop::notified(stopping);
     serve(
         listener,
         |io, _| Peer::of(io),
@@ -209,19 +211,19 @@ async fn serve_unix(
     Ok(())
 }
 
-/// Gives each plan that is accepted to the ledger, which has `in_force`. Cancel safe: a plan is taken
-/// over whole.
-async fn keep_plan(app: App, mut plan: Plans, mut in_force: Version) {
+/// Applies each accepted plan to the ledger; `in_force` is the version that it has. Cancel safe: a
+/// plan is applied as a whole.
+async fn apply_plans(app: App, mut plan: Plans, mut in_force: Version) {
     loop {
         let state = plan.borrow_and_update().clone();
         app.metrics.plan.observe(&state);
         while state.accepted.version != in_force {
-            match take_over(&app, &state.accepted.plan).await {
+            match apply_plan(&app, &state.accepted.plan).await {
                 Ok(()) => in_force = state.accepted.version,
-                // Not the plan's fault: try again, with the next plan where there is one by then.
+                // The store failed: try again, with a newer plan if there is one by then.
                 Err(e) => {
-                    error!(error = %e, "the plan could not be taken over yet");
-                    let next = tokio::time::timeout(EVERY, plan.changed()).await;
+                    error!(error = %e, "the plan could not be applied yet");
+                    let next = tokio::time::timeout(TICK_EVERY, plan.changed()).await;
                     if next.is_ok() {
                         plan.mark_changed();
                         break;
@@ -230,13 +232,13 @@ async fn keep_plan(app: App, mut plan: Plans, mut in_force: Version) {
             }
         }
         if plan.changed().await.is_err() {
-            // The source has ended, and ipamd with it.
+            // The source has ended: ipamd is stopping.
             return;
         }
     }
 }
 
-async fn take_over(app: &App, declared: &Arc<Declared>) -> Result<(), ServiceError> {
+async fn apply_plan(app: &App, declared: &Arc<Declared>) -> Result<(), ServiceError> {
     let outcome = app.service.declare(Arc::clone(declared)).await?;
     info!(
         hosts = declared.hosts().len(),
@@ -250,11 +252,11 @@ async fn take_over(app: &App, declared: &Arc<Declared>) -> Result<(), ServiceErr
     Ok(())
 }
 
-/// Ends rests, and samples pools. Cancel safe.
-async fn keep_time(app: App) {
+/// Ends quarantines and samples the pools, periodically. Cancel safe.
+async fn tick_and_sample(app: App) {
     let mut ticks = 0;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(TICK_EVERY).await;
         if let Err(e) = app.service.tick().await {
             warn!(error = %e, "the ledger");
         }

@@ -1,4 +1,4 @@
-//! TLS for hosts: handshakes side by side, and certificates that are read again when their
+//! TLS on the TCP listener: concurrent handshakes, and certificates that are reloaded when their
 //! files change.
 
 use std::io;
@@ -20,34 +20,34 @@ use tokio_rustls::server::TlsStream;
 
 use super::rights::Identity;
 
-/// How long a handshake may take: ten thousand hosts that come at once wait for each other.
-const HANDSHAKE: Duration = Duration::from_secs(20);
-/// Connections that are through and wait to be served: served at once, as a rule.
-const READY: usize = 64;
+/// The longest handshake: if ten thousand hosts connect at once, they wait for one another.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The most connections that have completed their handshake and are not served yet.
+const READY_MAX: usize = 64;
 
-/// What TLS is served by.
+/// The files of TLS.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsFiles {
     pub(crate) cert: PathBuf,
     pub(crate) key: PathBuf,
-    /// The authority of callers' certificates; none: they bring none.
+    /// The authority of callers' certificates; `None` if callers have no certificates.
     pub(crate) client_ca: Option<PathBuf>,
-    /// Whether a caller may come without a certificate: it brings the token.
-    pub(crate) strangers: bool,
+    /// Whether a caller may connect without a certificate: it authenticates by the token.
+    pub(crate) certificate_optional: bool,
 }
 
-/// Why there is no TLS.
+/// The TLS configuration cannot be built.
 #[derive(Debug, Error)]
 pub(crate) enum ServerTlsError {
-    /// A file.
+    /// A file cannot be read or parsed.
     #[error(transparent)]
     File(#[from] TlsError),
     /// The key is not the certificate's.
     #[error("{}: {source}", path.display())]
-    Unfit {
+    Unusable {
         /// The certificate's file.
         path: PathBuf,
-        /// What TLS does not accept in it.
+        /// The error of rustls.
         #[source]
         source: rustls::Error,
     },
@@ -56,7 +56,7 @@ pub(crate) enum ServerTlsError {
     ClientCa {
         /// Path of the authority's file.
         path: PathBuf,
-        /// What TLS does not accept in it.
+        /// The error of rustls.
         #[source]
         source: rustls::server::VerifierBuilderError,
     },
@@ -69,20 +69,20 @@ impl TlsFiles {
     }
 
     fn config(&self) -> Result<ServerConfig, ServerTlsError> {
-        let unfit = |path: &Path| {
+        let unusable = |path: &Path| {
             let path = path.to_owned();
-            move |source| ServerTlsError::Unfit { path, source }
+            move |source| ServerTlsError::Unusable { path, source }
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(VERSIONS)
-            .map_err(unfit(&self.cert))?;
+            .map_err(unusable(&self.cert))?;
         let builder = match &self.client_ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
                 let roots = Arc::new(roots(path)?);
                 let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-                if self.strangers {
+                if self.certificate_optional {
                     verifier = verifier.allow_unauthenticated();
                 }
                 let verifier = verifier
@@ -96,14 +96,14 @@ impl TlsFiles {
         };
         let mut config = builder
             .with_single_cert(certificates(&self.cert)?, private_key(&self.key)?)
-            .map_err(unfit(&self.cert))?;
-        // A connection that is made anew shows its certificate anew.
+            .map_err(unusable(&self.cert))?;
+        // No session resumption: every connection presents its certificate.
         config.send_tls13_tickets = 0;
         Ok(config)
     }
 }
 
-/// TLS as its files have it.
+/// The TLS configuration in force.
 #[derive(Clone)]
 pub(crate) struct Tls {
     files: TlsFiles,
@@ -112,11 +112,11 @@ pub(crate) struct Tls {
 
 impl Tls {
     pub(crate) fn new(files: TlsFiles) -> Result<Self, ServerTlsError> {
-        let seen = files.stamps();
+        let stamps = files.stamps();
         let config = Arc::new(files.config()?);
         Ok(Self {
             files,
-            now: Arc::new(RwLock::new((seen, config))),
+            now: Arc::new(RwLock::new((stamps, config))),
         })
     }
 
@@ -125,69 +125,69 @@ impl Tls {
         Arc::clone(&now.1)
     }
 
-    /// Reads the files again where one is another: whether it was. A failure leaves what was
-    /// there in force, and is told once for each change.
-    pub(crate) fn look(&self) -> Result<bool, ServerTlsError> {
-        let seen = self.files.stamps();
+    /// Reloads the files if one has changed since the last call; returns whether it did. After an
+    /// error the former configuration stays in force, and the same change is not reported again.
+    pub(crate) fn reload_if_changed(&self) -> Result<bool, ServerTlsError> {
+        let stamps = self.files.stamps();
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
-        if now.0 == seen {
+        if now.0 == stamps {
             return Ok(false);
         }
-        now.0 = seen;
+        now.0 = stamps;
         now.1 = Arc::new(self.files.config()?);
         Ok(true)
     }
 }
 
-/// Who is at the other end of a connection over TCP.
+/// The caller of a connection over TCP.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// Who its certificate says that it is; none: it brought none.
+    /// The identity in its certificate; `None` if it has no certificate.
     pub(crate) identity: Option<Arc<Identity>>,
 }
 
-/// A listener whose connections are through their handshake.
+/// A listener that yields connections which have completed their handshake.
 pub(crate) struct TlsListener {
     ready: mpsc::Receiver<(TlsStream<TcpStream>, Caller)>,
 }
 
 impl TlsListener {
-    /// Accepts and shakes hands in tasks of their own, so that a caller that is slow, or says
-    /// nothing, holds up nobody. They end with the listener.
-    /// `at_most` shake hands at a time; more wait in the kernel's queue.
+    /// Starts a task that accepts connections. Each handshake runs in its own task, so that a slow
+    /// caller delays no other one; at most `at_most` run at a time, further connections wait in the
+    /// kernel's queue. The tasks end with the listener.
     pub(crate) fn start(listener: TcpListener, tls: Tls, at_most: usize) -> Self {
-        let (tell, ready) = mpsc::channel(READY);
-        tokio::spawn(accept(listener, tls, tell, at_most));
+        let (handshaken, ready) = mpsc::channel(READY_MAX);
+        tokio::spawn(accept(listener, tls, handshaken, at_most));
         Self { ready }
     }
 }
 
-/// Cancel safe: a connection that is dropped half-way is made again by its caller.
+/// Cancel safe: the caller of a connection that is dropped connects again.
 async fn accept(
     listener: TcpListener,
     tls: Tls,
-    tell: mpsc::Sender<(TlsStream<TcpStream>, Caller)>,
+    handshaken: mpsc::Sender<(TlsStream<TcpStream>, Caller)>,
     at_most: usize,
 ) {
     let mut listener = listener;
-    let mut shaking = JoinSet::new();
+    let mut handshakes = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = Listener::accept(&mut listener), if shaking.len() < at_most => accepted,
-            () = tell.closed() => return,
-            Some(_) = shaking.join_next() => continue,
+            accepted = Listener::accept(&mut listener), if handshakes.len() < at_most => accepted,
+            () = handshaken.closed() => return,
+            Some(_) = handshakes.join_next() => continue,
         };
         let acceptor = TlsAcceptor::from(tls.config());
-        let tell = tell.clone();
-        shaking.spawn(async move {
+        let handshaken = handshaken.clone();
+        handshakes.spawn(async move {
             if let Err(e) = stream.set_nodelay(true) {
                 tracing::debug!(error = %e, "TCP_NODELAY");
             }
-            match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let caller = caller(&stream);
-                    // A server that stops takes no more.
-                    let _ = tell.send((stream, caller)).await;
+                    // Fails if the listener is gone.
+                    let _ = handshaken.send((stream, caller)).await;
                 }
                 Ok(Err(e)) => tracing::info!(%peer, error = %e, "no TLS with this caller"),
                 Err(_) => tracing::info!(%peer, "a caller did not finish its handshake"),
@@ -217,7 +217,7 @@ impl Listener for TlsListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        // An address is who calls, and nobody calls from here.
+        // `Addr` is the caller, which a listener does not have.
         Err(io::ErrorKind::Unsupported.into())
     }
 }

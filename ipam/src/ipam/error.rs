@@ -1,4 +1,4 @@
-//! Why a node's address management refused something.
+//! Errors of a node's address management.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use crate::allocator::AllocateError;
 use crate::record::Record;
 use crate::store::StoreError;
 
-/// Why nothing can be changed just now.
+/// No change is accepted at present.
 #[derive(Debug, Clone, Error)]
 pub enum Blocked {
     /// Too many writes wait for the disk.
     #[error("{waiting} changes wait for the disk; no more are taken until it catches up")]
     Busy {
-        /// How many wait.
+        /// Number of changes in the queue.
         waiting: usize,
     },
-    /// A write failed, and the store could not be mended yet. The writer keeps trying.
+    /// A write failed, and the store could not be repaired yet. The writer retries each second.
     #[error("the store takes no writes since one failed")]
     Unavailable {
-        /// What the store said last.
+        /// The store's last error.
         #[source]
         source: Arc<StoreError>,
     },
 }
 
 impl Blocked {
-    /// Whether it can pass by itself.
+    /// Whether it can end without an operator.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Busy { .. } => true,
@@ -47,31 +47,31 @@ impl Blocked {
     }
 }
 
-/// Why nothing was reserved.
+/// Nothing was reserved.
 #[derive(Debug, Clone, Error)]
 pub enum ReserveError {
     /// The attachment exists already.
     #[error("the attachment {} exists already, as generation {}", record.key, record.generation)]
     Exists {
-        /// What it is.
+        /// Its record.
         record: Arc<Record>,
     },
-    /// No address, or not that one.
+    /// No address is free, or not the requested one.
     #[error(transparent)]
     Allocate(#[from] AllocateError),
-    /// As many attachments live as there are slots.
+    /// All slots are in use.
     #[error("all {slots} attachment slots of this node are in use")]
     SlotsExhausted {
-        /// How many there are.
+        /// Number of slots.
         slots: u16,
     },
-    /// Nothing can be changed just now.
+    /// No change is accepted at present.
     #[error(transparent)]
     Blocked(#[from] Blocked),
 }
 
 impl ReserveError {
-    /// Whether the same call can succeed with nothing done but waiting.
+    /// Whether the same call can succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Exists { .. } | Self::SlotsExhausted { .. } => false,
@@ -80,7 +80,7 @@ impl ReserveError {
         }
     }
 
-    /// The code that CNI 1.1 ("Error") or Flatnet gives to it.
+    /// The CNI error code: of CNI 1.1 ("Error"), or Flatnet's own.
     pub fn cni_code(&self) -> u32 {
         match self {
             Self::Exists { .. } => code::ALREADY_ATTACHED,
@@ -91,7 +91,7 @@ impl ReserveError {
     }
 }
 
-/// Why an attachment was not changed.
+/// An attachment was not changed.
 #[derive(Debug, Clone, Error)]
 pub enum ChangeError {
     /// There is no such attachment. (To release it is no error.)
@@ -99,31 +99,31 @@ pub enum ChangeError {
         "there is no attachment {key}; generation {generation} of it was released, or never was"
     )]
     Absent {
-        /// The attachment that was asked for.
+        /// The attachment in the request.
         key: AttachmentKey,
-        /// The generation meant.
+        /// The generation in the request.
         generation: u64,
     },
-    /// The attachment is there, but as another generation: what was meant is gone, and its
-    /// successor is none of the caller's business. Nothing was changed.
+    /// The attachment has another generation: that of the request was released, and a later ADD
+    /// made a successor, which must not be affected.
     #[error(
         "generation {given} of the attachment {key} is not the current one, which is {current}"
     )]
     NotCurrent {
-        /// The attachment that was asked for.
+        /// The attachment in the request.
         key: AttachmentKey,
-        /// The generation meant.
+        /// The generation in the request.
         given: u64,
-        /// The generation that there is.
+        /// The current generation.
         current: u64,
     },
-    /// Nothing can be changed just now.
+    /// No change is accepted at present.
     #[error(transparent)]
     Blocked(#[from] Blocked),
 }
 
 impl ChangeError {
-    /// Whether the same call can succeed with nothing done but waiting.
+    /// Whether the same call can succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Absent { .. } | Self::NotCurrent { .. } => false,
@@ -131,7 +131,7 @@ impl ChangeError {
         }
     }
 
-    /// The code that CNI 1.1 ("Error") or Flatnet gives to it.
+    /// The CNI error code: of CNI 1.1 ("Error"), or Flatnet's own.
     pub fn cni_code(&self) -> u32 {
         match self {
             Self::Absent { .. } => code::UNKNOWN_CONTAINER,

@@ -1,7 +1,7 @@
-//! All that is in memory, and how a change of it becomes a change of the store.
+//! The state in memory, and the queue of changes for the store.
 //!
-//! Whatever changes here queues what it changes there in the same breath, under one lock:
-//! the queue's order is the order of what happened, so any prefix of it is a past state.
+//! A change of the state and the queueing of its changes for the store happen under one lock, so
+//! the queue has the order of the changes: every prefix of it is a state that the memory once had.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -19,13 +19,12 @@ use crate::slots::Slots;
 use crate::store::{Change, ReleasedRow, Snapshot, StoreError};
 use flatnet_types::Timestamp;
 
-/// How many changes may wait for the disk before new reservations are refused. At one
-/// fsync a batch they all go in the next one; a disk that keeps 1024 waiting is stuck, and
-/// the caller had better hear of it than wait. What ends or completes an attachment is
-/// always queued: there is at most one of each for every living one.
+/// The most changes in the queue before new reservations are refused. One fsync writes the whole
+/// queue, so a queue of 1024 means that the disk hangs: the caller gets an error rather than wait.
+/// Releases and commits are always queued: there is at most one of each for every attachment.
 pub(super) const QUEUE: usize = 1024;
 
-/// How many generations are set aside on disk at a time: more than can wait in the queue.
+/// Number of generations that are reserved on disk at a time: more than [`QUEUE`].
 const GENERATIONS: u64 = 4096;
 
 /// A change on its way to the disk.
@@ -37,7 +36,7 @@ pub(super) struct Queued {
     pub(super) done: oneshot::Sender<Outcome>,
 }
 
-/// What is in memory.
+/// The state in memory.
 #[derive(Debug)]
 pub(super) struct State {
     config: Config,
@@ -46,24 +45,24 @@ pub(super) struct State {
     slots: Slots,
     records: HashMap<Arc<AttachmentKey>, Arc<Record>>,
     next_generation: u64,
-    /// What the disk says: generations from here on must not be handed out yet.
+    /// The ceiling on disk: generations from here on must not be used yet.
     ceiling: u64,
     pub(super) queue: Vec<Queued>,
-    /// Why the store takes no writes.
-    pub(super) broken: Option<Arc<StoreError>>,
+    /// The error of the last write, until the store is repaired.
+    pub(super) write_error: Option<Arc<StoreError>>,
     pub(super) stopping: bool,
 }
 
 impl State {
-    /// The state that a store's content stands for.
+    /// The state for the content of a store.
     pub(super) fn restore(
         snapshot: &Snapshot,
         config: Config,
         boot_id: &str,
         now: Timestamp,
     ) -> Self {
-        let mut allocator = Allocator::new(&config.networks, config.rest, config.remembered);
-        allocator.tell(now);
+        let mut allocator = Allocator::new(&config.networks, config.quarantine, config.remembered);
+        allocator.advance_clock(now);
         let mut state = Self {
             slots: Slots::restore(config.slots, [], [], 0),
             config,
@@ -73,7 +72,7 @@ impl State {
             next_generation: snapshot.ceiling.max(1),
             ceiling: snapshot.ceiling,
             queue: Vec::new(),
-            broken: None,
+            write_error: None,
             stopping: false,
         };
         state.fill(snapshot);
@@ -81,14 +80,14 @@ impl State {
         state
     }
 
-    /// Goes back to what `snapshot` stands for, and keeps what only moves forward: the
-    /// clock, the generations, the cursors, the numbers of releases.
+    /// Resets the state to `snapshot`, except for what must not go back: the clock, the
+    /// generations, the cursors, the release numbers.
     pub(super) fn rebuild(&mut self, snapshot: &Snapshot) {
         let before = std::mem::replace(
             &mut self.allocator,
             Allocator::new(
                 &self.config.networks,
-                self.config.rest,
+                self.config.quarantine,
                 self.config.remembered,
             ),
         );
@@ -107,7 +106,7 @@ impl State {
         }
         let (rows, _) = remembered(snapshot, self.allocator.last_reading());
         for row in &rows {
-            self.allocator.rest_one(Released {
+            self.allocator.restore_release(Released {
                 seq: row.seq,
                 ip: row.ip,
                 at: row.at,
@@ -127,8 +126,8 @@ impl State {
         );
     }
 
-    /// Where a range is so large that some of its addresses were forgotten, the search for
-    /// unused ones goes on after the last that was handed out.
+    /// In a range that is so large that some releases were forgotten, the search for unused
+    /// addresses continues after the last one that was assigned.
     fn resume_cursors(&mut self, snapshot: &Snapshot) {
         let living = snapshot.records.values();
         let mut given: Vec<(u64, IpAddr)> = living
@@ -143,7 +142,7 @@ impl State {
         }
     }
 
-    /// Sorts what a start found.
+    /// Classifies the records that a start found.
     pub(super) fn recovery(&self) -> Recovery {
         let mut recovery = Recovery {
             outside: self.outside(),
@@ -167,7 +166,7 @@ impl State {
         list
     }
 
-    /// The records with an address that no range hands out.
+    /// The records with an address that no range contains or that is withheld.
     pub(super) fn outside(&self) -> Vec<Arc<Record>> {
         let mut list = self.list();
         list.retain(|r| r.ips().any(|ip| !self.allocator.is_usable(ip)));
@@ -203,9 +202,9 @@ impl State {
         self.config.networks = networks;
     }
 
-    /// Whether a change can be queued at all.
+    /// Fails if the store takes no writes.
     pub(super) fn writable(&self) -> Result<(), Blocked> {
-        match &self.broken {
+        match &self.write_error {
             Some(source) => Err(Blocked::Unavailable {
                 source: Arc::clone(source),
             }),
@@ -213,7 +212,7 @@ impl State {
         }
     }
 
-    /// Whether one that begins something can be queued.
+    /// Fails if no reservation can be queued: the store takes no writes, or the queue is full.
     pub(super) fn has_room(&self) -> Result<(), Blocked> {
         self.writable()?;
         let waiting = self.queue.len();
@@ -223,20 +222,20 @@ impl State {
         Ok(())
     }
 
-    /// A new attachment.
+    /// Adds an attachment.
     pub(super) fn add(&mut self, record: Record, picked: &Picked) -> Durable {
         let owner = Arc::new(record.key.clone());
-        let history = self.allocator.take(picked, &owner);
+        let reused = self.allocator.take(picked, &owner);
         self.slots.take();
         self.next_generation = record.generation + 1;
         let record = Arc::new(record);
         self.records.insert(owner, Arc::clone(&record));
         let mut changes = vec![Change::Put(Arc::clone(&record))];
-        changes.extend(history.into_iter().map(Change::Forgotten));
+        changes.extend(reused.into_iter().map(Change::Forgotten));
         self.queue(changes, Some(record))
     }
 
-    /// The same attachment, changed.
+    /// Replaces the record of an attachment.
     pub(super) fn replace(&mut self, record: Record) -> Durable {
         let record = Arc::new(record);
         if let Some(place) = self.records.get_mut(&record.key) {
@@ -245,10 +244,11 @@ impl State {
         self.queue(vec![Change::Put(record)], None)
     }
 
-    /// An attachment no more: its addresses rest, its slot goes to the end.
+    /// Removes an attachment: its addresses are quarantined, its slot goes to the end of the free
+    /// slots.
     pub(super) fn remove(&mut self, record: &Arc<Record>, now: Timestamp) -> Durable {
         self.records.remove(&record.key);
-        self.slots.give_back(record.slot);
+        self.slots.release(record.slot);
         let released = self.allocator.release(record.ips(), &record.key, now);
         let mut changes = vec![Change::Remove(record.generation)];
         changes.extend(
@@ -260,15 +260,15 @@ impl State {
         self.queue(changes, None)
     }
 
-    /// Nothing new; durable when all before it is.
+    /// Queues an empty change, which is durable when all earlier ones are.
     pub(super) fn barrier(&mut self) -> Durable {
         self.queue(Vec::new(), None)
     }
 
     fn queue(&mut self, changes: Vec<Change>, reserved: Option<Arc<Record>>) -> Durable {
         let (done, durable) = Durable::channel();
-        if matches!(self.broken.as_deref(), Some(StoreError::Stopped)) {
-            // Nobody takes from the queue any more; without its sender it says so.
+        if matches!(self.write_error.as_deref(), Some(StoreError::Stopped)) {
+            // The writer has ended: the dropped sender resolves `durable` with an error.
             return durable;
         }
         self.queue.push(Queued {
@@ -279,7 +279,8 @@ impl State {
         durable
     }
 
-    /// The ceiling to write with the next batch, if the generations come close to it.
+    /// The ceiling to write with the next batch, if less than half of the reserved generations is
+    /// left.
     pub(super) fn raised_ceiling(&self) -> Option<u64> {
         (self.next_generation + GENERATIONS / 2 > self.ceiling)
             .then(|| self.next_generation + GENERATIONS)
@@ -290,8 +291,9 @@ impl State {
         self.ceiling = ceiling;
     }
 
-    /// What makes the addresses of a lost reservation rest: it may have been seen.
-    pub(super) fn rest_of_lost(&mut self, lost: &Record) -> Vec<ReleasedRow> {
+    /// Releases that quarantine the addresses of a lost reservation: a neighbour may have learned
+    /// them.
+    pub(super) fn quarantine_lost(&mut self, lost: &Record) -> Vec<ReleasedRow> {
         let at = self.allocator.last_reading();
         lost.ips()
             .map(|ip| {
@@ -312,12 +314,13 @@ fn row(released: Released, record: &Record) -> ReleasedRow {
     }
 }
 
-/// The releases that count, in their order, with times that rise and do not pass `now`;
-/// and the numbers of those that do not count: their address lives, or was released again.
+/// The releases that still apply, in their order, with times that do not decrease and are not after
+/// `now`; and the numbers of those that no longer apply, because their address is in use or was
+/// released again.
 ///
-/// A time after `now` is from a clock that has jumped back since. Taken as now, it makes
-/// its address rest in full once more and no longer. One that is later than the time of a
-/// release after it was from such a clock as well.
+/// A time after `now` is of a clock that has jumped back since. It is replaced by `now`, so that
+/// the quarantine begins anew and is not longer than usual. The same holds for a time that is later
+/// than that of a later release.
 pub(super) fn remembered(snapshot: &Snapshot, now: Timestamp) -> (Vec<ReleasedRow>, Vec<u64>) {
     let mut seen: HashSet<IpAddr> = snapshot.records.values().flat_map(|r| r.ips()).collect();
     let mut latest = now;
@@ -335,8 +338,8 @@ pub(super) fn remembered(snapshot: &Snapshot, now: Timestamp) -> (Vec<ReleasedRo
     (rows, void)
 }
 
-/// The first address or attachment that is in two records, in words: a store like that is
-/// damaged.
+/// A sentence about the first address or attachment that is in two records; `None` if there is
+/// none. Such a store is damaged.
 pub(super) fn contradiction(snapshot: &Snapshot) -> Option<String> {
     let mut ips = BTreeMap::new();
     let mut keys = HashSet::new();

@@ -1,5 +1,5 @@
-//! The thread that writes. While one batch is being synced the next one gathers, so eight
-//! callers at once pay for one or two fsyncs and not for eight.
+//! The writer thread. While one batch is synced, further changes gather in the next one: eight
+//! concurrent callers cost one or two fsyncs and not eight.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use crate::durable::DurableError;
 use crate::record::Record;
 use crate::store::{Backend, Change, Snapshot, StoreError};
 
-/// How long the writer waits before it tries again to mend a store that failed.
-const MEND_EVERY: Duration = Duration::from_secs(1);
+/// Interval of the attempts to repair a store that failed.
+const REPAIR_EVERY: Duration = Duration::from_secs(1);
 
-/// What the handles and the writer share.
+/// State that the handles and the writer share.
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// There is something to write, or the end has come.
+    /// Signalled when the queue is not empty or the writer has to stop.
     wake: Condvar,
 }
 
@@ -29,13 +29,13 @@ impl Shared {
         }
     }
 
-    /// The state. A panic elsewhere cannot have left it half changed: what can panic (a
-    /// caller's closure) runs before the first change.
+    /// Locks the state. A poisoned lock is usable: the code that can panic (a caller's closure)
+    /// runs before the first change.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state for a change; the writer is woken when the guard's user is done.
+    /// Changes the state, then wakes the writer.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.wake.notify_one();
@@ -48,18 +48,18 @@ impl Shared {
     }
 }
 
-/// The writer: the store, and what is known to be in it.
+/// The writer: the store, and the content that is known to be on disk.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     backend: Box<dyn Backend>,
     durable: Snapshot,
-    /// Reservations that a failed write lost; they may be on disk all the same.
+    /// Reservations of failed writes; they may be on disk nevertheless.
     lost: Vec<Arc<Record>>,
 }
 
 enum Next {
     Write(Vec<Queued>, Option<u64>),
-    Mend,
+    Repair,
     Stop,
 }
 
@@ -73,13 +73,13 @@ impl Writer {
         }
     }
 
-    /// Writes until it is told to stop and nothing is left to write.
+    /// Writes until a stop is requested and the queue is empty.
     pub(super) fn run(mut self) {
-        let _end = End(Arc::clone(&self.shared));
+        let _fail_pending = FailPending(Arc::clone(&self.shared));
         loop {
             match self.next() {
                 Next::Write(batch, ceiling) => self.write(batch, ceiling),
-                Next::Mend => self.mend(),
+                Next::Repair => self.repair(),
                 Next::Stop => return,
             }
         }
@@ -96,15 +96,15 @@ impl Writer {
                 return Next::Stop;
             }
             let wake = &self.shared.wake;
-            if state.broken.is_none() {
+            if state.write_error.is_none() {
                 state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let waited =
-                wake.wait_timeout_while(state, MEND_EVERY, |s| !s.stopping && s.queue.is_empty());
+                wake.wait_timeout_while(state, REPAIR_EVERY, |s| !s.stopping && s.queue.is_empty());
             let (after, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             if timeout.timed_out() {
-                return Next::Mend;
+                return Next::Repair;
             }
             state = after;
         }
@@ -128,13 +128,13 @@ impl Writer {
             }
         }
         for queued in batch {
-            // A caller that no longer waits does not mind.
+            // The caller may no longer wait.
             let _ = queued.done.send(Ok(()));
         }
     }
 
-    /// Undoes all that is not on disk: the batch, and what was queued behind it and may
-    /// build on it.
+    /// Undoes all changes that are not on disk: the batch, and the changes that were queued after
+    /// it and may depend on it.
     fn fail(&mut self, mut batch: Vec<Queued>, source: StoreError) {
         tracing::error!(
             error = &source as &dyn std::error::Error,
@@ -147,32 +147,31 @@ impl Writer {
             batch.append(&mut state.queue);
             self.lost
                 .extend(batch.iter().filter_map(|queued| queued.reserved.clone()));
-            state.broken = Some(Arc::clone(&source));
-            // The lost addresses are made to rest when the store is mended: until then
-            // nothing is handed out.
+            state.write_error = Some(Arc::clone(&source));
+            // The addresses of lost reservations are quarantined when the store is repaired; until
+            // then nothing is assigned.
             state.rebuild(&self.durable);
         }
         for queued in batch {
             let source = Arc::clone(&source);
             let _ = queued.done.send(Err(DurableError::Failed { source }));
         }
-        // Most failures are of one write: do not make callers wait for the first attempt.
-        self.mend();
+        // Most failures concern a single write: the first attempt follows at once.
+        self.repair();
     }
 
-    /// Finds out what the disk has, takes from it what callers were told had failed, and
-    /// opens for writes again.
-    fn mend(&mut self) {
-        match self.try_mend() {
+    /// Reloads the store, deletes the changes whose callers got an error, and accepts writes again.
+    fn repair(&mut self) {
+        match self.try_repair() {
             Ok(()) => tracing::info!("the store takes writes again"),
             Err(source) => {
                 tracing::warn!(error = %source, "the store still takes no writes");
-                self.shared.lock().broken = Some(Arc::new(source));
+                self.shared.lock().write_error = Some(Arc::new(source));
             }
         }
     }
 
-    fn try_mend(&mut self) -> Result<(), StoreError> {
+    fn try_repair(&mut self) -> Result<(), StoreError> {
         let mut snapshot = self.backend.load()?;
         let changes = {
             let mut state = self.shared.lock();
@@ -183,7 +182,7 @@ impl Writer {
                 .filter(landed)
                 .map(|lost| Change::Remove(lost.generation))
                 .collect();
-            changes.extend(self.rest_of_lost(&mut state));
+            changes.extend(self.quarantine_lost(&mut state));
             changes.extend(state.raised_ceiling().map(Change::Ceiling));
             let mut after = snapshot.clone();
             for change in &changes {
@@ -193,7 +192,7 @@ impl Writer {
             changes.extend(void.into_iter().map(Change::Forgotten));
             changes
         };
-        // Even an empty batch is written: it shows that the store takes writes.
+        // An empty batch is written too: it proves that the store takes writes.
         self.backend.apply(&changes)?;
         for change in &changes {
             snapshot.apply(change);
@@ -202,29 +201,29 @@ impl Writer {
         self.lost.clear();
         let mut state = self.shared.lock();
         state.rebuild(&self.durable);
-        state.broken = None;
+        state.write_error = None;
         Ok(())
     }
 
-    fn rest_of_lost(&self, state: &mut State) -> Vec<Change> {
+    fn quarantine_lost(&self, state: &mut State) -> Vec<Change> {
         self.lost
             .iter()
-            .flat_map(|lost| state.rest_of_lost(lost))
+            .flat_map(|lost| state.quarantine_lost(lost))
             .map(Change::Released)
             .collect()
     }
 }
 
-/// However the writer ends, nobody waits for it any more.
-struct End(Arc<Shared>);
+/// Fails the queued changes when the writer ends, also by a panic.
+struct FailPending(Arc<Shared>);
 
-impl Drop for End {
+impl Drop for FailPending {
     fn drop(&mut self) {
-        let orphans = {
+        let unwritten = {
             let mut state = self.0.lock();
-            state.broken = Some(Arc::new(StoreError::Stopped));
+            state.write_error = Some(Arc::new(StoreError::Stopped));
             mem::take(&mut state.queue)
         };
-        drop(orphans);
+        drop(unwritten);
     }
 }

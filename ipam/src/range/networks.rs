@@ -1,4 +1,4 @@
-//! All that one host owns: for each network of the plan, its ranges in order.
+//! The ranges of one host, by network.
 
 use std::collections::BTreeMap;
 
@@ -54,8 +54,8 @@ impl Networks {
     }
 }
 
-/// Sorted by their first address, a range that overlaps any later one overlaps its
-/// neighbour too: neighbours are enough to find a pair.
+/// Checks neighbours only: of ranges sorted by first address, one that overlaps any later range
+/// overlaps the next one too.
 fn no_overlap(by_name: &BTreeMap<NetworkName, Vec<HostRange>>) -> Result<(), RangeError> {
     let mut spans: Vec<(Span, &NetworkName)> = by_name
         .iter()

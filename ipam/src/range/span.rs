@@ -36,7 +36,7 @@ impl fmt::Display for Family {
     }
 }
 
-/// Why a text is not a [`Span`].
+/// Invalid [`Span`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SpanError {
     /// Neither an address, a prefix, nor two addresses joined by `-`.
@@ -47,7 +47,7 @@ pub enum SpanError {
     /// The prefix has bits set beyond its length.
     #[error("{given} has bits set beyond its length: {meant} is meant?")]
     HostBits {
-        /// What was given.
+        /// The prefix as it was given.
         given: IpNetwork,
         /// The prefix without the excess bits.
         meant: IpNetwork,
@@ -130,7 +130,7 @@ impl Span {
         self.family == other.family && self.first <= other.last && other.first <= self.last
     }
 
-    /// The ends as numbers.
+    /// First and last address as numbers.
     pub(crate) fn bits(&self) -> (u128, u128) {
         (self.first, self.last)
     }
@@ -220,7 +220,7 @@ impl From<Span> for String {
     }
 }
 
-/// The address as a number; of an IPv4 address, the low 32 bits.
+/// The address as a number; an IPv4 address is in the low 32 bits.
 pub(crate) fn bits_of(ip: IpAddr) -> u128 {
     match ip {
         IpAddr::V4(ip) => u128::from(u32::from(ip)),
@@ -228,7 +228,7 @@ pub(crate) fn bits_of(ip: IpAddr) -> u128 {
     }
 }
 
-/// The reverse of [`bits_of`]. A number beyond IPv4 cannot arise: spans are checked.
+/// The inverse of [`bits_of`]. For IPv4 `bits` is at most `u32::MAX`, since spans are checked.
 pub(crate) fn ip_of(family: Family, bits: u128) -> IpAddr {
     match family {
         Family::V4 => {

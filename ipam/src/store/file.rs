@@ -1,5 +1,4 @@
-//! The database file: born whole, readable by its owner only, opened with its checksums
-//! verified.
+//! The database file: created atomically, of mode 0600, its checksums verified when it is opened.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -10,16 +9,16 @@ use std::path::Path;
 use redb::{Database, DatabaseError, StorageError};
 
 use super::StoreError;
-use super::lock::beside;
+use super::lock::with_suffix;
 
-/// Bytes of redb's page cache. A host's few hundred attachments fit; the daemon that holds
-/// this has to stay under 25 MiB in all.
+/// Size of redb's page cache, in bytes. The few hundred attachments of a host fit; netd as a whole
+/// has to stay under 25 MiB.
 const CACHE: usize = 1 << 20;
 
-/// Opens the database at `path`; `fill` makes a new one's tables if there is no file.
+/// Opens the database at `path`; if there is no file, creates it with the tables that `fill` makes.
 ///
-/// A new database is made under another name and renamed when it is complete: a file that
-/// is there but empty or half made is damage, and never taken for a new one.
+/// A new database is created under another name and renamed when it is complete. So an empty or
+/// incomplete file at `path` is damaged, and never taken for a new one.
 pub(crate) fn open_or_create(
     path: &Path,
     fill: impl FnOnce(&Database) -> Result<(), StoreError>,
@@ -31,10 +30,10 @@ pub(crate) fn open_or_create(
             source: source.into(),
         }
     };
-    // A symbolic link that leads nowhere, such as to a disk that is not mounted yet, is an error.
+    // A dangling symbolic link, for example to a disk that is not mounted yet, is an error.
     if !flatnet_files::is_there(path).map_err(io("find"))? {
-        let unborn = beside(path, "new");
-        match fs::remove_file(&unborn) {
+        let temporary = with_suffix(path, "new");
+        match fs::remove_file(&temporary) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io("create")(e)),
             Ok(()) | Err(_) => {}
         }
@@ -42,15 +41,15 @@ pub(crate) fn open_or_create(
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&unborn)
+            .open(&temporary)
             .map_err(io("create"))?;
         let database = redb::Builder::new()
             .set_cache_size(CACHE)
-            .create(&unborn)
+            .create(&temporary)
             .map_err(|source| opening(path, source))?;
         fill(&database)?;
         drop(database);
-        fs::rename(&unborn, path).map_err(io("create"))?;
+        fs::rename(&temporary, path).map_err(io("create"))?;
         sync_directory_of(path).map_err(io("create"))?;
     }
     open(path)
@@ -74,7 +73,7 @@ pub(crate) fn open(path: &Path) -> Result<Database, StoreError> {
             detail: "the file is empty".to_owned(),
         });
     }
-    // redb may panic on a file that was altered behind its back.
+    // redb may panic on a file that another program altered.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         redb::Builder::new()
             .set_cache_size(CACHE)

@@ -1,6 +1,6 @@
-//! One writer holds the store. The lock is a file of its own beside the database, since
-//! the database is closed and opened again after a failed write, and between the two
-//! nobody else may come in.
+//! The lock of the store: one process has it open. It is a separate file beside the database,
+//! because the database is closed and opened again after a failed write, and must not be opened by
+//! another process in between.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -9,26 +9,28 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
-/// What the kernel calls this boot: with another boot, no attachment of before lives.
+/// The kernel's ID of this boot. No attachment outlives its boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// The most bytes of a lock's file that are read.
+/// The most bytes of a lock file that are read.
 const TEXT_MAX: u64 = 256;
 
-/// The lock, held for as long as this lives, and let go by the kernel if the process dies.
+/// The lock (flock(2)), held as long as this value exists; the kernel releases it if the process
+/// dies.
 ///
-/// Its file has one line, or two: the process that holds it, and the boot in which there was a
-/// store. So a store that is gone is told from one that never was.
+/// The file has one or two lines: the PID of the process that holds the lock, and the ID of the
+/// boot in which there was a store. The second line distinguishes a store that was lost from one
+/// that never existed.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,
-    /// A store was there, in this boot.
-    kept: bool,
+    /// Whether the file records that there was a store in this boot.
+    store_existed: bool,
 }
 
 impl Lock {
-    /// Takes the lock that belongs to the store `path`, and leaves this process's number
-    /// in it for whoever comes second.
+    /// Takes the lock of the store at `path`, and writes this process's PID into it, for the error
+    /// message of another process that tries.
     pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Read {
             path: path.to_owned(),
@@ -42,7 +44,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(beside(path, "lock"))
+            .open(with_suffix(path, "lock"))
             .map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -57,22 +59,25 @@ impl Lock {
         }
         let boot = boot_id();
         let text = text_of(&file).map_err(io)?;
-        let kept = boot.is_some() && text.lines().nth(1).map(str::to_owned) == boot;
-        let mut lock = Self { file, kept };
-        lock.write(boot.filter(|_| kept)).map_err(io)?;
+        let store_existed = boot.is_some() && text.lines().nth(1).map(str::to_owned) == boot;
+        let mut lock = Self {
+            file,
+            store_existed,
+        };
+        lock.write(boot.filter(|_| store_existed)).map_err(io)?;
         Ok(lock)
     }
 
-    /// Whether a store was there in this boot, so that there must be one.
-    pub(crate) fn says_kept(&self) -> bool {
-        self.kept
+    /// Whether there was a store in this boot.
+    pub(crate) fn store_existed(&self) -> bool {
+        self.store_existed
     }
 
-    /// Remembers that there is a store.
-    pub(crate) fn keep(&mut self) -> io::Result<()> {
-        if !self.kept {
+    /// Records that there is a store.
+    pub(crate) fn record_store(&mut self) -> io::Result<()> {
+        if !self.store_existed {
             self.write(boot_id())?;
-            self.kept = true;
+            self.store_existed = true;
         }
         Ok(())
     }
@@ -98,7 +103,7 @@ fn boot_id() -> Option<String> {
 }
 
 /// `path` with `.suffix` after its whole name.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(suffix);

@@ -1,18 +1,17 @@
-//! A store without a disk, that fails when it is told to: for tests, of this crate's
-//! callers too.
+//! A store in memory with injected faults: for tests of this crate and of its callers.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Backend, Change, Snapshot, StoreError};
 
-/// What goes wrong.
+/// An injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The batch is refused and is not there.
+    /// The batch fails and is not stored.
     Refused,
-    /// The batch is there, but the writer is told that it failed: an fsync that reports an
-    /// error after the data arrived.
+    /// The batch is stored, but an error is returned: an fsync that fails after the data were
+    /// written.
     Ambiguous,
 }
 
@@ -25,8 +24,8 @@ struct Disk {
     fault: Option<(u64, u64, Fault)>,
 }
 
-/// A store in memory. Clones share what is stored, as two openers of a file would, so that
-/// a clone made before a "crash" is what the next start finds.
+/// A store in memory. Clones share the content, as two openers of a file would: after a simulated
+/// crash, the next start opens a clone.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBackend(Arc<Mutex<Disk>>);
 
@@ -37,8 +36,8 @@ impl MemoryBackend {
         self.disk().fault = Some((at, times, fault));
     }
 
-    /// Ends the fault.
-    pub fn mend(&self) {
+    /// Removes the fault.
+    pub fn repair(&self) {
         self.disk().fault = None;
     }
 
@@ -52,7 +51,7 @@ impl MemoryBackend {
         self.disk().snapshot.clone()
     }
 
-    /// A store of its own with the same content: what a crash would leave now.
+    /// A separate store with the same content: what a crash would leave now.
     pub fn copy(&self) -> Self {
         Self(Arc::new(Mutex::new(Disk {
             snapshot: self.snapshot(),
@@ -66,8 +65,8 @@ impl MemoryBackend {
 }
 
 impl Disk {
-    /// The fault that strikes now, one time less from now on.
-    fn strike(&mut self) -> Option<Fault> {
+    /// The fault of this operation, if there is one; counts it down.
+    fn take_fault(&mut self) -> Option<Fault> {
         let (at, times, fault) = self.fault?;
         if self.batches < at {
             return None;
@@ -87,7 +86,7 @@ fn failed() -> StoreError {
 impl Backend for MemoryBackend {
     fn load(&mut self) -> Result<Snapshot, StoreError> {
         let mut disk = self.disk();
-        match disk.strike() {
+        match disk.take_fault() {
             Some(_) => Err(failed()),
             None => Ok(disk.snapshot.clone()),
         }
@@ -95,7 +94,7 @@ impl Backend for MemoryBackend {
 
     fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         let mut disk = self.disk();
-        let fault = disk.strike();
+        let fault = disk.take_fault();
         disk.batches += 1;
         if fault == Some(Fault::Refused) {
             return Err(failed());

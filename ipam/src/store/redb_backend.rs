@@ -1,4 +1,4 @@
-//! The store in a redb file. One commit is one fsync, whatever the batch holds.
+//! The store in a redb file. Each batch is one commit, hence one fsync.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,8 +10,8 @@ use redb::{
 };
 
 use super::{
-    Backend, Change, Lock, Reading, RedbFile, ReleasedRow, SCHEMA, Snapshot, StoreError,
-    WriteError, beside,
+    Backend, Change, Lock, ReadErrors, RedbFile, ReleasedRow, SCHEMA, Snapshot, StoreError,
+    WriteError, with_suffix,
 };
 use crate::range::{Family, bits_of, ip_of};
 use crate::record::Record;
@@ -19,8 +19,7 @@ use flatnet_types::Timestamp;
 
 /// `schema`, `ceiling`.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-/// Generation → the record in JSON, which a person can read and an older or newer version
-/// can extend.
+/// Generation → the record in JSON, to which later versions can add fields.
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
 /// Release number → (family 4 or 6, address, ms since the epoch, slot, generation).
 const RELEASED: TableDefinition<'_, u64, (u8, u128, u64, u16, u64)> =
@@ -31,10 +30,10 @@ const RELEASED: TableDefinition<'_, u64, (u8, u128, u64, u16, u64)> =
 pub struct RedbBackend(RedbFile);
 
 impl RedbBackend {
-    /// Opens the store at `path`, or makes it if there is no file. Blocks.
+    /// Opens the store at `path`, or creates it if there is no file. Blocks.
     ///
     /// # Errors
-    /// [`StoreError::Held`] if somebody else has it open, [`StoreError::NewerSchema`],
+    /// [`StoreError::Held`] if another process has it open, [`StoreError::NewerSchema`],
     /// [`StoreError::Corrupt`], [`StoreError::Read`]; [`StoreError::Lost`] where there was a store
     /// in this boot and it is gone. A damaged file is never replaced, nor one that is lost.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -44,14 +43,14 @@ impl RedbBackend {
             doing: "find",
             source: source.into(),
         };
-        if lock.says_kept() && !flatnet_files::is_there(path).map_err(failed)? {
+        if lock.store_existed() && !flatnet_files::is_there(path).map_err(failed)? {
             return Err(StoreError::Lost {
                 path: path.to_owned(),
-                lock: beside(path, "lock"),
+                lock: with_suffix(path, "lock"),
             });
         }
         let mut file = RedbFile::open_or_create(path, lock, create_tables)?;
-        file.lock().keep().map_err(failed)?;
+        file.lock().record_store().map_err(failed)?;
         Ok(Self(file))
     }
 }
@@ -66,7 +65,7 @@ impl Backend for RedbBackend {
     }
 }
 
-fn read(txn: &ReadTransaction, reading: Reading<'_>) -> Result<Snapshot, StoreError> {
+fn read(txn: &ReadTransaction, reading: ReadErrors<'_>) -> Result<Snapshot, StoreError> {
     let storage = |source: StorageError| reading.failed(source);
     let table = |source: TableError| reading.failed(source);
     // The schema comes first: a newer one may have other tables.

@@ -1,5 +1,4 @@
-//! A database file in one process's hands: read as a whole, written in one commit at a time,
-//! let go of after a failed write.
+//! An open redb file: read as a whole, written one commit at a time, closed after a failed write.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::{Lock, StoreError, file};
 
-/// What may go wrong in a write. Which part it was makes no difference: none of it is there.
+/// The error of a write transaction. Nothing of the transaction is stored.
 pub(crate) type WriteError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An open database and the lock beside it.
@@ -31,7 +30,7 @@ impl RedbFile {
         Ok(Self::of(path, lock, database))
     }
 
-    /// Opens the file, or makes it with what `fill` writes.
+    /// Opens the file, or creates it with the tables that `fill` writes.
     ///
     /// # Errors
     /// As [`file::open_or_create`].
@@ -62,19 +61,19 @@ impl RedbFile {
         &mut self.lock
     }
 
-    /// Reads from one state of the file; opens it anew where a write had failed.
+    /// Reads in one transaction. Opens the file again if a failed write has closed it.
     ///
     /// # Errors
-    /// What `read` found, or [`StoreError::Read`].
+    /// The error of `read`, or [`StoreError::Read`].
     pub(crate) fn load<T>(
         &mut self,
-        read: impl FnOnce(&ReadTransaction, Reading<'_>) -> Result<T, StoreError>,
+        read: impl FnOnce(&ReadTransaction, ReadErrors<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let database = match self.database.take() {
             Some(database) => database,
             None => file::open(&self.path)?,
         };
-        let reading = Reading { path: &self.path };
+        let reading = ReadErrors { path: &self.path };
         let txn = database.begin_read().map_err(|e| reading.failed(e))?;
         let found = read(&txn, reading)?;
         drop(txn);
@@ -82,12 +81,11 @@ impl RedbFile {
         Ok(found)
     }
 
-    /// Writes in one commit, and then does what has to come `after` it. Where either fails,
-    /// the file is let go of: redb refuses everything after an I/O error until it is opened
-    /// again, which the next load does.
+    /// Writes in one commit, then calls `after`. If either fails, the file is closed: after an I/O
+    /// error redb refuses everything until the file is opened again, which the next load does.
     ///
     /// # Errors
-    /// [`StoreError::Write`], also as long as the file is let go of.
+    /// [`StoreError::Write`], also while the file is closed.
     pub(crate) fn write<T>(
         &mut self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, WriteError>,
@@ -116,14 +114,15 @@ fn commit<T>(
     Ok(changed)
 }
 
-/// The errors of reading one file, told apart: damage, or something that passes.
+/// Builds the errors of reading a file: a damaged file ([`StoreError::Corrupt`]), or an error that
+/// may not occur again ([`StoreError::Read`]).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading<'p> {
+pub(crate) struct ReadErrors<'p> {
     path: &'p Path,
 }
 
-impl Reading<'_> {
-    /// The file does not hold what it should.
+impl ReadErrors<'_> {
+    /// The file is damaged.
     pub(crate) fn corrupt(&self, detail: impl Display) -> StoreError {
         StoreError::Corrupt {
             path: self.path.to_owned(),
@@ -131,7 +130,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What redb says.
+    /// The error for one of redb's.
     pub(crate) fn failed(&self, source: impl Into<redb::Error>) -> StoreError {
         match source.into() {
             redb::Error::Corrupted(detail) => self.corrupt(detail),
@@ -147,7 +146,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A number that has to be in the table of numbers.
+    /// The number `name` of the table `meta`.
     pub(crate) fn number(
         &self,
         meta: &impl redb::ReadableTable<&'static str, u64>,
@@ -158,7 +157,7 @@ impl Reading<'_> {
         value.map(|v| v.value()).ok_or_else(missing)
     }
 
-    /// That the file's schema is one that this release knows.
+    /// Fails with [`StoreError::NewerSchema`] if this release does not know the file's schema.
     pub(crate) fn schema(
         &self,
         meta: &impl redb::ReadableTable<&'static str, u64>,

@@ -65,7 +65,7 @@ impl Authority {
         Ok(pair)
     }
 
-    /// What lets a caller in who trusts this authority.
+    /// Access for a caller that trusts this authority.
     pub(crate) fn access(&self, own: Option<&Pair>) -> Access {
         Access {
             token_file: None,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use flatnet_client::Client;
 use flatnet_types::ipamd::{Held, HostRanges};
 
-/// What callers bring who bring no certificate.
+/// The token of callers without a certificate.
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A daemon that dies with its test: by SIGKILL, as in a power cut.
@@ -32,7 +32,7 @@ impl Drop for Process {
 }
 
 /// `ipamd run` with the plan, the ledger and the unix socket in `dir`, which listens on `port`
-/// of this machine. How callers are known is to be added.
+/// of this machine. The options of authentication are to be added.
 pub(crate) fn command(program: &Path, dir: &Path, port: u16) -> Command {
     let mut command = Command::new(program);
     command
@@ -50,7 +50,7 @@ pub(crate) fn command(program: &Path, dir: &Path, port: u16) -> Command {
     command
 }
 
-/// A port that nobody has now.
+/// A free TCP port.
 pub(crate) fn port() -> io::Result<u16> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     Ok(listener.local_addr()?.port())
@@ -68,7 +68,7 @@ pub(crate) async fn serves(client: &Client) -> bool {
     true
 }
 
-/// What a host shows of its ranges.
+/// A host's report of its ranges.
 pub(crate) fn held(ranges: &HostRanges, used: u64, capacity: u64) -> Vec<Held> {
     let held = ranges.ranges.iter().map(|grant| grant.held(used, capacity));
     held.collect()

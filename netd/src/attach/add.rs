@@ -225,7 +225,7 @@ impl<N: NodeOps> Engine<N> {
         };
         let key = record.key.clone();
         let found = tokio::task::spawn_blocking(move || spool.find(&key)).await;
-        let created = record.created_at.as_millis();
+        let created = record.created_at;
         found.is_ok_and(|del| del.is_some_and(|del| del.applies_to(created)))
     }
 

@@ -61,7 +61,7 @@ impl HeldRanges {
                 continue;
             }
             let kept_back = answer.waiting.iter().any(|w| {
-                w.reason == WaitReason::Settling && w.prefix.is_some_and(|p| overlap(p, prefix))
+                w.reason == WaitReason::GracePeriod && w.prefix.is_some_and(|p| overlap(p, prefix))
             });
             let mut range = before.clone();
             if !kept_back {
@@ -203,7 +203,7 @@ mod tests {
         settling.waiting.push(Waiting {
             network: "web".parse().expect("a name"),
             prefix: Some("10.0.0.0/24".parse().expect("a prefix")),
-            reason: WaitReason::Settling,
+            reason: WaitReason::GracePeriod,
             message: String::new(),
         });
         let after = before.after_answer(&settling);

@@ -64,10 +64,14 @@ fn service_of(store: &LedgerMemory, declared: Arc<Declared>, life: u64) -> Servi
     let ticks = AtomicU64::new(life * 1_000_000);
     let start = ServiceStart {
         incarnation: Incarnation(life),
-        trust: if life == 1 { Trust::New } else { Trust::Ours },
+        trust: if life == 1 {
+            Trust::New
+        } else {
+            Trust::Current
+        },
         config: LedgerConfig {
-            rest: Duration::from_secs(1),
-            settle: Duration::ZERO,
+            quarantine: Duration::from_secs(1),
+            grace: Duration::ZERO,
         },
         declared,
         clock: Arc::new(move || Timestamp::from_millis(ticks.fetch_add(1, Ordering::Relaxed))),
@@ -123,7 +127,7 @@ async fn peers(
 async fn release(State(service): State<Service>, Json(release): Json<Release>) -> Json<HostRanges> {
     let host = release.host.clone();
     service.release(release).await.expect("is empty");
-    let told = service.told(&host).expect("has asked");
+    let told = service.last_known(&host).expect("has asked");
     let now = HostRanges::clone(&told.borrow());
     Json(now)
 }

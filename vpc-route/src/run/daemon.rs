@@ -85,7 +85,7 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
         () = leadership.expire() => Ok(()),
         () = leadership.floor(&controller) => Ok(()),
         () = controller.follow() => Ok(()),
-        signal = flatnet_daemon::stop::wanted() => signal.map(drop).context("listen to signals"),
+        signal = flatnet_daemon::stop::wait_for_signal() => signal.map(drop).context("listen to signals"),
     };
     tracing::info!("ending; the tables stay as they are");
     status?;

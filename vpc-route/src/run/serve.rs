@@ -12,7 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use flatnet_daemon::serve::{Limits, serve, whole};
+use flatnet_daemon::serve::{Limits, read_body, serve};
 use flatnet_daemon::socket::{self, Peer};
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -109,7 +109,7 @@ async fn unknown(request: Request) -> Response {
 /// Root of this machine, and nobody else.
 async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     if peer.is_root() {
-        return match whole(request, BODY_MAX).await {
+        return match read_body(request, BODY_MAX).await {
             Ok(request) => next.run(request).await,
             Err(e) => refusal(e.status(), &e.to_string(), "it serves GET /v1/tables"),
         };

@@ -102,7 +102,7 @@ fn netds_refusal_is_printed_as_it_is() {
 }
 
 #[test]
-fn a_netd_of_another_version_is_told_clearly() {
+fn a_netd_of_another_version_is_a_clear_error() {
     let ran = call(
         refusal(code::UNSUPPORTED_VERSION, "served: 2, 3"),
         "ADD",
@@ -164,7 +164,7 @@ fn an_error_is_in_the_configurations_version_where_it_is_known() {
     );
 }
 
-/// A stdout that nobody reads.
+/// A stdout whose writes fail.
 struct Closed;
 
 impl Write for Closed {
@@ -178,7 +178,7 @@ impl Write for Closed {
 }
 
 #[test]
-fn an_add_that_cannot_be_told_is_undone() {
+fn an_add_whose_result_cannot_be_written_is_undone() {
     let fake = Fake::new(Netd::Serves);
     let env = |name: &str| {
         Some(match name {
@@ -195,7 +195,7 @@ fn an_add_that_cannot_be_told_is_undone() {
         stdout: &mut Closed,
         stderr: &mut io::sink(),
         netd: &fake,
-        now_ms: NOW,
+        now: NOW,
     });
     assert_eq!(exit, EXIT_ERROR);
     let asked: Vec<_> = fake.asked.borrow().iter().map(|(what, ..)| *what).collect();

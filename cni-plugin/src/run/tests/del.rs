@@ -12,7 +12,7 @@ fn spooling() -> (TempDir, Spool, Value) {
 }
 
 #[test]
-fn a_del_says_nothing() {
+fn a_del_prints_nothing() {
     let ran = call(Netd::Serves, "DEL", &conf());
     assert_eq!((ran.exit, ran.stdout.as_str()), (EXIT_OK, ""));
     assert_eq!(
@@ -32,14 +32,14 @@ fn a_del_reads_only_what_names_the_attachment() {
 }
 
 #[test]
-fn a_del_that_netd_does_not_hear_is_recorded_and_done() {
+fn a_del_that_does_not_reach_netd_is_spooled_and_succeeds() {
     for netd in absences() {
         let (_dir, spool, stdin) = spooling();
         let ran = call(netd.clone(), "DEL", &stdin);
         assert_eq!((ran.exit, ran.stdout.as_str()), (EXIT_OK, ""), "{netd:?}");
         let listing = spool.read_all().expect("a listing");
         let del = &listing.entries[0].del;
-        assert_eq!(del.spooled_at_ms, NOW);
+        assert_eq!(del.spooled_at, NOW);
         assert_eq!(del.socket, "/s");
         assert_eq!(del.request.key.to_string(), "pods/abc/eth0");
         assert_eq!(
@@ -50,7 +50,7 @@ fn a_del_that_netd_does_not_hear_is_recorded_and_done() {
 }
 
 #[test]
-fn a_repeated_del_is_recorded_once() {
+fn a_repeated_del_is_spooled_once() {
     let (_dir, spool, stdin) = spooling();
     for _ in 0..3 {
         assert_eq!(call(Netd::Away, "DEL", &stdin).exit, EXIT_OK);
@@ -59,15 +59,15 @@ fn a_repeated_del_is_recorded_once() {
 }
 
 #[test]
-fn a_del_that_netd_wants_later_is_an_error_and_not_recorded() {
+fn a_del_that_netd_refuses_is_an_error_and_not_spooled() {
     let (_dir, spool, stdin) = spooling();
-    let ran = call(refusal(code::TRY_AGAIN_LATER, "OVS is away"), "DEL", &stdin);
+    let ran = call(refusal(code::TRY_AGAIN_LATER, "OVS is down"), "DEL", &stdin);
     assert_eq!(ran.code(), code::TRY_AGAIN_LATER);
     assert!(spool.read_all().expect("a listing").entries.is_empty());
 }
 
 #[test]
-fn a_del_that_cannot_be_recorded_is_not_claimed_done() {
+fn a_del_that_cannot_be_spooled_is_an_error() {
     let dir = TempDir::new().expect("a directory");
     let file = dir.path().join("file");
     std::fs::write(&file, "").expect("a file");
@@ -76,6 +76,6 @@ fn a_del_that_cannot_be_recorded_is_not_claimed_done() {
     assert_eq!(ran.code(), code::IO_FAILURE);
     assert!(
         ran.error()["details"].to_string().contains("/s"),
-        "netd's absence is told too"
+        "the error of netd is in the details"
     );
 }

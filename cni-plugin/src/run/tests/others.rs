@@ -42,7 +42,7 @@ fn a_check_needs_its_version_and_prev_result() {
 }
 
 #[test]
-fn what_a_check_finds_is_netds_own_word() {
+fn the_differences_of_a_check_are_printed_as_netd_sent_them() {
     let ran = call(
         refusal(code::CHECK_FAILED, "the MAC differs"),
         "CHECK",
@@ -184,7 +184,7 @@ fn version_is_answered_in_the_version_that_was_asked_for() {
 }
 
 #[test]
-fn whoever_runs_it_by_hand_is_told_what_it_is() {
+fn without_a_command_the_usage_is_printed() {
     let ran = run_with(Netd::Serves, "", &[], b"");
     assert_eq!(ran.code(), code::INVALID_ENVIRONMENT);
     assert!(ran.stderr.starts_with("flatnet 0."), "{}", ran.stderr);
@@ -200,7 +200,7 @@ fn a_command_that_cni_does_not_have_is_code_4() {
 }
 
 #[test]
-fn an_endless_stdin_is_not_read_for_ever() {
+fn an_endless_stdin_is_refused_at_the_limit() {
     let mut stdout = Vec::new();
     let exit = run(Process {
         env: &|name| (name == "CNI_COMMAND").then(|| "STATUS".into()),
@@ -208,7 +208,7 @@ fn an_endless_stdin_is_not_read_for_ever() {
         stdout: &mut stdout,
         stderr: &mut io::sink(),
         netd: &Fake::new(Netd::Serves),
-        now_ms: NOW,
+        now: NOW,
     });
     assert_eq!(exit, EXIT_ERROR);
     assert!(String::from_utf8_lossy(&stdout).contains("\"code\":6"));

@@ -10,7 +10,7 @@ use super::*;
 
 /// The most bytes of a body.
 const LIMIT: usize = 1000;
-/// What a connection holds that nobody reads.
+/// Capacity of the pipe, in bytes.
 const PIPE: usize = 1 << 16;
 
 /// Connections that a test makes.
@@ -37,13 +37,13 @@ impl Listener for Pipes {
 struct Known(bool);
 
 impl Caller for Known {
-    fn is_stranger(&self) -> bool {
+    fn is_unauthorized(&self) -> bool {
         !self.0
     }
 }
 
 async fn bounded(request: Request, next: Next) -> Response {
-    match whole(request, LIMIT).await {
+    match read_body(request, LIMIT).await {
         Ok(request) => next.run(request).await,
         Err(e) => (e.status(), e.to_string()).into_response(),
     }
@@ -88,15 +88,15 @@ impl Server {
     }
 
     /// Sends `text` and reads until the server ends the connection.
-    async fn told(&self, text: &str) -> String {
+    async fn exchange(&self, text: &str) -> String {
         let mut pipe = self.connect().await;
         // The server may end it before it has read all.
         let _ = pipe.write_all(text.as_bytes()).await;
-        rest(&mut pipe).await
+        read_to_end(&mut pipe).await
     }
 }
 
-async fn rest(pipe: &mut DuplexStream) -> String {
+async fn read_to_end(pipe: &mut DuplexStream) -> String {
     let mut text = Vec::new();
     let _ = pipe.read_to_end(&mut text).await;
     String::from_utf8(text).expect("text")
@@ -109,10 +109,10 @@ async fn a_head_that_does_not_come_ends_the_connection() {
     let server = Server::start(10, true);
     let begun = Clock::now();
     for begun_head in ["", "GET / HTTP/1.1\r\nHost: x\r\nX-"] {
-        let answer = server.told(begun_head).await;
+        let answer = server.exchange(begun_head).await;
         assert!(!answer.contains("200"), "{answer}");
     }
-    assert_eq!(begun.elapsed().as_secs(), 2 * HEAD_WITHIN.as_secs());
+    assert_eq!(begun.elapsed().as_secs(), 2 * HEAD_TIMEOUT.as_secs());
     // Nor does one that goes on and on, a byte at a time.
     let mut pipe = server.connect().await;
     let begun = Clock::now();
@@ -121,9 +121,9 @@ async fn a_head_that_does_not_come_ends_the_connection() {
         .expect("begun");
     while pipe.write_all(b"x").await.is_ok() {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(begun.elapsed() < 2 * HEAD_WITHIN, "it is served for ever");
+        assert!(begun.elapsed() < 2 * HEAD_TIMEOUT, "it is served for ever");
     }
-    assert!(server.told(WHOLE).await.ends_with("ok"));
+    assert!(server.exchange(WHOLE).await.ends_with("ok"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,13 +131,15 @@ async fn a_long_head_is_refused_with_its_status() {
     let server = Server::start(10, true);
     let value = "x".repeat(1 << 20);
     let answer = server
-        .told(&format!("GET / HTTP/1.1\r\nX: {value}\r\n\r\n"))
+        .exchange(&format!("GET / HTTP/1.1\r\nX: {value}\r\n\r\n"))
         .await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     let many: String = (0..2 * HEADERS_MAX)
         .map(|n| format!("X{n}: 1\r\n"))
         .collect();
-    let answer = server.told(&format!("GET / HTTP/1.1\r\n{many}\r\n")).await;
+    let answer = server
+        .exchange(&format!("GET / HTTP/1.1\r\n{many}\r\n"))
+        .await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
@@ -148,22 +150,22 @@ async fn a_body_is_bounded_in_size_and_time() {
         format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n\r\n{body}")
     };
     let begun = Clock::now();
-    let said = server
-        .told(&post("Content-Length: 1073741824", "begun"))
+    let answer = server
+        .exchange(&post("Content-Length: 1073741824", "begun"))
         .await;
-    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
-    assert!(said.ends_with("more than 1000 bytes"), "{said}");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.ends_with("more than 1000 bytes"), "{answer}");
     assert!(begun.elapsed().is_zero(), "what is too long is not read");
     let chunk = format!("3e8\r\n{}\r\n", "x".repeat(LIMIT));
-    let said = server
-        .told(&post("Transfer-Encoding: chunked", &chunk.repeat(3)))
+    let answer = server
+        .exchange(&post("Transfer-Encoding: chunked", &chunk.repeat(3)))
         .await;
-    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
-    let said = server.told(&post("Content-Length: 10", "begun")).await;
-    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
-    assert_eq!(begun.elapsed().as_secs(), BODY_WITHIN.as_secs());
-    let said = server.told(&post("Content-Length: 5", "whole")).await;
-    assert!(said.ends_with("whole"), "{said}");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    let answer = server.exchange(&post("Content-Length: 10", "begun")).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert_eq!(begun.elapsed().as_secs(), BODY_TIMEOUT.as_secs());
+    let answer = server.exchange(&post("Content-Length: 5", "whole")).await;
+    assert!(answer.ends_with("whole"), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,8 +176,8 @@ async fn an_answer_that_nobody_reads_ends_the_connection() {
     silent.write_all(large.as_bytes()).await.expect("asked");
     // The only place is taken until then.
     let begun = Clock::now();
-    assert!(server.told(WHOLE).await.ends_with("ok"));
-    assert_eq!(begun.elapsed().as_secs(), READ_WITHIN.as_secs());
+    assert!(server.exchange(WHOLE).await.ends_with("ok"));
+    assert_eq!(begun.elapsed().as_secs(), READ_TIMEOUT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,19 +188,19 @@ async fn more_connections_than_there_are_places_wait_and_are_served() {
         idle.push(server.connect().await);
     }
     let begun = Clock::now();
-    assert!(server.told(WHOLE).await.ends_with("ok"));
-    assert_eq!(begun.elapsed().as_secs(), HEAD_WITHIN.as_secs());
+    assert!(server.exchange(WHOLE).await.ends_with("ok"));
+    assert_eq!(begun.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
 async fn strangers_take_nobodys_place() {
     let server = Server::start(1000, false);
     let mut idle = Vec::new();
-    for _ in 0..STRANGERS {
+    for _ in 0..UNAUTHORIZED_MAX {
         idle.push(server.connect().await);
     }
     let begun = Clock::now();
-    assert_eq!(server.told(WHOLE).await, "", "one more is not served");
+    assert_eq!(server.exchange(WHOLE).await, "", "one more is not served");
     assert!(begun.elapsed().is_zero());
 }
 
@@ -206,17 +208,17 @@ async fn strangers_take_nobodys_place() {
 async fn a_stop_ends_idle_connections_and_lets_requests_end() {
     let server = Server::start(10, true);
     let mut idle = server.connect().await;
-    assert!(server.told(WHOLE).await.ends_with("ok"));
+    assert!(server.exchange(WHOLE).await.ends_with("ok"));
     let mut asking = server.connect().await;
     asking
         .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nbe")
         .await
         .expect("asked");
-    assert!(server.told(WHOLE).await.ends_with("ok"));
+    assert!(server.exchange(WHOLE).await.ends_with("ok"));
     server.stop.send(()).expect("it runs");
     tokio::time::sleep(Duration::from_secs(1)).await;
     asking.write_all(b"gun").await.expect("the rest");
-    assert!(rest(&mut asking).await.ends_with("begun"));
-    assert_eq!(rest(&mut idle).await, "");
+    assert!(read_to_end(&mut asking).await.ends_with("begun"));
+    assert_eq!(read_to_end(&mut idle).await, "");
     server.ended.await.expect("it ends");
 }

@@ -57,7 +57,7 @@ pub(super) fn held(
             for misfit in misfits {
                 output.warning(&misfit.to_string());
             }
-            let settling = grants.settling.then(|| {
+            let settling = grants.in_grace_period.then(|| {
                 "ipamd has just started and has not heard of every host's ranges yet".to_owned()
             });
             return Ok(Held {

@@ -207,7 +207,7 @@ fn status_tables(s: &Status, now: Timestamp) -> Vec<Table> {
                 r.range.as_str().into(),
                 r.capacity.into(),
                 r.used.into(),
-                r.resting.into(),
+                r.quarantined.into(),
                 Cell::styled(r.free.to_string(), free),
             ]);
         }

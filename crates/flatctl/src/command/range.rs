@@ -91,7 +91,7 @@ fn listing(all: &Listing, now: Timestamp) -> Vec<Table> {
             LeaseState::Draining { reason } => {
                 (format!("draining ({})", reason.as_str()), Style::Warn)
             }
-            LeaseState::Resting { .. } => ("resting".to_owned(), Style::Warn),
+            LeaseState::Quarantined { .. } => ("resting".to_owned(), Style::Warn),
         };
         let number = |n: Option<u64>| n.map_or_else(|| Cell::styled("-", Style::Dim), Cell::from);
         table.row([
@@ -109,7 +109,7 @@ fn listing(all: &Listing, now: Timestamp) -> Vec<Table> {
     if !all.ranges.is_empty() {
         table.note(counted(all.ranges.len(), "range"));
     }
-    if all.settling {
+    if all.in_grace_period {
         table.note("ipamd has just started: it hears what hosts hold before it grants anything");
     }
     let mut shown = vec![table];

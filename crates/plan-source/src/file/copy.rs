@@ -1,7 +1,7 @@
-//! The accepted plan on disk: its text, and a last line with the text's digest.
+//! The accepted plan on disk: its text, and a last line with the SHA-256 of the text.
 //!
-//! A digit that a disk altered can make another sound plan, and a copy from before that line (ipamd
-//! wrote such) is read as it is.
+//! Without the digest, a digit that the disk altered could yield another valid plan. A copy without
+//! the line, as earlier releases of ipamd wrote it, is read as it is.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -15,20 +15,20 @@ use crate::Version;
 /// The copy's name in a daemon's state directory.
 pub const COPY: &str = "plan.accepted.yaml";
 
-/// What comes before the digest, after a line break of its own.
+/// Begins the last line; the digest follows.
 const MARK: &str = "\n# flatnet: accepted, sha256 ";
-/// The digest's hexadecimal digits, and a line break.
+/// Length of the digest in hexadecimal digits, and a line break.
 const DIGEST: usize = 64 + 1;
 
-/// A plan that was kept.
+/// A saved plan.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct SavedPlan {
     pub(super) text: String,
-    /// When it was written: when the plan was accepted.
+    /// Modification time of the file: when the plan was accepted.
     pub(super) since: Timestamp,
 }
 
-/// Where a daemon keeps its copy.
+/// Path of a daemon's copy.
 #[derive(Debug)]
 pub(super) struct Copy(PathBuf);
 
@@ -41,41 +41,42 @@ impl Copy {
         &self.0
     }
 
-    /// What is kept; none: nothing ever was.
+    /// The saved plan; `None` if there is none.
     ///
     /// # Errors
     /// It cannot be read, or is not what was written.
-    pub(super) fn read(&self) -> io::Result<Option<Kept>> {
+    pub(super) fn read(&self) -> io::Result<Option<SavedPlan>> {
         let limit = MAX_BYTES + (MARK.len() + DIGEST) as u64;
         let Some(bytes) = flatnet_files::read_if_there(&self.0, limit)? else {
             return Ok(None);
         };
         let written = std::fs::metadata(&self.0)?.modified();
-        let text = unsealed(flatnet_files::text(bytes)?)?;
+        let text = without_digest(flatnet_files::text(bytes)?)?;
         let since = Timestamp::from(written.unwrap_or(SystemTime::UNIX_EPOCH));
-        Ok(Some(Kept { text, since }))
+        Ok(Some(SavedPlan { text, since }))
     }
 
-    /// Keeps a plan. When this returns it survives a power cut; until then the former one is there.
+    /// Saves a plan. When this returns it survives a power cut; until then the former copy is
+    /// there.
     ///
     /// # Errors
-    /// What the system says.
-    pub(super) fn keep(&self, text: &str) -> io::Result<()> {
-        flatnet_files::replace(&self.0, sealed(text).as_bytes())
+    /// The system's error.
+    pub(super) fn save(&self, text: &str) -> io::Result<()> {
+        flatnet_files::replace(&self.0, with_digest(text).as_bytes())
     }
 }
 
-fn sealed(text: &str) -> String {
+fn with_digest(text: &str) -> String {
     format!("{text}{MARK}{}\n", Version::of(text))
 }
 
-fn unsealed(mut text: String) -> io::Result<String> {
+fn without_digest(mut text: String) -> io::Result<String> {
     let at = text.rfind(MARK);
     let Some(at) = at.filter(|at| at + MARK.len() + DIGEST == text.len()) else {
         return Ok(text);
     };
-    let told = text.split_off(at);
-    if told[MARK.len()..].trim_end() != Version::of(&text).to_string() {
+    let digest = text.split_off(at);
+    if digest[MARK.len()..].trim_end() != Version::of(&text).to_string() {
         let words = "its digest is not that of what it holds: it was altered or edited";
         return Err(io::Error::new(ErrorKind::InvalidData, words));
     }
@@ -94,8 +95,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let copy = Copy::in_dir(dir.path());
         assert!(copy.read().expect("reads").is_none());
-        for text in ["a: 1\n", "a: 1", "", "a: |+\n\n\n", &sealed("a: 1\n")] {
-            copy.keep(text).expect("writes");
+        for text in ["a: 1\n", "a: 1", "", "a: |+\n\n\n", &with_digest("a: 1\n")] {
+            copy.save(text).expect("writes");
             let kept = copy.read().expect("reads").expect("there");
             assert_eq!(kept.text, text);
         }
@@ -109,7 +110,7 @@ mod tests {
     fn an_altered_copy_is_not_read_and_one_of_before_the_digest_is() {
         let dir = tempfile::tempdir().expect("a directory");
         let copy = Copy::in_dir(dir.path());
-        copy.keep("a: 10.0.0.1\n").expect("writes");
+        copy.save("a: 10.0.0.1\n").expect("writes");
         let whole = fs::read_to_string(copy.path()).expect("reads");
         fs::write(copy.path(), whole.replace("10.0.0.1", "10.0.0.3")).expect("writes");
         let refused = copy.read().expect_err("altered").to_string();

@@ -1,4 +1,4 @@
-//! The file source against real files. Looks are made by hand, so that no test waits for time.
+//! The file source against real files. Tests poll explicitly, so that none waits.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -38,48 +38,49 @@ impl Place {
         fs::write(self.plan(), text).expect("written");
     }
 
-    /// What a daemon does that has use for a plan with the host idc1, and takes its hosts' number.
+    /// A daemon that can use a plan with the host idc1, and extracts the number of hosts.
     fn open(&self) -> Result<Watched, OpenError> {
         let clock = Arc::clone(&self.clock);
-        let file = FilePlan::new(&self.plan(), &self.path("state")).by_clock(Arc::new(move || {
-            Timestamp::from_millis(clock.fetch_add(1, Ordering::Relaxed))
-        }));
+        let file =
+            FilePlan::new(&self.plan(), &self.path("state")).with_clock(Arc::new(move || {
+                Timestamp::from_millis(clock.fetch_add(1, Ordering::Relaxed))
+            }));
         let take = |plan: NetworkPlan, _: &str| {
             let is_one = |h: &flatnet_plan::model::Host| h.name.as_str() == "idc1";
             match plan.spec.hosts.iter().any(is_one) {
                 true => Ok(plan.spec.hosts.len()),
-                false => Err(Unfit::from("it has no host idc1")),
+                false => Err(UnusablePlan::from("it has no host idc1")),
             }
         };
         let source = FileSource::open(file, take)?;
         let mut watched = Watched {
-            told: source.watch(),
+            states: source.watch(),
             source,
-            looks: Looks::default(),
+            detector: ChangeDetector::default(),
         };
-        watched.told.mark_unchanged();
+        watched.states.mark_unchanged();
         Ok(watched)
     }
 }
 
 struct Watched {
     source: FileSource<usize>,
-    told: watch::Receiver<State<usize>>,
-    looks: Looks,
+    states: watch::Receiver<State<usize>>,
+    detector: ChangeDetector,
 }
 
 impl Watched {
-    /// Looks twice, as a source does within two seconds; whether something was told.
-    fn look(&mut self) -> bool {
-        self.source.inner.look(&mut self.looks);
-        self.source.inner.look(&mut self.looks);
-        let news = self.told.has_changed().expect("the source lives");
-        self.told.mark_unchanged();
+    /// Checks the file twice, as a source does within two seconds; whether a state was published.
+    fn check_twice(&mut self) -> bool {
+        self.source.inner.check_file(&mut self.detector);
+        self.source.inner.check_file(&mut self.detector);
+        let news = self.states.has_changed().expect("the source lives");
+        self.states.mark_unchanged();
         news
     }
 
     fn state(&self) -> State<usize> {
-        self.told.borrow().clone()
+        self.states.borrow().clone()
     }
 
     fn version(&self) -> Version {
@@ -103,16 +104,16 @@ fn an_accepted_plan_is_kept_and_a_changed_one_replaces_it() {
     place.write(LAB);
     let mut watched = place.open().expect("opens");
     assert_eq!(watched.version(), Version::of(LAB));
-    assert!(!watched.look(), "nothing is new");
+    assert!(!watched.check_twice(), "nothing is new");
     place.write(&other());
-    assert!(watched.look());
+    assert!(watched.check_twice());
     assert_eq!(watched.version(), Version::of(&other()));
     assert_eq!(*watched.state().accepted.plan, 4);
     let kept = fs::read_to_string(place.copy()).expect("kept");
     assert!(kept.starts_with(&other()));
     let mode = fs::metadata(place.copy()).expect("there").permissions();
     assert_eq!(mode.mode() & 0o7777, 0o600);
-    assert!(!watched.look(), "it is told once");
+    assert!(!watched.check_twice(), "it is published once");
 }
 
 #[test]
@@ -126,10 +127,10 @@ fn a_wrong_plan_is_refused_with_its_diagnostics_and_the_old_one_stands_over_a_re
         ("", "FN"),
     ] {
         place.write(text);
-        assert!(watched.look());
+        assert!(watched.check_twice());
         assert!(watched.refused().contains(words), "{}", watched.refused());
         assert_eq!(watched.version(), Version::of(LAB));
-        assert!(!watched.look(), "it is told once");
+        assert!(!watched.check_twice(), "it is published once");
         let status = watched.state().status();
         assert_eq!(status.version, Version::of(LAB).to_string());
         assert!(status.refused.is_some());
@@ -148,10 +149,10 @@ fn a_wrong_plan_is_refused_with_its_diagnostics_and_the_old_one_stands_over_a_re
             .diagnostics()
             .is_empty()
     );
-    assert!(!watched.look(), "that is known since the start");
+    assert!(!watched.check_twice(), "that is known since the start");
     // Put right, it is as it was.
     place.write(LAB);
-    assert!(watched.look());
+    assert!(watched.check_twice());
     assert_eq!(
         (watched.refused(), watched.version()),
         (String::new(), Version::of(LAB))
@@ -196,7 +197,7 @@ fn a_first_start_without_a_usable_plan_fails_with_what_is_wrong() {
     place.write("no plan");
     let both = chain(place.open().err().expect("neither"));
     assert!(both.contains(COPY) && both.contains("digest"), "{both}");
-    // A good file needs no copy, and makes it anew.
+    // A valid file needs no copy, and its copy is written again.
     place.write(LAB);
     drop(place.open().expect("opens"));
     place.write("no plan");
@@ -209,17 +210,17 @@ fn a_plan_that_goes_away_is_refused_and_the_accepted_one_stands() {
     place.write(LAB);
     let mut watched = place.open().expect("opens");
     fs::remove_file(place.plan()).expect("removed");
-    assert!(watched.look());
+    assert!(watched.check_twice());
     assert!(
         watched.refused().contains("No such file"),
         "{}",
         watched.refused()
     );
-    assert!(!watched.look(), "it is told once");
+    assert!(!watched.check_twice(), "it is published once");
     let again = place.open().expect("goes by the copy");
     assert_eq!(again.version(), Version::of(LAB));
     place.write(LAB);
-    assert!(watched.look());
+    assert!(watched.check_twice());
     assert_eq!(watched.refused(), "");
 }
 
@@ -242,7 +243,7 @@ fn what_cannot_be_read_is_refused() {
     ] {
         fs::remove_file(place.plan()).expect("removed");
         symlink(target, place.plan()).expect("links");
-        assert!(watched.look(), "{words}");
+        assert!(watched.check_twice(), "{words}");
         assert!(watched.refused().contains(words), "{}", watched.refused());
         assert_eq!(watched.version(), Version::of(LAB));
     }
@@ -264,7 +265,7 @@ fn a_configmap_whose_link_is_swapped_is_a_changed_plan() {
     symlink("..2", place.path("..data_tmp")).expect("links");
     fs::rename(place.path("..data_tmp"), place.path("..data")).expect("swaps");
     fs::remove_dir_all(place.path("..1")).expect("removed");
-    assert!(watched.look());
+    assert!(watched.check_twice());
     assert_eq!(watched.version(), Version::of(&other()));
 }
 
@@ -275,7 +276,7 @@ fn a_file_that_is_replaced_by_rename_is_a_changed_plan() {
     let mut watched = place.open().expect("opens");
     fs::write(place.path("fresh"), other()).expect("written");
     fs::rename(place.path("fresh"), place.plan()).expect("renamed");
-    assert!(watched.look());
+    assert!(watched.check_twice());
     assert_eq!(watched.version(), Version::of(&other()));
 }
 
@@ -284,15 +285,15 @@ fn half_a_plan_is_not_taken_while_the_other_half_is_being_written() {
     let place = Place::new();
     place.write(LAB);
     let mut watched = place.open().expect("opens");
-    watched.look();
+    watched.check_twice();
     // Without its last lines it is a sound plan with less in it.
     let whole = format!("{LAB}# {}\n", "x".repeat(4096));
     for end in [LAB.len() + 2, LAB.len() + 1024, whole.len()] {
         place.write(&whole[..end]);
-        watched.source.inner.look(&mut watched.looks);
+        watched.source.inner.check_file(&mut watched.detector);
         assert_eq!(watched.version(), Version::of(LAB), "after {end} bytes");
     }
-    watched.source.inner.look(&mut watched.looks);
+    watched.source.inner.check_file(&mut watched.detector);
     assert_eq!(watched.version(), Version::of(&whole));
     assert_eq!(watched.refused(), "");
 }
@@ -306,14 +307,14 @@ fn a_plan_whose_copy_cannot_be_written_is_in_force_and_is_kept_later() {
     let way = place.copy().with_extension("new");
     fs::create_dir(&way).expect("made");
     place.write(&other());
-    assert!(watched.look());
+    assert!(watched.check_twice());
     let state = watched.state();
     assert_eq!(state.accepted.version, Version::of(&other()));
     let unkept = state.status().unkept.expect("not kept");
     assert!(unkept.contains(COPY), "{unkept}");
-    assert!(!watched.look(), "it is told once");
+    assert!(!watched.check_twice(), "it is published once");
     fs::remove_dir(&way).expect("removed");
-    assert!(watched.look());
+    assert!(watched.check_twice());
     assert_eq!(watched.state().unkept, None);
     let kept = fs::read_to_string(place.copy()).expect("kept");
     assert!(kept.starts_with(&other()));
@@ -327,11 +328,11 @@ async fn a_change_comes_over_the_channel() {
     let mut file = watched.source.inner.file.clone();
     file.every = Duration::from_millis(5);
     let source = FileSource::open(file, |_, text| Ok(text.len())).expect("opens");
-    watched.told = source.watch();
+    watched.states = source.watch();
     let following = tokio::spawn(source.follow());
     place.write(&other());
     let wanted = Version::of(&other());
-    let state = watched.told.wait_for(|s| s.accepted.version == wanted);
-    assert_eq!(*state.await.expect("told").accepted.plan, other().len());
+    let state = watched.states.wait_for(|s| s.accepted.version == wanted);
+    assert_eq!(*state.await.expect("a state").accepted.plan, other().len());
     following.abort();
 }

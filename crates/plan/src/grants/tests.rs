@@ -22,7 +22,7 @@ fn grant(host: &str, network: &str, at: &str) -> HostGrant {
 fn answer(settling: bool, ranges: &[HostGrant]) -> Grants {
     Grants {
         revision: "1-2".to_owned(),
-        settling,
+        in_grace_period: settling,
         ranges: ranges.to_vec(),
     }
 }

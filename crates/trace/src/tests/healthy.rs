@@ -271,7 +271,7 @@ fn end(spec: &NodeSpec, place: &Place<'_>, own: IpAddr, to: Option<IpAddr>) -> E
         generation: u64::from(n),
         mtu: 1500,
         port: port(&format!("fn{n}"), n),
-        inside: Inside::Seen {
+        inside: Inside::Observed {
             up: true,
             mtu: 1500,
             addresses: vec![IpNetwork::new(own, range.subnet.prefix()).expect("a length")],

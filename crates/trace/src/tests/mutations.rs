@@ -102,7 +102,7 @@ fn mutations(check: Check) -> &'static [Mutation] {
             ("down", |o, hop, _| {
                 at_container(o, hop, |c| {
                     seen(c, |i| {
-                        if let Inside::Seen { up, .. } = i {
+                        if let Inside::Observed { up, .. } = i {
                             *up = false;
                         }
                     })
@@ -111,7 +111,7 @@ fn mutations(check: Check) -> &'static [Mutation] {
             ("address gone", |o, hop, _| {
                 at_container(o, hop, |c| {
                     seen(c, |i| {
-                        if let Inside::Seen { addresses, .. } = i {
+                        if let Inside::Observed { addresses, .. } = i {
                             addresses.clear();
                         }
                     })
@@ -120,7 +120,7 @@ fn mutations(check: Check) -> &'static [Mutation] {
             ("MTU", |o, hop, _| {
                 at_container(o, hop, |c| {
                     seen(c, |i| {
-                        if let Inside::Seen { mtu, .. } = i {
+                        if let Inside::Observed { mtu, .. } = i {
                             *mtu = 9000;
                         }
                     })
@@ -311,7 +311,7 @@ fn mutations(check: Check) -> &'static [Mutation] {
             for fact in o.nodes.values_mut() {
                 let Fact::Known(node) = fact else { continue };
                 if let Some(End::Container(c)) = &mut node.facts.source
-                    && let Inside::Seen { neighbours, .. } = &mut c.inside
+                    && let Inside::Observed { neighbours, .. } = &mut c.inside
                 {
                     fail(neighbours);
                     done = true;

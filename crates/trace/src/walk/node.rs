@@ -118,7 +118,7 @@ impl<'a> Walker<'a> {
         let node = self.observed.nodes.get(host.name.as_str())?.known()?;
         let container = node.facts.source.as_ref().and_then(End::container);
         match (container.map(|c| &c.inside), node.facts.lookup(Side::Host)) {
-            (Some(Inside::Seen { neighbours, .. }), _) => Some(neighbours.clone()),
+            (Some(Inside::Observed { neighbours, .. }), _) => Some(neighbours.clone()),
             (None, Some(Path::Out { neighbour, .. })) => Some(neighbour.iter().cloned().collect()),
             _ => None,
         }

@@ -1,7 +1,7 @@
-//! What a node's netd tells of one packet: the answer of `GET /v1/trace`.
+//! The state of a node that concerns one packet: the answer of `GET /v1/trace`.
 //!
-//! Everything is as it was observed a moment ago; nothing in here is what should be, but
-//! [`NodeFacts::pending`], netd's own list of what it would change.
+//! All of it was observed for the request, except [`NodeFacts::pending`]: the ops that netd would
+//! apply.
 
 mod packet;
 
@@ -17,7 +17,7 @@ pub use packet::{EPHEMERAL, Packet, Proto, QueryError};
 /// The version of the answer.
 pub const VERSION: u32 = 1;
 
-/// A node, as far as it concerns one packet.
+/// The state of a node that concerns one packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeFacts {
@@ -35,18 +35,18 @@ pub struct NodeFacts {
     pub uplink: Port,
     /// The host's own port of the bridge.
     pub host: Port,
-    /// Whether the node forwards packets of this family; none: it cannot be told.
+    /// Whether the node forwards packets of this family; `None` if unknown.
     pub forwards: Option<bool>,
-    /// What the kernel's routes say.
+    /// Look-ups in the kernel's routes.
     pub lookups: Vec<Lookup>,
-    /// What the bridge's flows do.
+    /// Traces through the bridge's flows.
     pub traces: Vec<FlowTrace>,
-    /// What netd would change now.
+    /// Ops that netd would apply now.
     pub pending: Vec<Pending>,
-    /// What netd cannot mend.
+    /// Problems that netd cannot repair, one sentence each.
     pub problems: Vec<String>,
-    /// The problems of the node's board, with the commands that repair them. An older netd tells
-    /// only [`NodeFacts::problems`].
+    /// The node's problems with their codes and repair commands. An older netd sends only
+    /// [`NodeFacts::problems`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<ProblemView>,
 }
@@ -82,11 +82,11 @@ pub struct Container {
     pub pod: Option<String>,
     /// `CNI_IFNAME`.
     pub ifname: String,
-    /// Its network namespace, for commands that mend.
+    /// Its network namespace, for repair commands.
     pub netns: String,
     /// The plan's network.
     pub network: String,
-    /// Whether its ADD came to its end.
+    /// Whether its ADD has completed.
     pub committed: bool,
     /// Its attachment's number on the node.
     pub generation: u64,
@@ -94,45 +94,46 @@ pub struct Container {
     pub mtu: u32,
     /// Its port of the bridge, and the host's end of its link.
     pub port: Port,
-    /// Its interface, as it is inside.
+    /// Its interface inside the namespace.
     pub inside: Inside,
 }
 
-/// A container's interface as it is.
+/// A container's interface as observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Inside {
-    /// It was looked at.
-    Seen {
+    /// The interface was read in the container's namespace.
+    #[serde(rename = "seen")]
+    Observed {
         /// Administratively up.
         up: bool,
-        /// In bytes.
+        /// MTU in bytes.
         mtu: u32,
-        /// With their prefix lengths.
+        /// Addresses with prefix lengths.
         addresses: Vec<IpNetwork>,
         /// The routes that leave by it: destination and next hop.
         routes: Vec<(IpNetwork, Option<IpAddr>)>,
-        /// What it knows of its neighbours.
+        /// Its neighbour table.
         neighbours: Vec<Neighbour>,
     },
-    /// It has no such interface.
+    /// The namespace has no such interface.
     Absent,
-    /// It could not be looked at.
+    /// It could not be read.
     Unknown {
         /// The reason, in a sentence.
         because: String,
     },
 }
 
-/// What a neighbour table says of one neighbour.
+/// An entry of a neighbour table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Neighbour {
     /// The neighbour's address.
     pub address: IpAddr,
-    /// Its MAC; none: nobody has answered for it.
+    /// Its MAC; `None` if it has not answered.
     pub mac: Option<String>,
-    /// Whether it was asked for in vain (`NUD_FAILED`, `NUD_INCOMPLETE`).
+    /// Whether resolution failed or is pending (`NUD_FAILED`, `NUD_INCOMPLETE`).
     pub failed: bool,
 }
 
@@ -142,9 +143,9 @@ pub struct Neighbour {
 pub struct Port {
     /// Name of the port and the link.
     pub name: String,
-    /// The link; none: there is none of that name.
+    /// The link; `None` if the node has none of that name.
     pub link: Option<Link>,
-    /// The port; none: the bridge has none of that name.
+    /// The port's rows; `None` if the bridge has no port of that name.
     pub port: Option<Row>,
 }
 
@@ -154,7 +155,7 @@ pub struct Port {
 pub struct Link {
     /// Administratively up.
     pub up: bool,
-    /// Whether the other end is there; none: the driver does not say.
+    /// Whether the link has a carrier; `None` if the driver does not report it.
     pub carrier: Option<bool>,
     /// In bytes.
     pub mtu: u32,
@@ -164,19 +165,19 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// The OpenFlow number that it should have; 0: any.
+    /// Requested OpenFlow port number; 0 for any.
     pub number: u32,
-    /// The one that it has; none: the switch cannot open the device.
+    /// Actual OpenFlow port number; `None` if the switch cannot open the device.
     pub ofport: Option<u32>,
     /// The access VLAN.
     pub tag: Option<u16>,
-    /// The trunk VLANs; none: all.
+    /// The trunk VLANs; if empty, all.
     pub trunks: Vec<u16>,
     /// Why the switch cannot open the device.
     pub error: Option<String>,
 }
 
-/// Where a packet comes into a node's kernel or bridge.
+/// Where a packet enters a node's kernel or bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Side {
@@ -192,9 +193,9 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lookup {
-    /// Whose packet it was asked for.
+    /// Where the packet comes from.
     pub from: Side,
-    /// What the kernel says.
+    /// The kernel's result.
     pub path: Path,
 }
 
@@ -202,27 +203,27 @@ pub struct Lookup {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Path {
-    /// To itself.
+    /// Delivered locally.
     Local,
-    /// Out of a link.
+    /// Sent on a link.
     Out {
         /// Name of the link.
         dev: String,
-        /// The next hop; none: the destination is on the link.
+        /// The next hop; `None` if the destination is on the link.
         via: Option<IpAddr>,
-        /// The route that matches, where the kernel says.
+        /// The matching route, if the kernel reports it.
         route: Option<IpNetwork>,
         /// Its protocol number (94 is netd's).
         protocol: u8,
-        /// The neighbour that it goes to; none: not asked for yet.
+        /// Neighbour entry of the next hop; `None` if there is none yet.
         neighbour: Option<Neighbour>,
     },
-    /// Nowhere.
+    /// Dropped.
     Dropped {
-        /// In the kernel's words.
+        /// The kernel's reason.
         because: String,
     },
-    /// The kernel could not be asked.
+    /// The look-up failed.
     Unknown {
         /// The reason, in a sentence.
         because: String,
@@ -233,20 +234,20 @@ pub enum Path {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowTrace {
-    /// Where it comes in.
+    /// Where the packet enters the bridge.
     pub from: Side,
-    /// The packet, in Open vSwitch's words.
+    /// The packet in Open vSwitch's flow syntax.
     pub packet: String,
-    /// The flows that it meets, `table: flow`.
+    /// The flows that it matches, in order.
     pub flows: Vec<MetFlow>,
-    /// Where it leaves.
+    /// Ports by which it leaves.
     pub outputs: Vec<Out>,
-    /// Why it could not be computed.
+    /// The error, if it could not be computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// A flow that a packet meets.
+/// A flow that a packet matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetFlow {
@@ -254,11 +255,11 @@ pub struct MetFlow {
     pub table: u8,
     /// The flow's match and priority; `No match.` where there is none.
     pub flow: String,
-    /// The flow's cookie; none: there is no flow.
+    /// The flow's cookie; `None` if no flow matched.
     pub cookie: Option<u64>,
 }
 
-/// A way out of the bridge.
+/// An output port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Out {
@@ -268,11 +269,11 @@ pub struct Out {
     pub vlan: Option<u16>,
 }
 
-/// One change that netd would make.
+/// An op that netd would apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
-    /// As a person reads it.
+    /// The op in a sentence.
     pub what: String,
     /// `add_route`, `set_port`, … as in netd's metrics.
     pub kind: String,
@@ -282,10 +283,10 @@ pub struct Pending {
     /// The destination of the route that it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<IpNetwork>,
-    /// The attachment that it concerns; none: the node.
+    /// Generation of the attachment that it concerns; `None` if it concerns the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
-    /// How many flows it adds.
+    /// Number of flows that it adds.
     #[serde(default)]
     pub adds: usize,
 }
@@ -297,18 +298,18 @@ impl NodeFacts {
         all.find(|l| l.from == from).map(|l| &l.path)
     }
 
-    /// The bridge's doing with a packet from that side.
+    /// The trace of a packet from that side.
     pub fn trace(&self, from: Side) -> Option<&FlowTrace> {
         self.traces.iter().find(|t| t.from == from)
     }
 
-    /// What netd would change of a link or port.
+    /// A pending op on the link or port `name`.
     pub fn pending_of_port(&self, name: &str) -> Option<&Pending> {
         let mut all = self.pending.iter();
         all.find(|p| p.port.as_deref() == Some(name))
     }
 
-    /// The flows that are missing of the node, or of one of these attachments.
+    /// A pending op that adds flows of the node or of one of these attachments.
     pub fn missing_flows(&self, generations: &[u64]) -> Option<&Pending> {
         let concerns = |p: &&Pending| {
             p.kind == "change_flows"

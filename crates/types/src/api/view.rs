@@ -1,4 +1,4 @@
-//! What netd shows of itself, to `flatctl` and whoever asks its socket.
+//! The state of netd as its socket shows it, to `flatctl` and other clients.
 //!
 //! | request | reply |
 //! |---|---|
@@ -29,33 +29,33 @@ pub struct AttachmentView {
     pub ifname: IfName,
     /// Its addresses with prefix lengths.
     pub addresses: Vec<IpNetwork>,
-    /// How far it is.
+    /// Whether its ADD has completed.
     pub state: AttachmentState,
-    /// Counts up for every attachment of this node.
+    /// Generation: higher than that of every earlier attachment of this node.
     pub generation: u64,
     /// The host's end of its link.
     pub host_ifname: IfName,
     /// Its OpenFlow number.
     pub ofport: u32,
-    /// When it was made.
+    /// Time of its ADD.
     pub created_at: Timestamp,
-    /// What netd keeps of it beside that; none: an ADD makes it just now.
+    /// netd's own data of it; `None` while its ADD is in progress.
     #[serde(flatten)]
     pub detail: Option<Detail>,
 }
 
-/// How far an attachment is.
+/// Whether the ADD of an attachment has completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttachmentState {
-    /// An ADD makes it.
+    /// An ADD is creating it.
     Reserved,
-    /// It is made.
+    /// Its ADD has completed.
     Committed,
 }
 
 impl AttachmentState {
-    /// As the API writes it.
+    /// The spelling in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
@@ -64,7 +64,7 @@ impl AttachmentState {
     }
 }
 
-/// What netd keeps of an attachment beside what the allocator keeps.
+/// netd's own data of an attachment, stored with the allocator's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
     /// The version of this record.
@@ -73,47 +73,46 @@ pub struct Detail {
     pub netns: NetnsPath,
     /// The container's MAC.
     pub mac: MacAddr,
-    /// In bytes.
+    /// MTU of the interface, in bytes.
     pub mtu: Mtu,
     /// VLANs that it may send tagged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trunk: Vec<VlanId>,
-    /// Limits.
+    /// Bandwidth limits.
     #[serde(default)]
     pub bandwidth: Bandwidth,
-    /// Routes that were asked for.
+    /// Requested routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
-    /// For people.
+    /// Name of the pod, for logs and tables only.
     #[serde(default)]
     pub pod: PodRef,
 }
 
-/// The node. `S` is its part of the plan, as far as the reader wants it.
+/// The node. `S` is its part of the plan, in the reader's type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NodeView<S> {
     /// Whether packets pass and ADD is served: what `/readyz` says.
     pub ready: bool,
     /// Its part of the plan.
     pub spec: S,
-    /// How full each network's ranges are.
+    /// Usage of each network's ranges.
     pub usage: Vec<NetworkUsage>,
-    /// What the last reconcile did.
+    /// Result of the last reconcile.
     pub last_reconcile: ReconcileView,
-    /// What is wrong now and cannot be repaired by netd alone, oldest first. Absent from a netd
-    /// before 0.2.
+    /// Present problems that netd cannot repair alone, oldest first. Absent before netd 0.2.
     #[serde(default)]
     pub problems: Vec<ProblemView>,
-    /// The bridge's datapath, as the switch of now tells of it. `None` until it has.
+    /// The bridge's datapath, as Open vSwitch reports it; `None` until it has been queried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datapath: Option<DatapathView>,
-    /// The plan that was accepted last, and what is wrong with the one that is there now. Absent
-    /// from a netd before 0.2.
+    /// The accepted plan, and the error of the current file if it is refused. Absent before netd
+    /// 0.2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanStatus>,
 }
 
-/// Which plan a daemon has accepted. What netd of it runs by only after a restart is a problem
+/// The plan that a daemon has accepted. Parts that netd applies only after a restart are a problem
 /// (`plan-changed`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanStatus {
@@ -121,11 +120,11 @@ pub struct PlanStatus {
     pub version: String,
     /// When it was accepted first.
     pub since: Timestamp,
-    /// Why the plan that is there now is refused, with every diagnostic; none: it is the accepted
-    /// one.
+    /// Why the plan file as it is now is refused, with every diagnostic; `None` if it is the
+    /// accepted one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// Why the accepted plan could not be kept on disk; none: it is kept.
+    /// Why the accepted plan could not be saved to disk; `None` if it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unkept: Option<String>,
 }
@@ -135,28 +134,28 @@ pub struct PlanStatus {
 pub struct DatapathView {
     /// `system` (the kernel's) or `netdev` (userspace).
     pub kind: String,
-    /// What it can do: names and values of `ovs-appctl dpif/show-dp-features`.
+    /// Its features: names and values of `ovs-appctl dpif/show-dp-features`.
     pub features: BTreeMap<String, String>,
 }
 
-/// Something that is wrong on a node.
+/// A problem of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemView {
     /// A stable name in kebab-case, such as `uplink-bears-addresses`; the label `code` of the
     /// metric `flatnet_problem`. docs/operations.md lists them.
     pub code: String,
-    /// What is wrong, on what, and what was seen.
+    /// What is wrong, on which object, and what was observed.
     pub text: String,
-    /// The command that repairs it, where there is one.
+    /// The command that repairs it, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<String>,
     /// Whether the node is not ready because of it.
     pub blocks_ready: bool,
-    /// When it was first seen.
+    /// Time of its first observation.
     pub since: Timestamp,
 }
 
-/// How full a network's ranges are.
+/// Usage of a network's ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkUsage {
     /// The plan's network.
@@ -165,42 +164,43 @@ pub struct NetworkUsage {
     pub ranges: Vec<RangeView>,
 }
 
-/// How full a range is. `capacity = used + resting + free`.
+/// Usage of a range, in addresses. `capacity = used + quarantined + free`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeView {
     /// The range: a prefix, or `first-last`.
     pub range: String,
-    /// How many addresses can be handed out in all.
+    /// Number of addresses that can be assigned in all.
     pub capacity: u128,
-    /// How many attachments have one.
+    /// Number of addresses that attachments have.
     pub used: u128,
-    /// How many were released and still rest.
-    pub resting: u128,
-    /// How many could be had now.
+    /// Number of addresses that are in quarantine after a release.
+    #[serde(rename = "resting")]
+    pub quarantined: u128,
+    /// Number of addresses that could be assigned now.
     pub free: u128,
 }
 
-/// What a reconcile did.
+/// Result of a reconcile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconcileView {
-    /// The ops that were applied, as a person reads them.
+    /// The ops that were applied, one sentence each.
     pub applied: Vec<String>,
-    /// What failed.
+    /// The ops that failed, with the error.
     pub failed: Vec<String>,
-    /// What netd cannot mend.
+    /// Differences that netd cannot repair by itself.
     pub problems: Vec<String>,
     /// Whether nothing is left to do.
     pub converged: bool,
 }
 
-/// A dry run. `P` is the plan and `A` what was observed, as far as the reader wants them.
+/// A dry run. `P` is the plan of ops and `A` the observed state, in the reader's types.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlanView<P, A> {
-    /// What would be done, as a person reads it.
+    /// The ops that would be applied, one sentence each.
     pub would: Vec<String>,
-    /// The same for programs, with what stands in the way.
+    /// The same ops for programs, with the problems that block some of them.
     pub plan: P,
-    /// What was observed.
+    /// The observed state.
     pub actual: A,
 }
 

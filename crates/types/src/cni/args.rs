@@ -10,7 +10,7 @@ use super::error::{ValueError, shorten};
 use crate::MacAddr;
 use crate::api::{AskedPrefix, PodRef};
 
-/// What `CNI_ARGS` asked for.
+/// The parsed `CNI_ARGS`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CniArgs {
     /// `IP=`: addresses, separated by commas, each with or without a prefix length.
@@ -21,20 +21,20 @@ pub struct CniArgs {
     pub pod: PodRef,
 }
 
-/// An address that was asked for.
+/// A requested address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedIp {
-    /// The address that is asked for, without a prefix length.
+    /// The address, without its prefix length.
     pub ip: IpAddr,
-    /// The prefix length that was written behind it; `None`: whichever the network has.
+    /// The requested prefix length; `None` for that of the network.
     pub length: Option<u8>,
-    /// Where it was asked: `runtimeConfig.ips[0]`.
+    /// Where it was requested: `runtimeConfig.ips[0]`.
     pub place: String,
 }
 
 impl AskedIp {
-    /// With its length, where one was asked for. One that its family does not have was refused
-    /// when it was read.
+    /// The address with its prefix length, if one was requested. The length is valid: parsing
+    /// checks it.
     pub fn prefix(&self) -> Option<AskedPrefix> {
         Some(AskedPrefix {
             address: IpNetwork::new(self.ip, self.length?).ok()?,
@@ -43,17 +43,17 @@ impl AskedIp {
     }
 }
 
-/// Why `CNI_ARGS` was refused.
+/// Invalid `CNI_ARGS`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ArgsError {
-    /// Something between two `;` without a `=`. It is not repeated: it may be the rest of a
-    /// value with a `;` in it, and nobody's business.
+    /// An item without `=`. The message does not repeat it: it may be a part of a secret value that
+    /// contains a `;`.
     #[error("item {item} is not of the form KEY=VALUE")]
     NotAPair {
-        /// Which one, counted from 1.
+        /// Its position, from 1.
         item: usize,
     },
-    /// Keys that mean nothing here, without `IgnoreUnknown=1`.
+    /// Unknown keys, without `IgnoreUnknown=1`.
     #[error("unknown keys: {}; set IgnoreUnknown=1 to have them ignored", .keys.join(", "))]
     Unknown {
         /// The keys, shortened, at most ten.
@@ -68,7 +68,7 @@ pub enum ArgsError {
         #[source]
         source: ValueError,
     },
-    /// Neither a yes nor a no.
+    /// Invalid boolean.
     #[error("IgnoreUnknown: {value:?} is neither 1, true, 0 nor false")]
     NotABoolean {
         /// The value, shortened.
@@ -95,13 +95,13 @@ pub(super) fn asked_ip(text: &str, place: &str) -> Result<AskedIp, ValueError> {
     })
 }
 
-/// The same without the length, where none is asked for.
+/// An address; a prefix length is checked and discarded.
 pub(super) fn address(text: &str) -> Result<IpAddr, ValueError> {
     Ok(asked_ip(text, "")?.ip)
 }
 
-/// A pod's name for people: dropped where it is not a valid one, since nothing is decided by it.
-fn for_people(value: &str) -> String {
+/// A pod's name; empty if it is invalid, since no decision depends on it.
+fn pod_field(value: &str) -> String {
     /// The longest name in Kubernetes is a DNS subdomain.
     const LONGEST: usize = 253;
     if value.len() > LONGEST || value.chars().any(char::is_control) {
@@ -114,8 +114,8 @@ fn for_people(value: &str) -> String {
 const LISTED: usize = 10;
 
 impl CniArgs {
-    /// Reads `CNI_ARGS`. Keys that begin with `K8S_` are known, whichever they are:
-    /// Kubernetes adds some now and then, and they only tell whose call it is.
+    /// Parses `CNI_ARGS`. All keys that begin with `K8S_` are accepted: Kubernetes adds new ones,
+    /// and they only identify the pod.
     ///
     /// # Errors
     /// [`InputError::Args`], CNI code 4.
@@ -135,9 +135,9 @@ impl CniArgs {
                 "IP" => args.ips = addresses(value)?,
                 "MAC" if value.is_empty() => {}
                 "MAC" => args.mac = Some(mac(value)?),
-                "K8S_POD_NAMESPACE" => args.pod.namespace = for_people(value),
-                "K8S_POD_NAME" => args.pod.name = for_people(value),
-                "K8S_POD_UID" => args.pod.uid = for_people(value),
+                "K8S_POD_NAMESPACE" => args.pod.namespace = pod_field(value),
+                "K8S_POD_NAME" => args.pod.name = pod_field(value),
+                "K8S_POD_UID" => args.pod.uid = pod_field(value),
                 "IgnoreUnknown" => ignore_unknown = boolean(value)?,
                 key if key.starts_with("K8S_") => {}
                 key if unknown.len() < LISTED => unknown.push(shorten(key)),
@@ -170,7 +170,7 @@ fn mac(value: &str) -> Result<MacAddr, ArgsError> {
     })
 }
 
-/// The reference library's reading of a boolean: any case.
+/// Parses a boolean as the reference library does: in any case.
 fn boolean(value: &str) -> Result<bool, ArgsError> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "true" => Ok(true),

@@ -15,8 +15,8 @@
 //!
 //! `capabilities` that are served: `ips`, `mac`, `bandwidth`.
 //!
-//! Foreign keys are tolerated (CNI hands a plugin whatever the file holds), except the two
-//! that would promise what Flatnet does not do: a delegated `ipam`, and `ipMasq`.
+//! Foreign keys are ignored (CNI passes all keys of the file), except two that Flatnet does not
+//! support: a delegated `ipam`, and `ipMasq`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -33,8 +33,8 @@ use super::{CniArgs, CniVersion, Command, InputError};
 use crate::api::{GcAttachment, PodRef, Route};
 use crate::{Bandwidth, ContainerId, IfName, MacAddr, Mtu, NetworkName, VlanId};
 
-/// The most bytes of stdin that are read: a configuration has a few kilobytes, and a GC of
-/// a full node some hundred.
+/// The most bytes of stdin that are read. A configuration has a few kilobytes, a GC of a full node
+/// a few hundred.
 pub const STDIN_LIMIT: usize = 4 * 1024 * 1024;
 
 /// netd's socket where the configuration names none.
@@ -43,9 +43,9 @@ pub const DEFAULT_SOCKET: &str = "/run/flatnet/netd.sock";
 /// The spool of DELs where the configuration names none.
 pub const DEFAULT_SPOOL: &str = "/var/lib/flatnet/spool";
 
-/// The two names of the list of what lives. The specification's section on GC has the second,
-/// its list of keys the first (containernetworking/cni#1101): the reference library sends both,
-/// other runtimes one of them.
+/// The two names of the list of valid attachments. The specification's section on GC has the
+/// second, its list of keys the first (containernetworking/cni#1101): the reference library sends
+/// both, other runtimes one of them.
 const VALID_ATTACHMENTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
 /// The keys that are read; every other one is foreign.
@@ -64,14 +64,14 @@ fn is_known(key: &str) -> bool {
     VALID_ATTACHMENTS.contains(&key) || CNI.contains(&key) || OURS.contains(&key)
 }
 
-/// The configuration as it came: sound JSON, of which each command reads what it needs. So
-/// a DEL is not stopped by a broken `mtu`.
+/// The configuration as valid JSON. Each command reads the keys that it needs, so that a DEL does
+/// not fail for an invalid `mtu`.
 #[derive(Debug, Clone)]
 pub struct Document {
     map: Map<String, Value>,
 }
 
-/// What every command but VERSION needs.
+/// The keys that every command but VERSION needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetConf {
     /// The configuration's version, in which the result is printed.
@@ -82,28 +82,28 @@ pub struct NetConf {
     pub network: Option<NetworkName>,
     /// netd's socket.
     pub socket: PathBuf,
-    /// Where a DEL waits while netd is down.
+    /// Directory of DELs while netd is down.
     pub spool: PathBuf,
 }
 
-/// What ADD needs beside [`NetConf`].
+/// The keys that ADD needs besides [`NetConf`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachConf {
-    /// Addresses that are asked for.
+    /// Requested addresses.
     pub ips: Vec<AskedIp>,
-    /// The MAC that is asked for.
+    /// Requested MAC.
     pub mac: Option<MacAddr>,
     /// A smaller MTU than the plan's.
     pub mtu: Option<Mtu>,
     /// VLANs that the pod may send tagged, ascending, none twice.
     pub trunk: Vec<VlanId>,
-    /// Limits.
+    /// Bandwidth limits.
     pub bandwidth: Bandwidth,
     /// Routes beside the default routes, their destinations without host bits.
     pub routes: Vec<Route>,
-    /// For the result.
+    /// `dns`, copied into the result.
     pub dns: Dns,
-    /// For people.
+    /// Name of the pod, for logs and tables.
     pub pod: PodRef,
 }
 
@@ -146,7 +146,7 @@ impl Document {
         CniVersion::parse(self.asked_version()?)
     }
 
-    /// What every command needs.
+    /// The keys that every command needs.
     ///
     /// # Errors
     /// CNI code 1 for the version, 7 for anything else.
@@ -181,7 +181,8 @@ impl Document {
         Ok(PathBuf::from(path))
     }
 
-    /// What ADD needs: the configuration, `runtimeConfig`, `args.cni` and `CNI_ARGS` in one.
+    /// The keys that ADD needs, merged from the configuration, `runtimeConfig`, `args.cni` and
+    /// `CNI_ARGS`.
     ///
     /// For addresses and MAC, `runtimeConfig` comes before `args.cni`, and that before
     /// `CNI_ARGS`, which must be ignored where `args` says it too (CONVENTIONS.md,
@@ -240,7 +241,7 @@ impl Document {
         Ok(())
     }
 
-    /// `mtu`; 0 is as good as absent, as in the reference plugins.
+    /// `mtu`; 0 counts as absent, as in the reference plugins.
     fn mtu(&self) -> Result<Option<Mtu>, InputError> {
         let Some(node) = self.node("mtu") else {
             return Ok(None);
@@ -285,11 +286,10 @@ impl Document {
 
     /// `cni.dev/valid-attachments` and `cni.dev/attachments`, two names of one list: `None`
     /// where both are absent (or `null`), which releases nothing; an empty list means that
-    /// nothing lives. What one of two lists names lives, also where the other does not.
+    /// no attachment is valid. If both lists are there, their union is meant.
     ///
     /// # Errors
-    /// CNI code 7 for the first entry that cannot be read: to skip it would be to release
-    /// what lives.
+    /// CNI code 7 for the first invalid entry: skipping it would release a valid attachment.
     pub fn valid_attachments(&self) -> Result<Option<Vec<GcAttachment>>, InputError> {
         let read = |item: &Node<'_>| {
             Ok(GcAttachment {
@@ -307,7 +307,7 @@ impl Document {
         Ok(valid.map(|valid| valid.into_iter().collect()))
     }
 
-    /// The error that `command` came only with `since`.
+    /// Fails if `command` is not in the configuration's version: it was added in `since`.
     ///
     /// # Errors
     /// [`InputError::CommandTooNew`] if the configuration's version is older.
@@ -349,7 +349,7 @@ fn route(node: &Node<'_>) -> Result<Route, InputError> {
     Ok(Route { dst, gateway })
 }
 
-/// One flag for each VLAN ID: however often a list repeats itself, it costs no more.
+/// One flag for each VLAN ID: the cost does not grow with repeated entries.
 type VlanSet = [bool; 4096];
 
 /// `vlanTrunk`, as ovs-cni writes it (its `trunk`), or as a plain list of IDs.

@@ -1,4 +1,4 @@
-//! The environment of a call: which command, for which container.
+//! The environment variables of a call: command, container, interface, namespace.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,20 +9,20 @@ use super::error::shorten;
 use crate::api::code;
 use crate::{ContainerId, IfName, NameError, NetnsPath};
 
-/// What the runtime asks for (`CNI_COMMAND`).
+/// The command (`CNI_COMMAND`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Attach a container.
     Add,
     /// Detach it.
     Del,
-    /// Is it still attached as it was?
+    /// Compare the attachment with `prevResult`.
     Check,
-    /// Could an ADD succeed?
+    /// Report whether an ADD could succeed.
     Status,
-    /// Release what the runtime does not list.
+    /// Release attachments that the runtime does not list.
     Gc,
-    /// Which versions are spoken?
+    /// Report the supported versions.
     Version,
 }
 
@@ -36,7 +36,7 @@ impl Command {
         Self::Version,
     ];
 
-    /// As `CNI_COMMAND` writes it.
+    /// The spelling in `CNI_COMMAND`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Add => "ADD",
@@ -55,7 +55,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// One variable, and the commands that cannot do without it.
+/// A variable, and the commands that require it.
 struct Variable {
     name: &'static str,
     needed_by: &'static [Command],
@@ -67,11 +67,11 @@ const NETNS: &str = "CNI_NETNS";
 const IFNAME: &str = "CNI_IFNAME";
 const ARGS: &str = "CNI_ARGS";
 
-/// Every variable that is read, and who needs it (SPEC.md 1.1.0, "CNI operations").
+/// Every variable that is read, and the commands that require it (SPEC.md 1.1.0, "CNI operations").
 ///
-/// `CNI_PATH` is not among them: the reference library demands it of every call, the
-/// specification calls it optional, and Flatnet delegates to nobody. DEL works without
-/// `CNI_NETNS`, since the namespace may be gone.
+/// `CNI_PATH` is not read: the reference library requires it, the specification calls it optional,
+/// and Flatnet delegates to no plugin. DEL works without `CNI_NETNS`, since the namespace may be
+/// gone.
 const VARIABLES: [Variable; 4] = [
     Variable {
         name: CONTAINER_ID,
@@ -91,14 +91,13 @@ const VARIABLES: [Variable; 4] = [
     },
 ];
 
-/// What is wrong with the environment. Each message names the variable, as the
-/// specification demands of code 4.
+/// Invalid environment. Each message names the variable, as the specification requires for code 4.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EnvError {
-    /// Not run by a container runtime, most likely.
+    /// `CNI_COMMAND` is not set: the plugin was probably run by hand.
     #[error("CNI_COMMAND is not set")]
     NoCommand,
-    /// A command that CNI does not have.
+    /// Unknown command.
     #[error("CNI_COMMAND {value:?} is unknown: ADD, DEL, CHECK, STATUS, GC and VERSION are served")]
     UnknownCommand {
         /// The value, shortened.
@@ -118,7 +117,7 @@ pub enum EnvError {
         /// Name of the environment variable.
         variable: &'static str,
     },
-    /// A value that breaks its rule.
+    /// Invalid value.
     #[error("{variable}: {source}")]
     Invalid {
         /// Name of the environment variable.
@@ -145,7 +144,7 @@ pub struct Target {
     pub ifname: IfName,
 }
 
-/// A call with everything that its command needs.
+/// A call with the variables that its command needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// Attach.
@@ -154,33 +153,33 @@ pub enum Call {
         target: Target,
         /// `CNI_NETNS`.
         netns: NetnsPath,
-        /// `CNI_ARGS`, unread.
+        /// `CNI_ARGS`, not parsed.
         args: String,
     },
     /// Detach.
     Del {
         /// The container and its interface.
         target: Target,
-        /// Where, if the runtime still knows. A path that is not one counts as unknown:
-        /// DEL does its best.
+        /// `CNI_NETNS`, if the runtime still knows it. An invalid path counts as unknown, so that
+        /// DEL does not fail for it.
         netns: Option<NetnsPath>,
     },
-    /// Compare.
+    /// CHECK.
     Check {
         /// The container and its interface.
         target: Target,
         /// `CNI_NETNS`.
         netns: NetnsPath,
     },
-    /// Ask for readiness.
+    /// STATUS.
     Status,
-    /// Collect garbage.
+    /// GC.
     Gc,
-    /// Ask for versions.
+    /// VERSION.
     Version,
 }
 
-/// The variables as `get` gives them; an empty one is as good as unset.
+/// Access to the variables; an empty one counts as not set.
 struct Env<'a>(&'a dyn Fn(&str) -> Option<OsString>);
 
 impl Env<'_> {
@@ -216,11 +215,10 @@ impl Env<'_> {
 }
 
 impl Call {
-    /// Reads a call from the environment; `get` is `std::env::var_os` in the plugin.
+    /// Parses the environment; `get` is `std::env::var_os` in the plugin.
     ///
     /// # Errors
-    /// [`EnvError`]: an unknown command, everything that is missing at once, or the first
-    /// value that is not valid.
+    /// [`EnvError`]: an unknown command, all missing variables, or the first invalid value.
     pub fn from_env(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, EnvError> {
         let env = Env(get);
         if !env.is_set(COMMAND) {

@@ -1,4 +1,4 @@
-//! What is wrong with an input, and CNI's error object.
+//! Errors of the input, and CNI's error object.
 
 use std::net::AddrParseError;
 
@@ -10,7 +10,7 @@ use super::CniVersion;
 use crate::api::{ErrorReply, code};
 use crate::{NameError, NetError};
 
-/// Cuts a hostile value down to what an error message can bear.
+/// Shortens a value of any length for an error message.
 pub(super) fn shorten(value: &str) -> String {
     const SHOWN: usize = 64;
     match value.char_indices().nth(SHOWN) {
@@ -19,10 +19,10 @@ pub(super) fn shorten(value: &str) -> String {
     }
 }
 
-/// Why the value of a key was refused although its JSON type was right.
+/// Invalid value of the right JSON type.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ValueError {
-    /// A name breaks its rule.
+    /// Invalid name.
     #[error(transparent)]
     Name(#[from] NameError),
     /// A MAC, VLAN ID or MTU is out of bounds.
@@ -80,33 +80,33 @@ pub enum ValueError {
     /// Neither a VLAN ID nor a range.
     #[error("it must be a VLAN ID, {{\"id\":N}}, or {{\"minID\":N,\"maxID\":M}}")]
     NotATrunkEntry,
-    /// An index beyond the list of interfaces.
+    /// The index is beyond the list of interfaces.
     #[error("there is no interface {index}: the list has {count}")]
     NoSuchInterface {
         /// The index that was given, from 0.
         index: u64,
-        /// How many interfaces there are.
+        /// Number of interfaces.
         count: usize,
     },
     /// A list that is longer than allowed.
     #[error("it has {count} entries: at most {max} are allowed")]
     TooMany {
-        /// How many it has.
+        /// Number of entries.
         count: usize,
-        /// The most allowed.
+        /// The largest allowed number.
         max: usize,
     },
 }
 
 impl ValueError {
-    /// The error for what does not parse as an address.
+    /// The error of a value that does not parse as an address.
     pub(super) fn address(value: &str, _: &AddrParseError) -> Self {
         Self::Address {
             value: shorten(value),
         }
     }
 
-    /// The error for what does not parse as a prefix.
+    /// The error of a value that does not parse as a prefix.
     pub(super) fn prefix(value: &str, _: &IpNetworkError) -> Self {
         Self::Prefix {
             value: shorten(value),
@@ -114,16 +114,16 @@ impl ValueError {
     }
 }
 
-/// What is wrong with what the runtime sent on stdin or in `CNI_ARGS`.
+/// Invalid stdin or `CNI_ARGS`.
 #[derive(Debug, Error)]
 pub enum InputError {
-    /// More bytes than are read.
+    /// Stdin is longer than the limit.
     #[error("the network configuration is longer than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Nothing came.
+    /// Stdin is empty.
     #[error("the network configuration is empty")]
     Empty,
     /// Not UTF-8, as JSON must be (RFC 8259 §8.1).
@@ -135,20 +135,20 @@ pub enum InputError {
     /// Not JSON, nested too deeply, or with a known key twice in one object.
     #[error("the network configuration cannot be decoded: {source}")]
     Json {
-        /// Where and why; serde_json tells positions, not contents.
+        /// Position and reason; serde_json's messages do not contain the document.
         #[source]
         source: serde_json::Error,
     },
-    /// The version is not a string, so nothing after it can be understood.
+    /// `cniVersion` is not a string.
     #[error("`cniVersion` must be a string, but is {found}")]
     VersionType {
         /// The JSON type that it has.
         found: &'static str,
     },
-    /// A version that is not spoken here.
+    /// The version is not supported.
     #[error("CNI version {asked:?} is not supported")]
     Version {
-        /// What was asked for, shortened.
+        /// The requested version, shortened.
         asked: String,
     },
     /// The version has no such command.
@@ -186,7 +186,7 @@ pub enum InputError {
         #[source]
         source: ValueError,
     },
-    /// A key that is understood, whose wish Flatnet does not grant.
+    /// A key that is known, with a value that Flatnet does not support.
     #[error("`{key}` = {value} is not supported: {why}")]
     Unsupported {
         /// The key's path.
@@ -196,7 +196,7 @@ pub enum InputError {
         /// Why, and what to do.
         why: &'static str,
     },
-    /// `CNI_ARGS` cannot be understood.
+    /// Invalid `CNI_ARGS`.
     #[error("CNI_ARGS: {reason}")]
     Args {
         /// What is wrong.
@@ -234,7 +234,7 @@ pub struct CniError {
     pub code: u32,
     /// One line: what failed.
     pub msg: String,
-    /// More about it; empty: left out.
+    /// Further details; omitted if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub details: String,
 }

@@ -1,4 +1,4 @@
-//! Reading JSON that a stranger wrote: strict where it matters, and each error with its key.
+//! Reading untrusted JSON: rejects repeated keys, and each error has the path of its key.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,13 +12,13 @@ use super::InputError;
 use super::args::AskedIp;
 use super::error::{ValueError, shorten};
 
-/// Parses an object and keeps those of its keys that `known` names; foreign keys are
-/// skipped without being built, so that they cost nothing and may hold anything.
+/// Parses an object, and keeps the keys for which `known` is true. Foreign keys are skipped without
+/// building their values.
 ///
 /// # Errors
-/// Not UTF-8, not JSON, nested deeper than serde_json's 128 levels, not an object, or a key
-/// twice in one of the objects that are kept: which of the two counts is anyone's guess, and
-/// two programs that guess differently disagree about whose address it is.
+/// Not UTF-8, not JSON, nested deeper than serde_json's 128 levels, not an object, or a key twice
+/// in one of the objects that are kept: programs differ in which of the two they use, and would
+/// disagree about the owner of an address.
 pub(super) fn parse_object(
     bytes: &[u8],
     known: fn(&str) -> bool,
@@ -165,8 +165,7 @@ pub(super) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The value of the outermost object's `key`; `null` is as good as absent, which is how
-    /// Go prints what it has not got.
+    /// The value of the outermost object's `key`. `null` counts as absent: Go prints nil as `null`.
     pub(super) fn root(map: &'a Map<String, Value>, key: &str) -> Option<Self> {
         let value = map.get(key).filter(|v| !v.is_null())?;
         Some(Self {
@@ -175,7 +174,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// The value as it came.
+    /// The JSON value.
     pub(super) fn value(&self) -> &'a Value {
         self.value
     }
@@ -196,7 +195,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The error that this key's wish is not granted.
+    /// The error that this key's value is not supported.
     pub(super) fn unsupported(&self, why: &'static str) -> InputError {
         let value = shorten(&self.value.to_string());
         InputError::Unsupported {
@@ -213,7 +212,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The value of a key of this object; `null` is as good as absent.
+    /// The value of a key of this object; `null` counts as absent.
     pub(super) fn get(&self, key: &str) -> Result<Option<Self>, InputError> {
         let map = self
             .value
@@ -233,8 +232,7 @@ impl<'a> Node<'a> {
 
     /// The items of this list.
     pub(super) fn items(&self) -> Result<Vec<Self>, InputError> {
-        /// No list of a configuration is longer; a hostile one must not cost a path for
-        /// each of a million entries.
+        /// Bounds the cost of a hostile list: each entry allocates its path.
         const LONGEST: usize = 65536;
         let items = self
             .value
@@ -287,14 +285,14 @@ impl<'a> Node<'a> {
         self.string()?.parse().map_err(|e: T::Err| self.invalid(e))
     }
 
-    /// An IP address; a prefix length after it is checked and left out, since the plan says
-    /// how long the prefix is (CONVENTIONS.md, `ips`: `<ip>[/<prefix>]`).
+    /// An IP address. A prefix length after it is checked and discarded, since the plan defines the
+    /// length (CONVENTIONS.md, `ips`: `<ip>[/<prefix>]`).
     pub(super) fn address(&self) -> Result<IpAddr, InputError> {
         let text = self.string()?;
         super::args::address(text).map_err(|e| self.invalid(e))
     }
 
-    /// An address that is asked for, with or without a prefix length.
+    /// A requested address, with or without a prefix length.
     pub(super) fn asked_ip(&self) -> Result<AskedIp, InputError> {
         let text = self.string()?;
         super::args::asked_ip(text, &self.path).map_err(|e| self.invalid(e))
@@ -331,7 +329,7 @@ pub(super) fn number_opt(node: &Node<'_>, key: &str) -> Result<Option<u64>, Inpu
     node.get(key)?.map(|n| n.number()).transpose()
 }
 
-/// The optional address under `key`; the empty string is as good as absent.
+/// The optional address under `key`; the empty string counts as absent.
 pub(super) fn address_opt(node: &Node<'_>, key: &str) -> Result<Option<IpAddr>, InputError> {
     match node.get(key)? {
         Some(n) if n.string()?.is_empty() => Ok(None),

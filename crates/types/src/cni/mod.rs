@@ -9,9 +9,9 @@
 //!  stdout ◀─── [error]  CniError ◀── whatever failed
 //! ```
 //!
-//! What a runtime sends may be hostile or merely broken. Everything here answers with an
-//! [`InputError`] that names the key and never repeats more of the configuration than that
-//! key's shortened value: a configuration may hold secrets.
+//! A runtime's input is untrusted. Every error is an [`InputError`] that names the key and contains
+//! no more of the configuration than the shortened value of that key: a configuration may hold
+//! secrets.
 //!
 //! Source: the CNI specification 1.1.0 (SPEC.md) and CONVENTIONS.md of the same repository.
 

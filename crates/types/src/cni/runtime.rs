@@ -1,4 +1,4 @@
-//! What the runtime asks for this one attachment: `runtimeConfig` and `args.cni`.
+//! The runtime's parameters of an attachment: `runtimeConfig` and `args.cni`.
 
 use super::InputError;
 use super::args::AskedIp;
@@ -6,10 +6,9 @@ use super::error::ValueError;
 use super::json::{Node, number_opt};
 use crate::{Bandwidth, MacAddr, Rate};
 
-/// The wishes of `runtimeConfig` (capabilities `ips`, `mac`, `bandwidth`; CONVENTIONS.md,
-/// "Well-known Capabilities"). What belongs to other plugins of a chain (`portMappings`,
-/// `dns`, `deviceID`, …) is not looked at. `ipRanges` is a wish for addresses that Flatnet does
-/// not grant: it is refused.
+/// `runtimeConfig` (capabilities `ips`, `mac`, `bandwidth`; CONVENTIONS.md,
+/// "Well-known Capabilities"). Keys of other plugins of a chain (`portMappings`, `dns`,
+/// `deviceID`, …) are ignored. `ipRanges` is not supported and refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuntimeConf {
     /// `ips`.
@@ -42,7 +41,7 @@ impl RuntimeConf {
     }
 }
 
-/// The wishes under `args.cni`: `ips` and `mac` (CONVENTIONS.md, "args in network config").
+/// `args.cni`: `ips` and `mac` (CONVENTIONS.md, "args in network config").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ArgsConf {
     pub(super) ips: Vec<AskedIp>,
@@ -68,7 +67,7 @@ fn ips(node: &Node<'_>) -> Result<Vec<AskedIp>, InputError> {
     }
 }
 
-/// `mac`; the empty string is as good as absent.
+/// `mac`; the empty string counts as absent.
 fn mac(node: &Node<'_>) -> Result<Option<MacAddr>, InputError> {
     match node.get("mac")? {
         Some(n) if !n.string()?.is_empty() => n
@@ -87,8 +86,8 @@ fn bandwidth(node: &Node<'_>) -> Result<Bandwidth, InputError> {
     })
 }
 
-/// A rate in bits a second and its burst in bits; both zero or absent: no limit. The
-/// reference plugin refuses one without the other too.
+/// A rate in bits per second and its burst in bits; `None` if both are zero or absent. One without
+/// the other is an error, as in the reference plugin.
 fn rate(node: &Node<'_>, rate: &str, burst: &str) -> Result<Option<Rate>, InputError> {
     let get = |key| number_opt(node, key).map(Option::unwrap_or_default);
     match (get(rate)?, get(burst)?) {

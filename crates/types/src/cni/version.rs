@@ -1,4 +1,4 @@
-//! The versions of the CNI specification that Flatnet speaks.
+//! The supported versions of the CNI specification.
 
 use std::fmt;
 
@@ -36,10 +36,10 @@ impl CniVersion {
         Self::V1_1_0,
     ];
 
-    /// The newest version that is spoken.
+    /// The newest supported version.
     pub const NEWEST: Self = Self::V1_1_0;
 
-    /// As the specification writes it.
+    /// The spelling in the specification.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V0_1_0 => "0.1.0",
@@ -52,7 +52,7 @@ impl CniVersion {
         }
     }
 
-    /// Reads `cniVersion`; the empty string means 0.1.0, as in the reference library.
+    /// Parses `cniVersion`; the empty string means 0.1.0, as in the reference library.
     ///
     /// # Errors
     /// [`InputError::Version`] for any version that is not one of [`Self::ALL`].
@@ -75,8 +75,8 @@ impl fmt::Display for CniVersion {
     }
 }
 
-/// Whether `asked` looks like a version at all, so that VERSION may repeat it: a runtime
-/// newer than this plugin asks in its own version and wants that echoed.
+/// Whether `asked` has the form of a version, so that VERSION may echo it: a runtime that is newer
+/// than this plugin expects its own version in the answer.
 pub fn is_plausible(asked: &str) -> bool {
     const LONGEST: usize = 32;
     asked.len() <= LONGEST

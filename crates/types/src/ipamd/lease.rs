@@ -1,4 +1,4 @@
-//! One range in one host's hands.
+//! A lease: one range that one host holds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,8 +16,8 @@ use crate::{NetworkName, NodeName, Timestamp};
 #[serde(transparent)]
 pub struct LeaseId(pub u64);
 
-/// Which life of the ledger granted something: a random number, new at each start, so that
-/// two lives that grew from one backup can be told apart.
+/// Incarnation of the ledger: a random number, new at each start of ipamd, so that two ledgers
+/// that were restored from the same backup can be distinguished.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
@@ -55,15 +55,16 @@ impl fmt::Display for LeaseId {
     }
 }
 
-/// Where a lease comes from.
+/// Why a host has a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Source {
+pub enum LeaseSource {
     /// The plan gives the range to the host by name.
     Plan,
-    /// It was cut from a pool.
-    Carved,
-    /// The host showed it, and the ledger did not know it.
+    /// ipamd sub-allocated it from a pool.
+    #[serde(rename = "carved")]
+    SubAllocated,
+    /// The host reported that it holds the range, and the ledger had no record of it.
     Adopted,
 }
 
@@ -73,25 +74,25 @@ pub enum Source {
 pub enum DrainReason {
     /// The plan no longer gives it to the host.
     Plan,
-    /// An admin wants it back.
+    /// An admin drained it.
     Admin,
-    /// Another host has shown that it uses the same addresses.
+    /// Another host has reported that it uses the same addresses.
     Contested,
 }
 
-impl Source {
-    /// As the API writes it.
+impl LeaseSource {
+    /// The spelling in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plan => "plan",
-            Self::Carved => "carved",
+            Self::SubAllocated => "carved",
             Self::Adopted => "adopted",
         }
     }
 }
 
 impl DrainReason {
-    /// As the API writes it.
+    /// The spelling in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plan => "plan",
@@ -105,34 +106,37 @@ impl DrainReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "is")]
 pub enum LeaseState {
-    /// The host gives them out.
+    /// The host assigns them to containers.
     Active,
-    /// The host gives out no more of them; those in use stay.
+    /// The host assigns no more of them; those in use stay.
     Draining {
         /// What began the drain.
         reason: DrainReason,
     },
-    /// The host has let go of it; nobody else gets it yet.
-    Resting {
-        /// Since when.
+    /// The host has released it; it is in quarantine and nobody else gets it yet.
+    #[serde(rename = "resting")]
+    Quarantined {
+        /// Time of the release.
         since: Timestamp,
-        /// Whether it was drained before: then the same host waits too.
+        /// Whether it was drained before the release: if so, the quarantine holds for the same
+        /// host too.
         drained: bool,
     },
 }
 
-/// What a host is told of the state.
+/// The state of a range as its host sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GrantState {
-    /// Give its addresses out.
+    /// The host may assign its addresses.
     Active,
-    /// Give out no more; those in use stay. Let go of it when none is.
+    /// The host must assign no more of its addresses; those in use stay. It releases the range
+    /// when none is in use.
     Draining,
 }
 
 impl GrantState {
-    /// As the API writes it.
+    /// The spelling in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -146,7 +150,7 @@ impl GrantState {
 pub struct Lease {
     /// Number of the lease in the ledger.
     pub id: LeaseId,
-    /// Which life of the ledger granted it.
+    /// The incarnation of the ledger that granted it.
     pub ledger: Incarnation,
     /// Name of the host that owns the range.
     pub host: NodeName,
@@ -154,9 +158,9 @@ pub struct Lease {
     pub network: NetworkName,
     /// The range as a prefix.
     pub prefix: IpNetwork,
-    /// Where it comes from.
-    pub source: Source,
-    /// What may be done with it.
+    /// Why the host has it.
+    pub source: LeaseSource,
+    /// Active, draining or in quarantine.
     pub state: LeaseState,
     /// When the host first had it.
     pub granted_at: Timestamp,
@@ -165,11 +169,11 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Whether the host has it in its hands: active or draining.
+    /// Whether the host holds it: active or draining, not in quarantine.
     pub fn is_held(&self) -> bool {
         match self.state {
             LeaseState::Active | LeaseState::Draining { .. } => true,
-            LeaseState::Resting { .. } => false,
+            LeaseState::Quarantined { .. } => false,
         }
     }
 }

@@ -1,25 +1,56 @@
-//! What hosts show: how full their ranges are, and ranges that the ledger does not know.
+//! Reports of hosts: how full their ranges are, and ranges of which the ledger has no record.
+//!
+//! The ledger may be an older copy: an operator restored a backup, or a disk lost its last
+//! writes. A host's own store is then the only record of what was granted since. So the ledger
+//! adopts what hosts report, before it grants anything new.
+//!
+//! # Example
+//! A pool `10.0.0.0/24` with slices of /27, and hosts `a`, `b` and `c`. (A test in
+//! `tests/rules.rs` runs it.)
+//!
+//! 1. Incarnation 1 grants `10.0.0.0/27` to `a` as lease 1. An operator makes a backup, whose
+//!    sequence is 1.
+//! 2. Incarnation 1 grants `10.0.0.32/27` to `b` as lease 2.
+//! 3. The backup is restored and ipamd starts as incarnation 2. Its history is: incarnation 1
+//!    granted the leases up to 1. It believes that `10.0.0.32/27` is free.
+//! 4. In the grace period `b` reports `10.0.0.32/27`, lease 2 of incarnation 1, with 5 addresses
+//!    in use. No lease overlaps it: [`Verdict::Adopt`]. Lease 2 is greater than 1, so the ledger
+//!    knows that it is a copy: it restarts its grace period and continues its sequence from 2,
+//!    so that no lease ID is issued twice.
+//! 5. After the grace period `c` asks, and gets `10.0.0.64/27`. Without the report it would have
+//!    got `10.0.0.32/27`, and two containers would have had one address.
+//!
+//! If `b` reports only after the grace period, when `10.0.0.32/27` is already `c`'s, then two
+//! hosts hold it: [`Verdict::Contest`]. Both see the range as draining, so neither assigns
+//! more of its addresses.
+//!
+//! A restored ledger can also err in the other direction. Suppose that after the backup `a`
+//! released `10.0.0.0/27` and `b` got it as lease 3. The copy still has it as lease 1 of `a`, which
+//! `a` does not report any more. When `b` reports it, lease 1 is unconfirmed and older than lease
+//! 3, so it is superseded ([`Ledger::is_superseded_by`]) and `b`'s lease replaces it.
 
 use super::*;
 use flatnet_types::ipamd::Held;
 
-/// What becomes of a range that a host shows.
+/// What is done with one range of a report.
 enum Verdict {
-    /// It is its lease.
+    /// The host holds exactly this lease: its usage is recorded.
     Known,
-    /// A host whose own leases changed under it shows the old cut.
+    /// The report is outdated: the host's own leases have changed since (its range grew or
+    /// shrank), or the range was released and is idle. It is ignored; the answer corrects the host.
     Stale,
-    /// It is nobody's: it becomes the host's.
+    /// No other host holds any of it: it is recorded as a lease of the reporting host.
     Adopt,
-    /// It is another's.
+    /// Another host holds some of it: both are drained.
     Contest,
 }
 
 impl Ledger {
-    /// `host` says what it holds. It gets what is its own, as if it had asked.
+    /// Processes a report of `host`: every range that it holds, with its usage. Also grants the
+    /// host what it is entitled to, as [`Ledger::ask`] does.
     ///
     /// # Guarantees
-    /// After this no other host is given an address that `host` has shown to be in use.
+    /// After this no other host is granted an address that `host` has reported to be in use.
     ///
     /// # Errors
     /// [`AssignError::UnknownHost`].
@@ -38,24 +69,24 @@ impl Ledger {
         }
         let before: Vec<Key> = self.claims_of(host).collect();
         let mut claimed = BTreeSet::new();
-        for shown in held {
-            if !self.knows(shown.ledger, shown.lease) {
-                self.is_old(now);
-                // No number that this host has seen is given out again.
-                self.sequence = self.sequence.max(shown.lease.0);
+        for reported in held {
+            if !self.has_granted(reported.ledger, reported.lease) {
+                self.restart_grace_period(now);
+                // A lease ID that this host has seen must not be issued again.
+                self.sequence = self.sequence.max(reported.lease.0);
             }
-            match self.judge_shown(host, shown) {
+            match self.classify(host, reported) {
                 Verdict::Known => {
-                    if self.unconfirmed.contains(&key_of(shown.prefix)) {
-                        self.confirmed(key_of(shown.prefix));
+                    if self.unconfirmed.contains(&key_of(reported.prefix)) {
+                        self.confirm(key_of(reported.prefix));
                     }
-                    self.note_use(shown, now);
+                    self.record_use(reported, now);
                 }
                 Verdict::Stale => {}
-                Verdict::Adopt => self.adopt(host, shown, now),
+                Verdict::Adopt => self.adopt(host, reported, now),
                 Verdict::Contest => {
-                    claimed.insert(key_of(shown.prefix));
-                    self.contest(host, shown);
+                    claimed.insert(key_of(reported.prefix));
+                    self.record_claim(host, reported);
                 }
             }
         }
@@ -63,59 +94,60 @@ impl Ledger {
             if !claimed.contains(&key) {
                 self.claims.remove(&(host.clone(), key));
                 self.next_sequence();
-                self.touch(host);
+                self.mark_changed(host);
                 self.cursors.clear();
             }
         }
         self.end_contests();
         self.reported.insert(host.clone());
-        self.end_settling_if_all_reported(now);
-        self.settle_host(host, now);
+        self.end_grace_period_if_all_reported(now);
+        self.assign_host(host, now);
         Ok(())
     }
 
-    /// Whether this ledger's own history has the lease: granted by one of its lives, within
-    /// the part of that life that it remembers.
-    fn knows(&self, ledger: Incarnation, lease: LeaseId) -> bool {
+    /// Whether the lease is in this ledger's own history: granted by one of its incarnations, at
+    /// a sequence that this copy contains.
+    fn has_granted(&self, ledger: Incarnation, lease: LeaseId) -> bool {
         self.starts.iter().enumerate().any(|(i, start)| {
             let end = self.starts.get(i + 1).map_or(self.sequence, |s| s.first);
             start.incarnation == ledger && start.first < lease.0 && lease.0 <= end
         })
     }
 
-    /// A host has shown what this ledger never granted: it is an old copy. It grants
-    /// nothing new until it has heard every host, or for as long as after a start.
-    fn is_old(&mut self, now: Timestamp) {
-        let until = now.saturating_add(self.config.settle);
-        self.settling = match self.settling {
-            Settling::UntilAll(from) => Settling::UntilAll(from),
-            Settling::No => {
+    /// A host has reported a lease that this ledger never granted, so the ledger is an older
+    /// copy. Begins a new grace period, in which nothing new is granted; one that waits for every
+    /// host ([`Grace::UntilAllReported`]) continues.
+    fn restart_grace_period(&mut self, now: Timestamp) {
+        let until = now.saturating_add(self.config.grace);
+        self.grace = match self.grace {
+            Grace::UntilAllReported(from) => Grace::UntilAllReported(from),
+            Grace::Over => {
                 self.reported.clear();
-                Settling::Until(until)
+                Grace::Until(until)
             }
-            Settling::Until(_) => Settling::Until(until),
+            Grace::Until(_) => Grace::Until(until),
         };
     }
 
-    fn judge_shown(&self, host: &NodeName, shown: &Held) -> Verdict {
-        let idle = shown.used == 0 && self.knows(shown.ledger, shown.lease);
-        let mut mine = false;
+    fn classify(&self, host: &NodeName, reported: &Held) -> Verdict {
+        let idle = reported.used == 0 && self.has_granted(reported.ledger, reported.lease);
+        let mut own = false;
         let mut others = false;
-        for lease in self.overlapping(shown.prefix) {
+        for lease in self.overlapping(reported.prefix) {
             if &lease.host != host {
-                others |= lease.is_held() && !self.gives_way(lease, shown);
-            } else if lease.prefix == shown.prefix && lease.network == shown.network {
+                others |= lease.is_held() && !self.is_superseded_by(lease, reported);
+            } else if lease.prefix == reported.prefix && lease.network == reported.network {
                 return match lease.state {
-                    // It was released, by force, and is in use nevertheless.
-                    LeaseState::Resting { .. } if shown.used > 0 => Verdict::Adopt,
-                    LeaseState::Resting { .. } => Verdict::Stale,
+                    // It was released by force although it is in use.
+                    LeaseState::Quarantined { .. } if reported.used > 0 => Verdict::Adopt,
+                    LeaseState::Quarantined { .. } => Verdict::Stale,
                     LeaseState::Active | LeaseState::Draining { .. } => Verdict::Known,
                 };
             } else {
-                mine |= lease.is_held();
+                own |= lease.is_held();
             }
         }
-        match (others, mine) {
+        match (others, own) {
             (true, _) if idle => Verdict::Stale,
             (true, _) => Verdict::Contest,
             (false, true) => Verdict::Stale,
@@ -124,66 +156,67 @@ impl Ledger {
         }
     }
 
-    /// Whether `lease`, which its own host has not shown since the start, is an old copy's
-    /// error: its host has let go of it, and what another shows was granted later.
-    fn gives_way(&self, lease: &Lease, shown: &Held) -> bool {
-        let later = !self.knows(shown.ledger, shown.lease) || shown.lease > lease.id;
+    /// Whether `lease` is an error of an older copy: its own host has not reported it since the
+    /// start, and another host reports the same addresses by a lease that was granted later.
+    fn is_superseded_by(&self, lease: &Lease, reported: &Held) -> bool {
+        let later = !self.has_granted(reported.ledger, reported.lease) || reported.lease > lease.id;
         later && self.unconfirmed.contains(&key_of(lease.prefix))
     }
 
-    /// Writes in what the host shows. What is in the way goes: its owner has let go of it.
-    fn adopt(&mut self, host: &NodeName, shown: &Held, now: Timestamp) {
-        let gone: Vec<Key> = self
-            .overlapping(shown.prefix)
+    /// Records a reported range as a lease of `host`. Overlapping leases are removed: they are in
+    /// quarantine or superseded ([`Ledger::classify`]).
+    fn adopt(&mut self, host: &NodeName, reported: &Held, now: Timestamp) {
+        let overlapping: Vec<Key> = self
+            .overlapping(reported.prefix)
             .map(|l| key_of(l.prefix))
             .collect();
-        for key in gone {
+        for key in overlapping {
             self.remove(key);
         }
         let mut lease = Lease {
-            id: shown.lease,
-            ledger: shown.ledger,
+            id: reported.lease,
+            ledger: reported.ledger,
             host: host.clone(),
-            network: shown.network.clone(),
-            prefix: shown.prefix,
-            source: Source::Adopted,
+            network: reported.network.clone(),
+            prefix: reported.prefix,
+            source: LeaseSource::Adopted,
             state: LeaseState::Active,
             granted_at: now,
             stamp: 0,
         };
-        let clean = self.claimant(&lease).is_none();
-        if !clean {
+        let uncontested = self.claimant(&lease).is_none();
+        if !uncontested {
             lease.state = LeaseState::Draining {
                 reason: DrainReason::Contested,
             };
-        } else if !self.is_wanted(&lease) {
+        } else if !self.is_in_plan(&lease) {
             lease.state = LeaseState::Draining {
                 reason: DrainReason::Plan,
             };
         }
         self.cursors.clear();
         self.put(lease);
-        self.note_use(shown, now);
+        self.record_use(reported, now);
     }
 
-    /// Two hosts show the same addresses. Neither is to give out more of them.
-    fn contest(&mut self, host: &NodeName, shown: &Held) {
+    /// Two hosts report the same addresses. Drains both, so that neither assigns more of them.
+    fn record_claim(&mut self, host: &NodeName, reported: &Held) {
         let claim = Claim {
-            lease: shown.lease,
-            ledger: shown.ledger,
-            network: shown.network.clone(),
-            prefix: shown.prefix,
+            lease: reported.lease,
+            ledger: reported.ledger,
+            network: reported.network.clone(),
+            prefix: reported.prefix,
         };
         let known = self
             .claims
-            .insert((host.clone(), key_of(shown.prefix)), claim.clone());
+            .insert((host.clone(), key_of(reported.prefix)), claim.clone());
         if known.as_ref() != Some(&claim) {
             self.next_sequence();
-            self.touch(host);
+            self.mark_changed(host);
             self.cursors.clear();
         }
         let others: Vec<Lease> = self
-            .overlapping(shown.prefix)
+            .overlapping(reported.prefix)
             .filter(|l| &l.host != host && l.is_held())
             .cloned()
             .collect();
@@ -198,20 +231,21 @@ impl Ledger {
         }
     }
 
-    /// What is no longer contested goes back into service.
+    /// Ends the drain of leases that no other host claims any more. Does nothing while not every
+    /// host has reported.
     fn end_contests(&mut self) {
-        if let Settling::UntilAll(_) = self.settling {
+        if let Grace::UntilAllReported(_) = self.grace {
             return;
         }
-        let free: Vec<Lease> = self
+        let uncontested: Vec<Lease> = self
             .contested
             .iter()
             .filter_map(|key| self.leases.get(key))
             .filter(|l| self.claimant(l).is_none())
             .cloned()
             .collect();
-        for mut lease in free {
-            lease.state = match self.is_wanted(&lease) {
+        for mut lease in uncontested {
+            lease.state = match self.is_in_plan(&lease) {
                 true => LeaseState::Active,
                 false => LeaseState::Draining {
                     reason: DrainReason::Plan,
@@ -229,11 +263,12 @@ impl Ledger {
             .map(|((_, key), _)| *key)
     }
 
-    /// An old copy that has heard everybody knows what there is to know.
-    pub(super) fn end_settling_if_all_reported(&mut self, now: Timestamp) {
-        match self.settling {
-            Settling::UntilAll(from) if from <= now => {}
-            Settling::No | Settling::Until(_) | Settling::UntilAll(_) => return,
+    /// Ends [`Grace::UntilAllReported`] when every host has reported: every host of the plan, of
+    /// any plan since the start, and with a lease.
+    pub(super) fn end_grace_period_if_all_reported(&mut self, now: Timestamp) {
+        match self.grace {
+            Grace::UntilAllReported(from) if from <= now => {}
+            Grace::Over | Grace::Until(_) | Grace::UntilAllReported(_) => return,
         }
         if self.reported.len() < self.declared.hosts().len() {
             return;
@@ -246,7 +281,7 @@ impl Ledger {
             .chain(self.by_host.keys())
             .all(|h| self.reported.contains(h));
         if all {
-            self.settled();
+            self.end_grace_period();
             self.serve_waiting(now);
         }
     }

@@ -1,12 +1,12 @@
-//! Giving hosts what is theirs.
+//! Granting ranges: those that the plan names, and slices of pools.
 
-use super::carve::without;
+use super::sub_allocate::without;
 use super::*;
 use crate::assign::declared::DeclaredRange;
 use flatnet_types::ipamd::WaitReason;
 
 impl Ledger {
-    /// The ranges of `host`, which gets them with this if it had none.
+    /// Grants `host` the ranges that the plan gives it, unless it has them already.
     ///
     /// # Errors
     /// [`AssignError::UnknownHost`].
@@ -15,74 +15,76 @@ impl Ledger {
         if !self.declared.hosts().contains_key(host) && !self.by_host.contains_key(host) {
             return Err(AssignError::UnknownHost { host: host.clone() });
         }
-        self.settle_host(host, now);
+        self.assign_host(host, now);
         Ok(())
     }
 
-    /// Whether `host` needs no [`Ledger::ask`]: it has asked, and waits for nothing.
+    /// Whether [`Ledger::ask`] would change nothing: the host has asked before and waits for
+    /// nothing.
     pub fn is_served(&self, host: &NodeName) -> bool {
         self.revisions.contains_key(host) && !self.waiting.contains_key(host)
     }
 
-    /// Goes over to another plan.
+    /// Puts another plan in force.
     pub fn declare(&mut self, declared: Arc<Declared>, now: Timestamp) -> PlanOutcome {
         self.declared = declared;
-        if self.settling != Settling::No {
+        if self.grace != Grace::Over {
             let hosts = self.declared.hosts().keys().cloned();
             self.awaited.extend(hosts);
         }
         self.cursors.clear();
         self.tick(now);
-        // What is another's by the new plan is drained before anybody is given anything.
+        // Leases that the new plan gives to another host are drained before anything is granted.
         let hosts: BTreeSet<NodeName> = self.revisions.keys().cloned().collect();
         let mut outcome = PlanOutcome::default();
         for host in &hosts {
-            self.judge(host, &mut outcome);
+            self.drain_unwanted(host, &mut outcome);
         }
         for host in &hosts {
-            self.settle_host(host, now);
+            self.assign_host(host, now);
         }
         outcome.waiting = self.waiting.values().map(Vec::len).sum();
         outcome
     }
 
-    /// Ends rests that are over and the time of settling, and gives what hosts wait for.
+    /// Ends quarantines and the grace period if their time is over, and grants what hosts wait for.
     pub fn tick(&mut self, now: Timestamp) {
-        let rest = self.config.rest;
+        let quarantine = self.config.quarantine;
         let over: Vec<Key> = self
-            .resting
+            .quarantined
             .iter()
-            .take_while(|(since, _)| since.saturating_add(rest) <= now)
+            .take_while(|(since, _)| since.saturating_add(quarantine) <= now)
             .map(|(_, key)| *key)
             .collect();
         let mut free = !over.is_empty();
         for key in over {
             self.remove(key);
         }
-        if self.settling != Settling::No && !self.is_settling(now) {
-            self.settled();
+        if self.grace != Grace::Over && !self.in_grace_period(now) {
+            self.end_grace_period();
             free = true;
         }
         if free {
             self.serve_waiting(now);
         }
-        self.end_settling_if_all_reported(now);
+        self.end_grace_period_if_all_reported(now);
     }
 
-    /// Gives what hosts wait for, as far as it has become free.
+    /// Grants what hosts wait for, as far as it has become free.
     pub(super) fn serve_waiting(&mut self, now: Timestamp) {
         let hosts: Vec<NodeName> = self.waiting.keys().cloned().collect();
         for host in hosts {
-            self.settle_host(&host, now);
+            self.assign_host(&host, now);
         }
     }
 
-    /// Drains what the plan no longer gives to `host`, and takes back drains of what it
-    /// gives it again. A range that grew or shrank is left to [`Ledger::settle_host`].
-    fn judge(&mut self, host: &NodeName, outcome: &mut PlanOutcome) {
+    /// Drains leases that the plan no longer gives to `host`, and cancels such drains if the plan
+    /// gives the range to it again. A range that grew or shrank is left to
+    /// [`Ledger::assign_host`].
+    fn drain_unwanted(&mut self, host: &NodeName, outcome: &mut PlanOutcome) {
         let leases: Vec<Lease> = self.of_host(host).cloned().collect();
         for mut lease in leases {
-            let wanted = self.is_wanted(&lease);
+            let wanted = self.is_in_plan(&lease);
             match lease.state {
                 LeaseState::Active if !wanted => {
                     outcome.drained.push((host.clone(), lease.prefix));
@@ -102,10 +104,10 @@ impl Ledger {
         }
     }
 
-    /// Whether the plan gives the addresses of `lease` to its host: by name, as a part of a
-    /// range by name (then it is about to grow), as a range with a part by name (it is
-    /// about to shrink), or as a slice.
-    pub(super) fn is_wanted(&self, lease: &Lease) -> bool {
+    /// Whether the plan gives the addresses of `lease` to its host. It does if it names the range
+    /// for the host, or a range that covers it (then the lease is about to grow), or a part of it
+    /// (it is about to shrink), or if the lease is a slice that the host may have.
+    pub(super) fn is_in_plan(&self, lease: &Lease) -> bool {
         let Some(host) = self.declared.hosts().get(&lease.host) else {
             return false;
         };
@@ -127,18 +129,20 @@ impl Ledger {
                 && covers(pool.prefix, lease.prefix)
                 && !pool.blocked.iter().any(|b| overlap(*b, lease.prefix))
         };
-        self.declared.cuts(&lease.host, &lease.network, family)
+        self.declared
+            .may_sub_allocate(&lease.host, &lease.network, family)
             && self.declared.overlapping(lease.prefix).is_none()
             && network.pools.iter().any(in_pool)
     }
 
-    /// Gives `host` what the plan gives it and nobody else has, and notes what it waits for.
-    pub(super) fn settle_host(&mut self, host: &NodeName, now: Timestamp) {
+    /// Grants `host` what the plan gives it and no other host holds, and records what it waits
+    /// for.
+    pub(super) fn assign_host(&mut self, host: &NodeName, now: Timestamp) {
         let mut waiting = Vec::new();
         let declared = Arc::clone(&self.declared);
         if let Some(of_plan) = declared.hosts().get(host) {
             for range in &of_plan.ranges {
-                if let Err(wait) = self.settle_range(host, range, now) {
+                if let Err(wait) = self.assign_range(host, range, now) {
                     waiting.push(wait);
                 }
             }
@@ -149,8 +153,8 @@ impl Ledger {
                         .iter()
                         .any(|p| p.slice.is_some() && Family::of(p.prefix.ip()) == family);
                     if sliced
-                        && declared.cuts(host, name, family)
-                        && let Err(wait) = self.settle_slice(host, name, family, now)
+                        && declared.may_sub_allocate(host, name, family)
+                        && let Err(wait) = self.assign_slice(host, name, family, now)
                     {
                         waiting.push(wait);
                     }
@@ -158,12 +162,12 @@ impl Ledger {
             }
         }
         if !self.revisions.contains_key(host) {
-            self.touch(host);
+            self.mark_changed(host);
         }
         let before = self.waiting.get(host);
         if before.map_or(&[][..], Vec::as_slice) != waiting.as_slice() {
             self.next_sequence();
-            self.touch(host);
+            self.mark_changed(host);
         }
         if waiting.is_empty() {
             self.waiting.remove(host);
@@ -172,19 +176,19 @@ impl Ledger {
         }
     }
 
-    /// Gives `host` a range that the plan gives it by name.
-    fn settle_range(
+    /// Grants `host` a range that the plan names for it.
+    fn assign_range(
         &mut self,
         host: &NodeName,
         range: &DeclaredRange,
         now: Timestamp,
     ) -> Result<(), Waiting> {
-        let mut mine = Vec::new();
+        let mut own = Vec::new();
         for lease in self.overlapping(range.prefix) {
             if &lease.host != host {
                 return Err(blocked_by(range, lease));
             }
-            mine.push(lease.clone());
+            own.push(lease.clone());
         }
         if let Some(((other, _), _)) = self
             .claims
@@ -195,20 +199,20 @@ impl Ledger {
                 &range.network,
                 Some(range.prefix),
                 WaitReason::Owned,
-                format!("host {other} shows that it uses addresses of it: drain it there"),
+                format!("host {other} reports that it uses addresses of it: drain it there"),
             ));
         }
-        if let [lease] = mine.as_slice()
+        if let [lease] = own.as_slice()
             && lease.prefix == range.prefix
             && lease.network == range.network
         {
             return match lease.state {
                 LeaseState::Active | LeaseState::Draining { .. } => Ok(()),
-                LeaseState::Resting { drained: true, .. } => Err(blocked_by(range, lease)),
-                LeaseState::Resting { .. } if self.is_settling(now) => {
-                    Err(settling(&range.network, Some(range.prefix)))
+                LeaseState::Quarantined { drained: true, .. } => Err(blocked_by(range, lease)),
+                LeaseState::Quarantined { .. } if self.in_grace_period(now) => {
+                    Err(grace_period_wait(&range.network, Some(range.prefix)))
                 }
-                LeaseState::Resting { .. } => {
+                LeaseState::Quarantined { .. } => {
                     let mut lease = lease.clone();
                     lease.state = LeaseState::Active;
                     self.put(lease);
@@ -216,26 +220,27 @@ impl Ledger {
                 }
             };
         }
-        // Of another network: its addresses must first be let go of.
-        if let Some(lease) = mine.iter().find(|l| l.network != range.network) {
+        // A range of another network: it must be released first.
+        if let Some(lease) = own.iter().find(|l| l.network != range.network) {
             return Err(blocked_by(range, lease));
         }
-        if let Some(lease) = mine
+        if let Some(lease) = own
             .iter()
-            .find(|l| matches!(l.state, LeaseState::Resting { drained: true, .. }))
+            .find(|l| matches!(l.state, LeaseState::Quarantined { drained: true, .. }))
         {
             return Err(blocked_by(range, lease));
         }
-        // Only what the host has already is sure to be nobody else's.
-        let shown = |l: &Lease| l.is_held() && !self.unconfirmed.contains(&key_of(l.prefix));
-        let had = mine
+        // In the grace period only what the host has reported is known to be free of others.
+        let confirmed = |l: &Lease| l.is_held() && !self.unconfirmed.contains(&key_of(l.prefix));
+        let had = own
             .iter()
-            .any(|l| shown(l) && covers(l.prefix, range.prefix));
-        if !had && self.is_settling(now) {
-            return Err(settling(&range.network, Some(range.prefix)));
+            .any(|l| confirmed(l) && covers(l.prefix, range.prefix));
+        if !had && self.in_grace_period(now) {
+            return Err(grace_period_wait(&range.network, Some(range.prefix)));
         }
-        // It grew (it covers what the host has) or shrank (the host has more around it).
-        for lease in mine {
+        // The range grew (it covers the host's leases) or shrank (the host's lease covers it): a
+        // lease of 10.0.0.0/24 whose range is now 10.0.0.0/25 leaves 10.0.0.128/25 to drain.
+        for lease in own {
             self.remove(key_of(lease.prefix));
             if covers(range.prefix, lease.prefix) {
                 continue;
@@ -253,12 +258,12 @@ impl Ledger {
                 });
             }
         }
-        self.grant(host, &range.network, range.prefix, Source::Plan, now);
+        self.grant(host, &range.network, range.prefix, LeaseSource::Plan, now);
         Ok(())
     }
 
-    /// Gives `host` a slice of a network, if it has none of the family.
-    fn settle_slice(
+    /// Grants `host` a slice of a network, if it has none of the family.
+    fn assign_slice(
         &mut self,
         host: &NodeName,
         network: &NetworkName,
@@ -266,9 +271,9 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), Waiting> {
         let of_network = |l: &&Lease| {
-            &l.network == network && Family::of(l.prefix.ip()) == family && self.is_wanted(l)
+            &l.network == network && Family::of(l.prefix.ip()) == family && self.is_in_plan(l)
         };
-        let mut resting = Vec::new();
+        let mut quarantined = Vec::new();
         for lease in self.of_host(host).filter(of_network) {
             match lease.state {
                 LeaseState::Active
@@ -278,26 +283,26 @@ impl Ledger {
                 LeaseState::Draining {
                     reason: DrainReason::Plan,
                 } => {}
-                LeaseState::Resting { drained: true, .. } => {
+                LeaseState::Quarantined { drained: true, .. } => {
                     return Err(wait(
                         network,
                         Some(lease.prefix),
-                        WaitReason::Resting,
-                        "it was drained and released, and rests".to_owned(),
+                        WaitReason::Quarantined,
+                        "it was drained and released, and is in quarantine".to_owned(),
                     ));
                 }
-                LeaseState::Resting { .. } => resting.push(lease.clone()),
+                LeaseState::Quarantined { .. } => quarantined.push(lease.clone()),
             }
         }
-        if self.is_settling(now) {
-            return Err(settling(network, None));
+        if self.in_grace_period(now) {
+            return Err(grace_period_wait(network, None));
         }
-        if let Some(mut lease) = resting.into_iter().next() {
+        if let Some(mut lease) = quarantined.into_iter().next() {
             lease.state = LeaseState::Active;
             self.put(lease);
             return Ok(());
         }
-        match self.cut(host, network, family, now) {
+        match self.sub_allocate(host, network, family, now) {
             true => Ok(()),
             false => Err(wait(
                 network,
@@ -310,8 +315,9 @@ impl Ledger {
         }
     }
 
-    /// Cuts one slice for `host`, whether it has one or not.
-    pub(super) fn cut(
+    /// Sub-allocates one slice to `host`, whether it has one or not. `false` if no pool has a free
+    /// slice.
+    pub(super) fn sub_allocate(
         &mut self,
         host: &NodeName,
         network: &NetworkName,
@@ -326,7 +332,7 @@ impl Ledger {
             .filter(|p| Family::of(p.prefix.ip()) == family);
         let slice = pools.find_map(|pool| self.free_slice(network, pool));
         if let Some(slice) = slice {
-            self.grant(host, network, slice, Source::Carved, now);
+            self.grant(host, network, slice, LeaseSource::SubAllocated, now);
         }
         slice.is_some()
     }
@@ -346,12 +352,12 @@ fn wait(
     }
 }
 
-pub(super) fn settling(network: &NetworkName, prefix: Option<IpNetwork>) -> Waiting {
+pub(super) fn grace_period_wait(network: &NetworkName, prefix: Option<IpNetwork>) -> Waiting {
     wait(
         network,
         prefix,
-        WaitReason::Settling,
-        "ipamd has just started and first hears what hosts hold".to_owned(),
+        WaitReason::GracePeriod,
+        "ipamd has just started and first collects what hosts hold".to_owned(),
     )
 }
 
@@ -360,14 +366,14 @@ fn blocked_by(range: &DeclaredRange, lease: &Lease) -> Waiting {
         LeaseState::Active | LeaseState::Draining { .. } => (
             WaitReason::Owned,
             format!(
-                "host {} holds {} of network {}, which drains: it is free when the host has let go of it, or when it is released by force",
+                "host {} holds {} of network {}, which drains: it is free when the host has released it, or when it is released by force",
                 lease.host, lease.prefix, lease.network
             ),
         ),
-        LeaseState::Resting { .. } => (
-            WaitReason::Resting,
+        LeaseState::Quarantined { .. } => (
+            WaitReason::Quarantined,
             format!(
-                "host {} has let go of {}, which rests",
+                "host {} has released {}, which is in quarantine",
                 lease.host, lease.prefix
             ),
         ),

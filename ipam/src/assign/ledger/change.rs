@@ -1,15 +1,14 @@
-//! What an admin, and a host that has emptied a range, ask for.
+//! Requests that change leases: drain, release, grow, trust.
 
 use super::*;
 use flatnet_types::ipamd::{Drain, Grow, Release};
 
 impl Ledger {
-    /// Drains a range: the host gives out no more of its addresses. Repeating it is no
-    /// error.
+    /// Drains a range: its host assigns no more of its addresses. Or cancels a drain. Repeating it
+    /// is no error.
     ///
     /// # Errors
-    /// [`AssignError::NoLease`]; [`AssignError::Contested`] for a drain that cannot be
-    /// taken back.
+    /// [`AssignError::NoLease`]; [`AssignError::Contested`] for a drain that cannot be cancelled.
     pub fn drain(&mut self, drain: &Drain, now: Timestamp) -> Result<(), AssignError> {
         self.tick(now);
         let mut lease = self.lease(&drain.host, drain.prefix)?;
@@ -33,7 +32,7 @@ impl Ledger {
                         other,
                     });
                 }
-                let wanted = self.is_wanted(&lease);
+                let wanted = self.is_in_plan(&lease);
                 let state = match wanted {
                     true => LeaseState::Active,
                     false => LeaseState::Draining {
@@ -46,7 +45,7 @@ impl Ledger {
                 }
             }
             (LeaseState::Draining { .. }, false) | (LeaseState::Active, true) => {}
-            (LeaseState::Resting { .. }, _) => {
+            (LeaseState::Quarantined { .. }, _) => {
                 return Err(AssignError::NoLease {
                     host: drain.host.clone(),
                     prefix: drain.prefix,
@@ -56,19 +55,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// Lets a drained and empty range rest, after which any host may have it. Repeating it
-    /// is no error.
+    /// Releases a drained and empty range: it is quarantined, after which any host may have it.
+    /// Repeating it is no error.
     ///
     /// # Errors
-    /// [`AssignError`]: it is not drained, in use, contested, or not the lease that was
-    /// meant.
+    /// [`AssignError`]: it is not drained, in use, contested, or not the lease that the request
+    /// names.
     pub fn release(&mut self, release: &Release, now: Timestamp) -> Result<(), AssignError> {
         self.tick(now);
         let host = &release.host;
         let prefix = release.prefix;
         let mut lease = match self.lease(host, prefix) {
             Ok(lease) => lease,
-            // A host that repeats itself, of a lease that is history.
+            // A repeated request for a lease that is gone already.
             Err(AssignError::NoLease { .. }) if release.lease.is_some() => return Ok(()),
             Err(e) => return Err(e),
         };
@@ -82,7 +81,7 @@ impl Ledger {
             });
         }
         let drained = match lease.state {
-            LeaseState::Resting { .. } => return Ok(()),
+            LeaseState::Quarantined { .. } => return Ok(()),
             LeaseState::Active => false,
             LeaseState::Draining { .. } => true,
         };
@@ -94,8 +93,8 @@ impl Ledger {
                 });
             }
             match self.usage.get(&key_of(prefix)) {
-                Some(Use { used: 0, .. }) => {}
-                Some(Use { used, .. }) => {
+                Some(ReportedUse { used: 0, .. }) => {}
+                Some(ReportedUse { used, .. }) => {
                     return Err(AssignError::InUse {
                         host: host.clone(),
                         prefix,
@@ -110,7 +109,7 @@ impl Ledger {
                 }
             }
         }
-        lease.state = LeaseState::Resting {
+        lease.state = LeaseState::Quarantined {
             since: now,
             drained,
         };
@@ -119,7 +118,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives `host` one slice more of a network, in each family whose pools are sliced.
+    /// Grants `host` one more slice of a network, in each family whose pools are sub-allocated.
     ///
     /// # Errors
     /// [`AssignError`]; in one family it may have succeeded nevertheless, if the pools of
@@ -138,9 +137,9 @@ impl Ledger {
                 network: network.clone(),
             });
         };
-        if self.is_settling(now) {
-            return Err(AssignError::Settling {
-                retry_in: self.config.settle,
+        if self.in_grace_period(now) {
+            return Err(AssignError::GracePeriod {
+                retry_in: self.config.grace,
             });
         }
         let mut families: BTreeSet<Family> = pools
@@ -149,7 +148,7 @@ impl Ledger {
             .filter(|p| p.slice.is_some())
             .map(|p| Family::of(p.prefix.ip()))
             .collect();
-        families.retain(|family| declared.cuts(host, network, *family));
+        families.retain(|family| declared.may_sub_allocate(host, network, *family));
         if families.is_empty() {
             return Err(AssignError::NotSliced {
                 host: host.clone(),
@@ -157,7 +156,7 @@ impl Ledger {
             });
         }
         for family in families {
-            if !self.cut(host, network, family, now) {
+            if !self.sub_allocate(host, network, family, now) {
                 return Err(AssignError::Exhausted {
                     host: host.clone(),
                     network: network.clone(),
@@ -167,9 +166,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// An admin has made sure that the ledger is right: it grants from now on.
+    /// Ends the grace period: an admin has verified that the ledger is correct.
     pub fn trust(&mut self, now: Timestamp) {
-        self.settled();
+        self.end_grace_period();
         self.serve_waiting(now);
     }
 
@@ -184,7 +183,7 @@ impl Ledger {
             })
     }
 
-    /// The host that shows addresses of `lease`, if there is one.
+    /// Another host that reports addresses of `lease`, if there is one.
     pub(super) fn claimant(&self, lease: &Lease) -> Option<NodeName> {
         let mut claims = self.claims.iter();
         let ((host, _), _) =

@@ -1,4 +1,4 @@
-//! Why a command is refused.
+//! Errors of the ledger's commands.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 use thiserror::Error;
 
-/// Why a command is refused; nothing was changed.
+/// A refused command; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AssignError {
     /// Neither the plan nor the ledger has such a host.
     #[error("the plan has no host {host}: add it to the plan, or correct the name")]
     UnknownHost {
-        /// The name that was looked for.
+        /// The name in the request.
         host: NodeName,
     },
     /// The plan has no such network, or it is not of the host's site.
@@ -33,17 +33,17 @@ pub enum AssignError {
         /// The range as a prefix.
         prefix: IpNetwork,
     },
-    /// The lease that was meant is gone, and the host has a later one of the same range.
+    /// The request names a lease that is gone; the host has a later one of the same range.
     #[error("the lease that was meant is gone: host {host} has {prefix} by lease {current} now")]
     NotCurrent {
         /// Name of the host in the plan.
         host: NodeName,
         /// The range as a prefix.
         prefix: IpNetwork,
-        /// The lease that it is.
+        /// ID of the current lease.
         current: u64,
     },
-    /// A release of what is not drained.
+    /// A release of a range that is not drained.
     #[error(
         "the range {prefix} of host {host} is in service: drain it first, wait until it is empty, and release it then (or force it, if the host is gone for good)"
     )]
@@ -53,7 +53,7 @@ pub enum AssignError {
         /// The range as a prefix.
         prefix: IpNetwork,
     },
-    /// A release of what is in use.
+    /// A release of a range that is in use.
     #[error(
         "{used} addresses of the range {prefix} of host {host} are in use: wait until it is empty (or force it, if the host is gone for good)"
     )]
@@ -62,10 +62,10 @@ pub enum AssignError {
         host: NodeName,
         /// The range as a prefix.
         prefix: IpNetwork,
-        /// How many, as the host reported last.
+        /// Number of addresses in use, in the host's last report.
         used: u64,
     },
-    /// A release of what the host has not reported on.
+    /// A release of a range whose use the host has not reported.
     #[error(
         "host {host} has not reported since ipamd started, so whether {prefix} is in use is not known: wait for its report (or force it, if the host is gone for good)"
     )]
@@ -75,9 +75,9 @@ pub enum AssignError {
         /// The range as a prefix.
         prefix: IpNetwork,
     },
-    /// Another host shows the same addresses.
+    /// Another host reports the same addresses.
     #[error(
-        "host {other} shows that it uses addresses of {prefix} too: drain both, and find out from their stores which is right"
+        "host {other} reports that it uses addresses of {prefix} too: drain both, and find out from their stores which is right"
     )]
     Contested {
         /// The range as a prefix.
@@ -85,10 +85,10 @@ pub enum AssignError {
         /// The other host.
         other: NodeName,
     },
-    /// The daemon has just started, and hears first what hosts hold.
-    #[error("ipamd has just started and first hears what hosts hold; ask again")]
-    Settling {
-        /// When to ask again.
+    /// ipamd is in its grace period after a start.
+    #[error("ipamd has just started and first collects what hosts hold; ask again")]
+    GracePeriod {
+        /// Length of the grace period.
         retry_in: Duration,
     },
     /// No pool of the network has a free slice.
@@ -101,7 +101,7 @@ pub enum AssignError {
         /// Name of the network in the plan.
         network: NetworkName,
     },
-    /// No pool of the network is cut into slices.
+    /// No pool of the network is sub-allocated.
     #[error(
         "the pools of network {network} have no sliceLength: write host {host}'s range into the plan, or give a pool a sliceLength"
     )]
@@ -125,7 +125,7 @@ impl AssignError {
             Self::InUse { .. } => "inUse",
             Self::UseUnknown { .. } => "useUnknown",
             Self::Contested { .. } => "contested",
-            Self::Settling { .. } => "settling",
+            Self::GracePeriod { .. } => "settling",
             Self::Exhausted { .. } => "exhausted",
             Self::NotSliced { .. } => "notSliced",
         }
@@ -134,7 +134,7 @@ impl AssignError {
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::InUse { .. } | Self::UseUnknown { .. } | Self::Settling { .. } => true,
+            Self::InUse { .. } | Self::UseUnknown { .. } | Self::GracePeriod { .. } => true,
             Self::UnknownHost { .. }
             | Self::UnknownNetwork { .. }
             | Self::NoLease { .. }

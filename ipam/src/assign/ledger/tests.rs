@@ -8,8 +8,8 @@ use flatnet_types::ipamd::{Drain, Grow, Held, Release, WaitReason};
 mod model;
 mod rules;
 
-const REST: Duration = Duration::from_secs(300);
-const SETTLE: Duration = Duration::from_secs(10);
+const QUARANTINE: Duration = Duration::from_secs(300);
+const GRACE: Duration = Duration::from_secs(10);
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(seconds * 1_000)
@@ -27,7 +27,7 @@ fn web() -> NetworkName {
     "web".parse().expect("a name")
 }
 
-/// A plan of one network: `pool` cut into slices of `slice`, less `blocked`; hosts with
+/// A plan of one network: `pool` with slices of `slice`, less `blocked`; hosts with
 /// their ranges.
 fn plan(
     pool: &str,
@@ -61,8 +61,8 @@ fn plan(
 
 fn config() -> LedgerConfig {
     LedgerConfig {
-        rest: REST,
-        settle: SETTLE,
+        quarantine: QUARANTINE,
+        grace: GRACE,
     }
 }
 
@@ -104,8 +104,8 @@ fn waits(ledger: &Ledger, name: &str) -> Vec<WaitReason> {
     of_host.waiting.iter().map(|w| w.reason).collect()
 }
 
-/// What a host that keeps to the protocol would show of what the ledger told it.
-fn shown(ledger: &Ledger, name: &str, used: u64) -> Vec<Held> {
+/// The report of a host that applied the ledger's last answer, with `used` addresses in use.
+fn reported(ledger: &Ledger, name: &str, used: u64) -> Vec<Held> {
     let of_host = ledger.ranges_of(&host(name)).expect("it has asked");
     of_host.ranges.iter().map(|g| held(g, used)).collect()
 }

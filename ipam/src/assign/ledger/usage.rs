@@ -1,20 +1,20 @@
-//! How full pools are, as hosts report it.
+//! Usage of pools, as hosts report it.
 
 use super::*;
 use flatnet_types::ipamd::Held;
 
-/// How full a lease is, as its host said last.
+/// Usage of a lease in its host's last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Use {
-    /// Addresses in use or at rest.
+pub(super) struct ReportedUse {
+    /// Number of addresses in use or in quarantine.
     pub(super) used: u64,
-    /// Addresses that it has for containers.
+    /// Number of addresses that containers may have.
     pub(super) capacity: u64,
-    /// When the host said so.
+    /// Time of the report.
     pub(super) at: Timestamp,
 }
 
-/// How full one pool is. The counts of an IPv6 pool end at `u64::MAX`.
+/// Usage of one pool, in addresses. Counts of an IPv6 pool saturate at `u64::MAX`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolUsage {
     /// Name of the network in the plan.
@@ -25,8 +25,8 @@ pub struct PoolUsage {
     pub size: u64,
     /// Addresses that belong to a host, draining ones included.
     pub owned: u64,
-    /// Addresses of ranges that rest.
-    pub resting: u64,
+    /// Addresses of ranges in quarantine.
+    pub quarantined: u64,
     /// Addresses that the plan gives to hosts that have not asked for them, or keeps from
     /// all hosts.
     pub withheld: u64,
@@ -36,15 +36,16 @@ pub struct PoolUsage {
     pub capacity: u64,
     /// Leases that hosts hold.
     pub leases: u64,
-    /// How long the pool's slices are, if it is cut.
+    /// Prefix length of the pool's slices; `None` if the pool is not sub-allocated.
     pub slice: Option<u8>,
 }
 
 impl PoolUsage {
     /// Addresses that no host owns and that may be given to one.
     pub fn free(&self) -> u64 {
-        let gone = self.owned.saturating_add(self.resting);
-        self.size.saturating_sub(gone.saturating_add(self.withheld))
+        let unavailable = self.owned.saturating_add(self.quarantined);
+        self.size
+            .saturating_sub(unavailable.saturating_add(self.withheld))
     }
 }
 
@@ -54,18 +55,18 @@ fn size(prefix: IpNetwork) -> u64 {
 }
 
 impl Ledger {
-    pub(super) fn note_use(&mut self, shown: &Held, now: Timestamp) {
+    pub(super) fn record_use(&mut self, report: &Held, now: Timestamp) {
         self.usage.insert(
-            key_of(shown.prefix),
-            Use {
-                used: shown.used,
-                capacity: shown.capacity,
+            key_of(report.prefix),
+            ReportedUse {
+                used: report.used,
+                capacity: report.capacity,
                 at: now,
             },
         );
     }
 
-    /// How full every pool is, in the order of networks and of each network's pools.
+    /// Usage of every pool, by network and in the order of each network's pools.
     pub fn pools(&self) -> Vec<PoolUsage> {
         let mut found = Vec::new();
         for (name, network) in self.declared.networks() {
@@ -86,7 +87,7 @@ impl Ledger {
             pool: pool.prefix,
             size: size(pool.prefix),
             owned: 0,
-            resting: 0,
+            quarantined: 0,
             withheld: 0,
             used: 0,
             capacity: 0,
@@ -99,7 +100,7 @@ impl Ledger {
             }
             let addresses = size(lease.prefix);
             if !lease.is_held() {
-                of_pool.resting = of_pool.resting.saturating_add(addresses);
+                of_pool.quarantined = of_pool.quarantined.saturating_add(addresses);
                 continue;
             }
             of_pool.owned = of_pool.owned.saturating_add(addresses);

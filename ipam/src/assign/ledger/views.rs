@@ -1,10 +1,10 @@
-//! What the ledger shows.
+//! Answers to queries.
 
 use super::*;
 use crate::assign::declared::Segment;
 use flatnet_types::ipamd::{HostGrant, LeaseView};
 
-/// A lease as those who route to its host see it; none: nobody holds it.
+/// A lease as programs that route to its host see it; `None` if it is in quarantine.
 fn granted(lease: &Lease) -> Option<HostGrant> {
     Some(HostGrant {
         host: lease.host.clone(),
@@ -18,7 +18,7 @@ fn grant_state(lease: &Lease) -> Option<GrantState> {
     match lease.state {
         LeaseState::Active => Some(GrantState::Active),
         LeaseState::Draining { .. } => Some(GrantState::Draining),
-        LeaseState::Resting { .. } => None,
+        LeaseState::Quarantined { .. } => None,
     }
 }
 
@@ -28,8 +28,10 @@ impl Ledger {
         let revision = self.revisions.get(host)?;
         let hidden = |lease: &&Lease| self.unconfirmed.contains(&key_of(lease.prefix));
         let mut waiting = self.waiting.get(host).cloned().unwrap_or_default();
-        let unseen = self.of_host(host).filter(hidden);
-        waiting.extend(unseen.map(|l| super::assign::settling(&l.network, Some(l.prefix))));
+        let unconfirmed = self.of_host(host).filter(hidden);
+        waiting.extend(
+            unconfirmed.map(|l| super::assign::grace_period_wait(&l.network, Some(l.prefix))),
+        );
         let mut ranges: Vec<RangeGrant> = self
             .of_host(host)
             .filter(|lease| !hidden(lease))
@@ -43,7 +45,8 @@ impl Ledger {
                 })
             })
             .collect();
-        // What it shows and another owns, it may keep using and not give out.
+        // A range that it reports and another host owns: its addresses stay in use, and it assigns
+        // no more of them.
         let contested = self.claims.iter().filter(|((h, _), _)| h == host);
         ranges.extend(contested.map(|(_, claim)| RangeGrant {
             lease: claim.lease,
@@ -61,7 +64,7 @@ impl Ledger {
         })
     }
 
-    /// What every host holds, whether it has shown that since the start or not.
+    /// What every host holds, whether it has reported it since the start or not.
     pub fn grants(&self) -> Vec<HostGrant> {
         self.leases.values().filter_map(granted).collect()
     }
@@ -81,7 +84,7 @@ impl Ledger {
     pub fn list(&self, now: Timestamp) -> Listing {
         Listing {
             ledger: self.incarnation,
-            settling: self.is_settling(now),
+            in_grace_period: self.in_grace_period(now),
             ranges: self.leases.values().map(|l| self.view(l)).collect(),
             waiting: self
                 .waiting
@@ -96,7 +99,7 @@ impl Ledger {
         }
     }
 
-    /// How many leases there are, and how many ranges hosts wait for.
+    /// Number of leases, and number of ranges that hosts wait for.
     pub fn counts(&self) -> (usize, usize) {
         let waiting = self.waiting.values().map(Vec::len).sum();
         (self.leases.len(), waiting)

@@ -1,4 +1,4 @@
-//! What hosts hold, for whoever routes to them.
+//! Watches of what hosts hold, for programs that route to them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -10,18 +10,18 @@ use tokio::time::{Instant, timeout_at};
 use super::{Service, ServiceError, Topic, Worker};
 use crate::assign::AssignError;
 
-/// How long a watch waits, and for another revision than which.
+/// Parameters of a long poll.
 #[derive(Debug, Clone)]
 pub struct Wait {
-    /// What the caller knows.
+    /// The revision that the caller has: the call waits for another one.
     pub after: String,
     /// The longest that it waits.
     pub at_most: Duration,
 }
 
 impl Service {
-    /// What every host holds. With `wait`, not before it is another than what the caller
-    /// knows, or the time is over. Cancel safe: it holds nothing.
+    /// What every host holds. With `wait`, returns when the revision differs from `wait.after` or
+    /// `wait.at_most` has passed. Cancel safe.
     ///
     /// # Errors
     /// [`ServiceError::Stopped`].
@@ -29,8 +29,8 @@ impl Service {
         self.routes(None, wait).await
     }
 
-    /// What the other hosts of the segment of `host` hold; nothing where it is in none.
-    /// Waits as [`Service::grants`] does.
+    /// What the other hosts of the segment of `host` hold; empty if it is in no segment. Waits as
+    /// [`Service::grants`] does.
     ///
     /// # Errors
     /// [`ServiceError::Assign`] for a host that the plan does not have.
@@ -50,19 +50,20 @@ impl Service {
                 Some(host) => self.topic_of(host).await?,
             };
             let mut versions = self.topics.watch(topic.clone());
-            // Read before what it stands for: what is newer than its version is told again.
+            // The version is read before the content: a change between the two wakes the watcher
+            // once more than necessary, and is never missed.
             let version = *versions.borrow_and_update();
             let host = host.cloned();
-            let look = self.look(move |ledger, now| Grants {
+            let inspection = self.inspect(move |ledger, now| Grants {
                 revision: format!("{}-{version}", ledger.incarnation()),
-                settling: ledger.is_settling(now),
+                in_grace_period: ledger.in_grace_period(now),
                 ranges: match (&topic, &host) {
                     (Topic::Segment(segment), Some(host)) => ledger.peers_of(host, segment),
                     (Topic::All, None) => ledger.grants(),
                     (Topic::All | Topic::Nowhere, _) | (Topic::Segment(_), None) => Vec::new(),
                 },
             });
-            let found = look.await?;
+            let found = inspection.await?;
             let (Some(wait), Some(until)) = (&wait, until) else {
                 return Ok(found);
             };
@@ -73,12 +74,13 @@ impl Service {
         }
     }
 
-    /// The topic of a host's segment. One in no segment waits for what never comes: the whole
-    /// cluster would wake it in vain, and it hears of a new plan by its own ranges.
+    /// The topic of a host's segment. A host in no segment has no peers: it gets a topic that never
+    /// changes, so that changes of other hosts do not wake it. It learns of a new plan by the watch
+    /// of its own ranges.
     async fn topic_of(&self, host: &NodeName) -> Result<Topic, ServiceError> {
         let asks = host.clone();
         let found = self
-            .look(move |ledger, _| {
+            .inspect(move |ledger, _| {
                 let declared = ledger.declared().hosts().get(&asks);
                 declared.map(|h| h.segment.clone())
             })
@@ -92,8 +94,8 @@ impl Service {
 }
 
 impl Worker {
-    /// Tells those who route to the hosts that changed.
-    pub(super) fn tell_routes(&self, changed: &BTreeSet<NodeName>) {
+    /// Wakes the watchers that route to the hosts that changed.
+    pub(super) fn publish_routes(&self, changed: &BTreeSet<NodeName>) {
         if changed.is_empty() {
             return;
         }
@@ -102,7 +104,7 @@ impl Worker {
             .iter()
             .filter_map(|host| hosts.get(host)?.segment.as_ref())
             .collect();
-        self.topics.tell(|topic| match topic {
+        self.topics.publish(|topic| match topic {
             Topic::All => true,
             Topic::Segment(segment) => segments.contains(segment),
             Topic::Nowhere => false,

@@ -44,23 +44,23 @@ const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(50);
 
 #[tokio::test]
-async fn a_peer_hears_of_its_segment_only_and_a_route_keeper_of_everybody() {
+async fn a_peer_is_notified_of_its_segment_only_and_a_route_keeper_of_all_hosts() {
     let service = begin_on(LedgerMemory::default(), Trust::New, 1, segments());
     let me = name(0);
     let nothing = service.peers(&me, None).await.expect("an answer");
     assert_eq!(nothing.ranges, []);
     let all = service.grants(None).await.expect("an answer");
 
-    // Another segment's host: the peer goes on waiting, the route keeper hears.
+    // Another segment's host: the peer keeps waiting, the route keeper is notified.
     let theirs = service.ranges(&name(2)).await.expect("ranges").ranges[0].prefix;
     let still = service
         .peers(&me, wait(&nothing.revision, SHORT))
         .await
         .expect("an answer");
     assert_eq!(still, nothing);
-    let heard = service.grants(wait(&all.revision, LONG)).await;
-    let heard = heard.expect("an answer");
-    assert_eq!(heard.ranges[0].prefix, theirs);
+    let answer = service.grants(wait(&all.revision, LONG)).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.ranges[0].prefix, theirs);
 
     // One's own ranges are not one's peers'; the neighbour's are.
     service.ranges(&me).await.expect("ranges");
@@ -114,14 +114,14 @@ async fn a_range_that_drains_is_held_until_it_is_released() {
 }
 
 #[tokio::test]
-async fn a_restarted_ipamd_names_what_hosts_hold_before_they_have_shown_it() {
+async fn a_restarted_ipamd_lists_what_hosts_hold_before_they_have_reported_it() {
     let store = LedgerMemory::default();
     let service = begin_on(store.clone(), Trust::New, 1, segments());
     service.ranges(&name(1)).await.expect("ranges");
     let before = service.grants(None).await.expect("an answer");
     drop(service);
-    let service = begin_on(store, Trust::Ours, 2, segments());
-    // Another life has other revisions: nobody waits with the old one.
+    let service = begin_on(store, Trust::Current, 2, segments());
+    // Another incarnation has other revisions: a watch with an old one returns at once.
     let after = service.grants(wait(&before.revision, LONG)).await;
     let after = after.expect("an answer");
     assert_eq!(after.ranges, before.ranges);

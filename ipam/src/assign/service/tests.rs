@@ -45,7 +45,7 @@ pub(super) fn begin_on(
         incarnation: Incarnation(life),
         trust,
         config: LedgerConfig {
-            settle: Duration::ZERO,
+            grace: Duration::ZERO,
             ..LedgerConfig::default()
         },
         declared,
@@ -67,23 +67,23 @@ async fn hosts_that_ask_at_once_get_ranges_of_their_own_that_survive_a_restart()
         })
         .collect();
     let mut all = std::collections::BTreeSet::new();
-    let mut told = Vec::new();
+    let mut first = Vec::new();
     for ask in asks {
         let ranges = ask.await.expect("ends").expect("has ranges");
         assert_eq!(ranges.ranges.len(), 1);
         assert!(all.insert(ranges.ranges[0].prefix), "given twice");
-        told.push(ranges.ranges.clone());
+        first.push(ranges.ranges.clone());
     }
     drop(service);
-    let service = begin(store, Trust::Ours, 2, HOSTS);
-    for (n, before) in told.iter().enumerate() {
+    let service = begin(store, Trust::Current, 2, HOSTS);
+    for (n, before) in first.iter().enumerate() {
         let after = service.ranges(&name(n)).await.expect("has ranges");
         assert_eq!(&after.ranges, before);
     }
 }
 
 #[tokio::test]
-async fn a_write_that_fails_is_told_and_undone_and_the_next_succeeds() {
+async fn a_write_that_fails_is_reported_and_undone_and_the_next_succeeds() {
     for fault in [Fault::Refused, Fault::Ambiguous] {
         let store = LedgerMemory::default();
         let service = begin(store.clone(), Trust::New, 1, 2);
@@ -93,13 +93,13 @@ async fn a_write_that_fails_is_told_and_undone_and_the_next_succeeds() {
         let first = service.ranges(&name(0)).await.expect("has ranges");
         let second = service.ranges(&name(1)).await.expect("has ranges");
         assert_ne!(first.ranges[0].prefix, second.ranges[0].prefix);
-        let listed = service.look(|l, now| l.list(now)).await.expect("lists");
+        let listed = service.inspect(|l, now| l.list(now)).await.expect("lists");
         assert_eq!(listed.ranges.len(), 2, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_watcher_hears_of_a_drain() {
+async fn a_watcher_is_notified_of_a_drain() {
     let service = begin(LedgerMemory::default(), Trust::New, 1, 1);
     let mut watch = service.watch(&name(0)).await.expect("has ranges");
     let before = Arc::clone(&watch.borrow_and_update());
@@ -114,7 +114,7 @@ async fn a_watcher_hears_of_a_drain() {
 }
 
 #[tokio::test]
-async fn the_file_keeps_what_was_told_and_shows_when_an_old_copy_is_put_in_its_place() {
+async fn the_file_keeps_published_answers_and_an_older_copy_is_detected() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("ledger.redb");
     assert!(RedbLedger::open(&path).is_err(), "there is none yet");
@@ -131,8 +131,8 @@ async fn the_file_keeps_what_was_told_and_shows_when_an_old_copy_is_put_in_its_p
 
     let backup = std::fs::read(&path).expect("reads");
     let store = RedbLedger::open(&path).expect("opens");
-    assert_eq!(store.trust(), Trust::Ours);
-    let service = begin(store, Trust::Ours, 2, 3);
+    assert_eq!(store.trust(), Trust::Current);
+    let service = begin(store, Trust::Current, 2, 3);
     assert_eq!(
         service.ranges(&name(0)).await.expect("asks").ranges,
         first.ranges
@@ -144,25 +144,28 @@ async fn the_file_keeps_what_was_told_and_shows_when_an_old_copy_is_put_in_its_p
 
     std::fs::write(&path, backup).expect("writes");
     let store = RedbLedger::open(&path).expect("opens");
-    assert_eq!(store.trust(), Trust::Old);
-    let service = begin(store, Trust::Old, 3, 3);
+    assert_eq!(store.trust(), Trust::RestoredFromBackup);
+    let service = begin(store, Trust::RestoredFromBackup, 3, 3);
     let waits = service.ranges(&name(2)).await.expect("asks");
     assert_eq!((waits.ranges.len(), waits.waiting.len()), (0, 1));
     stop(service, &path).await;
-    // The mark follows the ledger again, but the ledger still says that it is old.
+    // The mark equals the ledger's sequence again, but the ledger is still marked as older.
     let store = RedbLedger::open(&path).expect("opens");
-    assert_eq!(store.trust(), Trust::Old);
-    let service = begin(store, Trust::Old, 4, 3);
+    assert_eq!(store.trust(), Trust::RestoredFromBackup);
+    let service = begin(store, Trust::RestoredFromBackup, 4, 3);
     service.trust().await.expect("is trusted");
     assert_eq!(
         service.ranges(&name(2)).await.expect("asks").ranges.len(),
         1
     );
     stop(service, &path).await;
-    assert_eq!(RedbLedger::open(&path).expect("opens").trust(), Trust::Ours);
+    assert_eq!(
+        RedbLedger::open(&path).expect("opens").trust(),
+        Trust::Current
+    );
 }
 
-/// Ends the service and waits until its thread has let go of the file.
+/// Stops the service and waits until its thread has closed the file.
 async fn stop(service: Service, path: &std::path::Path) {
     drop(service);
     for _ in 0..1_000 {
@@ -175,7 +178,7 @@ async fn stop(service: Service, path: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_ledger_or_mark_damaged_anywhere_is_refused_or_read_right_and_never_made_anew() {
+async fn a_damaged_ledger_or_mark_is_refused_or_read_correctly_and_never_replaced() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("ledger.redb");
     RedbLedger::create(&path, Trust::New).expect("creates");
@@ -208,7 +211,7 @@ async fn a_ledger_or_mark_damaged_anywhere_is_refused_or_read_right_and_never_ma
     let digits = std::fs::read(&mark).expect("a mark");
     for end in 0..digits.len() - 1 {
         std::fs::write(&mark, &digits[..end]).expect("writes");
-        // Cut off it says less, which is behind the ledger and harmless, or nothing.
+        // A truncated mark has a smaller number, which is behind the ledger and harmless, or none.
         if end == 0 {
             assert!(load().is_err(), "a mark of no digits");
         } else {

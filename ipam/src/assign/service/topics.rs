@@ -1,4 +1,4 @@
-//! Who waits for what hosts hold: of the whole cluster, or of one segment.
+//! Topics of watches on what hosts hold: the whole cluster, or one segment.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::assign::declared::Segment;
 
-/// What is watched.
+/// The hosts whose ranges are watched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Topic {
     /// Every host.
@@ -19,30 +19,30 @@ pub(crate) enum Topic {
     Nowhere,
 }
 
-/// The version of each topic that somebody has asked for.
+/// The version of each topic that was watched.
 ///
 /// # Guarantees
-/// No version is given twice, not even to two topics: a host that moves to another segment
-/// sees another version.
+/// Versions are unique across topics, so that a host that moves to another segment sees another
+/// version.
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
     last: AtomicU64,
-    told: Mutex<HashMap<Topic, watch::Sender<u64>>>,
+    versions: Mutex<HashMap<Topic, watch::Sender<u64>>>,
 }
 
 impl Topics {
-    /// The version of a topic, and what it becomes.
+    /// The version of a topic and its changes.
     pub(crate) fn watch(&self, topic: Topic) -> watch::Receiver<u64> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || watch::Sender::new(self.next());
-        told.entry(topic).or_insert_with(fresh).subscribe()
+        versions.entry(topic).or_insert_with(fresh).subscribe()
     }
 
-    /// What `changed` admits is another from now on. To be called when it is on disk and
-    /// before anybody can look at it.
-    pub(crate) fn tell(&self, changed: impl Fn(&Topic) -> bool) {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, version) in told.iter().filter(|(topic, _)| changed(topic)) {
+    /// Gives each topic for which `changed` is true a new version. Call it when the change is on
+    /// disk and before it can be read.
+    pub(crate) fn publish(&self, changed: impl Fn(&Topic) -> bool) {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, version) in versions.iter().filter(|(topic, _)| changed(topic)) {
             version.send_replace(self.next());
         }
     }

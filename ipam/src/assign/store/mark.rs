@@ -1,25 +1,25 @@
-//! The mark beside the ledger: how far it had come, in a file of its own.
+//! The mark: the ledger's sequence, in a file beside the ledger (`ledger.redb.mark`).
 //!
-//! The ledger is written first and the mark after it, before anybody is told. So a mark that
-//! is ahead of its ledger means one thing only: the ledger is an older copy.
+//! The ledger is written first, then the mark, and only then is an answer published. So a mark that
+//! is ahead of its ledger proves that the ledger is an older copy.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::store::beside;
+use crate::store::with_suffix;
 
-/// Digits of a mark: all are written in place each time.
+/// Decimal digits of a mark, with leading zeros. All are overwritten in place each time.
 const DIGITS: usize = 20;
 
-/// The most bytes of a mark that are read.
+/// The most bytes of a mark's file that are read.
 const MARK_MAX: u64 = 64;
 
-/// The sequence that the mark of the ledger at `path` says; none where there is no mark.
+/// The sequence in the mark of the ledger at `path`; `None` if there is no mark.
 ///
 /// # Errors
-/// If it cannot be read or is no mark.
+/// If it cannot be read or holds no number.
 pub fn read(path: &Path) -> io::Result<Option<u64>> {
     let Some(bytes) = flatnet_files::read_if_there(&mark_of(path), MARK_MAX)? else {
         return Ok(None);
@@ -29,7 +29,7 @@ pub fn read(path: &Path) -> io::Result<Option<u64>> {
         let mark = mark_of(path);
         let words = format!(
             "the mark {} holds no number: it is left as it is; put a copy back, or remove it, and \
-             nothing new is granted until every host has said what it holds",
+             nothing new is granted until every host has reported what it holds",
             mark.display()
         );
         io::Error::new(io::ErrorKind::InvalidData, words)
@@ -38,7 +38,7 @@ pub fn read(path: &Path) -> io::Result<Option<u64>> {
 }
 
 fn mark_of(path: &Path) -> PathBuf {
-    beside(path, "mark")
+    with_suffix(path, "mark")
 }
 
 /// The mark, open for writing.
@@ -46,21 +46,21 @@ fn mark_of(path: &Path) -> PathBuf {
 pub(super) struct Mark(File);
 
 impl Mark {
-    /// Opens the mark of the ledger at `path`, or makes it.
+    /// Opens the mark of the ledger at `path`, or creates it with the sequence 0.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let at = mark_of(path);
         if !at.try_exists()? {
-            // Born whole: a mark of no digits would be damage.
-            let unborn = beside(path, "mark.new");
+            // Written under another name and renamed: an empty mark would count as damaged.
+            let temporary = with_suffix(path, "mark.new");
             let mut file = OpenOptions::new()
                 .write(true)
                 .create(true)
                 .truncate(true)
                 .mode(0o600)
-                .open(&unborn)?;
+                .open(&temporary)?;
             file.write_all(digits(0).as_bytes())?;
             file.sync_all()?;
-            fs::rename(&unborn, &at)?;
+            fs::rename(&temporary, &at)?;
         }
         Ok(Self(OpenOptions::new().write(true).open(at)?))
     }

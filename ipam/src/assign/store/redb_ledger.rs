@@ -11,7 +11,7 @@ use super::mark::{self, Mark};
 use super::{Entry, LEDGER_SCHEMA, LedgerSaved, LedgerStore, Start, Trust};
 use crate::assign::ledger::{key_of, overlap};
 use crate::range::Family;
-use crate::store::{Lock, Reading, RedbFile, StoreError, WriteError};
+use crate::store::{Lock, ReadErrors, RedbFile, StoreError, WriteError};
 use flatnet_types::ipamd::{Incarnation, Lease};
 
 /// `schema`, `sequence`.
@@ -31,11 +31,11 @@ pub struct RedbLedger {
 }
 
 impl RedbLedger {
-    /// Makes a ledger at `path`, where there must be none. `trust` is kept until the first
-    /// start: [`Trust::New`] for a new cluster, [`Trust::Old`] after a loss.
+    /// Creates a ledger at `path`, where there must be none. `trust` is stored until the first
+    /// start: [`Trust::New`] for a new cluster, [`Trust::RestoredFromBackup`] after a loss.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Corrupt`] where there is one.
+    /// [`StoreError`]; [`StoreError::Exists`] if there is a ledger.
     pub fn create(path: &Path, trust: Trust) -> Result<(), StoreError> {
         let lock = Lock::take(path)?;
         let reading = |source: std::io::Error| StoreError::Read {
@@ -48,10 +48,11 @@ impl RedbLedger {
                 path: path.to_owned(),
             });
         }
-        // A mark that a lost ledger left says that hosts have ranges.
+        // A mark without its ledger is of a ledger that was lost: hosts hold ranges.
         let left = mark::read(path).map_err(reading)?;
-        let old = trust == Trust::Old || left.is_some_and(|sequence| sequence > 0);
-        let _file = RedbFile::open_or_create(path, lock, |txn| create_tables(txn, old))?;
+        let distrusted =
+            trust == Trust::RestoredFromBackup || left.is_some_and(|sequence| sequence > 0);
+        let _file = RedbFile::open_or_create(path, lock, |txn| create_tables(txn, distrusted))?;
         Mark::open(path).map_err(reading)?;
         Ok(())
     }
@@ -69,33 +70,33 @@ impl RedbLedger {
             doing: "open the mark of",
             source: source.into(),
         };
-        let said = mark::read(path).map_err(reading)?;
+        let marked = mark::read(path).map_err(reading)?;
         let mark = Mark::open(path).map_err(reading)?;
         let saved = file.load(read)?;
-        let trust = match said {
-            // The file came without its mark, or behind it: it is a copy.
-            None => Trust::Old,
-            Some(said) if said > saved.sequence => Trust::Old,
-            Some(_) if saved.distrusted => Trust::Old,
+        let trust = match marked {
+            // A ledger without its mark, or behind it, is a copy.
+            None => Trust::RestoredFromBackup,
+            Some(marked) if marked > saved.sequence => Trust::RestoredFromBackup,
+            Some(_) if saved.distrusted => Trust::RestoredFromBackup,
             Some(_) if saved.starts.is_empty() => Trust::New,
-            Some(_) => Trust::Ours,
+            Some(_) => Trust::Current,
         };
         Ok(Self { mark, trust, file })
     }
 
-    /// How far it can be believed.
+    /// Whether it is up to date.
     pub fn trust(&self) -> Trust {
         self.trust
     }
 }
 
-fn read(txn: &ReadTransaction, reading: Reading<'_>) -> Result<LedgerSaved, StoreError> {
+fn read(txn: &ReadTransaction, reading: ReadErrors<'_>) -> Result<LedgerSaved, StoreError> {
     let storage = |source: StorageError| reading.failed(source);
     let table = |source: TableError| reading.failed(source);
     let meta = txn.open_table(META).map_err(table)?;
     reading.schema(&meta, LEDGER_SCHEMA)?;
     let sequence = reading.number(&meta, "sequence")?;
-    let distrusted = reading.number(&meta, "trust")? == OLD;
+    let distrusted = reading.number(&meta, "trust")? == DISTRUSTED;
     let mut leases: Vec<Lease> = Vec::new();
     for row in txn
         .open_table(LEASES)
@@ -137,8 +138,8 @@ fn read(txn: &ReadTransaction, reading: Reading<'_>) -> Result<LedgerSaved, Stor
     })
 }
 
-/// What `trust` holds in a ledger that was made after a loss.
-const OLD: u64 = 1;
+/// Value of `trust` in a ledger that is an older copy or was created after a loss.
+const DISTRUSTED: u64 = 1;
 
 impl LedgerStore for RedbLedger {
     fn load(&mut self) -> Result<LedgerSaved, StoreError> {
@@ -179,7 +180,7 @@ fn write(txn: &WriteTransaction, entries: &[Entry]) -> Result<Option<u64>, Write
                 last = Some(*sequence);
             }
             Entry::Trusted(trusted) => {
-                meta.insert("trust", if *trusted { 0 } else { OLD })?;
+                meta.insert("trust", if *trusted { 0 } else { DISTRUSTED })?;
             }
         }
     }
@@ -193,11 +194,11 @@ fn row_of(prefix: ipnetwork::IpNetwork) -> (u8, u128) {
     }
 }
 
-fn create_tables(txn: &WriteTransaction, old: bool) -> Result<(), WriteError> {
+fn create_tables(txn: &WriteTransaction, distrusted: bool) -> Result<(), WriteError> {
     let mut meta = txn.open_table(META)?;
     meta.insert("schema", LEDGER_SCHEMA)?;
     meta.insert("sequence", 0)?;
-    meta.insert("trust", if old { OLD } else { 0 })?;
+    meta.insert("trust", if distrusted { DISTRUSTED } else { 0 })?;
     txn.open_table(LEASES)?;
     txn.open_table(STARTS)?;
     Ok(())

@@ -40,7 +40,11 @@ fn an_attachment_is_reserved_committed_and_released_across_restarts() {
     let (next, _durable) = ipam
         .reserve(&key(1), &unnamed(), at(6))
         .expect("there is room");
-    assert_eq!(first_ip(&next), "10.0.0.17", "the first one rests");
+    assert_eq!(
+        first_ip(&next),
+        "10.0.0.17",
+        "the first one is in quarantine"
+    );
     assert!(next.generation > generation);
     assert_eq!(next.slot, 2, "the first one was freed last");
 }
@@ -102,14 +106,14 @@ fn a_release_or_commit_that_is_repeated_is_no_error() {
 }
 
 #[test]
-fn an_aborted_reservation_rests_for_it_may_have_been_seen() {
+fn addresses_of_an_aborted_reservation_are_quarantined() {
     let (ipam, _) = open_on(&MemoryBackend::default(), four(), at(0));
     let (r, _durable) = ipam.reserve(&key(1), &unnamed(), at(0)).expect("room");
     let aborted = ipam.abort(&key(1), r.generation, at(1)).expect("there");
     aborted.durable().wait().expect("durable");
     let error = ipam
         .reserve(&key(2), &named("10.0.0.16"), at(2))
-        .expect_err("it rests");
+        .expect_err("it is in quarantine");
     assert_eq!(error.cni_code(), 11);
     assert!(
         ipam.reserve(&key(2), &named("10.0.0.16"), at(30_001))
@@ -130,15 +134,20 @@ fn status_says_whether_an_add_could_succeed_and_why_not() {
     assert_eq!(why.cni_code(), 105);
     let generation = ipam.get(&key(0)).expect("there").generation;
     let _release = ipam.release(&key(0), generation, at(1)).expect("there");
-    let why = ipam.check_free(&net(), at(2)).expect_err("one rests");
+    let why = ipam
+        .check_free(&net(), at(2))
+        .expect_err("one is in quarantine");
     assert_eq!(why.cni_code(), 11);
     let usage = ipam.usage(&net(), at(2)).expect("the network is there");
-    assert_eq!((usage[0].used, usage[0].resting, usage[0].free), (3, 1, 0));
+    assert_eq!(
+        (usage[0].used, usage[0].quarantined, usage[0].free),
+        (3, 1, 0)
+    );
     assert!(ipam.has_free(&net(), at(30_001)));
 }
 
 #[test]
-fn no_more_attachments_live_than_there_are_slots() {
+fn there_are_no_more_attachments_than_slots() {
     let mut config = four();
     config.slots = 2;
     let (ipam, _) = open_on(&MemoryBackend::default(), config, at(0));
@@ -153,7 +162,7 @@ fn no_more_attachments_live_than_there_are_slots() {
 }
 
 #[test]
-fn a_start_sorts_what_it_finds() {
+fn a_start_classifies_what_it_finds() {
     let disk = MemoryBackend::default();
     let (ipam, _) = open_on(&disk, four(), at(0));
     for n in 0..3 {
@@ -188,12 +197,12 @@ fn a_start_sorts_what_it_finds() {
         forgotten.expect("there").durable().wait().expect("durable");
     }
     assert!(ipam.list().is_empty());
-    assert!(!ipam.has_free(&net(), at(4)), "they rest");
+    assert!(!ipam.has_free(&net(), at(4)), "they are in quarantine");
     assert!(ipam.has_free(&net(), at(30_003)));
 }
 
 #[test]
-fn ranges_grow_and_drain_under_living_attachments() {
+fn ranges_grow_and_drain_while_attachments_use_them() {
     let (ipam, _) = open_on(&MemoryBackend::default(), four(), at(0));
     for n in 0..4 {
         let _ = ipam.reserve(&key(n), &unnamed(), at(0)).expect("room");
@@ -237,7 +246,7 @@ fn a_detail_is_kept_and_can_be_changed() {
 }
 
 #[test]
-fn a_closure_that_panics_leaves_nothing_behind() {
+fn a_closure_that_panics_changes_nothing() {
     let (ipam, _) = open_on(&MemoryBackend::default(), four(), at(0));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         ipam.reserve_with(&key(1), &unnamed(), at(0), |_| panic!("the caller's fault"))
@@ -250,7 +259,7 @@ fn a_closure_that_panics_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_last_handle_writes_what_is_queued() {
+fn the_drop_of_the_last_handle_writes_the_queue() {
     let disk = MemoryBackend::default();
     let (ipam, _) = open_on(&disk, four(), at(0));
     let other = ipam.clone();

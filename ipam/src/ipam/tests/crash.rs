@@ -90,7 +90,11 @@ fn a_crash_at_any_commit_leaves_a_past_state_that_a_start_can_go_on_from() {
         for n in 0..free {
             let n = 100 + u32::try_from(n).expect("it is small");
             let (r, _durable) = ipam
-                .reserve(&key(n), &unnamed(), end.saturating_add(crate::DEFAULT_REST))
+                .reserve(
+                    &key(n),
+                    &unnamed(),
+                    end.saturating_add(crate::DEFAULT_QUARANTINE),
+                )
                 .expect("room");
             assert!(given.insert(r.addresses[0].address.ip()));
             assert!(!generations.contains(&r.generation));
@@ -137,7 +141,7 @@ fn generations_outlast_the_block_that_was_set_aside() {
 }
 
 #[test]
-fn rest_and_its_order_survive_a_restart() {
+fn quarantines_and_their_order_survive_a_restart() {
     let disk = MemoryBackend::default();
     let (ipam, _) = open_on(&disk, four(), at(0));
     let mut given = HashMap::new();
@@ -157,15 +161,17 @@ fn rest_and_its_order_survive_a_restart() {
         (6, 60_000, "10.0.0.16"),
         (7, 60_000, "10.0.0.19"),
     ] {
-        let (r, _durable) = ipam.reserve(&key(n), &unnamed(), at(t)).expect("rested");
+        let (r, _durable) = ipam
+            .reserve(&key(n), &unnamed(), at(t))
+            .expect("its quarantine is over");
         assert_eq!(first_ip(&r), wanted);
     }
     ipam.flush().wait().expect("durable");
-    assert!(disk.snapshot().released.is_empty(), "history is not kept");
+    assert!(disk.snapshot().released.is_empty(), "reused is not kept");
 }
 
 #[test]
-fn a_restart_with_a_clock_far_back_makes_an_address_rest_once_more_and_not_for_ever() {
+fn a_restart_with_a_clock_far_back_begins_a_quarantine_anew_and_no_longer_one() {
     let disk = MemoryBackend::default();
     let (ipam, _) = open_on(&disk, four(), at(0));
     for n in 0..4 {
@@ -184,9 +190,9 @@ fn a_restart_with_a_clock_far_back_makes_an_address_rest_once_more_and_not_for_e
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is in the release table, a start rests nothing longer than once more.
+    /// Whatever the table of releases holds, after a start no quarantine is longer than a new one.
     #[test]
-    fn no_stored_time_makes_an_address_rest_for_ever(times in prop::collection::vec(any::<u64>(), 0..8)) {
+    fn no_stored_time_makes_a_quarantine_endless(times in prop::collection::vec(any::<u64>(), 0..8)) {
         let mut snapshot = Snapshot { ceiling: 10, ..Snapshot::default() };
         for (i, t) in times.iter().enumerate() {
             let seq = u64::try_from(i).expect("it is small");

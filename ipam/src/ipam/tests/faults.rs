@@ -6,7 +6,8 @@ use super::*;
 use crate::durable::DurableError;
 use crate::store::{Fault, Snapshot};
 
-/// The life of two attachments, step by step; each step says whether it became durable.
+/// Two attachments from reservation to release, step by step. Returns whether each step became
+/// durable.
 fn script(ipam: &Ipam) -> Vec<bool> {
     let mut durable = Vec::new();
     let ok = |d: Durable| d.wait().is_ok();
@@ -33,13 +34,13 @@ fn script(ipam: &Ipam) -> Vec<bool> {
             4 => commit(2),
             _ => release(2, 3),
         });
-        // The writer has mended the store, or tried to, when this is through.
+        // By then the writer has repaired the store, or tried to.
         let _ = ipam.flush().wait();
     }
     durable
 }
 
-/// Memory and disk say the same, and nothing is held twice.
+/// Memory and disk have the same content, and no address is in two attachments.
 fn agree(ipam: &Ipam, disk: &MemoryBackend) {
     let stored: Vec<Arc<Record>> = disk.snapshot().records.into_values().collect();
     assert_eq!(ipam.list(), stored);
@@ -62,7 +63,7 @@ fn a_write_that_fails_at_any_step_leaves_memory_as_the_disk_is() {
                 ipam.get(&key(1)).is_some(),
                 fault == Fault::Refused && k == 3
             );
-            // Once mended, everything works again.
+            // Once repaired, everything works again.
             let (r, d) = ipam
                 .reserve(&key(9), &unnamed(), at(100_000))
                 .expect("room");
@@ -75,7 +76,7 @@ fn a_write_that_fails_at_any_step_leaves_memory_as_the_disk_is() {
 }
 
 #[test]
-fn a_reservation_that_was_lost_is_gone_and_its_address_rests() {
+fn a_reservation_that_was_lost_is_gone_and_its_address_quarantined() {
     for fault in [Fault::Refused, Fault::Ambiguous] {
         let disk = MemoryBackend::default();
         let (ipam, _) = open_on(&disk, four(), at(0));
@@ -84,12 +85,12 @@ fn a_reservation_that_was_lost_is_gone_and_its_address_rests() {
         let error = durable.wait().expect_err("the disk refused");
         assert!(matches!(error, DurableError::Failed { .. }), "{error}");
         assert_eq!(error.cni_code(), 5);
-        ipam.flush().wait().expect("it is mended");
+        ipam.flush().wait().expect("it is repaired");
         assert!(ipam.get(&key(1)).is_none());
         let abort = ipam.abort(&key(1), lost.generation, at(0)).expect("fine");
         assert!(!abort.existed());
         let by_name = ipam.reserve(&key(2), &named("10.0.0.16"), at(1));
-        assert_eq!(by_name.expect_err("it rests").cni_code(), 11);
+        assert_eq!(by_name.expect_err("it is in quarantine").cni_code(), 11);
         let (next, durable) = ipam.reserve(&key(1), &unnamed(), at(1)).expect("room");
         durable.wait().expect("durable");
         assert_eq!(first_ip(&next), "10.0.0.17");
@@ -98,7 +99,7 @@ fn a_reservation_that_was_lost_is_gone_and_its_address_rests() {
         let (ipam, recovery) = open_on(&disk, four(), at(2));
         assert_eq!(recovery.uncommitted.len(), 1);
         let usage = ipam.usage(&net(), at(2)).expect("there");
-        assert_eq!((usage[0].used, usage[0].resting), (1, 1));
+        assert_eq!((usage[0].used, usage[0].quarantined), (1, 1));
     }
 }
 
@@ -126,9 +127,10 @@ fn what_was_queued_behind_a_failed_write_fails_with_it() {
         let (open, gate) = mpsc::channel();
         open.send(()).expect("the gate is there");
         let gate = Gate(disk.clone(), arrived, gate);
-        let mut no_rest = four();
-        no_rest.rest = Duration::ZERO;
-        let (ipam, _) = Ipam::open_with(Box::new(gate), no_rest, BOOT, at(0)).expect("it opens");
+        let mut no_quarantine = four();
+        no_quarantine.quarantine = Duration::ZERO;
+        let (ipam, _) =
+            Ipam::open_with(Box::new(gate), no_quarantine, BOOT, at(0)).expect("it opens");
         arrives
             .recv()
             .expect("the first batch is that of the start");
@@ -152,7 +154,7 @@ fn what_was_queued_behind_a_failed_write_fails_with_it() {
         assert!(freed.wait().is_err());
         assert!(taken.wait().is_err());
         assert!(other.wait().is_err());
-        ipam.flush().wait().expect("it is mended");
+        ipam.flush().wait().expect("it is repaired");
         agree(&ipam, &disk);
         let keys: Vec<_> = ipam.list().iter().map(|r| r.key.clone()).collect();
         match fault {
@@ -163,7 +165,7 @@ fn what_was_queued_behind_a_failed_write_fails_with_it() {
 }
 
 #[test]
-fn a_slow_disk_is_not_buried_under_reservations() {
+fn a_slow_disk_bounds_the_queue_of_reservations() {
     let (arrived, _arrives) = mpsc::channel();
     let (open, gate) = mpsc::channel();
     open.send(()).expect("the gate is there");
@@ -203,7 +205,7 @@ fn while_the_store_is_broken_changes_are_refused_and_reads_go_on() {
     assert!(ipam.commit(&key(1), kept.generation).is_err());
     assert!(!ipam.has_free(&net(), at(0)));
     assert_eq!(ipam.list().len(), 1);
-    disk.mend();
+    disk.repair();
     // The writer finds out by itself.
     let healed = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(50));

@@ -29,7 +29,7 @@ fn fill(path: &Path) {
 }
 
 #[test]
-fn one_writer_holds_the_store_and_the_second_is_told_who() {
+fn one_process_holds_the_store_and_a_second_gets_its_pid() {
     let (_dir, path) = place();
     let first = open(&path).expect("it opens");
     let error = open(&path).expect_err("it is held");
@@ -43,7 +43,7 @@ fn one_writer_holds_the_store_and_the_second_is_told_who() {
 }
 
 #[test]
-fn the_store_is_its_owners_only() {
+fn only_its_owner_can_read_the_store() {
     let (dir, path) = place();
     fill(&path);
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
@@ -82,7 +82,7 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_half_made_store_of_a_first_start_is_made_anew() {
+fn an_incomplete_store_of_a_first_start_is_created_again() {
     let (dir, path) = place();
     fs::write(dir.path().join("ipam.redb.new"), b"half").expect("it is written");
     fill(&path);
@@ -121,7 +121,7 @@ fn a_store_without_its_tables_is_damaged() {
 }
 
 #[test]
-fn a_file_damaged_anywhere_is_refused_or_read_right_and_never_made_anew() {
+fn a_file_damaged_anywhere_is_refused_or_read_correctly_and_never_replaced() {
     let (_dir, path) = place();
     fill(&path);
     let whole = fs::read(&path).expect("it is there");
@@ -258,11 +258,11 @@ fn life_on_a_full_disk() {
         .args(["--pid", &pid, "--fsize=unlimited"])
         .status();
     assert!(lifted.expect("prlimit is there").success());
-    let mended = (0..100).any(|_| {
+    let repaired = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(50));
         ipam.has_free(&net(), at(0))
     });
-    assert!(mended, "the writer mends the store by itself");
+    assert!(repaired, "the writer repairs the store by itself");
     let (_, durable) = ipam.reserve(&key(99_999), &unnamed(), at(0)).expect("room");
     durable.wait().expect("there is space again");
     drop(ipam);
@@ -271,7 +271,7 @@ fn life_on_a_full_disk() {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_is_got_over_when_there_is_space() {
+fn a_full_disk_loses_nothing_and_writes_resume_when_there_is_space() {
     // The signal that the limit sends is ignored, so that the write fails instead.
     let child = std::process::Command::new("sh")
         .args([
@@ -294,7 +294,7 @@ fn a_full_disk_loses_nothing_and_is_got_over_when_there_is_space() {
 }
 
 #[test]
-fn a_store_that_is_gone_in_the_boot_that_had_it_is_not_begun_anew() {
+fn a_store_that_is_lost_within_its_boot_is_not_created_again() {
     let (_dir, path) = place();
     fill(&path);
     let aside = path.with_extension("aside");
@@ -311,9 +311,9 @@ fn a_store_that_is_gone_in_the_boot_that_had_it_is_not_begun_anew() {
     // Put back, it is as it was.
     fs::rename(&aside, &path).expect("moved");
     fill_again(&path);
-    // After a boot nothing lives that an empty store would not know.
+    // After a reboot there are no attachments, so an empty store is right.
     fs::remove_file(&path).expect("removed");
-    let lock = crate::store::beside(&path, "lock");
+    let lock = crate::store::with_suffix(&path, "lock");
     let text = fs::read_to_string(&lock).expect("a lock");
     let pid = text.lines().next().expect("a process");
     fs::write(&lock, format!("{pid}\n00000000-another-boot\n")).expect("written");
@@ -322,7 +322,7 @@ fn a_store_that_is_gone_in_the_boot_that_had_it_is_not_begun_anew() {
 }
 
 #[test]
-fn a_store_whose_name_leads_nowhere_or_to_no_file_is_refused_and_left_alone() {
+fn a_store_whose_path_is_a_dangling_link_or_no_file_is_refused_and_left_alone() {
     let (dir, path) = place();
     std::os::unix::fs::symlink("/mnt/not-mounted/ipam.redb", &path).expect("a link");
     let error = open(&path).expect_err("nothing is mounted");

@@ -1,7 +1,7 @@
-//! Random lives against a reference that is too simple to be wrong.
+//! Random operations against a simple reference model.
 //!
-//! The reference knows what lives, what was released in which order, and the true time that
-//! passed; from that it says exactly which address comes next.
+//! The model knows which addresses are in use, which were released in which order, and the true
+//! time that passed; from these it predicts the next address.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -11,7 +11,7 @@ use super::*;
 use crate::range::Family;
 use crate::store::Fault;
 
-const REST: u64 = 1_000;
+const QUARANTINE: u64 = 1_000;
 const SLOTS: u16 = 12;
 
 #[derive(Debug, Clone)]
@@ -57,8 +57,8 @@ fn ops() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => change.clone(),
         1 => (change, fault).prop_map(|(op, fault)| Op::Fail { op: Box::new(op), fault }),
-        5 => (0..2 * REST).prop_map(|millis| Op::Pass { millis }),
-        1 => (0..10 * REST).prop_map(|millis| Op::JumpBack { millis }),
+        5 => (0..2 * QUARANTINE).prop_map(|millis| Op::Pass { millis }),
+        1 => (0..10 * QUARANTINE).prop_map(|millis| Op::JumpBack { millis }),
         1 => Just(Op::Restart),
         1 => Just(Op::Crash),
         1 => (0..4_usize).prop_map(|which| Op::Ranges { which }),
@@ -132,7 +132,7 @@ impl Reference {
         unused.or_else(|| {
             let mine = |ip: IpAddr| ranges().any(|r| r.is_usable(ip));
             let (ip, at) = self.released.iter().find(|(ip, _)| mine(*ip))?;
-            (at + REST <= self.clock()).then_some(*ip)
+            (at + QUARANTINE <= self.clock()).then_some(*ip)
         })
     }
 
@@ -142,9 +142,10 @@ impl Reference {
         for family in [Family::V4, Family::V6] {
             if let Some(ip) = named.filter(|ip| Family::of(*ip) == family) {
                 let inside = self.ranges.iter().any(|r| r.is_usable(ip));
-                let rests = |(r, at): &(IpAddr, u64)| *r == ip && at + REST > self.clock();
-                let resting = self.released.iter().any(rests);
-                if !inside || self.lives(ip) || resting {
+                let quarantined =
+                    |(r, at): &(IpAddr, u64)| *r == ip && at + QUARANTINE > self.clock();
+                let in_quarantine = self.released.iter().any(quarantined);
+                if !inside || self.lives(ip) || in_quarantine {
                     return None;
                 }
                 expected.push(ip);
@@ -155,7 +156,7 @@ impl Reference {
         Some(expected)
     }
 
-    fn rest(&mut self, ips: &[IpAddr]) {
+    fn quarantine(&mut self, ips: &[IpAddr]) {
         let clock = self.clock();
         self.released.retain(|(ip, _)| !ips.contains(ip));
         self.released.extend(ips.iter().map(|ip| (*ip, clock)));
@@ -198,7 +199,7 @@ impl World {
 
     fn open(&mut self) {
         let mut config = config(ranges(self.which));
-        config.rest = Duration::from_millis(REST);
+        config.quarantine = Duration::from_millis(QUARANTINE);
         config.slots = SLOTS;
         let (ipam, recovery) = open_on(&self.disk, config, self.model.now());
         let known = recovery.alive.len() + recovery.uncommitted.len();
@@ -245,7 +246,7 @@ impl World {
                 assert_eq!(written.is_err(), fault.is_some());
                 if fault != Some(Fault::Refused) {
                     self.model.living.remove(n);
-                    self.model.rest(&life.ips);
+                    self.model.quarantine(&life.ips);
                     if let Some(slots) = &mut self.model.slots {
                         slots.push_back(life.slot);
                     }
@@ -254,8 +255,8 @@ impl World {
             Op::Fail { op, fault } => {
                 self.disk.fail_at(self.disk.batches(), 1, *fault);
                 self.step(op, Some(*fault));
-                self.ipam().flush().wait().expect("it is mended");
-                self.disk.mend();
+                self.ipam().flush().wait().expect("it is repaired");
+                self.disk.repair();
                 self.model.slots = None;
             }
             Op::Pass { millis } => self.model.wall += millis,
@@ -269,7 +270,7 @@ impl World {
                 self.model.reopened();
             }
             Op::Crash => {
-                // The old one is left running on a disk that nobody reads any more.
+                // The old instance keeps running on a disk that is not read any more.
                 self.disk = self.disk.copy();
                 self.open();
                 self.model.reopened();
@@ -316,7 +317,7 @@ impl World {
         }
         assert_eq!(durable.wait().is_err(), fault.is_some());
         if fault.is_some() {
-            self.model.rest(&ips);
+            self.model.quarantine(&ips);
             return;
         }
         self.model.released.retain(|(ip, _)| !ips.contains(ip));
@@ -329,7 +330,7 @@ impl World {
         self.model.living.insert(n, life);
     }
 
-    /// Everything that can be seen from outside is what the reference says.
+    /// Compares all observable state with the model.
     fn check(&self) {
         let now = self.model.now();
         let seen: Vec<_> = self
@@ -361,13 +362,14 @@ impl World {
             let count = |f: &dyn Fn(IpAddr) -> bool| {
                 u128::try_from(Reference::addresses(range).filter(|ip| f(*ip)).count()).ok()
             };
-            let rests = |ip| {
-                let tired = |(r, at): &(IpAddr, u64)| *r == ip && at + REST > self.model.clock();
-                self.model.released.iter().any(tired)
+            let quarantined = |ip| {
+                let quarantined =
+                    |(r, at): &(IpAddr, u64)| *r == ip && at + QUARANTINE > self.model.clock();
+                self.model.released.iter().any(quarantined)
             };
             assert_eq!(Some(usage.used), count(&|ip| self.model.lives(ip)));
-            assert_eq!(Some(usage.resting), count(&rests));
-            assert_eq!(usage.capacity, usage.used + usage.resting + usage.free);
+            assert_eq!(Some(usage.quarantined), count(&quarantined));
+            assert_eq!(usage.capacity, usage.used + usage.quarantined + usage.free);
             assert_eq!(usage.capacity, range.capacity());
         }
         let has_free = self.ipam().has_free(&net(), now);
@@ -379,7 +381,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn every_life_of_a_node_is_as_the_reference_says(ops in prop::collection::vec(ops(), 1..80)) {
+    fn every_sequence_of_operations_is_as_the_model_says(ops in prop::collection::vec(ops(), 1..80)) {
         let mut world = World::new();
         for op in &ops {
             world.step(op, None);

@@ -238,7 +238,7 @@ async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
     // test's clock gives both attachments the time 1,000,000.
     let del = |spooled_at_ms| flatnet_types::spool::SpooledDel {
         format: flatnet_types::spool::FORMAT,
-        spooled_at_ms,
+        spooled_at: Timestamp::from_millis(spooled_at_ms),
         socket: "/run/flatnet/netd.sock".to_owned(),
         request: flatnet_types::api::DelRequest {
             version: VERSION,

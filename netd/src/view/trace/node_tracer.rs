@@ -203,7 +203,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
 fn from_inside(observed: &ContainerView, neighbours: &[KernelNeighbour]) -> Inside {
     let routes = observed.routes.iter();
     let own = neighbours.iter().filter(|n| n.ifindex == observed.ifindex);
-    Inside::Seen {
+    Inside::Observed {
         up: observed.up,
         mtu: observed.mtu,
         addresses: observed.addresses.iter().map(|a| a.address).collect(),

@@ -278,7 +278,7 @@ fn watch_move(
         let lease = lease_at(lab, range.network())?;
         match &lease {
             Some(l) if l.host.as_str() == to.name => break,
-            Some(l) if matches!(l.state, LeaseState::Resting { .. }) => {
+            Some(l) if matches!(l.state, LeaseState::Quarantined { .. }) => {
                 resting.get_or_insert_with(Instant::now);
             }
             _ => {}

@@ -90,12 +90,12 @@ impl Walker<'_> {
                 let why = format!("it has no interface {dev} any more");
                 at.wrong("no interface", why, Some(recreate(c)))
             }
-            Inside::Seen { up: false, .. } => at.wrong(
+            Inside::Observed { up: false, .. } => at.wrong(
                 format!("{dev} is down"),
                 "somebody set it down inside of the container",
                 Some(Mend::here(format!("{ip} link set {dev} up"))),
             ),
-            Inside::Seen { addresses, .. } if !addresses.iter().any(|a| a.ip() == own) => {
+            Inside::Observed { addresses, .. } if !addresses.iter().any(|a| a.ip() == own) => {
                 let length =
                     gateway.map_or(if own.is_ipv4() { 32 } else { 128 }, |g| g.subnet.prefix());
                 at.wrong(
@@ -106,7 +106,7 @@ impl Walker<'_> {
                     ))),
                 )
             }
-            Inside::Seen { mtu, .. } if *mtu != c.mtu => at.wrong(
+            Inside::Observed { mtu, .. } if *mtu != c.mtu => at.wrong(
                 format!("{dev} has MTU {mtu}"),
                 format!(
                     "it was given {}: large packets are lost or are made small",
@@ -114,7 +114,7 @@ impl Walker<'_> {
                 ),
                 Some(Mend::here(format!("{ip} link set {dev} mtu {}", c.mtu))),
             ),
-            Inside::Seen { routes, .. } => match (to.map(|to| leads(routes, to)), gateway) {
+            Inside::Observed { routes, .. } => match (to.map(|to| leads(routes, to)), gateway) {
                 (Some(None), Some(g)) => at.wrong(
                     format!("no route to {}", self.packet.dst),
                     "its default route is gone",

@@ -1,4 +1,4 @@
-//! The packet that is walked.
+//! The traced packet.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,18 +6,18 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Why a query names no packet.
+/// Invalid query.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QueryError {
-    /// A value is wrong.
+    /// Invalid value.
     #[error("{key}={value} makes no sense: addresses, ports, true or false are wanted")]
     Value {
         /// Name of the query's parameter.
         key: String,
-        /// What was given.
+        /// The value in the query.
         value: String,
     },
-    /// An end is missing.
+    /// `src` or `dst` is missing.
     #[error("{key} is missing: ?src=ADDRESS&dst=ADDRESS[&tcp=PORT|&udp=PORT][&back=true]")]
     Missing {
         /// Name of the query's parameter.
@@ -25,26 +25,25 @@ pub enum QueryError {
     },
 }
 
-/// The port that a client sends from, where nobody says one: the first of the ephemeral ones
-/// (RFC 6335 §6).
+/// Source port of the client: the first of the dynamic ports (RFC 6335 §6).
 pub const EPHEMERAL: u16 = 49_152;
 
-/// A packet, as far as routes and flows look at it.
+/// The fields of a packet that routes and flows match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Packet {
-    /// Who sends it.
+    /// Source address.
     pub src: IpAddr,
-    /// Whom to.
+    /// Destination address.
     pub dst: IpAddr,
-    /// What it is.
+    /// Protocol and port.
     pub proto: Proto,
-    /// Whether it is the answer: the port is its source's then.
+    /// Whether it is the answer: then `port` is its source port.
     #[serde(default)]
     pub back: bool,
 }
 
-/// What a packet is.
+/// Protocol of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Proto {
@@ -63,7 +62,7 @@ pub enum Proto {
 }
 
 impl Packet {
-    /// As the query of `GET /v1/trace`.
+    /// The query string of `GET /v1/trace`.
     pub fn to_query(self) -> String {
         let mut text = format!("src={}&dst={}", self.src, self.dst);
         match self.proto {
@@ -77,7 +76,7 @@ impl Packet {
         text
     }
 
-    /// The packet that a query names. What it does not know is left out, as in all messages.
+    /// Parses a query string. Unknown parameters are ignored, as in all messages.
     ///
     /// # Errors
     /// [`QueryError`].
@@ -128,7 +127,7 @@ impl Packet {
         self.src.is_ipv4() == self.dst.is_ipv4()
     }
 
-    /// Source and destination port; none: it has none.
+    /// Source and destination port; `None` for ICMP.
     pub fn ports(self) -> Option<(u16, u16)> {
         match self.proto {
             Proto::Icmp => None,
@@ -178,10 +177,10 @@ mod tests {
 
     #[test]
     fn a_query_that_names_no_packet_says_what_is_missing_or_wrong() {
-        let said = |q: &str| Packet::from_query(q).expect_err("refused").to_string();
-        assert!(said("dst=::1").starts_with("src is missing"));
-        assert!(said("src=::1").starts_with("dst is missing"));
-        assert!(said("src=x&dst=::1").starts_with("src=x makes no sense"));
-        assert!(said("src=::1&dst=::1&tcp=70000").starts_with("tcp=70000"));
+        let error = |q: &str| Packet::from_query(q).expect_err("refused").to_string();
+        assert!(error("dst=::1").starts_with("src is missing"));
+        assert!(error("src=::1").starts_with("dst is missing"));
+        assert!(error("src=x&dst=::1").starts_with("src=x makes no sense"));
+        assert!(error("src=::1&dst=::1&tcp=70000").starts_with("tcp=70000"));
     }
 }

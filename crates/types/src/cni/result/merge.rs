@@ -1,8 +1,8 @@
-//! What ADD adds to a `prevResult`, and what CHECK takes from one.
+//! Adding the result of ADD to a `prevResult`, and extracting from one what CHECK compares.
 
 use std::net::IpAddr;
 
-use super::{Expected, Interface, IpEntry, Made, RouteEntry};
+use super::{AddResult, Expected, Interface, IpEntry, RouteEntry};
 use crate::api::Route;
 use crate::cni::{CniResult, CniVersion};
 use crate::{IfName, MacAddr, NetnsPath};
@@ -11,13 +11,12 @@ use crate::{IfName, MacAddr, NetnsPath};
 const MAIN_TABLE: u64 = 254;
 
 impl CniResult {
-    /// This result with what our ADD made behind it: the host's end, the container's
-    /// interface, its addresses (their `interface` counted behind those that were there) and
-    /// routes. `dns` is the earlier plugin's unless it said nothing. The MTUs are told from
-    /// 1.1.0 on.
+    /// This result with that of our ADD appended: the host's end, the container's
+    /// interface, its addresses (with `interface` indexes after the existing ones) and
+    /// routes. `dns` is the earlier plugin's unless that is empty. MTUs are included from 1.1.0 on.
     #[must_use]
-    pub fn merge(mut self, made: Made<'_>, version: CniVersion) -> Self {
-        let Made {
+    pub fn merge(mut self, made: AddResult<'_>, version: CniVersion) -> Self {
+        let AddResult {
             reply,
             ifname,
             netns,
@@ -55,8 +54,8 @@ impl CniResult {
         self
     }
 
-    /// What this result, as `prevResult` of a CHECK, says of the interface `ifname` in
-    /// `netns`; `None` if it does not mention it.
+    /// The expected state of the interface `ifname` in `netns`, from this result as `prevResult` of
+    /// a CHECK; `None` if it does not contain the interface.
     ///
     /// Later plugins of the chain may have added interfaces, addresses and routes, and moved
     /// routes to tables of their own. So an address counts only with our interface's index,
@@ -64,8 +63,8 @@ impl CniResult {
     /// another interface, or if it has no next hop and there is another interface that it
     /// could belong to.
     ///
-    /// The namespace's path is compared only to choose between interfaces of one name: a
-    /// runtime may spell it differently after a restart.
+    /// The namespace's path is compared only to choose between interfaces of the same name: a
+    /// runtime may use another path for it after a restart.
     pub fn expected(&self, ifname: &IfName, netns: &NetnsPath) -> Option<Expected> {
         let named = |i: &Interface| i.name == ifname.as_str() && !i.sandbox.is_empty();
         let exact = |i: &Interface| named(i) && i.sandbox == netns.as_str();
@@ -77,7 +76,7 @@ impl CniResult {
         let ips = self.ips.iter().filter(|ip| ip.interface == Some(ours));
         let routes = self.routes.iter().filter(|r| self.may_be_of(r, ours));
         Some(Expected {
-            // One that is not six octets (InfiniBand has twenty) was not ours.
+            // `None` for an address that is not six octets (InfiniBand has twenty).
             mac: self.interfaces[ours].mac.parse::<MacAddr>().ok(),
             ips: ips.map(|ip| ip.address).collect(),
             routes: routes
@@ -99,7 +98,7 @@ impl CniResult {
         }
     }
 
-    /// Whether a subnet of interface `ours` holds `address`.
+    /// Whether `address` is in a subnet of the interface `ours`.
     fn reaches(&self, address: IpAddr, ours: usize) -> bool {
         self.ips
             .iter()

@@ -1,4 +1,4 @@
-//! ADD's result, in a form that belongs to no version (SPEC.md 1.1.0, "ADD Success").
+//! ADD's result, independent of the CNI version (SPEC.md 1.1.0, "ADD Success").
 //!
 //! ```text
 //!   prevResult ── [parse] any version ──▶ CniResult ── [print] any version ──▶ stdout
@@ -18,8 +18,8 @@ use serde::Serialize;
 use crate::api::AddReply;
 use crate::{IfName, MacAddr, NetnsPath};
 
-/// A result. Every field that the specification knows survives parsing and printing in the
-/// versions that have it; strings that this plugin does not act upon are kept unread.
+/// A result. Every field of the specification survives parsing and printing in the versions that
+/// have it; strings that this plugin does not use are not parsed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CniResult {
     /// Interfaces that the attachment made, on the host and in the container.
@@ -38,10 +38,10 @@ pub struct CniResult {
 pub struct Interface {
     /// Interface name, at most 15 bytes.
     pub name: String,
-    /// Its hardware address, in whatever form the plugin that made it wrote; may be empty.
+    /// Its hardware address, in the form in which the plugin wrote it; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub mac: String,
-    /// In bytes (1.1.0).
+    /// MTU in bytes (1.1.0).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u64>,
     /// The network namespace; empty on the host.
@@ -58,11 +58,11 @@ pub struct Interface {
 /// An entry of `ips`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IpEntry {
-    /// The address with the prefix length that its interface bears.
+    /// The address with its interface's prefix length.
     pub address: IpNetwork,
     /// The gateway of the subnet.
     pub gateway: Option<IpAddr>,
-    /// Which of `interfaces` bears it.
+    /// Index of its interface in `interfaces`.
     pub interface: Option<usize>,
 }
 
@@ -74,13 +74,13 @@ pub struct RouteEntry {
     /// The next hop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gw: Option<IpAddr>,
-    /// Along the path, in bytes.
+    /// MTU of the route, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u64>,
     /// The TCP segment size to advertise, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advmss: Option<u64>,
-    /// Lower goes first.
+    /// Priority; lower values take precedence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
     /// The routing table.
@@ -109,13 +109,13 @@ impl RouteEntry {
 /// CNI's `dns`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Dns {
-    /// Servers, the most wanted first.
+    /// Servers, in order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
     /// The local domain.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub domain: String,
-    /// Search domains, the most wanted first.
+    /// Search domains, in order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub search: Vec<String>,
     /// Options of the resolver.
@@ -124,15 +124,15 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Whether it says nothing.
+    /// Whether all fields are empty.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What this plugin's ADD made, for [`CniResult::merge`].
+/// The result of this plugin's ADD, for [`CniResult::merge`].
 #[derive(Debug, Clone, Copy)]
-pub struct Made<'a> {
+pub struct AddResult<'a> {
     /// netd's answer.
     pub reply: &'a AddReply,
     /// The interface inside the container.
@@ -143,12 +143,12 @@ pub struct Made<'a> {
     pub dns: &'a Dns,
 }
 
-/// What a `prevResult` says of one interface of the container.
+/// The expected state of one interface of the container, from `prevResult`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// Its MAC, where it has one.
+    /// Its MAC, if the result has one.
     pub mac: Option<MacAddr>,
-    /// With their prefix lengths.
+    /// Addresses with prefix lengths.
     pub ips: Vec<IpNetwork>,
     /// The routes of the main table that may be this interface's.
     pub routes: Vec<crate::api::Route>,

@@ -1,12 +1,12 @@
-//! Reading a result of any version.
+//! Parsing a result of any version.
 
 use crate::cni::error::ValueError;
 use crate::cni::json::{Node, address_opt, number_opt, string_or_empty};
 use crate::cni::{CniResult, CniVersion, Dns, InputError, Interface, IpEntry, RouteEntry};
 
 impl CniResult {
-    /// Reads a result that says its own `cniVersion`; where it does not, it is in `version`
-    /// (the specification's own examples leave it out).
+    /// Parses a result of its `cniVersion`; if it has none, of `version` (the specification's
+    /// examples omit it).
     pub(in crate::cni) fn read(node: &Node<'_>, version: CniVersion) -> Result<Self, InputError> {
         let own = string_or_empty(node, "cniVersion")?;
         let version = if own.is_empty() {
@@ -50,7 +50,7 @@ fn interface(node: &Node<'_>) -> Result<Interface, InputError> {
     })
 }
 
-/// An entry of `ips`; the `version` that 0.3 and 0.4 write repeats what the address says.
+/// An entry of `ips`; the `version` of 0.3 and 0.4 is ignored, since the address implies it.
 fn ip(node: &Node<'_>, interfaces: usize) -> Result<IpEntry, InputError> {
     let interface = match node.get("interface")? {
         Some(place) => Some(index(&place, interfaces)?),

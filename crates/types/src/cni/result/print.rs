@@ -1,4 +1,4 @@
-//! Writing a result in any version.
+//! Printing a result in any version.
 
 use std::net::IpAddr;
 
@@ -58,13 +58,13 @@ struct Family {
 impl CniResult {
     /// The result as one line of JSON in `version`.
     ///
-    /// What a version has no place for is left out, as the reference library does: before
-    /// 0.3.0 interfaces and all but the first address of a family; before 1.0.0 an
-    /// interface's `mtu`, `socketPath` and `pciID`. In 1.0.0 those three stay where an
-    /// earlier plugin wrote them: a runtime that asked for them would lose them otherwise.
+    /// Fields that a version does not have are omitted, as the reference library does: before 0.3.0
+    /// interfaces and all but the first address of a family; before 1.0.0 an interface's `mtu`,
+    /// `socketPath` and `pciID`. In 1.0.0 those three are kept if an earlier plugin wrote them,
+    /// because a runtime may use them.
     ///
     /// # Errors
-    /// serde_json's, which cannot happen for these types.
+    /// serde_json's error, which does not occur for these types.
     pub fn print(&self, version: CniVersion) -> Result<String, serde_json::Error> {
         if version < CniVersion::V0_3_0 {
             return serde_json::to_string(&self.families(version));

@@ -4,7 +4,7 @@ use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
 use crate::api::{AddReply, AssignedIp, Route, code};
-use crate::cni::result::Made;
+use crate::cni::result::AddResult;
 use crate::cni::{CniResult, CniVersion, Dns, Interface, IpEntry, RouteEntry};
 use crate::{IfName, Mtu, NetnsPath};
 
@@ -45,7 +45,7 @@ fn merged(earlier: CniResult, version: CniVersion) -> CniResult {
     };
     let (ifname, netns) = (eth0(), netns());
     earlier.merge(
-        Made {
+        AddResult {
             reply: &reply(),
             ifname: &ifname,
             netns: &netns,

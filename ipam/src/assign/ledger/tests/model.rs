@@ -1,5 +1,5 @@
-//! Random lives against a reference that is too simple to be wrong: for each address, which
-//! host had it last and when it let go.
+//! Random operations against a reference model: for each address, which host had it last, and when
+//! that host released it.
 
 use std::collections::HashMap;
 
@@ -12,26 +12,26 @@ const HOSTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 #[derive(Debug, Clone)]
 enum Op {
-    /// A host reports and takes over the answer, or the answer is lost.
+    /// A host reports and applies the answer, or the answer is lost.
     Sync {
         host: usize,
         lost: bool,
     },
-    /// A report of earlier arrives once more.
+    /// An earlier report arrives once more.
     Replay {
         host: usize,
     },
-    /// Containers come to all ranges that give out, or go.
+    /// Containers get addresses of all active ranges.
     Fill {
         host: usize,
     },
     Empty {
         host: usize,
     },
-    /// A host drops what drains and is empty, and says so; or dies before it says so.
-    LetGo {
+    /// A host drops its draining, empty ranges and reports that; or crashes before the report.
+    ReleaseEmpty {
         host: usize,
-        told: bool,
+        reported: bool,
     },
     Drain {
         host: usize,
@@ -52,9 +52,9 @@ enum Op {
     },
     Crash,
     Backup,
-    /// The last backup is put back, with or without what tells that it is old.
+    /// The last backup is restored, with or without the mark that shows that it is older.
     Restore {
-        seen: bool,
+        detected: bool,
     },
 }
 
@@ -67,7 +67,7 @@ fn ops() -> impl Strategy<Value = Op> {
         4 => host.clone().prop_map(|host| Op::Fill { host }),
         3 => host.clone().prop_map(|host| Op::Empty { host }),
         4 => (host.clone(), prop::bool::weighted(0.8))
-            .prop_map(|(host, told)| Op::LetGo { host, told }),
+            .prop_map(|(host, reported)| Op::ReleaseEmpty { host, reported }),
         3 => (host.clone(), prop::bool::weighted(0.3))
             .prop_map(|(host, cancel)| Op::Drain { host, cancel }),
         1 => host.prop_map(|host| Op::Grow { host }),
@@ -77,7 +77,7 @@ fn ops() -> impl Strategy<Value = Op> {
             .prop_map(|fault| Op::Fail { fault }),
         2 => Just(Op::Crash),
         1 => Just(Op::Backup),
-        1 => any::<bool>().prop_map(|seen| Op::Restore { seen }),
+        1 => any::<bool>().prop_map(|detected| Op::Restore { detected }),
     ]
 }
 
@@ -168,11 +168,11 @@ impl Disk {
             .collect();
         for (mut grant, used) in before {
             let named = |(g, _): &(RangeGrant, u64)| overlap(g.prefix, grant.prefix);
-            let settling = |w: &Waiting| {
-                w.reason == WaitReason::Settling
+            let in_grace_period = |w: &Waiting| {
+                w.reason == WaitReason::GracePeriod
                     && w.prefix.is_some_and(|p| overlap(p, grant.prefix))
             };
-            if answer.waiting.iter().any(settling) && !self.ranges.iter().any(named) {
+            if answer.waiting.iter().any(in_grace_period) && !self.ranges.iter().any(named) {
                 self.ranges.push((grant, used));
             } else if used > 0 && !self.ranges.iter().any(named) {
                 grant.state = GrantState::Draining;
@@ -249,7 +249,7 @@ impl World {
         true
     }
 
-    /// A host is in touch: what could not be kept it says again.
+    /// A host is connected: it repeats reports that could not be stored.
     fn in_touch(&mut self, host: usize) {
         while !self.sync(host, false) {}
     }
@@ -302,7 +302,7 @@ impl World {
                     *used = 0;
                 }
             }
-            Op::LetGo { host, told } => self.let_go(host, told),
+            Op::ReleaseEmpty { host, reported } => self.release_empty(host, reported),
             Op::Drain { host, cancel } => {
                 let name = super::host(HOSTS[host]);
                 let first = self.ledger.of_host(&name).next().map(|l| l.prefix);
@@ -338,7 +338,7 @@ impl World {
                     self.everybody_reports();
                 }
                 // A copy that is known to be old waits for the plan's hosts however long they
-                // are away, and for others as long as a rest.
+                // are away, and for others as long as a quarantine.
                 for (host, name) in HOSTS.iter().enumerate() {
                     let planned = plans(self.plan);
                     let name = super::host(name);
@@ -352,26 +352,30 @@ impl World {
             }
             Op::Fail { fault } => self.store.fail_next(fault),
             Op::Crash => {
-                // What the store was told to fail does not outlive the machine.
+                // An injected fault does not survive a crash.
                 self.store = self.store.copy();
-                self.restart(Trust::Ours);
+                self.restart(Trust::Current);
             }
             Op::Backup => self.backup = self.store.copy(),
-            Op::Restore { seen } => {
+            Op::Restore { detected } => {
                 self.store = self.backup.copy();
-                self.restart(if seen { Trust::Old } else { Trust::Ours });
-                self.blind = !seen || self.blind;
+                self.restart(if detected {
+                    Trust::RestoredFromBackup
+                } else {
+                    Trust::Current
+                });
+                self.blind = !detected || self.blind;
                 self.restored_at = Some(self.now);
             }
         }
     }
 
-    fn let_go(&mut self, host: usize, told: bool) {
+    fn release_empty(&mut self, host: usize, reported: bool) {
         let disk = self.disks.entry(host).or_default();
         let empty = |(g, used): &(RangeGrant, u64)| *used == 0 && g.state == GrantState::Draining;
         let (gone, kept): (Vec<_>, Vec<_>) = disk.ranges.drain(..).partition(empty);
         disk.ranges = kept;
-        if !told {
+        if !reported {
             return;
         }
         let mut report = disk.report();
@@ -403,11 +407,15 @@ impl World {
             if let Some((before, left)) = self.owners.get(address)
                 && before != host
             {
-                let rested = left.is_some_and(|left| {
+                let was_quarantined = left.is_some_and(|left| {
                     self.restored_at.is_some_and(|at| at >= left)
-                        || self.now >= left + REST.as_secs()
+                        || self.now >= left + QUARANTINE.as_secs()
                 });
-                prop_assert!(rested, "10.0.0.{} went on without a rest", address & 255);
+                prop_assert!(
+                    was_quarantined,
+                    "10.0.0.{} changed hosts without a quarantine",
+                    address & 255
+                );
             }
         }
         for (address, (_, left)) in &mut self.owners {
@@ -430,7 +438,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_address_ever_has_two_owners_and_none_goes_on_without_a_rest(
+    fn no_address_ever_has_two_owners_and_none_changes_hosts_without_a_quarantine(
         ops in prop::collection::vec(ops(), 1..120)
     ) {
         let mut world = World::new();
@@ -441,13 +449,13 @@ proptest! {
     }
 
     #[test]
-    fn a_crash_changes_nothing_that_a_host_was_told(
+    fn a_crash_changes_no_published_answer(
         ops in prop::collection::vec(ops(), 1..60)
     ) {
         let mut world = World::new();
         for op in ops.iter().filter(|op| !matches!(op, Op::Restore { .. })) {
             world.run(op);
-            let mut after = restart(&mut world.store.copy(), Trust::Ours, 9_999, world.now);
+            let mut after = restart(&mut world.store.copy(), Trust::Current, 9_999, world.now);
             after.declare(plans(world.plan), at(world.now));
             for name in HOSTS {
                 let Some(before) = world.ledger.ranges_of(&host(name)) else {

@@ -53,7 +53,7 @@ fn an_exhausted_pool_lets_hosts_wait_and_serves_them_when_it_can() {
 }
 
 #[test]
-fn a_range_goes_to_another_host_after_it_was_drained_released_and_has_rested() {
+fn a_range_goes_to_another_host_after_it_was_drained_and_released_and_its_quarantine_is_over() {
     let hosts: [(&str, &[&str]); 2] = [("a", &[]), ("b", &[])];
     let mut ledger = fresh(&plan("10.0.0.0/27", Some(27), &[], &hosts));
     ask(&mut ledger, "a", 1);
@@ -66,16 +66,16 @@ fn a_range_goes_to_another_host_after_it_was_drained_released_and_has_rested() {
     assert_eq!(ranges(&ledger, "a"), ["~10.0.0.0/27"]);
     let refused = ledger.release(&release("a", "10.0.0.0/27"), at(2));
     assert!(matches!(refused, Err(AssignError::UseUnknown { .. })));
-    let uses = shown(&ledger, "a", 3);
+    let uses = reported(&ledger, "a", 3);
     ledger.report(&host("a"), &uses, at(3)).expect("reports");
     let refused = ledger.release(&release("a", "10.0.0.0/27"), at(3));
     assert!(matches!(refused, Err(AssignError::InUse { used: 3, .. })));
-    let empty = shown(&ledger, "a", 0);
+    let empty = reported(&ledger, "a", 0);
     ledger.report(&host("a"), &empty, at(4)).expect("reports");
     ledger
         .release(&release("a", "10.0.0.0/27"), at(5))
         .expect("releases");
-    // It rests for all, for it was drained; only then is it the next one's who waits.
+    // It was drained, so its quarantine holds for every host; then the next waiting host gets it.
     ledger.tick(at(304));
     assert_eq!(ranges(&ledger, "b"), [""; 0]);
     ledger.tick(at(305));
@@ -134,7 +134,7 @@ fn a_range_that_the_plan_moves_waits_for_the_host_that_has_it() {
     assert_eq!(outcome.waiting, 1);
     assert_eq!(ranges(&ledger, "a"), ["~10.0.0.0/26"]);
     assert_eq!(waits(&ledger, "b"), [WaitReason::Owned]);
-    let empty = shown(&ledger, "a", 0);
+    let empty = reported(&ledger, "a", 0);
     ledger.report(&host("a"), &empty, at(3)).expect("reports");
     ledger
         .release(&release("a", "10.0.0.0/26"), at(3))
@@ -175,7 +175,7 @@ fn a_host_that_is_taken_out_of_the_plan_drains_and_comes_back_with_it() {
 }
 
 #[test]
-fn growing_cuts_one_slice_more_and_moves_nothing() {
+fn growing_sub_allocates_one_slice_more_and_moves_nothing() {
     let hosts: [(&str, &[&str]); 2] = [("a", &[]), ("b", &[])];
     let mut ledger = fresh(&plan("10.0.0.0/25", Some(27), &[], &hosts));
     ask(&mut ledger, "a", 1);
@@ -192,36 +192,36 @@ fn growing_cuts_one_slice_more_and_moves_nothing() {
 }
 
 #[test]
-fn after_a_start_hosts_keep_what_they_show_and_nothing_new_is_granted_at_once() {
+fn after_a_start_hosts_keep_what_they_report_and_nothing_new_is_granted_at_once() {
     let hosts: [(&str, &[&str]); 2] = [("a", &[]), ("b", &[])];
     let declared = plan("10.0.0.0/24", Some(26), &[], &hosts);
     let mut store = LedgerMemory::default();
     let mut ledger = fresh(&declared);
     ask(&mut ledger, "a", 1);
-    let held = shown(&ledger, "a", 0);
+    let held = reported(&ledger, "a", 0);
     save(&mut ledger, &mut store);
 
-    let mut ledger = restart(&mut store, Trust::Ours, 2, 100);
+    let mut ledger = restart(&mut store, Trust::Current, 2, 100);
     ledger.declare(declared, at(100));
-    // If this is an old copy, its range may have become another's.
+    // If this is an older copy, its range may be another host's by now.
     assert_eq!(ask(&mut ledger, "a", 100), [""; 0]);
-    assert_eq!(waits(&ledger, "a"), [WaitReason::Settling]);
+    assert_eq!(waits(&ledger, "a"), [WaitReason::GracePeriod]);
     ledger.report(&host("a"), &held, at(100)).expect("reports");
     assert_eq!(ranges(&ledger, "a"), ["10.0.0.0/26"]);
     assert_eq!(ask(&mut ledger, "b", 109), [""; 0]);
-    assert_eq!(waits(&ledger, "b"), [WaitReason::Settling]);
+    assert_eq!(waits(&ledger, "b"), [WaitReason::GracePeriod]);
     ledger.tick(at(110));
     assert_eq!(ranges(&ledger, "b"), ["10.0.0.64/26"]);
 }
 
 #[test]
-fn a_host_that_lost_its_disk_gets_its_ranges_back_when_the_ledger_has_settled() {
+fn a_host_that_lost_its_disk_gets_its_ranges_back_after_the_grace_period() {
     let declared = plan("10.0.0.0/24", Some(26), &[], &[("a", &[]), ("b", &[])]);
     let mut store = LedgerMemory::default();
     let mut ledger = fresh(&declared);
     ask(&mut ledger, "a", 1);
     save(&mut ledger, &mut store);
-    let mut ledger = restart(&mut store, Trust::Ours, 2, 100);
+    let mut ledger = restart(&mut store, Trust::Current, 2, 100);
     ledger.declare(declared, at(100));
     ledger.report(&host("a"), &[], at(101)).expect("reports");
     assert_eq!(ranges(&ledger, "a"), [""; 0]);
@@ -231,7 +231,7 @@ fn a_host_that_lost_its_disk_gets_its_ranges_back_when_the_ledger_has_settled() 
 }
 
 #[test]
-fn a_backup_that_gives_a_range_to_its_former_owner_yields_to_the_one_that_shows_it() {
+fn a_backup_that_gives_a_range_to_its_former_owner_yields_to_the_host_that_reports_it() {
     let hosts: [(&str, &[&str]); 2] = [("a", &[]), ("b", &[])];
     let declared = plan("10.0.0.0/27", Some(27), &[], &hosts);
     let mut store = LedgerMemory::default();
@@ -245,9 +245,9 @@ fn a_backup_that_gives_a_range_to_its_former_owner_yields_to_the_one_that_shows_
     };
     ledger.release(&forced, at(2)).expect("releases");
     ask(&mut ledger, "b", 302);
-    let held = shown(&ledger, "b", 1);
+    let held = reported(&ledger, "b", 1);
 
-    let mut ledger = restart(&mut backup, Trust::Ours, 2, 400);
+    let mut ledger = restart(&mut backup, Trust::Current, 2, 400);
     ledger.declare(declared, at(400));
     ledger.report(&host("a"), &[], at(401)).expect("reports");
     assert_eq!(ranges(&ledger, "a"), [""; 0]);
@@ -257,7 +257,7 @@ fn a_backup_that_gives_a_range_to_its_former_owner_yields_to_the_one_that_shows_
     assert_eq!(ranges(&ledger, "a"), [""; 0]);
 }
 
-/// A backup is made, a host gets a range, the backup is put back.
+/// Makes a backup, grants a host a range, and restores the backup.
 fn restored(hosts: &[(&str, &[&str])], trust: Trust) -> (Ledger, Vec<Held>) {
     let declared = plan("10.0.0.0/24", Some(26), &[], hosts);
     let mut store = LedgerMemory::default();
@@ -266,28 +266,65 @@ fn restored(hosts: &[(&str, &[&str])], trust: Trust) -> (Ledger, Vec<Held>) {
     let mut backup = store.copy();
     ask(&mut ledger, "a", 1);
     save(&mut ledger, &mut store);
-    let held = shown(&ledger, "a", 5);
+    let held = reported(&ledger, "a", 5);
     let mut ledger = restart(&mut backup, trust, 2, 100);
     ledger.declare(declared, at(100));
     (ledger, held)
 }
 
 #[test]
-fn what_a_host_shows_that_a_restored_backup_does_not_know_becomes_its_own() {
-    let (mut ledger, held) = restored(&[("a", &[]), ("b", &[])], Trust::Ours);
+fn a_reported_range_that_a_restored_backup_does_not_know_is_adopted() {
+    let (mut ledger, held) = restored(&[("a", &[]), ("b", &[])], Trust::Current);
     ask(&mut ledger, "b", 101);
     ledger.report(&host("a"), &held, at(102)).expect("reports");
     assert_eq!(ranges(&ledger, "a"), ["10.0.0.0/26"]);
-    // The ledger knows now that it is old, and waits once more.
+    // The ledger has found out that it is an older copy, and begins another grace period.
     ledger.tick(at(111));
     assert_eq!(ranges(&ledger, "b"), [""; 0]);
     ledger.tick(at(112));
     assert_eq!(ranges(&ledger, "b"), ["10.0.0.64/26"]);
 }
 
+/// The example in `ledger/adopt.rs`, up to `b`'s report; whether `b` reports in the grace period.
+fn example(in_time: bool) -> Ledger {
+    let hosts: [(&str, &[&str]); 3] = [("a", &[]), ("b", &[]), ("c", &[])];
+    let declared = plan("10.0.0.0/24", Some(27), &[], &hosts);
+    let mut store = LedgerMemory::default();
+    let mut ledger = fresh(&declared);
+    assert_eq!(ask(&mut ledger, "a", 1), ["10.0.0.0/27"]);
+    save(&mut ledger, &mut store);
+    let mut backup = store.copy();
+    assert_eq!(ask(&mut ledger, "b", 2), ["10.0.0.32/27"]);
+    let (of_a, of_b) = (reported(&ledger, "a", 5), reported(&ledger, "b", 5));
+    assert_eq!((of_a[0].lease, of_b[0].lease), (LeaseId(1), LeaseId(2)));
+    let mut ledger = restart(&mut backup, Trust::Current, 2, 100);
+    assert_eq!(ledger.sequence(), 1);
+    ledger.declare(declared, at(100));
+    ledger.report(&host("a"), &of_a, at(101)).expect("reports");
+    if in_time {
+        ledger.report(&host("b"), &of_b, at(102)).expect("reports");
+        assert_eq!(ranges(&ledger, "b"), ["10.0.0.32/27"]);
+        assert!(ledger.sequence() >= 2 && ledger.in_grace_period(at(111)));
+    } else {
+        assert_eq!(ask(&mut ledger, "c", 110), ["10.0.0.32/27"]);
+        ledger.report(&host("b"), &of_b, at(120)).expect("reports");
+    }
+    ledger
+}
+
 #[test]
-fn a_ledger_that_is_seen_to_be_old_waits_for_every_host_however_long() {
-    let (mut ledger, held) = restored(&[("a", &[]), ("b", &[])], Trust::Old);
+fn a_report_in_the_grace_period_keeps_a_range_from_other_hosts() {
+    let mut ledger = example(true);
+    assert_eq!(ask(&mut ledger, "c", 112), ["10.0.0.64/27"]);
+    let late = example(false);
+    assert_eq!(ranges(&late, "c"), ["~10.0.0.32/27"]);
+    let of_b = ranges(&late, "b");
+    assert!(of_b.contains(&"~10.0.0.32/27".to_owned()), "{of_b:?}");
+}
+
+#[test]
+fn a_ledger_that_is_known_to_be_restored_waits_for_every_host_however_long() {
+    let (mut ledger, held) = restored(&[("a", &[]), ("b", &[])], Trust::RestoredFromBackup);
     ledger.report(&host("b"), &[], at(101)).expect("reports");
     ledger.tick(at(100_000));
     assert_eq!(ranges(&ledger, "b"), [""; 0]);
@@ -301,16 +338,16 @@ fn a_ledger_that_is_seen_to_be_old_waits_for_every_host_however_long() {
 }
 
 #[test]
-fn an_admin_can_say_that_a_ledger_is_right() {
-    let (mut ledger, _) = restored(&[("a", &[]), ("b", &[])], Trust::Old);
+fn an_admin_can_declare_a_ledger_correct() {
+    let (mut ledger, _) = restored(&[("a", &[]), ("b", &[])], Trust::RestoredFromBackup);
     ledger.trust(at(101));
     assert_eq!(ask(&mut ledger, "b", 101), ["10.0.0.0/26"]);
 }
 
 #[test]
-fn two_hosts_that_show_the_same_range_both_stop_giving_it_out() {
-    let (mut ledger, held) = restored(&[("a", &[]), ("b", &[])], Trust::Ours);
-    // The host was away for all of the time of settling.
+fn two_hosts_that_report_the_same_range_both_stop_assigning_from_it() {
+    let (mut ledger, held) = restored(&[("a", &[]), ("b", &[])], Trust::Current);
+    // The host did not report during the grace period.
     assert_eq!(ask(&mut ledger, "b", 110), ["10.0.0.0/26"]);
     ledger.report(&host("a"), &held, at(120)).expect("reports");
     assert_eq!(ranges(&ledger, "b"), ["~10.0.0.0/26"]);
@@ -318,7 +355,7 @@ fn two_hosts_that_show_the_same_range_both_stop_giving_it_out() {
     assert!(of_a.contains(&"~10.0.0.0/26".to_owned()), "{of_a:?}");
     let refused = ledger.drain(&drain("b", "10.0.0.0/26", true), at(121));
     assert!(matches!(refused, Err(AssignError::Contested { .. })));
-    // It has moved away: the other goes on.
+    // It no longer reports the range: the other host assigns from it again.
     ledger.report(&host("a"), &[], at(130)).expect("reports");
     assert_eq!(ranges(&ledger, "b"), ["10.0.0.0/26"]);
 }
@@ -328,7 +365,7 @@ fn a_host_that_was_restored_does_not_get_back_what_it_no_longer_uses() {
     let hosts: [(&str, &[&str]); 2] = [("a", &[]), ("b", &[])];
     let mut ledger = fresh(&plan("10.0.0.0/27", Some(27), &[], &hosts));
     ask(&mut ledger, "a", 1);
-    let old = shown(&ledger, "a", 0);
+    let old = reported(&ledger, "a", 0);
     ledger.report(&host("a"), &old, at(1)).expect("reports");
     ledger
         .drain(&drain("a", "10.0.0.0/27", false), at(1))
@@ -371,7 +408,7 @@ fn a_pool_says_what_is_owned_withheld_and_free() {
     );
     let mut ledger = fresh(&declared);
     ask(&mut ledger, "a", 1);
-    let uses = shown(&ledger, "a", 5);
+    let uses = reported(&ledger, "a", 5);
     ledger.report(&host("a"), &uses, at(2)).expect("reports");
     let pools = ledger.pools();
     let [pool] = pools.as_slice() else {
@@ -382,10 +419,10 @@ fn a_pool_says_what_is_owned_withheld_and_free() {
 }
 
 #[test]
-fn what_is_cut_out_of_a_prefix_leaves_the_rest_in_order() {
-    let left = super::carve::without(prefix("10.0.0.0/24"), prefix("10.0.0.96/27"));
+fn a_prefix_without_a_part_is_the_remaining_prefixes_in_order() {
+    let left = super::sub_allocate::without(prefix("10.0.0.0/24"), prefix("10.0.0.96/27"));
     let left: Vec<String> = left.iter().map(ToString::to_string).collect();
     assert_eq!(left, ["10.0.0.0/26", "10.0.0.64/27", "10.0.0.128/25"]);
     let whole = prefix("2001:db8::/64");
-    assert_eq!(super::carve::without(whole, whole), []);
+    assert_eq!(super::sub_allocate::without(whole, whole), []);
 }

@@ -1,13 +1,12 @@
-//! Cutting slices: the lowest one that is free.
+//! Sub-allocation: the lowest free slice of a pool.
 
 use super::*;
 use crate::assign::declared::DeclaredPool;
 use crate::range::ip_of;
 
 impl Ledger {
-    /// The lowest slice of a pool that has nothing of a lease, of the plan's ranges, of what
-    /// a host shows, or of what the plan blocks. A function of the ledger and the plan
-    /// alone.
+    /// The lowest slice of a pool that overlaps no lease, no range that the plan names, no claim of
+    /// a host, and no prefix that the plan blocks. Depends on the ledger and the plan only.
     pub(super) fn free_slice(
         &mut self,
         network: &NetworkName,
@@ -32,7 +31,7 @@ impl Ledger {
             let Some(taken) = self.taken_until(slice, pool) else {
                 break Some(slice);
             };
-            // The next slice after what is in the way.
+            // The first slice after the overlapping range.
             let next = (taken.max(end) / step)
                 .checked_add(1)
                 .and_then(|n| n.checked_mul(step));
@@ -45,7 +44,7 @@ impl Ledger {
         found
     }
 
-    /// The last address of something that has an address of `slice`.
+    /// The last address of a range that overlaps `slice`; `None` if the slice is free.
     fn taken_until(&self, slice: IpNetwork, pool: &DeclaredPool) -> Option<u128> {
         let lease = self.overlapping(slice).map(|l| ends(l.prefix).1).next();
         let declared = || self.declared.overlapping(slice);
@@ -61,28 +60,30 @@ impl Ledger {
     }
 }
 
-/// What is left of `whole` without `part`, as prefixes, in order. `part` is inside.
+/// The prefixes of `whole` that are not in `part`, in order; `whole` must cover `part`.
+/// 10.0.0.0/24 without 10.0.0.64/26 is 10.0.0.0/26 and 10.0.0.128/25.
 pub(super) fn without(whole: IpNetwork, part: IpNetwork) -> Vec<IpNetwork> {
     let mut left = Vec::new();
     let mut right = Vec::new();
-    let mut rest = whole;
-    while rest.prefix() < part.prefix() {
-        let Some((low, high)) = halves(rest) else {
+    let mut remaining = whole;
+    while remaining.prefix() < part.prefix() {
+        let Some((low, high)) = more_specifics(remaining) else {
             break;
         };
         if covers(low, part) {
             right.push(high);
-            rest = low;
+            remaining = low;
         } else {
             left.push(low);
-            rest = high;
+            remaining = high;
         }
     }
     left.extend(right.into_iter().rev());
     left
 }
 
-fn halves(whole: IpNetwork) -> Option<(IpNetwork, IpNetwork)> {
+/// The two more-specific prefixes of `whole`, each one bit longer; `None` for a single address.
+fn more_specifics(whole: IpNetwork) -> Option<(IpNetwork, IpNetwork)> {
     let (family, first) = key_of(whole);
     let (_, last) = ends(whole);
     let length = whole.prefix().checked_add(1)?;

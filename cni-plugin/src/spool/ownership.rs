@@ -1,5 +1,5 @@
-//! Whose the directory and its files are, and how they are opened: nothing is followed, and
-//! nothing is waited for without an end.
+//! Opening the directory and its files: checks their owner, follows no symbolic links, and never
+//! blocks without a timeout.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read};
@@ -12,21 +12,21 @@ use nix::fcntl::OFlag;
 
 use super::BadEntryError;
 
-/// Between two attempts at a lock.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Interval of the attempts to lock.
+const RETRY_EVERY: Duration = Duration::from_millis(5);
 
-fn ours() -> u32 {
+fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// The directory, opened. One that others may enter is closed to them.
+/// Opens the directory, which must be this user's, and sets its mode to 0700.
 pub(super) fn directory(path: &Path) -> io::Result<File> {
     let dir = OpenOptions::new()
         .read(true)
         .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NONBLOCK).bits())
         .open(path)?;
     let status = dir.metadata()?;
-    if status.uid() != ours() {
+    if status.uid() != effective_uid() {
         let path = path.display();
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
@@ -34,7 +34,7 @@ pub(super) fn directory(path: &Path) -> io::Result<File> {
                 "it belongs to user {}, who could take DELs out of it: look at what is in it, then \
                  `chown -R {} {path}`",
                 status.uid(),
-                ours()
+                effective_uid()
             ),
         ));
     }
@@ -44,9 +44,12 @@ pub(super) fn directory(path: &Path) -> io::Result<File> {
     Ok(dir)
 }
 
-/// Locks the directory, within `patience`.
-pub(super) fn lock(dir: &File, patience: Duration) -> io::Result<()> {
-    let end = Instant::now() + patience;
+/// Locks the directory (flock(2)).
+///
+/// # Errors
+/// `TimedOut` if another process holds the lock for `timeout`.
+pub(super) fn lock(dir: &File, timeout: Duration) -> io::Result<()> {
+    let end = Instant::now() + timeout;
     loop {
         match dir.try_lock() {
             Ok(()) => return Ok(()),
@@ -55,24 +58,24 @@ pub(super) fn lock(dir: &File, patience: Duration) -> io::Result<()> {
                 let words = format!(
                     "another process has held its lock for {} s: `lsof +d` with this directory \
                      names it",
-                    patience.as_secs_f32()
+                    timeout.as_secs_f32()
                 );
                 return Err(io::Error::new(io::ErrorKind::TimedOut, words));
             }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY_EVERY),
         }
     }
 }
 
 /// Reads a file as an entry.
 pub(super) fn read_entry(path: &Path) -> Result<SpooledDel, BadEntryError> {
-    // Opening some devices has effects: a look comes first.
+    // Checked before it is opened: opening some devices has side effects.
     usable(&fs::symlink_metadata(path)?)?;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)?;
-    // Another may have taken its place.
+    // Checked again: another file may have replaced it.
     usable(&file.metadata()?)?;
     let mut text = Vec::new();
     file.take(ENTRY_LIMIT + 1).read_to_end(&mut text)?;
@@ -94,10 +97,10 @@ fn usable(status: &Metadata) -> Result<(), BadEntryError> {
     if !status.is_file() {
         return Err(BadEntryError::NotAFile);
     }
-    if status.uid() != ours() {
+    if status.uid() != effective_uid() {
         return Err(BadEntryError::Owner {
             uid: status.uid(),
-            ours: ours(),
+            ours: effective_uid(),
         });
     }
     if status.len() > ENTRY_LIMIT {

@@ -1,4 +1,4 @@
-//! The way in for other machines: who is let in, and how.
+//! The TCP listener for other machines: its options, its credentials, and how it serves.
 
 use std::time::Duration;
 
@@ -15,20 +15,24 @@ use super::http::{self, App};
 use super::listen;
 use super::tls::{Tls, TlsFiles, TlsListener};
 
-/// How often the files of TLS are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the files of TLS are checked for changes.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
 /// The most connections at a time: three of each of ten thousand hosts.
-const CONNECTIONS: usize = 32_768;
+const CONNECTIONS_MAX: usize = 32_768;
 
-/// A socket on which others are served.
-pub(crate) struct Door {
+/// The TCP listener and how callers authenticate: by a certificate, by the token, or either.
+pub(crate) struct ListenerConfig {
     listener: tokio::net::TcpListener,
     token: Option<Token>,
     pub(crate) tls: Option<Tls>,
 }
 
-impl Door {
-    /// Opens it, where the command line wants one and says how callers are known.
+impl ListenerConfig {
+    /// Binds the listener of `--listen`; `None` without that option.
+    ///
+    /// # Errors
+    /// If no way to authenticate callers is configured, the token would cross the network in the
+    /// clear, a file cannot be used, or the address cannot be bound.
     pub(crate) fn open(args: &RunArgs) -> Result<Option<Self>> {
         let Some(address) = args.listen else {
             return Ok(None);
@@ -53,7 +57,7 @@ impl Door {
                     cert: cert.clone(),
                     key: key.clone(),
                     client_ca: args.tls_client_ca.clone(),
-                    strangers: token.is_some(),
+                    certificate_optional: token.is_some(),
                 };
                 Some(Tls::new(files).context("TLS")?)
             }
@@ -67,7 +71,7 @@ impl Door {
         }))
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until `stopping` is true.
     pub(crate) async fn serve(
         self,
         app: App,
@@ -75,19 +79,19 @@ impl Door {
     ) -> std::io::Result<()> {
         let router = http::tcp_router(app, self.token);
         let mut limits = Limits {
-            connections: serve::connections(CONNECTIONS)?,
+            connections: serve::connections(CONNECTIONS_MAX)?,
         };
-        let stop = stop::told(stopping);
+        let stop = stop::notified(stopping);
         if let Some(tls) = self.tls {
-            // A connection that shakes hands has its file, too.
-            let shaking = limits.connections.div_ceil(4);
-            limits.connections = (limits.connections - shaking).max(1);
-            let listener = TlsListener::start(self.listener, tls, shaking);
+            // A connection in its TLS handshake uses a file descriptor too.
+            let handshakes = limits.connections.div_ceil(4);
+            limits.connections = (limits.connections - handshakes).max(1);
+            let listener = TlsListener::start(self.listener, tls, handshakes);
             serve::serve(listener, |_, caller| caller, router, limits, stop).await;
             return Ok(());
         }
         let listener = self.listener.tap_io(|stream| {
-            // Answers are small and one at a time: nothing is to wait for more.
+            // Answers are small: Nagle's algorithm (RFC 896) would only delay them.
             if let Err(e) = stream.set_nodelay(true) {
                 tracing::debug!(error = %e, "TCP_NODELAY");
             }
@@ -97,14 +101,14 @@ impl Door {
     }
 }
 
-/// Takes certificates over when their files change. Cancel safe: they are taken over whole.
-pub(crate) async fn keep_tls(tls: Option<Tls>) {
+/// Reloads the certificates when their files change. Cancel safe: they are replaced as a whole.
+pub(crate) async fn reload_tls(tls: Option<Tls>) {
     let Some(tls) = tls else {
         return;
     };
     loop {
-        tokio::time::sleep(LOOK).await;
-        match tls.look() {
+        tokio::time::sleep(RELOAD_EVERY).await;
+        match tls.reload_if_changed() {
             Ok(false) => {}
             Ok(true) => info!("the changed certificates are in force"),
             Err(e) => {
