@@ -161,14 +161,18 @@ impl Findings {
     /// A name that leads nowhere, which is one mistake however many places have it: told where
     /// it stands first.
     fn add_missing(&mut self, name: Name, place: Path, message: String) {
-        if let Some((first, others)) = self.missing.get_mut(&name) {
-            if self.found[*first].place != place {
+        match self.missing.get_mut(&name) {
+            Some((first, others)) if self.found[*first].place != place => {
                 others.insert(place);
                 return;
             }
-        } else {
-            self.missing
-                .insert(name, (self.found.len(), BTreeSet::new()));
+            Some(_) => {}
+            // A group's members may have a wrong name each at one place: told with the first.
+            None if !self.places.contains_key(&(DANGLING.code, place.clone())) => {
+                self.missing
+                    .insert(name, (self.found.len(), BTreeSet::new()));
+            }
+            None => {}
         }
         self.add(&DANGLING, place, message);
     }

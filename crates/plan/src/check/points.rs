@@ -27,6 +27,8 @@ struct Point {
     rule: &'static Rule,
     owner: String,
     place: Path,
+    /// Whether it is a host's that is written out, which can be changed alone.
+    alone: bool,
     /// Whether it is the edge router's end of a line, and how it is written.
     edge: Option<Edge>,
 }
@@ -104,6 +106,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                 rule: &GATEWAY_IN_RANGE,
                 owner: format!("the gateway of {owner}"),
                 place,
+                alone: false,
                 edge: transit.map(Edge::Gateway),
             });
         }
@@ -147,6 +150,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                     rule: &GATEWAY_IN_RANGE,
                     owner: format!("an end of leased line {}", link.name),
                     place,
+                    alone: false,
                     edge: match end {
                         "idc" => idc.map(Edge::Line),
                         // The VBR is the cloud's.
@@ -196,6 +200,7 @@ fn hosts(c: &Context<'_>, points: &mut Vec<Point>, found: &mut Findings) {
                 rule: &HOST_IN_RANGE,
                 owner: format!("host {}", host.name),
                 place,
+                alone: !c.is_member(i),
                 edge: None,
             });
         }
@@ -263,6 +268,10 @@ fn in_none(address: IpNetwork, site: &Site) -> Option<String> {
     })
 }
 
+fn is_host(point: &Point) -> bool {
+    std::ptr::eq(point.rule, &HOST_IN_RANGE)
+}
+
 fn once(points: &[Point], found: &mut Findings) {
     let mut seen: HashMap<IpAddr, &Point> = HashMap::with_capacity(points.len());
     for point in points {
@@ -272,15 +281,23 @@ fn once(points: &[Point], found: &mut Findings) {
             Some(first) if Edge::same(first.edge, point.edge) => {
                 seen.insert(point.address, point);
             }
-            Some(first) => found.add_with(
-                &DUPLICATE_ADDRESS,
-                point.place.clone(),
-                format!(
-                    "{} of {} is also {}'s",
-                    point.address, point.owner, first.owner
-                ),
-                (first.place.clone(), "the first one"),
-            ),
+            Some(first) => {
+                // Of a group's address and another host's, the host's can be changed alone.
+                let by_group = first.alone && !point.alone && is_host(point);
+                let (point, first) = match by_group {
+                    true => (*first, point),
+                    false => (point, *first),
+                };
+                found.add_with(
+                    &DUPLICATE_ADDRESS,
+                    point.place.clone(),
+                    format!(
+                        "{} of {} is also {}'s",
+                        point.address, point.owner, first.owner
+                    ),
+                    (first.place.clone(), "the other one"),
+                );
+            }
             None => {
                 seen.insert(point.address, point);
             }
@@ -301,6 +318,7 @@ fn edges(c: &Context<'_>, points: &mut Vec<Point>) {
                         rule: &EDGE_IN_RANGE,
                         owner: format!("the {what} of {}", subnet.prefix),
                         place: at.at("subnets").at(k).at("prefix"),
+                        alone: false,
                         edge: None,
                     });
                 }
