@@ -8,6 +8,7 @@
 mod fabric;
 mod hybrid;
 mod lab;
+mod large;
 mod small;
 
 use std::fmt::Write;
