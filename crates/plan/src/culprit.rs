@@ -5,7 +5,7 @@
 //!   findings ─▶ edits that may undo a mistake ─▶ check the edited plan, one edit at a time
 //!      ▲                                            │
 //!      └── what is left ◀── the edit that removes ──┘
-//!                           most and brings nothing new is one finding
+//!                           most, and brings none or far fewer, is one finding
 //! ```
 //!
 //! Guarantees: pure; nothing is told of a plan without findings; an error stays one; the number of
@@ -86,7 +86,7 @@ fn trials(plan: &NetworkPlan) -> usize {
 /// check found, with the warnings that are allowed.
 pub(crate) fn single_out(
     plan: &NetworkPlan,
-    all: &BTreeSet<Key>,
+    mut all: BTreeSet<Key>,
     found: Vec<Finding>,
 ) -> Vec<Finding> {
     let mut left = trials(plan);
@@ -95,7 +95,7 @@ pub(crate) fn single_out(
     let mut edited: Option<NetworkPlan> = None;
     while !found.is_empty() {
         let plan = edited.as_ref().unwrap_or(plan);
-        let Some(best) = best(plan, all, &found, &mut left) else {
+        let Some(best) = best(plan, &all, &found, &mut left) else {
             break;
         };
         let mut next = plan.clone();
@@ -108,6 +108,12 @@ pub(crate) fn single_out(
             .into_iter()
             .map(|f| best.left.get(&key(&f)).cloned().unwrap_or(f))
             .collect();
+        // What could not be seen before. A warning may be an allowed one.
+        for (key, finding) in best.left {
+            if all.insert(key) && finding.rule.severity == Severity::Error {
+                found.push(finding);
+            }
+        }
         told.push(tell(best.edit, removed));
         edited = Some(next);
     }
@@ -122,11 +128,12 @@ pub(crate) fn keys(found: &[Finding]) -> BTreeSet<Key> {
 
 struct Best {
     edit: Edit,
+    /// How many findings it removes, less twice those that it brings.
     removes: usize,
     left: BTreeMap<Key, Finding>,
 }
 
-/// The edit that removes the most findings and brings none. Of two that remove as much the one at
+/// The edit that removes the most findings and brings none, or far fewer. Of two that remove as much the one at
 /// the place of a finding wins, then the first.
 fn best(
     plan: &NetworkPlan,
@@ -156,14 +163,14 @@ fn best(
             .into_iter()
             .map(|f| (key(&f), f))
             .collect();
-        if after.keys().any(|k| !all.contains(k)) {
+        let brings = after.keys().filter(|k| !all.contains(k)).count();
+        let gone = |f: &&Finding| !after.contains_key(&key(f));
+        let removes = found.iter().filter(gone).count();
+        // One more than twice as many: what one mistake hid of another, and no mistake of its own.
+        let Some(removes) = removes.checked_sub(2 * brings).filter(|n| *n > 0) else {
             continue;
-        }
-        let removes = found
-            .iter()
-            .filter(|f| !after.contains_key(&key(f)))
-            .count();
-        if removes == 0 {
+        };
+        if brings > 0 && removes < 2 {
             continue;
         }
         let order = |e: &Edit, n: usize| (n, at.contains(&e.place));

@@ -217,7 +217,7 @@ impl Report {
         let mut findings = check::check_expanded(&expanded);
         let all = culprit::keys(&findings);
         self.allowed = allow::allow(&mut findings, &written, self.today);
-        let findings = culprit::single_out(&written, &all, findings);
+        let findings = culprit::single_out(&written, all, findings);
         let related = findings.iter().filter_map(|f| f.related.as_ref());
         let places = findings.iter().map(|f| &f.place);
         let places: Vec<&Path> = places.chain(related.map(|(place, _)| place)).collect();

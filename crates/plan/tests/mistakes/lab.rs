@@ -1,5 +1,7 @@
 //! Mistakes in examples/lab.yaml: hosts written out, two families.
 
+use flatnet_plan::diagnose;
+
 use super::{HERE, LAB, Row, each_is_one_finding};
 
 #[test]
@@ -383,3 +385,28 @@ const MISTAKES: &[Row] = &[
     ),
     ("mtu: 1500", "mtu: 1200", "FN0407", HERE),
 ];
+
+/// Neither of two mistakes hides the other, but where they meet: both in one field, or one in what the
+/// other is measured by.
+#[test]
+fn two_mistakes_are_two_findings() {
+    let (mut tried, mut others) = (0, Vec::new());
+    for (i, one) in MISTAKES.iter().enumerate() {
+        let text = LAB.replacen(one.0, one.1, 1);
+        for other in MISTAKES.iter().skip(i + 1).step_by(7) {
+            let both = text.replacen(other.0, other.1, 1);
+            let report = diagnose(&both, "plan.yaml");
+            // What is no plan is told first.
+            if both == text || !report.is_readable() || report.document().is_none() {
+                continue;
+            }
+            tried += 1;
+            let codes = report.diagnostics.iter().map(|d| d.rule.code);
+            let codes: Vec<&str> = codes.collect();
+            if codes.len() != 2 {
+                others.push(format!("{codes:?}: {} | {}", one.1, other.1));
+            }
+        }
+    }
+    assert!(others.len() * 20 < tried, "of {tried}: {others:#?}");
+}
