@@ -8,12 +8,12 @@
 //! ```
 //!
 //! *Foreign* is what belongs to another next hop or to an owner that the caller names. What
-//! belongs to nobody is *free*; an aggregate covers it only where the caller lends it
-//! ([`Input::free`]): with nothing lent, aggregates cover exactly what the entries cover.
+//! belongs to nobody is *unallocated*; an aggregate covers it only where the caller allows it
+//! ([`Input::free`]): with nothing allowed, aggregates cover exactly what the entries cover.
 //!
 //! Guarantees, of which each is a property test:
-//! - **Fewest**: an address block may be an aggregate if it holds nothing foreign and no free
-//!   space that was not lent. Such blocks are nested or apart, so the largest of them are a
+//! - **Fewest**: an address block may be an aggregate if it holds nothing foreign and no
+//!   unallocated space but what is allowed. Such blocks are nested or apart, so the largest of them are a
 //!   partition, and no answer has fewer prefixes than one for each that holds an entry. Each
 //!   is then narrowed to the smallest prefix around its entries.
 //! - **Pure**: the answer depends on the set of entries, not on their order or on an answer
@@ -176,7 +176,7 @@ fn contradiction<H>(outer: &Claim<'_, H>, inner: &Claim<'_, H>) -> AggregateErro
     }
 }
 
-/// The space that was lent: blocks sorted and apart, and the intervals that they form
+/// The unallocated space that may be covered: blocks sorted and apart, and the intervals that they form
 /// together.
 struct Free {
     blocks: Vec<Block>,
@@ -218,7 +218,7 @@ impl Free {
         Self { blocks, spans }
     }
 
-    /// The interval of lent space that holds `at`.
+    /// The interval of unallocated space that holds `at`.
     fn around(&self, v6: bool, at: u128) -> Option<Span> {
         let after = self.spans.partition_point(|s| (s.v6, s.first) <= (v6, at));
         let span = *self.spans.get(after.checked_sub(1)?)?;
@@ -239,7 +239,7 @@ impl Free {
 }
 
 /// The end of the run of claims that begins at `from`: claims of one owner with nothing
-/// between them but lent space.
+/// between them but unallocated space that may be covered.
 fn run_end<H: PartialEq>(claims: &[Claim<'_, H>], from: usize, free: &Free) -> usize {
     let mut to = from + 1;
     while to < claims.len()
@@ -251,7 +251,7 @@ fn run_end<H: PartialEq>(claims: &[Claim<'_, H>], from: usize, free: &Free) -> u
     to
 }
 
-/// Whether what lies between two neighbours is nothing, or lent.
+/// Whether what lies between two neighbours is nothing, or unallocated and may be covered.
 fn clear(a: Block, b: Block, free: &Free) -> bool {
     if a.v6 != b.v6 {
         return false;
@@ -264,7 +264,7 @@ fn clear(a: Block, b: Block, free: &Free) -> bool {
             .is_some_and(|s| b.first - 1 <= s.last)
 }
 
-/// How far aggregates of a run may reach: its claims, and the lent space on both sides up to
+/// How far aggregates of a run may reach: its claims, and the unallocated space on both sides up to
 /// the next claim.
 fn room<H>(claims: &[Claim<'_, H>], from: usize, to: usize, free: &Free) -> Span {
     let (head, tail) = (claims[from].block, claims[to - 1].block);

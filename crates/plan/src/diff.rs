@@ -5,7 +5,8 @@
 //!   old, new ─┬─ places: sites, switches, VLANs, networks, pools, lines ─┐
 //!             ├─ hosts: addresses, uplinks, ranges                       ├─▶ [Change] by phase
 //!             └─ tables: routes(old) against routes(new)                 ┘
-//!                  each with its kind and whom it concerns ([notice])
+//!                  each with its kind and whom it concerns ([notice]), and where it is of a
+//!                  node's part, with its verdict ([crate::takeover])
 //! ```
 //!
 //! The order is that of [`Phase`]: what carries comes before what is carried, additions
@@ -21,6 +22,7 @@ mod lines;
 mod networks;
 mod notice;
 mod places;
+mod segments;
 mod switches;
 mod tables;
 
@@ -31,6 +33,7 @@ use serde::Serialize;
 
 use crate::model::NetworkPlan;
 use crate::routes::RoutesError;
+use crate::takeover::Verdict;
 use notice::{Kind, Whom};
 
 pub use notice::{Check, Lasts, Notices, Until, checks};
@@ -117,6 +120,9 @@ pub struct Change {
     pub notices: Vec<Notices>,
     /// For how long.
     pub lasts: Lasts,
+    /// When netd takes it over; none where nothing of it is in a node's part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netd: Option<Verdict>,
     /// What to mind.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub mind: &'static str,
@@ -159,6 +165,7 @@ pub fn diff(old: &NetworkPlan, new: &NetworkPlan) -> Result<Diff, RoutesError> {
     let mut found = Found::default();
     places::compare(old, new, &mut found);
     hosts::compare(old, new, &mut found);
+    segments::compare(old, new, &mut found);
     tables::compare(old, new, &mut found)?;
     Ok(found.diff())
 }
@@ -218,6 +225,7 @@ impl Found {
                 disrupts: kind.disrupts,
                 notices: alike.whom.into_iter().collect(),
                 lasts: kind.lasts,
+                netd: kind.netd,
                 mind: kind.mind,
                 check: kind.done.check(),
                 hosts: alike.hosts,

@@ -126,7 +126,7 @@ pub enum GrowError {
     /// Something would move. A fault of ours: the text is left alone.
     #[error("host {host} would not stay as it is")]
     WouldMove {
-        /// The host.
+        /// The name of the host.
         host: NodeName,
     },
 }

@@ -17,6 +17,7 @@
 pub mod aggregate;
 pub mod capacity;
 pub mod check;
+mod culprit;
 pub mod diagnostics;
 pub mod diff;
 pub mod draw;

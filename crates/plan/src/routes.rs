@@ -52,7 +52,7 @@ use wants::Wants;
 pub struct Table {
     /// Whose table it is.
     pub kind: TableKind,
-    /// The site.
+    /// The name of the site.
     pub site: String,
     /// The table's name in the plan: of the route table, the leased line, the edge router,
     /// or the vSwitch whose nodes share it. `system` where the plan declares no table of a
@@ -136,9 +136,9 @@ pub struct Covered {
 pub enum Destination {
     /// A host's range.
     Range {
-        /// The host.
+        /// The name of the host.
         host: NodeName,
-        /// The network.
+        /// The name of the network.
         network: String,
     },
     /// A VLAN's subnet, or the part of it that is accepted.
@@ -150,16 +150,16 @@ pub enum Destination {
     },
     /// A vSwitch's subnet, or the part of it that is accepted.
     VSwitch {
-        /// The VPC.
+        /// The name of the VPC's site.
         site: String,
         /// The vSwitch.
         name: String,
     },
     /// A pool, or the part of it that is accepted.
     Pool {
-        /// The VPC.
+        /// The name of the VPC's site.
         site: String,
-        /// The network.
+        /// The name of the network.
         network: String,
     },
     /// Everything that has no better route.
@@ -184,7 +184,7 @@ impl std::fmt::Display for Destination {
 pub enum NextHop {
     /// A VPC's instance.
     Instance {
-        /// The host.
+        /// The name of the host.
         host: NodeName,
         /// The cloud's ID, where the plan says.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,7 +197,7 @@ pub enum NextHop {
     },
     /// The VPC behind a VBR.
     Vpc {
-        /// The VPC.
+        /// The name of the VPC's site.
         site: String,
         /// The VBR's router interface towards it, where the plan says.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,7 +220,7 @@ pub enum NextHop {
 /// One leased line as a next hop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Via {
-    /// The line.
+    /// The name of the leased line.
     pub line: String,
     /// In a VPC's table: the router interface, where the plan says.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::node::{NodeNetwork, NodeRange, NodeSpec};
-use crate::prefix::overlap;
+use crate::prefix::{covers, overlap};
 
 /// When a change can be taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -32,6 +32,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// In a sentence without its subject, netd, for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Live => "takes it over at once",
+            Self::NewAttachments => "takes it over at once, for new attachments only",
+            Self::Restart => "takes it over when it is restarted",
+            Self::Drain => "takes it over when no container has what goes away",
+        }
+    }
+
     /// In a few words, for people.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -101,35 +111,92 @@ fn differences(running: &NodeSpec, fresh: &NodeSpec) -> Vec<Change> {
 enum How {
     Comes,
     Goes,
+    /// An item that is replaced by one around it.
+    Grows,
     Changes,
 }
 
-/// The verdict of a place: names of fields and, in lists, of items. None: no field of that name is
+/// What of a node's part may differ. The one table of verdicts: netd goes by it, and so does
+/// [`crate::diff`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// Routes to other nodes' ranges.
+    Peers,
+    /// Prefixes whose traffic goes to the host.
+    ServicePrefixes,
+    /// A network that the node gets, or a range of one.
+    Given,
+    /// A network that the node loses, or a range of one.
+    Taken,
+    /// A range that takes in more addresses around those that it has, with the same gateway.
+    Grown,
+    /// What a network's containers may send: protocols, tagged VLANs, neighbour discovery.
+    Allowed,
+    /// Whose MAC a network shows.
+    Mac,
+    /// A network's MTU.
+    NetworkMtu,
+    /// Addresses of a range that no container gets.
+    Exclude,
+    /// A network's VLAN.
+    Vlan,
+    /// The subnet of a range, or its gateway.
+    Subnet,
+    /// Whose node it is, its mode, the VLAN of its own addresses, its uplink.
+    Identity,
+    /// The MAC that the uplink shows.
+    UplinkMac,
+    /// Who moves the uplink, and which API server is asked then.
+    Migrate,
+    /// The MTU of the node's links.
+    Mtu,
+    /// The host's own addresses, and the routers of their subnets.
+    HostAddresses,
+}
+
+impl Field {
+    /// When a change of it can be taken over.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            // Routes and flows that the reconciler derives anew; nothing of a container is in them.
+            Self::Peers | Self::ServicePrefixes | Self::Given => Verdict::Live,
+            // Flows and meters, which are replaced while packets pass.
+            Self::Allowed | Self::Mac => Verdict::Live,
+            // What a container was given at its ADD stays as it is.
+            Self::NetworkMtu | Self::Exclude => Verdict::NewAttachments,
+            // A container's addresses belong to its VLAN's subnet, and its routes name the gateway.
+            Self::Taken | Self::Vlan | Self::Subnet => Verdict::Drain,
+            // All of the node is reached by it.
+            Self::Identity => Verdict::Drain,
+            // Nothing of it goes away, and a range is of the size that it has at the start.
+            Self::Grown => Verdict::Restart,
+            // The host's own: links, addresses and the uplink's move, which are set up at the start.
+            Self::UplinkMac | Self::Migrate | Self::Mtu | Self::HostAddresses => Verdict::Restart,
+        }
+    }
+}
+
+/// The field at a place: names of fields and, in lists, of items. None: no field of that name is
 /// known, and a restart is what is right for all.
-fn verdict(place: &[&str], how: How) -> Option<Verdict> {
-    use Verdict::{Drain, Live, NewAttachments, Restart};
+fn field(place: &[&str], how: How) -> Option<Field> {
     Some(match place {
-        // Routes and flows that the reconciler derives anew; nothing of a container is in them.
-        ["peers" | "service_prefixes", ..] => Live,
-        ["networks"] | ["networks", _, "ranges"] if how == How::Goes => Drain,
-        ["networks"] | ["networks", _, "ranges"] => Live,
-        // Flows and meters, which are replaced while packets pass.
-        [
-            "networks",
-            _,
-            "allow" | "trunk" | "neighbour_rate" | "mac",
-            ..,
-        ] => Live,
-        // What a container was given at its ADD stays as it is.
-        ["networks", _, "mtu"] | ["networks", _, "ranges", _, "exclude", ..] => NewAttachments,
-        // A container's addresses belong to its VLAN's subnet, and its routes name the gateway.
-        ["networks", _, "vlan"] | ["networks", _, "ranges", _, "subnet" | "gateway"] => Drain,
-        ["networks", _, "name"] | ["networks", _, "ranges", _, "prefix"] => Drain,
-        // Whose node this is, and how all of it is reached.
-        ["node" | "mode" | "uplink", ..] => Drain,
-        // The host's own: links, addresses and the uplink's move, which are set up at the start.
-        ["uplink_mac" | "migrate" | "api_server" | "mtu"] => Restart,
-        ["host_addresses" | "host_gateways", ..] => Restart,
+        ["peers", ..] => Field::Peers,
+        ["service_prefixes", ..] => Field::ServicePrefixes,
+        ["networks"] | ["networks", _, "ranges"] if how == How::Goes => Field::Taken,
+        ["networks", _, "ranges"] if how == How::Grows => Field::Grown,
+        ["networks"] | ["networks", _, "ranges"] => Field::Given,
+        ["networks", _, "allow" | "trunk" | "neighbour_rate", ..] => Field::Allowed,
+        ["networks", _, "mac", ..] => Field::Mac,
+        ["networks", _, "mtu"] => Field::NetworkMtu,
+        ["networks", _, "ranges", _, "exclude", ..] => Field::Exclude,
+        ["networks", _, "vlan"] => Field::Vlan,
+        ["networks", _, "ranges", _, "subnet" | "gateway"] => Field::Subnet,
+        ["networks", _, "name"] | ["networks", _, "ranges", _, "prefix"] => Field::Taken,
+        ["node" | "mode" | "uplink", ..] => Field::Identity,
+        ["uplink_mac"] => Field::UplinkMac,
+        ["migrate" | "api_server"] => Field::Migrate,
+        ["mtu"] => Field::Mtu,
+        ["host_addresses" | "host_gateways", ..] => Field::HostAddresses,
         _ => return None,
     })
 }
@@ -198,7 +265,7 @@ impl Place {
         let steps: Vec<&str> = self.0.iter().map(|(step, _)| step.as_str()).collect();
         Change {
             text: format!("{self} {words}"),
-            verdict: verdict(&steps, how).unwrap_or(Verdict::Restart),
+            verdict: field(&steps, how).map_or(Verdict::Restart, Field::verdict),
         }
     }
 }
@@ -246,18 +313,37 @@ fn lists(at: &Place, a: &[Value], b: &[Value], found: &mut Vec<Change>) {
         let name = name(one);
         match find(b, &name) {
             Some(other) => walk(&at.with(&name, true), one, &other, found),
-            None => found.push(at.found(How::Goes, &format!("without {name}"))),
+            None => {
+                let how = match b.iter().any(|other| grows(one, other)) {
+                    true => How::Grows,
+                    false => How::Goes,
+                };
+                found.push(at.found(how, &format!("without {name}")));
+            }
         }
     }
     for one in b {
         let name = name(one);
         if find(a, &name).is_none() {
-            found.push(at.found(How::Comes, &format!("with {name}")));
+            let how = match a.iter().any(|other| grows(other, one)) {
+                true => How::Grows,
+                false => How::Comes,
+            };
+            found.push(at.found(how, &format!("with {name}")));
         }
     }
     if found.len() == before {
         found.push(at.found(How::Changes, "in another order"));
     }
+}
+
+/// Whether a range becomes another one around it, with the same gateway.
+fn grows(range: &Value, other: &Value) -> bool {
+    let prefix = |value: &Value| value.get("prefix")?.as_str()?.parse().ok();
+    let (Some(inner), Some(outer)) = (prefix(range), prefix(other)) else {
+        return false;
+    };
+    covers(outer, inner) && outer != inner && range.get("gateway") == other.get("gateway")
 }
 
 /// A thing by its name, else by all that it is.

@@ -40,7 +40,7 @@ pub enum Place {
     },
     /// A subnet of a vSwitch.
     VSwitch {
-        /// The VPC.
+        /// The name of the VPC's site.
         site: String,
         /// Its name.
         name: String,
@@ -49,7 +49,7 @@ pub enum Place {
     },
     /// The transfer network of a leased line.
     Transfer {
-        /// The line.
+        /// The name of the leased line.
         line: String,
         /// The prefix.
         prefix: IpNetwork,
@@ -64,16 +64,16 @@ pub enum Place {
     },
     /// A host's own address.
     Host {
-        /// The host.
+        /// The name of the host.
         host: String,
         /// Its site.
         site: String,
     },
     /// A pool.
     Pool {
-        /// The site.
+        /// The name of the site.
         site: String,
-        /// The network.
+        /// The name of the network.
         network: String,
         /// The pool.
         prefix: IpNetwork,
@@ -92,11 +92,11 @@ pub enum Place {
     },
     /// A host's range: a container of that host has it, or none.
     Range {
-        /// The host.
+        /// The name of the host.
         host: String,
         /// The host's site.
         site: String,
-        /// The network.
+        /// The name of the network.
         network: String,
         /// The range.
         prefix: IpNetwork,

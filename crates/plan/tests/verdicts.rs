@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use flatnet_plan::diff::{Change, Diff, Disruption, Phase, Until, diff};
 use flatnet_plan::expand::expand;
 use flatnet_plan::model::{NetworkPlan, Range};
+use flatnet_plan::takeover::{Verdict, changes as changes_of};
 use serde_json::Value;
 
 const PLAN: &str = include_str!("verdicts.yaml");
@@ -85,6 +86,8 @@ struct Judged {
     there: Diff,
     /// From the changed one to the plan.
     back: Diff,
+    /// The worst of what netd says, there and back.
+    netd: (Option<Option<Verdict>>, Option<Option<Verdict>>),
 }
 
 /// Every change of one field that makes another plan, with how many places there are.
@@ -119,7 +122,13 @@ fn judge() -> (Vec<Judged>, usize) {
             let back = diff(&new.plan, &old.plan);
             if let (Ok(there), Ok(back)) = (there, back) {
                 let place = format!("{place} = {other}");
-                found.push(Judged { place, there, back });
+                let netd = (of_netd(&old.plan, &new.plan), of_netd(&new.plan, &old.plan));
+                found.push(Judged {
+                    place,
+                    there,
+                    back,
+                    netd,
+                });
             }
         }
     }
@@ -133,6 +142,47 @@ fn every_field_of_the_document_has_a_verdict() {
     let silent = judged.iter().filter(|j| j.there.is_empty());
     let silent: Vec<&str> = silent.map(|j| j.place.as_str()).collect();
     assert!(silent.is_empty(), "no verdict: {silent:#?}");
+}
+
+/// The worst verdict of netd on all nodes that are in both plans; none where a node's part cannot be
+/// derived, for a name in the plan leads nowhere.
+fn of_netd(old: &NetworkPlan, new: &NetworkPlan) -> Option<Option<Verdict>> {
+    let mut worst = None;
+    for host in &old.spec.hosts {
+        let before = flatnet_plan::node::derive(old, &host.name).ok()?;
+        if new.host(&host.name).is_some() {
+            let after = flatnet_plan::node::derive(new, &host.name).ok()?;
+            let verdicts = changes_of(&before, &after).into_iter().map(|c| c.verdict);
+            worst = worst.max(verdicts.max());
+        }
+    }
+    Some(worst)
+}
+
+/// `plan diff` says of a field what netd does with it.
+#[test]
+fn what_netd_does_with_a_field_is_what_the_diff_says_of_it() {
+    let (judged, _) = judged();
+    let mut wrong = Vec::new();
+    for judged in judged {
+        for (diff, netd, way) in [
+            (&judged.there, judged.netd.0, "there"),
+            (&judged.back, judged.netd.1, "back"),
+        ] {
+            let Some(netd) = netd else { continue };
+            let said = diff.changes.iter().filter_map(|c| c.netd).max();
+            // What no node has is taken over by nobody.
+            let quiet = netd.is_none_or(|v| v == Verdict::Live);
+            let nobodys = netd.is_none() || (quiet && said.is_none());
+            if said != netd && !nobodys {
+                wrong.push(format!(
+                    "{} {way}: netd {netd:?}, diff {said:?}",
+                    judged.place
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// What no change of a single field is.
@@ -290,10 +340,11 @@ fn the_kinds_of_steps_are_documented() {
             };
             let seen = format!("`{}` on {} shows {}", check.run, check.on, check.shows);
             let what = general(&c.what);
+            let netd = c.netd.map_or("", Verdict::as_str);
             Some((
                 c.phase,
                 what.clone(),
-                format!("| {what} | {lasts} | {seen} |\n"),
+                format!("| {what} | {lasts} | {netd} | {seen} |\n"),
             ))
         })
         .collect();
@@ -302,7 +353,7 @@ fn the_kinds_of_steps_are_documented() {
     for (phase, _, row) in steps {
         if last != Some(phase) {
             wanted += &format!(
-                "\n## To {}\n| what | for how long | how to see that it is done |\n|---|---|---|\n",
+                "\n## To {}\n| what | for how long | netd | how to see that it is done |\n|---|---|---|---|\n",
                 phase.title()
             );
             last = Some(phase);
@@ -330,6 +381,14 @@ what the diff says of it by the suite `plan-live`.
 | until drained | who runs goes on as he is; what is new he gets when he is made again, and while that happens he is away |
 | until the work is done | packets of those whom the step names are lost for as long as the work takes |
 | until undone | packets of those whom the step names are lost for as long as the new plan is in force |
+
+| netd | what it means; the table is `crates/plan/src/takeover.rs`, which netd goes by |
+|---|---|
+| | nothing of it is in a node's part of the plan |
+| live | netd takes it over at once, also for the containers that run |
+| new attachments only | netd takes it over at once; containers that run keep what they have |
+| restart | netd takes it over when it is restarted |
+| drain | netd takes it over when no container has what goes away |
 ";
 
 /// Fields that the plan of this test does not have are not judged: it has them all.

@@ -23,8 +23,8 @@ pub enum Flaw {
         /// What it must not cover.
         foreign: IpNetwork,
     },
-    /// An aggregate covers free space that was not lent, or that its proof does not name.
-    #[error("{aggregate} covers {space}, which is no entry's and was not lent")]
+    /// An aggregate covers unallocated space that it may not, or that its proof does not name.
+    #[error("{aggregate} covers {space}, which is no entry's and may not be covered")]
     NotLent {
         /// The aggregate.
         aggregate: IpNetwork,
@@ -80,7 +80,7 @@ pub fn verify<H: PartialEq>(
     if flaws.is_empty() { Ok(()) } else { Err(flaws) }
 }
 
-/// Whether entries and gaps are the aggregate, whole, and the gaps are lent.
+/// Whether entries and gaps are the aggregate, whole, and the gaps may be covered.
 fn parts<H: PartialEq>(input: &Input<'_, H>, aggregate: &Aggregate<H>, block: Block) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     let mut pieces: Vec<Block> = Vec::new();
@@ -101,7 +101,7 @@ fn parts<H: PartialEq>(input: &Input<'_, H>, aggregate: &Aggregate<H>, block: Bl
         let ends = (Block::of(gap.first.into()), Block::of(gap.last.into()));
         for space in cut(block.v6, ends.0.first, ends.1.last) {
             pieces.push(Block::of(space));
-            if !lent(input.free, space) || !lent(&gap.free, space) {
+            if !may_cover(input.free, space) || !may_cover(&gap.free, space) {
                 flaws.push(Flaw::NotLent {
                     aggregate: aggregate.prefix,
                     space,
@@ -127,7 +127,7 @@ fn parts<H: PartialEq>(input: &Input<'_, H>, aggregate: &Aggregate<H>, block: Bl
 }
 
 /// Whether `free` holds all of `space`, in one block or in smaller ones together.
-fn lent(free: &[IpNetwork], space: IpNetwork) -> bool {
+fn may_cover(free: &[IpNetwork], space: IpNetwork) -> bool {
     let space = Block::of(space);
     let mut inside: Vec<Block> = free
         .iter()

@@ -59,7 +59,7 @@ fn what_is_not_aligned_stays_apart() {
 }
 
 #[test]
-fn a_hole_is_covered_only_where_it_is_lent() {
+fn a_hole_is_covered_only_where_the_caller_allows_it() {
     let given = [("10.0.0.0/24", "a"), ("10.0.3.0/24", "a")];
     assert_eq!(run(&given, &[], &[]).expect("found").len(), 2);
     assert_eq!(
@@ -174,7 +174,7 @@ fn a_false_proof_is_found() {
     let right = aggregate(&input).expect("found");
     let strict = Input { free: &[], ..input };
     assert!(matches!(
-        verify(&strict, &right).expect_err("not lent")[..],
+        verify(&strict, &right).expect_err("may not be covered")[..],
         [Flaw::NotLent { .. }, Flaw::NotLent { .. }]
     ));
     assert!(matches!(

@@ -13,9 +13,9 @@ use crate::prefix::{bits, bounds, covers, size};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolCapacity {
-    /// The site.
+    /// The name of the site.
     pub site: String,
-    /// The network.
+    /// The name of the network.
     pub network: String,
     /// The pool.
     pub prefix: IpNetwork,
@@ -76,9 +76,9 @@ pub(super) fn pools(plan: &NetworkPlan) -> Vec<PoolCapacity> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FreeSpace {
-    /// The site.
+    /// The name of the site.
     pub site: String,
-    /// The network.
+    /// The name of the network.
     pub network: String,
     /// The pool.
     pub pool: IpNetwork,

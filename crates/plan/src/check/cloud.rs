@@ -64,7 +64,7 @@ fn gateways(c: &Context<'_>, found: &mut Findings) {
     for (i, site) in c.sites().iter().enumerate() {
         for (j, v) in site.v_switches.iter().enumerate() {
             for (k, subnet) in v.subnets.iter().enumerate() {
-                let inside = super::points::unfit(subnet.gateway, subnet.prefix).is_none();
+                let inside = super::infrastructure::unfit(subnet.gateway, subnet.prefix).is_none();
                 let Some(router) = router(subnet.prefix).filter(|r| inside && *r != subnet.gateway)
                 else {
                     continue;

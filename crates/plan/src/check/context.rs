@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use flatnet_types::{Mtu, VlanId};
 use ipnetwork::IpNetwork;
 
-use super::points::is_link_local;
+use super::infrastructure::is_link_local;
 use crate::expand::{Expanded, Origin};
 use crate::model::{Host, Network, NetworkPlan, Pool, Range, Site, SiteType, Subnet, VlanRole};
 use crate::prefix::covers;

@@ -9,11 +9,11 @@ mod cloud;
 mod context;
 mod hosts;
 mod identity;
+mod infrastructure;
 mod lines;
 mod mtu;
 mod names;
 mod native;
-mod points;
 mod ranges;
 mod room;
 mod routes;
@@ -54,7 +54,7 @@ pub fn check_expanded(expanded: &Expanded) -> Vec<Finding> {
     identity::check(&context, &mut found);
     space::check(&context, &mut found);
     ranges::check(&context, &mut found);
-    points::check(&context, &mut found);
+    infrastructure::check(&context, &mut found);
     hosts::check(&context, &mut found);
     cloud::check(&context, &mut found);
     vlans::check(&context, &mut found);
@@ -161,14 +161,18 @@ impl Findings {
     /// A name that leads nowhere, which is one mistake however many places have it: told where
     /// it stands first.
     fn add_missing(&mut self, name: Name, place: Path, message: String) {
-        if let Some((first, others)) = self.missing.get_mut(&name) {
-            if self.found[*first].place != place {
+        match self.missing.get_mut(&name) {
+            Some((first, others)) if self.found[*first].place != place => {
                 others.insert(place);
                 return;
             }
-        } else {
-            self.missing
-                .insert(name, (self.found.len(), BTreeSet::new()));
+            Some(_) => {}
+            // A group's members may have a wrong name each at one place: told with the first.
+            None if !self.places.contains_key(&(DANGLING.code, place.clone())) => {
+                self.missing
+                    .insert(name, (self.found.len(), BTreeSet::new()));
+            }
+            None => {}
         }
         self.add(&DANGLING, place, message);
     }

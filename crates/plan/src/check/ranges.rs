@@ -113,10 +113,10 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
             );
         }
     }
-    for ((index, v6), suspects) in by_pool {
+    for ((index, v4), suspects) in by_pool {
         let network = &c.networks()[index];
         let at = Path::spec().at("networks").at(index).at("pools");
-        let pool = network.pools.iter().position(|p| p.prefix.is_ipv6() == v6);
+        let pool = network.pools.iter().position(|p| p.prefix.is_ipv4() == v4);
         let at = pool.map_or_else(|| at.clone(), |pool| at.clone().at(pool).at("prefix"));
         let all = |ranges| format!("none of {ranges} ranges is in a pool of {}", network.name);
         suspects.tell(at, all, found);
@@ -170,8 +170,14 @@ fn apart(c: &Context<'_>, found: &mut Findings) {
     for r in all {
         match widest {
             Some(before) if covers(before.range.prefix, r.range.prefix) => {
-                // Equal ranges are sorted as the document has them; else the wider is told.
-                let (culprit, other) = (r, before);
+                // The wider is told; of two that are equal one that is written out, which can be
+                // changed alone; else the later.
+                let wider = before.range.prefix.prefix() < r.range.prefix.prefix();
+                let alone = !c.is_member(before.host) && c.is_member(r.host);
+                let (culprit, other) = match wider || alone {
+                    true => (before, r),
+                    false => (r, before),
+                };
                 let name = |x: RangeOf<'_>| c.hosts()[x.host].name.clone();
                 found.add_with(
                     &RANGES_OVERLAP,

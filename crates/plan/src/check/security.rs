@@ -8,7 +8,7 @@ use flatnet_types::VlanId;
 use flatnet_types::control::{PROTOCOLS, Protocol};
 use ipnetwork::IpNetwork;
 
-use super::points::unfit;
+use super::infrastructure::unfit;
 use super::ranges::Sorted;
 use super::{Context, Findings};
 use crate::diagnostics::{ALLOW, TRUNK, TRUNK_ANY};

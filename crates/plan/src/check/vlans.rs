@@ -253,8 +253,23 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
                 .extend(used);
         }
     }
+    // For each line of hosts and VLAN: the hosts that lack it somewhere.
+    let mut without: BTreeMap<(Path, VlanId), BTreeSet<usize>> = BTreeMap::new();
+    for ((_, id), (_, hosts)) in &lacking {
+        for host in hosts {
+            let key = (c.host_at(*host), *id);
+            without.entry(key).or_default().insert(*host);
+        }
+    }
+    let mut members: BTreeMap<Path, usize> = BTreeMap::new();
+    for i in 0..c.hosts().len() {
+        *members.entry(c.host_at(i)).or_default() += 1;
+    }
     for ((place, id), (name, hosts)) in lacking {
-        lacks(c, (place, &name, id), &hosts, found);
+        let line = hosts.first().map(|i| c.host_at(*i)).unwrap_or_default();
+        let some = without.get(&(line.clone(), id)).map_or(0, BTreeSet::len);
+        let few = members.get(&line).is_some_and(|all| some < *all);
+        lacks(c, (place, &name, id), (&hosts, few), found);
     }
     for (place, (name, vlans, used)) in used_of {
         for (i, id) in vlans.iter().enumerate() {
@@ -270,18 +285,18 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
     }
 }
 
-/// A list that lacks a VLAN. What several lines of hosts use is missing in the list; what one
-/// uses may be too much of it.
+/// A list that lacks a VLAN. What several lines of hosts use is missing in the list, and so is what
+/// other members of a group have (`few`); what one line uses may be too much of it.
 fn lacks(
     c: &Context<'_>,
     (place, name, id): (Path, &str, VlanId),
-    hosts: &[usize],
+    (hosts, few): (&[usize], bool),
     found: &mut Findings,
 ) {
     let [first, ..] = hosts else { return };
     let lines: BTreeSet<Path> = hosts.iter().map(|i| c.host_at(*i)).collect();
     let host = &c.hosts()[*first];
-    if lines.len() > 1 {
+    if lines.len() > 1 || few {
         let message = format!(
             "{name} does not carry VLAN {id}, which {} hosts behind it use, {} among them",
             hosts.len(),

@@ -25,6 +25,7 @@ pub(crate) use rules::*;
 pub use rules::{RULES, Rule, rule};
 
 use crate::check;
+use crate::culprit;
 use crate::expand::{Expanded, expand, expand_owned};
 use crate::model::{API_VERSION, Day, KIND, NetworkPlan};
 use crate::source::de::{ReadError, ShapeError};
@@ -214,7 +215,9 @@ impl Report {
     fn of_plan(&mut self, written: NetworkPlan) {
         let expanded = expand(&written);
         let mut findings = check::check_expanded(&expanded);
+        let all = culprit::keys(&findings);
         self.allowed = allow::allow(&mut findings, &written, self.today);
+        let findings = culprit::single_out(&written, all, findings);
         let related = findings.iter().filter_map(|f| f.related.as_ref());
         let places = findings.iter().map(|f| &f.place);
         let places: Vec<&Path> = places.chain(related.map(|(place, _)| place)).collect();

@@ -8,31 +8,38 @@ use ipnetwork::IpNetwork;
 
 use super::networks::SLICES_GO;
 use super::notice::{Done, Kind, Notices, Until};
-use super::places::NOTED;
+use super::places::{NOTED, TAKEN as TAKES};
 use super::switches::{LESS, MORE, difference};
 use super::{Found, Phase, paired};
 use crate::model::{Host, NetworkPlan, Range, SiteType};
 use crate::prefix::{Position, bounds, covers, overlap};
 use crate::routes::parts::without;
 use crate::slices::wanted;
+use crate::takeover::Field;
 
 const LEAVES: Kind =
     Kind::new(Phase::Drain, Done::Left).remade("for its containers are made again elsewhere");
 const GONE: Kind = Kind::new(Phase::Take, Done::Gone).mind("after it is drained");
-const TAKEN: Kind = Kind::new(Phase::Take, Done::Released).mind("after it is drained");
+const TAKEN: Kind = Kind::new(Phase::Take, Done::Released)
+    .of(Field::Taken)
+    .mind("after it is drained");
 const COMES: Kind = Kind::new(Phase::Give, Done::Serves);
 const AFTER: Kind = Kind::new(Phase::HandOn, Done::Serves)
     .mind("only after the host that has its address is gone: two that have it cut each other off");
-const GIVEN: Kind = Kind::new(Phase::Give, Done::Given);
+const GIVEN: Kind = Kind::new(Phase::Give, Done::Given).of(Field::Given);
+const GROWN: Kind = Kind::new(Phase::Give, Done::Given).of(Field::Grown);
 const RESTED: Kind = Kind::new(Phase::HandOn, Done::Given)
+    .of(Field::Given)
     .mind("only after its addresses rested: others may still know them as somebody else's");
 const MOVES: Kind = Kind::new(Phase::Drain, Done::Left)
+    .of(Field::Identity)
     .outage(
         Until::Drained,
         "for its containers are made again elsewhere",
     )
     .mind("drain it first: a host moves empty");
 const READDRESSED: Kind = Kind::new(Phase::Give, Done::Answers)
+    .of(Field::HostAddresses)
     .outage(
         Until::Done,
         "for the host is away while its addresses change",
@@ -41,6 +48,7 @@ const READDRESSED: Kind = Kind::new(Phase::Give, Done::Answers)
 const REPLACED: Kind =
     Kind::new(Phase::Give, Done::Routed).brief("while its entries go over to the new instance");
 const REWIRED: Kind = Kind::new(Phase::Give, Done::Linked)
+    .of(Field::Identity)
     .outage(
         Until::Done,
         "for the host is cut off while its uplink is made anew",
@@ -53,14 +61,17 @@ const UNCABLED: Kind = Kind::new(Phase::Give, Done::Linked)
     .outage(Until::Done, "for its only cable is moved")
     .mind("drain it first");
 const RETAGGED: Kind = Kind::new(Phase::Give, Done::Answers)
+    .of(Field::Identity)
     .outage(
         Until::Done,
         "for host and switch change together, and the host is cut off in between",
     )
     .mind("drain it first");
 const GATEWAY_MOVES: Kind = Kind::new(Phase::Drain, Done::Remade)
+    .of(Field::Subnet)
     .remade("for the gateway is the range's second address, and another one from then on");
 const DRAINED: Kind = Kind::new(Phase::Drain, Done::Left)
+    .of(Field::Taken)
     .remade("for containers with these addresses are made again");
 const INHERITED: Kind = DRAINED
     .remade("for containers with these addresses are made again, before another host has them");
@@ -204,7 +215,12 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
             None => h.site.clone(),
         };
         let detail = format!("{} → {}", place(a), place(b));
-        found.of_host(MOVES, "move the host", name, &detail);
+        // In another vSwitch of its VPC it has other routers.
+        let kind = match a.site == b.site {
+            true => MOVES.of(Field::HostAddresses),
+            false => MOVES,
+        };
+        found.of_host(kind, "move the host", name, &detail);
     }
     if a.addresses != b.addresses {
         let kind = match owners.before.addressed(b) {
@@ -256,7 +272,13 @@ fn uplink(a: &Host, b: &Host, found: &mut Found) {
             None => h.uplink.interface.to_string(),
         };
         let detail = format!("{} → {}", of(a), of(b));
-        found.of_host(REWIRED, "change the uplink", name, &detail);
+        // The same NIC with another bond or MAC stays the node's uplink.
+        let kind = match (old.interface == new.interface, old.mac == new.mac) {
+            (false, _) => REWIRED,
+            (true, false) => REWIRED.of(Field::UplinkMac),
+            (true, true) => REWIRED.netd_takes_nothing(),
+        };
+        found.of_host(kind, "change the uplink", name, &detail);
     } else if old.cables() != new.cables() {
         let bonded = new.nics.len() > 1 && old.nics.len() > 1;
         let kind = if bonded { RECABLED } else { UNCABLED };
@@ -275,7 +297,9 @@ fn uplink(a: &Host, b: &Host, found: &mut Found) {
         found.of_host(RETAGGED, what, name, "changed");
     }
     if old.migrate != new.migrate {
-        found.of_host(NOTED, "note who moves the uplink", name, "noted");
+        // Who moves it notices nothing of the field alone.
+        let kind = TAKES.of(Field::Migrate).unnoticed();
+        found.of_host(kind, "change who moves the uplink", name, "changed");
     }
     if old.mtu != new.mtu {
         found.of_host(RESIZED, "change the uplink's MTU", name, "changed");
@@ -341,11 +365,11 @@ fn ranges(old: &[Range], host: &Host, owners: &Both<'_>, found: &mut Found) {
                 found.of_host(GIVEN, &what, name, &prefix.to_string());
             } else {
                 let kind = match owners.after.is_routed(host) {
-                    true => GIVEN.mind(
+                    true => GROWN.mind(
                         "what it has stays where it is; containers that are there reach the new \
                          part by their host, until they are made again with the new prefix length",
                     ),
-                    false => GIVEN.mind("what it has stays where it is"),
+                    false => GROWN.mind("what it has stays where it is"),
                 };
                 let detail = format!("{} → {prefix}", list(&inner));
                 found.of_host(kind, &format!("grow a range of {network}"), name, &detail);

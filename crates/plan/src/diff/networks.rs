@@ -5,9 +5,10 @@ use super::places::{GONE, NOTED, TAKEN};
 use super::{Found, Phase, paired};
 use crate::model::{Allow, Network, Pool, Trunk};
 use crate::routes::parts::without;
+use crate::takeover::Field;
 
 /// What netd has to know before anybody uses it.
-const KNOWN: Kind = Kind::new(Phase::Carry, Done::Taken);
+const KNOWN: Kind = Kind::new(Phase::Carry, Done::Taken).of(Field::Given);
 const CUT: Kind = Kind::new(Phase::Give, Done::Sliced);
 /// Slices that hosts lose.
 pub(super) const SLICES_GO: Kind = Kind::new(Phase::Drain, Done::Sliced)
@@ -34,7 +35,12 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
     let name = b.name.to_string();
     let whom = || -> Whom { vec![Notices::Network(name.clone())] };
     if (&a.site, a.vlan) != (&b.site, b.vlan) {
-        let kind = TAKEN
+        // Of its site a node knows nothing but by its own.
+        let taken = match a.vlan == b.vlan {
+            true => TAKEN,
+            false => TAKEN.of(Field::Vlan),
+        };
+        let kind = taken
             .outage(
                 Until::Drained,
                 "for every container of it changes its VLAN or site",
@@ -46,7 +52,7 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
     }
     if a.mac != b.mac {
         // Frames to the MAC of before still reach the host's port, and the bridge delivers by IP.
-        let kind = TAKEN.mind(
+        let kind = TAKEN.of(Field::Mac).mind(
             "the switches learn other MACs from then on: their tables and what they allow at a port \
              have to have room for them",
         );
@@ -55,7 +61,7 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
     }
     if a.allow != b.allow {
         let lost = a.allow.iter().any(|was| !allowed(was, &b.allow));
-        let kind = TAKEN.outage(
+        let kind = TAKEN.of(Field::Allowed).outage(
             Until::Undone,
             "for frames of what is no longer allowed are dropped from then on",
         );
@@ -64,7 +70,7 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
         found.add(kind, what, whom, name.clone());
     }
     if a.trunk != b.trunk {
-        let kind = TAKEN.outage(
+        let kind = TAKEN.of(Field::Allowed).outage(
             Until::Undone,
             "for tagged frames with addresses that are no longer declared are dropped from then on",
         );
@@ -80,11 +86,14 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
             done: Done::Remade,
             ..TAKEN
         }
+        .of(Field::NetworkMtu)
         .remade("for containers get it when they are made again");
         found.add(kind, "change a network's MTU", whom(), name.clone());
     }
     if a.neighbour_rate != b.neighbour_rate {
-        let kind = TAKEN.mind("the meters of containers that live get it too");
+        let kind = TAKEN
+            .of(Field::Allowed)
+            .mind("the meters of containers that live get it too");
         let what = "change a network's neighbour rate";
         found.add(kind, what, NOBODY, name.clone());
     }
@@ -148,6 +157,7 @@ fn pool_parts(network: &str, old: &Pool, pool: &Pool, found: &mut Found) {
     let detail = || format!("{} of {network}", pool.prefix);
     if old.exclude != pool.exclude {
         let kind = TAKEN
+            .of(Field::Exclude)
             .mind("a container that has an address which is excluded now keeps it until it goes");
         found.add(kind, "change exclusions", NOBODY, detail());
     }

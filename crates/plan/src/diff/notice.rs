@@ -12,6 +12,7 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use super::{Disruption, Phase};
+use crate::takeover::{Field, Verdict};
 
 /// For how long those who notice a change notice it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -178,7 +179,7 @@ impl Done {
                 ..check(
                     STATUS,
                     HOSTS,
-                    "no problem plan-changed, which says what waits for a restart of netd",
+                    "no problem plan-changed, which says what netd has not taken over",
                 )
             },
             Self::Remade => check(
@@ -245,6 +246,8 @@ pub(super) struct Kind {
     pub(super) lasts: Lasts,
     pub(super) mind: &'static str,
     pub(super) done: Done,
+    /// When netd takes it over, where it is of a node's part.
+    pub(super) netd: Option<Verdict>,
 }
 
 impl Kind {
@@ -259,7 +262,21 @@ impl Kind {
             },
             mind: "",
             done,
+            netd: None,
         }
+    }
+
+    /// Of a field of the nodes' parts.
+    pub(super) const fn of(self, field: Field) -> Self {
+        Self {
+            netd: Some(field.verdict()),
+            ..self
+        }
+    }
+
+    /// Of no field of the nodes' parts.
+    pub(super) const fn netd_takes_nothing(self) -> Self {
+        Self { netd: None, ..self }
     }
 
     /// The same where there is nobody who could notice it.

@@ -8,12 +8,13 @@ use super::{Found, Phase, paired};
 use crate::model::{NetworkPlan, Site, Subnet, Vlan, VlanRole};
 use crate::prefix::covers;
 use crate::routes::parts::without;
+use crate::takeover::Field;
 
 pub(super) const NEW: Kind = Kind::new(Phase::Carry, Done::Carried);
 pub(super) const GONE: Kind = Kind::new(Phase::Clear, Done::Unused).mind("after nobody uses it");
 pub(super) const NOTED: Kind = Kind::new(Phase::Record, Done::Noted);
 const NEW_SITE: Kind = Kind::new(Phase::Carry, Done::Crossed);
-/// What netd does differently from its restart on.
+/// What netd does differently.
 pub(super) const TAKEN: Kind = Kind::new(Phase::Give, Done::Taken);
 const OTHER: Kind = Kind::new(Phase::Carry, Done::Left)
     .outage(
@@ -46,6 +47,7 @@ fn plan_wide(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     let (a, b) = (&old.spec, &new.spec);
     if a.mtu != b.mtu {
         let kind = Kind::new(Phase::Carry, Done::Remade)
+            .of(Field::Mtu)
             .remade("for containers get it when they are made again")
             .mind("switches first where it grows");
         let detail = format!("{} → {}", a.mtu, b.mtu);
@@ -61,9 +63,10 @@ fn plan_wide(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
         let before = a.service_prefixes.iter();
         let lost = before.flat_map(|p| without(*p, after()));
         let whom: Whom = lost.map(Notices::Prefix).collect();
+        let taken = TAKEN.of(Field::ServicePrefixes);
         let kind = match whom.is_empty() {
-            true => TAKEN,
-            false => TAKEN.outage(
+            true => taken,
+            false => taken.outage(
                 Until::Undone,
                 "for no service at an address that is taken out is reached from then on",
             ),
@@ -81,8 +84,8 @@ fn plan_wide(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     if a.api_server != b.api_server {
         let server = |p: &Option<String>| p.clone().unwrap_or_else(|| "none".to_owned());
         let detail = format!("{} → {}", server(&a.api_server), server(&b.api_server));
-        let what = "API server that moves of uplinks ask";
-        found.add(NOTED, what, NOBODY, detail);
+        let what = "change the API server that moves of uplinks ask";
+        found.add(TAKEN.of(Field::Migrate), what, NOBODY, detail);
     }
     if a.allow != b.allow {
         found.add(NOTED, "allowances of warnings", NOBODY, "noted".to_owned());
@@ -166,7 +169,12 @@ fn site_parts(a: &Site, b: &Site, plans: (&NetworkPlan, &NetworkPlan), found: &m
     }
     if (&a.vpc_id, &a.region, a.site_type) != (&b.vpc_id, &b.region, b.site_type) {
         let whom = vec![Notices::Site(site.clone())];
-        found.add(OTHER, "another VPC or data centre", whom, site.clone());
+        // The mode of its nodes goes by its type.
+        let kind = match a.site_type == b.site_type {
+            true => OTHER,
+            false => OTHER.of(Field::Identity),
+        };
+        found.add(kind, "another VPC or data centre", whom, site.clone());
     }
     super::bindings::compare(a, b, &plans.1.spec.hosts, found);
     if a.edge_router != b.edge_router {
@@ -231,7 +239,7 @@ fn subnets(of: &str, role: Option<VlanRole>, a: &[Subnet], b: &[Subnet], found: 
             }
             Some(old) => {
                 if old.prefix != subnet.prefix {
-                    grown_subnet(of, old, subnet, found);
+                    grown_subnet((of, role), old, subnet, found);
                 }
                 if old.gateway != subnet.gateway {
                     gateway(role, old, subnet, found);
@@ -247,10 +255,19 @@ fn subnets(of: &str, role: Option<VlanRole>, a: &[Subnet], b: &[Subnet], found: 
     }
 }
 
-fn grown_subnet(of: &str, old: &Subnet, subnet: &Subnet, found: &mut Found) {
+fn grown_subnet(
+    (of, role): (&str, Option<VlanRole>),
+    old: &Subnet,
+    subnet: &Subnet,
+    found: &mut Found,
+) {
     let kind = Kind::new(Phase::Carry, Done::Remade)
         .remade("for containers hold the old prefix length until they are made again")
         .mind("until then they reach the new part through the router");
+    let kind = match role {
+        Some(VlanRole::Pod) => kind.of(Field::Subnet),
+        _ => kind,
+    };
     let detail = format!("{} → {} on {of}", old.prefix, subnet.prefix);
     let whom = vec![Notices::Prefix(old.prefix)];
     found.add(kind, "grow a subnet", whom, detail);
@@ -262,12 +279,14 @@ fn gateway(role: Option<VlanRole>, old: &Subnet, subnet: &Subnet, found: &mut Fo
     let (kind, what) = match role {
         Some(VlanRole::Pod) => (
             Kind::new(Phase::Carry, Done::Remade)
+                .of(Field::Subnet)
                 .remade("for containers keep the old gateway until they are made again")
                 .mind(both),
             "change a gateway",
         ),
         Some(VlanRole::Host) => (
             Kind::new(Phase::Carry, Done::Answers)
+                .of(Field::HostAddresses)
                 .brief("while the hosts' default routes change, one by one; containers keep theirs")
                 .mind(both),
             "change the hosts' gateway",

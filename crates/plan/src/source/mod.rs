@@ -26,9 +26,9 @@ pub use path::{Path, Step};
 /// A place in the text. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// The line.
+    /// The number of the line, from 1.
     pub line: u32,
-    /// The column of the first character.
+    /// The column of the first character, from 1, in characters.
     pub column: u32,
     /// How many characters of that line, at least 1.
     pub length: u32,
@@ -72,7 +72,7 @@ pub enum SyntaxError {
     /// Not YAML.
     #[error("{message}")]
     Yaml {
-        /// Where.
+        /// The place in the text.
         span: Span,
         /// The parser's words.
         message: String,
@@ -83,13 +83,13 @@ pub enum SyntaxError {
     /// A second document after `---`.
     #[error("a second document begins here; a plan is one document")]
     SecondDocument {
-        /// Where.
+        /// The place in the text.
         span: Span,
     },
     /// A key that is a list or a mapping.
     #[error("a key is a word, not a list or a mapping")]
     ComplexKey {
-        /// Where.
+        /// The place in the text.
         span: Span,
     },
     /// The same key twice in a mapping.
@@ -105,7 +105,7 @@ pub enum SyntaxError {
     /// An alias to something that is not complete, or is not there.
     #[error("the alias leads nowhere")]
     BadAlias {
-        /// Where.
+        /// The place in the text.
         span: Span,
     },
     /// Deeper than [`MAX_DEPTH`] or, with aliases written out, larger than [`MAX_NODES`].
@@ -120,7 +120,7 @@ pub enum SyntaxError {
 }
 
 impl SyntaxError {
-    /// Where.
+    /// The place in the text; of an empty one its first character.
     pub fn span(&self) -> Span {
         match self {
             Self::Empty => Span {

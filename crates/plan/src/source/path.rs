@@ -40,6 +40,12 @@ impl Path {
         self
     }
 
+    /// The way to what holds it: its first `steps` steps.
+    #[must_use]
+    pub(crate) fn first(&self, steps: usize) -> Self {
+        Self(self.0.iter().take(steps).copied().collect())
+    }
+
     /// The steps from the document's root.
     pub fn steps(&self) -> &[Step] {
         &self.0

@@ -82,10 +82,7 @@ fn a_line_ends_in_a_transit_vlan() {
     );
     // In a VLAN of containers it is cut off from them.
     let pods = vlan("10.255.0.0/30").replace("transit", "pod");
-    finds(
-        &[(empty, &pods)],
-        &[("FN0105", "transfer"), ("FN0114", "transfer")],
-    );
+    finds(&[(empty, &pods)], &[("FN0105", "transfer")]);
 }
 
 #[test]
@@ -120,17 +117,14 @@ fn each_rack_of_a_routed_fabric_has_its_own_vlan_of_hosts() {
     let other = ("port: \"{n}\"}", "port: \"{n}\", trunk: [11, 100]}");
     finds(
         &[RACKS, ROW, ALONE, other],
-        &[("FN0305", "10.10.0.11/24"), ("FN0306", "trunk: [11, 100]")],
+        &[("FN0305", "trunk: [11, 100]")],
     );
 }
 
 #[test]
 fn a_host_in_none_of_the_racks_and_a_rack_without_hosts_are_told() {
     let far = ("10.10.1.11/22", "10.10.2.11/24");
-    finds(
-        &[RACKS, ROW, far],
-        &[("FN0311", "id: 11"), ("FN0113", "10.10.2.11/24")],
-    );
+    finds(&[RACKS, ROW, far], &[("FN0113", "10.10.2.11/24")]);
     let length = ("10.10.1.11/22", "10.10.1.11/25");
     finds(&[RACKS, ROW, length], &[("FN0113", "10.10.1.11/25")]);
 }

@@ -93,6 +93,9 @@ fn describe(change: &Change, details: bool, whole: bool, table: &mut Table) {
         let lasts = format!("{}, {}", change.lasts.until.as_str(), change.lasts.reason);
         table.row(["for".into(), lasts.into()]);
     }
+    if let Some(verdict) = change.netd {
+        table.row(["netd".into(), verdict.sentence().into()]);
+    }
     if !change.mind.is_empty() {
         table.row(["mind".into(), change.mind.into()]);
     }

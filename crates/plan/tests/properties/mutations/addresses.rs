@@ -28,7 +28,10 @@ mutations! {
         p.spec.service_prefixes.push(net("10.100.0.0/12"));
     };
     "FN0105" "a transfer network in a VLAN" |p, _| {
-        p.spec.links[0].transfer[0].prefix = net("10.130.0.8/30");
+        let transfer = &mut p.spec.links[0].transfer[0];
+        transfer.prefix = net("10.130.0.8/30");
+        transfer.idc = "10.130.0.9".parse().expect("an address");
+        transfer.vpc = "10.130.0.10".parse().expect("an address");
     };
     "FN0106" "a pool over another site's VLAN" |p, _| {
         p.spec.networks[1].pools.push(pool("10.130.0.0/24"));

@@ -30,7 +30,10 @@ mutations! {
         p.spec.sites[0].switches[0].trunk = Some(vec![vlan(100)]);
     };
     "FN0306" "a trunk with a VLAN too many" |p, k| {
-        idc(p, k).uplink.trunk = Some(vec![vlan(10), vlan(100), vlan(300)]);
+        // All that any of the hosts uses, and one more.
+        let used = p.spec.sites[0].vlans.iter().map(|v| v.id);
+        let trunk = used.chain([vlan(300)]).collect();
+        idc(p, k).uplink.trunk = Some(trunk);
     };
     "FN0307" "a VLAN in a VPC" |p, _| p.spec.networks[1].vlan = Some(vlan(100));
     "FN0307" "an IDC's network without a VLAN" |p, _| p.spec.networks[0].vlan = None;

@@ -1,5 +1,5 @@
-//! Single addresses: gateways, hosts, network and broadcast addresses. They are where they
-//! belong, they are nobody else's, and no range holds them.
+//! Infrastructure addresses: of gateways and hosts, and the network and broadcast addresses of
+//! subnets. They are where they belong, they are nobody else's, and no range holds them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -21,12 +21,14 @@ use crate::node::host_subnets;
 use crate::prefix::{Position, bounds};
 use crate::source::Path;
 
-/// An address that something has.
-struct Point {
+/// An address that no container may have.
+struct InfrastructureAddress {
     address: IpAddr,
     rule: &'static Rule,
     owner: String,
     place: Path,
+    /// Whether it is a host's that is written out, which can be changed alone.
+    alone: bool,
     /// Whether it is the edge router's end of a line, and how it is written.
     edge: Option<Edge>,
 }
@@ -49,15 +51,15 @@ impl Edge {
 }
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
-    let mut points = routers(c, found);
-    hosts(c, &mut points, found);
-    once(&points, found);
-    edges(c, &mut points);
-    in_no_range(c, &points, found);
+    let mut taken = routers(c, found);
+    hosts(c, &mut taken, found);
+    once(&taken, found);
+    edges(c, &mut taken);
+    in_no_range(c, &taken, found);
 }
 
 /// The network and, in IPv4, the broadcast address, where a subnet has them (not in a
-/// point-to-point one: RFC 3021, RFC 6164).
+/// one-to-one one: RFC 3021, RFC 6164).
 fn reserved(prefix: IpNetwork) -> Vec<(IpAddr, &'static str)> {
     match prefix {
         IpNetwork::V4(p) if p.prefix() < 31 => vec![
@@ -86,8 +88,8 @@ pub(super) fn unfit(address: IpAddr, prefix: IpNetwork) -> Option<String> {
     Some(format!("is the {what} of {prefix}"))
 }
 
-fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
-    let mut points = Vec::new();
+fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<InfrastructureAddress> {
+    let mut taken = Vec::new();
     let mut gateways = |subnets: &[Subnet], at: &Path, owner: String, transit: Option<usize>| {
         for (i, subnet) in subnets.iter().enumerate() {
             let place = at.clone().at("subnets").at(i).at("gateway");
@@ -99,11 +101,12 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                 let message = format!("the gateway {} {why}", subnet.gateway);
                 found.add(&GATEWAY_OUTSIDE, place.clone(), message);
             }
-            points.push(Point {
+            taken.push(InfrastructureAddress {
                 address: subnet.gateway,
                 rule: &GATEWAY_IN_RANGE,
                 owner: format!("the gateway of {owner}"),
                 place,
+                alone: false,
                 edge: transit.map(Edge::Gateway),
             });
         }
@@ -142,11 +145,12 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
                     let message = format!("the line's end {address} {why}");
                     found.add(&GATEWAY_OUTSIDE, place.clone(), message);
                 }
-                points.push(Point {
+                taken.push(InfrastructureAddress {
                     address,
                     rule: &GATEWAY_IN_RANGE,
                     owner: format!("an end of leased line {}", link.name),
                     place,
+                    alone: false,
                     edge: match end {
                         "idc" => idc.map(Edge::Line),
                         // The VBR is the cloud's.
@@ -156,10 +160,10 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<Point> {
             }
         }
     }
-    points
+    taken
 }
 
-fn hosts(c: &Context<'_>, points: &mut Vec<Point>, found: &mut Findings) {
+fn hosts(c: &Context<'_>, taken: &mut Vec<InfrastructureAddress>, found: &mut Findings) {
     let mut by_subnet: BTreeMap<Path, (&Subnet, Suspects)> = BTreeMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
         let Some((index, site)) = c.site_of(i) else {
@@ -191,11 +195,12 @@ fn hosts(c: &Context<'_>, points: &mut Vec<Point>, found: &mut Findings) {
                     }
                 }
             }
-            points.push(Point {
+            taken.push(InfrastructureAddress {
                 address: address.ip(),
                 rule: &HOST_IN_RANGE,
                 owner: format!("host {}", host.name),
                 place,
+                alone: !c.is_member(i),
                 edge: None,
             });
         }
@@ -263,26 +268,35 @@ fn in_none(address: IpNetwork, site: &Site) -> Option<String> {
     })
 }
 
-fn once(points: &[Point], found: &mut Findings) {
-    let mut seen: HashMap<IpAddr, &Point> = HashMap::with_capacity(points.len());
-    for point in points {
-        match seen.get(&point.address) {
+fn is_host(one: &InfrastructureAddress) -> bool {
+    std::ptr::eq(one.rule, &HOST_IN_RANGE)
+}
+
+fn once(taken: &[InfrastructureAddress], found: &mut Findings) {
+    let mut seen: HashMap<IpAddr, &InfrastructureAddress> = HashMap::with_capacity(taken.len());
+    for one in taken {
+        match seen.get(&one.address) {
             // The router's end of a line is the router's address in the VLAN of the line. From
             // here on it is the line's, so that a second line with it is told.
-            Some(first) if Edge::same(first.edge, point.edge) => {
-                seen.insert(point.address, point);
+            Some(first) if Edge::same(first.edge, one.edge) => {
+                seen.insert(one.address, one);
             }
-            Some(first) => found.add_with(
-                &DUPLICATE_ADDRESS,
-                point.place.clone(),
-                format!(
-                    "{} of {} is also {}'s",
-                    point.address, point.owner, first.owner
-                ),
-                (first.place.clone(), "the first one"),
-            ),
+            Some(first) => {
+                // Of a group's address and another host's, the host's can be changed alone.
+                let by_group = first.alone && !one.alone && is_host(one);
+                let (one, first) = match by_group {
+                    true => (*first, one),
+                    false => (one, *first),
+                };
+                found.add_with(
+                    &DUPLICATE_ADDRESS,
+                    one.place.clone(),
+                    format!("{} of {} is also {}'s", one.address, one.owner, first.owner),
+                    (first.place.clone(), "the other one"),
+                );
+            }
             None => {
-                seen.insert(point.address, point);
+                seen.insert(one.address, one);
             }
         }
     }
@@ -290,17 +304,18 @@ fn once(points: &[Point], found: &mut Findings) {
 
 /// The network and broadcast addresses of the VLANs that containers are on. In a VPC a range
 /// is its own subnet, and the host leaves out what it must.
-fn edges(c: &Context<'_>, points: &mut Vec<Point>) {
+fn edges(c: &Context<'_>, taken: &mut Vec<InfrastructureAddress>) {
     for (i, site) in c.sites().iter().enumerate() {
         for (j, vlan) in site.vlans.iter().enumerate() {
             for (k, subnet) in vlan.subnets.iter().enumerate() {
                 for (address, what) in reserved(subnet.prefix) {
                     let at = Path::spec().at("sites").at(i).at("vlans").at(j);
-                    points.push(Point {
+                    taken.push(InfrastructureAddress {
                         address,
                         rule: &EDGE_IN_RANGE,
                         owner: format!("the {what} of {}", subnet.prefix),
                         place: at.at("subnets").at(k).at("prefix"),
+                        alone: false,
                         edge: None,
                     });
                 }
@@ -309,7 +324,7 @@ fn edges(c: &Context<'_>, points: &mut Vec<Point>) {
     }
 }
 
-fn in_no_range(c: &Context<'_>, points: &[Point], found: &mut Findings) {
+fn in_no_range(c: &Context<'_>, taken: &[InfrastructureAddress], found: &mut Findings) {
     let mut ranges: Vec<(Position, Position, RangeOf<'_>)> = c
         .ranges()
         .map(|r| {
@@ -318,25 +333,25 @@ fn in_no_range(c: &Context<'_>, points: &[Point], found: &mut Findings) {
         })
         .collect();
     ranges.sort_by_key(|(first, last, _)| (*first, std::cmp::Reverse(*last)));
-    for point in points {
-        let at = Position::of(point.address);
+    for one in taken {
+        let at = Position::of(one.address);
         let after = ranges.partition_point(|(first, _, _)| *first <= at);
         let Some((_, last, r)) = ranges[..after].last() else {
             continue;
         };
-        if *last < at || excluded(c, *r, point.address) {
+        if *last < at || excluded(c, *r, one.address) {
             continue;
         }
         let host = &c.hosts()[r.host].name;
-        let what = match point.rule {
-            rule if std::ptr::eq(rule, &EDGE_IN_RANGE) => point.owner.clone(),
-            _ => format!("{} of {}", point.address, point.owner),
+        let what = match one.rule {
+            rule if std::ptr::eq(rule, &EDGE_IN_RANGE) => one.owner.clone(),
+            _ => format!("{} of {}", one.address, one.owner),
         };
         found.add_with(
-            point.rule,
+            one.rule,
             c.range_at(r.host, r.index),
             format!("{} of {host} holds {what}", r.range.prefix),
-            (point.place.clone(), "this address"),
+            (one.place.clone(), "this address"),
         );
     }
 }

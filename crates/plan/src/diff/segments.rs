@@ -1,0 +1,86 @@
+//! Changes of the segment that a host's own addresses are in, where the host itself stays as it is.
+
+use std::net::IpAddr;
+
+use flatnet_types::VlanId;
+
+use super::notice::{Done, Kind, Until};
+use super::{Found, Phase, paired};
+use crate::model::{Host, NetworkPlan, SiteType};
+use crate::node::host_subnets;
+use crate::takeover::Field;
+
+const OTHER_VLAN: Kind = Kind::new(Phase::Give, Done::Answers)
+    .of(Field::Identity)
+    .outage(
+        Until::Done,
+        "for host and switch change together, and the host is cut off in between",
+    )
+    .mind("drain it first");
+const OTHER_ROUTERS: Kind = Kind::new(Phase::Give, Done::Answers)
+    .of(Field::HostAddresses)
+    .brief("while its default route changes");
+
+pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
+    if old.spec.sites == new.spec.sites {
+        return;
+    }
+    for pair in paired(&old.spec.hosts, &new.spec.hosts, |h| &h.name) {
+        let (Some(a), Some(b)) = pair else { continue };
+        // Where these change, the host is told to move, or to be readdressed.
+        if (&a.site, &a.v_switch, &a.addresses) != (&b.site, &b.v_switch, &b.addresses) {
+            continue;
+        }
+        let (Some(before), Some(after)) = (Segment::of(old, a), Segment::of(new, b)) else {
+            continue;
+        };
+        let name = b.name.as_str();
+        if before.vlan != after.vlan && a.uplink.untagged == b.uplink.untagged {
+            let id = |v: Option<VlanId>| v.map_or("none".to_owned(), |id| id.to_string());
+            let detail = format!("{} → {}", id(before.vlan), id(after.vlan));
+            found.of_host(OTHER_VLAN, "change the VLAN of the host", name, &detail);
+        }
+        let (was, is) = (&before.routers, &after.routers);
+        // Another address of the router of a VLAN is told of its subnet.
+        let told = before.is_vlan && was.len() == is.len();
+        if was != is && !told {
+            let list = |all: &[IpAddr]| match all {
+                [] => "none".to_owned(),
+                _ => all
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            };
+            let detail = format!("{} → {}", list(was), list(is));
+            found.of_host(OTHER_ROUTERS, "change the host's routers", name, &detail);
+        }
+    }
+}
+
+/// Where a host's own addresses are.
+struct Segment {
+    /// The VLAN that its frames are tagged with.
+    vlan: Option<VlanId>,
+    /// The routers of the subnets that its addresses are in.
+    routers: Vec<IpAddr>,
+    is_vlan: bool,
+}
+
+impl Segment {
+    fn of(plan: &NetworkPlan, host: &Host) -> Option<Self> {
+        let site = plan.site(&host.site)?;
+        let is_vlan = site.site_type == SiteType::Idc;
+        let own = site.host_vlan_of(host).filter(|_| is_vlan);
+        let bears = |s: &&crate::model::Subnet| {
+            let mut own = host.addresses.iter();
+            own.any(|a| s.prefix.contains(a.ip()))
+        };
+        let subnets = host_subnets(site, host).iter().filter(bears);
+        Some(Self {
+            vlan: own.filter(|_| !host.uplink.untagged).map(|v| v.id),
+            routers: subnets.map(|s| s.gateway).collect(),
+            is_vlan,
+        })
+    }
+}
