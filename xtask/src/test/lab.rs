@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::kernel::{Place, packages_of};
+use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::{KUBERNETES_SUITE, MINUTE, Options, SIMULATOR_SUITE};
 use crate::binaries::Binaries;
-use crate::datapath::Datapath;
+use crate::datapath::{Datapath, packages_of};
 use crate::report;
 
 /// The steps in the lab: the demo, then the suites; that of Kubernetes if there is an API server.

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check of the project, one step after the other.
 //!
 //! ```text
-//!   format ─ clippy ─ docs ─ unit and property tests            (--fast ends here; else with root)
+//!   format ─ structure ─ clippy ─ docs ─ unit and property tests   (--fast ends here; else with root)
 //!     ─ suite aliyun-sim                                        (PyPI, unless FLATNET_OFFLINE)
 //!     ─ demo ─ suite … ─ suite                                  (root, packages, binaries)
 //!     ─ the same on the kernel's datapath, beside them in a guest where the machine has none
@@ -13,7 +13,7 @@
 //! `--repeat-failed` each is run once more at the end, alone on the machine.
 
 mod count;
-pub(crate) mod kernel;
+mod kernel;
 mod lab;
 mod outcome;
 mod step;
@@ -29,6 +29,7 @@ use self::lab::lab_steps;
 use self::outcome::Outcome;
 use self::step::{Step, Voice};
 use crate::datapath::Datapath;
+use crate::host::OFFLINE;
 use crate::{apt, host, kubernetes, report};
 
 /// The variable that lets tests run that need root; they do nothing without it.
@@ -38,8 +39,6 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suite that wants an API server, which is built from its sources.
 const KUBERNETES_SUITE: &str = "kubernetes";
-/// The variable that leaves out what needs a network.
-pub(crate) const OFFLINE: &str = "FLATNET_OFFLINE";
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;
@@ -138,6 +137,7 @@ fn static_steps(root: bool) -> Vec<Step> {
     }
     let mut steps = vec![
         Step::cargo("format", &["fmt", "--all", "--check"]),
+        Step::cargo("structure", &["xtask", "structure"]),
         Step::cargo(
             "clippy",
             &[

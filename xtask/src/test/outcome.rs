@@ -1,12 +1,24 @@
 //! What came of a step: its row of the table, what failed, and whether it fails always.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::count::Count;
-use super::step::{Step, Voice};
 use crate::report;
+
+/// What can be run again: a step.
+pub(super) trait Again: fmt::Debug + Send {
+    /// The command as one would type it.
+    fn shown(&self) -> String;
+
+    /// Runs it once more, alone on the machine.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    fn run_again(&self) -> Result<Outcome>;
+}
 
 /// What came of a step.
 #[derive(Debug)]
@@ -14,7 +26,7 @@ pub(crate) struct Outcome {
     pub(crate) name: String,
     pub(crate) count: Count,
     /// What to run for it alone.
-    step: Option<Step>,
+    step: Option<Box<dyn Again>>,
     /// What failed, and why, in the step's own words.
     pub(crate) failures: Vec<String>,
     /// It failed, and passed when it was run once more, alone.
@@ -46,17 +58,17 @@ impl Outcome {
 
     /// A command has ended.
     pub(super) fn of_step(
-        step: &Step,
+        (name, step): (&str, Box<dyn Again>),
         count: Count,
         failures: Vec<String>,
         why: Option<String>,
         took: Duration,
     ) -> Self {
         Self {
-            step: Some(step.clone()),
+            step: Some(step),
             failures,
             why,
-            ..Self::bare(step.name(), count, took)
+            ..Self::bare(name, count, took)
         }
     }
 
@@ -80,20 +92,19 @@ impl Outcome {
 
     /// How to run it alone.
     pub(crate) fn alone(&self) -> Option<String> {
-        self.step.as_ref().map(Step::shown)
+        self.step.as_ref().map(|step| step.shown())
     }
 
     /// Runs it once more if it failed and is a command: whether what failed fails always, or
     /// only sometimes, decides where to look for the cause. What it printed first is kept.
     ///
     /// # Errors
-    /// As [`Step::run`].
+    /// As [`Again::run_again`].
     pub(crate) fn once_more(self) -> Result<Self> {
         let Some(step) = self.step.as_ref().filter(|_| self.count.failed > 0) else {
             return Ok(self);
         };
-        let second = step.named(format!("{} once more", step.name()));
-        let second = second.run(Voice::Alone)?;
+        let second = step.run_again()?;
         if second.count.failed > 0 {
             return Ok(self);
         }
@@ -163,6 +174,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::test::step::{Step, Voice};
 
     #[test]
     fn what_failed_is_told_without_what_did_not() {
