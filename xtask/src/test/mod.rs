@@ -18,6 +18,8 @@ mod kernel;
 mod lab;
 mod outcome;
 mod step;
+mod time;
+mod times;
 mod wanted;
 
 use std::process::ExitCode;
@@ -91,6 +93,7 @@ impl Options {
 /// # Errors
 /// Only if a step cannot be started at all.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let started = Instant::now();
     let wanted = Wanted::of(options)?;
     let end_to_end = wanted.is_end_to_end();
     if end_to_end {
@@ -117,7 +120,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let repeated = outcomes.into_iter().map(Outcome::once_more);
         outcomes = repeated.collect::<Result<_>>()?;
     }
-    Ok(summary(&outcomes))
+    Ok(summary(&outcomes, started.elapsed()))
 }
 
 /// The steps that need no lab. With `root`, the tests that need it run too, in the same step: asked
@@ -194,7 +197,7 @@ fn api_server(outcomes: &mut Vec<Outcome>) -> Result<bool> {
     let took = started.elapsed();
     match built {
         Ok(()) => {
-            outcomes.push(Outcome::passed("API server", took));
+            outcomes.push(Outcome::built("API server", took));
             Ok(true)
         }
         Err(error) => {
@@ -227,15 +230,22 @@ pub(crate) fn deny() -> Result<ExitCode> {
         has_deny(),
         "cargo-deny is not installed: `cargo install cargo-deny --locked` installs it"
     );
-    Ok(summary(&[deny_step().run(Voice::Alone)?]))
+    let started = Instant::now();
+    let outcome = deny_step().run(Voice::Alone)?;
+    Ok(summary(&[outcome], started.elapsed()))
 }
 
-fn summary(outcomes: &[Outcome]) -> ExitCode {
+/// Prints the table, where the time went, what failed, and the count; `all` is the whole run's time.
+fn summary(outcomes: &[Outcome], all: Duration) -> ExitCode {
     let mut total = Count::default();
     report::line("");
     for outcome in outcomes {
         total += outcome.count;
         report::line(&outcome.row());
+    }
+    report::line("");
+    for line in times::lines(outcomes, all) {
+        report::line(&line);
     }
     report::line("");
     for outcome in outcomes.iter().filter(|o| o.flaky || o.count.failed > 0) {

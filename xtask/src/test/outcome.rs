@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::count::Count;
+use super::time::Time;
 use crate::report;
 
 /// What can be run again: a step.
@@ -33,7 +34,7 @@ pub(crate) struct Outcome {
     pub(crate) flaky: bool,
     /// Why it was skipped, or failed without a word.
     why: Option<String>,
-    took: Duration,
+    pub(super) time: Time,
 }
 
 impl Outcome {
@@ -45,6 +46,14 @@ impl Outcome {
     /// Something that is no command failed.
     pub(crate) fn failed(name: &str, took: Duration) -> Self {
         Self::bare(name, Count::of_step("", false), took)
+    }
+
+    /// A build went well.
+    pub(crate) fn built(name: &str, took: Duration) -> Self {
+        Self {
+            time: Time::of_build(took),
+            ..Self::passed(name, took)
+        }
     }
 
     /// Something was not run.
@@ -62,13 +71,14 @@ impl Outcome {
         count: Count,
         failures: Vec<String>,
         why: Option<String>,
-        took: Duration,
+        time: Time,
     ) -> Self {
         Self {
             step: Some(step),
             failures,
             why,
-            ..Self::bare(name, count, took)
+            time,
+            ..Self::bare(name, count, Duration::ZERO)
         }
     }
 
@@ -80,7 +90,10 @@ impl Outcome {
             failures: Vec::new(),
             flaky: false,
             why: None,
-            took,
+            time: Time {
+                took,
+                ..Time::default()
+            },
         }
     }
 
@@ -133,7 +146,7 @@ impl Outcome {
             "{}  {:<40} {:>8.1} s  {}{why}",
             report::paint(good, word),
             self.name,
-            self.took.as_secs_f64(),
+            self.time.took.as_secs_f64(),
             self.count
         )
     }

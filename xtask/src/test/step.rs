@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use super::MINUTE;
 use super::count::Count;
 use super::outcome::{Again, Outcome, failures};
+use super::time::Time;
 use crate::guest::{Ended, Guest, Job};
 use crate::{host, report};
 
@@ -165,8 +166,18 @@ impl Step {
             count,
             failures,
             end.note,
-            took,
+            self.time(&output, took),
         ))
+    }
+
+    fn time(&self, output: &str, took: Duration) -> Time {
+        match self.program == Path::new("cargo") {
+            true => Time::of_cargo(output, took),
+            false => Time {
+                took,
+                ..Time::default()
+            },
+        }
     }
 
     fn log(&self) -> Result<PathBuf> {

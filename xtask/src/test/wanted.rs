@@ -54,6 +54,9 @@ impl Wanted {
             },
         };
         if options.fast {
+            if options.changed.is_some() {
+                report::line("  suites: none, for --fast needs neither root nor the lab");
+            }
             wanted.suites = Suites::These(Vec::new());
         }
         Ok(wanted)
@@ -64,9 +67,9 @@ impl Wanted {
         let workspace = Workspace::read(host::root())?;
         let selection = changed::select(&changed.files, &workspace);
         report::line(&format!(
-            "{} files differ from {}",
-            changed.files.len(),
-            changed.base
+            "files that differ from {}: {}",
+            changed.base,
+            changed.files.len()
         ));
         for line in selection.lines(&workspace) {
             report::line(&line);

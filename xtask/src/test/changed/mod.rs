@@ -177,9 +177,7 @@ impl Selection {
                     others.join(", ")
                 ));
             }
-            lines.push(
-                "  dependencies (cargo-deny): neither Cargo.toml nor Cargo.lock changed".into(),
-            );
+            lines.push("  dependencies (cargo-deny): Cargo.lock did not change".into());
         }
         if let Choice::These(these) = &self.suites {
             let others = if these.is_empty() {
