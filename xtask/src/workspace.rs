@@ -24,10 +24,12 @@ pub(crate) struct Member {
     pub(crate) uses: Vec<Use>,
 }
 
-/// A library or a program.
+/// Something that cargo builds of a member.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) name: String,
+    /// Cargo's words: `lib`, `bin`, `example`, `test`, `bench`.
+    pub(crate) kind: Vec<String>,
     /// The root file, relative to the workspace.
     pub(crate) root: PathBuf,
 }
@@ -101,7 +103,15 @@ impl Workspace {
 
     /// What is compiled without tests, examples and benchmarks.
     pub(crate) fn programs_and_libraries(&self) -> impl Iterator<Item = &Target> {
-        self.members.values().flat_map(|member| &member.targets)
+        let targets = self.members.values().flat_map(|member| &member.targets);
+        targets.filter(|target| target.is("lib") || target.is("bin"))
+    }
+}
+
+impl Target {
+    /// Whether it is of this kind.
+    pub(crate) fn is(&self, kind: &str) -> bool {
+        self.kind.iter().any(|word| word == kind)
     }
 }
 
@@ -114,13 +124,13 @@ impl From<Metadata> for Workspace {
         let members = metadata.packages.iter().map(|package| {
             let dir = package.manifest_path.parent().unwrap_or(Path::new(""));
             let targets = package.targets.iter();
-            let targets = targets.filter(|t| t.kind.iter().any(|k| k == "lib" || k == "bin"));
             let uses = package.dependencies.iter().filter(|d| d.path.is_some());
             let member = Member {
                 dir: relative(dir),
                 targets: targets
                     .map(|target| Target {
                         name: target.name.clone(),
+                        kind: target.kind.clone(),
                         root: relative(&target.src_path),
                     })
                     .collect(),
