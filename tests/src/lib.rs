@@ -53,6 +53,7 @@ mod process;
 mod progress;
 mod replan;
 mod run;
+mod running;
 pub mod runtime;
 mod scratch;
 mod screen;

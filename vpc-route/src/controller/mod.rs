@@ -25,13 +25,13 @@ use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Refusal, State};
 use tokio::sync::{Mutex, watch};
 
 use crate::apply::{RateLimiter, RetryPolicy};
+use crate::causes::chain;
 use crate::clock::{Clock, Rng, System};
 use crate::config::Config;
 use crate::desired::{Target, TargetError, targets};
 use crate::model::{DesiredTable, Generation, Timestamp};
 use crate::providers::{Environment, Observer, Provider, ProviderRegistry};
 use crate::ranges::Ranges;
-use crate::show::chain;
 use crate::store::Store;
 use writers::by_writer;
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 
 use super::InputError;
 use super::args::AskedIp;
-use super::error::{ValueError, shorten};
+use super::value::{ValueError, shorten};
 
 /// Parses an object and keeps those of its keys that `known` names; foreign keys are
 /// skipped without being built, so that they cost nothing and may hold anything.
