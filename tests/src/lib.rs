@@ -31,6 +31,7 @@ pub mod cloud;
 mod daemons;
 mod datapath;
 pub mod demo;
+mod dice;
 mod down;
 mod edge;
 mod error;
@@ -60,6 +61,7 @@ mod screen;
 mod status;
 pub mod suites;
 mod supervise;
+mod traces;
 mod up;
 
 pub use daemons::Stopped;
