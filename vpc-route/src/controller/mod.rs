@@ -86,7 +86,8 @@ impl Controller {
             rng: Arc::clone(&rng),
             observer,
         };
-        let providers = ProviderRegistry::open(&config, &environment)?;
+        let providers =
+            ProviderRegistry::open(config.cloud.as_deref(), &config.edge_routers, &environment)?;
         let gap = providers.call_gap();
         let store = Store::open(&config.state_dir)?;
         let ranges = match &config.ipamd {
