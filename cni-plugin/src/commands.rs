@@ -14,7 +14,7 @@ use flatnet_types::spool::{FORMAT, SpooledDel};
 use flatnet_types::{AttachmentKey, NetnsPath, Timestamp};
 use serde::Serialize;
 
-use crate::run::to_line;
+use crate::line::to_line;
 use crate::spool::Spool;
 use crate::{Netd, NetdError};
 

@@ -21,6 +21,7 @@
 pub mod client;
 mod commands;
 pub mod http;
+mod line;
 pub mod netd;
 pub mod run;
 pub mod spool;

@@ -9,10 +9,10 @@ use flatnet_types::api::{ErrorReply, code};
 use flatnet_types::cni::conf::STDIN_LIMIT;
 use flatnet_types::cni::env::EnvError;
 use flatnet_types::cni::{Call, CniArgs, CniError, CniVersion, Document, InputError};
-use serde::Serialize;
 
 use crate::Netd;
 use crate::commands::{self, Answer, Context};
+use crate::line::to_line;
 
 /// The process's environment and streams, and netd.
 pub struct Process<'a> {
@@ -102,7 +102,13 @@ fn answer(
             args,
         } => {
             let document = document()?;
-            commands::add(&document, target, netns, CniArgs::parse(&args)?, context)
+            commands::add(
+                &document,
+                target,
+                netns,
+                CniArgs::parse(&args).map_err(InputError::from)?,
+                context,
+            )
         }
         Call::Del { target, netns } => commands::del(&document()?, target, netns, context),
         Call::Check { target, netns } => commands::check(&document()?, target, netns, context),
@@ -150,14 +156,6 @@ fn usage(stderr: &mut dyn Write) {
         env!("CARGO_PKG_VERSION"),
         versions.join(", ")
     );
-}
-
-/// A line of JSON. If `value` could not be serialised, the line would be an error object.
-pub(crate) fn to_line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_else(|_| {
-        r#"{"cniVersion":"1.1.0","code":999,"msg":"the answer cannot be written as JSON"}"#
-            .to_owned()
-    })
 }
 
 fn write_line(stdout: &mut dyn Write, text: &str) -> io::Result<()> {

@@ -16,8 +16,9 @@ use crate::fabric::{self, End, Fabric, Role};
 use crate::ovs::MacEntry;
 use crate::paths::{Layout, MemberPaths, NODE_BRIDGE, namespace, netns_path};
 use crate::process::{ProcessId, poll};
+use crate::running::read_plan;
 use crate::supervise::{self, Unit, read_units, write_units};
-use crate::{netd, netns, ovs, run, up};
+use crate::{netd, netns, ovs, run};
 
 /// How long a daemon may take to be back.
 const BACK: Duration = Duration::from_secs(15);
@@ -110,7 +111,7 @@ impl Lab {
     /// [`Error::NotUp`]; [`Error::Plan`] where its plan was damaged.
     pub fn open() -> Result<Self> {
         let layout = Layout::default();
-        let plan = up::read_plan(&layout)?;
+        let plan = read_plan(&layout)?;
         let fabric = fabric::desired(&plan)?;
         Ok(Self {
             datapath: Datapath::of(&layout)?,

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::lock::{self, Lock};
 use crate::paths::Layout;
 use crate::progress::Progress;
+use crate::running::read_plan;
 use crate::{checks, cloud, fabric, files, ipamd, ovs};
 
 /// How long another `up` or `down` may take.
@@ -155,16 +156,6 @@ pub(crate) fn mend(member: &str) -> Result<()> {
     fabric::apply::apply(&fabric, &ops)
 }
 
-/// The plan that the lab runs.
-///
-/// # Errors
-/// [`Error::NotUp`], [`Error::Plan`].
-pub(crate) fn read_plan(layout: &Layout) -> Result<NetworkPlan> {
-    let path = layout.plan();
-    let text = fs::read_to_string(&path).map_err(|_| Error::NotUp(path))?;
-    Ok(flatnet_plan::load(&text)?)
-}
-
 /// The lab's plan has an ID for all that the cloud gives one.
 fn choose_plan(options: &UpOptions, layout: &Layout) -> Result<NetworkPlan> {
     let running = match read_plan(layout) {
@@ -203,10 +194,4 @@ pub(crate) fn check_plan(
     ));
     flatnet_plan::load_named(&text, &file)?;
     Ok(())
-}
-
-/// What tells one build of a program from another; empty where there is none.
-pub(crate) fn build_of(program: &Path) -> String {
-    let modified = fs::metadata(program).and_then(|m| m.modified());
-    modified.map_or(String::new(), |m| format!("{m:?}"))
 }

@@ -12,6 +12,7 @@
 //! never touched.
 
 pub mod apply;
+pub mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -19,7 +19,7 @@ use flatnet_plan::grants::heard;
 use flatnet_types::ipamd::Grants;
 use tokio::sync::watch;
 
-use crate::show::chain;
+use crate::causes::chain;
 use crate::store::{StoreError, read, write};
 
 /// The file in the state directory.

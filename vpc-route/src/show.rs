@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::apply::Report;
+use crate::causes::chain;
 use crate::controller::{Observed, Outcome};
 use crate::diff::{Op, Plan};
 use crate::model::{ClusterName, Timestamp};
@@ -177,21 +178,6 @@ fn line(op: &Op, paint: Paint) -> String {
             ..
         } => paint.red(&format!("- {destination} via {next_hops}  ({why:?})")),
     }
-}
-
-/// An error with its causes, on one line.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// The cluster whose tables a document describes, and when they were listed.

@@ -18,13 +18,26 @@ use clap::ValueEnum;
 
 use crate::binaries::Binaries;
 use crate::guest::{self, Job};
-use crate::test::kernel::packages_of;
 use crate::{become_program, host};
 
 /// How long a guest lives that a person looks into.
 const LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 /// The option, as `flatnet-lab` has it too.
 const OPTION: &str = "--datapath";
+
+/// Suites that run in a guest alone, whatever the machine's kernel has: other programs that
+/// configure networks run there, from these packages, which are not installed.
+const IN_GUEST: &[(&str, &[&str])] = &[(
+    "writers",
+    &[
+        "dhcpcd-base",
+        "dnsmasq-base",
+        "ifupdown",
+        "isc-dhcp-client",
+        "network-manager",
+        "udhcpc",
+    ],
+)];
 
 /// Open vSwitch's datapath.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -230,6 +243,12 @@ fn written(args: &[OsString]) -> Vec<PathBuf> {
         .filter_map(|a| a.to_str()?.strip_prefix("--json="));
     let files = apart.chain(joined.map(OsString::from));
     files.filter_map(|f| guest::home_of(&f)).collect()
+}
+
+/// The packages of a suite that runs in a guest alone.
+pub(crate) fn packages_of(suite: &str) -> Option<&'static [&'static str]> {
+    let found = IN_GUEST.iter().find(|(name, _)| *name == suite);
+    found.map(|(_, packages)| *packages)
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+/// The variable that leaves out what needs a network.
+pub(crate) const OFFLINE: &str = "FLATNET_OFFLINE";
+
 /// The workspace's root.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -20,7 +20,9 @@ mod guest;
 mod host;
 mod kubernetes;
 mod report;
+mod structure;
 mod test;
+mod workspace;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -68,6 +70,8 @@ enum Cmd {
     /// Run a command in a guest that has the kernel's Open vSwitch
     #[command(hide = true)]
     Guest(guest::Options),
+    /// Imports in a circle among modules, and the table of crates in ARCHITECTURE.md (builds nothing)
+    Structure,
     /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
     Deny,
 }
@@ -103,6 +107,7 @@ fn main() -> Result<ExitCode> {
         Cmd::Test(options) => return test::run(&options),
         Cmd::Kubernetes => kubernetes::build()?,
         Cmd::Guest(options) => return guest::command(options),
+        Cmd::Structure => return structure::command(),
         Cmd::Deny => return test::deny(),
     }
     Ok(ExitCode::SUCCESS)

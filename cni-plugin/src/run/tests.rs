@@ -9,6 +9,7 @@ use flatnet_types::api::{
     GcRequest, Route, StatusReply, StatusRequest,
 };
 use flatnet_types::{IfName, Mtu};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::*;

@@ -15,6 +15,9 @@ pub use self::plan::{Deny, Diagnostics, Growth, PlanCommand, Role, What};
 use crate::output::{Colour, Format};
 use flatnet_client::Endpoint;
 
+/// netd's usual socket.
+pub const NETD: &str = "/run/flatnet/netd.sock";
+
 /// Check, show, compare and grow a Flatnet plan; ask the daemons what is.
 #[derive(Debug, Parser)]
 #[command(
@@ -93,7 +96,7 @@ pub enum Command {
     /// List what is attached on this node
     Attachments {
         /// netd's socket
-        #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
+        #[arg(long, value_name = "SOCKET", default_value = NETD, value_hint = ValueHint::FilePath)]
         netd: PathBuf,
         /// Only this network's
         #[arg(long)]
@@ -150,14 +153,14 @@ pub enum NodeCommand {
     )]
     Status {
         /// netd's socket
-        #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
+        #[arg(long, value_name = "SOCKET", default_value = NETD, value_hint = ValueHint::FilePath)]
         netd: PathBuf,
     },
     /// Let netd look at its node now, and mend what it can
     #[command(after_help = "Exits with 0 if nothing is left to do, with 1 if something is.")]
     Reconcile {
         /// netd's socket
-        #[arg(long, value_name = "SOCKET", default_value = crate::command::NETD, value_hint = ValueHint::FilePath)]
+        #[arg(long, value_name = "SOCKET", default_value = NETD, value_hint = ValueHint::FilePath)]
         netd: PathBuf,
     },
 }

@@ -16,9 +16,6 @@ use crate::args::{Command, IpCommand, LinkCommand, NodeCommand};
 use crate::output::Output;
 use crate::source::Source;
 
-/// netd's usual socket.
-pub const NETD: &str = "/run/flatnet/netd.sock";
-
 /// Runs a command and returns the exit code.
 ///
 /// # Errors

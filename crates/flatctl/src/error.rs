@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::source::NotText;
+use crate::encoding::NotText;
 
 /// The exit codes. A script can tell "wrong" from "could not be read".
 pub mod exit {

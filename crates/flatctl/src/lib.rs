@@ -13,6 +13,7 @@
 pub mod args;
 pub mod command;
 pub mod daemon;
+pub mod encoding;
 pub mod error;
 pub mod output;
 pub mod source;

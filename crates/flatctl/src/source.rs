@@ -1,7 +1,5 @@
 //! A plan's document, from a file or standard input.
 
-mod encoding;
-
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -11,8 +9,8 @@ use flatnet_plan::source::MAX_BYTES;
 use flatnet_plan::{NetworkPlan, Report, diagnose, diagnose_on};
 
 use crate::CliError;
+use crate::encoding::{self, NotText};
 use crate::output::{Output, counted};
-pub use encoding::NotText;
 
 /// A document that was read.
 #[derive(Debug, Clone)]

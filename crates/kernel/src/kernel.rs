@@ -18,8 +18,9 @@ use crate::error::{
     AddressError, Attempt, ConfigureError, Fault, LinkError, ObserveError, PacketError,
     RequestError, RouteError, StartError, SysctlError,
 };
+use crate::identity::{NetnsId, THREAD_NETNS};
 use crate::monitor::{HostEvents, LinkEvents, Monitor};
-use crate::netns::{Netns, NetnsId, THREAD_NETNS};
+use crate::netns::Netns;
 use crate::packet::{PacketSocket, Receives};
 use crate::pool::{Pool, Worker};
 use crate::spec::{

@@ -35,6 +35,7 @@ mod detail;
 mod entry;
 mod error;
 mod host;
+mod identity;
 mod ioctl;
 mod kernel;
 mod lookup;
@@ -58,9 +59,10 @@ pub use error::{
     AddressError, ConfigureError, Fault, LinkError, NetnsError, ObserveError, PacketError,
     RequestError, RouteError, StartError, SysctlError,
 };
+pub use identity::NetnsId;
 pub use kernel::Kernel;
 pub use monitor::{HostEvents, LinkEvents};
-pub use netns::{Netns, NetnsId};
+pub use netns::Netns;
 pub use packet::{PacketSocket, Receives};
 pub use spec::{
     AddressSpec, ContainerRoute, ContainerSpec, LinkChange, PairSpec, RouteSpec, TABLE_MAIN,

@@ -9,54 +9,17 @@ use flatnet_types::NetnsPath;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
-use nix::sys::stat::{Mode, fstat, stat};
+use nix::sys::stat::Mode;
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 use crate::error::{Fault, NetnsError};
+use crate::identity::{NetnsId, THREAD_NETNS};
 use crate::ioctl;
 use crate::pool::Worker;
 use crate::socket::RouteSocket;
 
-/// The namespace of the calling thread.
-pub(crate) const THREAD_NETNS: &str = "/proc/thread-self/ns/net";
 /// The namespace of the process's main thread.
 const PROCESS_NETNS: &str = "/proc/self/ns/net";
-
-/// What identifies a namespace while it exists: the device and inode of its nsfs file
-/// (namespaces(7)). The kernel may give the inode to another one afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NetnsId {
-    /// The device of nsfs.
-    pub dev: u64,
-    /// The inode within it.
-    pub inode: u64,
-}
-
-impl fmt::Display for NetnsId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.dev, self.inode)
-    }
-}
-
-impl NetnsId {
-    /// The identity of an open nsfs file.
-    pub(crate) fn of(fd: impl AsFd) -> nix::Result<Self> {
-        let s = fstat(fd)?;
-        Ok(Self {
-            dev: s.st_dev,
-            inode: s.st_ino,
-        })
-    }
-
-    /// The identity of the nsfs file at `path`.
-    pub(crate) fn at(path: &str) -> nix::Result<Self> {
-        let s = stat(path)?;
-        Ok(Self {
-            dev: s.st_dev,
-            inode: s.st_ino,
-        })
-    }
-}
 
 /// A container's network namespace, held open: it exists as long as this does, and any
 /// number of clones of it may be used at once.

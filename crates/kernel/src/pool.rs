@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, setns};
 use tokio::sync::oneshot;
 
 use crate::error::Fault;
-use crate::netns::{NetnsId, THREAD_NETNS};
+use crate::identity::{NetnsId, THREAD_NETNS};
 use crate::socket::RouteSocket;
 
 /// Bytes of a worker's stack: the jobs are shallow.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Deserializer, Value, json};
 
-use super::subject::Settle;
+use super::Settle;
 use crate::scratch::{FailMode, ScratchBridge};
 use crate::{Datapath, Member, run};
 

@@ -33,7 +33,7 @@ use self::attach::{AT_ONCE, Full, Others, Samples};
 use self::bare::Bare;
 use self::peer::PeerNode;
 use self::report::Report;
-use self::subject::{Means, Settle, Subject};
+use self::subject::{Means, Subject};
 use crate::interrupt::{self, Interrupt};
 use crate::measure::Common;
 use crate::runtime::{Cni, Conflist};
@@ -202,6 +202,9 @@ fn reconcile_ms(node: &Node) -> Result<Option<f64>> {
     times.sort_unstable();
     Ok(stats::percentile(&times, 50).map(|t| t.as_secs_f64() * 1e3))
 }
+
+/// Waits until what a side left to do in the background is done.
+type Settle = Box<dyn Fn() -> Result<()>>;
 
 /// `ovs-vsctl` ends when the switch has taken over all that the database says: the ports of a
 /// DEL are taken out of the datapath after its answer.

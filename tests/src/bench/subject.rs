@@ -7,15 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
+use super::Settle;
 use super::bare::{Bare, Port};
 use crate::runtime::{Added, Cni, ContainerNs, RuntimeConf, netns};
 
 /// The pause before an ADD that comes by itself; no part of its latency. A switch with 200
 /// ports is done with the one before it by then.
 pub(super) const APART: Duration = Duration::from_millis(100);
-
-/// Waits until what a side left to do in the background is done.
-pub(super) type Settle = Box<dyn Fn() -> Result<()>>;
 
 /// One side of the comparison.
 pub(super) struct Subject {

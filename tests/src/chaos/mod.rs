@@ -30,12 +30,12 @@ use self::report::{Judge, Report, Row};
 use self::streams::Streams;
 use self::traffic::{LOST_AFTER, Traffic};
 use crate::breakage::{Ground, Site};
+use crate::dice::{Dice, seed};
 use crate::interrupt::{self, Interrupt};
 use crate::measure::Common;
 use crate::process::poll;
 use crate::screen::Screen;
-use crate::suites::chaos::dice::{Dice, seed};
-use crate::suites::traces::Traces;
+use crate::traces::Traces;
 use crate::{LabGuard, NetdArgs, Node};
 
 /// How long what is left over may take to be gone.

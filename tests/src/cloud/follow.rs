@@ -11,7 +11,8 @@ use super::http::ask_here;
 use super::kernel::{FOLLOWED, Kernel, Op, sync};
 use crate::error::{Error, Result};
 use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
-use crate::{netns, run, up};
+use crate::running::read_plan;
+use crate::{netns, run};
 
 /// How long the kernel may lag behind the tables.
 const PERIOD: Duration = Duration::from_millis(20);
@@ -33,7 +34,7 @@ pub(crate) struct Follow {
 /// # Errors
 /// [`Error::NotUp`], [`Error::Plan`].
 pub(crate) fn follow(options: &Follow) -> Result<()> {
-    let plan = up::read_plan(&Layout::at(&options.root))?;
+    let plan = read_plan(&Layout::at(&options.root))?;
     let ports = Ports::of(&plan);
     // What the kernel was made to hold, and when it was looked at.
     let mut last: Option<(Vec<TableView>, Instant)> = None;
@@ -62,7 +63,7 @@ pub(crate) fn follow(options: &Follow) -> Result<()> {
 /// # Errors
 /// A simulator that does not answer; what `ip` says.
 pub(super) fn follows(layout: &Layout) -> Result<bool> {
-    let ports = Ports::of(&up::read_plan(layout)?);
+    let ports = Ports::of(&read_plan(layout)?);
     netns::enter(&netns_path(&namespace(VPC_ROUTER)), || {
         Ok(sync(&observe()?, &desired(&tables()?, &ports)).is_empty())
     })?

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::PORT;
 use super::controller::{VPC_ROUTE, argv, config_path};
 use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
+use crate::running::build_of;
 use crate::supervise::{Stage, Unit};
-use crate::up::build_of;
 
 /// The Aliyun simulator's program.
 pub(crate) const SIMULATOR: &str = "aliyun-sim";

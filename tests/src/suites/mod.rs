@@ -22,7 +22,6 @@ mod faults;
 pub(crate) mod floods;
 pub(crate) mod redteam;
 mod trace;
-pub(crate) mod traces;
 mod truth;
 mod uplink;
 mod writers;

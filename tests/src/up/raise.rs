@@ -12,13 +12,14 @@ use std::time::Duration;
 use flatnet_plan::NetworkPlan;
 use nix::sys::signal::Signal;
 
-use super::{DAEMONS, PROGRAMS, UpOptions, build_of};
+use super::{DAEMONS, PROGRAMS, UpOptions};
 use crate::datapath::Datapath;
 use crate::error::{Error, Result};
 use crate::fabric::{self, Fabric, Role};
 use crate::paths::{EDGE, Layout, VPC_ROUTER, namespace, netns_path};
 use crate::process::{ProcessId, poll};
 use crate::progress::Progress;
+use crate::running::build_of;
 use crate::supervise::{self, Unit};
 use crate::{cloud, edge, files, ipamd, netd, netns, ovs, run};
 

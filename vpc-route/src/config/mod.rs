@@ -12,10 +12,9 @@ use serde::Deserialize;
 
 use crate::diff::MassDelete;
 use crate::model::{ClusterName, TableId};
-use crate::providers::CloudConfig;
-use crate::providers::frr::FrrConfig;
-use crate::providers::registry;
+use crate::providers::{CloudConfig, registry};
 
+pub use crate::providers::EdgeConfig;
 pub use lease::{KubernetesLease, LeaseKind, ObjectName, ObjectNameError};
 
 /// The file, as it is written.
@@ -85,25 +84,6 @@ pub struct IpamdConfig {
     /// Its key.
     #[serde(default)]
     pub key: Option<PathBuf>,
-}
-
-/// How to reach an edge router.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", tag = "provider")]
-pub enum EdgeConfig {
-    /// A file with its static routes, for a person to bring there.
-    File {
-        /// Written whole at each change; its directory is there.
-        path: PathBuf,
-    },
-    /// The FRR of this machine.
-    Frr(FrrConfig),
-    /// The kernel of this machine.
-    Linux {
-        /// Its network namespace, such as `/run/netns/edge`; none: this process's.
-        #[serde(default)]
-        netns: Option<PathBuf>,
-    },
 }
 
 /// Why a configuration cannot be used.

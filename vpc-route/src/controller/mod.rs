@@ -25,13 +25,13 @@ use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Refusal, State};
 use tokio::sync::{Mutex, watch};
 
 use crate::apply::{RateLimiter, RetryPolicy};
+use crate::causes::chain;
 use crate::clock::{Clock, Rng, System};
 use crate::config::Config;
 use crate::desired::{Target, TargetError, targets};
 use crate::model::{DesiredTable, Generation, Timestamp};
 use crate::providers::{Environment, Observer, Provider, ProviderRegistry};
 use crate::ranges::Ranges;
-use crate::show::chain;
 use crate::store::Store;
 use writers::by_writer;
 
@@ -86,7 +86,8 @@ impl Controller {
             rng: Arc::clone(&rng),
             observer,
         };
-        let providers = ProviderRegistry::open(&config, &environment)?;
+        let providers =
+            ProviderRegistry::open(config.cloud.as_deref(), &config.edge_routers, &environment)?;
         let gap = providers.call_gap();
         let store = Store::open(&config.state_dir)?;
         let ranges = match &config.ipamd {

@@ -6,34 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Verdict;
+use super::api::{KubernetesError, LeaseApi, Written};
 use super::candidate::{Candidate, Record, Step, Stored, Timing};
-use super::kubernetes::KubernetesError;
 use crate::clock::Clock;
 
 /// How often a record that others change meanwhile is read again.
 const TRIES: usize = 3;
-
-/// Where the record is.
-pub trait LeaseApi: Send + Sync {
-    /// The record; none: there is none.
-    fn read(&self) -> impl Future<Output = Result<Option<Stored>, KubernetesError>> + Send;
-
-    /// Replaces the version `over`, or makes the record where there was none.
-    fn write(
-        &self,
-        record: &Record,
-        over: Option<&str>,
-    ) -> impl Future<Output = Result<Written, KubernetesError>> + Send;
-}
-
-/// What came of a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written {
-    /// It is in force.
-    Done(Stored),
-    /// Another was first: nothing was written.
-    Conflict,
-}
 
 /// A candidate at work.
 pub struct Elected<A> {

@@ -1,7 +1,7 @@
 //! The record in Kubernetes: a `Lease` of `coordination.k8s.io/v1`, by the crate `kube`.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
@@ -13,109 +13,10 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use super::api::{KubernetesError, LeaseApi, Written};
 use super::candidate::{Record, Stored};
-use super::elected::{LeaseApi, Written};
 use crate::clock::Rng;
 use crate::config::KubernetesLease;
-
-/// Why the Lease cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "what a field is, its name and type say")]
-pub enum KubernetesError {
-    /// The kubeconfig cannot be used.
-    #[error("cannot use the kubeconfig {}", path.display())]
-    Kubeconfig {
-        path: PathBuf,
-        #[source]
-        source: Box<kube::config::KubeconfigError>,
-    },
-    /// There is neither a pod's service account nor a kubeconfig.
-    #[error(
-        "this is no pod with a service account, and there is no kubeconfig: \
-         name one in `lease.kubernetes.kubeconfig`"
-    )]
-    Nowhere {
-        /// What was tried.
-        #[source]
-        source: Box<kube::config::InferConfigError>,
-    },
-    /// Certificates, tokens or the address are not what they should be.
-    #[error("cannot make a client of {server}: look at its address, certificates and credentials")]
-    Client {
-        /// The API server.
-        server: String,
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The API server does not answer in time.
-    #[error("the API server did not answer within {} ms when asked to {doing} it: is it up, and \
-             does a firewall let this machine reach it?", after.as_millis())]
-    Silent {
-        /// `read`, `create` or `update`.
-        doing: &'static str,
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// It cannot be reached, or says what cannot be understood.
-    #[error("cannot {doing} it at {server}: is the API server up, and is that its address?")]
-    Unreachable {
-        /// `read`, `create` or `update`.
-        doing: &'static str,
-        /// The API server.
-        server: String,
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The token or the certificate is not accepted (401).
-    #[error(
-        "{server} does not accept this process's token or certificate: it has expired, or belongs \
-         to another cluster"
-    )]
-    Unauthorized {
-        /// The API server.
-        server: String,
-    },
-    /// RBAC does not allow it (403).
-    #[error(
-        "may not {verb} it: bind a Role to this user in namespace `{namespace}` with `verbs: \
-         [{verb}]` on `resources: [leases]` of `apiGroups: [coordination.k8s.io]`, as in \
-         deploy/kubernetes/vpc-route-lease.yaml; the API server says: {said}"
-    )]
-    Forbidden {
-        /// `get`, `create` or `update`.
-        verb: &'static str,
-        /// Where.
-        namespace: String,
-        /// The API server's words.
-        said: String,
-    },
-    /// There is no such namespace (404 when made).
-    #[error(
-        "there is no namespace `{namespace}`: make it, or correct `lease.kubernetes.namespace`"
-    )]
-    NoNamespace {
-        /// Which.
-        namespace: String,
-    },
-    /// Any other answer.
-    #[error("the API server refuses to {doing} it ({code} {reason}): {said}")]
-    Refused {
-        /// `read`, `create` or `update`.
-        doing: &'static str,
-        /// The status.
-        code: u16,
-        /// The reason, in a word.
-        reason: String,
-        /// Its words.
-        said: String,
-    },
-    /// Others write it all the time.
-    #[error("others changed it {times} times while it was to be written")]
-    Contended {
-        /// How often.
-        times: usize,
-    },
-}
 
 /// Kubernetes' API, as far as one Lease goes.
 pub struct KubeApi {

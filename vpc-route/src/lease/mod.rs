@@ -9,6 +9,7 @@
 //! Each new holder counts the epoch up: it becomes the generation in the entries' names, by which
 //! one that was superseded finds out even if its clock stood still.
 
+pub mod api;
 pub mod candidate;
 pub mod elected;
 pub mod file;
@@ -20,10 +21,11 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Rng, System};
 use crate::config::{Config, LeaseKind};
+use api::KubernetesError;
 use candidate::Timing;
 use elected::Elected;
 use file::{Decision, FileError, LeaseFile, millis};
-use kubernetes::{KubeApi, KubernetesError};
+use kubernetes::KubeApi;
 
 /// What came of asking for a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@
 mod boxed;
 mod capabilities;
 mod cloud;
+mod edge;
 mod error;
 pub mod file;
 pub mod frr;
@@ -41,6 +42,7 @@ use crate::model::{Entry, Prefix, Table, TableId};
 pub use boxed::BoxedProvider;
 pub use capabilities::Capabilities;
 pub use cloud::{Cloud, CloudConfig, Environment, OpenError};
+pub use edge::EdgeConfig;
 pub use error::{Call, ErrorKind, NotConfigured, ProviderError};
 pub use registry::ProviderRegistry;
 

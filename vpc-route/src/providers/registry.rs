@@ -7,10 +7,9 @@ use super::file::FileRouter;
 use super::frr::FrrRouter;
 use super::linux::LinuxRouter;
 use super::{
-    BoxedProvider, CLOUDS, Capabilities, CloudConfig, Environment, ErrorKind, Failure,
+    BoxedProvider, CLOUDS, Capabilities, CloudConfig, EdgeConfig, Environment, ErrorKind, Failure,
     NotConfigured, OpenError, Provider, ProviderError, TableScope,
 };
-use crate::config::{Config, EdgeConfig};
 use crate::diff::Op;
 use crate::model::{Entry, Table, TableId};
 
@@ -45,17 +44,21 @@ pub struct ProviderRegistry {
 }
 
 impl ProviderRegistry {
-    /// The providers of a configuration; nothing is called yet.
+    /// The providers that a configuration's sections name; nothing is called yet.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(config: &Config, environment: &Environment) -> Result<Self, OpenError> {
+    pub fn open(
+        cloud: Option<&dyn CloudConfig>,
+        edge_routers: &BTreeMap<TableId, EdgeConfig>,
+        environment: &Environment,
+    ) -> Result<Self, OpenError> {
         let mut found = Self::default();
-        if let Some(cloud) = &config.cloud {
+        if let Some(cloud) = cloud {
             found.call_gap = cloud.call_gap();
             found.cloud = Some(cloud.open(environment.clone())?);
         }
-        for (name, edge) in &config.edge_routers {
+        for (name, edge) in edge_routers {
             let cluster = environment.cluster.clone();
             let router = match edge {
                 EdgeConfig::File { path } => BoxedProvider::new(FileRouter::new(path)),

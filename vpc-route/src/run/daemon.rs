@@ -42,6 +42,7 @@ use flatnet_plan_source::PlanSource;
 use tokio::sync::{Notify, watch};
 
 use super::serve::{self, LIMITS};
+use crate::causes::chain;
 use crate::cli::Change;
 use crate::config::Config;
 use crate::controller::{Controller, Outcome, Plans, Round};
@@ -49,7 +50,6 @@ use crate::lease::{Election, Verdict};
 use crate::metrics::Metrics;
 use crate::model::Generation;
 use crate::ranges::Ranges;
-use crate::show::chain;
 
 /// The least time that writing gets in a round, while others wait for the next.
 const LEAST: Duration = Duration::from_secs(10);

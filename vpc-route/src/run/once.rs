@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{print, print_outcomes};
+use crate::causes::chain;
 use crate::cli::{AdoptArgs, RollbackArgs, Show};
 use crate::config::Config;
 use crate::controller::{Controller, Round};
@@ -12,7 +13,7 @@ use crate::diff::{Conflict, ConflictKind};
 use crate::lease::{Election, Verdict};
 use crate::model::{Entry, EntryKind, Generation, Owner, Status};
 use crate::providers::{Provider, TableScope};
-use crate::show::{apply_status, chain, plan_status};
+use crate::show::{apply_status, plan_status};
 
 pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
     let controller = Controller::new(config, None)?;

@@ -142,7 +142,7 @@ pub(crate) enum Kernel {
 /// # Errors
 /// If none can be had, with the reason.
 pub(crate) fn prepare(kernel: Kernel) -> Result<Arc<dyn Guest>> {
-    let offline = std::env::var_os(crate::test::OFFLINE).is_some();
+    let offline = std::env::var_os(crate::host::OFFLINE).is_some();
     let (kind, what): (&'static dyn prepared::Kind, _) = match kernel {
         Kernel::Uml => (
             &uml::Uml,
@@ -162,7 +162,7 @@ pub(crate) fn prepare(kernel: Kernel) -> Result<Arc<dyn Guest>> {
 /// # Errors
 /// If there are none of before, and none can be fetched.
 pub(crate) fn programs(names: &[&str]) -> Result<PathBuf> {
-    let offline = std::env::var_os(crate::test::OFFLINE).is_some();
+    let offline = std::env::var_os(crate::host::OFFLINE).is_some();
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     programs::prepare(&names, offline)
         .with_context(|| format!("the packages {} cannot be had", names.join(", ")))

@@ -8,24 +8,12 @@ use std::time::Duration;
 use super::MINUTE;
 use super::outcome::Outcome;
 use super::step::Step;
+use crate::datapath::packages_of;
 use crate::guest::{self, Guest, Kernel};
 use crate::report;
 
 /// Suites that touch no bridge.
 const NO_BRIDGE: &[&str] = &["kubernetes"];
-/// Suites that run in a guest alone, whatever the machine's kernel has: other programs that
-/// configure networks run there, from these packages, which are not installed.
-const IN_GUEST: &[(&str, &[&str])] = &[(
-    "writers",
-    &[
-        "dhcpcd-base",
-        "dnsmasq-base",
-        "ifupdown",
-        "isc-dhcp-client",
-        "network-manager",
-        "udhcpc",
-    ],
-)];
 /// What User Mode Linux skips, for it translates no addresses: the suites, and words in the sentences
 /// of their checks. It runs in qemu, in one lab, for raising that takes longest there.
 const TRANSLATING: &[(&str, &[&str])] = &[
@@ -180,12 +168,6 @@ impl Place {
             Self::Nowhere(why) => format!("NOT RUN: the suites on the kernel's datapath: {why}"),
         });
     }
-}
-
-/// The packages of a suite that runs in a guest alone.
-pub(crate) fn packages_of(suite: &str) -> Option<&'static [&'static str]> {
-    let found = IN_GUEST.iter().find(|(name, _)| *name == suite);
-    found.map(|(_, packages)| *packages)
 }
 
 /// Of these suites, what [`TRANSLATING`] names: the row's beginning, and the lab's arguments.

@@ -7,17 +7,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::kernel::{Place, packages_of};
+use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
-use super::{KUBERNETES_SUITE, MINUTE, Options, SIMULATOR_SUITE};
+use super::wanted::Wanted;
+use super::{KUBERNETES_SUITE, MINUTE, Options};
 use crate::binaries::Binaries;
-use crate::datapath::Datapath;
+use crate::datapath::{Datapath, packages_of};
 use crate::report;
 
 /// The steps in the lab: the demo, then the suites; that of Kubernetes if there is an API server.
 pub(super) fn lab_steps(
     options: &Options,
+    wanted: &Wanted,
     kubernetes: bool,
     outcomes: &mut Vec<Outcome>,
 ) -> Result<()> {
@@ -31,13 +33,17 @@ pub(super) fn lab_steps(
             return Ok(());
         }
     };
-    outcomes.push(Outcome::passed("static binaries", started.elapsed()));
-    if let Err(error) = binaries.build_faults() {
-        // The suites that want it say so; the others go on.
-        report::line(&format!("{error:#}"));
-        outcomes.push(Outcome::failed("netd-faults", started.elapsed()));
+    outcomes.push(Outcome::built("static binaries", started.elapsed()));
+    let started = Instant::now();
+    match binaries.build_faults() {
+        Ok(()) => outcomes.push(Outcome::built("netd-faults", started.elapsed())),
+        Err(error) => {
+            // The suites that want it say so; the others go on.
+            report::line(&format!("{error:#}"));
+            outcomes.push(Outcome::failed("netd-faults", started.elapsed()));
+        }
     }
-    let names = match names(options, &binaries.lab()) {
+    let names = match names(wanted, &binaries.lab()) {
         Ok(names) => names,
         Err(why) => {
             report::line(&format!("the suites cannot be listed: {why}"));
@@ -45,14 +51,14 @@ pub(super) fn lab_steps(
             Vec::new()
         }
     };
-    let user = user_steps(options, kubernetes, &binaries.lab(), &names);
+    let user = user_steps((options, wanted), kubernetes, &binaries.lab(), &names);
     if !options.wants(Datapath::Kernel) {
         outcomes.extend(run_all(&user, Voice::Alone)?);
         return Ok(());
     }
     let place = Place::find();
     place.tell();
-    let demo = options.suite.is_empty();
+    let demo = wanted.demo();
     let lane = place.lane(&binaries.lab(), demo, &names, options.require_kernel);
     let rest = place.rest(&binaries.lab(), &names, options.require_kernel);
     // Two labs on one machine would meet; one in a guest meets nobody.
@@ -72,24 +78,24 @@ pub(super) fn lab_steps(
 }
 
 /// The suites that are asked for and run in the lab.
-fn names(options: &Options, lab: &Path) -> std::result::Result<Vec<String>, String> {
-    if options.suite.is_empty() {
-        return suites(lab);
-    }
-    let mut names = options.suite.clone();
-    names.retain(|name| name != SIMULATOR_SUITE);
-    Ok(names)
+fn names(wanted: &Wanted, lab: &Path) -> std::result::Result<Vec<String>, String> {
+    wanted.named().map_or_else(|| suites(lab), Ok)
 }
 
 /// The demo and the suites on the userspace datapath; that of Kubernetes if there is an API
 /// server.
-fn user_steps(options: &Options, kubernetes: bool, lab: &Path, names: &[String]) -> Vec<Step> {
+fn user_steps(
+    (options, wanted): (&Options, &Wanted),
+    kubernetes: bool,
+    lab: &Path,
+    names: &[String],
+) -> Vec<Step> {
     if !options.wants(Datapath::User) {
         return Vec::new();
     }
     let in_lab = |name: &str, args: &[&str]| Step::program(name, lab, args).limit(15 * MINUTE);
     let mut steps = Vec::new();
-    if options.suite.is_empty() {
+    if wanted.demo() {
         steps.push(in_lab("demo", &["demo", "--datapath", "user"]));
     }
     let runs =

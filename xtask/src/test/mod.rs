@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check of the project, one step after the other.
 //!
 //! ```text
-//!   format ─ clippy ─ docs ─ unit and property tests            (--fast ends here; else with root)
+//!   format ─ structure ─ clippy ─ docs ─ unit and property tests   (--fast ends here; else with root)
 //!     ─ suite aliyun-sim                                        (PyPI, unless FLATNET_OFFLINE)
 //!     ─ demo ─ suite … ─ suite                                  (root, packages, binaries)
 //!     ─ the same on the kernel's datapath, beside them in a guest where the machine has none
@@ -12,11 +12,15 @@
 //! A step that fails does not stop the others, so one run shows all there is to mend. With
 //! `--repeat-failed` each is run once more at the end, alone on the machine.
 
+mod changed;
 mod count;
-pub(crate) mod kernel;
+mod kernel;
 mod lab;
 mod outcome;
 mod step;
+mod time;
+mod times;
+mod wanted;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -28,7 +32,9 @@ use self::count::Count;
 use self::lab::lab_steps;
 use self::outcome::Outcome;
 use self::step::{Step, Voice};
+use self::wanted::{Packages, Wanted};
 use crate::datapath::Datapath;
+use crate::host::OFFLINE;
 use crate::{apt, host, kubernetes, report};
 
 /// The variable that lets tests run that need root; they do nothing without it.
@@ -38,8 +44,6 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suite that wants an API server, which is built from its sources.
 const KUBERNETES_SUITE: &str = "kubernetes";
-/// The variable that leaves out what needs a network.
-pub(crate) const OFFLINE: &str = "FLATNET_OFFLINE";
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;
@@ -50,7 +54,7 @@ const DISK_GIB: u64 = 6;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What to test.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Options {
     /// Only what needs neither root nor the lab
     #[arg(long, conflicts_with = "suite")]
@@ -59,6 +63,11 @@ pub(crate) struct Options {
     /// and `aliyun-sim` is one more
     #[arg(long, value_name = "NAME")]
     suite: Vec<String>,
+    /// Only what can have been broken since BASE, what is not committed included; what is left out
+    /// is told with the reason [default: where this branch left the upstream of `main`, or, where
+    /// there is none, the commit before]
+    #[arg(long, value_name = "BASE", num_args = 0..=1, conflicts_with = "suite")]
+    changed: Option<Option<String>>,
     /// The demo and the suites on this datapath alone [default: on both]
     #[arg(long, value_enum)]
     datapath: Option<Datapath>,
@@ -73,23 +82,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn names(&self, suite: &str) -> bool {
-        self.suite.iter().any(|name| name == suite)
-    }
-
     /// Whether the demo and the suites are to run on this datapath.
     fn wants(&self, datapath: Datapath) -> bool {
         self.datapath.is_none_or(|only| only == datapath)
-    }
-
-    /// Whether an API server is wanted.
-    fn wants_kubernetes(&self) -> bool {
-        self.wants(Datapath::User) && (self.suite.is_empty() || self.names(KUBERNETES_SUITE))
-    }
-
-    /// Whether anything is asked for that runs in the lab.
-    fn wants_lab(&self) -> bool {
-        self.suite.is_empty() || self.suite.iter().any(|name| name != SIMULATOR_SUITE)
     }
 }
 
@@ -98,7 +93,9 @@ impl Options {
 /// # Errors
 /// Only if a step cannot be started at all.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let end_to_end = !options.fast;
+    let started = Instant::now();
+    let wanted = Wanted::of(options)?;
+    let end_to_end = wanted.is_end_to_end();
     if end_to_end {
         host::require_root("the end-to-end suites run in the lab; --fast does without")?;
         apt::install()?;
@@ -106,54 +103,59 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     host::require_disk(DISK_GIB)?;
     let mut outcomes = Vec::new();
     // First, for it needs much disk for a while, and so do the builds that follow.
-    let kubernetes = end_to_end && options.wants_kubernetes() && api_server(&mut outcomes)?;
-    if options.suite.is_empty() {
-        for step in static_steps(end_to_end) {
-            outcomes.push(step.run(Voice::Alone)?);
-        }
+    let kubernetes = options.wants(Datapath::User)
+        && wanted.suite(KUBERNETES_SUITE)
+        && api_server(&mut outcomes)?;
+    let root = end_to_end || options.changed.is_some() && !options.fast && host::is_root();
+    for step in static_steps(root, &wanted.packages) {
+        outcomes.push(step.run(Voice::Alone)?);
     }
-    if end_to_end && (options.suite.is_empty() || options.names(SIMULATOR_SUITE)) {
+    if wanted.suite(SIMULATOR_SUITE) {
         outcomes.push(simulator_suite()?);
     }
-    if end_to_end && options.wants_lab() {
-        lab_steps(options, kubernetes, &mut outcomes)?;
+    if wanted.lab() {
+        lab_steps(options, &wanted, kubernetes, &mut outcomes)?;
     }
     if options.repeat_failed {
         let repeated = outcomes.into_iter().map(Outcome::once_more);
         outcomes = repeated.collect::<Result<_>>()?;
     }
-    Ok(summary(&outcomes))
+    Ok(summary(&outcomes, started.elapsed()))
 }
 
 /// The steps that need no lab. With `root`, the tests that need it run too, in the same step: asked
 /// for by themselves, cargo would build them with other features once more.
-fn static_steps(root: bool) -> Vec<Step> {
+fn static_steps(root: bool, packages: &Packages) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if *packages == Packages::None {
+        return steps;
+    }
+    steps.push(Step::cargo("format", &["fmt", "--all", "--check"]));
+    steps.push(Step::cargo("structure", &["xtask", "structure"]));
+    let chosen = packages.arguments();
+    if chosen.is_empty() {
+        return steps;
+    }
+    let cargo = |name: &str, command: &str, rest: &[&str]| {
+        let chosen = chosen.iter().map(String::as_str);
+        let args = std::iter::once(command).chain(chosen);
+        let args: Vec<&str> = args.chain(rest.iter().copied()).collect();
+        Step::cargo(name, &args)
+    };
     let name = match root {
         true => "unit and property tests, also with root",
         false => "unit and property tests",
     };
-    let mut tests = Step::cargo(name, &["test", "--workspace", "--no-fail-fast"]);
+    let mut tests = cargo(name, "test", &["--no-fail-fast"]);
     if root {
         tests = tests.env(ROOT_TESTS, "1");
     }
-    let mut steps = vec![
-        Step::cargo("format", &["fmt", "--all", "--check"]),
-        Step::cargo(
-            "clippy",
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        ),
-        Step::cargo("documentation", &["doc", "--workspace", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
-        tests,
-    ];
-    if has_deny() {
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    steps.push(cargo("clippy", "clippy", &lints));
+    let documentation = cargo("documentation", "doc", &["--no-deps"]);
+    steps.push(documentation.env("RUSTDOCFLAGS", "-D warnings"));
+    steps.push(tests);
+    if has_deny() && *packages == Packages::All {
         steps.push(deny_step());
     }
     steps
@@ -195,7 +197,7 @@ fn api_server(outcomes: &mut Vec<Outcome>) -> Result<bool> {
     let took = started.elapsed();
     match built {
         Ok(()) => {
-            outcomes.push(Outcome::passed("API server", took));
+            outcomes.push(Outcome::built("API server", took));
             Ok(true)
         }
         Err(error) => {
@@ -228,15 +230,22 @@ pub(crate) fn deny() -> Result<ExitCode> {
         has_deny(),
         "cargo-deny is not installed: `cargo install cargo-deny --locked` installs it"
     );
-    Ok(summary(&[deny_step().run(Voice::Alone)?]))
+    let started = Instant::now();
+    let outcome = deny_step().run(Voice::Alone)?;
+    Ok(summary(&[outcome], started.elapsed()))
 }
 
-fn summary(outcomes: &[Outcome]) -> ExitCode {
+/// Prints the table, where the time went, what failed, and the count; `all` is the whole run's time.
+fn summary(outcomes: &[Outcome], all: Duration) -> ExitCode {
     let mut total = Count::default();
     report::line("");
     for outcome in outcomes {
         total += outcome.count;
         report::line(&outcome.row());
+    }
+    report::line("");
+    for line in times::lines(outcomes, all) {
+        report::line(&line);
     }
     report::line("");
     for outcome in outcomes.iter().filter(|o| o.flaky || o.count.failed > 0) {
@@ -268,10 +277,14 @@ mod tests {
 
     #[test]
     fn the_fast_part_has_no_step_for_root() {
-        let shown: Vec<String> = static_steps(false).iter().map(Step::shown).collect();
-        assert!(shown.iter().all(|s| !s.contains(ROOT_TESTS)), "{shown:?}");
-        let shown: Vec<String> = static_steps(true).iter().map(Step::shown).collect();
-        let tests: Vec<&String> = shown.iter().filter(|s| s.contains(" test ")).collect();
+        let shown = |root| -> Vec<String> {
+            let steps = static_steps(root, &Packages::All);
+            steps.iter().map(Step::shown).collect()
+        };
+        let fast = shown(false);
+        assert!(fast.iter().all(|s| !s.contains(ROOT_TESTS)), "{fast:?}");
+        let all = shown(true);
+        let tests: Vec<&String> = all.iter().filter(|s| s.contains(" test ")).collect();
         assert!(
             tests.len() == 1 && tests[0].contains(ROOT_TESTS),
             "{tests:?}"
@@ -279,19 +292,21 @@ mod tests {
     }
 
     #[test]
-    fn the_simulators_suite_alone_needs_no_lab() {
-        let options = |names: &[&str]| Options {
-            fast: false,
-            suite: names.iter().map(|&n| n.to_owned()).collect(),
-            datapath: None,
-            require_kernel: false,
-            repeat_failed: false,
+    fn only_chosen_packages_are_checked_and_format_always() {
+        let shown = |names: &[&str]| -> Vec<String> {
+            let names = names.iter().map(|&n| n.to_owned()).collect();
+            let steps = static_steps(false, &Packages::These(names));
+            steps.iter().map(Step::shown).collect()
         };
-        assert!(!options(&["aliyun-sim"]).wants_lab());
-        assert!(options(&["aliyun-sim", "faults"]).wants_lab());
-        assert!(options(&[]).wants_lab() && !options(&["faults"]).names(SIMULATOR_SUITE));
-        assert!(options(&[]).wants_kubernetes() && options(&["kubernetes"]).wants_kubernetes());
-        assert!(!options(&["faults"]).wants_kubernetes());
+        assert_eq!(shown(&[]).len(), 2);
+        let steps = shown(&["a", "b"]);
+        let tests = "cargo test --package a --package b --no-fail-fast";
+        assert!(steps.iter().any(|s| s == tests), "{steps:?}");
+        assert!(static_steps(true, &Packages::None).is_empty());
+    }
+
+    #[test]
+    fn the_simulators_suite_is_of_the_whole_workspace() {
         let shown = simulator_step("suite aliyun-sim").shown();
         assert_eq!(shown, "cargo test --workspace --test sdk");
     }

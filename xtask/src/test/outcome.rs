@@ -1,12 +1,25 @@
 //! What came of a step: its row of the table, what failed, and whether it fails always.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::count::Count;
-use super::step::{Step, Voice};
+use super::time::Time;
 use crate::report;
+
+/// What can be run again: a step.
+pub(super) trait Again: fmt::Debug + Send {
+    /// The command as one would type it.
+    fn shown(&self) -> String;
+
+    /// Runs it once more, alone on the machine.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    fn run_again(&self) -> Result<Outcome>;
+}
 
 /// What came of a step.
 #[derive(Debug)]
@@ -14,14 +27,14 @@ pub(crate) struct Outcome {
     pub(crate) name: String,
     pub(crate) count: Count,
     /// What to run for it alone.
-    step: Option<Step>,
+    step: Option<Box<dyn Again>>,
     /// What failed, and why, in the step's own words.
     pub(crate) failures: Vec<String>,
     /// It failed, and passed when it was run once more, alone.
     pub(crate) flaky: bool,
     /// Why it was skipped, or failed without a word.
     why: Option<String>,
-    took: Duration,
+    pub(super) time: Time,
 }
 
 impl Outcome {
@@ -35,6 +48,14 @@ impl Outcome {
         Self::bare(name, Count::of_step("", false), took)
     }
 
+    /// A build went well.
+    pub(crate) fn built(name: &str, took: Duration) -> Self {
+        Self {
+            time: Time::of_build(took),
+            ..Self::passed(name, took)
+        }
+    }
+
     /// Something was not run.
     pub(crate) fn skipped(name: &str) -> Self {
         let count = Count {
@@ -46,17 +67,18 @@ impl Outcome {
 
     /// A command has ended.
     pub(super) fn of_step(
-        step: &Step,
+        (name, step): (&str, Box<dyn Again>),
         count: Count,
         failures: Vec<String>,
         why: Option<String>,
-        took: Duration,
+        time: Time,
     ) -> Self {
         Self {
-            step: Some(step.clone()),
+            step: Some(step),
             failures,
             why,
-            ..Self::bare(step.name(), count, took)
+            time,
+            ..Self::bare(name, count, Duration::ZERO)
         }
     }
 
@@ -68,7 +90,10 @@ impl Outcome {
             failures: Vec::new(),
             flaky: false,
             why: None,
-            took,
+            time: Time {
+                took,
+                ..Time::default()
+            },
         }
     }
 
@@ -80,20 +105,19 @@ impl Outcome {
 
     /// How to run it alone.
     pub(crate) fn alone(&self) -> Option<String> {
-        self.step.as_ref().map(Step::shown)
+        self.step.as_ref().map(|step| step.shown())
     }
 
     /// Runs it once more if it failed and is a command: whether what failed fails always, or
     /// only sometimes, decides where to look for the cause. What it printed first is kept.
     ///
     /// # Errors
-    /// As [`Step::run`].
+    /// As [`Again::run_again`].
     pub(crate) fn once_more(self) -> Result<Self> {
         let Some(step) = self.step.as_ref().filter(|_| self.count.failed > 0) else {
             return Ok(self);
         };
-        let second = step.named(format!("{} once more", step.name()));
-        let second = second.run(Voice::Alone)?;
+        let second = step.run_again()?;
         if second.count.failed > 0 {
             return Ok(self);
         }
@@ -122,7 +146,7 @@ impl Outcome {
             "{}  {:<40} {:>8.1} s  {}{why}",
             report::paint(good, word),
             self.name,
-            self.took.as_secs_f64(),
+            self.time.took.as_secs_f64(),
             self.count
         )
     }
@@ -163,6 +187,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::test::step::{Step, Voice};
 
     #[test]
     fn what_failed_is_told_without_what_did_not() {

@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 
 use super::MINUTE;
 use super::count::Count;
-use super::outcome::{Outcome, failures};
+use super::outcome::{Again, Outcome, failures};
+use super::time::Time;
 use crate::guest::{Ended, Guest, Job};
 use crate::{host, report};
 
@@ -67,14 +68,6 @@ impl Step {
             limit: 10 * MINUTE,
             guest: None,
             programs: None,
-        }
-    }
-
-    /// The same under another name.
-    pub(super) fn named(&self, name: String) -> Self {
-        Self {
-            name,
-            ..self.clone()
         }
     }
 
@@ -168,7 +161,23 @@ impl Step {
             true => Vec::new(),
             false => failures(&output),
         };
-        Ok(Outcome::of_step(self, count, failures, end.note, took))
+        Ok(Outcome::of_step(
+            (self.name(), Box::new(self.clone())),
+            count,
+            failures,
+            end.note,
+            self.time(&output, took),
+        ))
+    }
+
+    fn time(&self, output: &str, took: Duration) -> Time {
+        match self.program == Path::new("cargo") {
+            true => Time::of_cargo(output, took),
+            false => Time {
+                took,
+                ..Time::default()
+            },
+        }
     }
 
     fn log(&self) -> Result<PathBuf> {
@@ -242,6 +251,20 @@ impl Step {
                 note: Some(format!("the guest {} {other}", guest.name())),
             },
         })
+    }
+}
+
+impl Again for Step {
+    fn shown(&self) -> String {
+        Step::shown(self)
+    }
+
+    fn run_again(&self) -> Result<Outcome> {
+        let again = Self {
+            name: format!("{} once more", self.name),
+            ..self.clone()
+        };
+        again.run(Voice::Alone)
     }
 }
 

@@ -85,7 +85,7 @@ fn netd_of(found: &Whois, at: &Where, output: &mut Output<'_>) -> Result<Option<
     }
     let (socket, named) = match &at.netd {
         Some(socket) => (socket.as_path(), true),
-        None => (Path::new(super::NETD), false),
+        None => (Path::new(crate::args::NETD), false),
     };
     if !named && !socket.exists() {
         return Ok(None);

@@ -179,7 +179,7 @@ fn socket_of(name: &str, args: &TraceArgs) -> Result<(PathBuf, bool), String> {
         let none = || format!("{} has no socket of {name}", dir.display());
         return known.map(|s| (s, false)).ok_or_else(none);
     }
-    let usual = Path::new(super::NETD);
+    let usual = Path::new(crate::args::NETD);
     let socket = args.netd.as_deref().unwrap_or(usual);
     match name_of(&Daemon::netd(socket)) {
         Ok(own) if own.as_str() == name => Ok((socket.to_owned(), socket == usual)),

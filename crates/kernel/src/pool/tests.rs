@@ -5,7 +5,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::*;
-use crate::netns::THREAD_NETNS;
+use crate::identity::THREAD_NETNS;
 
 fn pool(max: usize) -> Pool {
     let home = open(THREAD_NETNS, OFlag::O_RDONLY, Mode::empty()).expect("the own namespace");

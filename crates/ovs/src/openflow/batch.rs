@@ -6,9 +6,8 @@ use super::group::Group;
 use super::matches::Match;
 use super::meter::Meter;
 use super::port::{self, PortDesc};
-use super::protocol::OFPT_SET_CONFIG;
 use super::settings::Settings;
-use super::wire::{HEADER, message};
+use super::wire::{HEADER, OFPT_SET_CONFIG, message};
 
 const OFPT_PACKET_OUT: u8 = 13;
 const OFPT_FLOW_MOD: u8 = 14;

@@ -15,7 +15,9 @@ use super::monitor;
 use super::port::{PortDesc, PortEvent};
 use super::requests::{Done, FIRST_XID, Multipart, Parts, Request, Requests};
 use super::settings::Settings;
-use super::wire::{DecodeError, Frame, OFPT_HELLO, OpenFlowFramer, Reader, message};
+use super::wire::{
+    DecodeError, Frame, OFPT_HELLO, OFPT_SET_CONFIG, OpenFlowFramer, Reader, message,
+};
 use crate::outbox::Outbox;
 
 const OFPT_ERROR: u8 = 1;
@@ -24,7 +26,6 @@ const OFPT_ECHO_REPLY: u8 = 3;
 const OFPT_FEATURES_REQUEST: u8 = 5;
 const OFPT_FEATURES_REPLY: u8 = 6;
 const OFPT_GET_CONFIG_REPLY: u8 = 8;
-pub(super) const OFPT_SET_CONFIG: u8 = 9;
 const OFPT_PORT_STATUS: u8 = 12;
 const OFPT_MULTIPART_REPLY: u8 = 19;
 const OFPT_BARRIER_REQUEST: u8 = 20;

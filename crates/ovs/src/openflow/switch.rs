@@ -19,9 +19,10 @@ use super::group::Group;
 use super::matches::Match;
 use super::meter::{Meter, MeterStats};
 use super::port::{self, PortDesc, PortEvent, PortSelector};
-use super::protocol::{ProtocolError, Setup};
+use super::protocol::Setup;
 use super::requests::{Multipart, Parts, Request};
 use super::settings::Settings;
+use super::shared::{Command, Shared, SwitchState};
 use super::task::Bridge;
 use super::wire::{DecodeError, Reader};
 use crate::link;
@@ -63,49 +64,6 @@ impl SwitchConfig {
             unwatched: (0, 0),
         }
     }
-}
-
-/// Why a connection to a switch ended or did not come about.
-pub type ConnError = link::ConnError<ProtocolError>;
-
-/// How the connection is.
-#[derive(Debug, Clone)]
-pub enum SwitchState {
-    /// There is none; another attempt follows.
-    Disconnected {
-        /// Attempts that failed since it was last usable.
-        failures: u32,
-        /// Why it ended or did not come about; `None` before the first attempt.
-        cause: Option<Arc<ConnError>>,
-    },
-    /// It is made; version and ports are being exchanged.
-    Connecting,
-    /// It is usable. A new generation may be a switch that was restarted and has no flows:
-    /// compare and install.
-    Connected {
-        /// How many times it was usable, this time included.
-        generation: u64,
-        /// The bridge's ID.
-        datapath_id: u64,
-    },
-}
-
-pub(crate) type Reply = oneshot::Sender<Result<Parts, OpenFlowError>>;
-
-/// A request, and who wants its answer.
-pub(crate) type Command = (Request, Reply);
-
-/// What the task and the handles share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) ports: RwLock<BTreeMap<u32, PortDesc>>,
-    pub(crate) ports_version: watch::Sender<u64>,
-    pub(crate) events: broadcast::Sender<PortEvent>,
-    pub(crate) flows_version: watch::Sender<u64>,
-    pub(crate) monitored: AtomicBool,
-    pub(crate) state: watch::Sender<SwitchState>,
-    pub(crate) generation: AtomicU64,
-    pub(crate) heard: AtomicU64,
 }
 
 /// A standing connection to a bridge: a cheap handle on the task that owns the socket. The

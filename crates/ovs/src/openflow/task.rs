@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::error::OpenFlowError;
 use super::port::PortEvent;
 use super::protocol::{Event, Protocol, ProtocolError, Setup};
-use super::switch::{Command, ConnError, Reply, Shared, SwitchState};
+use super::shared::{Command, ConnError, Reply, Shared, SwitchState};
 use crate::link::{Endpoint, Machine};
 
 impl Machine for Protocol<Reply> {

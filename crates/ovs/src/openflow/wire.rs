@@ -123,6 +123,8 @@ pub struct Frame {
 
 /// OFPT_HELLO, whose version says what its sender would like.
 pub(crate) const OFPT_HELLO: u8 = 0;
+/// OFPT_SET_CONFIG.
+pub(super) const OFPT_SET_CONFIG: u8 = 9;
 
 /// Cuts a stream of bytes into messages by the length in their header.
 ///

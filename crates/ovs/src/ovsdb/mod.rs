@@ -19,6 +19,7 @@ mod replica;
 mod row;
 mod schema;
 mod session;
+mod shared;
 mod task;
 mod value;
 
@@ -30,6 +31,7 @@ pub use outcome::{OpErrorKind, OpResult, ServerError, TransactError};
 pub use protocol::ProtocolError;
 pub use replica::{ChangeKind, MonitorSpec, Replica, ReplicaError, RowChange};
 pub use row::{Row, RowError};
-pub use session::{Change, ConnError, ConnState, Session, SessionConfig, SessionError};
+pub use session::{Session, SessionConfig, SessionError};
+pub use shared::{Change, ConnError, ConnState};
 pub use uuid::Uuid;
 pub use value::{Atom, Datum, DatumError, Real};

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::outcome::{OpResult, TransactError};
 use super::protocol::{Event, Protocol, ProtocolError, Setup};
 use super::replica::RowChange;
-use super::session::{Change, Command, ConnError, ConnState, Reply, Shared};
+use super::shared::{Change, Command, ConnError, ConnState, Reply, Shared};
 use crate::link::{Endpoint, Machine};
 
 impl Machine for Protocol<Reply> {

@@ -1,5 +1,6 @@
 //! Hops on a node: the container, its port, the bridge, the kernel, the uplink.
 
+mod mends;
 mod parts;
 mod ways;
 
@@ -90,7 +91,7 @@ impl<'a> Walker<'a> {
         for problem in named.clone() {
             let mend = match &problem.repair {
                 Some(command) => Mend::on(name, command.clone()),
-                None => parts::reconcile(node).noting("netd cannot repair it by itself"),
+                None => mends::reconcile(node).noting("netd cannot repair it by itself"),
             };
             let found = format!("netd names the problem {}", problem.code);
             self.hops
@@ -99,7 +100,7 @@ impl<'a> Walker<'a> {
         if let Some(problem) = facts.problems.first()
             && facts.named.is_empty()
         {
-            let mend = parts::reconcile(node).noting("netd cannot mend it by itself");
+            let mend = mends::reconcile(node).noting("netd cannot mend it by itself");
             let hop = at.wrong("netd names a problem", problem.clone(), Some(mend));
             self.hops.push(hop);
         }

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use thiserror::Error;
 
-use super::InputError;
-use super::error::{ValueError, shorten};
+use super::value::{ValueError, shorten};
 use crate::MacAddr;
 use crate::api::{AskedPrefix, PodRef};
 
@@ -118,12 +117,8 @@ impl CniArgs {
     /// and they only identify the pod.
     ///
     /// # Errors
-    /// [`InputError::Args`], CNI code 4.
-    pub fn parse(text: &str) -> Result<Self, InputError> {
-        Self::read(text).map_err(|reason| InputError::Args { reason })
-    }
-
-    fn read(text: &str) -> Result<Self, ArgsError> {
+    /// [`ArgsError`], CNI code 4.
+    pub fn parse(text: &str) -> Result<Self, ArgsError> {
         let mut args = Self::default();
         let mut unknown = Vec::new();
         let mut ignore_unknown = false;

@@ -25,10 +25,10 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::args::AskedIp;
-use super::error::{ValueError, shorten};
 use super::json::{self, Node, address_opt, kind};
 use super::result::{CniResult, Dns};
 use super::runtime::{ArgsConf, RuntimeConf};
+use super::value::{ValueError, shorten};
 use super::{CniArgs, CniVersion, Command, InputError};
 use crate::api::{GcAttachment, PodRef, Route};
 use crate::{Bandwidth, ContainerId, IfName, MacAddr, Mtu, NetworkName, VlanId};
@@ -143,7 +143,7 @@ impl Document {
     /// # Errors
     /// As [`Self::asked_version`] and [`CniVersion::parse`].
     pub fn version(&self) -> Result<CniVersion, InputError> {
-        CniVersion::parse(self.asked_version()?)
+        Ok(CniVersion::parse(self.asked_version()?)?)
     }
 
     /// The keys that every command needs.
@@ -292,7 +292,7 @@ impl Document {
     /// CNI code 7 for the first invalid entry: skipping it would release a valid attachment.
     pub fn valid_attachments(&self) -> Result<Option<Vec<GcAttachment>>, InputError> {
         let read = |item: &Node<'_>| {
-            Ok(GcAttachment {
+            Ok::<_, InputError>(GcAttachment {
                 container_id: item.need("containerID")?.parse::<ContainerId>()?,
                 ifname: item.need("ifname")?.parse::<IfName>()?,
             })

@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::error::shorten;
+use super::value::shorten;
 use crate::api::code;
 use crate::{ContainerId, IfName, NameError, NetnsPath};
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 
 use super::InputError;
 use super::args::AskedIp;
-use super::error::{ValueError, shorten};
+use super::value::{ValueError, shorten};
 
 /// Parses an object, and keeps the keys for which `known` is true. Foreign keys are skipped without
 /// building their values.

@@ -22,14 +22,16 @@ pub mod error;
 mod json;
 pub mod result;
 pub mod runtime;
+pub mod value;
 pub mod version;
 
 pub use args::{AskedIp, CniArgs};
 pub use conf::{AttachConf, Document, NetConf};
 pub use env::{Call, Command, EnvError};
-pub use error::{CniError, InputError, ValueError};
+pub use error::{CniError, InputError};
 pub use result::{CniResult, Dns, Interface, IpEntry, RouteEntry};
 pub use runtime::RuntimeConf;
+pub use value::ValueError;
 pub use version::CniVersion;
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::InputError;
 use super::args::AskedIp;
-use super::error::ValueError;
 use super::json::{Node, number_opt};
+use super::value::ValueError;
 use crate::{Bandwidth, MacAddr, Rate};
 
 /// `runtimeConfig` (capabilities `ips`, `mac`, `bandwidth`; CONVENTIONS.md,

@@ -2,8 +2,17 @@
 
 use std::fmt;
 
-use super::InputError;
-use super::error::shorten;
+use thiserror::Error;
+
+use super::value::shorten;
+
+/// A version that is not spoken here.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("CNI version {asked:?} is not supported")]
+pub struct VersionError {
+    /// What was asked for, shortened.
+    pub asked: String,
+}
 
 /// A version of the CNI specification. The order is that of the versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,15 +64,15 @@ impl CniVersion {
     /// Parses `cniVersion`; the empty string means 0.1.0, as in the reference library.
     ///
     /// # Errors
-    /// [`InputError::Version`] for any version that is not one of [`Self::ALL`].
-    pub fn parse(asked: &str) -> Result<Self, InputError> {
+    /// [`VersionError`] for any version that is not one of [`Self::ALL`].
+    pub fn parse(asked: &str) -> Result<Self, VersionError> {
         if asked.is_empty() {
             return Ok(Self::V0_1_0);
         }
         Self::ALL
             .into_iter()
             .find(|v| v.as_str() == asked)
-            .ok_or_else(|| InputError::Version {
+            .ok_or_else(|| VersionError {
                 asked: shorten(asked),
             })
     }

@@ -10,7 +10,7 @@ use super::{Victim, refused};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 use crate::suites::rig::{Changed, PATIENCE, Pod, Rig, Snapshot};
-use crate::suites::traces;
+use crate::traces;
 
 /// So many addresses does the small range have.
 const SMALL: usize = 4;

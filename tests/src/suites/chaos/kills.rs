@@ -9,10 +9,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use nix::sys::signal::Signal;
 
 use super::containers::{Living, anchor, forget_all, spots};
-use super::dice::{Dice, seed};
 use super::ledger::{Call, Ledger};
 use super::verdict::{bury, judge};
 use super::{NODES, PATIENCE, load, slowness};
+use crate::dice::{Dice, seed};
 use crate::lab::running;
 use crate::process::poll;
 use crate::screen::Screen;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::containers::{Container, Spot, forget_all, size, spots};
 use super::{PATIENCE, WORKERS, slowness};
 use crate::screen::Screen;
-use crate::suites::traces::nothing_left;
+use crate::traces::nothing_left;
 use crate::{LabGuard, ProcessId};
 
 const NODE: &str = "idc1";

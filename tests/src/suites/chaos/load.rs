@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 
 use super::containers::{Container, Living, Spot};
-use super::dice::Dice;
 use super::ledger::{Call, Ledger};
 use super::{PATIENCE, WORKERS};
+use crate::dice::Dice;
 use crate::process::poll;
 
 /// How many containers each worker has at most.

@@ -12,7 +12,6 @@
 //! done and how long is waited, and not how threads and processes meet.
 
 mod containers;
-pub(crate) mod dice;
 mod kills;
 mod leaks;
 mod ledger;

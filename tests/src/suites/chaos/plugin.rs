@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, ensure};
 
 use super::containers::{Container, Living, Spot, anchor, forget_all, spots};
-use super::dice::{Dice, seed};
 use super::ledger::Ledger;
 use super::verdict::{bury, judge};
 use super::{NODES, PATIENCE, WORKERS, load};
 use crate::LabGuard;
+use crate::dice::{Dice, seed};
 use crate::process::poll;
 use crate::runtime::RuntimeError;
 use crate::screen::Screen;

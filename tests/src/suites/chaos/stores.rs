@@ -14,7 +14,7 @@ use super::PATIENCE;
 use super::containers::{Container, Living, Spot, collect, forget_all, spots};
 use crate::process::poll;
 use crate::suites::rig::Changed;
-use crate::suites::traces::{Traces, nothing_left};
+use crate::traces::{Traces, nothing_left};
 use crate::{LabGuard, netd};
 
 const NODE: &str = "idc1";

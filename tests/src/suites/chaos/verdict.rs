@@ -11,7 +11,7 @@ use super::containers::{Container, Living, Spot, collect};
 use super::ledger::Ledger;
 use super::{PATIENCE, WORKERS};
 use crate::process::poll;
-use crate::suites::traces::{Traces, attachments, nothing_astray, some};
+use crate::traces::{Traces, attachments, nothing_astray, some};
 use crate::{LabGuard, Node, netd};
 
 /// Judges what a time of chaos left: `living` are the containers that the runtime knows,
@@ -214,7 +214,7 @@ pub(super) fn bury(spots: &[Spot], living: Vec<Living>, anchors: Vec<Living>) ->
         note(
             &mut wrong,
             "in the end",
-            crate::suites::traces::nothing_left(&node, PATIENCE).map(drop),
+            crate::traces::nothing_left(&node, PATIENCE).map(drop),
         );
     }
     ensure!(wrong.is_empty(), "{}", some(&wrong));

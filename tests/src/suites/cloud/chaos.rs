@@ -16,7 +16,7 @@ use super::rig::{
     CONTROLLER, Config, TABLE, World, converged, entries, foreign_untouched, lossless, within,
 };
 use crate::cloud::{ask, grow_world};
-use crate::suites::chaos::dice::{Dice, seed};
+use crate::dice::{Dice, seed};
 use crate::suites::kit::say;
 use crate::{Lab, LabGuard, write_plan};
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::process::{ProcessId, poll};
 use crate::runtime::{Added, Cni, Conflist, ContainerNs, RuntimeConf, RuntimeError};
-use crate::suites::traces::{self, Attachment, Traces, attachments, some};
+use crate::traces::{self, Attachment, Traces, attachments, some};
 use crate::{LabGuard, Node};
 
 /// How long netd may take to be back, or to have mended what an error left. It takes a

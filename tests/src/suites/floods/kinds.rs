@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use flatnet_types::MacAddr;
 
-use crate::suites::chaos::dice::Dice;
+use crate::dice::Dice;
 use crate::suites::kit::frame::{
     ADVERTISEMENT, Arp, Ethernet, Frame, Nd, SOLICITATION, Udp, solicited_node,
 };
@@ -120,7 +120,7 @@ pub(super) struct Flooder {
 impl Flooder {
     /// So many frames of a kind.
     pub(super) fn frames(self, kind: Kind, count: usize) -> Vec<Vec<u8>> {
-        let mut dice = Dice::new(crate::suites::chaos::dice::seed(), kind as u64);
+        let mut dice = Dice::new(crate::dice::seed(), kind as u64);
         let frame = |_| self.frame(kind, &mut dice).bytes;
         (0..count).map(frame).collect()
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::cluster::{Cluster, LEASE, NAMESPACE};
 use super::rig::{by_lease, config_with, holder, mended, tear_if_there};
 use crate::LabGuard;
-use crate::suites::chaos::dice::{Dice, seed};
+use crate::dice::{Dice, seed};
 use crate::suites::cloud::judge::Judge;
 use crate::suites::cloud::rig::{CONTROLLER, Config, Running, converged, within};
 use crate::suites::kit::say;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::control::{By, CONTROL, Control, MORE};
 use super::shape::{Arp, Bare, Chain, Piece, Shape, Source, Tag, To, V4, V6, What, Whose, Wrap};
-use crate::suites::chaos::dice::Dice;
+use crate::dice::Dice;
 
 /// What a frame in no way odd is: the first of each axis.
 const PIECES: [Piece; 7] = [

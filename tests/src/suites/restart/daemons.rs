@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::READY;
-use super::mend::FOREIGN_PORT;
+use super::{FOREIGN_PORT, READY};
 use crate::suites::kit::container::Container;
 use crate::suites::kit::pings::{Outcome, Stream};
 use crate::suites::kit::{eventually, pair, say};

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 
-use super::READY;
 use super::daemons::{ops_since_start, reconcile};
+use super::{FOREIGN_PORT, READY};
 use crate::suites::kit::container::{Container, ping};
 use crate::suites::kit::{HOST_PORT, eventually, output, pair, say};
 use crate::{Lab, LabGuard, NetdArgs, Node};
@@ -16,8 +16,6 @@ const BRIDGE: &str = "br-flat";
 const FOREIGN_COOKIE: &str = "cookie=0x1234";
 /// What no flow of ours matches.
 const NOBODYS_MATCH: &str = "table=5,priority=7,dl_type=0x9999";
-/// Nobody's port.
-pub(super) const FOREIGN_PORT: &str = "foreign0";
 
 /// A node with containers, and a neighbour that speaks with them. Its netd repairs when it is
 /// told to, and not before, until this is dropped: else nothing would stay broken for long enough

@@ -20,6 +20,9 @@ use crate::{LabGuard, Node};
 /// stops with its process.
 const RECOVERED: Duration = Duration::from_secs(15);
 
+/// Nobody's port.
+const FOREIGN_PORT: &str = "foreign0";
+
 pub(super) const SUITE: Suite = Suite {
     name: "restart",
     about: "netd and Open vSwitch die under traffic; what was broken by hand is mended",

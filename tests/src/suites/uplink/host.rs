@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use flatnet_types::api::view::ProblemView;
 
 use super::super::kit::{bound, eventually};
+pub(in crate::suites) use super::inside::{HOST, ROUTER, inside, ip};
 use super::seen::{Announcement, Pings, Stream};
 use super::wiring::{Wiring, plan, wire};
 use crate::LabGuard;
@@ -19,8 +20,6 @@ use crate::netns::{self, enter};
 use crate::paths::{MemberPaths, netns_path};
 use crate::{ovs, run};
 
-pub(in crate::suites) const HOST: &str = "fn-uplink";
-pub(in crate::suites) const ROUTER: &str = "fn-uplink-gw";
 const PORT: u16 = 2222;
 /// Where the API server is, for a host that has one.
 pub(super) const API_SERVER: &str = "10.0.0.1:6443";
@@ -49,24 +48,6 @@ pub(in crate::suites) struct Host {
     /// What it takes for the ID of this boot; `None` for the machine's.
     pub(super) boot_id: Option<PathBuf>,
     pub(super) boots: u32,
-}
-
-/// Runs `ip` with these words in a namespace.
-pub(in crate::suites) fn ip(namespace: &str, line: &str) -> Result<String> {
-    let mut command = run::command("ip");
-    command
-        .args(["-n", namespace])
-        .args(line.split_whitespace());
-    Ok(run::output(&mut command)?)
-}
-
-/// Runs a command in a namespace.
-pub(in crate::suites) fn inside(namespace: &str, line: &str) -> Result<String> {
-    let mut command = run::command("ip");
-    command
-        .args(["netns", "exec", namespace])
-        .args(line.split_whitespace());
-    Ok(run::output(&mut command)?)
 }
 
 pub(super) fn sweep() {

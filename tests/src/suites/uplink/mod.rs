@@ -6,6 +6,7 @@
 mod boot;
 mod ends;
 pub(super) mod host;
+mod inside;
 pub(super) mod seen;
 pub(super) mod wiring;
 

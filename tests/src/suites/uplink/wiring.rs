@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::host::{HOST, ROUTER, inside, ip};
+use super::inside::{HOST, ROUTER, inside, ip};
 use crate::run;
 
 /// The links of a bond, and the router's ends of them.

@@ -1,5 +1,6 @@
 //! The writers: what they are configured by, how they start, and how they wake.
 
+use super::INTERFACES;
 use super::stage::{Wake, Writer};
 
 /// The cable is pulled and plugged in at the router's end.
@@ -39,7 +40,6 @@ iface eth0 inet6 static
     gateway fd00::1
     accept_ra 0
 ";
-pub(super) const INTERFACES: &str = "/etc/network/interfaces";
 
 pub(super) const IFUPDOWN_DHCLIENT: Writer = Writer {
     files: &[(INTERFACES, LEASED), SOON],

@@ -30,6 +30,9 @@ const ROUNDS: usize = 3;
 /// Pings of 10 ms that may be lost by a move: a second's worth would break sessions.
 const LOST: u64 = 100;
 
+/// What Debian's ifupdown reads.
+const INTERFACES: &str = "/etc/network/interfaces";
+
 pub(super) const SUITE: Suite = Suite {
     name: "writers",
     about: "ifupdown, networkd, NetworkManager, dhcpcd and udhcpc, before and after the move",

@@ -144,7 +144,7 @@ impl<'w> Stage<'w> {
             let _ = fs::remove_dir_all(place);
         }
         // NetworkManager leaves alone what it names.
-        let _ = fs::remove_file(super::cases::INTERFACES);
+        let _ = fs::remove_file(super::INTERFACES);
         for place in MADE {
             fs::create_dir_all(place)?;
         }

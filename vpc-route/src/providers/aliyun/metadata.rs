@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::credentials::{Credential, CredentialError, Secret, parse_time};
 use super::http::{Answer, Http, HttpError, Method};
+use super::key::{Credential, CredentialError, Secret, parse_time};
 
 /// Where the service is, on every instance.
 pub const DEFAULT_ADDRESS: &str = "http://100.100.100.200";

@@ -19,6 +19,7 @@ pub mod credentials;
 mod encode;
 pub mod error;
 pub mod http;
+mod key;
 mod listing;
 pub mod metadata;
 mod provider;

@@ -2,28 +2,12 @@
 
 use std::net::IpAddr;
 
-use flatnet_types::api::trace::{Container, End, Inside, Link, Pending, Port};
+use flatnet_types::api::trace::{Container, End, Inside, Link, Port};
 
+use super::mends::{by_netd, reconcile};
 use super::ways::leads;
 use super::{Seen, Walker};
 use crate::hop::{At, Check, Hop, Mend};
-use crate::observed::Node;
-
-/// What makes a netd mend its node now.
-pub(super) fn reconcile(node: &Node) -> Mend {
-    let mut command = "flatctl node reconcile".to_owned();
-    if let Some(socket) = &node.socket {
-        command.push_str(&format!(" --netd {socket}"));
-    }
-    Mend::here(command)
-}
-
-/// What netd would do by itself, sooner or later.
-pub(super) fn by_netd(node: &Node, pending: &Pending) -> (String, Option<Mend>) {
-    let why = format!("netd would change it: {}", pending.what);
-    let note = "netd does it by itself within a second; if it does not last, something undoes it";
-    (why, Some(reconcile(node).noting(note)))
-}
 
 impl Walker<'_> {
     /// Whether a container has the address.
@@ -288,10 +272,6 @@ fn recreate(c: &Container) -> Mend {
 fn state(link: &Link) -> String {
     let up = if link.up { "up" } else { "down" };
     format!("{up}, MTU {}", link.mtu)
-}
-
-pub(super) fn tagged(port: &str, vlan: Option<u16>) -> String {
-    vlan.map_or_else(|| port.to_owned(), |v| format!("{port}, VLAN {v}"))
 }
 
 fn short(id: &str) -> String {

@@ -6,7 +6,7 @@ use flatnet_types::api::trace::{FlowTrace, Path, Pending, Side};
 use flatnet_types::marks::{ROUTE_PROTOCOL, is_ours};
 use ipnetwork::IpNetwork;
 
-use super::parts::{by_netd, reconcile, tagged};
+use super::mends::{by_netd, reconcile, tagged};
 use super::{Seen, Walker, Way};
 use crate::hop::{At, Check, Hop, Mend};
 

@@ -1,7 +1,7 @@
 //! Parsing a result of any version.
 
-use crate::cni::error::ValueError;
 use crate::cni::json::{Node, address_opt, number_opt, string_or_empty};
+use crate::cni::value::ValueError;
 use crate::cni::{CniResult, CniVersion, Dns, InputError, Interface, IpEntry, RouteEntry};
 
 impl CniResult {

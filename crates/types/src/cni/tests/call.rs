@@ -160,7 +160,7 @@ fn wrong_args_are_code_4() {
         "MAC=ff:ff:ff:ff:ff:ff",
         "IgnoreUnknown=2",
     ] {
-        let err = CniArgs::parse(bad).expect_err(bad);
+        let err = InputError::from(CniArgs::parse(bad).expect_err(bad));
         assert!(matches!(err, InputError::Args { .. }));
         assert_eq!(err.cni_code(), code::INVALID_ENVIRONMENT, "{bad}");
     }

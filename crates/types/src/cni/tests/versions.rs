@@ -30,7 +30,7 @@ fn a_version_that_is_not_spoken_is_code_1_and_one_that_is_no_string_is_code_6() 
     for asked in [
         "2.0.0", "1.1", "1.1.0 ", "v1.1.0", "0.0.0", "1.0.1", "\u{0}",
     ] {
-        let err = CniVersion::parse(asked).expect_err(asked);
+        let err = InputError::from(CniVersion::parse(asked).expect_err(asked));
         assert_eq!(err.cni_code(), code::INCOMPATIBLE_VERSION, "{asked}");
     }
     let err = document(r#"{"cniVersion":1.1}"#)

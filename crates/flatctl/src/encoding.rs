@@ -25,7 +25,7 @@ impl fmt::Display for NotText {
 
 /// What bytes are that begin with `head`, if they are no text in UTF-8. Half of the bytes of an
 /// English text in UTF-16 are zero, and of a text in UTF-8 none is.
-pub(super) fn not_text(head: &[u8], is_utf8: bool) -> Option<NotText> {
+pub(crate) fn not_text(head: &[u8], is_utf8: bool) -> Option<NotText> {
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         return Some(NotText::Utf16);
     }
