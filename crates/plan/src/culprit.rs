@@ -18,8 +18,8 @@ mod sites;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::check_expanded;
-use crate::diagnostics::{Finding, Rule, Severity};
 use crate::expand::expand;
+use crate::finding::{Finding, Rule, Severity};
 use crate::model::NetworkPlan;
 use crate::source::{Path, Step};
 

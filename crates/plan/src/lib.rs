@@ -22,6 +22,7 @@ pub mod diagnostics;
 pub mod diff;
 pub mod draw;
 pub mod expand;
+pub mod finding;
 pub mod grants;
 pub mod grow;
 pub mod model;
@@ -36,9 +37,8 @@ pub mod who;
 
 use thiserror::Error;
 
-pub use diagnostics::{
-    Diagnostic, Finding, Report, Rule, Severity, Style, diagnose, diagnose_on, explain,
-};
+pub use diagnostics::{Diagnostic, Report, Style, diagnose, diagnose_on, explain};
+pub use finding::{Finding, Rule, Severity};
 pub use model::NetworkPlan;
 pub use node::{NodeError, NodeSpec};
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use flatnet_plan::diagnostics::RULES;
+use flatnet_plan::finding::RULES;
 use flatnet_plan::{Report, Severity, Style, diagnose_on, explain};
 
 /// What is found on a day on which some allowances have run out.

@@ -1,6 +1,7 @@
 //! The log of SARIF 2.1.0 says what JSON says, in the structure of the standard.
 
-use flatnet_plan::diagnostics::{RULES, sarif};
+use flatnet_plan::diagnostics::sarif;
+use flatnet_plan::finding::RULES;
 use flatnet_plan::{Report, Style, diagnose};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! `flatctl explain`.
 
-use flatnet_plan::diagnostics::RULES;
+use flatnet_plan::finding::RULES;
 use serde::Serialize;
 
 use crate::CliError;

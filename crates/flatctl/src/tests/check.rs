@@ -167,7 +167,7 @@ fn nothing_is_wider_than_a_terminal() {
     let broken = changed("from: 172.30.64.0", "from: 172.30.0.0");
     narrow(&check(&broken, &[]).out);
     narrow(&check(&warned(""), &[]).out);
-    for rule in flatnet_plan::diagnostics::RULES {
+    for rule in flatnet_plan::finding::RULES {
         narrow(&result(&["explain", rule.code]));
     }
     narrow(&result(&["plan", "capacity", TWO_SITES]));

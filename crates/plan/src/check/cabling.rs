@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use super::context::Cable;
 use super::{Context, Findings};
-use crate::diagnostics::{LACP_PEERS, NOT_PEERS, OVS_BOND, PORT_TWICE, UNBONDED};
+use crate::finding::{LACP_PEERS, NOT_PEERS, OVS_BOND, PORT_TWICE, UNBONDED};
 use crate::model::{BondMode, Host, Site};
 use crate::source::Path;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
-use crate::diagnostics::{CLOUD_ADDRESS, CLOUD_GATEWAY, NO_VSWITCH, ONE_FAMILY};
+use crate::finding::{CLOUD_ADDRESS, CLOUD_GATEWAY, NO_VSWITCH, ONE_FAMILY};
 use crate::model::{SiteType, Subnet};
 use crate::node::host_subnets;
 use crate::source::Path;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Context, Findings};
-use crate::diagnostics::{DUPLICATE_INSTANCE, NO_INSTANCE, NO_RANGE};
+use crate::finding::{DUPLICATE_INSTANCE, NO_INSTANCE, NO_RANGE};
 use crate::model::{Network, SiteType};
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {

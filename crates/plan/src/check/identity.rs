@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Context, Findings};
-use crate::diagnostics::DUPLICATE_ID;
+use crate::finding::DUPLICATE_ID;
 use crate::source::Path;
 
 /// Identities by what they are of. Two of one kind are two things.

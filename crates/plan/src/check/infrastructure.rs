@@ -12,7 +12,7 @@ use super::{
     finding,
     suspects::Suspects,
 };
-use crate::diagnostics::{
+use crate::finding::{
     ADDRESS_OUTSIDE, DUPLICATE_ADDRESS, EDGE_IN_RANGE, GATEWAY_IN_RANGE, GATEWAY_OUTSIDE,
     HOST_IN_RANGE, Rule,
 };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
-use crate::diagnostics::{NO_WAY_BACK, OTHER_WAY_BACK, PART_NO_WAY_BACK, Rule};
+use crate::finding::{NO_WAY_BACK, OTHER_WAY_BACK, PART_NO_WAY_BACK, Rule};
 use crate::model::{LeasedLine, Pool, VlanRole};
 use crate::prefix::{bounds, covers};
 use crate::routes::parts::without;

@@ -34,8 +34,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ipnetwork::IpNetwork;
 
-use crate::diagnostics::{DANGLING, Finding, GROUP, HOST_BITS, Rule, faults_of_allowances};
 use crate::expand::{Expanded, Field, expand};
+use crate::finding::{DANGLING, Finding, GROUP, HOST_BITS, Rule, faults_of_allowances};
 use crate::model::NetworkPlan;
 use crate::source::Path;
 

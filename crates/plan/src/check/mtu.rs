@@ -6,7 +6,7 @@ use flatnet_types::{Mtu, VlanId};
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings, scale::Carried};
-use crate::diagnostics::{LINE_MTU, MTU_IPV6, MTU_SHRINKS};
+use crate::finding::{LINE_MTU, MTU_IPV6, MTU_SHRINKS};
 use crate::model::{Accept, LeasedLine, Network, SiteType};
 use crate::prefix::overlap;
 use crate::source::Path;

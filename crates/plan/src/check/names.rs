@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Context, Findings};
-use crate::diagnostics::{BAD_NAME, CASE, DANGLING, DUPLICATE_NAME, NODE_NAME};
+use crate::finding::{BAD_NAME, CASE, DANGLING, DUPLICATE_NAME, NODE_NAME};
 use crate::model::{Site, SiteType};
 use crate::source::Path;
 use crate::source::de::likeliest;

@@ -7,7 +7,7 @@ use flatnet_types::VlanId;
 
 use super::context::Cable;
 use super::{Context, Findings};
-use crate::diagnostics::{NATIVE, PEER_LINK};
+use crate::finding::{NATIVE, PEER_LINK};
 use crate::model::{BondMode, Site, Switch};
 use crate::source::Path;
 

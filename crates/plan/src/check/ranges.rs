@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings, canonical, context::RangeOf, finding, suspects::Suspects};
-use crate::diagnostics::{
+use crate::finding::{
     FOREIGN_NETWORK, Finding, IN_VSWITCH, RANGE_OUTSIDE, RANGES_OVERLAP, RESERVED,
 };
 use crate::model::{Network, SiteType};

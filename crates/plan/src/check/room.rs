@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings, finding, suspects::Suspects};
-use crate::diagnostics::{NO_ROOM, ONE_ROOM, RANGE_SMALL, Rule};
+use crate::finding::{NO_ROOM, ONE_ROOM, RANGE_SMALL, Rule};
 use crate::model::{Host, Network, SiteType};
 use crate::prefix::{bounds, covers, overlap, size};
 use crate::source::Path;

@@ -2,7 +2,7 @@
 //! that the check and the list that an admin sees cannot differ.
 
 use super::{Context, Findings};
-use crate::diagnostics::{EDGE_FULL, Rule, TABLE_FULL, TABLE_RAW, VBR_FULL, VBR_RAW};
+use crate::finding::{EDGE_FULL, Rule, TABLE_FULL, TABLE_RAW, VBR_FULL, VBR_RAW};
 use crate::routes::{Table, TableKind, quotas};
 use crate::slices::with_slices;
 use crate::source::Path;

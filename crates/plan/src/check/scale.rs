@@ -6,7 +6,7 @@ use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
-use crate::diagnostics::{Finding, GC_THRESH, MAC_TABLE, NEIGHBOURS};
+use crate::finding::{Finding, GC_THRESH, MAC_TABLE, NEIGHBOURS};
 use crate::model::{MacMode, SiteType};
 use crate::prefix::size;
 use crate::source::Path;

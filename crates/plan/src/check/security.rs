@@ -11,7 +11,7 @@ use ipnetwork::IpNetwork;
 use super::infrastructure::unfit;
 use super::ranges::Sorted;
 use super::{Context, Findings};
-use crate::diagnostics::{ALLOW, TRUNK, TRUNK_ANY};
+use crate::finding::{ALLOW, TRUNK, TRUNK_ANY};
 use crate::model::{Allow, MacMode, Network, SiteType, Trunk, Vlan, VlanRole};
 use crate::prefix::{covers, overlap};
 use crate::source::Path;

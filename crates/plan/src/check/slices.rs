@@ -4,7 +4,7 @@ use ipnetwork::IpNetwork;
 
 use super::room::routed_room;
 use super::{Context, Findings};
-use crate::diagnostics::{NO_ROOM, ONE_ROOM, SLICE_SMALL, SLICES_FEW};
+use crate::finding::{NO_ROOM, ONE_ROOM, SLICE_SMALL, SLICES_FEW};
 use crate::model::{Host, Network, SiteType};
 use crate::prefix::{bits, bounds, overlap, size};
 use crate::slices;

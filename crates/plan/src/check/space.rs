@@ -4,7 +4,7 @@
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings, canonical, context::is_doubtful, special};
-use crate::diagnostics::{
+use crate::finding::{
     EXCLUDE_OUTSIDE, IN_SHARED, IN_VSWITCH, LINK_OVERLAP, POOL_FOREIGN, POOL_OUTSIDE,
     POOLS_OVERLAP, Rule, SERVICE_OVERLAP, SET_ASIDE, SLICE_LENGTH, SUBNETS_OVERLAP, USED_ELSEWHERE,
     VSWITCH_OUTSIDE,

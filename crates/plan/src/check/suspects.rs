@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Findings;
-use crate::diagnostics::Finding;
+use crate::finding::Finding;
 use crate::source::Path;
 
 /// Places that are measured by one field: hosts by a subnet, ranges by a pool or a density.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, Findings};
-use crate::diagnostics::{Finding, LOOP, UPLINK_NAME, UPLINK_TOLD, VLAN_ROLE};
+use crate::finding::{Finding, LOOP, UPLINK_NAME, UPLINK_TOLD, VLAN_ROLE};
 use crate::model::{Host, Site, SiteType, Vlan, VlanRole};
 use crate::source::Path;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use flatnet_types::VlanId;
 
 use super::{Context, Findings};
-use crate::diagnostics::{
+use crate::finding::{
     DUPLICATE_VLAN, NOT_TRUNKED, TRUNKED_UNUSED, VLAN_EMPTY, VLAN_RESERVED, VLAN_ROLE, VLAN_SITE,
 };
 use crate::model::{Host, SiteType, VlanRole};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
-use crate::diagnostics::{CARRIES_NOTHING, LINE_FAMILY, NO_HOP, UNBOUND};
+use crate::finding::{CARRIES_NOTHING, LINE_FAMILY, NO_HOP, UNBOUND};
 use crate::model::{LeasedLine, Site, SiteType};
 use crate::prefix::overlap;
 use crate::source::Path;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnetwork::IpNetwork;
 
 use super::{Edit, Subjects};
-use crate::diagnostics::{
+use crate::finding::{
     ADDRESS_OUTSIDE, GATEWAY_OUTSIDE, LINK_OVERLAP, NO_ROOM, POOL_OUTSIDE, RANGE_OUTSIDE, RESERVED,
     Rule, VSWITCH_OUTSIDE,
 };

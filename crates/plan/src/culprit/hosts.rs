@@ -8,7 +8,7 @@ use ipnetwork::IpNetwork;
 
 use super::addresses::moved;
 use super::{Edit, Subjects};
-use crate::diagnostics::{
+use crate::finding::{
     ADDRESS_OUTSIDE, DANGLING, DUPLICATE_NAME, FOREIGN_NETWORK, HOST_BITS, NOT_PEERS, NOT_TRUNKED,
     RANGE_OUTSIDE, RANGES_OVERLAP,
 };

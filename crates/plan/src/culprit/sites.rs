@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use flatnet_types::VlanId;
 
 use super::{Edit, Subjects};
-use crate::diagnostics::{
+use crate::finding::{
     DANGLING, DUPLICATE_VLAN, MTU_SHRINKS, NEIGHBOURS, NOT_TRUNKED, POOL_OUTSIDE, RANGE_SMALL,
     SERVICE_OVERLAP, VLAN_ROLE, VLAN_SITE,
 };

@@ -1,7 +1,7 @@
 //! The long text behind a code: `flatctl explain FN0101`.
 
 use super::render::{WIDTH, wrap};
-use super::{Severity, rule};
+use crate::finding::{Severity, rule};
 
 /// What a code means, why it matters, what to do, and an example, in 80 columns; none for a code
 /// that is not known. The case of the code does not matter.

@@ -7,70 +7,21 @@
 //!     └──────── lines and columns ────────────────┴─▶ [Report] ─▶ text, JSON, SARIF, GitHub
 //! ```
 
-mod allow;
 mod explain;
 mod render;
-mod rules;
 
-use serde::Serialize;
-
-pub(crate) use allow::faults as faults_of_allowances;
 pub use explain::explain;
 pub use render::{Style, sarif};
-#[allow(
-    clippy::wildcard_imports,
-    reason = "fifty rules, used by name where they apply"
-)]
-pub(crate) use rules::*;
-pub use rules::{RULES, Rule, rule};
 
 use crate::check;
 use crate::culprit;
 use crate::expand::{Expanded, expand, expand_owned};
+use crate::finding::{
+    self, ALLOWANCE, DUPLICATE_KEY, Finding, HEADER, Rule, SHAPE, SYNTAX, Severity, VLAN_BOUNDS,
+};
 use crate::model::{API_VERSION, Day, KIND, NetworkPlan};
 use crate::source::de::{ReadError, ShapeError};
 use crate::source::{self, Node, Path, Span, SyntaxError};
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The network would not work as declared.
-    Error,
-    /// It would work, and something about it deserves a second look.
-    Warning,
-}
-
-impl Severity {
-    /// The word that is printed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
-
-/// One thing that a check found, before its line is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What kind of thing.
-    pub rule: &'static Rule,
-    /// Where in the document.
-    pub place: Path,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub help: String,
-    /// Another place that takes part in it, and how.
-    pub related: Option<(Path, String)>,
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}: {}", self.rule.code, self.place, self.message)
-    }
-}
 
 /// One thing that is wrong, with its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +167,7 @@ impl Report {
         let expanded = expand(&written);
         let mut findings = check::check_expanded(&expanded);
         let all = culprit::keys(&findings);
-        self.allowed = allow::allow(&mut findings, &written, self.today);
+        self.allowed = finding::allow(&mut findings, &written, self.today);
         let findings = culprit::single_out(&written, all, findings);
         let related = findings.iter().filter_map(|f| f.related.as_ref());
         let places = findings.iter().map(|f| &f.place);
@@ -237,7 +188,7 @@ impl Report {
             });
             self.diagnostics.push(Diagnostic {
                 rule: finding.rule,
-                at: plain(&allow::named(&finding.place, &written)),
+                at: plain(&finding::named(&finding.place, &written)),
                 message: plain(&finding.message),
                 span: *span,
                 help: plain(&finding.help),

@@ -202,9 +202,9 @@ fn a_text_that_is_no_yaml_is_told_as_that_whatever_does_not_fit_before() {
         let codes: Vec<_> = report.diagnostics.iter().map(|d| d.rule.code).collect();
         codes.join(" ")
     };
-    assert_eq!(code(&text), crate::diagnostics::SHAPE.code);
+    assert_eq!(code(&text), crate::finding::SHAPE.code);
     let broken = format!("{text}  broken: [\n");
-    assert_eq!(code(&broken), crate::diagnostics::SYNTAX.code);
+    assert_eq!(code(&broken), crate::finding::SYNTAX.code);
     let of_another = text.replacen("kind: NetworkPlan", "kind: Other", 1);
-    assert_eq!(code(&of_another), crate::diagnostics::HEADER.code);
+    assert_eq!(code(&of_another), crate::finding::HEADER.code);
 }

@@ -7,7 +7,7 @@ mod shape;
 
 use std::collections::BTreeSet;
 
-use flatnet_plan::diagnostics::RULES;
+use flatnet_plan::finding::RULES;
 use flatnet_plan::grow::{NewVlan, add_hosts, add_vlan};
 use flatnet_plan::model::VlanRole;
 use flatnet_plan::{NetworkPlan, Report, Style, diagnose, diagnose_on, load, parse, to_yaml};

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use flatnet_plan::diagnostics::{rule, sarif};
+use flatnet_plan::diagnostics::sarif;
+use flatnet_plan::finding::rule;
 use flatnet_plan::model::Day;
 use flatnet_plan::{Report, Rule, Severity, Style};
 

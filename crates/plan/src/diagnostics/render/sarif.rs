@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::diagnostics::{Diagnostic, RULES, Report, Rule};
+use crate::diagnostics::{Diagnostic, Report};
+use crate::finding::{RULES, Rule};
 use crate::source::Span;
 
 /// The log of one run over several plans. `complete`: whether all of them could be opened.

@@ -1,7 +1,7 @@
 //! How full switches, broadcast domains and ranges are (FN05).
 
 use super::Rule;
-use crate::diagnostics::Severity;
+use crate::finding::Severity;
 
 rules! {
     FULLNESS;

@@ -1,7 +1,7 @@
 //! The document itself: its YAML, its names, its allowances (FN00).
 
 use super::Rule;
-use crate::diagnostics::Severity;
+use crate::finding::Severity;
 
 rules! {
     DOCUMENT;

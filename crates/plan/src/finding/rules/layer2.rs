@@ -1,7 +1,7 @@
 //! Layer 2: VLANs and trunks (FN03), uplinks, switches and MTUs (FN04).
 
 use super::Rule;
-use crate::diagnostics::Severity;
+use crate::finding::Severity;
 
 rules! {
     LAYER2;

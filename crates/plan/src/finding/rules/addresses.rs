@@ -1,7 +1,7 @@
 //! Addresses and who has them: prefixes and ranges (FN01), hosts and instances (FN02).
 
 use super::Rule;
-use crate::diagnostics::Severity;
+use crate::finding::Severity;
 
 rules! {
     ADDRESSES;

@@ -1,7 +1,7 @@
 //! Route tables and leased lines (FN06).
 
 use super::Rule;
-use crate::diagnostics::Severity;
+use crate::finding::Severity;
 
 rules! {
     ROUTES;

@@ -7,7 +7,7 @@ use crate::source::{Path, Step};
 
 /// Where a finding is, by names: `sites.idc.switches.tor1.trunk[2]`. `spec` is left out; an
 /// item without a name has its index.
-pub(super) fn named(path: &Path, plan: &NetworkPlan) -> String {
+pub(crate) fn named(path: &Path, plan: &NetworkPlan) -> String {
     let mut text = String::new();
     let mut list = "";
     let (mut site, mut table) = (None, None);
@@ -108,7 +108,7 @@ impl Allowance {
 
 /// Takes what is allowed out of `findings`, and adds what is to be said of the allowances
 /// themselves; how many findings are allowed. Without a day every allowance is in force.
-pub(super) fn allow(findings: &mut Vec<Finding>, plan: &NetworkPlan, today: Option<Day>) -> usize {
+pub(crate) fn allow(findings: &mut Vec<Finding>, plan: &NetworkPlan, today: Option<Day>) -> usize {
     let allowances = &plan.spec.allow;
     if allowances.is_empty() {
         return 0;
