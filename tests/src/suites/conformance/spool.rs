@@ -60,7 +60,7 @@ pub(super) fn away(lab: &LabGuard) -> Result<()> {
     // It was held until now: otherwise it would have rested long enough.
     let wish = json!({"ips": [address]});
     let answer = rig.call("ADD", &ns).key("runtimeConfig", wish).run()?;
-    answer.refused(11, &[&address, "rests"])?;
+    answer.refused(11, &[&address, "quarantine"])?;
     living
         .attached
         .check()?

@@ -95,7 +95,7 @@ pub(super) fn addresses(lab: &LabGuard) -> Result<()> {
     pod.attached.del()?;
     // What was just released may still be in somebody's caches.
     let answer = runtime("ips", json!([both.0]))(rig.call("ADD", &pod.ns)).run()?;
-    answer.refused(11, &[&both.0, "rests"])?;
+    answer.refused(11, &[&both.0, "quarantine"])?;
     // In mode `routed` the first address of the range is the host's own.
     let cloud = Rig::new(lab, "vpc1", "cloud")?;
     let ns = cloud.container("wish-gw")?;
