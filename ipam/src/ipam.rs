@@ -11,7 +11,8 @@ use crate::allocator::{RangeUsage, Request};
 use crate::config::Config;
 use crate::durable::Durable;
 use crate::range::Networks;
-use crate::record::{Record, RecordState, Recovery, ReleaseOutcome, Reservation, ReserveRequest};
+use crate::record::{Record, RecordState, Recovery};
+use crate::reservation::{ReleaseOutcome, Reservation, ReserveRequest};
 use crate::store::{Backend, Change, RedbBackend, StoreError};
 use flatnet_types::Timestamp;
 

@@ -25,6 +25,7 @@ mod durable;
 mod ipam;
 mod range;
 mod record;
+mod reservation;
 mod slots;
 mod store;
 mod time;
@@ -34,7 +35,8 @@ pub use config::{Config, DEFAULT_QUARANTINE, DEFAULT_REMEMBERED, DEFAULT_SLOTS};
 pub use durable::{Durable, DurableError};
 pub use ipam::{Blocked, ChangeError, Ipam, ReserveError};
 pub use range::{Family, HostRange, NetworkRange, Networks, RangeError, Span, SpanError, Withheld};
-pub use record::{Record, RecordState, Recovery, ReleaseOutcome, Reservation, ReserveRequest};
+pub use record::{Record, RecordState, Recovery};
+pub use reservation::{ReleaseOutcome, Reservation, ReserveRequest};
 pub use store::{
     Backend, Change, Fault, MemoryBackend, RedbBackend, ReleasedRow, SCHEMA, Snapshot, StoreError,
 };

@@ -1,34 +1,13 @@
-//! The command line: its options and their defaults.
+//! The options of the command line, and their defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use flatnet_client::Endpoint;
 use flatnet_daemon::LogFormat;
 use flatnet_daemon::args::seconds;
 use flatnet_types::NodeName;
-
-/// The node daemon of Flatnet.
-#[derive(Debug, Parser)]
-#[command(name = "netd", version, about, max_term_width = 100)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serve this node until SIGTERM. The data path goes on without netd.
-    Run(Box<RunArgs>),
-    /// Print what this node derives from the plan, and exit.
-    Derive(PlanArgs),
-    /// Move an uplink that bears the host's own address into the bridge, and back.
-    #[command(subcommand)]
-    Uplink(crate::uplink::UplinkCommand),
-}
 
 /// Which plan, and whose part of it.
 #[derive(Debug, Clone, Args)]
@@ -118,16 +97,5 @@ impl Datapath {
             Self::System => "system",
             Self::Netdev => "netdev",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_valid() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
     }
 }

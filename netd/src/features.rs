@@ -11,10 +11,11 @@ use flatnet_ovs::appctl::{self, AppctlError};
 use flatnet_ovs::openflow::SwitchState;
 use flatnet_plan::node::NodeSpec;
 use flatnet_types::api::view::DatapathView;
+use tokio::sync::watch;
 use tracing::debug;
 
 use crate::attach::Engine;
-use crate::daemon_node::DaemonNode;
+use crate::node_ops::NodeOps;
 use crate::problems::Problem;
 
 /// Pause before a switch that did not answer is queried again.
@@ -72,13 +73,12 @@ impl Features {
     /// Reads the features after each connection to the switch. Requests a reconcile when they have
     /// changed, and posts the problems of missing ones. While the switch is away, the last ones
     /// stay. Runs until it is dropped; cancel safe.
-    pub(crate) async fn follow(
+    pub(crate) async fn follow<N: NodeOps>(
         self,
-        node: DaemonNode,
+        mut state: watch::Receiver<SwitchState>,
         at: FeatureQuery,
-        engine: Engine<DaemonNode>,
+        engine: Engine<N>,
     ) {
-        let mut state = node.switch().state();
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
             let view = match connected {

@@ -13,7 +13,10 @@
 //!
 //! Stopping netd leaves the data path alone; starting it again finds nothing to do.
 
+pub mod allocator;
 pub mod attach;
+pub mod cli;
+pub mod clock;
 pub mod config;
 mod daemon_node;
 mod failover;
@@ -27,6 +30,7 @@ pub mod metrics;
 #[cfg(test)]
 mod model;
 pub mod node_ops;
+pub mod node_plan;
 pub mod owned;
 pub mod plan_file;
 pub mod probe;
@@ -39,6 +43,7 @@ pub mod run;
 mod scrape;
 pub mod server;
 mod shares;
+mod start;
 pub mod uplink;
 pub mod view;
 mod watch;

@@ -2,8 +2,6 @@
 
 use flatnet_types::AttachmentKey;
 
-use crate::attach::plan::Attachment;
-
 /// The first characters of the names of the links that netd makes for containers.
 pub const LINK_PREFIX: &str = "fn";
 
@@ -36,30 +34,6 @@ pub fn is_of_container(name: &str, alias: Option<&str>) -> bool {
     let digits = name.strip_prefix(LINK_PREFIX);
     digits.is_some_and(|digits| u64::from_str_radix(digits, 16).is_ok())
         && alias.is_some_and(|alias| alias.starts_with(ALIAS_PREFIX))
-}
-
-/// The `external_ids` of an attachment's port.
-pub fn port_ids(attachment: &Attachment) -> Vec<(String, String)> {
-    let addresses: Vec<String> = attachment
-        .addresses
-        .iter()
-        .map(|a| a.address.ip().to_string())
-        .collect();
-    let pod = &attachment.detail.pod;
-    let mut ids = vec![
-        (OWNER, OWNER_NETD.to_owned()),
-        (GENERATION, attachment.generation.to_string()),
-        ("flatnet-network", attachment.key.network.to_string()),
-        ("flatnet-container", attachment.key.container_id.to_string()),
-        ("flatnet-ifname", attachment.key.ifname.to_string()),
-        ("flatnet-addresses", addresses.join(" ")),
-        ("attached-mac", attachment.detail.mac.to_string()),
-    ];
-    if !pod.name.is_empty() {
-        ids.push(("flatnet-pod", format!("{}/{}", pod.namespace, pod.name)));
-    }
-    ids.sort_unstable();
-    ids.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
 }
 
 /// The `external_ids` of the node's own rows.

@@ -8,7 +8,6 @@
 //!
 //! Changes that need a restart take effect at the next one.
 
-mod start;
 #[cfg(test)]
 mod tests;
 
@@ -16,23 +15,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use flatnet_plan::takeover::{changes, taken_over};
-use flatnet_plan::{NetworkPlan, NodeSpec, node};
-use flatnet_plan_source::{COPY, State, UnusablePlan};
-use flatnet_types::NodeName;
-use tokio::sync::watch as watched;
+use flatnet_plan::{NodeSpec, node};
+use flatnet_plan_source::{COPY, State};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use crate::allocator::networks;
 use crate::attach::Engine;
 use crate::metrics::Metrics;
 use crate::node_ops::NodeOps;
+use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::problems::Problem;
 use crate::ranges::{DrainingRanges, with_ranges};
-use crate::run::networks;
-
-pub(crate) use start::{Started, derive, start};
 
 /// Interval between two comparisons with the spec that netd runs by, which ipamd changes too.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,43 +37,6 @@ const SOURCE: &str = "plan-file";
 const LISTED_MAX: usize = 6;
 /// The command after which the accepted plan is in force.
 const RESTART: &str = "systemctl restart netd";
-
-/// The state of the plan's source: what it accepted last, and what it refuses.
-pub type PlanReceiver = watched::Receiver<State<NodePlan>>;
-
-/// What this node needs of a plan.
-#[derive(Debug)]
-pub struct NodePlan {
-    /// The node's part, with the ranges and peers that the plan declares.
-    pub spec: NodeSpec,
-    /// The whole plan, where ranges come from ipamd and are joined to it; else `None`.
-    whole: Option<NetworkPlan>,
-}
-
-impl NodePlan {
-    /// Derives a node's part of a plan, and checks that netd could start with it.
-    ///
-    /// # Errors
-    /// The node is not in the plan, or one of its ranges has no address for containers.
-    pub fn of(plan: NetworkPlan, node: &NodeName, ipamd: bool) -> Result<Self, UnusablePlan> {
-        let spec = node::derive(&plan, node)?;
-        if !ipamd {
-            networks(&spec.networks)?;
-        }
-        // A plan of thousands of hosts is only kept in memory where it is needed.
-        let whole = ipamd.then_some(plan);
-        Ok(Self { spec, whole })
-    }
-
-    /// The whole plan.
-    ///
-    /// # Errors
-    /// Only the node's part was kept, because the plan declares its ranges.
-    pub(crate) fn whole(&self) -> anyhow::Result<&NetworkPlan> {
-        let whole = self.whole.as_ref();
-        whole.context("only this node's part of the plan was taken")
-    }
-}
 
 /// The node's plan while netd runs.
 #[derive(Debug)]

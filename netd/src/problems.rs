@@ -16,7 +16,7 @@ use flatnet_types::Timestamp;
 use flatnet_types::api::view::ProblemView;
 use serde::ser::{Serialize, Serializer};
 
-use crate::attach::engine::Clock;
+use crate::clock::Clock;
 
 /// Something wrong that netd cannot repair, or not at once.
 #[derive(Debug, Clone, PartialEq, Eq)]

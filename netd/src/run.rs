@@ -9,23 +9,24 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use flatnet_cni::spool::Spool;
 use flatnet_daemon::{socket, stop};
-use flatnet_ipam::{HostRange, Ipam, Networks, Span};
+use flatnet_ipam::Ipam;
 use flatnet_kernel::Kernel;
 use flatnet_plan::NodeSpec;
-use flatnet_plan::node::NodeNetwork;
 use flatnet_plan_source::PlanSource;
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, watch as watched};
 use tracing::{info, warn};
 
+use crate::allocator::networks;
 use crate::attach::Engine;
-use crate::config::{Cli, Command, Datapath, RunArgs};
+use crate::cli::{Cli, Command};
+use crate::config::{Datapath, RunArgs};
 use crate::daemon_node::{self, DaemonNode};
 use crate::failover;
 use crate::features;
 use crate::host::{self, Host};
 use crate::metrics::Metrics;
-use crate::plan_file::{self, Started};
+use crate::plan_file;
 use crate::probe;
 use crate::problems::{Board, Problem};
 use crate::real::RealNode;
@@ -34,6 +35,7 @@ use crate::replay::{self, Replayer};
 use crate::scrape::Scraper;
 use crate::server::{self, App};
 use crate::shares::{self, Shares};
+use crate::start::{self, Started};
 use crate::view::trace::NodeTracer;
 use crate::watch;
 
@@ -58,7 +60,7 @@ pub fn main() -> ExitCode {
 fn run_command(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Derive(args) => {
-            let spec = plan_file::derive(&args)?;
+            let spec = start::derive(&args)?;
             let text = serde_json::to_string_pretty(&spec)?;
             std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
             Ok(())
@@ -75,34 +77,6 @@ fn run_command(cli: Cli) -> Result<()> {
             runtime.block_on(run(*args))
         }
     }
-}
-
-/// Converts the ranges of a node for the allocator.
-///
-/// # Errors
-/// A range has no address for containers, or two overlap.
-pub fn networks(networks: &[NodeNetwork]) -> Result<Networks> {
-    let ranges = networks
-        .iter()
-        .map(|network| {
-            let ranges = network
-                .ranges
-                .iter()
-                .map(|range| {
-                    let exclude: Vec<Span> = range.exclude.iter().map(|e| Span::from(*e)).collect();
-                    HostRange::new(
-                        Span::from(range.prefix),
-                        range.subnet,
-                        Some(range.gateway),
-                        &exclude,
-                    )
-                    .with_context(|| format!("network {}", network.name))
-                })
-                .collect::<Result<Vec<_>>>()?;
-            Ok((network.name.clone(), ranges))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Networks::new(ranges)?)
 }
 
 fn boot_id() -> Result<String> {
@@ -151,7 +125,7 @@ async fn run(args: RunArgs) -> Result<()> {
         file: plan_file,
         source,
         followers,
-    } = plan_file::start(&args).await?;
+    } = start::start(&args).await?;
     let kernel = Kernel::start().context("open netlink")?;
     host::ensure_store_present(&args.state, STORE_FILE, &kernel).await?;
     let (ipam, recovery) = open_store(&args.state, &spec, args.rest)?;
@@ -244,8 +218,8 @@ async fn run(args: RunArgs) -> Result<()> {
         kind: args.datapath.as_str(),
     };
     let following = features.clone();
-    tasks.spawn(following.follow(node.clone(), switch, engine.clone()));
-    tasks.spawn(shares.follow(node.clone(), engine.clone()));
+    tasks.spawn(following.follow(node.switch().state(), switch, engine.clone()));
+    tasks.spawn(shares.follow(node.switch().state(), features.clone(), engine.clone()));
     tasks.spawn(failover::watch(node.clone(), engine.clone()));
     tasks.spawn(replayer.follow());
     tasks.spawn(crate::uplink::follow_plan(

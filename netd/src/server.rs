@@ -31,7 +31,7 @@ use tracing::Instrument;
 use crate::attach::{AttachError, Engine};
 use crate::features::Features;
 use crate::metrics::Metrics;
-use crate::plan_file::PlanReceiver;
+use crate::node_plan::PlanReceiver;
 use crate::reconcile::{ReconcileOps, Reconciler};
 use crate::view;
 

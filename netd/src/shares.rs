@@ -15,10 +15,12 @@ use flatnet_ovs::appctl::{
 use flatnet_ovs::openflow::SwitchState;
 use flatnet_types::AttachmentKey;
 use flatnet_types::marks::{WAY_BACK_ZONE, is_our_zone, zone_of};
+use tokio::sync::watch;
 use tracing::debug;
 
 use crate::attach::Engine;
-use crate::daemon_node::DaemonNode;
+use crate::features::Features;
+use crate::node_ops::NodeOps;
 use crate::problems::{Board, Problem};
 
 /// Interval between polls while the switch has not answered.
@@ -62,11 +64,15 @@ impl Shares {
     }
 
     /// Polls until it is dropped. Cancel safe.
-    pub(crate) async fn follow(self, node: DaemonNode, engine: Engine<DaemonNode>) {
-        let mut state = node.switch().state();
+    pub(crate) async fn follow<N: NodeOps>(
+        self,
+        mut state: watch::Receiver<SwitchState>,
+        features: Features,
+        engine: Engine<N>,
+    ) {
         loop {
             let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
-            let polled = match node.features().zones() {
+            let polled = match features.zones() {
                 Some(true) if connected => self.poll(&engine).await,
                 // Without zones there are no shares.
                 Some(false) => Some(Vec::new()),
@@ -90,7 +96,7 @@ impl Shares {
 
     /// Repairs the limits, and returns the problem of containers whose share is used up; `None` if
     /// the switch did not answer.
-    async fn poll(&self, engine: &Engine<DaemonNode>) -> Option<Vec<Problem>> {
+    async fn poll<N: NodeOps>(&self, engine: &Engine<N>) -> Option<Vec<Problem>> {
         let owners: BTreeMap<u16, AttachmentKey> = engine
             .ipam()
             .list()

@@ -7,7 +7,7 @@ mod shape;
 #[path = "../../crates/plan/tests/properties/wild.rs"]
 mod wild;
 
-use flatnet_netd::run::networks;
+use flatnet_netd::allocator::networks;
 use flatnet_plan::slices::with_slices;
 use flatnet_plan::{load, node};
 use proptest::prelude::*;

@@ -18,6 +18,7 @@
 
 mod bindings;
 mod hosts;
+mod kinds;
 mod lines;
 mod networks;
 mod notice;

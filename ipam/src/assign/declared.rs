@@ -6,7 +6,7 @@ use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 use thiserror::Error;
 
-use super::ledger::{Key, ends, key_of};
+use super::keys::{Key, ends, key_of};
 use crate::range::Family;
 
 /// Networks, pools, hosts and ranges of a plan.

@@ -14,8 +14,9 @@ use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 
 use super::declared::Declared;
+use super::keys::{Key, ends, key_of, overlap};
 use super::store::{Entry, LedgerSaved, Start, Trust};
-use crate::range::{Family, Span, bits_of};
+use crate::range::{Family, Span};
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::{
     DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseSource, LeaseState,
@@ -37,24 +38,6 @@ mod views;
 pub use error::AssignError;
 pub use usage::PoolUsage;
 use usage::ReportedUse;
-
-/// First address of a range as a number. IPv4 sorts before IPv6.
-pub(super) type Key = (Family, u128);
-
-/// The key of a prefix.
-pub(super) fn key_of(prefix: IpNetwork) -> Key {
-    (Family::of(prefix.ip()), bits_of(prefix.network()))
-}
-
-/// The first and the last address of a prefix as numbers.
-pub(super) fn ends(prefix: IpNetwork) -> (u128, u128) {
-    Span::from(prefix).bits()
-}
-
-/// Whether the two share an address.
-pub(super) fn overlap(a: IpNetwork, b: IpNetwork) -> bool {
-    Span::from(a).overlaps(Span::from(b))
-}
 
 /// Whether `outer` has all of `inner`.
 pub(super) fn covers(outer: IpNetwork, inner: IpNetwork) -> bool {

@@ -18,6 +18,7 @@
 
 mod declared;
 mod forecast;
+mod keys;
 mod ledger;
 mod service;
 mod store;

@@ -92,7 +92,7 @@ pub trait LedgerStore: Send {
 
 #[derive(Debug, Clone, Default)]
 struct Disk {
-    leases: std::collections::BTreeMap<super::ledger::Key, Lease>,
+    leases: std::collections::BTreeMap<super::keys::Key, Lease>,
     starts: Vec<Start>,
     sequence: u64,
     distrusted: bool,
@@ -152,11 +152,11 @@ impl LedgerStore for LedgerMemory {
         for entry in entries {
             match entry {
                 Entry::Put(lease) => {
-                    let key = super::ledger::key_of(lease.prefix);
+                    let key = super::keys::key_of(lease.prefix);
                     disk.leases.insert(key, lease.clone());
                 }
                 Entry::Remove(prefix) => {
-                    disk.leases.remove(&super::ledger::key_of(*prefix));
+                    disk.leases.remove(&super::keys::key_of(*prefix));
                 }
                 Entry::Started(start) => disk.starts.push(*start),
                 Entry::Sequence(sequence) => disk.sequence = *sequence,

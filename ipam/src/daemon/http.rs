@@ -14,13 +14,14 @@ use axum::{Json, Router};
 use flatnet_daemon::serve::read_body;
 use flatnet_daemon::socket::Peer;
 use flatnet_types::api::view::PlanStatus;
-use flatnet_types::ipamd::{Drain, ErrorBody, Grants, Grow, HostRanges, Release, Report};
+use flatnet_types::ipamd::{Drain, Grants, Grow, HostRanges, Release, Report};
 use flatnet_types::{NodeName, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::auth::Token;
+use super::failure::Failure;
 use super::metrics::{Metrics, RunsOut};
 use super::rights::Rights;
 use super::tls::Caller;
@@ -52,50 +53,6 @@ pub(crate) struct App {
     pub(crate) service: Service,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) plan: Plans,
-}
-
-/// An error response.
-pub(crate) struct Failure {
-    status: StatusCode,
-    body: ErrorBody,
-}
-
-impl Failure {
-    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            body: ErrorBody {
-                code: code.to_owned(),
-                message: message.into(),
-                retryable: false,
-            },
-        }
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
-    }
-}
-
-impl From<ServiceError> for Failure {
-    fn from(e: ServiceError) -> Self {
-        let status = match e.code() {
-            "unknownHost" | "unknownNetwork" | "noLease" => StatusCode::NOT_FOUND,
-            "notSliced" => StatusCode::UNPROCESSABLE_ENTITY,
-            "settling" | "store" | "stopping" => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::CONFLICT,
-        };
-        Self {
-            status,
-            body: ErrorBody {
-                code: e.code().to_owned(),
-                message: e.to_string(),
-                retryable: e.is_retryable(),
-            },
-        }
-    }
 }
 
 /// The routes on the unix socket: for root only.

@@ -11,6 +11,7 @@
 mod auth;
 mod cli;
 mod declare;
+mod failure;
 mod http;
 mod listen;
 mod listener;

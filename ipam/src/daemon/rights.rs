@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use flatnet_types::NodeName;
 use rustls::pki_types::CertificateDer;
 
-use super::http::Failure;
+use super::failure::Failure;
 
 /// Prefix of the URIs among a certificate's alternative names that Flatnet defines.
 const SCHEME: &str = "flatnet:";

@@ -16,12 +16,10 @@ use tracing::warn;
 use super::add_log::AddLog;
 use super::error::AttachError;
 use super::plan::{self, Attachment, AttachmentSpec};
+use crate::clock::Clock;
 use crate::flows::{self, NodePorts};
 use crate::node_ops::NodeOps;
 use crate::problems::Board;
-
-/// Wall-clock time. Injected, so that tests control it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How long an ADD waits for the bridge's own ports. A switch that restarts is back within a
 /// second or two.

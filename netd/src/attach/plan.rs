@@ -406,6 +406,30 @@ fn port_row(attachment: &Attachment, port: &PodPort) -> PortRow {
         trunks: port.trunk.iter().map(|t| t.vlan).collect(),
         mac: None,
         mtu: None,
-        external_ids: marks::port_ids(attachment),
+        external_ids: port_ids(attachment),
     }
+}
+
+/// The `external_ids` of an attachment's port.
+fn port_ids(attachment: &Attachment) -> Vec<(String, String)> {
+    let addresses: Vec<String> = attachment
+        .addresses
+        .iter()
+        .map(|a| a.address.ip().to_string())
+        .collect();
+    let pod = &attachment.detail.pod;
+    let mut ids = vec![
+        (marks::OWNER, marks::OWNER_NETD.to_owned()),
+        (marks::GENERATION, attachment.generation.to_string()),
+        ("flatnet-network", attachment.key.network.to_string()),
+        ("flatnet-container", attachment.key.container_id.to_string()),
+        ("flatnet-ifname", attachment.key.ifname.to_string()),
+        ("flatnet-addresses", addresses.join(" ")),
+        ("attached-mac", attachment.detail.mac.to_string()),
+    ];
+    if !pod.name.is_empty() {
+        ids.push(("flatnet-pod", format!("{}/{}", pod.namespace, pod.name)));
+    }
+    ids.sort_unstable();
+    ids.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
 }

@@ -17,10 +17,10 @@ use flatnet_types::{AttachmentKey, Bandwidth, NetnsPath, Rate, Timestamp};
 use ipnetwork::IpNetwork;
 
 use super::*;
+use crate::allocator::networks;
 use crate::flows::cookie;
 use crate::model::{Fault, ModelNode};
 use crate::reconcile::{NodeOptions, Reconciler};
-use crate::run::networks;
 
 mod attach;
 mod bundles;

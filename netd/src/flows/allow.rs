@@ -13,9 +13,9 @@ use flatnet_plan::model::Allow;
 use flatnet_types::control::Protocol;
 use flatnet_types::{MacAddr, VlanId};
 
-use super::node::{ICMPV6_NA, ICMPV6_NS, IPV6_GROUPS};
 use super::security::{ALLOWED, messages};
 use super::table::{DELIVER, FROM_UPLINK, RESOLVE, SECURITY};
+use super::{ICMPV6_NA, ICMPV6_NS, IPV6_GROUPS};
 use super::{PodPort, in_vlan, tagged_output, vlan_reg};
 
 /// Matches the messages of an entry's protocol.

@@ -34,9 +34,9 @@ mod security;
 mod shares;
 mod trunk;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use flatnet_ovs::openflow::{Action, Flow, Match};
+use flatnet_ovs::openflow::{Action, Field, Flow, Match};
 use flatnet_plan::model::Allow;
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 use flatnet_types::{MacAddr, VlanId};
@@ -83,6 +83,14 @@ pub const REG_VLAN: u8 = 0;
 const REG_OWNER: u8 = 1;
 /// The register that is 1 for packets that the host sends with a service's source address.
 const REG_SERVICE: u8 = 2;
+
+const ICMPV6_NS: u8 = 135;
+const ICMPV6_NA: u8 = 136;
+/// The Ethernet multicast addresses of IPv6 (RFC 2464 §7): value and mask.
+const IPV6_GROUPS: (MacAddr, MacAddr) = (
+    MacAddr([0x33, 0x33, 0, 0, 0, 0]),
+    MacAddr([0xff, 0xff, 0, 0, 0, 0]),
+);
 
 /// The node's own side of the bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -194,6 +202,21 @@ fn tagged_output(vlan: Option<VlanId>, output: Action) -> Vec<Action> {
         Some(v) => vec![Action::push_vlan(), Action::set_vlan(v), output],
         None => vec![output],
     }
+}
+
+/// Turns an ARP request for `ip` into the reply of `mac` (RFC 826).
+fn arp_reply(ip: Ipv4Addr, mac: MacAddr, output: Vec<Action>) -> Vec<Action> {
+    let mut actions = vec![
+        Action::copy(Field::EthSrc, Field::EthDst),
+        Action::set_eth_src(mac),
+        Action::set_arp_op(2),
+        Action::copy(Field::ArpSha, Field::ArpTha),
+        Action::set_arp_sha(mac),
+        Action::copy(Field::ArpSpa, Field::ArpTpa),
+        Action::set_arp_spa(ip),
+    ];
+    actions.extend(output);
+    actions
 }
 
 #[cfg(test)]

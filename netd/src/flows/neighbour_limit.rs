@@ -15,8 +15,8 @@
 use flatnet_ovs::openflow::{Action, Flow, Group, Match, Meter, MeterUnit};
 
 use super::PodPort;
-use super::node::{ICMPV6_NA, ICMPV6_NS};
 use super::table::{NEIGHBOUR_LIMIT, SECURITY};
+use super::{ICMPV6_NA, ICMPV6_NS};
 
 /// Above the flows of a port's other frames in [`super::table::CLASSIFY`], which have 100.
 const DIVERT_PRIORITY: u16 = 110;

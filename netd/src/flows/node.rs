@@ -10,23 +10,15 @@ use flatnet_types::{MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
 use super::allow;
-use super::pod::arp_reply;
 use super::redirects::redirects;
 use super::return_path::return_path_flows;
 use super::security::security;
 use super::shares::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, UPSTREAM};
 use super::{
-    NodePorts, REG_VLAN, cookie, in_vlan, priority_tag, tagged_output, to, to_host, vlan_reg,
+    ICMPV6_NA, ICMPV6_NS, IPV6_GROUPS, NodePorts, REG_VLAN, arp_reply, cookie, in_vlan,
+    priority_tag, tagged_output, to, to_host, vlan_reg,
 };
-
-pub(super) const ICMPV6_NS: u8 = 135;
-pub(super) const ICMPV6_NA: u8 = 136;
-/// The Ethernet multicast addresses of IPv6 (RFC 2464 §7): value and mask.
-pub(super) const IPV6_GROUPS: (MacAddr, MacAddr) = (
-    MacAddr([0x33, 0x33, 0, 0, 0, 0]),
-    MacAddr([0xff, 0xff, 0, 0, 0, 0]),
-);
 
 /// The flows of the node itself.
 pub fn node_flows(spec: &NodeSpec, ports: &NodePorts) -> Vec<Flow> {

@@ -2,18 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use flatnet_ovs::openflow::{Action, Field, Flow, Match, Meter, MeterUnit};
+use flatnet_ovs::openflow::{Action, Flow, Match, Meter, MeterUnit};
 use flatnet_types::{Bandwidth, MacAddr, Rate};
 
 use super::allow;
 use super::neighbour_limit;
-use super::node::{ICMPV6_NA, ICMPV6_NS};
 use super::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::trunk::{from_trunk, to_trunk};
 use super::{
-    DropReason, NodePorts, PodPort, REG_OWNER, REG_VLAN, in_vlan, priority_tag, tagged_output,
-    vlan_reg,
+    DropReason, ICMPV6_NA, ICMPV6_NS, NodePorts, PodPort, REG_OWNER, REG_VLAN, arp_reply, in_vlan,
+    priority_tag, tagged_output, vlan_reg,
 };
 
 /// The flows of one container. Each has its cookie, and no two containers with different addresses
@@ -226,19 +225,4 @@ fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
             deliver(pod, FROM_UPLINK, 90, in_vlan(to(), vlan), &[]),
         ]);
     }
-}
-
-/// Turns an ARP request for `ip` into the reply of `mac` (RFC 826).
-pub(super) fn arp_reply(ip: Ipv4Addr, mac: MacAddr, output: Vec<Action>) -> Vec<Action> {
-    let mut actions = vec![
-        Action::copy(Field::EthSrc, Field::EthDst),
-        Action::set_eth_src(mac),
-        Action::set_arp_op(2),
-        Action::copy(Field::ArpSha, Field::ArpTha),
-        Action::set_arp_sha(mac),
-        Action::copy(Field::ArpSpa, Field::ArpTpa),
-        Action::set_arp_spa(ip),
-    ];
-    actions.extend(output);
-    actions
 }

@@ -6,9 +6,9 @@ use flatnet_ovs::openflow::{Field, Flow, Instructions, Match};
 use flatnet_types::MacAddr;
 use flatnet_types::control::{Message, PROTOCOLS};
 
-use super::node::{ICMPV6_NA, ICMPV6_NS};
 use super::table::SECURITY;
 use super::to;
+use super::{ICMPV6_NA, ICMPV6_NS};
 
 const ICMPV6_MLD_REPORT: u8 = 131;
 const ICMPV6_MLD_DONE: u8 = 132;

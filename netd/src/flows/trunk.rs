@@ -10,8 +10,8 @@ use flatnet_plan::node::NodeNetwork;
 use flatnet_types::{MacAddr, VlanId};
 use ipnetwork::{IpNetwork, Ipv6Network};
 
-use super::node::{ICMPV6_NA, ICMPV6_NS};
 use super::table::{DELIVER, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
+use super::{ICMPV6_NA, ICMPV6_NS};
 use super::{PodPort, cookie, in_vlan, tagged_output, vlan_reg};
 
 /// The group bit of a destination (IEEE 802.3 §3.2.3).

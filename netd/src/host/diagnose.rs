@@ -7,29 +7,12 @@ use ipnetwork::IpNetwork;
 
 use super::forward::{self, Direction};
 use super::poll::{DivertedRoute, HostState, MissingConfig, forwards};
+use super::sysctls::{ARP_IGNORE, BRIDGE_CALLS, CONNTRACK, CONNTRACK_MAX, PROXY_ARP, RP_FILTER};
 use crate::problems::Problem;
 use crate::reconcile::HOST_PORT;
 
-const ARP_IGNORE: &str = "ipv4/conf/all/arp_ignore";
-const PROXY_ARP: &str = "ipv4/conf/all/proxy_arp";
-const RP_FILTER: &str = "ipv4/conf/all/rp_filter";
-const CONNTRACK: &str = "netfilter/nf_conntrack_count";
-const CONNTRACK_MAX: &str = "netfilter/nf_conntrack_max";
-const BRIDGE_CALLS: [(&str, &str); 3] = [
-    ("bridge/bridge-nf-call-iptables", "ip"),
-    ("bridge/bridge-nf-call-ip6tables", "ip6"),
-    ("bridge/bridge-nf-call-arptables", "arp"),
-];
 /// Priorities of the kernel's own rules, for the tables local, main and default.
 const KERNEL_RULES: [u32; 3] = [0, 32_766, 32_767];
-
-/// The sysctls that netd depends on but does not set.
-pub(super) fn sysctls_to_read() -> impl Iterator<Item = String> {
-    [ARP_IGNORE, PROXY_ARP, RP_FILTER, CONNTRACK, CONNTRACK_MAX]
-        .into_iter()
-        .chain(BRIDGE_CALLS.map(|(key, _)| key))
-        .map(str::to_owned)
-}
 
 /// The problems of the observed state.
 pub fn diagnose(spec: &NodeSpec, userspace: bool, observed: &HostState) -> Vec<Problem> {

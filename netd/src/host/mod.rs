@@ -17,6 +17,7 @@ mod forward;
 mod gateway;
 mod poll;
 mod store;
+mod sysctls;
 #[cfg(test)]
 mod tests;
 

@@ -13,9 +13,9 @@ use ipnetwork::IpNetwork;
 use tokio::time::Instant;
 
 use super::Host;
-use super::diagnose::sysctls_to_read;
 use super::gateway::GatewayMonitor;
 use super::store::StateQuery;
+use super::sysctls::sysctls_to_read;
 use crate::node_ops::NodeOpsError;
 use crate::problems::Problem;
 use crate::reconcile::{HOST_PORT, ReconcileOps};

@@ -2,9 +2,12 @@ use std::path::Path;
 
 use clap::Parser;
 use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Version};
+use flatnet_types::NodeName;
 
 use super::*;
-use crate::config::{Cli, Command, RunArgs};
+use crate::cli::{Cli, Command};
+use crate::config::RunArgs;
+use crate::start::start;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
 

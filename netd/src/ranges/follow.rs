@@ -12,9 +12,9 @@ use tracing::{info, warn};
 
 use super::held::{HeldRanges, RangeUse};
 use super::{DrainingRanges, FollowerConfig, RETRY, WATCH, disk, spec};
+use crate::allocator::networks;
 use crate::attach::Engine;
 use crate::node_ops::NodeOps;
-use crate::run::networks;
 
 /// Name of the file in the state directory.
 const FILE: &str = "ranges.json";

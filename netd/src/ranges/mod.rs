@@ -32,7 +32,7 @@ use flatnet_plan_source::Accepted;
 use flatnet_types::NodeName;
 use ipnetwork::IpNetwork;
 
-use crate::plan_file::{NodePlan, PlanReceiver};
+use crate::node_plan::{NodePlan, PlanReceiver};
 
 pub use follow::RangeFollower;
 pub use held::{HeldRange, HeldRanges};

@@ -104,7 +104,7 @@ mod tests {
         let (spec, misfits) = derive(&plan, &name, &held).expect("derives");
         assert_eq!(misfits.len(), 1, "{misfits:?}");
         assert_eq!(spec.networks.len(), 1);
-        let networks = crate::run::networks(&spec.networks).expect("ranges");
+        let networks = crate::allocator::networks(&spec.networks).expect("ranges");
         let (_, ranges) = networks.iter().next().expect("a network");
         let capacities: Vec<(String, u128)> = ranges
             .iter()

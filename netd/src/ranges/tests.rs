@@ -22,10 +22,10 @@ use flatnet_types::{AttachmentKey, NodeName};
 use tokio::net::UnixListener;
 
 use super::{FollowerConfig, PeerFollower, RangeFollower};
+use crate::allocator::networks;
 use crate::attach::Engine;
 use crate::model::ModelNode;
-use crate::plan_file::NodePlan;
-use crate::run::networks;
+use crate::node_plan::NodePlan;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
 

@@ -1,5 +1,8 @@
 //! The observed state of a node.
 
+mod switch;
+mod timeouts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -9,8 +12,9 @@ use flatnet_uplink::Client;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
-use super::switch::SwitchActual;
-use super::timeouts::TimeoutsActual;
+pub use switch::{RestoreWait, SwitchActual};
+pub use timeouts::{TimeoutsActual, ZoneTimeouts};
+
 use crate::attach::plan::host_mac;
 use crate::marks;
 use crate::node_ops::PortRow;

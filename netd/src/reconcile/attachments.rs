@@ -10,7 +10,7 @@ use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 use super::actual::Actual;
 use super::desired::Desired;
 use super::op::{Op, Subject};
-use super::plan::port_op;
+use super::ports::port_op;
 use super::probe;
 use crate::attach::plan::{self as attach, Attachment, AttachmentSpec};
 use crate::flows::{self, Limit, NodePorts};

@@ -15,9 +15,11 @@ mod actual;
 mod apply;
 mod attachments;
 mod attempts;
+mod change_set;
 mod desired;
 mod op;
 mod plan;
+mod ports;
 mod probe;
 mod routes;
 mod run;
@@ -26,11 +28,13 @@ mod timeouts;
 mod uplink;
 
 pub use actual::{
-    Actual, ActualPort, BridgeRow, InterfaceLocation, LinkActual, RouteActual, UnmanagedRoute,
+    Actual, ActualPort, BridgeRow, InterfaceLocation, LinkActual, RestoreWait, RouteActual,
+    SwitchActual, TimeoutsActual, UnmanagedRoute, ZoneTimeouts,
 };
+pub use change_set::ChangeSet;
 pub use desired::{Desired, HOST_PORT, NodeOptions, node_ports};
 pub use op::{Op, Severity, Subject};
-pub use plan::{ChangeSet, plan};
+pub use plan::plan;
 pub use run::{MonotonicClock, ReconcileOps, Reconciler, Report};
-pub use switch::{FRAGMENTS, RestoreWait, SwitchActual};
-pub use timeouts::{TIMEOUTS, TimeoutsActual, ZoneTimeouts};
+pub use switch::FRAGMENTS;
+pub use timeouts::TIMEOUTS;

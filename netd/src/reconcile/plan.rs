@@ -1,31 +1,14 @@
 //! Computes the change set from the desired and the observed state. Pure.
 
 use flatnet_plan::node::Mode;
-use serde::Serialize;
 
-use super::actual::{Actual, ActualPort};
+use super::actual::Actual;
+use super::change_set::ChangeSet;
 use super::desired::{Desired, HOST_PORT, node_ports};
-use super::op::{Op, Subject};
+use super::op::Op;
+use super::ports::port;
 use super::{attachments, probe, routes, switch, timeouts, uplink};
-use crate::flows::NodePorts;
-use crate::node_ops::PortRow;
 use crate::problems::Problem;
-
-/// The ops that are possible now, and what blocks the rest. Serialized by `GET /v1/plan`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ChangeSet {
-    /// The ops, in the order of application.
-    pub ops: Vec<Op>,
-    /// What netd cannot repair by itself. While the bridge or the uplink has a problem, ADD is not
-    /// served.
-    pub problems: Vec<Problem>,
-    /// The numbers of the bridge's own ports; `None` if the node is not ready.
-    pub ports: Option<NodePorts>,
-    /// What netd waits for the switch to do, with no ops of its own left; the node is not ready
-    /// until then.
-    #[serde(rename = "waits", skip_serializing_if = "Option::is_none")]
-    pub waiting_for: Option<&'static str>,
-}
 
 /// Computes the change set. For a node in its desired state it has no ops.
 pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
@@ -149,9 +132,8 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
         changes.problems.push(Problem::blocking("port-error", text));
     }
     port(host, actual, changes);
-    probe::plan(desired, actual, changes);
-
     let mtu = desired.spec.mtu.get();
+    probe::plan(mtu, actual, changes);
     ensure_link_up(desired.spec.uplink.as_str(), mtu, actual, changes);
     // Addresses are set in a later round while the port does not exist, because its link is about
     // to be recreated; and while the uplink is not in the bridge, because they would not be
@@ -192,47 +174,6 @@ fn uplink_is_open(desired: &Desired, actual: &Actual) -> bool {
             .ports
             .get(&row.name)
             .is_some_and(|p| p.ofport.is_some())
-    })
-}
-
-pub(super) fn port(mut row: PortRow, actual: &Actual, changes: &mut ChangeSet) {
-    // An existing port keeps the number that the switch assigned.
-    let there = actual.ports.get(&row.name).and_then(|p| p.ofport);
-    row.number = there.unwrap_or(row.number);
-    changes.ops.extend(port_op(Subject::Node, row, actual));
-}
-
-/// The columns of a port's rows that differ from the wanted ones. A MAC that netd does not set is
-/// not compared, and other keys under `external_ids` are ignored.
-fn differing_columns(wanted: &PortRow, port: &ActualPort) -> Vec<String> {
-    let is = &port.row;
-    let known = |id: &(String, String)| is.external_ids.contains(id);
-    let own = [
-        ("type", wanted.kind != is.kind),
-        ("ofport_request", wanted.number != is.number),
-        ("tag", wanted.tag != is.tag),
-        ("trunks", wanted.trunks != is.trunks),
-        ("mac", wanted.mac.is_some() && wanted.mac != is.mac),
-        ("mtu_request", wanted.mtu != is.mtu),
-        ("external_ids", !wanted.external_ids.iter().all(known)),
-    ];
-    own.into_iter()
-        .filter(|(_, differs)| *differs)
-        .map(|(column, _)| column.to_owned())
-        .chain(port.altered_columns.keys().cloned())
-        .collect()
-}
-
-/// The op that adds or repairs a port; `None` if it is as wanted.
-pub(super) fn port_op(subject: Subject, row: PortRow, actual: &Actual) -> Option<Op> {
-    let Some(is) = actual.ports.get(&row.name) else {
-        return Some(Op::AddPort { subject, row });
-    };
-    let columns = differing_columns(&row, is);
-    (!columns.is_empty()).then_some(Op::SetPort {
-        subject,
-        row,
-        columns,
     })
 }
 
@@ -298,8 +239,8 @@ mod tests {
             ..Actual::default()
         };
         let zones = [
-            super::timeouts::ZoneTimeouts::Current,
-            super::timeouts::ZoneTimeouts::Unmanaged,
+            crate::reconcile::ZoneTimeouts::Current,
+            crate::reconcile::ZoneTimeouts::Unmanaged,
         ];
         actual.timeouts.zones = (1..).zip(zones).collect();
         let actual = serde_json::to_value(actual).expect("JSON");

@@ -2,9 +2,9 @@
 //! the bridge.
 
 use super::actual::Actual;
-use super::desired::Desired;
+use super::change_set::ChangeSet;
 use super::op::Op;
-use super::plan::{ChangeSet, port};
+use super::ports::port;
 use crate::flows::probe::ProbePorts;
 use crate::marks;
 use crate::node_ops::PortRow;
@@ -35,7 +35,7 @@ fn row(at: usize) -> PortRow {
 }
 
 /// Computes the ops of the probe's links and ports.
-pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
+pub(super) fn plan(mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
     for (at, (name, peer)) in PORTS.into_iter().zip(PEERS).enumerate() {
         let (end, other) = (actual.link(name), actual.link(peer));
         let known = actual.ports.get(name);
@@ -62,7 +62,7 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
                 changes.ops.push(Op::CreatePair {
                     name: name.to_owned(),
                     peer: peer.to_owned(),
-                    mtu: desired.spec.mtu.get(),
+                    mtu,
                 });
             }
             // The other end is in another namespace, or was renamed: the pair is recreated.

@@ -2,9 +2,9 @@
 //! netd's; a conflicting one is a problem, and never changed.
 
 use super::actual::{Actual, RouteActual, UnmanagedRoute};
+use super::change_set::ChangeSet;
 use super::desired::Desired;
 use super::op::Op;
-use super::plan::ChangeSet;
 use crate::problems::Problem;
 
 /// `RTPROT_KERNEL`: the route to the prefix of an address.

@@ -13,9 +13,10 @@ use tracing::{debug, info, warn};
 
 use super::actual::Actual;
 use super::attempts::{Admission, Attempts};
+use super::change_set::ChangeSet;
 use super::desired::{Desired, NodeOptions};
 use super::op::{Op, Severity};
-use super::plan::{ChangeSet, plan};
+use super::plan::plan;
 use crate::attach::Engine;
 use crate::attach::plan::Attachment;
 use crate::node_ops::{NodeOps, NodeOpsError};

@@ -6,13 +6,12 @@
 
 use std::time::Duration;
 
-use flatnet_ovs::openflow::{FlowHead, FragMode, Group};
-use serde::Serialize;
+use flatnet_ovs::openflow::FragMode;
 
-use super::actual::{Actual, BridgeRow};
+use super::actual::{Actual, BridgeRow, RestoreWait};
+use super::change_set::ChangeSet;
 use super::desired::Desired;
 use super::op::Op;
-use super::plan::ChangeSet;
 use crate::flows;
 use crate::problems::Problem;
 
@@ -23,35 +22,6 @@ pub const FRAGMENTS: FragMode = FragMode::NxMatch;
 /// How long `flow-restore-wait` may last with netd's flows set and no restart under way before netd
 /// ends it. Long enough for the restarting script to restore its saved flows.
 const RESTORE_GRACE: Duration = Duration::from_secs(2);
-
-/// The observed state of the switch, except flows and ports.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SwitchActual {
-    /// Flows that are neither netd's nor learned by one of netd's: one of each table and cookie.
-    #[serde(rename = "foreign")]
-    pub unmanaged_flows: Vec<FlowHead>,
-    /// The fragment mode; `None` if the switch does not answer.
-    pub fragments: Option<FragMode>,
-    /// Its groups; `None` if the switch does not answer.
-    #[serde(skip)]
-    pub groups: Option<Vec<Group>>,
-    /// Managed ports whose OpenFlow flags stop them from receiving or sending (`ovs-ofctl
-    /// mod-port`).
-    pub restricted: Vec<String>,
-    /// Set while `flow-restore-wait` is.
-    pub restore: Option<RestoreWait>,
-    /// Whether its datapath has conntrack zones; `None` until that is known.
-    pub zones: Option<bool>,
-}
-
-/// `other_config:flow-restore-wait` is set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RestoreWait {
-    /// How long it has been set while the switch answered.
-    pub since: Duration,
-    /// Running scripts that restart Open vSwitch, such as `ovs-ctl`.
-    pub scripts: Vec<String>,
-}
 
 /// Computes the ops and problems that come first, for a managed bridge.
 pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {

@@ -17,7 +17,7 @@ const UNIT: &str = "flatnet-uplink.service";
 
 /// The target, from the plan and the command line.
 pub(super) fn target_from_args(args: &MigrateArgs) -> Result<Target> {
-    let spec = crate::plan_file::derive(&args.plan)?;
+    let spec = crate::start::derive(&args.plan)?;
     let mut target = target(&spec, &args.node_args.bridge, args.datapath.as_str())?;
     if args.api_server.is_some() {
         target.api_server.clone_from(&args.api_server);

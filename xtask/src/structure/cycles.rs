@@ -1,11 +1,6 @@
-//! Import cycles among the modules of one parent, and the list of those that are known.
-//!
-//! What is listed are imports (`a -> b`) on a cycle, not cycles: there may be very many cycles over a
-//! few imports, and a new one always needs an import that is on none yet.
+//! Import cycles among the modules of one parent.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use anyhow::{Context, Result, ensure};
 
 use super::resolve::siblings;
 use super::source::{Place, Tree};
@@ -15,9 +10,6 @@ pub(super) type Import = (String, String);
 
 /// All imports between siblings, and where each stands.
 pub(super) type Imports = BTreeMap<Import, BTreeSet<Place>>;
-
-/// What is between the ends of an import where it is written.
-const ARROW: &str = " -> ";
 
 /// What to do about a cycle.
 const MEND: &str = "To do: move what both ends need into a module that imports neither, or let the \
@@ -86,60 +78,21 @@ fn turned(mut cycle: Vec<String>) -> Vec<String> {
     cycle
 }
 
-/// Reads a list of known imports: one in a line, behind a comment that says why they are there.
-///
-/// # Errors
-/// If a line has another form, stands there twice or has no reason before it.
-pub(super) fn parse(text: &str) -> Result<BTreeSet<Import>> {
-    let mut known = BTreeSet::new();
-    let mut reason = false;
-    for (line, number) in text.lines().zip(1..) {
-        if line.trim().is_empty() {
-            reason = false;
-        } else if line.starts_with('#') {
-            reason = true;
-        } else {
-            let (a, b) = line
-                .split_once(ARROW)
-                .with_context(|| format!("line {number}: not of the form a{ARROW}b: {line}"))?;
-            ensure!(
-                reason,
-                "line {number}: no comment before it says why: {line}"
-            );
-            let import = (a.trim().to_owned(), b.trim().to_owned());
-            ensure!(known.insert(import), "line {number}: twice: {line}");
-        }
-    }
-    Ok(known)
+/// A paragraph for each cycle; empty where there is none.
+pub(super) fn told(imports: &Imports) -> Vec<String> {
+    let cycles: BTreeSet<Vec<String>> = cycles(imports).into_values().collect();
+    let paragraph = |cycle: &Vec<String>| {
+        let lines = lines(cycle, imports);
+        format!("modules that import each other in a circle:\n{lines}{MEND}")
+    };
+    cycles.iter().map(paragraph).collect()
 }
 
-/// What is not as the list says, in paragraphs; empty where all is.
-pub(super) fn differences(imports: &Imports, known: &BTreeSet<Import>, list: &str) -> Vec<String> {
-    let cycles = cycles(imports);
-    let fresh = cycles.iter().filter(|(import, _)| !known.contains(*import));
-    let fresh: BTreeSet<&Vec<String>> = fresh.map(|(_, cycle)| cycle).collect();
-    let new = fresh.into_iter().map(|cycle| {
-        let told = told(cycle, imports, known);
-        format!("modules that import each other in a circle:\n{told}{MEND}")
-    });
-    let gone = known.iter().filter(|import| !cycles.contains_key(*import));
-    let gone: Vec<String> = gone.map(|(a, b)| format!("  {a}{ARROW}{b}\n")).collect();
-    let stale = (!gone.is_empty()).then(|| {
-        let gone = gone.concat();
-        format!(
-            "imports that {list} lists and that are on no cycle any more:\n{gone}To do: take these \
-             lines out of it; the list only shrinks."
-        )
-    });
-    new.chain(stale).collect()
-}
-
-/// A cycle, an import in a line, each with the first place where it stands.
-fn told(cycle: &[String], imports: &Imports, known: &BTreeSet<Import>) -> String {
+/// The imports of a cycle in a line each, with the first place where it stands.
+fn lines(cycle: &[String], imports: &Imports) -> String {
     let next = cycle.iter().cycle().skip(1);
     let lines = cycle.iter().zip(next).map(|(a, b)| {
-        let import = (a.clone(), b.clone());
-        let places = imports.get(&import);
+        let places = imports.get(&(a.clone(), b.clone()));
         let first = places.and_then(|p| p.first());
         let place = first.map_or(String::new(), |p| {
             format!("{}:{}", p.file.display(), p.line)
@@ -148,12 +101,7 @@ fn told(cycle: &[String], imports: &Imports, known: &BTreeSet<Import>) -> String
             0 | 1 => String::new(),
             n => format!(" and {} more", n - 1),
         };
-        let listed = if known.contains(&import) {
-            " (listed)"
-        } else {
-            ""
-        };
-        format!("  {a}{ARROW}{b}{listed}  {place}{more}\n")
+        format!("  {a} -> {b}  {place}{more}\n")
     });
     lines.collect()
 }

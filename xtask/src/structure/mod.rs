@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   cargo metadata ─▶ crates ──────────────▶ the table of ARCHITECTURE.md      arrows
-//!        └─▶ root files ─▶ modules ─▶ imports among siblings ─▶ cycles.txt     source, names, resolve, cycles
+//!        └─▶ root files ─▶ modules ─▶ imports among siblings ─▶ none on a cycle  source, names, resolve, cycles
 //! ```
 //!
 //! Nothing is built: the sources are parsed. Modules of one parent must not import each other in a
@@ -25,8 +25,6 @@ use self::source::Tree;
 use crate::workspace::Workspace;
 use crate::{host, report};
 
-/// The imports on a cycle that are known.
-const LIST: &str = "xtask/cycles.txt";
 /// The document whose table of crates has to be true.
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
@@ -47,17 +45,15 @@ pub(crate) fn command() -> Result<ExitCode> {
 }
 
 fn wrong(root: &Path) -> Result<Vec<String>> {
-    let read = |file: &str| {
-        fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))
-    };
     let workspace = Workspace::read(root)?;
     let mut imports = cycles::Imports::new();
     for target in workspace.programs_and_libraries() {
         let tree = Tree::load(&target.name, root, &target.root)?;
         imports.extend(cycles::imports(&tree));
     }
-    let known = cycles::parse(&read(LIST)?).with_context(|| LIST.to_owned())?;
-    let mut wrong = cycles::differences(&imports, &known, LIST);
-    wrong.extend(arrows::differences(&workspace, &read(ARCHITECTURE)?));
+    let document = fs::read_to_string(root.join(ARCHITECTURE))
+        .with_context(|| format!("cannot read {ARCHITECTURE}"))?;
+    let mut wrong = cycles::told(&imports);
+    wrong.extend(arrows::differences(&workspace, &document));
     Ok(wrong)
 }

@@ -1,11 +1,11 @@
 //! A plan with its names looked up once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use flatnet_types::{Mtu, VlanId};
 use ipnetwork::IpNetwork;
 
-use super::infrastructure::is_link_local;
 use crate::expand::{Expanded, Origin};
 use crate::model::{Host, Network, NetworkPlan, Pool, Range, Site, SiteType, Subnet, VlanRole};
 use crate::prefix::covers;
@@ -353,4 +353,10 @@ fn first<K: std::hash::Hash + Eq>(keys: impl Iterator<Item = K>) -> HashMap<K, u
         map.entry(key).or_insert(i);
     }
     map
+}
+
+/// Whether it is an address of the link alone (RFC 4291 §2.5.6): routers are known to their
+/// neighbours by it.
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(a) if a.is_unicast_link_local())
 }

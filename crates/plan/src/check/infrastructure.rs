@@ -8,7 +8,7 @@ use ipnetwork::IpNetwork;
 
 use super::{
     Context, Findings,
-    context::{RangeOf, is_doubtful},
+    context::{RangeOf, is_doubtful, is_link_local},
     finding,
     suspects::Suspects,
 };
@@ -71,12 +71,6 @@ fn reserved(prefix: IpNetwork) -> Vec<(IpAddr, &'static str)> {
         }
         _ => Vec::new(),
     }
-}
-
-/// Whether it is an address of the link alone (RFC 4291 §2.5.6): routers are known to their
-/// neighbours by it.
-pub(super) fn is_link_local(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(a) if a.is_unicast_link_local())
 }
 
 /// Why `address` cannot be a machine's in `prefix`.

@@ -1,7 +1,7 @@
 //! Which route table the vSwitches of a VPC go by.
 
+use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices, Whom};
-use super::places::NOTED;
 use super::{Found, Phase, paired};
 use crate::model::{Host, RouteTable, Site};
 

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
+use super::kinds::{NOTED, TAKEN as TAKES};
 use super::networks::SLICES_GO;
 use super::notice::{Done, Kind, Notices, Until};
-use super::places::{NOTED, TAKEN as TAKES};
 use super::switches::{LESS, MORE, difference};
 use super::{Found, Phase, paired};
 use crate::model::{Host, NetworkPlan, Range, SiteType};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ipnetwork::IpNetwork;
 
+use super::kinds::{GONE, NEW, NOTED};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::places::{GONE, NEW, NOTED};
 use super::{Found, Phase, paired};
 use crate::model::{LeasedLine, NetworkPlan, VlanRole};
 use crate::prefix::covers;

@@ -1,7 +1,7 @@
 //! Changes of networks and their pools.
 
+use super::kinds::{GONE, NOTED, TAKEN};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::places::{GONE, NOTED, TAKEN};
 use super::{Found, Phase, paired};
 use crate::model::{Allow, Network, Pool, Trunk};
 use crate::routes::parts::without;

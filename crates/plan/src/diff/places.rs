@@ -3,6 +3,7 @@
 use ipnetwork::IpNetwork;
 
 use super::bindings::hosts_of;
+use super::kinds::{GONE, NEW, NOTED, TAKEN};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
 use super::{Found, Phase, paired};
 use crate::model::{NetworkPlan, Site, Subnet, Vlan, VlanRole};
@@ -10,12 +11,7 @@ use crate::prefix::covers;
 use crate::routes::parts::without;
 use crate::takeover::Field;
 
-pub(super) const NEW: Kind = Kind::new(Phase::Carry, Done::Carried);
-pub(super) const GONE: Kind = Kind::new(Phase::Clear, Done::Unused).mind("after nobody uses it");
-pub(super) const NOTED: Kind = Kind::new(Phase::Record, Done::Noted);
 const NEW_SITE: Kind = Kind::new(Phase::Carry, Done::Crossed);
-/// What netd does differently.
-pub(super) const TAKEN: Kind = Kind::new(Phase::Give, Done::Taken);
 const OTHER: Kind = Kind::new(Phase::Carry, Done::Left)
     .outage(
         Until::Drained,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use flatnet_types::{Mtu, VlanId};
 
+use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::places::NOTED;
 use super::{Found, Phase, paired};
 use crate::model::{BondMode, Host, NetworkPlan, Port, Site, Switch};
 

@@ -1,7 +1,7 @@
 //! Changes of route tables.
 
+use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices};
-use super::places::NOTED;
 use super::{Found, Phase};
 use crate::model::NetworkPlan;
 use crate::prefix::{Position, bounds, covers};

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-use crate::schema;
+use super::formats;
 
 /// A warning of the check that is known and accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ pub struct Allowance {
     pub reason: String,
     /// The last day on which it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Day>")]
+    #[schemars(with = "Option<formats::Day>")]
     pub until: Option<Day>,
 }
 

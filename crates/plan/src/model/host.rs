@@ -8,14 +8,14 @@ use ipnetwork::IpNetwork;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema;
+use super::formats;
 
 /// A machine that runs containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Host {
     /// Its name.
-    #[schemars(with = "schema::PlainName")]
+    #[schemars(with = "formats::PlainName")]
     pub name: NodeName,
     /// Its site.
     pub site: String,
@@ -33,7 +33,7 @@ pub struct Host {
     pub labels: BTreeMap<String, String>,
     /// Its own addresses, with the prefix length of their subnets.
     #[serde(deserialize_with = "super::prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub addresses: Vec<IpNetwork>,
     /// How it is cabled.
     pub uplink: Uplink,
@@ -66,7 +66,7 @@ pub struct Location {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Uplink {
     /// The NIC or the bond that netd uses.
-    #[schemars(with = "schema::Interface")]
+    #[schemars(with = "formats::Interface")]
     pub interface: IfName,
     /// In an IDC: the switch at the other end of a single NIC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,16 +83,16 @@ pub struct Uplink {
     /// The VLANs on its trunk; none: what the switch's ports say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional_list")]
-    #[schemars(with = "Option<Vec<schema::VlanId>>")]
+    #[schemars(with = "Option<Vec<formats::VlanId>>")]
     pub trunk: Option<Vec<VlanId>>,
     /// Its MTU in bytes, where it is not the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::Mtu>")]
+    #[schemars(with = "Option<formats::Mtu>")]
     pub mtu: Option<Mtu>,
     /// The MAC that the physical network is to see, where it is not the NIC's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Mac>")]
+    #[schemars(with = "Option<formats::Mac>")]
     pub mac: Option<MacAddr>,
     /// In an IDC: the host's VLAN is the native one of the switch's ports, and its frames bear no
     /// tag here.
@@ -129,7 +129,7 @@ impl Migrate {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Nic {
     /// The NIC.
-    #[schemars(with = "schema::Interface")]
+    #[schemars(with = "formats::Interface")]
     pub interface: IfName,
     /// The switch at the other end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,11 +159,11 @@ pub enum BondMode {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Range {
     /// The network whose pool it is of.
-    #[schemars(with = "schema::PlainName")]
+    #[schemars(with = "formats::PlainName")]
     pub network: NetworkName,
     /// The prefix.
     #[serde(deserialize_with = "super::prefixes::one")]
-    #[schemars(with = "schema::Prefix")]
+    #[schemars(with = "formats::Prefix")]
     pub prefix: IpNetwork,
 }
 
@@ -178,7 +178,7 @@ pub struct Range {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct HostGroup {
     /// The group's name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// The members' site.
     pub site: String,
@@ -213,7 +213,7 @@ pub struct HostGroup {
     pub labels: BTreeMap<String, String>,
     /// The first member's own addresses; each next number has the next address.
     #[serde(deserialize_with = "super::prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub addresses: Vec<IpNetwork>,
     /// How they are cabled.
     pub uplink: Uplink,
@@ -245,13 +245,13 @@ impl HostGroup {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Carve {
     /// The network whose pool is cut.
-    #[schemars(with = "schema::PlainName")]
+    #[schemars(with = "formats::PlainName")]
     pub network: NetworkName,
     /// The prefix length of each member's range.
     #[schemars(range(min = 1, max = 128))]
     pub length: u8,
     /// Where the first member's range begins.
-    #[schemars(with = "schema::Address")]
+    #[schemars(with = "formats::Address")]
     pub from: IpAddr,
 }
 

@@ -7,14 +7,14 @@ use ipnetwork::IpNetwork;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema;
+use super::formats;
 
 /// A leased line between an IDC's edge router and a VPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LeasedLine {
     /// Its name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// The IDC.
     pub idc: String,
@@ -25,7 +25,7 @@ pub struct LeasedLine {
     /// Its MTU in bytes, where it is not the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::Mtu>")]
+    #[schemars(with = "Option<formats::Mtu>")]
     pub mtu: Option<Mtu>,
     /// The cloud's router at the line's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,13 +45,13 @@ pub struct LeasedLine {
 pub struct Transfer {
     /// The prefix.
     #[serde(deserialize_with = "super::prefixes::one")]
-    #[schemars(with = "schema::Prefix")]
+    #[schemars(with = "formats::Prefix")]
     pub prefix: IpNetwork,
     /// The edge router's address.
-    #[schemars(with = "schema::Address")]
+    #[schemars(with = "formats::Address")]
     pub idc: IpAddr,
     /// The VBR's address.
-    #[schemars(with = "schema::Address")]
+    #[schemars(with = "formats::Address")]
     pub vpc: IpAddr,
 }
 
@@ -93,10 +93,10 @@ impl Vbr {
 pub struct Accept {
     /// Prefixes of the IDC that the VPC accepts, and so can reach by this line.
     #[serde(deserialize_with = "super::prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub from_idc: Vec<IpNetwork>,
     /// Prefixes of the VPC that the IDC accepts, and so can reach by this line.
     #[serde(deserialize_with = "super::prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub from_vpc: Vec<IpNetwork>,
 }

@@ -4,6 +4,7 @@
 //! Every type derives its JSON Schema, which editors complete and check with.
 
 mod allowance;
+mod formats;
 mod host;
 mod line;
 mod network;
@@ -24,8 +25,6 @@ pub use site::{
     EdgeRouter, Port, RouteTable, Site, SiteType, Subnet, Switch, VSwitch, Vlan, VlanRole,
 };
 
-use crate::schema;
-
 /// The only version of the document that is read.
 pub const API_VERSION: &str = "flatnet.io/v1alpha1";
 /// The document's kind.
@@ -36,10 +35,10 @@ pub const KIND: &str = "NetworkPlan";
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NetworkPlan {
     /// `flatnet.io/v1alpha1`.
-    #[schemars(with = "schema::ApiVersion")]
+    #[schemars(with = "formats::ApiVersion")]
     pub api_version: String,
     /// `NetworkPlan`.
-    #[schemars(with = "schema::Kind")]
+    #[schemars(with = "formats::Kind")]
     pub kind: String,
     /// Its name.
     pub metadata: Metadata,
@@ -62,12 +61,12 @@ pub struct PlanSpec {
     /// The MTU of every link that says none of its own, in bytes.
     #[serde(default = "ethernet")]
     #[serde(deserialize_with = "numbers::one")]
-    #[schemars(with = "schema::Mtu")]
+    #[schemars(with = "formats::Mtu")]
     pub mtu: Mtu,
     /// Prefixes of Kubernetes services: traffic to them goes to the host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub service_prefixes: Vec<IpNetwork>,
     /// The Kubernetes API server as `host:port`: a move of a host's uplink is kept only if it
     /// answers on the new path.

@@ -8,21 +8,21 @@ use ipnetwork::IpNetwork;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema;
+use super::formats;
 
 /// What a CNI configuration names: pools and how to reach them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Network {
     /// Its name, as a CNI configuration gives it.
-    #[schemars(with = "schema::PlainName")]
+    #[schemars(with = "formats::PlainName")]
     pub name: NetworkName,
     /// The site it is in.
     pub site: String,
     /// In an IDC: the VLAN, by its ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::VlanId>")]
+    #[schemars(with = "Option<formats::VlanId>")]
     pub vlan: Option<VlanId>,
     /// Whose MAC the physical switches see.
     #[serde(default)]
@@ -30,7 +30,7 @@ pub struct Network {
     /// An MTU smaller than the plan's, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::Mtu>")]
+    #[schemars(with = "Option<formats::Mtu>")]
     pub mtu: Option<Mtu>,
     /// ARP and neighbour discovery that each of its containers may send in a second; 500 where
     /// absent.
@@ -57,11 +57,11 @@ pub struct Allow {
     pub protocol: String,
     /// The virtual MAC that its speakers share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Mac>")]
+    #[schemars(with = "Option<formats::Mac>")]
     pub mac: Option<MacAddr>,
     /// The virtual addresses that are at that MAC.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<schema::Address>")]
+    #[schemars(with = "Vec<formats::Address>")]
     pub addresses: Vec<IpAddr>,
 }
 
@@ -71,12 +71,12 @@ pub struct Allow {
 pub struct Trunk {
     /// The VLAN, by its ID.
     #[serde(deserialize_with = "super::numbers::one")]
-    #[schemars(with = "schema::VlanId")]
+    #[schemars(with = "formats::VlanId")]
     pub vlan: VlanId,
     /// The addresses that they may have there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "super::prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub addresses: Vec<IpNetwork>,
     /// Any address, the gateway's and every neighbour's among them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -100,12 +100,12 @@ pub enum MacMode {
 pub struct Pool {
     /// The prefix.
     #[serde(deserialize_with = "super::prefixes::one")]
-    #[schemars(with = "schema::Prefix")]
+    #[schemars(with = "formats::Prefix")]
     pub prefix: IpNetwork,
     /// What of it is never given to a container, even inside a host's range.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "super::prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub exclude: Vec<IpNetwork>,
     /// The prefix length of the slice that ipamd cuts for each host of the site which the
     /// plan gives no range of this network; none: such hosts get nothing of the pool.
@@ -123,7 +123,7 @@ pub struct Pool {
 pub struct Reservation {
     /// The prefix.
     #[serde(deserialize_with = "super::prefixes::one")]
-    #[schemars(with = "schema::Prefix")]
+    #[schemars(with = "formats::Prefix")]
     pub prefix: IpNetwork,
     /// What for.
     #[serde(rename = "for")]

@@ -7,14 +7,14 @@ use ipnetwork::IpNetwork;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema;
+use super::formats;
 
 /// A data centre or a VPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Site {
     /// Its name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// What it is, which decides how containers are reached there.
     #[serde(rename = "type")]
@@ -37,7 +37,7 @@ pub struct Site {
     /// A VPC's own prefixes, which its vSwitches are cut from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "super::prefixes::list")]
-    #[schemars(with = "Vec<schema::Prefix>")]
+    #[schemars(with = "Vec<formats::Prefix>")]
     pub prefixes: Vec<IpNetwork>,
     /// A VPC's vSwitches.
     #[serde(default, rename = "vSwitches", skip_serializing_if = "Vec::is_empty")]
@@ -62,7 +62,7 @@ pub enum SiteType {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Switch {
     /// Its name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// How many MAC addresses it can learn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,23 +76,23 @@ pub struct Switch {
     /// The largest frame's payload that it forwards, in bytes; none: not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::Mtu>")]
+    #[schemars(with = "Option<formats::Mtu>")]
     pub mtu: Option<Mtu>,
     /// The VLANs on the trunk of every host's port that says none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional_list")]
-    #[schemars(with = "Option<Vec<schema::VlanId>>")]
+    #[schemars(with = "Option<Vec<formats::VlanId>>")]
     pub trunk: Option<Vec<VlanId>>,
     /// The VLAN whose frames bear no tag on every host's port that says none of its own; none:
     /// not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::VlanId>")]
+    #[schemars(with = "Option<formats::VlanId>")]
     pub native: Option<VlanId>,
     /// The VLANs on the links to its peers; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional_list")]
-    #[schemars(with = "Option<Vec<schema::VlanId>>")]
+    #[schemars(with = "Option<Vec<formats::VlanId>>")]
     pub peer_trunk: Option<Vec<VlanId>>,
     /// Whether a spanning tree (IEEE 802.1Q §13) breaks loops that it is in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -100,7 +100,7 @@ pub struct Switch {
     /// VLAN IDs that the switch keeps for itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "super::numbers::list")]
-    #[schemars(with = "Vec<schema::VlanId>")]
+    #[schemars(with = "Vec<formats::VlanId>")]
     pub reserved_vlans: Vec<VlanId>,
     /// The ports that differ from the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -112,21 +112,21 @@ pub struct Switch {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Port {
     /// Its name on the switch.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// The VLANs on its trunk.
     #[serde(deserialize_with = "super::numbers::list")]
-    #[schemars(with = "Vec<schema::VlanId>")]
+    #[schemars(with = "Vec<formats::VlanId>")]
     pub trunk: Vec<VlanId>,
     /// The VLAN whose frames bear no tag, where it is not the switch's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::VlanId>")]
+    #[schemars(with = "Option<formats::VlanId>")]
     pub native: Option<VlanId>,
     /// Its MTU in bytes, where it is not the switch's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::Mtu>")]
+    #[schemars(with = "Option<formats::Mtu>")]
     pub mtu: Option<Mtu>,
 }
 
@@ -136,10 +136,10 @@ pub struct Port {
 pub struct Vlan {
     /// The 802.1Q ID.
     #[serde(deserialize_with = "super::numbers::one")]
-    #[schemars(with = "schema::VlanId")]
+    #[schemars(with = "formats::VlanId")]
     pub id: VlanId,
     /// Its name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// What it is for.
     pub role: VlanRole,
@@ -148,7 +148,7 @@ pub struct Vlan {
     /// Its MTU in bytes, where it is not the plan's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "super::numbers::optional")]
-    #[schemars(with = "Option<schema::Mtu>")]
+    #[schemars(with = "Option<formats::Mtu>")]
     pub mtu: Option<Mtu>,
 }
 
@@ -187,10 +187,10 @@ impl VlanRole {
 pub struct Subnet {
     /// The prefix.
     #[serde(deserialize_with = "super::prefixes::one")]
-    #[schemars(with = "schema::Prefix")]
+    #[schemars(with = "formats::Prefix")]
     pub prefix: IpNetwork,
     /// The router's address in it.
-    #[schemars(with = "schema::Address")]
+    #[schemars(with = "formats::Address")]
     pub gateway: IpAddr,
 }
 
@@ -199,7 +199,7 @@ pub struct Subnet {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct EdgeRouter {
     /// Its name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// How many static routes it may hold for us; none: not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,7 +211,7 @@ pub struct EdgeRouter {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VSwitch {
     /// Its name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// The cloud's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,7 +228,7 @@ pub struct VSwitch {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RouteTable {
     /// Its name.
-    #[schemars(with = "schema::Name")]
+    #[schemars(with = "formats::Name")]
     pub name: String,
     /// The cloud's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]

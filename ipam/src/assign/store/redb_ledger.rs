@@ -9,7 +9,7 @@ use redb::{
 
 use super::mark::{self, Mark};
 use super::{Entry, LEDGER_SCHEMA, LedgerSaved, LedgerStore, Start, Trust};
-use crate::assign::ledger::{key_of, overlap};
+use crate::assign::keys::{key_of, overlap};
 use crate::range::Family;
 use crate::store::{Lock, ReadErrors, RedbFile, StoreError, WriteError};
 use flatnet_types::ipamd::{Incarnation, Lease};

@@ -136,39 +136,12 @@ fn modules_that_re_export_each_other_and_unknown_names_end_the_search() {
 }
 
 #[test]
-fn the_list_is_held_exactly() {
-    let imports = imports(&Tree::of_text(
-        "x",
-        "mod a {\n use crate::b::B;\n}\nmod b { pub struct B;\n use super::a;\n}",
-    ));
-    let both = "# Why.\nx::a -> x::b\nx::b -> x::a\n";
-    let known = parse(both).expect("a list");
-    assert!(differences(&imports, &known, "list").is_empty());
-
-    let half = parse("# Why.\nx::a -> x::b\n").expect("a list");
-    let wrong = differences(&imports, &half, "list");
+fn each_cycle_is_told_with_where_its_imports_stand() {
+    let of = |text: &str| told(&imports(&Tree::of_text("x", text)));
+    let wrong = of("mod a {\n use crate::b::B;\n}\nmod b { pub struct B;\n use super::a;\n}");
     assert_eq!(wrong.len(), 1, "{wrong:?}");
-    assert!(wrong[0].contains("x::b -> x::a  lib.rs:5\n"), "{wrong:?}");
-    assert!(
-        wrong[0].contains("x::a -> x::b (listed)  lib.rs:2\n"),
-        "{wrong:?}"
-    );
-
-    let more = parse(&format!("{both}\n# Why.\nx::b -> x::c\n")).expect("a list");
-    let wrong = differences(&imports, &more, "list");
-    assert_eq!(wrong.len(), 1, "{wrong:?}");
-    assert!(wrong[0].contains("x::b -> x::c"), "{wrong:?}");
-}
-
-#[test]
-fn a_list_without_a_reason_or_with_a_line_of_another_form_is_refused() {
-    assert!(parse("").expect("an empty list").is_empty());
-    for bad in [
-        "x::a -> x::b\n",
-        "# Why.\n\nx::a -> x::b\n",
-        "# Why.\nx::a\n",
-    ] {
-        assert!(parse(bad).is_err(), "{bad}");
+    for line in ["x::a -> x::b  lib.rs:2\n", "x::b -> x::a  lib.rs:5\n"] {
+        assert!(wrong[0].contains(line), "{wrong:?}");
     }
-    assert!(parse("# Why.\na -> b\na -> b\n").is_err());
+    assert!(of("mod a { use crate::b::B; } mod b { pub struct B; }").is_empty());
 }

@@ -3,8 +3,8 @@
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess};
 
+use super::error::Place;
 use super::filler::Filler;
-use super::repair::Place;
 use super::{ReadError, Reader, element};
 use crate::source::Span;
 use crate::source::events::Begin;

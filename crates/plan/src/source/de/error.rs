@@ -5,8 +5,6 @@ use std::fmt;
 use serde::de;
 use thiserror::Error;
 
-use super::repair::Place;
-use super::words;
 use crate::source::{Span, SyntaxError};
 
 /// Why a text gives no value.
@@ -44,6 +42,18 @@ pub(super) enum Kind {
     Twice(&'static str),
     /// A value of [`Filler`](super::filler::Filler) for this place.
     Filler(Place),
+}
+
+/// The line and the column where a node begins.
+pub(super) type At = (u32, u32);
+
+/// Where something is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the stead of the value that begins here.
+    Value(At),
+    /// As the field of the mapping that begins here.
+    Field(At, &'static str),
 }
 
 impl ReadError {
@@ -92,7 +102,7 @@ impl de::Error for ReadError {
     }
 
     fn invalid_value(found: de::Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
-        let wanted = words::wanted(wanted);
+        let wanted = self::wanted(wanted);
         let found = match found {
             de::Unexpected::Str(text) => format!("`{text}`"),
             other => other.to_string().replacen("integer ", "", 1),
@@ -129,6 +139,23 @@ impl de::Error for ReadError {
             None => format!("`{word}` is none of {}", known.join(", ")),
         };
         Self::custom(message)
+    }
+}
+
+/// What a visitor wants: a visitor of the model says it in its own words, Serde's own ones speak
+/// of Rust's types.
+pub(super) fn wanted(wanted: &dyn de::Expected) -> String {
+    let wanted = wanted.to_string();
+    match wanted.as_str() {
+        "a sequence" => "a list".to_owned(),
+        "a string" => "a word".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a map" => "a mapping".to_owned(),
+        "IP address" => "an address of IPv4 or IPv6".to_owned(),
+        "a nonzero u32" => format!("a number from 1 to {}", u32::MAX),
+        word if word.starts_with("enum ") => "a word".to_owned(),
+        parts if parts.starts_with("struct ") => "a mapping".to_owned(),
+        _ => wanted,
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::error::Kind;
+use super::error::{At, Kind, Place};
 use super::filler::Filler;
 use super::{ReadError, ShapeError, read_repaired};
 use crate::source::Span;
@@ -21,20 +21,8 @@ const MOST: usize = 20;
 /// The most that is read for it, in bytes: a plan of 10,000 written-out hosts twenty times.
 const MOST_READ: usize = 128 << 20;
 
-/// The line and the column where a node begins.
-pub(super) type At = (u32, u32);
-
 fn at(span: Span) -> At {
     (span.line, span.column)
-}
-
-/// Where something is filled in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In the stead of the value that begins here.
-    Value(At),
-    /// As the field of the mapping that begins here.
-    Field(At, &'static str),
 }
 
 /// What of a text is read in another way than it is written. Keys, values and mappings are apart: a

@@ -5,24 +5,8 @@ use std::fmt;
 use serde::de;
 
 use super::ReadError;
+use super::error::wanted;
 use crate::source::events::{Begin, What};
-
-/// What a visitor wants: a visitor of the model says it in its own words, Serde's own ones speak
-/// of Rust's types.
-pub(super) fn wanted(wanted: &dyn de::Expected) -> String {
-    let wanted = wanted.to_string();
-    match wanted.as_str() {
-        "a sequence" => "a list".to_owned(),
-        "a string" => "a word".to_owned(),
-        "a boolean" => "true or false".to_owned(),
-        "a map" => "a mapping".to_owned(),
-        "IP address" => "an address of IPv4 or IPv6".to_owned(),
-        "a nonzero u32" => format!("a number from 1 to {}", u32::MAX),
-        word if word.starts_with("enum ") => "a word".to_owned(),
-        parts if parts.starts_with("struct ") => "a mapping".to_owned(),
-        _ => wanted,
-    }
-}
 
 /// That a node is of another type than what is wanted.
 pub(super) fn wrong(found: &Begin<'_>, expected: &dyn de::Expected) -> ReadError {

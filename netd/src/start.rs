@@ -7,8 +7,9 @@ use flatnet_plan::node::Mode;
 use flatnet_plan_source::{FilePlan, FileSource, PlanSource};
 use flatnet_types::NodeName;
 
-use super::{NodePlan, PlanFile};
 use crate::config::{PlanArgs, RunArgs};
+use crate::node_plan::NodePlan;
+use crate::plan_file::PlanFile;
 use crate::ranges::{DrainingRanges, FollowerConfig, PeerFollower, RangeFollower};
 
 /// What netd starts with.
