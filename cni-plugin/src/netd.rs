@@ -49,7 +49,7 @@ pub enum NetdError {
     /// No complete answer before the timeout.
     #[error("netd did not answer within {} s", .after.as_secs_f32())]
     TimedOut {
-        /// The timeout.
+        /// Time since the request was sent.
         after: Duration,
     },
     /// The answer is not HTTP, or too long.

@@ -20,7 +20,7 @@ const KEPT: usize = 100;
 pub struct Record {
     /// Its number; they count up.
     pub number: u64,
-    /// When.
+    /// Time of the round that recorded it.
     pub at: Timestamp,
     /// What was ours in each table.
     pub tables: Vec<DesiredTable>,

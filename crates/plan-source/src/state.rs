@@ -86,7 +86,7 @@ pub enum Refusal {
     #[error("the plan {} is of no use here", path.display())]
     Unusable {
         path: PathBuf,
-        /// The reason.
+        /// What the daemon misses in it.
         #[source]
         source: UnusablePlan,
     },

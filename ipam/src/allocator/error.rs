@@ -92,7 +92,7 @@ pub enum AllocateError {
     Withheld {
         /// The requested address.
         ip: IpAddr,
-        /// The reason.
+        /// Reserved by the subnet, or excluded by the plan.
         why: Withheld,
     },
     /// The requested address is in use.

@@ -94,7 +94,7 @@ pub enum KubernetesError {
     Forbidden {
         /// `get`, `create` or `update`.
         verb: &'static str,
-        /// Where.
+        /// Namespace of the Lease.
         namespace: String,
         /// The API server's words.
         said: String,
@@ -104,7 +104,7 @@ pub enum KubernetesError {
         "there is no namespace `{namespace}`: make it, or correct `lease.kubernetes.namespace`"
     )]
     NoNamespace {
-        /// Which.
+        /// `lease.kubernetes.namespace` of the configuration.
         namespace: String,
     },
     /// Any other answer.
@@ -112,11 +112,11 @@ pub enum KubernetesError {
     Refused {
         /// `read`, `create` or `update`.
         doing: &'static str,
-        /// The status.
+        /// HTTP status.
         code: u16,
-        /// The reason, in a word.
+        /// `reason` of Kubernetes' Status object, such as `Conflict`.
         reason: String,
-        /// Its words.
+        /// `message` of the same object.
         said: String,
     },
     /// Others write it all the time.

@@ -62,7 +62,7 @@ pub enum CredentialError {
     )]
     Form {
         path: PathBuf,
-        /// Where.
+        /// Line of the file, from 1.
         line: usize,
     },
     /// A variable is missing.
