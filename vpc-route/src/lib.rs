@@ -19,7 +19,6 @@ pub mod config;
 pub mod controller;
 pub mod desired;
 pub mod diff;
-mod files;
 pub mod lease;
 pub mod metrics;
 pub mod model;

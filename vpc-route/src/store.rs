@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use flatnet_files::replace_shared;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::diff::Sightings;
-use crate::files::replace;
 use crate::model::{DesiredTable, TableId, Timestamp};
 
 /// So many states are kept.
@@ -208,7 +208,7 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreE
 /// Writes a JSON file whole, or not at all.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
     let text = serde_json::to_vec_pretty(value).map_err(|e| error("write", path, e.into()))?;
-    replace(path, &text).map_err(|e| error("write", path, e))
+    replace_shared(path, &text).map_err(|e| error("write", path, e))
 }
 
 fn error(doing: &'static str, path: &Path, source: std::io::Error) -> StoreError {

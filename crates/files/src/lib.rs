@@ -111,23 +111,52 @@ pub fn read_if_there(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
 
 /// Writes a file of mode 0600 in place of what was there. When this returns it survives a power
 /// cut; until then the former one is there whole. One process writes a path at a time: the file
-/// that takes its place is written beside it, with the extension `new`.
+/// that takes its place is written beside it, with `.new` behind its name.
 ///
 /// # Errors
 /// If a file cannot be written, synced or renamed.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    let directory = path.parent().unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
+    replace_by(path, bytes, 0o600, ".new")
+}
+
+/// [`replace`] for a file that several processes may write and others read: mode 0644 less the
+/// umask, and each process writes beside it under a name of its own.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_by(path, bytes, 0o644, &format!(".{}.new", std::process::id()))
+}
+
+fn replace_by(path: &Path, bytes: &[u8], mode: u32, suffix: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    let fresh = Path::new(&name);
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(fresh, path)
+    };
+    write().inspect_err(|_| {
+        // The first error is the one to report; a leftover file does no harm.
+        let _ = fs::remove_file(fresh);
+    })?;
+    sync_directory_of(path)
+}
+
+/// Waits until the disk has the name of a file that was made or renamed.
+///
+/// # Errors
+/// The system's error.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Whether a file of any type exists at `path`. A dangling symbolic link is an error: its target,
@@ -189,6 +218,37 @@ mod tests {
 
     fn words<T: std::fmt::Debug>(result: io::Result<T>) -> String {
         result.expect_err("it is refused").to_string()
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_stays_and_leaves_nothing_beside_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let names = || {
+            let entries = fs::read_dir(dir.path()).expect("a directory").flatten();
+            let mut names: Vec<_> = entries.map(|e| e.file_name()).collect();
+            names.sort();
+            names
+        };
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let path = dir.path().join("routes.conf");
+        replace_shared(&path, b"one").expect("written");
+        assert_eq!(mode(&path) & 0o600, 0o600);
+        replace(&path, b"two").expect("replaced");
+        assert_eq!(
+            (fs::read(&path).expect("read"), mode(&path)),
+            (b"two".to_vec(), 0o600)
+        );
+        assert_eq!(names(), ["routes.conf"]);
+
+        // A directory stands where the file is to go.
+        let blocked = dir.path().join("blocked");
+        fs::create_dir_all(blocked.join("full")).expect("made");
+        assert!(replace(&blocked, b"x").is_err());
+        assert!(replace_shared(&blocked, b"x").is_err());
+        assert_eq!(names(), ["blocked", "routes.conf"]);
+        // A name without a directory is in the current one.
+        sync_directory_of(Path::new("Cargo.toml")).expect("synced");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The database file: created atomically, of mode 0600, its checksums verified when it is opened.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,7 +50,7 @@ pub(crate) fn open_or_create(
         fill(&database)?;
         drop(database);
         fs::rename(&temporary, path).map_err(io("create"))?;
-        sync_directory_of(path).map_err(io("create"))?;
+        flatnet_files::sync_directory_of(path).map_err(io("create"))?;
     }
     open(path)
 }
@@ -115,12 +115,4 @@ fn opening(path: &Path, source: DatabaseError) -> StoreError {
             source: source.into(),
         },
     }
-}
-
-fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
 }

@@ -10,10 +10,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use flatnet_files::replace_shared;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
-
-use crate::files::replace;
 
 /// The most bytes of a lease that are read.
 const LEASE_MAX: u64 = 64 << 10;
@@ -137,7 +136,7 @@ impl LeaseFile {
 
     fn write(&self, lease: &Lease) -> Result<(), FileError> {
         let text = serde_json::to_vec(lease).map_err(|e| self.error("write", e.into()))?;
-        replace(&self.path, &text).map_err(|e| self.error("write", e))
+        replace_shared(&self.path, &text).map_err(|e| self.error("write", e))
     }
 
     /// The file itself is replaced, so the lock is on one beside it.

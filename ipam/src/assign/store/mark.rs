@@ -3,9 +3,9 @@
 //! The ledger is written first, then the mark, and only then is an answer published. So a mark that
 //! is ahead of its ledger proves that the ledger is an older copy.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::store::with_suffix;
@@ -51,16 +51,7 @@ impl Mark {
         let at = mark_of(path);
         if !at.try_exists()? {
             // Written under another name and renamed: an empty mark would count as damaged.
-            let temporary = with_suffix(path, "mark.new");
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&temporary)?;
-            file.write_all(digits(0).as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &at)?;
+            flatnet_files::replace(&at, digits(0).as_bytes())?;
         }
         Ok(Self(OpenOptions::new().write(true).open(at)?))
     }

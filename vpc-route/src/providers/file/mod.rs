@@ -7,9 +7,10 @@ mod tests;
 
 use std::path::PathBuf;
 
+use flatnet_files::replace_shared;
+
 use super::{Capabilities, ErrorKind, Failure, Provider, ProviderError, TableScope};
 use crate::diff::Op;
-use crate::files::replace;
 use crate::model::{Entry, Table};
 pub use statics::{Statics, StaticsError};
 
@@ -72,7 +73,7 @@ impl FileRouter {
     fn change(&self, change: impl FnOnce(&mut Statics)) -> Result<(), FileError> {
         let mut statics = self.read()?;
         change(&mut statics);
-        replace(&self.path, statics.render().as_bytes()).map_err(|source| FileError::Io {
+        replace_shared(&self.path, statics.render().as_bytes()).map_err(|source| FileError::Io {
             doing: "write",
             path: self.path.clone(),
             source,
