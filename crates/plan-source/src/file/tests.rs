@@ -304,7 +304,7 @@ fn a_plan_whose_copy_cannot_be_written_is_in_force_and_is_kept_later() {
     place.write(LAB);
     let mut watched = place.open().expect("opens");
     // Where the copy's successor would be written, something is in the way.
-    let way = place.copy().with_extension("new");
+    let way = place.copy().with_file_name(format!("{COPY}.new"));
     fs::create_dir(&way).expect("made");
     place.write(&other());
     assert!(watched.check_twice());
