@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The state of a zone's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ZoneTimeouts {
-    /// [`TIMEOUTS`], in rows that bear netd's mark.
+    /// [`TIMEOUTS`](crate::reconcile::TIMEOUTS), in rows that bear netd's mark.
     #[serde(rename = "Ours")]
     Current,
     /// Other time-outs, in rows that bear netd's mark: an earlier netd's, or changed by another
