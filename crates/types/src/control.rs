@@ -19,7 +19,7 @@ pub struct Protocol {
     pub groups: &'static [IpAddr],
     /// MACs of its virtual routers.
     pub macs: &'static [MacBlock],
-    /// The specification.
+    /// RFC, IEEE standard or vendor's document that defines it, with its section.
     pub source: &'static str,
 }
 

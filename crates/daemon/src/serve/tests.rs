@@ -71,6 +71,7 @@ impl Server {
             router,
             Limits { connections },
             async {
+                // A sender that was dropped stops it too.
                 let _ = stopped.await;
             },
         );
@@ -98,6 +99,7 @@ impl Server {
 
 async fn read_to_end(pipe: &mut DuplexStream) -> String {
     let mut text = Vec::new();
+    // What was read until an error is what the server said.
     let _ = pipe.read_to_end(&mut text).await;
     String::from_utf8(text).expect("text")
 }

@@ -113,11 +113,9 @@ impl Ovs {
         ovs
     }
 
-    /// Both daemons and the bridge.
-    pub fn switch() -> Self {
-        let ovs = Self::database();
-        ovs.start_switch();
-        ovs.vsctl(&[
+    /// The bridge `br0` of the userspace datapath.
+    pub fn add_bridge(&self) {
+        self.vsctl(&[
             "add-br",
             "br0",
             "--",
@@ -128,6 +126,13 @@ impl Ovs {
             "protocols=OpenFlow14",
             "fail_mode=secure",
         ]);
+    }
+
+    /// Both daemons and the bridge.
+    pub fn switch() -> Self {
+        let ovs = Self::database();
+        ovs.start_switch();
+        ovs.add_bridge();
         ovs
     }
 

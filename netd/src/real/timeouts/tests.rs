@@ -180,17 +180,7 @@ async fn a_recreated_bridge_has_no_time_outs_until_the_rows_are_recreated() {
     scene.set(&[ZONE], &[]).await;
     assert!(scene.has_timeouts(ZONE));
     scene.ovs.vsctl(&["del-br", "br0"]);
-    scene.ovs.vsctl(&[
-        "add-br",
-        "br0",
-        "--",
-        "set",
-        "bridge",
-        "br0",
-        "datapath_type=netdev",
-        "protocols=OpenFlow14",
-        "fail_mode=secure",
-    ]);
+    scene.ovs.add_bridge();
     assert!(
         !scene.has_timeouts(ZONE),
         "Open vSwitch gives them by itself: forget() is needless"
