@@ -319,6 +319,12 @@ impl Ipam {
         self.0.shared.lock().allocator().usage(network, now)
     }
 
+    /// The slots of the next `n` reservations, in their order; fewer if fewer are free. What a slot
+    /// needs can be made before an ADD waits for it.
+    pub fn upcoming_slots(&self, n: usize) -> Vec<u16> {
+        self.0.shared.lock().slots().upcoming(n).collect()
+    }
+
     /// Whether a reservation would succeed now, in O(ranges): for STATUS.
     pub fn has_free(&self, network: &NetworkName, now: Timestamp) -> bool {
         self.check_free(network, now).is_ok()

@@ -60,6 +60,11 @@ impl Slots {
         self.free.front().copied()
     }
 
+    /// The next `n` slots that [`Slots::take`] will give, in its order; fewer if fewer are free.
+    pub(crate) fn upcoming(&self, n: usize) -> impl Iterator<Item = u16> + '_ {
+        self.free.iter().copied().take(n)
+    }
+
     /// The slot that has been free for longest.
     pub(crate) fn take(&mut self) -> Option<u16> {
         self.free.pop_front()
@@ -84,6 +89,7 @@ mod tests {
     #[test]
     fn a_freed_slot_waits_until_all_others_were_used() {
         let mut slots = Slots::restore(4, [], [], 0);
+        assert_eq!(slots.upcoming(2).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(slots.take(), Some(1));
         assert_eq!(slots.take(), Some(2));
         slots.release(1);

@@ -409,6 +409,11 @@ impl NodeOps for ModelNode {
         .await
     }
 
+    fn has_port_number(&self, number: u32) -> bool {
+        let state = self.state();
+        state.ports.values().any(|p| p.ofport == Some(number))
+    }
+
     fn port_number(&self, name: &str) -> Option<u32> {
         self.state().ports.get(name).and_then(|p| p.ofport)
     }

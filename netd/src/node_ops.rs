@@ -196,6 +196,9 @@ pub trait NodeOps: Send + Sync + 'static {
         zone: Option<u16>,
     ) -> impl Future<Output = Result<u32, NodeOpsError>> + Send;
 
+    /// Whether a port of the bridge has this OpenFlow number, as far as the switch has reported.
+    fn has_port_number(&self, number: u32) -> bool;
+
     /// The OpenFlow number that the switch reports for a port; `None` if it has no such port, or
     /// does not answer.
     fn port_number(&self, name: &str) -> Option<u32>;

@@ -147,6 +147,7 @@ async fn run(args: RunArgs) -> Result<()> {
         datapath: format!("{kind}@ovs-{kind}", kind = args.datapath.as_str()),
         userspace,
         limit: args.service_connections,
+        limited: Arc::default(),
     };
     let node = RealNode::start(
         kernel,

@@ -1,11 +1,15 @@
 //! Each container's share of connections to services: the limit of its conntrack zone
 //! (`flows/shares.rs`). Open vSwitch keeps limits neither in flows nor in its database, and sends
-//! no event when one changes: they are polled every second, and after each start of the switch. A
-//! new container's limit is set with its port, before its ADD is answered; the node is not ready
-//! before the first poll.
+//! no event when one changes: they are polled every second, and after each start of the switch.
+//!
+//! `ovs-vswitchd` answers such a call only after it has gone over all of its ports, for which the
+//! port of an ADD is the occasion: with 200 ports the ADD would wait for that. So a poll also sets
+//! the limits of the slots that come next ([`LIMITED_AHEAD`]). An ADD whose slot has none yet sets it
+//! with its port, before it is answered. The node is not ready before the first poll.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flatnet_ovs::appctl::{
@@ -31,6 +35,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const SOURCE: &str = "shares";
 /// Stands for "no limit" on the userspace datapath, where 0 admits no connection.
 const UNLIMITED: u32 = 1_000_000_000;
+/// For how many slots to come the limits are set: at least as many as ADDs between two polls.
+const LIMITED_AHEAD: usize = 128;
 /// How many containers a problem names.
 const NAMED_MAX: usize = 5;
 
@@ -45,6 +51,31 @@ pub(crate) struct Shares {
     pub(crate) userspace: bool,
     /// The most connections of one container.
     pub(crate) limit: u32,
+    pub(crate) limited: Arc<LimitedZones>,
+}
+
+/// The zones whose limits the last poll has found or set.
+#[derive(Debug, Default)]
+pub(crate) struct LimitedZones(Mutex<Polled>);
+
+#[derive(Debug, Default)]
+struct Polled {
+    /// The generation of the connection to the switch ([`SwitchState::Connected`]) at the poll: a
+    /// switch that has restarted has no limits.
+    generation: u64,
+    zones: BTreeSet<u16>,
+}
+
+impl LimitedZones {
+    fn record(&self, generation: u64, zones: BTreeSet<u16>) {
+        let mut polled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *polled = Polled { generation, zones };
+    }
+
+    fn contains(&self, generation: u64, zone: u16) -> bool {
+        let polled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        polled.generation == generation && polled.zones.contains(&zone)
+    }
 }
 
 /// Posts the problem that exists until the first poll.
@@ -54,9 +85,13 @@ pub(crate) fn post_initial_problem(board: &Board) {
 }
 
 impl Shares {
-    /// Limits a container's zone, before the container can send. If that fails, the next poll sets
-    /// the limit or posts the problem.
-    pub(crate) async fn limit(&self, zone: u16) {
+    /// Limits a container's zone, before the container can send, unless the last poll has.
+    /// `generation` is that of the connection to the switch. If it fails, the next poll sets the
+    /// limit or posts the problem.
+    pub(crate) async fn limit(&self, zone: u16, generation: Option<u64>) {
+        if generation.is_some_and(|g| self.limited.contains(g, zone)) {
+            return;
+        }
         let wanted = BTreeMap::from([(zone, self.limit)]);
         if let Err(error) = set_conntrack_limits(&self.rundir, &self.datapath, &wanted).await {
             debug!(%error, zone, "the limit of connections is not set yet");
@@ -71,11 +106,11 @@ impl Shares {
         engine: Engine<N>,
     ) {
         loop {
-            let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
-            let polled = match features.zones() {
-                Some(true) if connected => self.poll(&engine).await,
+            let generation = state.borrow_and_update().generation();
+            let polled = match (features.zones(), generation) {
+                (Some(true), Some(generation)) => self.poll(&engine, generation).await,
                 // Without zones there are no shares.
-                Some(false) => Some(Vec::new()),
+                (Some(false), _) => Some(Vec::new()),
                 // A switch that is away or busy is another problem.
                 _ => None,
             };
@@ -96,14 +131,22 @@ impl Shares {
 
     /// Repairs the limits, and returns the problem of containers whose share is used up; `None` if
     /// the switch did not answer.
-    async fn poll<N: NodeOps>(&self, engine: &Engine<N>) -> Option<Vec<Problem>> {
+    async fn poll<N: NodeOps>(&self, engine: &Engine<N>, generation: u64) -> Option<Vec<Problem>> {
+        // Before the owners: a slot that is taken in between is in both.
+        let upcoming = engine.ipam().upcoming_slots(LIMITED_AHEAD);
+        let upcoming: BTreeSet<u16> = upcoming.into_iter().filter_map(zone_of).collect();
         let owners: BTreeMap<u16, AttachmentKey> = engine
             .ipam()
             .list()
             .into_iter()
             .filter_map(|record| Some((zone_of(record.slot)?, record.key.clone())))
             .collect();
-        match self.apply_limits(&owners).await {
+        let zones: BTreeSet<u16> = owners.keys().copied().chain(upcoming).collect();
+        let applied = self.apply_limits(&zones).await;
+        if applied.is_ok() {
+            self.limited.record(generation, zones);
+        }
+        match applied {
             Ok(limits) => Some(self.used_up(&limits, &owners).into_iter().collect()),
             Err(error @ AppctlError::Refused { .. }) => {
                 let text = format!(
@@ -119,21 +162,18 @@ impl Shares {
         }
     }
 
-    async fn apply_limits(
-        &self,
-        owners: &BTreeMap<u16, AttachmentKey>,
-    ) -> Result<Limits, AppctlError> {
+    /// Limits these zones and no other of netd's. Returns the limits that were found.
+    async fn apply_limits(&self, zones: &BTreeSet<u16>) -> Result<Limits, AppctlError> {
         let limits = conntrack_limits(&self.rundir, &self.datapath).await?;
         // Connections of the return path count in a container's zone already, or come from outside.
         let unlimited = match self.userspace {
             true => UNLIMITED,
             false => 0,
         };
-        let mut wanted: BTreeMap<u16, u32> =
-            owners.keys().map(|zone| (*zone, self.limit)).collect();
+        let mut wanted: BTreeMap<u16, u32> = zones.iter().map(|zone| (*zone, self.limit)).collect();
         wanted.insert(WAY_BACK_ZONE, unlimited);
-        let mut zones = limits.keys().copied();
-        let unused_zone = zones.find(|zone| is_our_zone(*zone) && !wanted.contains_key(zone));
+        let mut limited = limits.keys().copied();
+        let unused_zone = limited.find(|zone| is_our_zone(*zone) && !wanted.contains_key(zone));
         wanted.retain(|zone, limit| limits.get(zone).map(|is| is.limit) != Some(*limit));
         if wanted.contains_key(&WAY_BACK_ZONE) && self.userspace {
             // The switch has restarted.

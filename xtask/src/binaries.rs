@@ -1,4 +1,5 @@
-//! The static binaries in `target/flatnet/`; and, for the suites alone, `netd-faults`.
+//! The static binaries: those of the release in `target/flatnet/`, and those of the demo and the suites,
+//! which are built in half the time, in `target/flatnet/lab/`; there is also `netd-faults`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +10,19 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{elf, host, report};
 
+/// What the binaries are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Nodes, and whatever measures.
+    Release,
+    /// The demo, the lab and the suites.
+    Lab,
+}
+
 /// One `cargo build` and the programs it yields.
 struct Unit {
+    /// Cargo's profile, and the directory under `target/<triple>/`.
     profile: &'static str,
-    /// The directory under `target/<triple>/`.
-    output: &'static str,
     packages: &'static [&'static str],
     programs: &'static [&'static str],
 }
@@ -21,34 +30,52 @@ struct Unit {
 /// What a first build of the static binaries takes.
 const DISK_GIB: u64 = 2;
 
-const UNITS: &[Unit] = &[
-    Unit {
-        profile: "cni",
-        output: "cni",
-        packages: &["flatnet-cni"],
-        programs: &["flatnet"],
-    },
-    Unit {
-        profile: "release",
-        output: "release",
-        packages: &[
-            "flatnet-netd",
-            "flatnet-ipam",
-            "flatnet-vpc-route",
-            "flatnet-flatctl",
-            "flatnet-lab",
-            "flatnet-aliyun-sim",
-        ],
-        programs: &[
-            "netd",
-            "ipamd",
-            "vpc-route",
-            "flatctl",
-            "flatnet-lab",
-            "aliyun-sim",
-        ],
-    },
-];
+const DAEMONS: Unit = Unit {
+    profile: "release",
+    packages: &[
+        "flatnet-netd",
+        "flatnet-ipam",
+        "flatnet-vpc-route",
+        "flatnet-flatctl",
+        "flatnet-lab",
+        "flatnet-aliyun-sim",
+    ],
+    programs: &[
+        "netd",
+        "ipamd",
+        "vpc-route",
+        "flatctl",
+        "flatnet-lab",
+        "aliyun-sim",
+    ],
+};
+
+const PLUGIN: Unit = Unit {
+    profile: "cni",
+    packages: &["flatnet-cni"],
+    programs: &["flatnet"],
+};
+
+impl Purpose {
+    /// The builds. The plugin of the lab is that of the release: its size is part of what an ADD
+    /// costs, and of what the suites prove.
+    fn units(self) -> [Unit; 2] {
+        let profile = match self {
+            Self::Release => "release",
+            Self::Lab => "lab",
+        };
+        [PLUGIN, Unit { profile, ..DAEMONS }]
+    }
+
+    /// The directory that they are put in.
+    pub(crate) fn directory(self) -> PathBuf {
+        let dir = host::target_dir().join("flatnet");
+        match self {
+            Self::Release => dir,
+            Self::Lab => dir.join("lab"),
+        }
+    }
+}
 
 /// The directory of binaries that are there.
 #[derive(Debug, Clone)]
@@ -57,17 +84,12 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    fn directory() -> PathBuf {
-        host::target_dir().join("flatnet")
-    }
-
     /// The binaries of an earlier build, where all are there.
-    pub(crate) fn built() -> Option<Self> {
-        let dir = Self::directory();
-        let complete = UNITS
-            .iter()
-            .flat_map(|u| u.programs)
-            .all(|program| dir.join(program).is_file());
+    pub(crate) fn built(purpose: Purpose) -> Option<Self> {
+        let dir = purpose.directory();
+        let units = purpose.units();
+        let mut programs = units.iter().flat_map(|u| u.programs);
+        let complete = programs.all(|program| dir.join(program).is_file());
         complete.then_some(Self { dir })
     }
 
@@ -80,17 +102,17 @@ impl Binaries {
     ///
     /// # Errors
     /// If cargo fails, or a binary turns out to need a dynamic linker.
-    pub(crate) fn build() -> Result<Self> {
+    pub(crate) fn build(purpose: Purpose) -> Result<Self> {
         host::require_disk(DISK_GIB)?;
         let triple = host::triple()?;
-        let dir = Self::directory();
+        let dir = purpose.directory();
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        for unit in UNITS {
-            compile(unit, &triple)?;
+        for unit in purpose.units() {
+            compile(&unit, &triple)?;
             for program in unit.programs {
                 let from = host::target_dir()
                     .join(&triple)
-                    .join(unit.output)
+                    .join(unit.profile)
                     .join(program);
                 deliver(&from, &dir.join(program))?;
             }

@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::binaries::Purpose;
 use crate::{host, report};
 
 /// What a build takes while it runs, in GiB.
@@ -29,7 +30,7 @@ pub(crate) fn built() -> Result<Option<PathBuf>> {
     Ok(path.is_file().then_some(path))
 }
 
-/// Builds the program, unless that was done before, and puts it beside the other binaries.
+/// Builds the program, unless that was done before, and puts it beside the lab's other binaries.
 ///
 /// # Errors
 /// Without Go, the module proxy or room on the disk; if Go fails.
@@ -41,7 +42,7 @@ pub(crate) fn build() -> Result<()> {
         }
         None => compile()?,
     };
-    let beside = host::target_dir().join("flatnet");
+    let beside = Purpose::Lab.directory();
     fs::create_dir_all(&beside).with_context(|| format!("cannot create {}", beside.display()))?;
     let (fresh, to) = (beside.join("kube.new"), beside.join("kube"));
     // Left by one that was killed here.

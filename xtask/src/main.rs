@@ -5,9 +5,9 @@
 //!      └──────────┴─────▶ test                    (--fast: neither root nor packages)
 //! ```
 //!
-//! Nothing in here knows the network: it checks what is needed, builds the binaries and
-//! hands over to `target/flatnet/flatnet-lab`; with `--datapath kernel` on a machine whose kernel
-//! has no Open vSwitch, that runs in a [`guest`].
+//! Nothing in here knows the network: it checks what is needed, builds the binaries and hands over to
+//! `flatnet-lab` in `target/flatnet/` or `target/flatnet/lab/`; with `--datapath kernel` on a machine
+//! whose kernel has no Open vSwitch, that runs in a [`guest`].
 
 mod apt;
 mod bench;
@@ -31,7 +31,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use crate::binaries::Binaries;
+use crate::binaries::{Binaries, Purpose};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -92,18 +92,24 @@ fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Cmd::Install => apt::install()?,
         Cmd::Build => {
-            Binaries::build()?;
+            Binaries::build(Purpose::Release)?;
         }
         Cmd::Lab(rest) => return lab(&rest.args),
-        Cmd::Demo(rest) => return datapath::measure("demo", &ready(&rest.args)?, &rest.args),
+        Cmd::Demo(rest) => {
+            return datapath::measure("demo", &ready(Purpose::Lab, &rest.args)?, &rest.args);
+        }
         Cmd::Bench(rest) => {
             if let Some(code) = bench::without_lab(&rest.args)? {
                 return Ok(code);
             }
-            return datapath::measure("bench", &ready(&rest.args)?, &rest.args);
+            return datapath::measure("bench", &ready(Purpose::Release, &rest.args)?, &rest.args);
         }
-        Cmd::Chaos(rest) => return datapath::measure("chaos", &ready(&rest.args)?, &rest.args),
-        Cmd::Redteam(rest) => return datapath::measure("redteam", &ready(&rest.args)?, &rest.args),
+        Cmd::Chaos(rest) => {
+            return datapath::measure("chaos", &ready(Purpose::Release, &rest.args)?, &rest.args);
+        }
+        Cmd::Redteam(rest) => {
+            return datapath::measure("redteam", &ready(Purpose::Lab, &rest.args)?, &rest.args);
+        }
         Cmd::Test(options) => return test::run(&options),
         Cmd::Kubernetes => kubernetes::build()?,
         Cmd::Guest(options) => return guest::command(options),
@@ -114,27 +120,27 @@ fn main() -> Result<ExitCode> {
 }
 
 /// Everything that the lab needs, in place.
-fn prepared() -> Result<Binaries> {
+fn prepared(purpose: Purpose) -> Result<Binaries> {
     host::require_root("the lab makes network namespaces and runs Open vSwitch")?;
     apt::install()?;
-    Binaries::build()
+    Binaries::build(purpose)
 }
 
 /// The same, but whoever asks for help gets it from the binaries that are there.
-fn ready(args: &[OsString]) -> Result<Binaries> {
+fn ready(purpose: Purpose, args: &[OsString]) -> Result<Binaries> {
     let help = args.iter().any(|a| a == "--help" || a == "-h");
-    match Binaries::built() {
+    match Binaries::built(purpose) {
         Some(binaries) if help => Ok(binaries),
-        _ => prepared(),
+        _ => prepared(purpose),
     }
 }
 
 /// `up` prepares the machine; the other commands take the binaries that are there.
 fn lab(args: &[OsString]) -> Result<ExitCode> {
     let up = args.iter().any(|a| a == "up");
-    let binaries = match Binaries::built() {
+    let binaries = match Binaries::built(Purpose::Lab) {
         Some(binaries) if !up => binaries,
-        _ => ready(args)?,
+        _ => ready(Purpose::Lab, args)?,
     };
     datapath::lab(&binaries, args)
 }

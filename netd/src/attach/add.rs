@@ -13,7 +13,7 @@ use super::error::AttachError;
 use super::macs;
 use super::plan::{self, Attachment, AttachmentSpec, host_ifindex, host_ifname};
 use crate::flows::NodePorts;
-use crate::node_ops::{NodeOps, NodeOpsError};
+use crate::node_ops::{NodeOps, NodeOpsError, Pending};
 
 impl<N: NodeOps> Engine<N> {
     /// Attaches a container. It must run to its end once it has begun, or half an attachment would
@@ -108,11 +108,11 @@ impl<N: NodeOps> Engine<N> {
         }
     }
 
-    /// Makes the port, the link and the flows, and commits the reservation. The order is the
-    /// fastest that was measured (docs/adr/0005): the port's rows are sent to the database first,
-    /// and the link is made meanwhile, so that the switch finds both in one pass over its ports;
-    /// where it learns of the link first, it makes a second pass. The flows are sent once the
-    /// switch has reported the port's number; until then the port forwards nothing.
+    /// Makes the flows, the port and the link, and commits the reservation. The order is the fastest
+    /// that was measured (docs/adr/0005). The flows are sent first, for the number that the port
+    /// requests: a switch that goes over its ports would take them only afterwards. Then the port's
+    /// rows are sent to the database, and the link is made meanwhile, so that the switch finds both in
+    /// one pass; where it learns of the link first, it makes a second pass.
     ///
     /// Returns the destinations of default routes that were not set, because another interface of
     /// the container has them.
@@ -146,13 +146,12 @@ impl<N: NodeOps> Engine<N> {
             Ok::<_, AttachError>(skipped_routes)
         };
         let port = async {
+            let early = self.send_early_flows(target);
             let added = node.add_port(&target.row, target.zone()).await;
             let number = step("add the port to the bridge", added)?;
             done("port");
-            // Flows match the number that the switch has assigned, never the one that was only
-            // requested.
-            let flows = node.send_flows(&target.meters, &target.flows_at(number));
-            step("install the flows", flows.await)?;
+            let installed = self.install_flows(target, number, early).await;
+            step("install the flows", installed)?;
             done("flows");
             if number != target.row.number {
                 // The row must request the number that the port has now; otherwise the switch
@@ -166,6 +165,37 @@ impl<N: NodeOps> Engine<N> {
         // is still under way.
         let ((), skipped_routes) = tokio::try_join!(biased; port, meanwhile)?;
         Ok(skipped_routes)
+    }
+
+    /// Sends the flows for the port number that is requested, before the port exists, unless another
+    /// port has that number: its frames would match them.
+    fn send_early_flows(&self, target: &AttachmentSpec) -> Option<Pending> {
+        let (node, number) = (self.node(), target.row.number);
+        let free = !node.has_port_number(number);
+        free.then(|| node.send_flows(&target.meters, &target.flows_at(number)))
+    }
+
+    /// Has the flows match the number that the switch has assigned. Those that were sent early for
+    /// another one are deleted before: the port that has it may be any.
+    async fn install_flows(
+        &self,
+        target: &AttachmentSpec,
+        number: u32,
+        early: Option<Pending>,
+    ) -> Result<(), NodeOpsError> {
+        let node = self.node();
+        let Some(early) = early else {
+            let flows = node.send_flows(&target.meters, &target.flows_at(number));
+            return flows.await;
+        };
+        if number == target.row.number {
+            return early.await;
+        }
+        let deleted = node.delete_flows(target.cookie(), &[]);
+        let flows = node.send_flows(&[], &target.flows_at(number));
+        early.await?;
+        deleted.await?;
+        flows.await
     }
 
     /// Removes what an ADD has made so far, in reverse order. Each part is deleted whether or not

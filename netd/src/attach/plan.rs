@@ -214,7 +214,8 @@ impl Attachment {
 /// not from the slot, so that a number is requested again only after 32,512 attachments: a port
 /// whose deletion the switch has not finished cannot have it.
 ///
-/// The switch may assign another one. Flows match the number that the switch reports.
+/// The switch may assign another one. When an ADD ends, its flows match the number that the switch
+/// reports.
 pub fn requested_port_number(generation: u64) -> u32 {
     // A remainder of less than 2¹⁶.
     PORT_BASE + u32::try_from(generation % PORT_NUMBERS).unwrap_or_default()
@@ -264,8 +265,8 @@ impl AttachmentSpec {
         self.port.zone
     }
 
-    /// Its flows, for the port number that the switch reports. There are none before that: they
-    /// would match frames of another port.
+    /// Its flows, for a port of this number: the one that the switch reports, or, while no port has
+    /// it, the one that is requested.
     pub fn flows_at(&self, number: u32) -> Vec<Flow> {
         let port = PodPort {
             port: number,

@@ -124,6 +124,10 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
             .await
     }
 
+    fn has_port_number(&self, number: u32) -> bool {
+        self.inner.has_port_number(number)
+    }
+
     fn port_number(&self, name: &str) -> Option<u32> {
         self.inner.port_number(name)
     }

@@ -287,6 +287,10 @@ impl NodeOps for RealNode {
         Ok(number)
     }
 
+    fn has_port_number(&self, number: u32) -> bool {
+        self.switch.ports().iter().any(|p| p.number == number)
+    }
+
     fn port_number(&self, name: &str) -> Option<u32> {
         let ports = self.switch.ports();
         ports.iter().find(|p| p.name == name).map(|p| p.number)

@@ -21,7 +21,8 @@ impl RealNode {
     /// Limits a container's zone.
     pub(super) async fn limit(&self, zone: Option<u16>) {
         if let (Some(zone), Some(shares)) = (zone, &self.shares) {
-            shares.limit(zone).await;
+            let generation = self.switch.state().borrow().generation();
+            shares.limit(zone, generation).await;
         }
     }
 

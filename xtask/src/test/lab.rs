@@ -12,7 +12,7 @@ use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::wanted::Wanted;
 use super::{KUBERNETES_SUITE, MINUTE, Options};
-use crate::binaries::Binaries;
+use crate::binaries::{Binaries, Purpose};
 use crate::datapath::{Datapath, packages_of};
 use crate::report;
 
@@ -24,7 +24,7 @@ pub(super) fn lab_steps(
     outcomes: &mut Vec<Outcome>,
 ) -> Result<()> {
     let started = Instant::now();
-    let binaries = match Binaries::build() {
+    let binaries = match Binaries::build(Purpose::Lab) {
         Ok(binaries) => binaries,
         Err(error) => {
             report::line(&format!("{error:#}"));

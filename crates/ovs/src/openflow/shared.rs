@@ -37,6 +37,16 @@ pub enum SwitchState {
     },
 }
 
+impl SwitchState {
+    /// The generation of the connection, if it is usable.
+    pub fn generation(&self) -> Option<u64> {
+        match self {
+            Self::Connected { generation, .. } => Some(*generation),
+            Self::Disconnected { .. } | Self::Connecting => None,
+        }
+    }
+}
+
 pub(crate) type Reply = oneshot::Sender<Result<Parts, OpenFlowError>>;
 
 /// A request, and who wants its answer.

@@ -4,6 +4,9 @@ use super::*;
 use crate::attach::plan::requested_port_number;
 use crate::flows::table::CLASSIFY;
 
+/// The number of effects of an ADD whose flows were sent early for another number.
+const STEPS: usize = 6;
+
 /// The port numbers that an attachment's flows of table CLASSIFY match.
 fn classified(model: &ModelNode, generation: u64) -> BTreeSet<String> {
     let state = model.state();
@@ -57,8 +60,31 @@ async fn flows_match_the_assigned_port_number_and_the_row_requests_it_afterwards
 }
 
 #[tokio::test]
+async fn flows_are_sent_before_the_port_unless_another_port_has_its_number() {
+    for taken in [false, true] {
+        let node = TestNode::new("idc1").await;
+        node.engine.add(&request("c1")).await.expect("attaches");
+        let requested = requested_port_number(2);
+        if taken {
+            let mut state = node.model.state();
+            state.taken_numbers.insert(requested);
+            let port = state.ports.get_mut("fn1").expect("there");
+            port.ofport = Some(requested);
+        }
+        node.model.state().calls.clear();
+        node.engine.add(&request("c2")).await.expect("attaches");
+        let calls = node.model.state().calls.clone();
+        let at = |name| calls.iter().position(|c| *c == name).expect("called");
+        assert_eq!(at("send_flows") > at("add_port"), taken, "{calls:?}");
+        let (_, got) = number(&node.model, "fn2");
+        let only = BTreeSet::from([format!("in_port={}", got.expect("a number"))]);
+        assert_eq!(classified(&node.model, 2), only);
+    }
+}
+
+#[tokio::test]
 async fn an_add_with_another_number_that_fails_at_any_step_leaves_nothing() {
-    for k in 0..4 {
+    for k in 0..STEPS {
         for fault in [Fault::Before, Fault::After] {
             let node = TestNode::new("idc1").await;
             node.model
@@ -76,7 +102,7 @@ async fn an_add_with_another_number_that_fails_at_any_step_leaves_nothing() {
 
 #[tokio::test]
 async fn netd_that_dies_while_a_port_has_another_number_is_repaired_by_its_next_start() {
-    for k in 0..4 {
+    for k in 0..STEPS {
         let node = TestNode::new("idc1").await;
         node.model
             .state()

@@ -10,7 +10,7 @@ async fn steps_of_an_add() -> usize {
     let calls = node.model.state().calls.clone();
     assert_eq!(
         calls,
-        ["add_port", "send_flows", "create_link", "configure"]
+        ["send_flows", "add_port", "create_link", "configure"]
     );
     calls.len()
 }
