@@ -14,7 +14,6 @@
 pub mod apply;
 pub mod causes;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod desired;

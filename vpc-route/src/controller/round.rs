@@ -7,7 +7,7 @@ use super::{Controller, ControllerError, RoundError};
 use crate::apply::{Applier, ApplyError, Report};
 use crate::desired::{Target, TargetError};
 use crate::diff::{Plan, Rules, Sightings, diff};
-use crate::model::{DesiredEntry, DesiredTable, Generation, Table};
+use crate::model::{DesiredEntry, DesiredTable, Generation, Table, Timestamp};
 use crate::providers::Provider;
 use crate::store::{OrphanSightings, StoreError};
 
@@ -138,7 +138,7 @@ impl Controller {
                 let table = table.clone();
                 failed(&target.title, RoundError::List { table, source })
             })?;
-            let now = self.clock.timestamp();
+            let now = Timestamp::of(self.clock.now());
             let plan = diff(&target.desired, &listed, &rules, sightings, now);
             let waits = patient && !plan.unsettled.is_empty();
             if waits && tokio::time::Instant::now() < deadline {
@@ -185,7 +185,7 @@ impl Controller {
         }
         if planned.clone().any(|p| !p.plan.ops.is_empty()) {
             let tables = planned.map(|p| p.managed.clone()).collect();
-            let number = self.store.record(self.clock.timestamp(), tables)?;
+            let number = self.store.record(Timestamp::of(self.clock.now()), tables)?;
             tracing::info!(number, "the state before the change is recorded");
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
+use flatnet_clock::Rng;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
@@ -15,7 +16,6 @@ use kube::{Client, Config};
 
 use super::api::{KubernetesError, LeaseApi, Written};
 use super::candidate::{Record, Stored};
-use crate::clock::Rng;
 use crate::config::KubernetesLease;
 
 /// Kubernetes' API, as far as one Lease goes.

@@ -19,12 +19,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock::{Clock, Rng, System};
 use crate::config::{Config, LeaseKind};
 use api::KubernetesError;
 use candidate::Timing;
 use elected::Elected;
 use file::{Decision, FileError, LeaseFile, millis};
+use flatnet_clock::{Clock, Rng, System};
 use kubernetes::KubeApi;
 
 /// What came of asking for a lease.
