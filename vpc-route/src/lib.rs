@@ -18,7 +18,6 @@ pub mod config;
 pub mod controller;
 pub mod desired;
 pub mod diff;
-pub mod lease;
 pub mod metrics;
 pub mod model;
 pub mod providers;

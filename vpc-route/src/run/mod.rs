@@ -10,8 +10,8 @@ use std::io::{IsTerminal, Write};
 use crate::cli::{Cli, Colour, Command, Output, Show};
 use crate::config::Config;
 use crate::controller::{Controller, Outcome};
-use crate::lease::Election;
 use crate::show::{self, Head, Paint};
+use flatnet_leader::Election;
 
 /// Runs a command; its exit status.
 ///

@@ -20,8 +20,8 @@ use tokio::sync::Mutex;
 use super::document;
 use crate::causes::chain;
 use crate::controller::{Controller, Round};
-use crate::lease::Election;
 use crate::model::Generation;
+use flatnet_leader::Election;
 
 /// Connections at a time, here and for metrics: a few people and a few scrapers.
 pub(super) const LIMITS: Limits = Limits { connections: 64 };

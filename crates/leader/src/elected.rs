@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use flatnet_clock::Clock;
 
-use super::Verdict;
-use super::api::{KubernetesError, LeaseApi, Written};
-use super::candidate::{Candidate, Record, Step, Stored, Timing};
+use crate::Verdict;
+use crate::api::{KubernetesError, LeaseApi, Written};
+use crate::candidate::{Candidate, Record, Step, Stored, Timing};
 
 /// How often a record that others change meanwhile is read again.
 const TRIES: usize = 3;
