@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flatnet_ovs::ovsdb::{Op, Replica, TransactError};
+use flatnet_ovs::ovsdb::{Op, OpResult, Replica, TransactError};
 
 use super::{RealNode, rows, timeouts};
 use crate::node_ops::NodeOpsError;
@@ -55,7 +55,8 @@ impl RealNode {
             zones.extend((!more.is_empty()).then_some(zone));
             ops.extend(more);
         }
-        self.transact_zones(&ops, &zones, &zones).await
+        self.transact_zones(&ops, &zones, &zones).await?;
+        Ok(())
     }
 
     /// Executes a transaction that changes the time-outs of `zones`; those of `set` have time-outs
@@ -65,11 +66,11 @@ impl RealNode {
         ops: &[Op],
         zones: &[u16],
         set: &[u16],
-    ) -> Result<(), TransactError> {
+    ) -> Result<Vec<OpResult>, TransactError> {
         let changing = self.timeouts.begin(zones);
-        self.database.transact(ops).await?;
+        let results = self.database.transact(ops).await?;
         changing.done(set);
-        Ok(())
+        Ok(results)
     }
 
     /// Deletes an attachment's port and its zone's time-outs.
@@ -112,6 +113,7 @@ impl RealNode {
         if done.is_err() {
             self.own_deletions.failed(names);
         }
-        Ok(done?)
+        done?;
+        Ok(())
     }
 }

@@ -210,12 +210,14 @@ fn identity(op: &Op) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use flatnet_types::{IfName, Mtu};
+
     use super::*;
 
     fn mtu() -> Op {
         Op::SetLink {
-            name: "flat0".into(),
-            mtu: Some(9000),
+            name: IfName::literal("flat0"),
+            mtu: Mtu::new(9000).ok(),
         }
     }
 
