@@ -33,6 +33,7 @@ pub use batch::batches;
 use flatnet_clock::{Backoff, Rng};
 pub use rate::RateLimiter;
 use step::{Step, look};
+use tracing::Instrument;
 
 /// How often and how long an apply tries again.
 #[derive(Debug, Clone, Copy)]
@@ -207,7 +208,8 @@ impl<P: Provider> Applier<'_, P> {
             }
             self.turn().await;
             report.writes += 1;
-            let Some(failures) = self.write(&rest).await? else {
+            let span = tracing::info_span!("write", ops = rest.len(), attempt);
+            let Some(failures) = self.write(&rest).instrument(span).await? else {
                 // The whole batch was refused for what is wrong with one of it: which?
                 let (low, high) = rest.split_at(rest.len() / 2);
                 Box::pin(self.batch(low, report)).await?;
