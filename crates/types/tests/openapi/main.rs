@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-/// Compares a document with the file that is committed, or writes it.
-fn check(name: &str, document: &OpenApi) {
+/// Compares a document with the file that is committed, or writes it, and with the routes in the
+/// daemon's source.
+fn check(name: &str, document: &OpenApi, source: &str) {
     let text = format!("{}\n", document.to_pretty_json().expect("JSON"));
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs/api")
@@ -27,7 +28,30 @@ fn check(name: &str, document: &OpenApi) {
         "{} is not what the types say; UPDATE_DOCS=1 cargo test -p flatnet-types --test openapi",
         path.display()
     );
-    assert_references(&serde_json::from_str(&text).expect("JSON"));
+    let document = serde_json::from_str(&text).expect("JSON");
+    assert_references(&document);
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let described = paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("methods").keys();
+        methods.map(move |method| (path.clone(), method.clone()))
+    });
+    assert_eq!(described.collect::<BTreeSet<_>>(), routes(source));
+}
+
+/// The paths and methods of the calls `.route("/path", get(…))` in a source.
+fn routes(source: &str) -> BTreeSet<(String, String)> {
+    let calls = source.split(".route(").skip(1);
+    let route = |call: &str| {
+        let (path, rest) = call.trim_start().strip_prefix('"')?.split_once('"')?;
+        let method = rest
+            .trim_start_matches([',', ' ', '\n'])
+            .split('(')
+            .next()?;
+        Some((path.to_owned(), method.to_owned()))
+    };
+    calls
+        .map(|call| route(call).expect("a path and a method"))
+        .collect()
 }
 
 /// Every schema that is referred to is there, and every one that is there is referred to.
@@ -54,15 +78,18 @@ fn collect_references(value: &Value, into: &mut BTreeSet<String>) {
 
 #[test]
 fn docs_api_netd_is_what_the_types_say() {
-    check("netd.json", &netd::document());
+    let source = include_str!("../../../../netd/src/server.rs");
+    check("netd.json", &netd::document(), source);
 }
 
 #[test]
 fn docs_api_ipamd_is_what_the_types_say() {
-    check("ipamd.json", &ipamd::document());
+    let source = include_str!("../../../../ipam/src/daemon/http.rs");
+    check("ipamd.json", &ipamd::document(), source);
 }
 
 #[test]
 fn docs_api_vpc_route_is_what_the_types_say() {
-    check("vpc-route.json", &vpc_route::document());
+    let source = include_str!("../../../../vpc-route/src/run/serve.rs");
+    check("vpc-route.json", &vpc_route::document(), source);
 }
