@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use flatnet_spool::{FORMAT, Spool, SpooledDel};
 use flatnet_types::api::{
     AddRequest, CheckRequest, DelRequest, ErrorReply, GcRequest, StatusRequest, VERSION, code,
 };
@@ -10,12 +11,10 @@ use flatnet_types::cni::result::AddResult;
 use flatnet_types::cni::{
     AskedIp, CniArgs, CniVersion, Command, Document, InputError, NetConf, version,
 };
-use flatnet_types::spool::{FORMAT, SpooledDel};
 use flatnet_types::{AttachmentKey, NetnsPath, Timestamp};
 use serde::Serialize;
 
 use crate::line::to_line;
-use crate::spool::Spool;
 use crate::{Netd, NetdError};
 
 /// What a command uses besides the call and the configuration.

@@ -5,7 +5,7 @@
 //!      ▲                        │                          │ [client] HTTP/1.1 on a unix socket
 //!      └── stdout, exit code ◀──┘◀──── AddReply … ◀────────┘ [http] its bytes
 //!                               │
-//!                               └─ DEL while netd is down ──▶ [spool] ──▶ netd's next start
+//!                               └─ DEL while netd is down ──▶ [flatnet_spool] ──▶ netd's next start
 //! ```
 //!
 //! It is executed for every call, so it has to start within about a millisecond: no async, no
@@ -24,7 +24,6 @@ pub mod http;
 mod line;
 pub mod netd;
 pub mod run;
-pub mod spool;
 
 pub use client::UnixNetd;
 pub use netd::{Netd, NetdError};

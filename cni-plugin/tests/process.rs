@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
-use flatnet_cni::spool::Spool;
+use flatnet_spool::Spool;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

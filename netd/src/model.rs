@@ -32,7 +32,7 @@ pub(crate) enum Fault {
 
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) links: BTreeMap<String, LinkActual>,
+    pub(crate) links: BTreeMap<IfName, LinkActual>,
     pub(crate) containers: BTreeMap<(String, String), InterfaceSpec>,
     pub(crate) ports: BTreeMap<String, ActualPort>,
     pub(crate) bridge: Option<BridgeRow>,
@@ -43,7 +43,7 @@ pub(crate) struct State {
     pub(crate) zones: BTreeMap<u16, ZoneTimeouts>,
     /// The datapath does not support time-outs for conntrack zones.
     pub(crate) without_timeouts: bool,
-    pub(crate) addresses: BTreeSet<(String, IpNetwork)>,
+    pub(crate) addresses: BTreeSet<(IfName, IpNetwork)>,
     /// The announcements that were sent.
     pub(crate) announced: Vec<PacketOut>,
     /// How many further observations contain no port numbers.
@@ -55,7 +55,7 @@ pub(crate) struct State {
     /// OpenFlow numbers that other ports have.
     pub(crate) taken_numbers: BTreeSet<u32>,
     /// The addresses that bear netd's protocol number.
-    pub(crate) marked: BTreeSet<(String, IpNetwork)>,
+    pub(crate) marked: BTreeSet<(IfName, IpNetwork)>,
     pub(crate) routes: BTreeSet<RouteActual>,
     pub(crate) unmanaged_routes: BTreeSet<UnmanagedRoute>,
     pub(crate) sysctls: BTreeMap<String, String>,
@@ -109,16 +109,13 @@ impl ModelNode {
 
     /// Adds a NIC that no bridge has yet.
     pub(crate) fn with_nic(self, name: &str) -> Self {
+        let name = IfName::new(name).expect("a name");
         self.state().links.insert(
-            name.to_owned(),
+            name.clone(),
             LinkActual {
-                name: name.to_owned(),
-                ifindex: 2,
                 mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
                 mtu: 1500,
-                up: false,
-                alias: None,
-                ..LinkActual::default()
+                ..LinkActual::new(name, 2)
             },
         );
         self
@@ -187,10 +184,11 @@ impl ModelNode {
             .map(|p| p.row.name.clone())
             .collect();
         for name in &internal {
-            state.links.remove(name);
+            state.links.remove(name.as_str());
         }
-        state.addresses.retain(|(dev, _)| !internal.contains(dev));
-        state.routes.retain(|r| !internal.contains(&r.dev));
+        let stays = |dev: &IfName| internal.iter().all(|name| *dev != **name);
+        state.addresses.retain(|(dev, _)| stays(dev));
+        state.routes.retain(|r| stays(&r.dev));
         let rows: Vec<PortRow> = internal
             .iter()
             .map(|n| state.ports[n].row.clone())
@@ -205,40 +203,33 @@ impl State {
     fn internal_device(&mut self, row: &PortRow) {
         let ifindex = 10 + u32::try_from(self.links.len()).expect("few");
         let link = LinkActual {
-            name: row.name.clone(),
-            ifindex,
             mac: row.mac.or(Some(MacAddr([2, 0, 0, 0, 9, 9]))),
             mtu: 1500,
-            up: false,
-            alias: None,
-            ..LinkActual::default()
+            ..LinkActual::new(IfName::new(row.name.as_str()).expect("a name"), ifindex)
         };
-        self.links.insert(row.name.clone(), link);
+        self.links.insert(link.name.clone(), link);
     }
 
-    fn add_link(&mut self, name: &str, mtu: u32) {
+    fn add_link(&mut self, name: IfName, mtu: u32) {
+        let ifindex = 30 + u32::try_from(self.links.len()).expect("few");
         let link = LinkActual {
-            name: name.to_owned(),
-            ifindex: 30 + u32::try_from(self.links.len()).expect("few"),
-            mac: None,
             mtu,
             up: true,
-            alias: None,
-            ..LinkActual::default()
+            ..LinkActual::new(name.clone(), ifindex)
         };
-        self.links.insert(name.to_owned(), link);
+        self.links.insert(name, link);
     }
 
     fn put_port(&mut self, row: &PortRow) {
-        if row.kind == "internal" && !self.links.contains_key(&row.name) {
+        if row.kind == "internal" && !self.links.contains_key(row.name.as_str()) {
             self.internal_device(row);
         }
-        if let (Some(mac), Some(link)) = (row.mac, self.links.get_mut(&row.name)) {
+        if let (Some(mac), Some(link)) = (row.mac, self.links.get_mut(row.name.as_str())) {
             link.mac = Some(mac);
         }
         let ofport = self
             .links
-            .contains_key(&row.name)
+            .contains_key(row.name.as_str())
             .then(|| self.number_for(row));
         let port = ActualPort {
             row: row.clone(),
@@ -349,15 +340,13 @@ impl NodeOps for ModelNode {
             };
             state.containers.insert(end, plan);
             state.links.insert(
-                link.host_name.to_string(),
+                link.host_name.clone(),
                 LinkActual {
-                    name: link.host_name.to_string(),
-                    ifindex: link.host_ifindex,
                     mac: Some(link.host_mac),
                     mtu: link.mtu.get(),
                     up: true,
                     alias: Some(format!("{} @{netns}", link.alias)),
-                    ..LinkActual::default()
+                    ..LinkActual::new(link.host_name.clone(), link.host_ifindex)
                 },
             );
             // A switch that has the port already opens the new link.

@@ -54,6 +54,12 @@ pub enum NodeOpsError {
         /// The bridge's name.
         bridge: String,
     },
+    /// What was to be changed is not there any more.
+    #[error("{what} is not there any more: it was deleted meanwhile")]
+    Gone {
+        /// The object: `port flat0`.
+        what: String,
+    },
     /// An injected fault (`crate::faults`).
     #[cfg(feature = "faults")]
     #[error("{step} failed on order")]
@@ -76,7 +82,7 @@ impl NodeOpsError {
             Self::Sysctl(e) => e.is_retryable(),
             Self::Database(e) => e.is_retryable(),
             Self::Flows(e) => e.is_retryable(),
-            Self::NoBridge { .. } => true,
+            Self::NoBridge { .. } | Self::Gone { .. } => true,
             #[cfg(feature = "faults")]
             Self::Injected { .. } => true,
         }

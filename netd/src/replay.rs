@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flatnet_cni::spool::{BadEntry, Entry, Listing, Spool, SpoolError};
 use flatnet_ipam::Record;
+use flatnet_spool::{BadEntry, Entry, Listing, Spool, SpoolError};
 use tracing::{info, warn};
 
 use crate::attach::{AttachError, Engine};

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use flatnet_cni::spool::Spool;
+use flatnet_clock::Backoff;
 use flatnet_daemon::{socket, stop};
 use flatnet_ipam::Ipam;
 use flatnet_kernel::Kernel;
 use flatnet_plan::NodeSpec;
 use flatnet_plan_source::PlanSource;
+use flatnet_spool::Spool;
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, watch as watched};
 use tracing::{info, warn};
@@ -304,9 +305,8 @@ async fn reconcile_loop(
     /// Interval between checks of an unfinished move of the uplink: a reconcile would change the
     /// same things.
     const MOVE_POLL: Duration = Duration::from_millis(200);
-    const FIRST_RETRY: Duration = Duration::from_millis(50);
-    const LAST_RETRY: Duration = Duration::from_secs(2);
-    let mut retry = FIRST_RETRY;
+    const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    let mut delays = RETRY.delays();
     let mut pause = resync;
     loop {
         // A timeout is the regular resync.
@@ -320,16 +320,15 @@ async fn reconcile_loop(
         // A reconcile has every flow of the bridge in memory.
         flatnet_kernel::memory::give_back();
         let clean = report.again.is_none() && report.view.failed.is_empty();
-        pause = match report.again {
-            // A held op has its own time; after a problem the node is observed again soon.
-            Some(at) => retry.max(at.saturating_duration_since(Instant::now())),
-            None if clean => resync,
-            None => retry,
-        };
-        retry = if clean {
-            FIRST_RETRY
+        pause = if clean {
+            delays.reset();
+            resync
         } else {
-            (retry * 2).min(LAST_RETRY)
+            // After a problem the node is observed again soon; a held op has its own time.
+            let held = report
+                .again
+                .map(|at| at.saturating_duration_since(Instant::now()));
+            delays.after_failure().max(held.unwrap_or_default())
         };
     }
 }

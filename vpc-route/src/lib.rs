@@ -14,12 +14,10 @@
 pub mod apply;
 pub mod causes;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod desired;
 pub mod diff;
-pub mod lease;
 pub mod metrics;
 pub mod model;
 pub mod providers;

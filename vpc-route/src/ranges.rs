@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_client::{Client, ClientError};
+use flatnet_clock::{Backoff, Delays};
 use flatnet_plan::grants::heard;
 use flatnet_types::ipamd::Grants;
 use tokio::sync::watch;
@@ -29,7 +30,7 @@ const WATCH: Duration = Duration::from_secs(20);
 /// Between two answers: hosts that come at once are one change.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Between two attempts to reach it, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(8));
 
 /// Why it is not known what hosts hold.
 #[derive(Debug, thiserror::Error)]
@@ -107,10 +108,10 @@ impl Ranges {
     /// Follows for ever. Cancel safe: what is on disk is always whole, and nothing is gone by
     /// that is not there.
     pub async fn follow(&self) {
-        let mut retry = RETRY.0;
+        let mut delays = RETRY.delays();
         let mut away = false;
         loop {
-            if let Err(error) = self.converse(&mut away, &mut retry).await
+            if let Err(error) = self.converse(&mut away, &mut delays).await
                 && !away
             {
                 tracing::warn!(
@@ -119,13 +120,12 @@ impl Ranges {
                 );
                 away = true;
             }
-            tokio::time::sleep(retry).await;
-            retry = (retry * 2).min(RETRY.1);
+            tokio::time::sleep(delays.after_failure()).await;
         }
     }
 
     /// One connection, until it breaks.
-    async fn converse(&self, away: &mut bool, retry: &mut Duration) -> Result<(), RangesError> {
+    async fn converse(&self, away: &mut bool, delays: &mut Delays) -> Result<(), RangesError> {
         let mut session = self.client.connect().await?;
         // The first answer is wanted whatever it is: another ipamd may have another.
         let mut revision = None;
@@ -134,7 +134,8 @@ impl Ranges {
             if *away {
                 tracing::info!("ipamd is back");
             }
-            (*away, *retry) = (false, RETRY.0);
+            *away = false;
+            delays.reset();
             revision = Some(answer.revision.clone());
             self.take_over(answer)?;
             tokio::time::sleep(PAUSE).await;

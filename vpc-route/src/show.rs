@@ -1,18 +1,14 @@
-//! What a round did or would do, for people and for programs. Pure: text comes out.
+//! What a round did or would do, for people (text) and for programs ([`document`]). Pure.
+
+mod document;
 
 use std::fmt::Write;
-use std::path::Path;
 
-use serde_json::{Map, Value, json};
-
-use crate::apply::Report;
 use crate::causes::chain;
-use crate::controller::{Observed, Outcome};
+use crate::controller::Outcome;
 use crate::diff::{Op, Plan};
-use crate::model::{ClusterName, Timestamp};
 
-/// The version of the document that [`json()`] makes.
-pub const DOCUMENT: u32 = 1;
+pub use document::{Head, document};
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
@@ -178,104 +174,4 @@ fn line(op: &Op, paint: Paint) -> String {
             ..
         } => paint.red(&format!("- {destination} via {next_hops}  ({why:?})")),
     }
-}
-
-/// The cluster whose tables a document describes, and when they were listed.
-#[derive(Debug, Clone)]
-pub struct Head<'a> {
-    /// Whose entries are ours.
-    pub cluster: &'a ClusterName,
-    /// The configuration, for commands that mend.
-    pub config: &'a Path,
-    /// Who keeps the tables right now; none: nobody does.
-    pub leader: Option<String>,
-    /// When they were listed.
-    pub at: Timestamp,
-}
-
-/// The same for programs: `-o json`, and what the socket serves at `/v1/tables`.
-pub fn json(head: &Head<'_>, outcomes: &[Outcome]) -> Value {
-    let tables = outcomes.iter().map(|outcome| {
-        let mut table = match &outcome.result {
-            Ok((plan, report)) => json!({
-                "title": outcome.title,
-                "plan": plan,
-                "events": events(plan),
-                "report": report.as_ref().map(done),
-            }),
-            Err(error) => json!({ "title": outcome.title, "error": chain(error) }),
-        };
-        if let (Some(observed), Some(table)) = (&outcome.observed, table.as_object_mut()) {
-            table.extend(entries_of(observed, head.cluster));
-        }
-        table
-    });
-    json!({
-        "version": DOCUMENT,
-        "cluster": head.cluster,
-        "config": head.config,
-        "leader": head.leader,
-        "at": head.at,
-        "tables": tables.collect::<Vec<_>>(),
-    })
-}
-
-/// What a person has to know of a table, a sentence each.
-fn events(plan: &Plan) -> Vec<String> {
-    let conflicts = plan.conflicts.iter().map(|c| format!("conflict: {c}"));
-    let orphans = plan.orphans.iter().map(|o| {
-        let (at, hops, name) = (o.destination, &o.next_hops, &o.name);
-        format!("orphan: nothing asks for {at} via {hops}, named `{name}`")
-    });
-    let unsettled = plan.unsettled.iter();
-    let unsettled = unsettled.map(|p| format!("waits: {p} is in transition"));
-    let refused = plan.refused.iter().map(|r| format!("refused: {r}"));
-    let strange = plan.not_understood.iter();
-    let strange = strange.map(|n| format!("not understood: {n}"));
-    conflicts
-        .chain(orphans)
-        .chain(unsettled)
-        .chain(refused)
-        .chain(strange)
-        .collect()
-}
-
-fn done(report: &Report) -> Value {
-    let failed = report.failed.iter().map(|f| {
-        json!({
-            "op": f.op,
-            "why": f.reason.to_string(),
-        })
-    });
-    json!({
-        "done": report.done,
-        "writes": report.writes,
-        "lists": report.lists,
-        "undone": failed.collect::<Vec<_>>(),
-    })
-}
-
-/// A table as it should be and as it is, with each entry's owner.
-fn entries_of(observed: &Observed, cluster: &ClusterName) -> Map<String, Value> {
-    let target = &observed.target;
-    let entries = observed.listed.entries.iter().map(|entry| {
-        let mut value = json!(entry);
-        if let (Some(owner), Some(value)) = (entry.owner_in(cluster), value.as_object_mut()) {
-            value.insert("owner".to_owned(), json!(owner));
-        }
-        value
-    });
-    let mut all = Map::new();
-    let mut put = |key: &str, value: Value| all.insert(key.to_owned(), value);
-    put("kind", json!(target.kind));
-    put("site", json!(target.site));
-    put("name", json!(target.name));
-    put("table", json!(target.desired.table));
-    put("quota", json!(target.quota));
-    put("desired", json!(target.desired.entries));
-    put("entries", entries.collect());
-    if !observed.listed.not_understood.is_empty() {
-        put("notUnderstood", json!(observed.listed.not_understood));
-    }
-    all
 }

@@ -5,7 +5,7 @@ mod kit;
 
 use std::time::{Duration, Instant};
 
-use flatnet_trace::tables::{Fault, Kind, Tables};
+use flatnet_trace::tables::{Fault, Kind, Tables, judge};
 use flatnet_vpc_route::diff::{DeleteReason, Op};
 use flatnet_vpc_route::model::TableId;
 use kit::Cloud;
@@ -249,7 +249,7 @@ async fn what_the_tables_hold_is_told_by_plan_and_by_the_daemon() {
     assert_eq!(told.config, site.path("config.yml").display().to_string());
     let address = "172.30.16.9".parse().unwrap();
     let table = told.get(Kind::VpcRouteTable, "vpc", "main").unwrap();
-    assert_eq!(table.judge(address).fault, Some(Fault::Missing));
+    assert_eq!(judge(table, address).fault, Some(Fault::Missing));
 
     let daemon = site.daemon();
     settled(&site, Duration::from_secs(20)).await;
@@ -262,7 +262,7 @@ async fn what_the_tables_hold_is_told_by_plan_and_by_the_daemon() {
         assert_eq!((table.error.as_deref(), table.events.len()), (None, 0));
         assert!(table.plan.as_ref().unwrap().ops.is_empty());
         for desired in &table.desired {
-            let judged = table.judge(desired.destination.ip());
+            let judged = judge(table, desired.destination.ip());
             assert_eq!(judged.fault, None, "{}", table.title);
             let owner = judged.takes.unwrap().owner.unwrap();
             assert!(!owner.label.is_empty(), "{}", table.title);

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flatnet_aliyun_sim::faults::Fault;
-use flatnet_vpc_route::apply::{Applier, ApplyError, Backoff, RateLimiter, Report, RetryPolicy};
-use flatnet_vpc_route::clock::System;
+use flatnet_clock::{Backoff, System};
+use flatnet_vpc_route::apply::{Applier, ApplyError, RateLimiter, Report, RetryPolicy};
 use flatnet_vpc_route::diff::{Plan, Refusal, Rules, Sightings, diff};
 use flatnet_vpc_route::model::{
     ClusterName, DesiredEntry, DesiredTable, Generation, NextHop, NextHopKind, NextHops, Prefix,
@@ -83,7 +83,7 @@ fn retry() -> RetryPolicy {
         poll: Duration::from_millis(5),
         backoff: Backoff {
             first: Duration::from_millis(5),
-            most: Duration::from_millis(40),
+            max: Duration::from_millis(40),
         },
     }
 }

@@ -27,8 +27,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower_service::Service;
+use tracing::Instrument;
 
 use crate::stall::WriteTimeout;
+
+mod span;
 
 /// Timeout of a request's head, and of an idle connection between two requests.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,7 +68,8 @@ pub trait Caller: Clone + Send + Sync + 'static {
 impl Caller for () {}
 
 /// Serves until `stop` resolves, then waits for the running requests. Handlers get the caller as
-/// [`ConnectInfo`]. Not cancel safe: dropping it closes the connections.
+/// [`ConnectInfo`], and run in a span `request` with the fields `request_id`, `method` and `path`.
+/// Not cancel safe: dropping it closes the connections.
 pub async fn serve<L, C>(
     mut listener: L,
     caller: impl Fn(&L::Io, L::Addr) -> C,
@@ -149,8 +153,9 @@ where
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(caller.clone()));
         let mut router = router.clone();
+        let span = span::of_request(request.method(), request.uri());
         // A router is always ready.
-        async move { router.call(request.map(Body::new)).await }
+        async move { router.call(request.map(Body::new)).await }.instrument(span)
     });
     let io = TokioIo::new(WriteTimeout::new(io, READ_TIMEOUT));
     let connection = http1::Builder::new()

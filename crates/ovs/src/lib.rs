@@ -21,4 +21,4 @@ pub mod ovsdb;
 mod timing;
 
 pub use link::ConnError;
-pub use timing::{Backoff, Timing};
+pub use timing::Timing;

@@ -130,7 +130,7 @@ pub(crate) async fn run<E: Endpoint>(
             tracing::debug!(path = %path.display(), failures, error = %Chain(&cause), "still down");
         }
         endpoint.down(failures, cause);
-        let until = TokioInstant::now() + timing.backoff.pause(failures);
+        let until = TokioInstant::now() + timing.backoff.delay(failures);
         if refuse_during(&endpoint, &mut commands, sleep_until(until))
             .await
             .is_none()

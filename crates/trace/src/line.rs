@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::hop::{At, Check, Hop, Verdict};
 use crate::observed::Fact;
-use crate::tables::{Kind, Table, Tables};
+use crate::tables::{self, Kind, Table, Tables, kind_in_plan};
 use crate::walk::tables::{by_hand, by_vpc_route, edge_name, line_end};
 
 /// What was found of one line.
@@ -69,7 +69,7 @@ pub fn check(plan: &NetworkPlan, line: &LeasedLine, tables: &Fact<Tables>) -> Li
                       site: &str,
                       name: Option<&str>,
                       leads: &dyn Fn(&NextHop) -> bool| {
-        let of_plan: TableKind = kind.of_plan();
+        let of_plan: TableKind = kind_in_plan(kind);
         let tables_of = planned
             .iter()
             .filter(|t| t.kind == of_plan && t.site == site && name.is_none_or(|n| t.name == n));
@@ -176,7 +176,7 @@ fn observed<'t>(
 
 /// One wanted entry: what its first address takes.
 fn entry(at: &At<'_>, wanted: &PlanEntry, tables: &Tables, table: &Table) -> Hop {
-    let judged = table.judge(wanted.prefix.network());
+    let judged = tables::judge(table, wanted.prefix.network());
     let led = format!("{}: {}", wanted.prefix, judged.found());
     if judged.wanted.is_none() {
         let why = format!(

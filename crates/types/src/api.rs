@@ -75,6 +75,7 @@ pub mod code {
 
 /// Name of a pod. For logs and `flatctl` only: no decision depends on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PodRef {
     /// `K8S_POD_NAMESPACE`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -89,6 +90,7 @@ pub struct PodRef {
 
 /// ADD: attach a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddRequest {
     /// [`VERSION`] of the sender.
     pub version: u32,
@@ -102,6 +104,7 @@ pub struct AddRequest {
     pub plan_network: Option<NetworkName>,
     /// Requested addresses, at most one of a family for each range; if empty, netd chooses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub ips: Vec<IpAddr>,
     /// Those of [`Self::ips`] that were requested with a prefix length. An older netd ignores the
     /// field and uses the network's prefix length.
@@ -129,8 +132,10 @@ pub struct AddRequest {
 
 /// A requested address with a prefix length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AskedPrefix {
     /// The address and the length.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub address: IpNetwork,
     /// Where it was requested: `runtimeConfig.ips[0]`, `args.cni.ips[0]`, `CNI_ARGS IP`.
     pub place: String,
@@ -138,26 +143,33 @@ pub struct AskedPrefix {
 
 /// A route inside a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Route {
     /// The destination prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub dst: IpNetwork,
     /// The next hop; the network's gateway of that family where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub gateway: Option<IpAddr>,
 }
 
 /// One address of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AssignedIp {
     /// The address with its interface's prefix length.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub address: IpNetwork,
     /// The gateway of its family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub gateway: Option<IpAddr>,
 }
 
 /// ADD's reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddReply {
     /// The host's end of the veth: the port of the bridge.
     pub host_ifname: IfName,
@@ -177,6 +189,7 @@ pub struct AddReply {
 
 /// DEL: detach. Succeeds if the attachment is gone already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DelRequest {
     /// [`VERSION`] of the sender.
     pub version: u32,
@@ -190,6 +203,7 @@ pub struct DelRequest {
 
 /// DEL's reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DelReply {
     /// Whether there was such an attachment.
     pub existed: bool,
@@ -197,6 +211,7 @@ pub struct DelReply {
 
 /// CHECK: compare the attachment with `prevResult`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckRequest {
     /// [`VERSION`] of the sender.
     pub version: u32,
@@ -210,6 +225,7 @@ pub struct CheckRequest {
     pub mac: Option<MacAddr>,
     /// The addresses in `prevResult` that belong to this interface.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub ips: Vec<IpNetwork>,
     /// The routes in `prevResult`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -219,10 +235,12 @@ pub struct CheckRequest {
 /// CHECK's reply if there is no difference. Differences are an [`ErrorReply`] with
 /// [`code::CHECK_FAILED`] and one line of details for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckReply {}
 
 /// GC: release every attachment of a network that the runtime does not list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GcRequest {
     /// [`VERSION`] of the sender.
     pub version: u32,
@@ -234,6 +252,7 @@ pub struct GcRequest {
 
 /// A valid attachment in a GC.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GcAttachment {
     /// `CNI_CONTAINERID`.
     pub container_id: ContainerId,
@@ -243,6 +262,7 @@ pub struct GcAttachment {
 
 /// GC's reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GcReply {
     /// Attachments that were released.
     pub released: Vec<AttachmentKey>,
@@ -253,6 +273,7 @@ pub struct GcReply {
 
 /// STATUS: whether an ADD to this network could succeed. Runtimes call it every five seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusRequest {
     /// [`VERSION`] of the sender.
     pub version: u32,
@@ -262,10 +283,12 @@ pub struct StatusRequest {
 
 /// STATUS's reply if an ADD could succeed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusReply {}
 
 /// The reply of `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionReply {
     /// The daemon's name and version, `netd 0.1.0`.
     pub server: String,
@@ -275,6 +298,7 @@ pub struct VersionReply {
 
 /// An error, in the form of CNI's error object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorReply {
     /// One of [`code`].
     pub code: u32,

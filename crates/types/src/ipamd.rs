@@ -9,6 +9,9 @@
 //! | `POST /v1/ranges/release` | [`Release`] | [`HostRanges`] |
 //! | `POST /v1/ranges/grow` | [`Grow`] | [`HostRanges`] |
 //! | `GET /v1/owner?address=A` | | [`OwnerView`] |
+//! | `GET /v1/pools` | | a list of [`PoolView`] |
+//! | `GET /v1/plan` | | [`PlanReply`] |
+//! | `POST /v1/ledger/trust` | | |
 //! | `GET /v1/grants` | | [`Grants`] of all hosts, for programs that maintain route tables |
 //! | `GET /v1/hosts/{host}/peers` | | [`Grants`] of the hosts in its segment, for its routes |
 //!
@@ -21,6 +24,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+use crate::api::view::PlanStatus;
 use crate::{NetworkName, NodeName, Timestamp};
 
 mod lease;
@@ -29,6 +33,7 @@ pub use lease::{DrainReason, GrantState, Incarnation, Lease, LeaseId, LeaseSourc
 
 /// The answer to `GET /v1/hosts/{name}/ranges` and to `POST /v1/hosts/{name}/use`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HostRanges {
     /// Name of the host in the plan.
@@ -47,6 +52,7 @@ pub struct HostRanges {
 
 /// A range that a host holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RangeGrant {
     /// The lease's number.
@@ -56,6 +62,7 @@ pub struct RangeGrant {
     /// The plan's network.
     pub network: NetworkName,
     /// The range as a prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub prefix: IpNetwork,
     /// Whether the host may assign addresses of it.
     pub state: GrantState,
@@ -77,12 +84,14 @@ impl RangeGrant {
 
 /// A range that a host should own and does not yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
     /// Name of the network in the plan.
     pub network: NetworkName,
     /// The range, where the plan names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub prefix: Option<IpNetwork>,
     /// Why it is not granted yet, for programs.
     pub reason: WaitReason,
@@ -93,6 +102,7 @@ pub struct Waiting {
 /// What hosts hold, for the programs that route to them: the answer to `GET /v1/grants` and to
 /// `GET /v1/hosts/{host}/peers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Grants {
     /// Changes whenever the answer does. Opaque: to be compared for equality only.
@@ -107,6 +117,7 @@ pub struct Grants {
 
 /// A range and the host that holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HostGrant {
     /// Name of the host in the plan.
@@ -114,6 +125,7 @@ pub struct HostGrant {
     /// The plan's network.
     pub network: NetworkName,
     /// The range as a prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub prefix: IpNetwork,
     /// A range that drains is routed as one that is active: it is in use.
     pub state: GrantState,
@@ -121,6 +133,7 @@ pub struct HostGrant {
 
 /// Why a range is not granted yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum WaitReason {
     /// ipamd is in its grace period after a start: it waits for hosts to report what they hold.
@@ -137,6 +150,7 @@ pub enum WaitReason {
 
 /// The body of `POST /v1/hosts/{name}/use`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// All ranges that the host holds, draining ones included.
@@ -145,6 +159,7 @@ pub struct Report {
 
 /// A range that a host holds, and how full it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
     /// The lease's number.
@@ -154,6 +169,7 @@ pub struct Held {
     /// The plan's network.
     pub network: NetworkName,
     /// The range as a prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub prefix: IpNetwork,
     /// Addresses in use or in quarantine after a release.
     pub used: u64,
@@ -163,11 +179,13 @@ pub struct Held {
 
 /// The body of `POST /v1/ranges/drain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Drain {
     /// Name of the host that owns the range.
     pub host: NodeName,
     /// The range as a prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub prefix: IpNetwork,
     /// `true` cancels a drain that was begun.
     #[serde(default)]
@@ -176,11 +194,13 @@ pub struct Drain {
 
 /// The body of `POST /v1/ranges/release`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Release {
     /// Name of the host that owns the range.
     pub host: NodeName,
     /// The range as a prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub prefix: IpNetwork,
     /// The lease that is meant; a later lease of the same range is then left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +213,7 @@ pub struct Release {
 
 /// The body of `POST /v1/ranges/grow`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grow {
     /// Name of the host in the plan.
@@ -203,6 +224,7 @@ pub struct Grow {
 
 /// A lease as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseView {
     /// What was granted, to whom, and its state.
@@ -222,6 +244,7 @@ pub struct LeaseView {
 
 /// The answer to `GET /v1/ranges`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Listing {
     /// The incarnation of the ledger.
@@ -238,6 +261,7 @@ pub struct Listing {
 
 /// A host and a range that it waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HostWaiting {
     /// Name of the host in the plan.
@@ -249,9 +273,11 @@ pub struct HostWaiting {
 
 /// The answer to `GET /v1/owner?address=A`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerView {
     /// The address that was asked for.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub address: IpAddr,
     /// The lease that it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -265,16 +291,68 @@ pub struct OwnerView {
 
 /// A pool by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PoolRef {
     /// Name of the network in the plan.
     pub network: NetworkName,
     /// The pool as a prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub pool: IpNetwork,
+}
+
+/// A pool in the reply of `GET /v1/pools`. Addresses are counted up to 2⁶⁴ − 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PoolView {
+    /// Name of the network in the plan.
+    pub network: String,
+    /// The pool as a prefix.
+    pub pool: String,
+    /// Prefix length of the slices that are sub-allocated from it; absent where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice_length: Option<u8>,
+    /// Addresses that it has.
+    pub size: u64,
+    /// Addresses of ranges that hosts own.
+    pub owned: u64,
+    /// Addresses of ranges in quarantine.
+    #[serde(rename = "resting")]
+    pub quarantined: u64,
+    /// Addresses that the plan keeps from ranges.
+    pub withheld: u64,
+    /// Addresses that could be granted now.
+    pub free: u64,
+    /// Leases of ranges in it.
+    pub leases: u64,
+    /// Addresses in use, as hosts last reported.
+    pub used: u64,
+    /// Addresses that the owned ranges have for containers, as hosts last reported.
+    pub capacity: u64,
+    /// Seconds until no slice is free, at the rate of the last day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranges_exhausted_in: Option<u64>,
+    /// Seconds until the ranges that hosts own are full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses_exhausted_in: Option<u64>,
+}
+
+/// The reply of `GET /v1/plan`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PlanReply {
+    /// Equals `since`; kept for clients of releases before plans had versions.
+    pub loaded_at: Timestamp,
+    /// The accepted plan.
+    #[serde(flatten)]
+    pub status: PlanStatus,
 }
 
 /// The body of every answer whose status is not 2xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// Stable name of the error, for programs.

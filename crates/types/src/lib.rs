@@ -18,7 +18,7 @@ pub mod ipamd;
 pub mod marks;
 pub mod name;
 pub mod net;
-pub mod spool;
+pub mod tables;
 pub mod time;
 
 pub use name::{AttachmentKey, ContainerId, IfName, NameError, NetnsPath, NetworkName, NodeName};

@@ -1,5 +1,6 @@
 //! Checked names, each with the rule of its specification.
 
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -53,8 +54,9 @@ macro_rules! string_newtype {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr, $check:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Cow<'static, str>);
 
         impl $name {
             /// Checks `value` and wraps it.
@@ -76,7 +78,7 @@ macro_rules! string_newtype {
                 if let Err(rule) = $check(&value) {
                     return Err(NameError::Invalid { what: $what, value: shorten(&value), rule });
                 }
-                Ok(Self(value))
+                Ok(Self(Cow::Owned(value)))
             }
 
             /// The name as a string.
@@ -97,6 +99,25 @@ macro_rules! string_newtype {
             }
         }
 
+        // Equality, order and hash are those of the text.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+
         impl FromStr for $name {
             type Err = NameError;
             fn from_str(s: &str) -> Result<Self, NameError> {
@@ -113,7 +134,7 @@ macro_rules! string_newtype {
 
         impl From<$name> for String {
             fn from(n: $name) -> String {
-                n.0
+                n.0.into_owned()
             }
         }
     };
@@ -169,10 +190,35 @@ string_newtype!(
     IfName, "interface name", IF_NAME_MAX, if_name
 );
 
+impl IfName {
+    /// A name that is written in the code, for constants: one that is not valid does not compile.
+    ///
+    /// # Panics
+    /// In a constant, which is a compiler's error; elsewhere if the name is empty, too long, or
+    /// holds anything but ASCII letters, digits, `-`, `_` and `.`.
+    pub const fn literal(name: &'static str) -> Self {
+        let bytes = name.as_bytes();
+        assert!(
+            !bytes.is_empty() && bytes.len() <= IF_NAME_MAX,
+            "1 to 15 bytes"
+        );
+        assert!(bytes[0] != b'.', "it may be `.` or `..`");
+        let mut at = 0;
+        while at < bytes.len() {
+            let plain =
+                bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'-' | b'_' | b'.');
+            assert!(plain, "a character that is not for constants");
+            at += 1;
+        }
+        Self(Cow::Borrowed(name))
+    }
+}
+
 /// The path of a network namespace (`CNI_NETNS`), absolute and without `..`.
 ///
 /// Whether it exists and is a network namespace is checked when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
 #[serde(try_from = "String", into = "String")]
 pub struct NetnsPath(String);
 
@@ -255,6 +301,7 @@ impl From<NetnsPath> for PathBuf {
 
 /// Identifies an attachment. A pod's name is not part of it: a later pod can have the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttachmentKey {
     /// The `name` of the CNI configuration; GC is per network.
     pub network: NetworkName,
@@ -299,6 +346,22 @@ mod tests {
             "a\0",
         ] {
             assert!(IfName::new(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_constant_name_is_equal_to_the_same_name_that_was_read() {
+        const NAME: IfName = IfName::literal("flat0");
+        assert_eq!(IfName::new("flat0"), Ok(NAME));
+        assert_eq!(
+            (NAME.as_str(), String::from(NAME)),
+            ("flat0", "flat0".to_owned())
+        );
+        for bad in ["", "a/b", ".", "1234567890123456"] {
+            assert!(
+                std::panic::catch_unwind(|| IfName::literal(bad)).is_err(),
+                "{bad:?}"
+            );
         }
     }
 

@@ -26,6 +26,7 @@ pub enum NetError {
 
 /// A 48-bit MAC address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
 #[serde(try_from = "String", into = "String")]
 pub struct MacAddr(pub [u8; 6]);
 
@@ -154,6 +155,7 @@ impl From<MacAddr> for String {
 
 /// An 802.1Q VLAN ID: 1 to 4094.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = u16))]
 #[serde(try_from = "u32", into = "u32")]
 pub struct VlanId(u16);
 
@@ -197,6 +199,7 @@ impl From<VlanId> for u32 {
 /// A maximum transmission unit in bytes: what an Ethernet frame carries, without its
 /// header and tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = u32))]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Mtu(u32);
 
@@ -248,6 +251,7 @@ impl From<Mtu> for u64 {
 
 /// Rate limit of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rate {
     /// Bits per second.
     pub rate: u64,
@@ -258,6 +262,7 @@ pub struct Rate {
 /// Rate limits of a container, in the terms of CNI's `bandwidth` capability: `ingress` is towards
 /// the container, `egress` from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Bandwidth {
     /// Limit towards the container; `None`: unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,11 +13,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use flatnet_daemon::serve::read_body;
 use flatnet_daemon::socket::Peer;
-use flatnet_types::api::view::PlanStatus;
-use flatnet_types::ipamd::{Drain, Grants, Grow, HostRanges, Release, Report};
-use flatnet_types::{NodeName, Timestamp};
+use flatnet_types::NodeName;
+use flatnet_types::ipamd::{Drain, Grants, Grow, HostRanges, PlanReply, PoolView, Release, Report};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::auth::Token;
@@ -36,16 +35,6 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// The state of the plan's source.
 pub(crate) type Plans = watch::Receiver<flatnet_plan_source::State<Declared>>;
-
-/// The reply of `GET /v1/plan`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PlanReply {
-    /// Equals `since`; kept for clients of releases before plans had versions.
-    loaded_at: Timestamp,
-    #[serde(flatten)]
-    status: PlanStatus,
-}
 
 /// State of the handlers.
 #[derive(Clone)]
@@ -359,48 +348,21 @@ async fn owner(
     Ok(Json(owner).into_response())
 }
 
-/// A pool in the reply of `GET /v1/pools`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PoolView {
-    network: String,
-    pool: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slice_length: Option<u8>,
-    size: u64,
-    owned: u64,
-    #[serde(rename = "resting")]
-    quarantined: u64,
-    withheld: u64,
-    free: u64,
-    leases: u64,
-    used: u64,
-    capacity: u64,
-    /// Seconds until no slice is free, at the rate of the last day.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ranges_exhausted_in: Option<u64>,
-    /// Seconds until the ranges that hosts own are full.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    addresses_exhausted_in: Option<u64>,
-}
-
-impl PoolView {
-    fn of(pool: &PoolUsage, runs_out: &RunsOut) -> Self {
-        Self {
-            network: pool.network.to_string(),
-            pool: pool.pool.to_string(),
-            slice_length: pool.slice,
-            size: pool.size,
-            owned: pool.owned,
-            quarantined: pool.quarantined,
-            withheld: pool.withheld,
-            free: pool.free(),
-            leases: pool.leases,
-            used: pool.used,
-            capacity: pool.capacity,
-            ranges_exhausted_in: runs_out.ranges.map(|d| d.as_secs()),
-            addresses_exhausted_in: runs_out.addresses.map(|d| d.as_secs()),
-        }
+fn pool_view(pool: &PoolUsage, runs_out: &RunsOut) -> PoolView {
+    PoolView {
+        network: pool.network.to_string(),
+        pool: pool.pool.to_string(),
+        slice_length: pool.slice,
+        size: pool.size,
+        owned: pool.owned,
+        quarantined: pool.quarantined,
+        withheld: pool.withheld,
+        free: pool.free(),
+        leases: pool.leases,
+        used: pool.used,
+        capacity: pool.capacity,
+        ranges_exhausted_in: runs_out.ranges.map(|d| d.as_secs()),
+        addresses_exhausted_in: runs_out.addresses.map(|d| d.as_secs()),
     }
 }
 
@@ -408,7 +370,7 @@ async fn pools(rights: Rights, State(app): State<App>) -> Result<Response, Failu
     rights.require_reader()?;
     let (pools, runs_out) = sample(&app).await?;
     let views = pools.iter().zip(&runs_out);
-    let views: Vec<PoolView> = views.map(|(p, r)| PoolView::of(p, r)).collect();
+    let views: Vec<PoolView> = views.map(|(p, r)| pool_view(p, r)).collect();
     Ok(Json(views).into_response())
 }
 

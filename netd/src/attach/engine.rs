@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use flatnet_cni::spool::Spool;
 use flatnet_ipam::Ipam;
 use flatnet_ovs::openflow::PacketOut;
 use flatnet_plan::NodeSpec;
+use flatnet_spool::Spool;
 use flatnet_types::api::{StatusReply, StatusRequest};
 use flatnet_types::{AttachmentKey, NetworkName, Timestamp};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};

@@ -13,7 +13,7 @@ use flatnet_types::api::{
     StatusRequest, VERSION, code,
 };
 use flatnet_types::marks::{COOKIE_MARK_MASK, WAY_BACK_ZONE};
-use flatnet_types::{AttachmentKey, Bandwidth, NetnsPath, Rate, Timestamp};
+use flatnet_types::{AttachmentKey, Bandwidth, IfName, NetnsPath, Rate, Timestamp};
 use ipnetwork::IpNetwork;
 
 use super::*;
@@ -109,11 +109,13 @@ impl TestNode {
     /// conntrack zones.
     fn leftovers(&self) -> Vec<String> {
         let state = self.model.state();
-        let of_container = |n: &&String| n.starts_with("fn") && !n.starts_with("fnprobe");
-        let links = state.links.keys().filter(of_container).cloned();
+        let of_container = |n: &&str| n.starts_with("fn") && !n.starts_with("fnprobe");
+        let links = state.links.keys().map(IfName::as_str);
+        let links = links.filter(of_container).map(str::to_owned);
         let ports = state
             .ports
             .keys()
+            .map(String::as_str)
             .filter(of_container)
             .map(|n| format!("port {n}"));
         let flows = state

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::attach::Engine;
 use crate::marks::{ALIAS_PREFIX, LINK_PREFIX};
 use crate::probe;
-use crate::reconcile::{HOST_PORT, ReconcileOps};
+use crate::reconcile::{HOST_LINK, HOST_PORT, ReconcileOps};
 
 /// How long a container's new link may be down: it is created down, and its ADD sets it up. A link
 /// that is down for longer was set down.
@@ -62,8 +62,7 @@ pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll
     let uplink = engine.spec().uplink.clone();
     let own = |name: &str| name == HOST_PORT || name == uplink.as_str();
     let mut filter = EventFilter::default();
-    for name in [IfName::new(HOST_PORT).ok(), Some(uplink.clone())] {
-        let Some(name) = name else { continue };
+    for name in [HOST_LINK, uplink.clone()] {
         if let Ok(Some(link)) = kernel.link(&name).await {
             filter.links.insert(link.ifindex);
         }

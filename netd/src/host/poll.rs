@@ -8,7 +8,6 @@ use flatnet_kernel::netfilter::{ForwardChain, ForwardFilters};
 use flatnet_kernel::{Kernel, Link, RouteKind, RouteLookup, Rule, SysctlKey, TABLE_MAIN};
 use flatnet_plan::NodeSpec;
 use flatnet_plan::node::Mode;
-use flatnet_types::IfName;
 use ipnetwork::IpNetwork;
 use tokio::time::Instant;
 
@@ -18,7 +17,7 @@ use super::store::StateQuery;
 use super::sysctls::sysctls_to_read;
 use crate::node_ops::NodeOpsError;
 use crate::problems::Problem;
-use crate::reconcile::{HOST_PORT, ReconcileOps};
+use crate::reconcile::{HOST_LINK, ReconcileOps};
 
 /// How many prefixes of other nodes are looked up in the routing table.
 const PEERS_MAX: usize = 2;
@@ -185,10 +184,8 @@ async fn gateways<N: ReconcileOps>(
     gateways: &mut GatewayMonitor,
 ) -> Result<(), NodeOpsError> {
     let carrier = uplink.filter(|link| Uplink::of(link).carrier);
-    let port = match (spec.mode, IfName::new(HOST_PORT)) {
-        (Mode::Vlan { .. }, Ok(name)) if host.engine.ports().is_ok() => {
-            host.kernel.link(&name).await?
-        }
+    let port = match spec.mode {
+        Mode::Vlan { .. } if host.engine.ports().is_ok() => host.kernel.link(&HOST_LINK).await?,
         _ => None,
     };
     let link = match spec.mode {
@@ -278,9 +275,7 @@ async fn diverted<N: ReconcileOps>(
     host: &Host<N>,
     spec: &NodeSpec,
 ) -> Result<Vec<DivertedRoute>, NodeOpsError> {
-    let Ok(host_port) = IfName::new(HOST_PORT) else {
-        return Ok(Vec::new());
-    };
+    let host_port = HOST_LINK;
     let ranges = spec.networks.iter().flat_map(|n| &n.ranges).map(|range| {
         let own =
             |ip: &IpAddr| *ip == range.gateway || spec.host_addresses.iter().any(|a| a.ip() == *ip);

@@ -1,6 +1,7 @@
 //! What the reconciler uses of the model: observing the node, and applying ops.
 
 use flatnet_ovs::openflow::{Flow, Match};
+use flatnet_types::Mtu;
 
 use super::{ModelNode, State, timed_out, unmanaged_flows};
 use crate::flows;
@@ -125,16 +126,16 @@ impl State {
             Op::EndRestore => state.switch.restore = None,
             Op::AddPort { row, .. } | Op::SetPort { row, .. } => state.put_port(&row),
             Op::DeletePorts(names) => state.ports.retain(|n, _| !names.contains(n)),
-            Op::DeleteLink { name, ifindex } => state.delete_link(&name, ifindex),
+            Op::DeleteLink { name, ifindex } => state.delete_link(name.as_str(), ifindex),
             Op::CreatePair { name, peer, mtu } => {
                 for name in [name, peer] {
-                    state.add_link(&name, mtu);
+                    state.add_link(name, mtu.get());
                 }
             }
             Op::SetLink { name, mtu } => {
-                if let Some(link) = state.links.get_mut(&name) {
+                if let Some(link) = state.links.get_mut(name.as_str()) {
                     link.up = true;
-                    link.mtu = mtu.unwrap_or(link.mtu);
+                    link.mtu = mtu.map_or(link.mtu, Mtu::get);
                 }
             }
             Op::AddAddress { dev, address } => {
@@ -146,12 +147,12 @@ impl State {
                 state.addresses.remove(&at);
                 state.marked.remove(&at);
             }
+            // As the kernel does it: a route is replaced, and deleted wherever it leads.
             Op::AddRoute(route) => {
+                state.routes.retain(|r| r.dst != route.dst);
                 state.routes.insert(route);
             }
-            Op::DeleteRoute(route) => {
-                state.routes.remove(&route);
-            }
+            Op::DeleteRoute(route) => state.routes.retain(|r| r.dst != route.dst),
             Op::SetSysctl { key, value } => {
                 state.sysctls.insert(key, value);
             }

@@ -32,6 +32,10 @@ pub use round::{Outcome, Rounds, Wire};
 pub const PORTS: [&str; 2] = ["fnprobe0", "fnprobe1"];
 /// Their peers, on which netd sends and receives.
 pub const PEERS: [&str; 2] = ["fnprobe0p", "fnprobe1p"];
+/// The links of [`PORTS`].
+pub const PORT_LINKS: [IfName; 2] = [IfName::literal(PORTS[0]), IfName::literal(PORTS[1])];
+/// The links of [`PEERS`].
+pub const PEER_LINKS: [IfName; 2] = [IfName::literal(PEERS[0]), IfName::literal(PEERS[1])];
 
 /// Interval between the starts of two rounds.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -132,7 +136,7 @@ async fn open<'w>(
     wire: &'w mut Option<Sockets>,
 ) -> Result<&'w Sockets, PacketError> {
     if wire.is_none() {
-        let [from, to] = PEERS.map(name);
+        let [from, to] = PEER_LINKS;
         *wire = Some(Sockets {
             sender: kernel.packet_socket(&from, Receives::Nothing).await?,
             receiver: kernel.packet_socket(&to, Receives::All).await?,
@@ -142,9 +146,4 @@ async fn open<'w>(
         Some(wire) => Ok(wire),
         None => unreachable!("it was opened above"),
     }
-}
-
-/// Converts one of the names above.
-pub(crate) fn name(name: &str) -> IfName {
-    IfName::new(name).unwrap_or_else(|_| unreachable!("letters and digits, at most 9"))
 }

@@ -100,14 +100,14 @@ impl RangeFollower {
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(RETRY.0).await;
+            tokio::time::sleep(RETRY.first).await;
         }
     }
 
     /// Runs for ever. Cancel safe: the file is replaced atomically, and a range is released at
     /// ipamd only after it was removed from the file.
     pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
-        let mut retry = RETRY.0;
+        let mut delays = RETRY.delays();
         let mut away = false;
         loop {
             let ended = match self.start.client.connect().await {
@@ -115,7 +115,8 @@ impl RangeFollower {
                     if away {
                         info!("ipamd is back");
                     }
-                    (away, retry) = (false, RETRY.0);
+                    away = false;
+                    delays.reset();
                     self.run_session(&mut session, &engine).await
                 }
                 Err(e) => Err(e.into()),
@@ -126,8 +127,7 @@ impl RangeFollower {
                 warn!(error = %e, "ipamd is away; the node goes on with the ranges that it has");
                 away = true;
             }
-            tokio::time::sleep(retry).await;
-            retry = (retry * 2).min(RETRY.1);
+            tokio::time::sleep(delays.after_failure()).await;
         }
     }
 

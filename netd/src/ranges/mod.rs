@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flatnet_client::Client;
+use flatnet_clock::Backoff;
 use flatnet_plan_source::Accepted;
 use flatnet_types::NodeName;
 use ipnetwork::IpNetwork;
@@ -42,8 +43,8 @@ pub(crate) use spec::with_ranges;
 /// How long ipamd delays an answer until something changes. The node reports the use of its ranges
 /// as often.
 const WATCH: Duration = Duration::from_secs(20);
-/// Pause before reconnecting to ipamd: the first and the longest.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
+/// Delays before reconnecting to ipamd.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(4));
 
 /// The node's draining ranges, which give out no addresses and go back to ipamd when they are
 /// empty. Written by the [`RangeFollower`], read where ranges are joined to a plan.

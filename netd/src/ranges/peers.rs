@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flatnet_client::ClientError;
+use flatnet_clock::Delays;
 use flatnet_plan::grants::{heard, with_grants};
 use flatnet_plan::node::{self, PeerRoute};
 use flatnet_types::ipamd::Grants;
@@ -55,10 +56,10 @@ impl PeerFollower {
     /// Runs for ever, unless ipamd is too old. Cancel safe: the file is replaced atomically, and
     /// only grants that are in it are applied.
     pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
-        let mut retry = RETRY.0;
+        let mut delays = RETRY.delays();
         let mut away = false;
         loop {
-            match self.run_session(&engine, &mut away, &mut retry).await {
+            match self.run_session(&engine, &mut away, &mut delays).await {
                 Ok(never) => match never {},
                 // An older ipamd does not serve this call: routes follow the plan.
                 Err(e) if lacks_peers_call(&e) => {
@@ -71,8 +72,7 @@ impl PeerFollower {
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(retry).await;
-            retry = (retry * 2).min(RETRY.1);
+            tokio::time::sleep(delays.after_failure()).await;
         }
     }
 
@@ -81,7 +81,7 @@ impl PeerFollower {
         &mut self,
         engine: &Engine<N>,
         away: &mut bool,
-        retry: &mut Duration,
+        delays: &mut Delays,
     ) -> Result<std::convert::Infallible> {
         let mut session = self.start.client.connect().await?;
         let node = self.start.node.clone();
@@ -97,7 +97,8 @@ impl PeerFollower {
                     continue;
                 }
             };
-            (*away, *retry) = (false, RETRY.0);
+            *away = false;
+            delays.reset();
             revision = Some(answer.revision.clone());
             self.take_over(answer, engine)?;
             tokio::time::sleep(MIN_PAUSE).await;

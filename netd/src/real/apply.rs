@@ -1,9 +1,8 @@
 //! Applies the reconciler's ops to the node.
 
-use flatnet_kernel::{AddressSpec, LinkChange, NextHop, PairSpec, RouteSpec, SysctlKey};
+use flatnet_kernel::{AddressSpec, LinkChange, LinkError, NextHop, PairSpec, RouteSpec, SysctlKey};
 use flatnet_ovs::openflow::{Action, Batch, Flow, FlowKey, Meter, OpenFlowError, Settings};
 use flatnet_types::marks::ROUTE_PROTOCOL;
-use flatnet_types::{IfName, Mtu};
 
 use super::{RealNode, observe, rows, settings, timeouts};
 use crate::node_ops::{NodeOps, NodeOpsError};
@@ -50,9 +49,18 @@ impl ReconcileOps for RealNode {
                     .database
                     .read(|r| timeouts::set(r, datapath, set, gone));
                 let all = [set.as_slice(), gone].concat();
-                Ok(self.transact_zones(&ops, &all, set).await?)
+                let results = self.transact_zones(&ops, &all, set).await?;
+                if set.is_empty() {
+                    return Ok(());
+                }
+                rows::require_match(&results, || format!("the row of datapath {datapath}"))
             }
-            Op::OpenPort(name) => Ok(self.switch.open_port(name).await?),
+            Op::OpenPort(name) => match self.switch.open_port(name).await? {
+                true => Ok(()),
+                false => Err(NodeOpsError::Gone {
+                    what: format!("port {name}"),
+                }),
+            },
             Op::EndRestore => {
                 self.database.transact(&rows::end_restore()).await?;
                 Ok(())
@@ -63,8 +71,8 @@ impl ReconcileOps for RealNode {
             }
             Op::SetPort { row, .. } => {
                 let ops = self.database.read(|r| rows::set_port(r, row));
-                self.database.transact(&ops).await?;
-                Ok(())
+                let results = self.database.transact(&ops).await?;
+                rows::require_match(&results, || format!("port {}", row.name))
             }
             Op::DeletePorts(names) => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -73,63 +81,60 @@ impl ReconcileOps for RealNode {
                     .read(|r| rows::delete_ports(r, &self.bridge, &names));
                 self.transact_deletion(&names, &ops, None).await
             }
-            Op::DeleteLink { name, ifindex } => match IfName::new(name.as_str()) {
-                Ok(name) => self.delete_link(&name, *ifindex).await,
-                // No link can have an invalid name.
-                Err(_) => Ok(()),
-            },
+            Op::DeleteLink { name, ifindex } => self.delete_link(name, *ifindex).await,
             Op::CreatePair { name, peer, mtu } => {
-                if let (Ok(name), Ok(peer), Ok(mtu)) = (
-                    IfName::new(name.as_str()),
-                    IfName::new(peer.as_str()),
-                    Mtu::new((*mtu).into()),
-                ) {
-                    let pair = PairSpec {
-                        name,
-                        peer,
-                        alias: format!("{}probe", marks::ALIAS_PREFIX),
-                        mtu,
-                        promiscuous: self.userspace_datapath,
-                    };
-                    self.kernel.create_pair(&pair).await?;
-                }
+                let pair = PairSpec {
+                    name: name.clone(),
+                    peer: peer.clone(),
+                    alias: format!("{}probe", marks::ALIAS_PREFIX),
+                    mtu: *mtu,
+                    promiscuous: self.userspace_datapath,
+                };
+                self.kernel.create_pair(&pair).await?;
                 Ok(())
             }
             Op::SetLink { name, mtu } => {
-                let mtu = mtu.and_then(|m| Mtu::new(m.into()).ok());
                 let change = LinkChange {
                     up: Some(true),
-                    mtu,
+                    mtu: *mtu,
                     ..LinkChange::default()
                 };
-                if let Ok(name) = IfName::new(name.as_str()) {
-                    self.kernel.set_link(&name, &change).await?;
-                }
+                self.kernel.set_link(name, &change).await?;
                 Ok(())
             }
             Op::AddAddress { dev, address } => {
-                if let Ok(name) = IfName::new(dev.as_str()) {
-                    let spec = AddressSpec {
-                        nodad: true,
-                        protocol: ROUTE_PROTOCOL,
-                        ..AddressSpec::new(*address)
-                    };
-                    self.kernel.ensure_address(&name, &spec).await?;
-                }
+                let spec = AddressSpec {
+                    nodad: true,
+                    protocol: ROUTE_PROTOCOL,
+                    ..AddressSpec::new(*address)
+                };
+                self.kernel.ensure_address(dev, &spec).await?;
                 Ok(())
             }
             Op::DeleteAddress { dev, address } => {
-                if let Ok(name) = IfName::new(dev.as_str()) {
-                    self.kernel.delete_address(&name, *address).await?;
-                }
+                self.kernel.delete_address(dev, *address).await?;
                 Ok(())
             }
             Op::AddRoute(route) => {
-                self.kernel.ensure_route(&self.route(route).await?).await?;
+                let link = self.kernel.link(&route.dev).await?;
+                // Without its index the kernel would choose a link by itself.
+                let link = link.ok_or_else(|| LinkError::NoSuchLink {
+                    name: route.dev.clone(),
+                })?;
+                let hop = NextHop {
+                    via: route.via,
+                    ..NextHop::dev(link.ifindex)
+                };
+                self.kernel.ensure_route(&route_spec(route, hop)).await?;
                 Ok(())
             }
             Op::DeleteRoute(route) => {
-                self.kernel.delete_route(&self.route(route).await?).await?;
+                // A route is deleted wherever it leads: the next hop is not looked at.
+                let hop = NextHop {
+                    via: route.via,
+                    ..NextHop::dev(0)
+                };
+                self.kernel.delete_route(&route_spec(route, hop)).await?;
                 Ok(())
             }
             Op::SetSysctl { key, value } => {
@@ -229,20 +234,11 @@ impl RealNode {
             batch.meter_add(meter).meter_modify(meter);
         }
     }
+}
 
-    async fn route(&self, route: &RouteActual) -> Result<RouteSpec, NodeOpsError> {
-        let dev = match IfName::new(route.dev.as_str()) {
-            Ok(name) => self.kernel.link(&name).await?.map(|l| l.ifindex),
-            Err(_) => None,
-        };
-        let hop = NextHop {
-            via: route.via,
-            ifindex: dev,
-            ..NextHop::dev(dev.unwrap_or(0))
-        };
-        Ok(RouteSpec {
-            src: route.src,
-            ..RouteSpec::new(route.dst, vec![hop], ROUTE_PROTOCOL)
-        })
+fn route_spec(route: &RouteActual, hop: NextHop) -> RouteSpec {
+    RouteSpec {
+        src: route.src,
+        ..RouteSpec::new(route.dst, vec![hop], ROUTE_PROTOCOL)
     }
 }

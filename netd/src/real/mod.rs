@@ -118,6 +118,7 @@ impl RealNode {
     async fn set_bridge(&self, bridge: &crate::reconcile::BridgeRow) -> Result<(), NodeOpsError> {
         let ops = self.database.read(|r| rows::set_bridge(r, bridge));
         let results = self.database.transact(&ops).await?;
+        rows::require_match(&results, || format!("bridge {}", bridge.name))?;
         let Some(number) = rows::requested_config(&results) else {
             return Ok(());
         };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use flatnet_kernel::{ContainerView, Link, Route, RouteKind, SysctlKey, TABLE_MAIN};
+use flatnet_types::IfName;
 use flatnet_types::marks::ROUTE_PROTOCOL;
 use flatnet_uplink::{Client, look_for_clients, returned};
 use ipnetwork::IpNetwork;
@@ -33,8 +34,13 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
     let (links, addresses, routes) =
         tokio::join!(kernel.links(), kernel.addresses(), kernel.routes());
     let links = links?;
-    let names: BTreeMap<u32, &str> = links.iter().map(|l| (l.ifindex, l.name.as_str())).collect();
-    let dev = |ifindex: u32| names.get(&ifindex).map(|n| (*n).to_owned());
+    // The kernel allows names that netd does not, such as one with a control character: such a link
+    // is nothing that netd could name in an op.
+    let names: BTreeMap<u32, IfName> = links
+        .iter()
+        .filter_map(|l| Some((l.ifindex, IfName::new(l.name.as_str()).ok()?)))
+        .collect();
+    let dev = |ifindex: u32| names.get(&ifindex).cloned();
 
     let addresses = addresses?;
     let marked = addresses
@@ -127,8 +133,9 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
         elsewhere,
         links: links
             .into_iter()
-            .map(|l| LinkActual {
-                name: l.name,
+            .filter_map(|l| Some((dev(l.ifindex)?, l)))
+            .map(|(name, l)| LinkActual {
+                name,
                 ifindex: l.ifindex,
                 mac: l.mac,
                 mtu: l.mtu,
@@ -171,11 +178,11 @@ fn default_metric(dst: IpNetwork) -> u32 {
 fn writers(
     ports: &BTreeMap<String, ActualPort>,
     links: &[Link],
-    addresses: &BTreeSet<(String, IpNetwork)>,
+    addresses: &BTreeSet<(IfName, IpNetwork)>,
 ) -> Vec<Client> {
     let uplink = ports.values().find(|p| p.is_uplink());
     let bearing = uplink.filter(|p| {
-        let of_it = addresses.iter().filter(|(dev, _)| *dev == p.row.name);
+        let of_it = addresses.iter().filter(|(dev, _)| *dev == *p.row.name);
         returned(&p.row.name, true, of_it.map(|(_, a)| *a), &[]).is_some()
     });
     let link = bearing.and_then(|p| links.iter().find(|l| l.name == p.row.name));

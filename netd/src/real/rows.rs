@@ -416,6 +416,18 @@ pub(super) fn set_port(replica: &Replica, row: &PortRow) -> Vec<Op> {
     ]
 }
 
+/// Fails where an operation of the transaction matched no row: the server counts that as success,
+/// but what it was to change was deleted meanwhile.
+pub(super) fn require_match(
+    results: &[OpResult],
+    what: impl FnOnce() -> String,
+) -> Result<(), NodeOpsError> {
+    match results.contains(&OpResult::Count(0)) {
+        true => Err(NodeOpsError::Gone { what: what() }),
+        false => Ok(()),
+    }
+}
+
 /// Deletes ports of the bridge; the server garbage-collects their rows. No operations if none of
 /// the ports exists.
 pub(super) fn delete_ports(replica: &Replica, bridge: &str, names: &[&str]) -> Vec<Op> {

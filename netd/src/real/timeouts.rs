@@ -143,8 +143,8 @@ pub(super) fn remove_all(replica: &Replica, datapath: &str) -> Vec<Op> {
     row.map_or_else(Vec::new, |row| change(row, &[], &current))
 }
 
-/// If the datapath's row was deleted meanwhile, nothing is changed, and the inserted rows are
-/// garbage-collected.
+/// If the datapath's row was deleted meanwhile, nothing is changed, the inserted rows are
+/// garbage-collected, and the mutation counts no row.
 fn change(datapath: Uuid, zones: &[u16], gone: &[u16]) -> Vec<Op> {
     let (mut ops, pairs) = insert(zones);
     // Inserting a pair does not replace the value of an existing key, so keys are deleted first.

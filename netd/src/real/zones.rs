@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flatnet_ovs::ovsdb::{Op, Replica, TransactError};
+use flatnet_ovs::ovsdb::{Op, OpResult, Replica, TransactError};
 
 use super::{RealNode, rows, timeouts};
 use crate::node_ops::NodeOpsError;
@@ -56,7 +56,8 @@ impl RealNode {
             zones.extend((!more.is_empty()).then_some(zone));
             ops.extend(more);
         }
-        self.transact_zones(&ops, &zones, &zones).await
+        self.transact_zones(&ops, &zones, &zones).await?;
+        Ok(())
     }
 
     /// Executes a transaction that changes the time-outs of `zones`; those of `set` have time-outs
@@ -66,11 +67,11 @@ impl RealNode {
         ops: &[Op],
         zones: &[u16],
         set: &[u16],
-    ) -> Result<(), TransactError> {
+    ) -> Result<Vec<OpResult>, TransactError> {
         let changing = self.timeouts.begin(zones);
-        self.database.transact(ops).await?;
+        let results = self.database.transact(ops).await?;
         changing.done(set);
-        Ok(())
+        Ok(results)
     }
 
     /// Deletes an attachment's port and its zone's time-outs.
@@ -113,6 +114,7 @@ impl RealNode {
         if done.is_err() {
             self.own_deletions.failed(names);
         }
-        Ok(done?)
+        done?;
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use flatnet_ovs::openflow::{Flow, Meter};
-use flatnet_types::MacAddr;
+use flatnet_types::{IfName, MacAddr};
 use flatnet_uplink::Client;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
@@ -34,9 +34,9 @@ pub struct Actual {
     /// The links of the node's namespace.
     pub links: Vec<LinkActual>,
     /// Addresses by the name of their link.
-    pub addresses: BTreeSet<(String, IpNetwork)>,
+    pub addresses: BTreeSet<(IfName, IpNetwork)>,
     /// The addresses that bear netd's protocol number. Before Linux 5.18 there are none.
-    pub marked: BTreeSet<(String, IpNetwork)>,
+    pub marked: BTreeSet<(IfName, IpNetwork)>,
     /// The programs that configure the uplink; only read where it is a port of the bridge and bears
     /// an address.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -168,10 +168,10 @@ pub struct InterfaceLocation {
 }
 
 /// A link.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LinkActual {
     /// Its name.
-    pub name: String,
+    pub name: IfName,
     /// Interface index.
     pub ifindex: u32,
     /// Its MAC.
@@ -191,6 +191,21 @@ pub struct LinkActual {
 }
 
 impl LinkActual {
+    /// A link that is down, with an MTU of 0, and of which no more is known.
+    pub fn new(name: IfName, ifindex: u32) -> Self {
+        Self {
+            name,
+            ifindex,
+            mac: None,
+            mtu: 0,
+            up: false,
+            alias: None,
+            kind: None,
+            master: None,
+            below: None,
+        }
+    }
+
     /// The generation of the attachment whose host end this is; `None` for an unmanaged link.
     ///
     /// The alias is set after the link is created: a link that a netd left which died in between is
@@ -202,6 +217,7 @@ impl LinkActual {
         };
         let digits = self
             .name
+            .as_str()
             .strip_prefix(marks::LINK_PREFIX)
             .filter(|_| marked)?;
         u64::from_str_radix(digits, 16).ok()
@@ -216,7 +232,7 @@ pub struct RouteActual {
     /// The next hop; `None` if the destination is on the link.
     pub via: Option<IpAddr>,
     /// Name of the link.
-    pub dev: String,
+    pub dev: IfName,
     /// The preferred source address.
     pub src: Option<IpAddr>,
 }

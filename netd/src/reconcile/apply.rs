@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt};
-use tracing::debug;
+use tracing::{Instrument, debug};
 
 use super::actual::Actual;
 use super::op::{Op, Subject};
@@ -51,7 +51,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                 .await;
             let mut begun = Vec::with_capacity(rest.len());
             for op in &rest {
-                begun.push(self.apply(op, observation.0));
+                begun.push(self.apply(op, observation.0).instrument(op.span()));
             }
             let mut ops = rest.iter().copied();
             // Results are recorded in the order of the ops.

@@ -10,20 +10,21 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
+use flatnet_clock::{Backoff, Delays};
+
 use super::actual::Actual;
 use super::op::{Op, Severity};
 use crate::problems::{Effect, Problem};
 
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LAST_RETRY: Duration = Duration::from_secs(5);
+/// Delays before an op that failed is applied again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 /// How many applications within [`QUARREL_WINDOW`] make a quarrel.
 const QUARREL_COUNT: usize = 3;
 const QUARREL_WINDOW: Duration = Duration::from_secs(10);
-/// Interval between two applications of an op during a quarrel.
-const QUARREL_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a cosmetic op is held during a quarrel: at first, and at most.
-const COSMETIC_HOLD: Duration = Duration::from_secs(60);
-const COSMETIC_HOLD_MAX: Duration = Duration::from_secs(3600);
+/// Interval between two applications of an op during a quarrel: it does not grow.
+const QUARREL_HOLD: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(1));
+/// How long a cosmetic op is held during a quarrel.
+const COSMETIC_HOLD: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(3600));
 
 /// Whether an op is applied now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,7 @@ struct Failure {
     error: String,
     severity: Severity,
     times: u32,
+    delays: Delays,
     due: Instant,
 }
 
@@ -51,6 +53,7 @@ struct Success {
     found: String,
     /// How long the op is held after each application; `None` without a quarrel.
     hold: Option<Duration>,
+    holds: Delays,
 }
 
 impl Success {
@@ -99,6 +102,7 @@ impl Attempts {
             at: VecDeque::with_capacity(QUARREL_COUNT),
             found: String::new(),
             hold: None,
+            holds: hold_of(op.severity()).delays(),
         });
         if done.at.len() == QUARREL_COUNT {
             done.at.pop_front();
@@ -107,13 +111,8 @@ impl Attempts {
         done.found = op.replaced_value(actual);
         let often = done.at.len() == QUARREL_COUNT
             && done.at.front().is_some_and(|a| now < *a + QUARREL_WINDOW);
-        done.hold = match (done.severity, done.hold) {
-            (Severity::Cosmetic, Some(hold)) => Some((hold * 2).min(COSMETIC_HOLD_MAX)),
-            (Severity::Cosmetic, None) if often => Some(COSMETIC_HOLD),
-            (_, Some(hold)) => Some(hold),
-            (_, None) if often => Some(QUARREL_INTERVAL),
-            _ => None,
-        };
+        let held = often || done.hold.is_some();
+        done.hold = held.then(|| done.holds.after_failure());
     }
 
     /// Records a failure.
@@ -126,12 +125,12 @@ impl Attempts {
                 error: String::new(),
                 severity: op.severity(),
                 times: 0,
+                delays: RETRY.delays(),
                 due: now,
             });
-        let wait = FIRST_RETRY.saturating_mul(1 << failure.times.min(10));
         failure.error = error;
         failure.times += 1;
-        failure.due = now + wait.min(LAST_RETRY);
+        failure.due = now + failure.delays.after_failure();
     }
 
     /// Drops the failures of ops other than these.
@@ -149,6 +148,7 @@ impl Attempts {
         for success in self.successes.values_mut() {
             success.at.clear();
             success.hold = None;
+            success.holds.reset();
         }
     }
 
@@ -193,6 +193,14 @@ impl Attempts {
     }
 }
 
+/// How long an op of this severity is held during a quarrel.
+fn hold_of(severity: Severity) -> Backoff {
+    match severity {
+        Severity::Cosmetic => COSMETIC_HOLD,
+        _ => QUARREL_HOLD,
+    }
+}
+
 /// The hash of an op with all its values.
 fn identity(op: &Op) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -202,12 +210,14 @@ fn identity(op: &Op) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use flatnet_types::{IfName, Mtu};
+
     use super::*;
 
     fn mtu() -> Op {
         Op::SetLink {
-            name: "flat0".into(),
-            mtu: Some(9000),
+            name: IfName::literal("flat0"),
+            mtu: Mtu::new(9000).ok(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use flatnet_plan::node::{Mode, NodeSpec};
-use flatnet_types::{MacAddr, VlanId};
+use flatnet_types::{IfName, MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
@@ -16,6 +16,8 @@ use crate::node_ops::PortRow;
 
 /// The host's port of the bridge: its own address in mode `vlan`, the gateway in `routed`.
 pub const HOST_PORT: &str = "flat0";
+/// The link of that port.
+pub const HOST_LINK: IfName = IfName::literal(HOST_PORT);
 /// Open vSwitch's name of its userspace datapath.
 const USERSPACE: &str = "netdev";
 /// `rp_filter`: the source must be reachable, by whichever link (RFC 3704 §2.4).
@@ -165,13 +167,13 @@ impl Desired {
                     .map(|r| RouteActual {
                         dst: r.prefix,
                         via: None,
-                        dev: HOST_PORT.to_owned(),
+                        dev: HOST_LINK,
                         src: source(r.prefix),
                     });
                 let defaults = spec.host_gateways.iter().map(|gateway| RouteActual {
                     dst: default_prefix(*gateway),
                     via: Some(*gateway),
-                    dev: HOST_PORT.to_owned(),
+                    dev: HOST_LINK,
                     src: None,
                 });
                 ranges.chain(defaults).collect()
@@ -184,7 +186,7 @@ impl Desired {
                 .map(|peer| RouteActual {
                     dst: peer.prefix,
                     via: Some(peer.via),
-                    dev: spec.uplink.as_str().to_owned(),
+                    dev: spec.uplink.clone(),
                     src: None,
                 })
                 .collect(),

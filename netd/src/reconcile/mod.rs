@@ -32,7 +32,7 @@ pub use actual::{
     SwitchActual, TimeoutsActual, UnmanagedRoute, ZoneTimeouts,
 };
 pub use change_set::ChangeSet;
-pub use desired::{Desired, HOST_PORT, NodeOptions, node_ports};
+pub use desired::{Desired, HOST_LINK, HOST_PORT, NodeOptions, node_ports};
 pub use op::{Op, Severity, Subject};
 pub use plan::plan;
 pub use run::{MonotonicClock, ReconcileOps, Reconciler, Report};

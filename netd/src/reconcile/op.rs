@@ -3,7 +3,7 @@
 use std::fmt;
 
 use flatnet_ovs::openflow::{Flow, FlowHead, FlowKey, FragMode, Meter};
-use flatnet_types::AttachmentKey;
+use flatnet_types::{AttachmentKey, IfName, Mtu};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
@@ -81,6 +81,8 @@ pub enum Op {
         gone: Vec<u16>,
     },
     /// Clear the OpenFlow port flags that stop a port from receiving or sending.
+    ///
+    /// A port's name is Open vSwitch's text and may be longer than a link's.
     OpenPort(String),
     /// Remove `flow-restore-wait`, once all flows are set.
     EndRestore,
@@ -105,37 +107,37 @@ pub enum Op {
     /// Delete a managed link whose attachment does not exist any more.
     DeleteLink {
         /// Name of the link.
-        name: String,
+        name: IfName,
         /// ifindex: a link of the same name with another one is not deleted.
         ifindex: u32,
     },
     /// Make a veth pair with both ends in the node's namespace, up.
     CreatePair {
         /// The end that becomes a port of the bridge.
-        name: String,
+        name: IfName,
         /// The other end.
-        peer: String,
+        peer: IfName,
         /// In bytes.
-        mtu: u32,
+        mtu: Mtu,
     },
     /// Set a link up, or its MTU.
     SetLink {
         /// Name of the link.
-        name: String,
+        name: IfName,
         /// In bytes.
-        mtu: Option<u32>,
+        mtu: Option<Mtu>,
     },
     /// Give a link an address.
     AddAddress {
         /// Name of the link.
-        dev: String,
+        dev: IfName,
         /// The address with its prefix length.
         address: IpNetwork,
     },
     /// Take an address from a link.
     DeleteAddress {
         /// Name of the link.
-        dev: String,
+        dev: IfName,
         /// The address with its prefix length.
         address: IpNetwork,
     },
@@ -197,6 +199,21 @@ impl Op {
                 ..
             } => Some(meters.len() + adds.len() + deletes.len()),
             _ => None,
+        }
+    }
+
+    /// The span of its application.
+    pub(super) fn span(&self) -> tracing::Span {
+        match self.subject() {
+            Subject::Node => tracing::info_span!("op", kind = self.kind()),
+            Subject::Attachment { key, generation } => tracing::info_span!(
+                "op",
+                kind = self.kind(),
+                container_id = %key.container_id,
+                ifname = %key.ifname,
+                network = %key.network,
+                generation,
+            ),
         }
     }
 
@@ -265,7 +282,7 @@ impl Op {
             Self::SetLink {
                 name,
                 mtu: Some(mtu),
-            } => actual.link(name).map_or_else(String::new, |l| {
+            } => actual.link(name.as_str()).map_or_else(String::new, |l| {
                 format!(", which sets {mtu} and finds {}", l.mtu)
             }),
             Self::SetSysctl { key, value } => {

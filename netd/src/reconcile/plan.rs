@@ -1,10 +1,11 @@
 //! Computes the change set from the desired and the observed state. Pure.
 
 use flatnet_plan::node::Mode;
+use flatnet_types::Mtu;
 
 use super::actual::Actual;
 use super::change_set::ChangeSet;
-use super::desired::{Desired, HOST_PORT, node_ports};
+use super::desired::{Desired, HOST_LINK, HOST_PORT, node_ports};
 use super::op::Op;
 use super::ports::port;
 use super::{attachments, probe, routes, switch, timeouts, uplink};
@@ -132,7 +133,7 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
         changes.problems.push(Problem::blocking("port-error", text));
     }
     port(host, actual, changes);
-    let mtu = desired.spec.mtu.get();
+    let mtu = desired.spec.mtu;
     probe::plan(mtu, actual, changes);
     ensure_link_up(desired.spec.uplink.as_str(), mtu, actual, changes);
     // Addresses are set in a later round while the port does not exist, because its link is about
@@ -145,9 +146,9 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     ensure_link_up(HOST_PORT, mtu, actual, changes);
     let wanted = desired.addresses();
     for address in &wanted {
-        if !actual.addresses.contains(&(HOST_PORT.to_owned(), *address)) {
+        if !actual.addresses.contains(&(HOST_LINK, *address)) {
             changes.ops.push(Op::AddAddress {
-                dev: HOST_PORT.to_owned(),
+                dev: HOST_LINK,
                 address: *address,
             });
         }
@@ -157,7 +158,7 @@ fn node_side(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) {
     for (dev, address) in &actual.addresses {
         let at = (dev.clone(), *address);
         let managed = actual.marked.contains(&at) || desired.former_addresses.contains(address);
-        if dev == HOST_PORT && managed && !wanted.contains(address) {
+        if *dev == HOST_PORT && managed && !wanted.contains(address) {
             changes.ops.push(Op::DeleteAddress {
                 dev: at.0,
                 address: at.1,
@@ -177,13 +178,13 @@ fn uplink_is_open(desired: &Desired, actual: &Actual) -> bool {
     })
 }
 
-fn ensure_link_up(name: &str, mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
+fn ensure_link_up(name: &str, mtu: Mtu, actual: &Actual, changes: &mut ChangeSet) {
     if let Some(link) = actual.link(name)
-        && (!link.up || link.mtu < mtu)
+        && (!link.up || link.mtu < mtu.get())
     {
         changes.ops.push(Op::SetLink {
-            name: name.to_owned(),
-            mtu: (link.mtu < mtu).then_some(mtu),
+            name: link.name.clone(),
+            mtu: (link.mtu < mtu.get()).then_some(mtu),
         });
     }
 }

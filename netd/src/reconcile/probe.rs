@@ -1,6 +1,8 @@
 //! The links and ports of the probe ([`crate::probe`]): two veth pairs, one end of each a port of
 //! the bridge.
 
+use flatnet_types::Mtu;
+
 use super::actual::Actual;
 use super::change_set::ChangeSet;
 use super::op::Op;
@@ -8,7 +10,7 @@ use super::ports::port;
 use crate::flows::probe::ProbePorts;
 use crate::marks;
 use crate::node_ops::PortRow;
-use crate::probe::{PEERS, PORTS};
+use crate::probe::{PEER_LINKS, PEERS, PORT_LINKS, PORTS};
 
 /// Requested port numbers, after the uplink's and the host's.
 const NUMBERS: [u32; 2] = [3, 4];
@@ -35,7 +37,7 @@ fn row(at: usize) -> PortRow {
 }
 
 /// Computes the ops of the probe's links and ports.
-pub(super) fn plan(mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
+pub(super) fn plan(mtu: Mtu, actual: &Actual, changes: &mut ChangeSet) {
     for (at, (name, peer)) in PORTS.into_iter().zip(PEERS).enumerate() {
         let (end, other) = (actual.link(name), actual.link(peer));
         let known = actual.ports.get(name);
@@ -60,8 +62,8 @@ pub(super) fn plan(mtu: u32, actual: &Actual, changes: &mut ChangeSet) {
                     changes.ops.push(Op::DeletePorts(vec![name.to_owned()]));
                 }
                 changes.ops.push(Op::CreatePair {
-                    name: name.to_owned(),
-                    peer: peer.to_owned(),
+                    name: PORT_LINKS[at].clone(),
+                    peer: PEER_LINKS[at].clone(),
                     mtu,
                 });
             }

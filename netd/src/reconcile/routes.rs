@@ -1,6 +1,10 @@
 //! The host's routes and those of other programs. An unmanaged route to the same next hop replaces
 //! netd's; a conflicting one is a problem, and never changed.
 
+use std::collections::BTreeSet;
+
+use ipnetwork::IpNetwork;
+
 use super::actual::{Actual, RouteActual, UnmanagedRoute};
 use super::change_set::ChangeSet;
 use super::desired::Desired;
@@ -24,13 +28,19 @@ pub(super) fn plan(desired: &Desired, actual: &Actual, changes: &mut ChangeSet) 
     for route in &wanted {
         changes.problems.extend(preferred_default(route, actual));
     }
-    changes.ops.extend(
-        actual
-            .routes
-            .difference(&wanted)
-            .cloned()
-            .map(Op::DeleteRoute),
-    );
+    // A route with another next hop was replaced by the addition. Deleting it too would delete the
+    // new one, because a route is deleted wherever it leads.
+    let replaced: BTreeSet<IpNetwork> = changes
+        .ops
+        .iter()
+        .filter_map(|op| match op {
+            Op::AddRoute(route) => Some(route.dst),
+            _ => None,
+        })
+        .collect();
+    let gone = actual.routes.difference(&wanted);
+    let gone = gone.filter(|route| !replaced.contains(&route.dst));
+    changes.ops.extend(gone.cloned().map(Op::DeleteRoute));
 }
 
 /// Whether both routes have the same next hop and link. The preferred source is not compared.

@@ -9,7 +9,7 @@ use flatnet_ipam::RecordState;
 use flatnet_types::AttachmentKey;
 use flatnet_types::api::view::ReconcileView;
 use ipnetwork::IpNetwork;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::actual::Actual;
 use super::attempts::{Admission, Attempts};
@@ -136,6 +136,12 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// recently, and those of quarrels.
     pub async fn reconcile(&self) -> Report {
         let _alone = self.running.lock().await;
+        let span = tracing::info_span!("reconcile", bridge = self.options.bridge);
+        self.run_rounds().instrument(span).await
+    }
+
+    /// The caller holds the lock of [`Self::running`].
+    async fn run_rounds(&self) -> Report {
         let mut report = Report::default();
         for leftover in self.engine.finish_cleanup().await {
             report.view.failed.push(leftover);

@@ -35,7 +35,7 @@ pub(super) fn refusal(desired: &Desired, actual: &Actual) -> Option<Problem> {
         .iter()
         .filter(|l| l.below == Some(link.ifindex))
     {
-        let on_it = addresses(&above.name, actual);
+        let on_it = addresses(above.name.as_str(), actual);
         own.extend(on_it.iter().map(|a| format!("{a} on {}", above.name)));
     }
     // Adding the NIC to the bridge now would make the host unreachable.
@@ -105,7 +105,7 @@ fn has_master(link: &LinkActual, actual: &Actual) -> Option<Problem> {
 pub(super) fn port_problem(desired: &Desired, actual: &Actual) -> Option<Problem> {
     let row = desired.uplink_port()?;
     let port = actual.ports.get(&row.name)?;
-    let borne = actual.addresses.iter().filter(|(dev, _)| *dev == row.name);
+    let borne = actual.addresses.iter().filter(|(dev, _)| *dev == *row.name);
     let borne = borne.map(|(_, address)| *address);
     if let Some(found) = returned(&row.name, true, borne, &actual.writers) {
         let text = format!(

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use flatnet_clock::Backoff;
+
 /// The pause after an end that says nothing against the daemon: well under the 200 ms
 /// within which it must be back.
 const SHORT: Duration = Duration::from_millis(20);
 /// The longest pause of a crash loop.
 const LONG: Duration = Duration::from_secs(2);
+/// Between the two, after the crashes that are free.
+const DELAYS: Backoff = Backoff::new(SHORT, LONG);
 /// A daemon that lived this long was well.
 const WELL: Duration = Duration::from_secs(5);
 /// Crashes in a row that are taken for bad luck.
@@ -23,11 +27,11 @@ pub(crate) enum End {
 
 /// Counts crashes in a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Backoff {
+pub(crate) struct CrashCount {
     crashes: u32,
 }
 
-impl Backoff {
+impl CrashCount {
     /// The pause after an end. Being killed is never held against a daemon, however
     /// often: tests do that for hours.
     pub(crate) fn after(&mut self, end: End, lived: Duration) -> Duration {
@@ -38,8 +42,7 @@ impl Backoff {
             return SHORT;
         }
         self.crashes += 1;
-        let doublings = self.crashes.saturating_sub(FREE).min(16);
-        (SHORT * 2u32.pow(doublings)).min(LONG)
+        DELAYS.delay(self.crashes.saturating_sub(FREE) + 1)
     }
 
     /// Whether it crashes again and again.
@@ -56,7 +59,7 @@ mod tests {
 
     #[test]
     fn being_killed_a_hundred_times_never_slows_the_restart() {
-        let mut backoff = Backoff::default();
+        let mut backoff = CrashCount::default();
         for _ in 0..100 {
             assert_eq!(backoff.after(End::Ended, MOMENT), SHORT);
         }
@@ -65,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_crash_loop_slows_down_and_has_a_limit() {
-        let mut backoff = Backoff::default();
+        let mut backoff = CrashCount::default();
         let pauses: Vec<_> = (0..20)
             .map(|_| backoff.after(End::Crashed, MOMENT))
             .collect();
@@ -77,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_crash_after_a_good_while_is_the_first_again() {
-        let mut backoff = Backoff::default();
+        let mut backoff = CrashCount::default();
         for _ in 0..10 {
             backoff.after(End::Crashed, MOMENT);
         }

@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-use super::backoff::{Backoff, End};
+use super::backoff::{CrashCount, End};
 use super::{Log, Unit};
 use crate::error::{Error, Result};
 
@@ -127,7 +127,7 @@ struct Keeper {
 
 impl Keeper {
     fn run(self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = CrashCount::default();
         let mut again = false;
         while self.needs_answer() {
             let begun = Instant::now();

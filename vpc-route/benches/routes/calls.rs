@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use flatnet_vpc_route::apply::{Applier, Backoff, RateLimiter, Report, RetryPolicy};
-use flatnet_vpc_route::clock::System;
+use flatnet_clock::{Backoff, System};
+use flatnet_vpc_route::apply::{Applier, RateLimiter, Report, RetryPolicy};
 use flatnet_vpc_route::diff::{Rules, Sightings, diff};
 use flatnet_vpc_route::model::{
     DesiredEntry, DesiredTable, Generation, NextHopKind, NextHops, TableId, Timestamp,
@@ -51,7 +51,7 @@ async fn bring(cloud: &Cloud, n: usize) -> Report {
             poll: Duration::from_millis(5),
             backoff: Backoff {
                 first: Duration::from_millis(5),
-                most: Duration::from_millis(40),
+                max: Duration::from_millis(40),
             },
         },
         limiter: &Mutex::new(RateLimiter::new(Duration::ZERO, Duration::from_millis(50))),

@@ -26,13 +26,14 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::clock::Rng;
 use crate::diff::{Op, Plan};
 use crate::model::{ClusterName, EntryKind, Prefix, Status, Table, TableId};
 use crate::providers::{ErrorKind, Failure, Provider, ProviderError, TableScope};
 pub use batch::batches;
-pub use rate::{Backoff, RateLimiter};
+use flatnet_clock::{Backoff, Rng};
+pub use rate::RateLimiter;
 use step::{Step, look};
+use tracing::Instrument;
 
 /// How often and how long an apply tries again.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +58,7 @@ impl Default for RetryPolicy {
             poll: Duration::from_millis(1_000),
             backoff: Backoff {
                 first: Duration::from_millis(500),
-                most: Duration::from_secs(20),
+                max: Duration::from_secs(20),
             },
         }
     }
@@ -197,7 +198,7 @@ impl<P: Provider> Applier<'_, P> {
                 return Ok(());
             }
             if attempt > 0 {
-                tokio::time::sleep(self.retry.backoff.wait(attempt, self.rng)).await;
+                tokio::time::sleep(self.retry.backoff.jittered(attempt, self.rng)).await;
             }
             attempt += 1;
             if !(self.leads)() {
@@ -207,7 +208,8 @@ impl<P: Provider> Applier<'_, P> {
             }
             self.turn().await;
             report.writes += 1;
-            let Some(failures) = self.write(&rest).await? else {
+            let span = tracing::info_span!("write", ops = rest.len(), attempt);
+            let Some(failures) = self.write(&rest).instrument(span).await? else {
                 // The whole batch was refused for what is wrong with one of it: which?
                 let (low, high) = rest.split_at(rest.len() / 2);
                 Box::pin(self.batch(low, report)).await?;
@@ -319,7 +321,7 @@ impl<P: Provider> Applier<'_, P> {
                 }
                 Err(error) if error.is_retryable() && failures < self.retry.attempts => {
                     failures += 1;
-                    tokio::time::sleep(self.retry.backoff.wait(failures, self.rng)).await;
+                    tokio::time::sleep(self.retry.backoff.jittered(failures, self.rng)).await;
                     continue;
                 }
                 Err(source) => {

@@ -1,27 +1,6 @@
-//! How fast to call, and how long to wait before trying again. Pure: time and randomness come in.
+//! How fast to call. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
-
-use crate::clock::Rng;
-
-/// Waits between attempts: they double, and jitter takes up to half of each away, so that
-/// two controllers that were refused together do not come back together.
-#[derive(Debug, Clone, Copy)]
-pub struct Backoff {
-    /// The first wait.
-    pub first: Duration,
-    /// The longest.
-    pub most: Duration,
-}
-
-impl Backoff {
-    /// The wait before attempt `n + 1`, where `n` failed; `n` counts from 1.
-    pub fn wait(&self, n: u32, rng: &dyn Rng) -> Duration {
-        let doubled = self.first.saturating_mul(1 << n.saturating_sub(1).min(16));
-        let whole = doubled.min(self.most);
-        whole - rng.share_of(whole / 2)
-    }
-}
 
 /// The time between calls: doubled when the API throttles, shortened by a tenth of the way
 /// back when it does not.

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex as Lock;
 use std::time::Instant;
 
+use flatnet_clock::Rng;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::Rng;
 use crate::diff::{Rules, Sightings, diff};
 use crate::model::{
     DesiredEntry, DesiredTable, Entry, Generation, NextHopKind, NextHops, Timestamp,
@@ -402,22 +402,6 @@ fn the_rate_drops_when_throttled_and_recovers() {
         limiter.observe(false);
     }
     assert!(limiter.gap() < Duration::from_millis(1));
-}
-
-#[test]
-fn waits_double_up_to_a_bound_and_jitter_takes_up_to_half() {
-    let backoff = Backoff {
-        first: Duration::from_secs(1),
-        most: Duration::from_secs(10),
-    };
-    let waits: Vec<u64> = (1..7)
-        .map(|n| backoff.wait(n, &Loaded(0)).as_secs())
-        .collect();
-    assert_eq!(waits, [1, 2, 4, 8, 10, 10]);
-    for random in 0..2_000 {
-        let wait = backoff.wait(5, &Loaded(random * 7));
-        assert!((5..=10).contains(&wait.as_secs()), "{wait:?}");
-    }
 }
 
 proptest! {

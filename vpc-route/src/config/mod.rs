@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flatnet_client::{Access, AccessError, Client, Endpoint};
+use flatnet_leader::{LeaseKind, Participant};
 use serde::Deserialize;
 
 use crate::diff::MassDelete;
@@ -15,7 +16,6 @@ use crate::model::{ClusterName, TableId};
 use crate::providers::{CloudConfig, registry};
 
 pub use crate::providers::EdgeConfig;
-pub use lease::{KubernetesLease, LeaseKind, ObjectName, ObjectNameError};
 
 /// The file, as it is written.
 #[derive(Debug, Deserialize)]
@@ -173,6 +173,17 @@ impl Config {
     /// How long a standby waits for a leader that does not renew.
     pub fn lease_duration(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+
+    /// What the election of the leader needs to know.
+    pub fn participant(&self) -> Participant {
+        Participant {
+            lease: self.lease.clone(),
+            default_file: self.state_dir.join("lease.json"),
+            duration: self.lease_duration(),
+            place: self.lease_place(),
+            manifest: "deploy/kubernetes/vpc-route-lease.yaml",
+        }
     }
 
     /// Where the lease is asked for, for messages: the file, and the line if there is one.

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flatnet_clock::{Clock, Rng, System};
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::grants::with_grants;
 use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Refusal, State};
@@ -26,7 +27,6 @@ use tokio::sync::{Mutex, watch};
 
 use crate::apply::{RateLimiter, RetryPolicy};
 use crate::causes::chain;
-use crate::clock::{Clock, Rng, System};
 use crate::config::Config;
 use crate::desired::{Target, TargetError, targets};
 use crate::model::{DesiredTable, Generation, Timestamp};
@@ -204,6 +204,6 @@ impl Controller {
 
     /// Now.
     pub fn now(&self) -> Timestamp {
-        self.clock.timestamp()
+        Timestamp::of(self.clock.now())
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use super::writers::by_writer;
 use super::{Controller, ControllerError, RoundError};
 use crate::apply::{Applier, ApplyError, Report};
 use crate::desired::{Target, TargetError};
 use crate::diff::{Plan, Rules, Sightings, diff};
-use crate::model::{DesiredEntry, DesiredTable, Generation, Table};
+use crate::model::{DesiredEntry, DesiredTable, Generation, Table, TableId, Timestamp};
 use crate::providers::Provider;
 use crate::store::{OrphanSightings, StoreError};
 
@@ -63,6 +65,15 @@ impl Controller {
     /// # Errors
     /// What concerns all tables; what concerns one is in its [`Outcome`].
     pub async fn round(&self, round: &Round<'_>) -> Result<Vec<Outcome>, ControllerError> {
+        let span = tracing::info_span!(
+            "round",
+            generation = round.generation.0,
+            dry = round.leads.is_none(),
+        );
+        self.round_in_span(round).instrument(span).await
+    }
+
+    async fn round_in_span(&self, round: &Round<'_>) -> Result<Vec<Outcome>, ControllerError> {
         let targets = self.targets()?;
         let mut seen = self.store.orphans()?;
         let queued = targets.into_iter().map(|target| {
@@ -106,16 +117,20 @@ impl Controller {
         round: &Round<'_>,
         seen: &OrphanSightings,
     ) -> Result<Planned, Outcome> {
-        let failed = |title: &str, error: RoundError| Outcome {
-            title: title.to_owned(),
-            result: Err(error),
-            usage: None,
-            observed: None,
-        };
         let target = target.map_err(|e| {
             let title = e.title().to_owned();
             failed(&title, e.into())
         })?;
+        let span = table_span(&target.desired.table);
+        self.plan_table(target, round, seen).instrument(span).await
+    }
+
+    async fn plan_table(
+        &self,
+        target: Target,
+        round: &Round<'_>,
+        seen: &OrphanSightings,
+    ) -> Result<Planned, Outcome> {
         let mut rules = Rules::new(self.config.cluster.clone(), round.generation);
         rules.quota = target.quota;
         let scope = target.scope();
@@ -138,7 +153,7 @@ impl Controller {
                 let table = table.clone();
                 failed(&target.title, RoundError::List { table, source })
             })?;
-            let now = self.clock.timestamp();
+            let now = Timestamp::of(self.clock.now());
             let plan = diff(&target.desired, &listed, &rules, sightings, now);
             let waits = patient && !plan.unsettled.is_empty();
             if waits && tokio::time::Instant::now() < deadline {
@@ -185,7 +200,7 @@ impl Controller {
         }
         if planned.clone().any(|p| !p.plan.ops.is_empty()) {
             let tables = planned.map(|p| p.managed.clone()).collect();
-            let number = self.store.record(self.clock.timestamp(), tables)?;
+            let number = self.store.record(Timestamp::of(self.clock.now()), tables)?;
             tracing::info!(number, "the state before the change is recorded");
         }
         Ok(())
@@ -198,6 +213,7 @@ impl Controller {
         limit: Option<(tokio::time::Instant, Duration)>,
     ) -> Result<Option<Report>, RoundError> {
         let work = self.carry_out(planned, leads);
+        let work = work.instrument(table_span(&planned.plan.table));
         let Some((deadline, after)) = limit else {
             return Ok(work.await?);
         };
@@ -234,6 +250,21 @@ impl Controller {
             failed = report.failed.len(), writes = report.writes, lists = report.lists,
             took = ?started.elapsed(), "applied");
         Ok(Some(report))
+    }
+}
+
+/// The span of what is done for one table.
+fn table_span(table: &TableId) -> tracing::Span {
+    tracing::info_span!("table", %table)
+}
+
+/// The outcome of a table that could not be planned.
+fn failed(title: &str, error: RoundError) -> Outcome {
+    Outcome {
+        title: title.to_owned(),
+        result: Err(error),
+        usage: None,
+        observed: None,
     }
 }
 

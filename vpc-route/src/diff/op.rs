@@ -121,6 +121,29 @@ pub enum DeleteReason {
     Anew,
 }
 
+impl CreateReason {
+    /// The name in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::MoreSpecific => "half",
+            Self::Anew => "anew",
+        }
+    }
+}
+
+impl DeleteReason {
+    /// The name in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Replaced => "replaced",
+            Self::Orphan => "orphan",
+            Self::MoreSpecific => "half",
+            Self::Anew => "anew",
+        }
+    }
+}
+
 impl Op {
     /// The destination that it changes.
     pub fn destination(&self) -> Prefix {
@@ -185,6 +208,17 @@ pub enum ConflictKind {
     Agrees,
     /// It is more specific, and takes a part of our addresses elsewhere.
     Shadows,
+}
+
+impl ConflictKind {
+    /// The name in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Diverts => "diverts",
+            Self::Agrees => "agrees",
+            Self::Shadows => "shadows",
+        }
+    }
 }
 
 impl fmt::Display for Conflict {

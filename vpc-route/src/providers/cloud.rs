@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flatnet_clock::{Clock, Rng};
+
 use super::{BoxedProvider, Observer};
-use crate::clock::{Clock, Rng};
 use crate::model::ClusterName;
 
 /// A kind of cloud, as the registry lists it.

@@ -46,10 +46,10 @@ use crate::causes::chain;
 use crate::cli::Change;
 use crate::config::Config;
 use crate::controller::{Controller, Outcome, Plans, Round};
-use crate::lease::{Election, Verdict};
 use crate::metrics::Metrics;
 use crate::model::Generation;
 use crate::ranges::Ranges;
+use flatnet_leader::{Election, Verdict};
 
 /// The least time that writing gets in a round, while others wait for the next.
 const LEAST: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
     let plan = source.watch();
     metrics.plan.observe(&*plan.borrow());
     let controller = Arc::new(controller);
-    let election = Arc::new(Election::open(&controller.config).await?);
+    let election = Arc::new(Election::open(controller.config.participant()).await?);
     serve::tables(&controller, &election);
     let leadership = Leadership {
         election: Arc::clone(&election),

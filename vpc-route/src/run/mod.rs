@@ -7,10 +7,12 @@ mod serve;
 use anyhow::{Context, Result};
 use std::io::{IsTerminal, Write};
 
+use flatnet_leader::Election;
+use flatnet_types::tables::Tables;
+
 use crate::cli::{Cli, Colour, Command, Output, Show};
 use crate::config::Config;
 use crate::controller::{Controller, Outcome};
-use crate::lease::Election;
 use crate::show::{self, Head, Paint};
 
 /// Runs a command; its exit status.
@@ -52,7 +54,7 @@ async fn print_outcomes(
     match show.output {
         Output::Json => {
             let document = document(controller, election, outcomes).await;
-            print(&format!("{document:#}\n"))
+            print(&format!("{}\n", serde_json::to_string_pretty(&document)?))
         }
         Output::Text => {
             let paint = Paint(match show.color {
@@ -72,7 +74,7 @@ async fn document(
     controller: &Controller,
     election: Option<&Election>,
     outcomes: &[Outcome],
-) -> serde_json::Value {
+) -> Tables {
     let config = &controller.config;
     // A lease that cannot be read is reported by the process that tries to take it.
     let leader = match election {
@@ -85,5 +87,5 @@ async fn document(
         leader,
         at: controller.now(),
     };
-    show::json(&head, outcomes)
+    show::document(&head, outcomes)
 }

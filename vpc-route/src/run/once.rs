@@ -10,10 +10,10 @@ use crate::cli::{AdoptArgs, RollbackArgs, Show};
 use crate::config::Config;
 use crate::controller::{Controller, Round};
 use crate::diff::{Conflict, ConflictKind};
-use crate::lease::{Election, Verdict};
 use crate::model::{Entry, EntryKind, Generation, Owner, Status};
 use crate::providers::{Provider, TableScope};
 use crate::show::{apply_status, plan_status};
+use flatnet_leader::{Election, Verdict};
 
 pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
     let controller = Controller::new(config, None)?;
@@ -27,7 +27,7 @@ pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
             limit: None,
         })
         .await?;
-    let election = match Election::open(&controller.config).await {
+    let election = match Election::open(controller.config.participant()).await {
         Ok(election) => Some(election),
         Err(error) => {
             tracing::warn!(error = chain(&error), "who leads is not known");
@@ -192,7 +192,7 @@ impl Lead {
     async fn take(controller: &Controller) -> Result<Self> {
         let targets = controller.targets()?;
         let highest = controller.highest_generation(&targets).await;
-        let election = Election::open(&controller.config).await?;
+        let election = Election::open(controller.config.participant()).await?;
         loop {
             match election.try_take(highest.0).await? {
                 Verdict::Leads { epoch } => {

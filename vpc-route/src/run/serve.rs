@@ -14,13 +14,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use flatnet_daemon::serve::{Limits, read_body, serve};
 use flatnet_daemon::socket::{self, Peer};
-use serde_json::json;
+use flatnet_leader::Election;
+use flatnet_types::tables::Refused;
 use tokio::sync::Mutex;
 
 use super::document;
 use crate::causes::chain;
 use crate::controller::{Controller, Round};
-use crate::lease::Election;
 use crate::model::Generation;
 
 /// Connections at a time, here and for metrics: a few people and a few scrapers.
@@ -85,7 +85,7 @@ async fn listed(State(app): State<App>) -> Response {
         Ok(outcomes) => {
             let mut document = document(controller, Some(&app.election), &outcomes).await;
             if let Some(plan) = controller.plans() {
-                document["plan"] = json!(plan.borrow().status());
+                document.plan = Some(plan.borrow().status());
             }
             Json(document).into_response()
         }
@@ -122,6 +122,9 @@ async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next:
 }
 
 fn refusal(status: StatusCode, message: &str, details: &str) -> Response {
-    let body = Json(json!({ "message": message, "details": details }));
-    (status, body).into_response()
+    let body = Refused {
+        message: message.to_owned(),
+        details: details.to_owned(),
+    };
+    (status, Json(body)).into_response()
 }

@@ -12,7 +12,7 @@ use flatnet_aliyun_sim::gateway::Request;
 use flatnet_aliyun_sim::server::{self, Shared};
 use flatnet_aliyun_sim::sim::Sim;
 use flatnet_aliyun_sim::time::Timestamp;
-use flatnet_vpc_route::clock::System;
+use flatnet_clock::System;
 use flatnet_vpc_route::providers::aliyun::{
     Client, ClientConfig, Credential, Credentials, Http, Metadata, Secret, SignatureVersion, Source,
 };

@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::spool::Spool;
+use flatnet_spool::Spool;
 
 /// A configuration whose spool is in a directory of its own.
 fn spooling() -> (TempDir, Spool, Value) {

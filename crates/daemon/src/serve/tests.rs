@@ -224,3 +224,77 @@ async fn a_stop_ends_idle_connections_and_lets_requests_end() {
     assert_eq!(read_to_end(&mut idle).await, "");
     server.ended.await.expect("it ends");
 }
+
+/// A log in memory, as JSON.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The spans of each line, the outermost first.
+    fn spans(&self) -> Vec<serde_json::Value> {
+        let text = self.0.lock().expect("no panic").clone();
+        let lines = String::from_utf8(text).expect("text");
+        let line = |line: &str| -> serde_json::Value { serde_json::from_str(line).expect("JSON") };
+        lines.lines().map(|l| line(l)["spans"].take()).collect()
+    }
+}
+
+#[tokio::test]
+async fn what_a_handler_logs_bears_the_id_and_the_path_of_its_request() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .finish();
+    // Everything below runs on this thread.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let handler = || async {
+        tracing::info!("handled");
+        "ok"
+    };
+    let router = Router::new().fallback(handler);
+    let (connect, pipes) = mpsc::channel(1);
+    let limits = Limits { connections: 10 };
+    let serving = serve(
+        Pipes(pipes),
+        |_, ()| (),
+        router,
+        limits,
+        std::future::pending(),
+    );
+    let serving = tokio::spawn(serving);
+    let long = format!("/v1/{}", "x".repeat(1000));
+    for target in ["/v1/node?secret=1", long.as_str()] {
+        let (mut mine, theirs) = duplex(PIPE);
+        connect.send(theirs).await.expect("it accepts");
+        let text = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        mine.write_all(text.as_bytes()).await.expect("sent");
+        assert!(read_to_end(&mut mine).await.ends_with("ok"));
+    }
+    serving.abort();
+    let spans = log.spans();
+    let [first, second] = &spans[..] else {
+        panic!("{spans:?}");
+    };
+    let (first, second) = (&first[0], &second[0]);
+    assert_eq!(first["name"], "request");
+    assert_eq!(
+        (&first["method"], &first["path"]),
+        (&"GET".into(), &"/v1/node".into())
+    );
+    assert_eq!(second["path"].as_str().map(str::len), Some(128));
+    let id = |span: &serde_json::Value| span["request_id"].as_u64().expect("a number");
+    assert!(id(first) < id(second), "{first} {second}");
+}

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use flatnet_trace::tables::{Entry, Judgement, Op, Table as RouteTable, Tables, hops};
+use flatnet_trace::tables::{Entry, Judgement, Op, Table as RouteTable, Tables, hops, judge};
 use serde::Serialize;
 
 use crate::CliError;
@@ -203,11 +203,13 @@ fn changes(d: &Diff) -> Table {
             Op::Create {
                 destination,
                 next_hops,
+                ..
             } => ("+", Style::Good, destination, hops(next_hops)),
             Op::Modify {
                 destination,
                 from,
                 to,
+                ..
             } => {
                 let leads = format!("{} → {}", hops(from), hops(to));
                 ("~", Style::Warn, destination, leads)
@@ -215,6 +217,7 @@ fn changes(d: &Diff) -> Table {
             Op::Delete {
                 destination,
                 next_hops,
+                ..
             } => ("-", Style::Bad, destination, hops(next_hops)),
         };
         let cell = |text: String| Cell::styled(text, style);
@@ -245,7 +248,7 @@ fn trace(tables: Tables, address: IpAddr, output: &mut Output<'_>) -> Result<u8,
     let taken: Vec<Taken> = all
         .iter()
         .map(|t| {
-            let judgement = t.judge(address);
+            let judgement = judge(t, address);
             Taken {
                 title: title(t),
                 table: t.table.clone(),

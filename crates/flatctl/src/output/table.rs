@@ -1,5 +1,6 @@
 //! Aligned columns that fit the terminal.
 
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Style;
@@ -192,37 +193,35 @@ impl Table {
             .map(|c| Cell::styled(c.name, Style::Dim))
             .collect();
         let heads = (!self.headless).then_some(&heads);
+        let mut grid = comfy_table::Table::new();
+        grid.load_preset(comfy_table::presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::MAX);
         for row in heads.into_iter().chain(&self.rows) {
-            let cells: Vec<(Cell, Vec<String>)> = shown
-                .iter()
-                .zip(&widths)
-                .map(|(&i, &width)| {
-                    let cell = cell(row, i);
-                    let lines = match self.columns[i].wraps {
-                        true => wrap(&cell.text, width),
-                        false => vec![fit(&cell.text, width)],
-                    };
-                    (cell, lines)
-                })
-                .collect();
-            let height = cells.iter().map(|c| c.1.len()).max().unwrap_or(0);
-            for k in 0..height {
-                let mut line = String::new();
-                let mut pending = 0;
-                for ((cell, lines), (&i, &wanted)) in cells.iter().zip(shown.iter().zip(&widths)) {
-                    let text = lines.get(k).map_or("", String::as_str);
-                    let pad = wanted.saturating_sub(text.width());
-                    let (before, after) = match self.columns[i].align {
-                        Align::Left => (0, pad),
-                        Align::Right => (pad, 0),
-                    };
-                    line.push_str(&" ".repeat(pending + before));
-                    line.push_str(&cell.style.paint(text, colour && !text.is_empty()));
-                    pending = after + GAP;
-                }
-                out.push_str(line.trim_end());
-                out.push('\n');
-            }
+            let cells = shown.iter().zip(&widths).map(|(&i, &width)| {
+                let cell = cell(row, i);
+                let text = match self.columns[i].wraps {
+                    true => cell.text,
+                    false => fit(&cell.text, width),
+                };
+                let coloured = colour && !text.is_empty();
+                comfy_table::Cell::new(cell.style.paint(&text, coloured))
+            });
+            grid.add_row(cells);
+        }
+        for ((column, &i), &width) in grid.column_iter_mut().zip(&shown).zip(&widths) {
+            let width = u16::try_from(width + GAP).unwrap_or(u16::MAX);
+            column
+                .set_padding((0, 2))
+                .set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)))
+                .set_cell_alignment(match self.columns[i].align {
+                    Align::Left => CellAlignment::Left,
+                    Align::Right => CellAlignment::Right,
+                });
+        }
+        for line in grid.lines() {
+            out.push_str(line.trim_end());
+            out.push('\n');
         }
     }
 
@@ -261,22 +260,6 @@ impl Table {
 
 fn cell(row: &[Cell], i: usize) -> Cell {
     row.get(i).cloned().unwrap_or_default()
-}
-
-/// `text` in lines of at most `width` columns, broken between words where it can be.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let used = lines.last().map_or(0, |l| l.width());
-        let gap = usize::from(used > 0);
-        if used > 0 && used + gap + word.width() > width {
-            lines.push(fit(word, width));
-        } else if let Some(line) = lines.last_mut() {
-            line.push_str(&" ".repeat(gap));
-            line.push_str(&fit(word, width));
-        }
-    }
-    lines
 }
 
 /// `text` in at most `width` columns.

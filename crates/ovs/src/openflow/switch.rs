@@ -301,17 +301,17 @@ impl Switch {
     }
 
     /// Lets a port receive and send again, after somebody forbade it
-    /// ([`PortDesc::restricted`]). Nothing is done where there is no such port.
+    /// ([`PortDesc::restricted`]); `false` where there is no such port.
     ///
     /// # Errors
     /// [`OpenFlowError`].
-    pub async fn open_port(&self, name: &str) -> Result<(), OpenFlowError> {
+    pub async fn open_port(&self, name: &str) -> Result<bool, OpenFlowError> {
         let named = |ports: &BTreeMap<u32, PortDesc>| {
             let mut found = ports.values().filter(|p| p.name == name);
             found.next().cloned()
         };
         let Some(port) = self.with_ports(named) else {
-            return Ok(());
+            return Ok(false);
         };
         let mut batch = Batch::new();
         batch.open_port(&port);
@@ -325,7 +325,7 @@ impl Switch {
         if let Some(open) = ports.get_mut(&port.number) {
             open.restricted = false;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn with_ports<T>(&self, f: impl FnOnce(&BTreeMap<u32, PortDesc>) -> T) -> T {

@@ -50,45 +50,43 @@ impl Fault {
     }
 }
 
-impl Table {
-    /// What it does with `address`.
-    pub fn judge(&self, address: IpAddr) -> Judgement {
-        let takes = self.lookup(address);
-        let wanted = self.wanted(address);
-        let fault = wanted.and_then(|wanted| self.fault(takes, wanted));
-        Judgement {
-            takes: takes.cloned(),
-            wanted: wanted.cloned(),
-            fault,
-        }
+/// What a table does with `address`.
+pub fn judge(table: &Table, address: IpAddr) -> Judgement {
+    let takes = table.lookup(address);
+    let wanted = table.wanted(address);
+    let fault = wanted.and_then(|wanted| find_fault(table, takes, wanted));
+    Judgement {
+        takes: takes.cloned(),
+        wanted: wanted.cloned(),
+        fault,
     }
+}
 
-    fn fault(&self, takes: Option<&Entry>, wanted: &Desired) -> Option<Fault> {
-        let in_transition = || {
-            let mut same = self.entries.iter();
-            same.any(|e| e.destination == wanted.destination && !e.is_in_force())
-        };
-        let Some(takes) = takes else {
-            return Some(if in_transition() {
-                Fault::InTransition
-            } else {
-                Fault::Missing
-            });
-        };
-        if same_hops(takes, wanted) {
-            return None;
-        }
-        let ours = takes.owner.is_some();
-        let (is, should) = (takes.destination.prefix(), wanted.destination.prefix());
-        Some(match is.cmp(&should) {
-            std::cmp::Ordering::Less if in_transition() => Fault::InTransition,
-            std::cmp::Ordering::Less => Fault::Wider,
-            std::cmp::Ordering::Equal if ours => Fault::WrongNextHop,
-            std::cmp::Ordering::Equal => Fault::Diverts,
-            std::cmp::Ordering::Greater if ours => Fault::Stale,
-            std::cmp::Ordering::Greater => Fault::Shadows,
-        })
+fn find_fault(table: &Table, takes: Option<&Entry>, wanted: &Desired) -> Option<Fault> {
+    let in_transition = || {
+        let mut same = table.entries.iter();
+        same.any(|e| e.destination == wanted.destination && !e.is_in_force())
+    };
+    let Some(takes) = takes else {
+        return Some(if in_transition() {
+            Fault::InTransition
+        } else {
+            Fault::Missing
+        });
+    };
+    if same_hops(takes, wanted) {
+        return None;
     }
+    let ours = takes.owner.is_some();
+    let (is, should) = (takes.destination.prefix(), wanted.destination.prefix());
+    Some(match is.cmp(&should) {
+        std::cmp::Ordering::Less if in_transition() => Fault::InTransition,
+        std::cmp::Ordering::Less => Fault::Wider,
+        std::cmp::Ordering::Equal if ours => Fault::WrongNextHop,
+        std::cmp::Ordering::Equal => Fault::Diverts,
+        std::cmp::Ordering::Greater if ours => Fault::Stale,
+        std::cmp::Ordering::Greater => Fault::Shadows,
+    })
 }
 
 /// Whether both lead to the same places, in whatever order and with whatever weights.

@@ -17,6 +17,7 @@ fn entry(destination: &str, id: &str, ours: bool) -> Entry {
         status: Status::Available,
         kind: Origin::Custom,
         owner: ours.then(|| Owner {
+            cluster: "lab".to_owned(),
             generation: 3,
             label: id.to_owned(),
         }),
@@ -27,6 +28,7 @@ fn entry(destination: &str, id: &str, ours: bool) -> Entry {
 fn table(entries: Vec<Entry>) -> Table {
     Table {
         title: "route table main in vpc".to_owned(),
+        report: None,
         kind: Some(Kind::VpcRouteTable),
         site: "vpc".to_owned(),
         name: "main".to_owned(),
@@ -46,9 +48,8 @@ fn table(entries: Vec<Entry>) -> Table {
 }
 
 fn fault(entries: Vec<Entry>) -> Option<Fault> {
-    table(entries)
-        .judge("172.30.16.9".parse().expect("an address"))
-        .fault
+    let address = "172.30.16.9".parse().expect("an address");
+    judge(&table(entries), address).fault
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn the_longest_entry_in_force_is_taken() {
     let address = "172.30.16.9".parse().expect("an address");
     let taken = held.lookup(address).expect("an entry");
     assert_eq!(taken.next_hops, hop("i-1"));
-    assert_eq!(held.judge(address).fault, None);
+    assert_eq!(judge(&held, address).fault, None);
     assert_eq!(held.used(), 3);
 }
 
@@ -93,7 +94,7 @@ fn a_wider_entry_with_the_right_next_hop_does_no_harm() {
 
 #[test]
 fn what_the_plan_does_not_lead_there_is_no_fault_of_the_table() {
-    let judged = table(vec![]).judge("192.0.2.1".parse().expect("an address"));
+    let judged = judge(&table(vec![]), "192.0.2.1".parse().expect("an address"));
     assert_eq!((judged.wanted.is_none(), judged.fault), (true, None));
 }
 

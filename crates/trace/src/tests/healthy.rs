@@ -93,6 +93,7 @@ pub(super) fn tables(plan: &NetworkPlan) -> Tables {
                 .map(|p| entry(p, vec![hop("Other", "local")], Origin::System)),
         );
         Table {
+            report: None,
             title: t.title(),
             kind: Some(kind),
             site: t.site.clone(),
@@ -108,6 +109,7 @@ pub(super) fn tables(plan: &NetworkPlan) -> Tables {
         }
     });
     Tables {
+        plan: None,
         version: 1,
         cluster: "lab".to_owned(),
         config: "/etc/flatnet/vpc-route.yml".to_owned(),
@@ -134,6 +136,7 @@ pub(super) fn entry(destination: IpNetwork, next_hops: Vec<NextHop>, kind: Origi
         status: Status::Available,
         kind,
         owner: (kind == Origin::Custom).then(|| Owner {
+            cluster: "lab".to_owned(),
             generation: 1,
             label: "label".to_owned(),
         }),

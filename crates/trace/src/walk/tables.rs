@@ -10,7 +10,7 @@ use super::Walker;
 use crate::hop::{At, Check, Hop, Mend};
 use crate::observed::Fact;
 use crate::place::{Place, Segment};
-use crate::tables::{Fault, Judgement, Kind, NextHop, Origin, Table, Tables};
+use crate::tables::{self, Fault, Judgement, Kind, NextHop, Origin, Table, Tables, kind_in_plan};
 
 /// The name of an edge router that the plan does not name.
 const EDGE: &str = "edge";
@@ -120,7 +120,7 @@ impl<'a> Walker<'a> {
         let (hop, hops) = match self.table(kind, site, name) {
             Err(hop) => (hop(&at), Vec::new()),
             Ok(table) => {
-                let judged = table.judge(dst);
+                let judged = tables::judge(table, dst);
                 let hop = judge(&at, &judged, planned, table, self.observed);
                 let wanted = judged.wanted.map(|w| w.next_hops);
                 let taken = judged.takes.map(|t| t.next_hops);
@@ -160,7 +160,7 @@ impl<'a> Walker<'a> {
     }
 
     fn title(&self, kind: Kind, site: &str, name: &str) -> String {
-        let of_plan = kind.of_plan();
+        let of_plan = kind_in_plan(kind);
         let mut all = self.tables.iter();
         let known = all.find(|t| t.kind == of_plan && t.site == site && t.name == name);
         match (known, kind) {
@@ -172,7 +172,7 @@ impl<'a> Walker<'a> {
 
     /// The plan's own entry for an address.
     fn planned(&self, kind: Kind, site: &str, name: &str, address: IpAddr) -> Option<&PlanEntry> {
-        let of_plan = kind.of_plan();
+        let of_plan = kind_in_plan(kind);
         let mut all = self.tables.iter();
         let table = all.find(|t| t.kind == of_plan && t.site == site && t.name == name)?;
         let covering = |e: &&PlanEntry| covers(e.prefix, address.into());

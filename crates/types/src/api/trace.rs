@@ -19,6 +19,7 @@ pub const VERSION: u32 = 1;
 
 /// The state of a node that concerns one packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NodeFacts {
     /// [`VERSION`].
@@ -53,6 +54,7 @@ pub struct NodeFacts {
 
 /// One end of the packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum End {
     /// The node itself has the address.
@@ -73,6 +75,7 @@ impl End {
 
 /// A container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
     /// Its ID.
@@ -100,6 +103,7 @@ pub struct Container {
 
 /// A container's interface as observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Inside {
     /// The interface was read in the container's namespace.
@@ -110,8 +114,10 @@ pub enum Inside {
         /// MTU in bytes.
         mtu: u32,
         /// Addresses with prefix lengths.
+        #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
         addresses: Vec<IpNetwork>,
         /// The routes that leave by it: destination and next hop.
+        #[cfg_attr(feature = "openapi", schema(value_type = Vec<Vec<Option<String>>>))]
         routes: Vec<(IpNetwork, Option<IpAddr>)>,
         /// Its neighbour table.
         neighbours: Vec<Neighbour>,
@@ -127,9 +133,11 @@ pub enum Inside {
 
 /// An entry of a neighbour table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Neighbour {
     /// The neighbour's address.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub address: IpAddr,
     /// Its MAC; `None` if it has not answered.
     pub mac: Option<String>,
@@ -139,6 +147,7 @@ pub struct Neighbour {
 
 /// A port of the bridge, and the link behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Port {
     /// Name of the port and the link.
@@ -151,6 +160,7 @@ pub struct Port {
 
 /// A link of the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
     /// Administratively up.
@@ -163,6 +173,7 @@ pub struct Link {
 
 /// A port's rows in Open vSwitch's database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Requested OpenFlow port number; 0 for any.
@@ -179,6 +190,7 @@ pub struct Row {
 
 /// Where a packet enters a node's kernel or bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Side {
     /// From the container that is the packet's source.
@@ -191,6 +203,7 @@ pub enum Side {
 
 /// One look-up in the kernel's routes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Lookup {
     /// Where the packet comes from.
@@ -201,6 +214,7 @@ pub struct Lookup {
 
 /// Where the kernel sends a packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Path {
     /// Delivered locally.
@@ -210,8 +224,10 @@ pub enum Path {
         /// Name of the link.
         dev: String,
         /// The next hop; `None` if the destination is on the link.
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
         via: Option<IpAddr>,
         /// The matching route, if the kernel reports it.
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
         route: Option<IpNetwork>,
         /// Its protocol number (94 is netd's).
         protocol: u8,
@@ -232,6 +248,7 @@ pub enum Path {
 
 /// What the bridge does with the packet, as Open vSwitch itself computes it (`ofproto/trace`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FlowTrace {
     /// Where the packet enters the bridge.
@@ -249,6 +266,7 @@ pub struct FlowTrace {
 
 /// A flow that a packet matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MetFlow {
     /// Number of the flow's table, 0 to 253.
@@ -261,6 +279,7 @@ pub struct MetFlow {
 
 /// An output port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Out {
     /// The port's name.
@@ -271,6 +290,7 @@ pub struct Out {
 
 /// An op that netd would apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
     /// The op in a sentence.
@@ -282,6 +302,7 @@ pub struct Pending {
     pub port: Option<String>,
     /// The destination of the route that it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub prefix: Option<IpNetwork>,
     /// Generation of the attachment that it concerns; `None` if it concerns the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,7 @@ use crate::{
 
 /// One attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttachmentView {
     /// The CNI network.
     pub network: NetworkName,
@@ -28,6 +29,7 @@ pub struct AttachmentView {
     /// `CNI_IFNAME`.
     pub ifname: IfName,
     /// Its addresses with prefix lengths.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub addresses: Vec<IpNetwork>,
     /// Whether its ADD has completed.
     pub state: AttachmentState,
@@ -46,6 +48,7 @@ pub struct AttachmentView {
 
 /// Whether the ADD of an attachment has completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AttachmentState {
     /// An ADD is creating it.
@@ -66,6 +69,7 @@ impl AttachmentState {
 
 /// netd's own data of an attachment, stored with the allocator's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Detail {
     /// The version of this record.
     pub version: u32,
@@ -91,6 +95,7 @@ pub struct Detail {
 
 /// The node. `S` is its part of the plan, in the reader's type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeView<S> {
     /// Whether packets pass and ADD is served: what `/readyz` says.
     pub ready: bool,
@@ -115,6 +120,7 @@ pub struct NodeView<S> {
 /// The plan that a daemon has accepted. Parts that netd applies only after a restart are a problem
 /// (`plan-changed`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlanStatus {
     /// The version of the accepted plan: the SHA-256 of its text, in hexadecimal digits.
     pub version: String,
@@ -131,6 +137,7 @@ pub struct PlanStatus {
 
 /// A bridge's datapath.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DatapathView {
     /// `system` (the kernel's) or `netdev` (userspace).
     pub kind: String,
@@ -140,6 +147,7 @@ pub struct DatapathView {
 
 /// A problem of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProblemView {
     /// A stable name in kebab-case, such as `uplink-bears-addresses`; the label `code` of the
     /// metric `flatnet_problem`. docs/operations.md lists them.
@@ -157,6 +165,7 @@ pub struct ProblemView {
 
 /// Usage of a network's ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NetworkUsage {
     /// The plan's network.
     pub network: NetworkName,
@@ -166,22 +175,28 @@ pub struct NetworkUsage {
 
 /// Usage of a range, in addresses. `capacity = used + quarantined + free`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RangeView {
     /// The range: a prefix, or `first-last`.
     pub range: String,
     /// Number of addresses that can be assigned in all.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub capacity: u128,
     /// Number of addresses that attachments have.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub used: u128,
     /// Number of addresses that are in quarantine after a release.
     #[serde(rename = "resting")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub quarantined: u128,
     /// Number of addresses that could be assigned now.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub free: u128,
 }
 
 /// Result of a reconcile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReconcileView {
     /// The ops that were applied, one sentence each.
     pub applied: Vec<String>,
@@ -195,6 +210,7 @@ pub struct ReconcileView {
 
 /// A dry run. `P` is the plan of ops and `A` the observed state, in the reader's types.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlanView<P, A> {
     /// The ops that would be applied, one sentence each.
     pub would: Vec<String>,

@@ -13,12 +13,14 @@ use crate::{NetworkName, NodeName, Timestamp};
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct LeaseId(pub u64);
 
 /// Incarnation of the ledger: a random number, new at each start of ipamd, so that two ledgers
 /// that were restored from the same backup can be distinguished.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
 pub struct Incarnation(pub u64);
 
 impl fmt::Display for Incarnation {
@@ -57,6 +59,7 @@ impl fmt::Display for LeaseId {
 
 /// Why a host has a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LeaseSource {
     /// The plan gives the range to the host by name.
@@ -70,6 +73,7 @@ pub enum LeaseSource {
 
 /// Why a lease is drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DrainReason {
     /// The plan no longer gives it to the host.
@@ -104,6 +108,7 @@ impl DrainReason {
 
 /// What may be done with a lease's addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase", tag = "is")]
 pub enum LeaseState {
     /// The host assigns them to containers.
@@ -126,6 +131,7 @@ pub enum LeaseState {
 
 /// The state of a range as its host sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GrantState {
     /// The host may assign its addresses.
@@ -147,6 +153,7 @@ impl GrantState {
 
 /// One range and its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Lease {
     /// Number of the lease in the ledger.
     pub id: LeaseId,
@@ -157,6 +164,7 @@ pub struct Lease {
     /// The plan's network.
     pub network: NetworkName,
     /// The range as a prefix.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub prefix: IpNetwork,
     /// Why the host has it.
     pub source: LeaseSource,

@@ -229,15 +229,15 @@ async fn a_second_interface_leaves_the_default_routes_to_the_first() {
 async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
     let node = TestNode::new("idc1").await;
     let dir = tempfile::tempdir().expect("a directory");
-    let spool = flatnet_cni::spool::Spool::new(dir.path());
+    let spool = flatnet_spool::Spool::new(dir.path());
     node.engine.set_spool(spool.clone());
     let first = node.engine.add(&request("c1")).await.expect("attaches");
     let taken_numbers = node.engine.add(&request("c1")).await.expect_err("exists");
     assert_eq!(taken_numbers.cni_code(), 100);
     // netd was away for a moment; the plugin answered the DEL, and the runtime sends an ADD. The
     // test's clock gives both attachments the time 1,000,000.
-    let del = |spooled_at_ms| flatnet_types::spool::SpooledDel {
-        format: flatnet_types::spool::FORMAT,
+    let del = |spooled_at_ms| flatnet_spool::SpooledDel {
+        format: flatnet_spool::FORMAT,
         spooled_at: Timestamp::from_millis(spooled_at_ms),
         socket: "/run/flatnet/netd.sock".to_owned(),
         request: flatnet_types::api::DelRequest {

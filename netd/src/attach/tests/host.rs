@@ -1,5 +1,7 @@
 //! The host: unmanaged routes, the probe's links, and the MTU of internal ports.
 
+use flatnet_types::IfName;
+
 use super::*;
 use crate::reconcile::{RouteActual, UnmanagedRoute};
 
@@ -20,7 +22,7 @@ fn unmanaged_default(node: &TestNode, via: &str, dev: &str) -> UnmanagedRoute {
     let unmanaged = UnmanagedRoute {
         route: RouteActual {
             via,
-            dev: dev.to_owned(),
+            dev: IfName::new(dev).expect("a name"),
             ..own_route
         },
         protocol: 16,
@@ -100,4 +102,35 @@ async fn the_requested_mtu_of_an_internal_port_is_compared() {
         ["set port flat0: mtu_request"]
     );
     assert_eq!(asked(plan), plan);
+}
+
+#[tokio::test]
+async fn a_route_with_another_next_hop_is_replaced_and_not_deleted() {
+    let node = TestNode::new("idc1").await;
+    let right = node.model.state().routes.clone();
+    let moved = {
+        let mut state = node.model.state();
+        let is_default = |r: &&RouteActual| r.dst.prefix() == 0 && r.dst.is_ipv4();
+        let route = right.iter().find(is_default).expect("a default route");
+        state.routes.remove(route);
+        let moved = RouteActual {
+            via: Some("10.10.0.99".parse().expect("an address")),
+            ..route.clone()
+        };
+        state.routes.insert(moved.clone());
+        moved
+    };
+    assert!(!right.contains(&moved));
+    let report = node.reconcile().await;
+    let routes: Vec<_> = report
+        .applied
+        .iter()
+        .filter(|op| op.contains("route"))
+        .collect();
+    assert!(
+        matches!(routes[..], [added] if added.starts_with(&format!("add route {}", moved.dst))),
+        "{report:?}"
+    );
+    assert_eq!(node.model.state().routes, right);
+    assert!(node.reconcile().await.applied.is_empty());
 }

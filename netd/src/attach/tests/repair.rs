@@ -1,6 +1,9 @@
 //! What a reconcile repairs, and what it leaves alone.
 
+use flatnet_types::IfName;
+
 use super::*;
+use crate::reconcile::HOST_LINK;
 
 #[tokio::test]
 async fn a_restart_changes_nothing_that_is_right() {
@@ -77,12 +80,12 @@ async fn a_link_without_alias_that_a_dead_netd_left_is_deleted() {
     {
         let mut state = node.model.state();
         let mut link = state.links["eth0"].clone();
-        link.name = "fn7b".into();
+        link.name = IfName::literal("fn7b");
         link.ifindex = plan::host_ifindex(9);
         link.mac = Some(plan::host_mac(link.ifindex));
         state.links.insert(link.name.clone(), link.clone());
         // A link of another program with such a name.
-        link.name = "fn7c".into();
+        link.name = IfName::literal("fn7c");
         link.ifindex = 78;
         state.links.insert(link.name.clone(), link);
     }
@@ -96,7 +99,7 @@ async fn unmanaged_links_and_ports_are_left_alone() {
     {
         let mut state = node.model.state();
         let mut link = state.links["eth0"].clone();
-        link.name = "fnforeign".into();
+        link.name = IfName::literal("fnforeign");
         link.ifindex = 77;
         state.links.insert(link.name.clone(), link);
         let mut port = state.ports["eth0"].clone();
@@ -111,7 +114,10 @@ async fn unmanaged_links_and_ports_are_left_alone() {
 #[tokio::test]
 async fn a_nic_that_bears_the_hosts_addresses_is_not_added_to_the_bridge() {
     let model = ModelNode::default().with_nic("eth0");
-    let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
+    let address = (
+        IfName::literal("eth0"),
+        "192.0.2.7/24".parse().expect("prefix"),
+    );
     model.state().addresses.insert(address);
     let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     let report = node.reconcile().await;
@@ -136,7 +142,10 @@ async fn while_the_uplink_is_refused_nothing_of_the_host_is_changed() {
             false => ModelNode::default().with_nic("eth7"),
         };
         if bears {
-            let address = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
+            let address = (
+                IfName::literal("eth0"),
+                "192.0.2.7/24".parse().expect("prefix"),
+            );
             model.state().addresses.insert(address);
         }
         let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
@@ -155,7 +164,10 @@ async fn while_the_uplink_is_refused_nothing_of_the_host_is_changed() {
 #[tokio::test]
 async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
     let node = TestNode::new("idc1").await;
-    let back = ("eth0".to_owned(), "192.0.2.7/24".parse().expect("prefix"));
+    let back = (
+        IfName::literal("eth0"),
+        "192.0.2.7/24".parse().expect("prefix"),
+    );
     node.model.state().addresses.insert(back.clone());
     node.reconcile().await;
     let why = node.engine.ready().expect_err("not ready").to_string();
@@ -290,7 +302,7 @@ async fn an_unmanaged_bridge_is_not_changed() {
 #[tokio::test]
 async fn the_gateway_of_a_released_range_is_removed_and_an_unmanaged_address_stays() {
     let node = TestNode::new("vpc1").await;
-    let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
+    let on_port = |address: &str| (HOST_LINK, address.parse().expect("an address"));
     let has = |address: &str| node.model.state().addresses.contains(&on_port(address));
     assert!(has("172.30.16.1/20"));
     node.model.state().addresses.insert(on_port("192.0.2.1/24"));
@@ -308,13 +320,13 @@ async fn the_gateway_of_a_released_range_is_removed_and_an_unmanaged_address_sta
 #[tokio::test]
 async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_is_removed() {
     let node = TestNode::new("vpc1").await;
-    let on_port = |address: &str| ("flat0".to_owned(), address.parse().expect("an address"));
+    let on_port = |address: &str| (HOST_LINK, address.parse().expect("an address"));
     node.model.state().addresses.insert(on_port("192.0.2.1/24"));
     // A new process, with another node's part of the plan.
     let node = node.restart("vpc2").await;
     node.reconcile().await;
     let left: Vec<_> = node.model.state().addresses.iter().cloned().collect();
-    let v4 = |a: &&(String, ipnetwork::IpNetwork)| a.0 == "flat0" && a.1.is_ipv4();
+    let v4 = |a: &&(IfName, ipnetwork::IpNetwork)| a.0 == HOST_LINK && a.1.is_ipv4();
     let left: Vec<_> = left.iter().filter(v4).collect();
     assert_eq!(left, [&on_port("172.30.32.1/20"), &on_port("192.0.2.1/24")]);
 }

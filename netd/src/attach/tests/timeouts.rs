@@ -105,7 +105,7 @@ async fn a_zone_whose_port_is_gone_is_not_set_again() {
             .collect();
         for name in gone {
             state.ports.remove(&name);
-            state.links.remove(&name);
+            state.links.remove(name.as_str());
         }
         state.zones.retain(|zone, _| *zone == WAY_BACK_ZONE);
     }

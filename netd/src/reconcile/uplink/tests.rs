@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use flatnet_types::IfName;
+
 use super::*;
 use crate::reconcile::NodeOptions;
 use crate::reconcile::actual::ActualPort;
@@ -23,10 +25,8 @@ fn desired() -> Desired {
 
 fn link(name: &str, ifindex: u32, kind: Option<&str>) -> LinkActual {
     LinkActual {
-        name: name.to_owned(),
-        ifindex,
         kind: kind.map(str::to_owned),
-        ..LinkActual::default()
+        ..LinkActual::new(IfName::new(name).expect("a name"), ifindex)
     }
 }
 
@@ -52,7 +52,9 @@ fn a_nic_whose_802_1q_interface_bears_the_hosts_address_is_refused() {
     });
     assert_eq!(refusal(&desired(), &actual), None);
     let address = "10.10.0.11/24".parse().expect("an address");
-    actual.addresses.insert(("eth0.10".to_owned(), address));
+    actual
+        .addresses
+        .insert((IfName::literal("eth0.10"), address));
     let (code, text) = refused(&actual);
     assert_eq!(code, "uplink-bears-addresses");
     assert!(text.contains("10.10.0.11/24 on eth0.10"), "{text}");

@@ -128,9 +128,9 @@ fn pending(op: &Op, actual: &Actual) -> Pending {
         Op::CreateBridge { host, .. } => port = Some(host.name.clone()),
         Op::AddPort { row, .. } | Op::SetPort { row, .. } => port = Some(row.name.clone()),
         Op::SetLink { name, .. } | Op::DeleteLink { name, .. } | Op::CreatePair { name, .. } => {
-            port = Some(name.clone());
+            port = Some(name.to_string());
         }
-        Op::AddAddress { dev, .. } | Op::DeleteAddress { dev, .. } => port = Some(dev.clone()),
+        Op::AddAddress { dev, .. } | Op::DeleteAddress { dev, .. } => port = Some(dev.to_string()),
         Op::AddRoute(route) | Op::DeleteRoute(route) => prefix = Some(route.dst),
         Op::ChangeFlows { adds: flows, .. } => adds = flows.len(),
         Op::OpenPort(name) => port = Some(name.clone()),

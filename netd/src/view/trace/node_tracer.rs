@@ -22,7 +22,7 @@ use super::queries::{FlowQuery, LocalEnd, local_end, queries};
 use crate::attach::Engine;
 use crate::attach::plan::host_ifname;
 use crate::node_ops::NodeOpsError;
-use crate::reconcile::{HOST_PORT, ReconcileOps, Reconciler};
+use crate::reconcile::{HOST_LINK, ReconcileOps, Reconciler};
 use crate::view::attachment;
 
 /// Traces packets on this node.
@@ -100,10 +100,9 @@ impl<N: ReconcileOps> NodeTracer<N> {
         uplink: &IfName,
         (links, neighbours): (&[Link], &[KernelNeighbour]),
     ) -> Path {
-        let inner = IfName::new(HOST_PORT).ok();
         let came_in = match from {
             Side::Host => None,
-            Side::Container => inner.as_ref(),
+            Side::Container => Some(&HOST_LINK),
             Side::Uplink => Some(uplink),
         };
         let (src, dst) = (packet.src, packet.dst);

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use flatnet_plan::node::derive;
-use flatnet_types::MacAddr;
 use flatnet_types::api::trace::{Inside, Packet, Proto, Side};
 use flatnet_types::api::view::{AttachmentState, AttachmentView};
+use flatnet_types::{IfName, MacAddr};
 
 use super::facts::{Answers, DryRun, facts};
 use super::queries::{FlowQuery, LocalEnd, local_end, queries};
@@ -55,13 +55,9 @@ fn actual() -> Actual {
     Actual {
         ports: BTreeMap::from([("fn7".to_owned(), port)]),
         links: vec![LinkActual {
-            name: "fn7".to_owned(),
-            ifindex: 9,
-            mac: None,
             mtu: 1500,
             up: true,
-            alias: None,
-            ..LinkActual::default()
+            ..LinkActual::new(IfName::literal("fn7"), 9)
         }],
         ..Actual::default()
     }
@@ -169,14 +165,14 @@ fn pending_ops_are_reported_with_what_they_concern() {
     let route = RouteActual {
         dst: "172.30.32.0/20".parse().expect("a prefix"),
         via: None,
-        dev: "flat0".to_owned(),
+        dev: IfName::literal("flat0"),
         src: None,
     };
     let changes = ChangeSet {
         ops: vec![
             Op::AddRoute(route),
             Op::SetLink {
-                name: "eth0".to_owned(),
+                name: IfName::literal("eth0"),
                 mtu: None,
             },
             Op::ChangeFlows {

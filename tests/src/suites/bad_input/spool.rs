@@ -5,8 +5,8 @@ use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use flatnet_spool::SpooledDel;
 use flatnet_types::ContainerId;
-use flatnet_types::spool::SpooledDel;
 use nix::sys::stat::Mode;
 use serde_json::Value;
 

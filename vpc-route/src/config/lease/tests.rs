@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use crate::config::{Config, ConfigError, LeaseKind};
+use flatnet_leader::LeaseKind;
+
+use crate::config::{Config, ConfigError};
 
 fn read(lease: &str) -> Result<Config, ConfigError> {
     let directory = tempfile::tempdir().unwrap();

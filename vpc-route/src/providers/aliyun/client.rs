@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use flatnet_clock::{Clock, Rng};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -13,7 +14,6 @@ use super::error::{CallError, Code};
 use super::http::{Answer, Http, Method};
 use super::listing;
 use super::sign::{Call, SignatureVersion, sign};
-use crate::clock::{Clock, Rng};
 use crate::providers::Observer;
 
 /// The API's version.

@@ -31,6 +31,9 @@ const READ: &[(&str, &[&str])] = &[
     ("docs/plan.md", &["flatnet-plan"]),
     ("docs/plan-codes.md", &["flatnet-plan"]),
     ("docs/plan-diff.md", &["flatnet-plan"]),
+    ("docs/api/ipamd.json", &["flatnet-types"]),
+    ("docs/api/netd.json", &["flatnet-types"]),
+    ("docs/api/vpc-route.json", &["flatnet-types"]),
 ];
 
 /// Packages whose tests read the commands in every document.
@@ -44,6 +47,10 @@ const BORROWED: &[(&str, &[&str])] = &[
         &["flatnet-ipam", "flatnet-netd", "flatnet-vpc-route"],
     ),
     ("xtask/src/documented.rs", &["flatnet-lab"]),
+    // Their routes are held against docs/api.
+    ("ipam/src/daemon/http.rs", &["flatnet-types"]),
+    ("netd/src/server.rs", &["flatnet-types"]),
+    ("vpc-route/src/run/serve.rs", &["flatnet-types"]),
 ];
 
 /// The suites of a crate; `None`: all.

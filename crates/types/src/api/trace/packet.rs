@@ -30,11 +30,14 @@ pub const EPHEMERAL: u16 = 49_152;
 
 /// The fields of a packet that routes and flows match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Packet {
     /// Source address.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub src: IpAddr,
     /// Destination address.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub dst: IpAddr,
     /// Protocol and port.
     pub proto: Proto,
@@ -45,6 +48,7 @@ pub struct Packet {
 
 /// Protocol of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Proto {
     /// An echo request, or its answer.

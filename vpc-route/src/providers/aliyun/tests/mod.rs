@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use flatnet_clock::{Clock, Rng};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -16,7 +17,6 @@ use super::credentials::from_environment;
 use super::encode::{canonical_query, encode};
 use super::sign::{Call, sign, v1_signature, v3_signature};
 use super::*;
-use crate::clock::{Clock, Rng};
 use crate::diff::{CreateReason, DeleteReason, Op};
 use crate::model::{EntryKind, NextHop, NextHopKind, NextHops, Status, TableId};
 

@@ -1,10 +1,17 @@
-//! The spool: a directory of DELs that wait for netd. The format of an entry, and the rule that
-//! protects later attachments, are in [`flatnet_types::spool`].
+//! The spool: a directory of DELs that were answered as done while netd was down, and that netd does
+//! later.
 //!
 //! ```text
+//!   runtime ── DEL ──▶ flatnet ──✗── netd (down)
+//!                         └──▶ <spool>/<hash of the key>.json ──▶ netd, at its next start
+//!
 //!   flatnet: write <hash>.tmp, fsync, rename to <hash>.json, fsync the directory ─ answer
 //!   netd:    read_after ─▶ for each, oldest first: applies_to? detach ─▶ remove
 //! ```
+//!
+//! **An entry must not delete a later attachment.** A runtime may attach the same container and
+//! interface again while a DEL is in the spool. netd does an entry only if
+//! [`SpooledDel::applies_to`], and drops it otherwise.
 //!
 //! **Guarantees.** After [`Spool::write`] the entry survives a crash of the host. A crash
 //! before that leaves at most a `.tmp`, which nobody reads and the next
@@ -30,14 +37,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flatnet_types::AttachmentKey;
-use flatnet_types::spool::{ENTRY_LIMIT, FORMAT, SUFFIX, SpooledDel, TEMP_SUFFIX, stem};
 use thiserror::Error;
 
 mod bad;
+mod format;
 mod ownership;
 
 use bad::{is_bad, rename_bad};
+use format::{SUFFIX, TEMP_SUFFIX, stem};
 use ownership::read_entry;
+
+pub use format::{ENTRY_LIMIT, FORMAT, SpooledDel};
 
 /// The most entries of a page. With [`ENTRY_LIMIT`] bytes each, a page has 32 MiB.
 const PAGE: usize = 512;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::candidate::{Record, Stored};
+use crate::candidate::{Record, Stored};
 
 /// Where the record is.
 pub trait LeaseApi: Send + Sync {
@@ -89,13 +89,15 @@ pub enum KubernetesError {
     #[error(
         "may not {verb} it: bind a Role to this user in namespace `{namespace}` with `verbs: \
          [{verb}]` on `resources: [leases]` of `apiGroups: [coordination.k8s.io]`, as in \
-         deploy/kubernetes/vpc-route-lease.yaml; the API server says: {said}"
+         {manifest}; the API server says: {said}"
     )]
     Forbidden {
         /// `get`, `create` or `update`.
         verb: &'static str,
         /// Namespace of the Lease.
         namespace: String,
+        /// The manifest that has such a Role.
+        manifest: &'static str,
         /// The API server's words.
         said: String,
     },

@@ -4,9 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
 
-use flatnet_types::spool::BAD_SUFFIX;
-
-use super::{BadEntry, BadEntryError};
+use crate::format::BAD_SUFFIX;
+use crate::{BadEntry, BadEntryError};
 
 /// The longest file name that is kept, in bytes: file systems allow 255, and a suffix is appended.
 const NAME_MAX: usize = 200;

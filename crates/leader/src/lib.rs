@@ -1,31 +1,37 @@
-//! Who leads: by a lease in a file, for daemons that share a directory, or by Kubernetes' Lease.
+//! Leader election: by a lease in a file, for daemons that share a directory, or by Kubernetes'
+//! Lease.
 //!
 //! ```text
+//!   [settings] the key `lease` of a daemon's configuration
 //!   [file]  read, decide, replace under a lock            ┐
 //!   [elected] read, decide ([candidate]), replace that    ├─▶ Election: try_take, leads, resign
 //!             version only, through [kubernetes]          ┘
 //! ```
 //!
-//! Each new holder counts the epoch up: it becomes the generation in the entries' names, by which
-//! one that was superseded finds out even if its clock stood still.
+//! Each new holder counts the epoch up. What a leader writes bears its epoch (vpc-route: the
+//! generation in the names of route entries), so that one that was superseded finds out even if its
+//! clock stood still.
 
 pub mod api;
 pub mod candidate;
 pub mod elected;
 pub mod file;
 pub mod kubernetes;
+mod settings;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock::{Clock, Rng, System};
-use crate::config::{Config, LeaseKind};
 use api::KubernetesError;
 use candidate::Timing;
 use elected::Elected;
 use file::{Decision, FileError, LeaseFile, millis};
+use flatnet_clock::{Clock, Rng, System};
 use kubernetes::KubeApi;
+
+pub use settings::{KubernetesLease, LeaseKind, ObjectName, ObjectNameError};
 
 /// What came of asking for a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +71,22 @@ pub enum LeaseError {
     },
 }
 
+/// What an election needs to know of the daemon that takes part in it.
+#[derive(Debug, Clone)]
+pub struct Participant {
+    /// The lease that the configuration names.
+    pub lease: LeaseKind,
+    /// The file of the lease where the configuration names none.
+    pub default_file: PathBuf,
+    /// For how long a lease lasts that is not renewed.
+    pub duration: Duration,
+    /// Where the lease is asked for, for messages: the configuration's file, and the line.
+    pub place: String,
+    /// The manifest that grants this daemon access to its Lease, for messages: a path in the
+    /// repository.
+    pub manifest: &'static str,
+}
+
 /// The lease that the configuration names, and what this process knows of it.
 pub struct Election {
     kind: Kind,
@@ -81,20 +103,26 @@ enum Kind {
 }
 
 impl Election {
-    /// The configuration's; nothing is asked yet.
+    /// The participant's; nothing is asked yet.
     ///
     /// Assumptions: a tokio runtime runs.
     ///
     /// # Errors
     /// [`LeaseError::Kubernetes`] where the way there is not known.
-    pub async fn open(config: &Config) -> Result<Self, LeaseError> {
+    pub async fn open(participant: Participant) -> Result<Self, LeaseError> {
         let clock: Arc<dyn Clock> = Arc::new(System);
         let rng: Arc<dyn Rng> = Arc::new(System);
-        let place = config.lease_place();
-        let path = match &config.lease {
+        let Participant {
+            lease,
+            default_file,
+            duration,
+            place,
+            manifest,
+        } = participant;
+        let path = match &lease {
             LeaseKind::Kubernetes(wanted) => {
-                let timing = Timing::of(config.lease_duration());
-                let api = KubeApi::open(wanted, timing.call).await;
+                let timing = Timing::of(duration);
+                let api = KubeApi::open(wanted, timing.call, manifest).await;
                 let api = api.map_err(|source| LeaseError::Kubernetes {
                     place: place.clone(),
                     lease: wanted.to_string(),
@@ -112,12 +140,12 @@ impl Election {
                 });
             }
             LeaseKind::File(Some(path)) => path.clone(),
-            LeaseKind::File(None) => config.state_dir.join("lease.json"),
+            LeaseKind::File(None) => default_file,
         };
-        let every = config.lease_duration() / 3;
+        let every = duration / 3;
         Ok(Self {
             kind: Kind::File {
-                file: LeaseFile::new(path, file::holder(), config.lease_duration()),
+                file: LeaseFile::new(path, file::holder(), duration),
                 until: AtomicU64::new(0),
             },
             clock,

@@ -5,10 +5,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Verdict;
-use super::api::{KubernetesError, LeaseApi, Written};
-use super::candidate::{Candidate, Record, Step, Stored, Timing};
-use crate::clock::Clock;
+use flatnet_clock::Clock;
+
+use crate::Verdict;
+use crate::api::{KubernetesError, LeaseApi, Written};
+use crate::candidate::{Candidate, Record, Step, Stored, Timing};
 
 /// How often a record that others change meanwhile is read again.
 const TRIES: usize = 3;

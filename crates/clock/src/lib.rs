@@ -1,10 +1,19 @@
-//! Time and randomness, as values that are passed in.
+//! Time and randomness as values that are passed in, and the delays between attempts.
+//!
+//! ```text
+//!   [System] ──▶ [Clock], [Rng] ──▶ logic, which reads no clock by itself
+//!   failures in a row ──▶ [Backoff] (pure) ──▶ the delay before the next attempt
+//! ```
+//!
+//! Every retry loop of the daemons takes its delays from [`Backoff`].
+
+mod backoff;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::model::Timestamp;
+pub use backoff::{Backoff, Delays};
 
 /// Time. Tests bring their own.
 pub trait Clock: Send + Sync {
@@ -14,12 +23,6 @@ pub trait Clock: Send + Sync {
     /// The time since the machine's start, its sleep included. It never stands still or goes back
     /// (`CLOCK_BOOTTIME`).
     fn since_boot(&self) -> Duration;
-
-    /// The time of day, in whole seconds.
-    fn timestamp(&self) -> Timestamp {
-        let since = self.now().duration_since(UNIX_EPOCH);
-        Timestamp(since.unwrap_or(Duration::ZERO).as_secs())
-    }
 }
 
 /// Randomness. Tests bring their own.

@@ -1,9 +1,7 @@
 //! A lease in a file, for daemons that share a directory.
 //!
 //! The decision is pure ([`decide`]); the file is read, decided on and replaced under a lock,
-//! so that two never take it at once. Each new holder counts the epoch up: it becomes the
-//! generation in the entries' names, by which one that was superseded finds out even if its
-//! clock stood still.
+//! so that two never take it at once.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,32 +1,21 @@
-//! The spool: DELs that were answered as done while netd was down, and that netd does later.
-//!
-//! ```text
-//!   runtime ── DEL ──▶ flatnet ──✗── netd (down)
-//!                         └──▶ <spool>/<hash of the key>.json ──▶ netd, at its next start
-//! ```
-//!
-//! This module has the format of an entry; `flatnet_cni::spool` writes and reads the files.
-//!
-//! **An entry must not delete a later attachment.** A runtime may attach the same container and
-//! interface again while a DEL is in the spool. netd does an entry only if
-//! [`SpooledDel::applies_to`], and drops it otherwise.
+//! The format of an entry, and the rule that protects later attachments.
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::DelRequest;
-use crate::{AttachmentKey, Timestamp};
+use flatnet_types::api::DelRequest;
+use flatnet_types::{AttachmentKey, Timestamp};
 
 /// Version of the format.
 pub const FORMAT: u32 = 1;
 
 /// Suffix of an entry's file name.
-pub const SUFFIX: &str = ".json";
+pub(crate) const SUFFIX: &str = ".json";
 
 /// Suffix of a file that is no entry and was renamed.
-pub const BAD_SUFFIX: &str = ".bad";
+pub(crate) const BAD_SUFFIX: &str = ".bad";
 
 /// Suffix of an entry that is being written. After a crash it is deleted: its DEL was not answered.
-pub const TEMP_SUFFIX: &str = ".tmp";
+pub(crate) const TEMP_SUFFIX: &str = ".tmp";
 
 /// The most bytes of an entry that are read. Entries have less than 6 KiB.
 pub const ENTRY_LIMIT: u64 = 64 * 1024;
@@ -62,7 +51,7 @@ impl SpooledDel {
 ///
 /// FNV-1a with 128 bits over the three names with a NUL, which no name holds, after each.
 /// It does not resist deliberate collisions; only root can choose container IDs.
-pub fn stem(key: &AttachmentKey) -> String {
+pub(crate) fn stem(key: &AttachmentKey) -> String {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     let names = [
@@ -77,8 +66,9 @@ pub fn stem(key: &AttachmentKey) -> String {
 
 #[cfg(test)]
 mod tests {
+    use flatnet_types::{ContainerId, IfName, NetworkName};
+
     use super::*;
-    use crate::{ContainerId, IfName, NetworkName};
 
     fn key(network: &str, container: &str, ifname: &str) -> AttachmentKey {
         AttachmentKey {

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
+use flatnet_clock::Rng;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
@@ -13,10 +14,9 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-use super::api::{KubernetesError, LeaseApi, Written};
-use super::candidate::{Record, Stored};
-use crate::clock::Rng;
-use crate::config::KubernetesLease;
+use crate::api::{KubernetesError, LeaseApi, Written};
+use crate::candidate::{Record, Stored};
+use crate::settings::KubernetesLease;
 
 /// Kubernetes' API, as far as one Lease goes.
 pub struct KubeApi {
@@ -24,19 +24,21 @@ pub struct KubeApi {
     namespace: String,
     name: String,
     server: String,
+    manifest: &'static str,
     /// As it was read or written last: what is not ours in it is written back as it was.
     last: Mutex<Option<Lease>>,
 }
 
 impl KubeApi {
     /// The way to the Lease: by the kubeconfig that is named, else as a pod's service account,
-    /// else as `kubectl` would. Nothing is asked yet.
+    /// else as `kubectl` would. `manifest` is named where RBAC refuses. Nothing is asked yet.
     ///
     /// # Errors
     /// [`KubernetesError`], where the way is not known.
     pub async fn open(
         wanted: &KubernetesLease,
         connect_timeout: Duration,
+        manifest: &'static str,
     ) -> Result<Self, KubernetesError> {
         let mut config = match &wanted.kubeconfig {
             Some(path) => from_kubeconfig(path).await?,
@@ -59,6 +61,7 @@ impl KubeApi {
             namespace: wanted.namespace.to_string(),
             name: wanted.name.to_string(),
             server,
+            manifest,
             last: Mutex::new(None),
         })
     }
@@ -108,6 +111,7 @@ impl KubeApi {
             403 => KubernetesError::Forbidden {
                 verb: if doing == "read" { "get" } else { doing },
                 namespace: self.namespace.clone(),
+                manifest: self.manifest,
                 said: status.message,
             },
             404 if of_namespace => KubernetesError::NoNamespace {

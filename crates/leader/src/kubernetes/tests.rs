@@ -1,9 +1,9 @@
 use std::time::UNIX_EPOCH;
 
+use flatnet_clock::System;
 use serde_json::json;
 
 use super::*;
-use crate::clock::System;
 
 fn lease() -> Lease {
     serde_json::from_value(json!({

@@ -7,10 +7,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use flatnet_types::spool::{ENTRY_LIMIT, FORMAT, SpooledDel};
 use nix::fcntl::OFlag;
 
-use super::BadEntryError;
+use crate::BadEntryError;
+use crate::format::{ENTRY_LIMIT, FORMAT, SpooledDel};
 
 /// Interval of the attempts to lock.
 const RETRY_EVERY: Duration = Duration::from_millis(5);
