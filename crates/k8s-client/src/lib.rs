@@ -1,6 +1,8 @@
 //! The plan's objects on an API server.
 //!
 //! ```text
+//!   desired objects, listed objects ─▶ [changes] what to create, update, delete (pure)
+//!
 //!   kubeconfig │ a pod's service account ─▶ [Cluster] ─┬─ list: all objects of all kinds, page by page
 //!                                                      ├─ apply: server-side, as one field manager
 //!                                                      └─ delete: an object that the plan has no more
@@ -11,6 +13,7 @@
 //! - A dry run is the server's own: schema, rules and rights are asked, and nothing is stored.
 //! - An object is deleted only in the version in which it was listed.
 
+mod changes;
 mod error;
 
 use std::path::Path;
@@ -21,6 +24,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+pub use changes::{Changes, changes};
 pub use error::ClusterError;
 
 /// The field manager of what is applied from a plan's file.
