@@ -6,8 +6,10 @@
 
 use serde_json::{Map, Value, json};
 
-/// The most items of a list that a rule goes over, for the server's estimate of a rule's cost.
-const MOST_ITEMS: u64 = 1024;
+/// The most items of a list, and the most bytes of a text: the server estimates a rule's cost by them.
+const MOST: u64 = 1024;
+/// The most VLANs of a list: all that there are.
+const MOST_VLANS: u64 = 4094;
 /// The most bytes of a prefix or an address.
 const LONGEST_ADDRESS: u64 = 50;
 
@@ -29,14 +31,16 @@ pub(crate) fn structural(schema: &mut Value) {
     }
     match fields.get("type").and_then(Value::as_str) {
         Some("array") => {
-            fields.entry("maxItems").or_insert(MOST_ITEMS.into());
+            let numbers = fields.get("items").is_some_and(|i| i["type"] == "integer");
+            let most = if numbers { MOST_VLANS } else { MOST };
+            fields.entry("maxItems").or_insert(most.into());
         }
         Some("string") => {
             let address = |p: &Value| p.as_str().is_some_and(|p| p.contains("0-9a-fA-F]*:"));
             if fields.get("pattern").is_some_and(address) {
                 fields.insert("maxLength".to_owned(), LONGEST_ADDRESS.into());
             } else if !fields.contains_key("enum") && !fields.contains_key("format") {
-                fields.entry("maxLength").or_insert(MOST_ITEMS.into());
+                fields.entry("maxLength").or_insert(MOST.into());
             }
         }
         _ => {}

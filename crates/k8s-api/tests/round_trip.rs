@@ -4,14 +4,27 @@
 #[allow(dead_code, unreachable_pub, reason = "of another crate's tests")]
 mod shape;
 
+use std::sync::LazyLock;
+
 use flatnet_k8s_api::plan::resolved;
-use flatnet_k8s_api::{Kind, Object, join, split};
+use flatnet_k8s_api::{Kind, Object, crd, join, split};
 use flatnet_plan::model::NetworkPlan;
 use flatnet_plan::takeover::Verdict;
 use flatnet_plan::{diagnose, load, node, routes};
 use proptest::prelude::*;
 
 use shape::shapes;
+
+/// The schema of each kind, as it is shipped.
+static SCHEMAS: LazyLock<Vec<(Kind, jsonschema::Validator)>> = LazyLock::new(|| {
+    let all = crd::all().expect("definitions").into_iter();
+    let schemas = all.map(|(kind, definition)| {
+        let value = serde_json::to_value(definition).expect("JSON");
+        let schema = &value["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        (kind, jsonschema::validator_for(schema).expect("a schema"))
+    });
+    schemas.collect()
+});
 
 fn objects(text: &str) -> (NetworkPlan, Vec<Object>) {
     let mut plan = load(text).expect("a valid plan");
@@ -42,6 +55,16 @@ proptest! {
         let again = again.expect("checked");
         prop_assert_eq!(&again, &plan);
         prop_assert_eq!(join(&split(again).expect("objects")).text, joined.text);
+    }
+
+    #[test]
+    fn objects_of_a_valid_plan_are_what_the_definitions_say(shape in shapes()) {
+        for object in objects(&shape.text()).1 {
+            let (_, validator) = &SCHEMAS.iter().find(|(k, _)| *k == object.kind).expect("a kind");
+            let value = serde_json::to_value(object.to_api()).expect("JSON");
+            let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+            prop_assert!(errors.is_empty(), "{}: {errors:?}", object.reference());
+        }
     }
 
     #[test]

@@ -22,19 +22,7 @@ const PREFIX_WORDS: &str = "a prefix is an address and a length, with no host bi
 fn rules(kind: Kind) -> &'static [Rule] {
     match kind {
         Kind::NetworkPlan => &[(&["servicePrefixes", "*"], PREFIX, PREFIX_WORDS)],
-        Kind::Site => &[
-            (&["prefixes", "*"], PREFIX, PREFIX_WORDS),
-            (
-                &[],
-                "self.type != 'IDC' || (!has(self.vSwitches) && !has(self.prefixes) && !has(self.vpcId))",
-                "an IDC has no vSwitches, prefixes or vpcId: those are a VPC's",
-            ),
-            (
-                &[],
-                "self.type != 'VPC' || !has(self.edgeRouter)",
-                "a VPC has no edgeRouter: that is an IDC's",
-            ),
-        ],
+        Kind::Site => &[(&["prefixes", "*"], PREFIX, PREFIX_WORDS)],
         Kind::Switch => &[(
             &[],
             "!has(self.name) || !has(self.peers) || !(self.name in self.peers)",

@@ -76,6 +76,10 @@ pub(super) const SUITE: Suite = Suite {
             run: plan::round_trip,
         },
         Check {
+            sentence: "plan: no rule and no bound refuses an example of 500 hosts",
+            run: plan::examples,
+        },
+        Check {
             sentence: "plan: a dry run changes nothing; what left the plan goes, and what is somebody else's stays",
             run: plan::dry_run_and_prune,
         },

@@ -11,6 +11,7 @@ mod rules;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -34,6 +35,17 @@ const CRDS: [&str; 9] = [
     include_str!("../../../../deploy/crds/leasedlines.yaml"),
     include_str!("../../../../deploy/crds/hosts.yaml"),
     include_str!("../../../../deploy/crds/hostranges.yaml"),
+];
+/// Plans that are shipped: of one host, and of 500.
+const EXAMPLES: [(&str, &str); 2] = [
+    (
+        "small.yaml",
+        include_str!("../../../../examples/small.yaml"),
+    ),
+    (
+        "hybrid.yaml",
+        include_str!("../../../../examples/hybrid.yaml"),
+    ),
 ];
 /// An API server serves a new kind within a second or two.
 const SERVED: std::time::Duration = std::time::Duration::from_secs(30);
@@ -184,6 +196,26 @@ pub(super) fn round_trip(lab: &LabGuard) -> Result<()> {
     apply(lab, &cluster, Path::new(&exported), &[])?.with(0)?;
     let after = flatctl(lab, &cluster, &["export"])?.with(0)?;
     ensure!(before == after, "the exported plan applied is another plan");
+    Ok(())
+}
+
+pub(super) fn examples(lab: &LabGuard) -> Result<()> {
+    let cluster = with_plan(lab)?;
+    for (name, text) in EXAMPLES {
+        let path = cluster.dir.join(name);
+        let text = text.replacen("spec:\n", "spec:\n  cluster: lab\n", 1);
+        std::fs::write(&path, text)?;
+        let begun = Instant::now();
+        let said = apply(lab, &cluster, &path, &["--dry-run", "--force"])?;
+        let told = said
+            .err
+            .lines()
+            .find(|l| l.contains("would be"))
+            .map(str::to_owned);
+        said.with(0).context(name)?;
+        let told = told.context("what would be done is not told")?;
+        say(&format!("{name}: {told}, {:.1?}", begun.elapsed()));
+    }
     Ok(())
 }
 

@@ -48,11 +48,6 @@ fn cases() -> Vec<Case> {
             "Site",
             json!({"type": "IDC"}),
             vec![
-                (json!({"vpcId": "vpc-1"}), "those are a VPC's"),
-                (
-                    json!({"type": "VPC", "edgeRouter": {"name": "e"}}),
-                    "a VPC has no edgeRouter",
-                ),
                 (
                     json!({"type": "VPC", "prefixes": ["172.20.0.9/16"]}),
                     "no host bits set",
