@@ -27,6 +27,9 @@ pub(super) fn write<P: Serialize, E: ser::Error>(
 }
 
 /// The fields of a spec, and where it stands in the plan.
+type Fields = (Map<String, Value>, Option<String>);
+
+/// The fields of a spec, and where it stands in the plan.
 ///
 /// # Errors
 /// A field that is left out is unknown here, and the place must be there.
@@ -34,7 +37,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(
     deserializer: D,
     place: Option<&'static str>,
     left_out: &[&str],
-) -> Result<(Map<String, Value>, Option<String>), D::Error> {
+) -> Result<Fields, D::Error> {
     let mut fields = Map::deserialize(deserializer)?;
     if let Some(key) = left_out.iter().find(|key| fields.contains_key(**key)) {
         return Err(de::Error::custom(format!("unknown field `{key}`")));
