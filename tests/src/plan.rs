@@ -40,6 +40,7 @@ fn idc_host(n: u8) -> Result<Host> {
     Ok(Host {
         name: parse(&format!("idc{n}"))?,
         site: "idc".into(),
+        cluster: None,
         v_switch: None,
         instance_id: None,
         location: None,
@@ -64,6 +65,7 @@ fn vpc_host(n: u8) -> Result<Host> {
     Ok(Host {
         name: parse(&format!("vpc{n}"))?,
         site: "vpc".into(),
+        cluster: None,
         v_switch: Some(format!("zone-{}", if zone == 1 { "a" } else { "b" })),
         instance_id: None,
         location: None,

@@ -11,7 +11,7 @@ use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 
 pub use self::live::{LinkCommand, RoutesCommand, TablesArgs, TraceArgs};
-pub use self::plan::{Deny, Diagnostics, Growth, PlanCommand, Role, What};
+pub use self::plan::{ClusterArgs, Deny, Diagnostics, Growth, PlanCommand, Role, What};
 use crate::output::{Colour, Format};
 use flatnet_client::Endpoint;
 

@@ -91,6 +91,25 @@ pub enum CliError {
         /// Path of the file, as it was given.
         path: PathBuf,
     },
+    /// A cluster's API server gave no answer, or refused.
+    #[error(transparent)]
+    Cluster(#[from] flatnet_k8s_client::ClusterError),
+    /// The system gives no runtime.
+    #[error("cannot begin to ask the API server")]
+    Runtime(#[source] io::Error),
+    /// A cluster's objects are no plan.
+    #[error("the objects of the cluster are not a plan: {first}")]
+    NoPlanInCluster {
+        /// The first error.
+        first: String,
+    },
+    /// A plan has no form as objects.
+    #[error("{path} cannot be written as objects")]
+    NoObjects {
+        path: PathBuf,
+        #[source]
+        source: flatnet_k8s_api::SplitError,
+    },
     /// A daemon gave no answer, or refused.
     #[error(transparent)]
     Daemon(#[from] crate::daemon::DaemonError),
@@ -173,6 +192,11 @@ impl CliError {
             Self::NotAPlan { .. } => {
                 Some("mend it; editors help with the schema that is shipped".to_owned())
             }
+            Self::Cluster(e) => e.hint().map(str::to_owned),
+            Self::NoPlanInCluster { .. } => {
+                Some("`flatctl plan check --from-cluster` names every object and field".to_owned())
+            }
+            Self::NoObjects { .. } | Self::Runtime(_) => None,
             Self::Daemon(e) => e.hint(),
             Self::Access(_) => Some(
                 "see --ipamd, --token-file, --ipamd-ca, --ipamd-cert and --ipamd-key in `flatctl range \
@@ -209,7 +233,7 @@ impl CliError {
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Daemon(_) => exit::UNREACHABLE,
+            Self::Daemon(_) | Self::Cluster(_) => exit::UNREACHABLE,
             Self::Read { .. }
             | Self::Directory { .. }
             | Self::NotText { .. }
@@ -222,6 +246,9 @@ impl CliError {
             | Self::Changed { .. }
             | Self::Access(_)
             | Self::Routes(_)
+            | Self::NoPlanInCluster { .. }
+            | Self::NoObjects { .. }
+            | Self::Runtime(_)
             | Self::Unknown { .. }
             | Self::Write { .. }
             | Self::Print(_) => exit::UNREADABLE,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::*;
 
 mod check;
+mod cluster;
 mod daemons;
 mod plan;
 mod routes;

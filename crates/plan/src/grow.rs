@@ -256,6 +256,7 @@ impl NewVlan {
     fn network(&self) -> Option<Network> {
         let pools = self.subnets.iter().map(|(prefix, _)| Pool {
             prefix: *prefix,
+            cluster: None,
             exclude: Vec::new(),
             reservations: Vec::new(),
             slice_length: None,

@@ -58,7 +58,8 @@ pub fn wanted(plan: &NetworkPlan) -> Vec<Wanted> {
     let mut all = Vec::new();
     for (host, h) in plan.spec.hosts.iter().enumerate() {
         for (network, of, v4) in by_site.get(h.site.as_str()).into_iter().flatten() {
-            if !has_range(h, of, *v4) {
+            let shared = plan.cluster_of_network(of) == plan.cluster_of(&h.cluster);
+            if shared && !has_range(h, of, *v4) {
                 all.push(Wanted {
                     host,
                     network: *network,

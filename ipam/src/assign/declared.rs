@@ -28,6 +28,8 @@ pub struct Declared {
 pub struct DeclaredNetwork {
     /// The site that it is in.
     pub site: String,
+    /// The Kubernetes cluster whose hosts get slices of it; `None` if the plan names none.
+    pub cluster: Option<String>,
     /// In the order in which slices are sub-allocated from them.
     pub pools: Vec<DeclaredPool>,
 }
@@ -58,6 +60,8 @@ pub struct Segment {
 pub struct DeclaredHost {
     /// Its site: its slices are of this site's networks.
     pub site: String,
+    /// Its Kubernetes cluster; `None` if the plan names none.
+    pub cluster: Option<String>,
     /// The segment whose hosts it routes to; `None` in an IDC.
     pub segment: Option<Segment>,
     /// The ranges that the plan gives it; if empty, it may get slices.
@@ -186,8 +190,8 @@ impl Declared {
         first_overlap(&self.taken, prefix).map(|(_, last, _)| last)
     }
 
-    /// Whether `host` gets slices of `network` in the family: it is in the network's site, and the
-    /// plan gives it no range of the network in that family.
+    /// Whether `host` gets slices of `network` in the family: it is in the network's site and
+    /// cluster, and the plan gives it no range of the network in that family.
     pub(super) fn may_sub_allocate(
         &self,
         host: &NodeName,
@@ -199,6 +203,7 @@ impl Declared {
             return false;
         };
         host.site == network_of.site
+            && host.cluster == network_of.cluster
             && !host
                 .ranges
                 .iter()

@@ -23,6 +23,7 @@ pub fn declare(plan: &NetworkPlan) -> Result<Declared, DeclaredError> {
             .map(|pool| declare_pool(pool, &blocked));
         let declared = DeclaredNetwork {
             site: network.site.clone(),
+            cluster: plan.cluster_of_network(network).map(str::to_owned),
             pools: pools.collect(),
         };
         (network.name.clone(), declared)
@@ -34,6 +35,7 @@ pub fn declare(plan: &NetworkPlan) -> Result<Declared, DeclaredError> {
         });
         let declared = DeclaredHost {
             site: host.site.clone(),
+            cluster: plan.cluster_of(&host.cluster).map(str::to_owned),
             segment: host.v_switch.as_ref().map(|name| Segment {
                 site: host.site.clone(),
                 name: name.clone(),

@@ -37,6 +37,7 @@ fn node() -> NodeName {
 fn declared(range: &str) -> Arc<Declared> {
     let web = || "web".parse().expect("a name");
     let network = DeclaredNetwork {
+        cluster: None,
         site: "idc".to_owned(),
         pools: vec![DeclaredPool {
             prefix: "10.100.0.0/16".parse().expect("a prefix"),
@@ -45,6 +46,7 @@ fn declared(range: &str) -> Arc<Declared> {
         }],
     };
     let host = DeclaredHost {
+        cluster: None,
         site: "idc".to_owned(),
         segment: None,
         ranges: vec![DeclaredRange {
@@ -322,6 +324,7 @@ fn sub_allocating_lab() -> String {
 fn segment() -> Arc<Declared> {
     let cloud = || "cloud".parse().expect("a name");
     let network = DeclaredNetwork {
+        cluster: None,
         site: "vpc".to_owned(),
         pools: vec![DeclaredPool {
             prefix: "172.30.0.0/16".parse().expect("a prefix"),
@@ -330,6 +333,7 @@ fn segment() -> Arc<Declared> {
         }],
     };
     let host = || DeclaredHost {
+        cluster: None,
         site: "vpc".to_owned(),
         segment: Some(Segment {
             site: "vpc".to_owned(),

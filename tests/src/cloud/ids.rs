@@ -21,6 +21,7 @@ pub fn identified(mut plan: NetworkPlan) -> NetworkPlan {
         }
         if site.route_tables.is_empty() {
             site.route_tables.push(RouteTable {
+                cluster: None,
                 name: "system".to_owned(),
                 id: None,
                 quota: RouteTable::DEFAULT_QUOTA,

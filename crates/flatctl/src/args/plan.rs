@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use flatnet_plan::model::{Day, VlanRole};
 use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
@@ -18,8 +18,14 @@ pub enum PlanCommand {
     )]
     Check {
         /// The plans' files; `-` reads standard input
-        #[arg(required = true, value_name = "PLAN", value_hint = ValueHint::FilePath)]
+        #[arg(required_unless_present = "from_cluster", value_name = "PLAN", value_hint = ValueHint::FilePath)]
         plans: Vec<PathBuf>,
+        /// Check the objects of a Kubernetes cluster: each diagnostic names its object and field
+        #[arg(long, conflicts_with_all = ["plans", "deny", "allow", "day", "format"])]
+        from_cluster: bool,
+        /// How to reach the cluster
+        #[command(flatten)]
+        cluster: ClusterArgs,
         /// The form of the diagnostics
         #[arg(long, value_enum, default_value_t)]
         format: Diagnostics,
@@ -108,12 +114,18 @@ pub enum PlanCommand {
     },
     /// Compare two plans: what changes for which hosts, whether it disrupts, in which order
     Diff {
-        /// The plan as it is
+        /// The plan as it is; with --from-cluster, the plan as it is to be
         #[arg(value_hint = ValueHint::FilePath)]
         old: PathBuf,
         /// The plan as it is to be
-        #[arg(value_hint = ValueHint::FilePath)]
-        new: PathBuf,
+        #[arg(value_hint = ValueHint::FilePath, required_unless_present = "from_cluster")]
+        new: Option<PathBuf>,
+        /// Compare with the objects of a Kubernetes cluster, which are the plan as it is
+        #[arg(long, conflicts_with = "new")]
+        from_cluster: bool,
+        /// How to reach the cluster
+        #[command(flatten)]
+        cluster: ClusterArgs,
         /// Show each thing that a change is made of
         #[arg(long)]
         details: bool,
@@ -121,6 +133,42 @@ pub enum PlanCommand {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Write a plan into a Kubernetes cluster as objects, and show the steps that follow from it
+    #[command(
+        after_help = "A plan with errors is not applied. Objects that were applied from this plan and are \
+                      not in it any more are deleted; objects that somebody else made stay, and are named."
+    )]
+    Apply {
+        /// The plan's file; `-` reads standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        plan: PathBuf,
+        /// Store nothing: let the API server judge all of it, and show what would be done
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+        /// Take over fields that somebody else wrote
+        #[arg(long)]
+        force: bool,
+        /// How to reach the cluster
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+    /// Write the plan that a Kubernetes cluster's objects are as one document
+    Export {
+        /// Where to write it; none: standard output
+        #[arg(short, long, value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// How to reach the cluster
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+}
+
+/// How to reach a Kubernetes cluster.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterArgs {
+    /// The kubeconfig; without, as kubectl would ($KUBECONFIG, or a pod's service account)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// What a plan grows by.

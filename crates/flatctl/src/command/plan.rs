@@ -1,9 +1,12 @@
-//! `flatctl plan …`: all of it offline, from the document alone.
+//! `flatctl plan …`: offline, from the document alone, but for what names a cluster.
 
+mod apply;
 mod capacity;
 mod check;
+mod cluster;
 mod diff;
 mod draw;
+mod export;
 mod grow;
 mod ranges;
 mod routes;
@@ -17,11 +20,17 @@ use crate::source::Source;
 pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<u8, CliError> {
     match command {
         PlanCommand::Check {
+            from_cluster: true,
+            cluster,
+            ..
+        } => cluster::check(&cluster, output),
+        PlanCommand::Check {
             plans,
             format,
             deny,
             allow,
             day,
+            ..
         } => {
             let asked = check::Asked {
                 format,
@@ -51,13 +60,26 @@ pub(super) fn dispatch(command: PlanCommand, output: &mut Output<'_>) -> Result<
             new,
             details,
             exit_code,
-        } => diff::run(
-            &Source::read(&old)?,
-            &Source::read(&new)?,
-            details,
-            exit_code,
-            output,
-        ),
+            cluster,
+            ..
+        } => {
+            let Some(new) = new else {
+                let plans = cluster::both(&cluster, &Source::read(&old)?, output)?;
+                return diff::compared((&plans.0, &plans.1), details, exit_code, output);
+            };
+            let (old, new) = (Source::read(&old)?, Source::read(&new)?);
+            diff::run(&old, &new, details, exit_code, output)
+        }
+        PlanCommand::Apply {
+            plan,
+            dry_run,
+            force,
+            cluster,
+        } => {
+            let write = flatnet_k8s_client::Write { dry_run, force };
+            apply::run(&Source::read(&plan)?, &cluster, write, output)
+        }
+        PlanCommand::Export { file, cluster } => export::run(&cluster, file.as_deref(), output),
         PlanCommand::Draw { plan, file } => {
             draw::run(&Source::read(&plan)?, file.as_deref(), output)
         }

@@ -6,6 +6,7 @@
 
 mod cabling;
 mod cloud;
+mod clusters;
 mod context;
 mod hosts;
 mod identity;
@@ -54,6 +55,7 @@ pub fn check_expanded(expanded: &Expanded) -> Vec<Finding> {
     identity::check(&context, &mut found);
     space::check(&context, &mut found);
     ranges::check(&context, &mut found);
+    clusters::check(&context, &mut found);
     infrastructure::check(&context, &mut found);
     hosts::check(&context, &mut found);
     cloud::check(&context, &mut found);

@@ -72,6 +72,9 @@ fn table(site: &str, a: &RouteTable, b: &RouteTable, found: &mut Found) {
     if a.v_switches != b.v_switches {
         found.add(NOTED, "vSwitches that a route table lists", NOBODY, name());
     }
+    if a.cluster != b.cluster {
+        found.add(NOTED, "cluster", NOBODY, name());
+    }
     if (a.quota, a.aggregate) != (b.quota, b.aggregate) {
         let what = "quota or aggregation of a route table";
         found.add(NOTED, what, NOBODY, name());

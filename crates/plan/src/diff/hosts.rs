@@ -246,6 +246,9 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
     }
     uplink(a, b, found);
     ranges(&a.ranges, b, owners, found);
+    if a.cluster != b.cluster {
+        found.of_host(NOTED, "cluster", name, "noted");
+    }
     if (a.density, &a.labels, &a.location) != (b.density, &b.labels, &b.location) {
         found.of_host(NOTED, "note density, labels or place", name, "noted");
     }

@@ -161,6 +161,9 @@ fn pool_parts(network: &str, old: &Pool, pool: &Pool, found: &mut Found) {
             .mind("a container that has an address which is excluded now keeps it until it goes");
         found.add(kind, "change exclusions", NOBODY, detail());
     }
+    if old.cluster != pool.cluster {
+        found.add(NOTED, "cluster", NOBODY, detail());
+    }
     if old.reservations != pool.reservations {
         found.add(NOTED, "reservations", NOBODY, detail());
     }

@@ -74,6 +74,9 @@ fn plan_wide(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
         );
         found.add(kind, "change service prefixes", whom, detail);
     }
+    if a.cluster != b.cluster {
+        found.add(NOTED, "cluster", NOBODY, "of what names none".to_owned());
+    }
     if (a.density, a.budgets) != (b.density, b.budgets) {
         found.add(NOTED, "density or budgets", NOBODY, "noted".to_owned());
     }

@@ -254,6 +254,7 @@ impl Members<'_> {
         Some(Host {
             name: name?,
             site: group.site.clone(),
+            cluster: group.cluster.clone(),
             v_switch: group.v_switch.clone(),
             instance_id,
             location,

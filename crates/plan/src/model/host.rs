@@ -19,6 +19,9 @@ pub struct Host {
     pub name: NodeName,
     /// Its site.
     pub site: String,
+    /// The Kubernetes cluster whose node it is, where it is not the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// In a VPC: the vSwitch its NIC is in.
     #[serde(default, rename = "vSwitch", skip_serializing_if = "Option::is_none")]
     pub v_switch: Option<String>,
@@ -182,6 +185,9 @@ pub struct HostGroup {
     pub name: String,
     /// The members' site.
     pub site: String,
+    /// The Kubernetes cluster whose nodes they are, where it is not the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// In a VPC: the vSwitch of the members' NICs.
     #[serde(default, rename = "vSwitch", skip_serializing_if = "Option::is_none")]
     pub v_switch: Option<String>,

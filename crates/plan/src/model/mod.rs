@@ -63,6 +63,9 @@ pub struct PlanSpec {
     #[serde(deserialize_with = "numbers::one")]
     #[schemars(with = "formats::Mtu")]
     pub mtu: Mtu,
+    /// The Kubernetes cluster of every host, pool and route table that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Prefixes of Kubernetes services: traffic to them goes to the host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "prefixes::list")]
@@ -146,6 +149,18 @@ impl NetworkPlan {
     /// The network of that name.
     pub fn network(&self, name: &NetworkName) -> Option<&Network> {
         self.spec.networks.iter().find(|n| &n.name == name)
+    }
+
+    /// The cluster of what names `own`: that one, or the plan's.
+    pub fn cluster_of<'p>(&'p self, own: &'p Option<String>) -> Option<&'p str> {
+        own.as_ref()
+            .or(self.spec.cluster.as_ref())
+            .map(String::as_str)
+    }
+
+    /// The cluster of a network: that of its first pool, as the check demands of all.
+    pub fn cluster_of_network<'p>(&'p self, network: &'p Network) -> Option<&'p str> {
+        self.cluster_of(&network.pools.first()?.cluster)
     }
 
     /// Containers planned on `host` in `network`: the host's own figure, or the network's,

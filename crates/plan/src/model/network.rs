@@ -102,6 +102,9 @@ pub struct Pool {
     #[serde(deserialize_with = "super::prefixes::one")]
     #[schemars(with = "formats::Prefix")]
     pub prefix: IpNetwork,
+    /// The Kubernetes cluster whose containers have its addresses, where it is not the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// What of it is never given to a container, even inside a host's range.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(deserialize_with = "super::prefixes::list")]

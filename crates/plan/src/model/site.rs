@@ -230,6 +230,9 @@ pub struct RouteTable {
     /// Its name.
     #[schemars(with = "formats::Name")]
     pub name: String,
+    /// The Kubernetes cluster whose vpc-route fills it, where it is not the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The cloud's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,

@@ -192,6 +192,7 @@ fn a_table_that_may_not_be_aggregated_is_not() {
     second.prefix = net("172.30.40.0/21");
     plan.spec.hosts[3].ranges.push(second);
     let mut declared = crate::model::RouteTable {
+        cluster: None,
         name: "main".into(),
         id: None,
         quota: 200,

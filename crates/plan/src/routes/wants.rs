@@ -83,6 +83,7 @@ fn with_hosts(plan: &NetworkPlan) -> Vec<(&Site, Vec<&Host>)> {
 /// The tables of a VPC: each leads to every range and, by the lines, to the IDCs.
 fn vpc_tables(plan: &NetworkPlan, site: &Site, hosts: &[&Host]) -> Vec<Wants> {
     let system = RouteTable {
+        cluster: None,
         name: "system".to_owned(),
         id: None,
         quota: RouteTable::DEFAULT_QUOTA,

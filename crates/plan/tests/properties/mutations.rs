@@ -70,6 +70,7 @@ fn vlan(id: u32) -> VlanId {
 
 fn pool(prefix: &str) -> Pool {
     Pool {
+        cluster: None,
         slice_length: None,
         prefix: net(prefix),
         exclude: Vec::new(),

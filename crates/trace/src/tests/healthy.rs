@@ -23,6 +23,7 @@ pub(super) fn plan() -> NetworkPlan {
     for site in &mut plan.spec.sites {
         if site.site_type == SiteType::Vpc {
             site.route_tables.push(RouteTable {
+                cluster: None,
                 name: "main".to_owned(),
                 id: Some("vtb-vpc".to_owned()),
                 quota: 200,

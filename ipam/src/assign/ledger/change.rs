@@ -131,7 +131,9 @@ impl Ledger {
             return Err(AssignError::UnknownHost { host: host.clone() });
         };
         let of_site = declared.networks().get(network);
-        let Some(pools) = of_site.filter(|n| n.site == of_plan.site) else {
+        let Some(pools) =
+            of_site.filter(|n| n.site == of_plan.site && n.cluster == of_plan.cluster)
+        else {
             return Err(AssignError::UnknownNetwork {
                 host: host.clone(),
                 network: network.clone(),

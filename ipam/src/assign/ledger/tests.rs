@@ -36,6 +36,7 @@ fn plan(
     hosts: &[(&str, &[&str])],
 ) -> Arc<Declared> {
     let network = DeclaredNetwork {
+        cluster: None,
         site: "idc".to_owned(),
         pools: vec![DeclaredPool {
             prefix: prefix(pool),
@@ -49,6 +50,7 @@ fn plan(
             prefix: prefix(r),
         });
         let of_plan = DeclaredHost {
+            cluster: None,
             site: "idc".to_owned(),
             segment: None,
             ranges: ranges.collect(),

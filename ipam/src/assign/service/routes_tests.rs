@@ -15,10 +15,12 @@ fn segments() -> Arc<Declared> {
         blocked: Vec::new(),
     };
     let network = DeclaredNetwork {
+        cluster: None,
         site: "vpc".to_owned(),
         pools: vec![pool],
     };
     let host = |segment: Option<&str>| DeclaredHost {
+        cluster: None,
         site: "vpc".to_owned(),
         segment: segment.map(|name| Segment {
             site: "vpc".to_owned(),

@@ -13,10 +13,12 @@ fn declared(hosts: usize) -> Arc<Declared> {
         blocked: Vec::new(),
     };
     let network = DeclaredNetwork {
+        cluster: None,
         site: "idc".to_owned(),
         pools: vec![pool],
     };
     let host = || DeclaredHost {
+        cluster: None,
         site: "idc".to_owned(),
         segment: None,
         ranges: Vec::new(),

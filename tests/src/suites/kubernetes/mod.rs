@@ -1,9 +1,11 @@
-//! `kubernetes`: vpc-route leads by a Lease of a real API server, and never do two write.
+//! `kubernetes`: vpc-route leads by a Lease of a real API server, and never do two write; the plan as
+//! objects there.
 //!
 //! ```text
 //!   [cluster] etcd ◀── kube apiserver ◀── kubectl, vpc-route a, vpc-route b, client-go's elector
 //!        in the VPC router's namespace         [rig] └──▶ the simulator's tables
 //!   [lead] takes it, dies, stops, is cut off     [bad] what it is given is wrong
+//!   [plan] the plan's kinds, their rules, and flatctl's way there and back
 //!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
 //!                                                   simulator's history and the Lease's judge
 //! ```
@@ -15,6 +17,7 @@ mod bad;
 mod chaos;
 mod cluster;
 mod lead;
+mod plan;
 mod pod;
 mod rig;
 
@@ -22,7 +25,7 @@ use super::{Check, Suite};
 
 pub(super) const SUITE: Suite = Suite {
     name: "kubernetes",
-    about: "vpc-route leads by a Lease of a real API server, and never do two write",
+    about: "vpc-route leads by a Lease of a real API server, and never do two write; the plan as objects",
     checks: &[
         Check {
             sentence: "a service account that may get, create and update one Lease is enough to lead",
@@ -55,6 +58,42 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "two killed, stopped and frozen at random for 30 s: never two that write",
             run: chaos::two_writers,
+        },
+        Check {
+            sentence: "plan: the kinds are installed server-side, `kubectl get flatnet` lists them and `explain` tells them",
+            run: plan::kinds,
+        },
+        Check {
+            sentence: "plan: what one object can prove the API server refuses, each rule with its words",
+            run: plan::rules_refuse,
+        },
+        Check {
+            sentence: "plan: an unknown field is refused by the server, and one of a newer version by what is older",
+            run: plan::unknown_fields,
+        },
+        Check {
+            sentence: "plan: applied, exported and applied again it is the same plan, and nothing is written twice",
+            run: plan::round_trip,
+        },
+        Check {
+            sentence: "plan: no rule and no bound refuses an example of 500 hosts",
+            run: plan::examples,
+        },
+        Check {
+            sentence: "plan: a dry run changes nothing; what left the plan goes, and what is somebody else's stays",
+            run: plan::dry_run_and_prune,
+        },
+        Check {
+            sentence: "plan: valid writes that are wrong together are told with code, object and field",
+            run: plan::wrong_together,
+        },
+        Check {
+            sentence: "plan: a field that somebody else wrote is taken over only where that is asked for",
+            run: plan::another_manager,
+        },
+        Check {
+            sentence: "plan: the API server dies: an error with its place; it is back with the same plan",
+            run: plan::server_away,
         },
         Check {
             sentence: "the API server goes, and nothing of it is left",

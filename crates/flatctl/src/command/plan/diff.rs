@@ -1,5 +1,6 @@
 //! `flatctl plan diff`.
 
+use flatnet_plan::NetworkPlan;
 use flatnet_plan::diff::{Change, Diff, Disruption, Notices, Phase, diff};
 
 use crate::CliError;
@@ -14,8 +15,18 @@ pub(super) fn run(
     exit_code: bool,
     output: &mut Output<'_>,
 ) -> Result<u8, CliError> {
-    let (old, new) = (old.plans(output)?, new.plans(output)?);
-    let found = diff(&old.whole, &new.whole)?;
+    let (old, new) = (old.plans(output)?.whole, new.plans(output)?.whole);
+    compared((&old, &new), details, exit_code, output)
+}
+
+/// Shows what changes from one plan to another, groups written out.
+pub(super) fn compared(
+    (old, new): (&NetworkPlan, &NetworkPlan),
+    details: bool,
+    exit_code: bool,
+    output: &mut Output<'_>,
+) -> Result<u8, CliError> {
+    let found = diff(old, new)?;
     let whole = output.format == Format::Wide;
     output.show(&found, |d| tables(d, details, whole))?;
     Ok(if exit_code && !found.is_empty() {
@@ -26,7 +37,7 @@ pub(super) fn run(
 }
 
 /// `details`: a line for each thing that a change is made of; `whole`: all of them in its cell.
-fn tables(found: &Diff, details: bool, whole: bool) -> Vec<Table> {
+pub(super) fn tables(found: &Diff, details: bool, whole: bool) -> Vec<Table> {
     if found.is_empty() {
         return vec![Table::new([]).title("Nothing changes.")];
     }

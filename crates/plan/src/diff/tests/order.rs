@@ -173,6 +173,7 @@ fn slices_that_go_are_drained() {
 
 fn table(name: &str, id: Option<&str>, v_switches: &[&str]) -> RouteTable {
     RouteTable {
+        cluster: None,
         name: name.into(),
         id: id.map(Into::into),
         quota: 200,

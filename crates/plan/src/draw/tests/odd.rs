@@ -259,6 +259,7 @@ fn v_switches(plan: &mut NetworkPlan, name: &str, pick: usize, bits: usize) {
     }
     for i in 0..bits % 8 {
         vpc.route_tables.push(RouteTable {
+            cluster: None,
             name: format!("{name}-{i}"),
             id: Some(format!("vtb-{bits}")),
             quota: 3,

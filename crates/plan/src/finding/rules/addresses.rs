@@ -122,6 +122,13 @@ rules! {
         help "Take another prefix, or make sure nothing else uses it (Docker: `bip` and \
             `default-address-pools` in daemon.json), and allow this."
         example "vlans: [{id: 10, subnets: [{prefix: 172.17.0.0/16, …}]}]   # docker0's";
+    OTHER_CLUSTER "FN0121" Error "a network or a range is of two Kubernetes clusters"
+        why "Each cluster gives out the addresses of its own pools: two that give out the same one \
+            would give one address to two containers."
+        help "Make a network for each cluster, with pools of its own, and name the cluster at the pools and \
+            at the hosts."
+        example "networks: [{name: web, pools: [{prefix: 10.100.0.0/16, cluster: a}]}]\n\
+            hosts: [{name: idc1, cluster: b, ranges: [{network: web, …}]}]";
     NO_RANGE "FN0201" Error "a host has no range"
         why "Every attach on it fails: there is no address to give."
         help "Give it a range, or take it out of the plan if it runs no containers."

@@ -79,6 +79,12 @@ mutations! {
     "FN0118" "slices smaller than an address" |p, _| {
         p.spec.networks[0].pools[0].slice_length = Some(33);
     };
+    "FN0121" "a host of another cluster" |p, k| idc(p, k).cluster = Some("other".into());
+    "FN0121" "a pool of another cluster" |p, _| {
+        let mut second = pool("10.100.240.0/24");
+        second.cluster = Some("other".into());
+        p.spec.networks[0].pools.push(second);
+    };
     "FN0201" "a host without a range" |p, k| {
         p.spec.networks[0].pools[0].slice_length = None;
         idc(p, k).ranges.clear();
