@@ -450,6 +450,20 @@ pub(super) fn delete_ports(replica: &Replica, bridge: &str, names: &[&str]) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_that_matched_no_row_is_an_error_that_names_what_is_gone() {
+        let port = || "port fn7".to_owned();
+        let done = [OpResult::Count(1), OpResult::Empty, OpResult::Count(2)];
+        assert!(require_match(&done, port).is_ok());
+        let error = require_match(&[OpResult::Count(1), OpResult::Count(0)], port);
+        let error = error.expect_err("the second row was not there");
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "port fn7 is not there any more: it was deleted meanwhile"
+        );
+    }
     use crate::owned::{Source, sections};
 
     #[test]

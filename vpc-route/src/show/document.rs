@@ -271,3 +271,110 @@ fn hops(hops: &NextHops) -> Vec<wire::NextHop> {
     });
     hops.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::{Conflict, ConflictKind, CreateReason, DeleteReason, Orphan, Unmanaged};
+    use crate::model::{Generation, NextHopKind, TableId};
+
+    fn at(prefix: &str) -> Prefix {
+        prefix.parse().unwrap()
+    }
+
+    fn to(id: &str) -> NextHops {
+        NextHops::one(NextHopKind::Instance, id)
+    }
+
+    fn plan() -> Plan {
+        let create = |why| Op::Create {
+            destination: at("10.0.0.0/26"),
+            next_hops: to("i-1"),
+            name: "flatnet:lab:7:n1".into(),
+            why,
+        };
+        let delete = |why, id| Op::Delete {
+            destination: at("10.0.0.64/26"),
+            next_hops: to("i-2"),
+            id,
+            why,
+        };
+        let modify = Op::Modify {
+            destination: at("2001:db8::/64"),
+            from: to("i-1"),
+            to: to("i-2"),
+            name: "flatnet:lab:7:n2".into(),
+            id: Some("rte-1".into()),
+        };
+        let ops = vec![
+            create(CreateReason::New),
+            create(CreateReason::MoreSpecific),
+            create(CreateReason::Anew),
+            modify,
+            delete(DeleteReason::Replaced, None),
+            delete(DeleteReason::Orphan, Some("rte-2".into())),
+            delete(DeleteReason::MoreSpecific, None),
+            delete(DeleteReason::Anew, None),
+        ];
+        let conflict = |kind, id| Conflict {
+            destination: at("10.0.1.0/26"),
+            next_hops: to("i-3"),
+            label: "n3".into(),
+            unmanaged: Unmanaged {
+                destination: at("10.0.1.0/26"),
+                next_hops: to("i-4"),
+                name: "by hand".into(),
+                id,
+            },
+            kind,
+        };
+        let refused = vec![
+            diff::Refusal::OverQuota {
+                quota: 200,
+                desired: 201,
+                unmanaged: 3,
+                orphans: 1,
+            },
+            diff::Refusal::Superseded {
+                destination: at("10.0.0.0/26"),
+                found: Generation(8),
+                own: Generation(7),
+            },
+        ];
+        let strange = NotUnderstood {
+            entry: "pl-1 rte-3".into(),
+            destination: None,
+            counts: true,
+            why: "a prefix list".into(),
+        };
+        Plan {
+            table: TableId("vtb-1".into()),
+            ops,
+            conflicts: vec![
+                conflict(ConflictKind::Diverts, None),
+                conflict(ConflictKind::Agrees, Some("rte-4".into())),
+                conflict(ConflictKind::Shadows, None),
+            ],
+            orphans: vec![Orphan {
+                destination: at("10.0.2.0/26"),
+                next_hops: to("i-5"),
+                name: "flatnet:lab:6:n5".into(),
+                since: Timestamp(10),
+                due: Timestamp(20),
+            }],
+            refused,
+            unsettled: vec![at("10.0.3.0/26")],
+            unmanaged: 3,
+            not_understood: vec![strange],
+        }
+    }
+
+    #[test]
+    fn the_message_has_all_that_a_plan_has_under_the_same_names() {
+        let plan = plan();
+        let message = serde_json::to_value(changes(&plan)).unwrap();
+        assert_eq!(message, serde_json::to_value(&plan).unwrap());
+        let read: wire::Changes = serde_json::from_value(message).unwrap();
+        assert_eq!(read, changes(&plan));
+    }
+}
