@@ -118,7 +118,61 @@ pub(crate) fn single_out(
         edited = Some(next);
     }
     found.extend(told);
-    found
+    one_a_value(found)
+}
+
+/// What is wrong with one value is told once, errors first; what else is said of it is named by its
+/// code. A wrong prefix may hold the gateway, the edge of its subnet and what is reserved.
+fn one_a_value(found: Vec<Finding>) -> Vec<Finding> {
+    // Whom it clashes with says more than what it is outside of.
+    const CLASHES: [&str; 4] = ["FN0101", "FN0107", "FN0109", "FN0114"];
+    let order = |f: &Finding| (f.rule.severity, !CLASHES.contains(&f.rule.code));
+    let mut first: BTreeMap<Path, usize> = BTreeMap::new();
+    for (i, finding) in found.iter().enumerate() {
+        let best = first.entry(finding.place.clone()).or_insert(i);
+        if order(&found[*best]) > order(finding) {
+            *best = i;
+        }
+    }
+    let mut others: BTreeMap<usize, Vec<&'static str>> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(found.len());
+    for (i, finding) in found.into_iter().enumerate() {
+        match first.get(&finding.place) {
+            Some(best) if *best != i && is_value(&finding.place) => {
+                others.entry(*best).or_default().push(finding.rule.code);
+            }
+            _ => kept.push((i, finding)),
+        }
+    }
+    let named = kept.into_iter().map(|(i, mut finding)| {
+        if let Some(codes) = others.get(&i) {
+            finding.message = format!("{} (also {})", finding.message, codes.join(", "));
+        }
+        finding
+    });
+    named.collect()
+}
+
+/// Whether a place is one value and no mapping, in which several things may be wrong.
+fn is_value(place: &Path) -> bool {
+    const VALUES: [&str; 9] = [
+        "prefix",
+        "gateway",
+        "from",
+        "sliceLength",
+        "hostName",
+        "addresses",
+        "exclude",
+        "prefixes",
+        "servicePrefixes",
+    ];
+    let names = place.steps().iter().rev().take(2);
+    let last: Vec<&Step> = names.collect();
+    match last.as_slice() {
+        [Step::Key(name), ..] => VALUES.contains(name),
+        [Step::Index(_), Step::Key(name), ..] => VALUES.contains(name),
+        _ => false,
+    }
 }
 
 /// Keys of what a check found.
@@ -133,8 +187,8 @@ struct Best {
     left: BTreeMap<Key, Finding>,
 }
 
-/// The edit that removes the most findings and brings none, or far fewer. Of two that remove as much the one at
-/// the place of a finding wins, then the first.
+/// The edit that removes the most findings and brings none, or far fewer. Of two that remove as much one that
+/// undoes a mistake by itself or is at the place of a finding wins, then the first.
 fn best(
     plan: &NetworkPlan,
     all: &BTreeSet<Key>,
@@ -173,7 +227,7 @@ fn best(
         if brings > 0 && removes < 2 {
             continue;
         }
-        let order = |e: &Edit, n: usize| (n, at.contains(&e.place));
+        let order = |e: &Edit, n: usize| (n, e.alone || at.contains(&e.place));
         let is_best = best
             .as_ref()
             .is_none_or(|b| order(&edit, removes) > order(&b.edit, b.removes));

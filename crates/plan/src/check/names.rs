@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Context, Findings};
 use crate::finding::{BAD_NAME, CASE, DANGLING, DUPLICATE_NAME, NODE_NAME};
+use crate::expand::Group;
 use crate::model::{Site, SiteType};
 use crate::source::Path;
 use crate::source::de::likeliest;
@@ -32,7 +33,10 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     twice(
         "host",
         s.hosts.iter().map(|x| x.name.as_str()),
-        |i| c.host_at(i),
+        |i| match c.is_member(i) {
+            true => c.host_at(i).at("hostName"),
+            false => c.host_at(i),
+        },
         found,
     );
     let mut hints = Suggestions::default();
@@ -48,9 +52,10 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
 }
 
 /// The groups' own names, which no host bears.
-pub(super) fn groups(names: &[String], found: &mut Findings) {
+pub(super) fn groups(groups: &[Group], found: &mut Findings) {
     let place = |i| Path::spec().at("hostGroups").at(i);
-    twice("host group", names.iter().map(String::as_str), place, found);
+    let names = groups.iter().map(|g| g.name.as_str());
+    twice("host group", names, place, found);
 }
 
 fn twice<'p>(

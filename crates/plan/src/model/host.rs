@@ -92,7 +92,8 @@ pub struct Uplink {
     pub mtu: Option<Mtu>,
     /// The MAC that the physical network is to see, where it is not the NIC's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<formats::Mac>")]
+    #[serde(deserialize_with = "super::words::unicast")]
+    #[schemars(with = "Option<formats::InterfaceMac>")]
     pub mac: Option<MacAddr>,
     /// In an IDC: the host's VLAN is the native one of the switch's ports, and its frames bear no
     /// tag here.

@@ -201,7 +201,7 @@ const IN_FIXTURE: &[Row] = &[
         "trunk: [10, 100]",
         "trunk: [10]",
         "FN0305",
-        "10.100.16.64/26",
+        HERE,
     ),
     ("trunk: [10, 100]", "trunk: [10, 201]", "FN0305", HERE),
     (

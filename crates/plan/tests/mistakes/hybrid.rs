@@ -54,7 +54,7 @@ const MISTAKES: &[Row] = &[
         "trunk: [10, 102]\n",
         "trunk: [102]\n",
         "FN0305",
-        "10.10.0.131/22",
+        HERE,
     ),
     (
         "name: tor-a1-1, macTableSize: 32768, mtu: 9216, peers: [tor-a1-2], uplinks: [core1, core2], trunk: [10, 101]",
@@ -208,9 +208,9 @@ const MISTAKES: &[Row] = &[
         "      first: 101\n",
         "      first: 100\n",
         "FN0005",
-        "- name: row-b",
+        HERE,
     ),
-    ("      first: 101\n", "", "FN0005", "- name: row-b"),
+    ("      first: 101\n", "", "FN0005", "hostName: "),
     (
         "instanceId: \"i-example-i{n:02}\"",
         "instanceId: \"i-example-h{n:02}\"",
@@ -269,7 +269,7 @@ const MISTAKES: &[Row] = &[
         "length: 26, from: 10.102.16.0",
         "length: 26, from: 10.102.0.0",
         "FN0507",
-        "exclude: [10.102.0.0/20]",
+        HERE,
     ),
     (
         "length: 26, from: 10.102.16.0",
