@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Context, Findings};
-use crate::finding::{BAD_NAME, CASE, DANGLING, DUPLICATE_NAME, NODE_NAME};
 use crate::expand::Group;
+use crate::finding::{BAD_NAME, CASE, DANGLING, DUPLICATE_NAME, NODE_NAME};
 use crate::model::{Site, SiteType};
 use crate::source::Path;
 use crate::source::de::likeliest;

@@ -286,7 +286,10 @@ fn apart(c: &Context<'_>, mut claims: Vec<Claim<'_>>, found: &mut Findings) {
             open.pop();
         }
         let told = |o: &&&Claim<'_>| own_vpc_overlaps(c, o, inner);
-        let mut conflicts = open.iter().rev().filter(|o| !may_hold(c, o, inner) && !told(o));
+        let mut conflicts = open
+            .iter()
+            .rev()
+            .filter(|o| !may_hold(c, o, inner) && !told(o));
         // A subnet in another subnet is also in the other's pool; the subnet tells more.
         let outer = conflicts
             .clone()

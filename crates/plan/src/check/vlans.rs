@@ -241,7 +241,11 @@ struct Carried {
 
 fn trunks(c: &Context<'_>, found: &mut Findings) {
     // A pool that cannot be cut is told; that nobody uses its VLAN follows from it.
-    let cut_wrong = |n: &&Network| n.pools.iter().any(|p| p.slice_length.is_some() && !is_cut(p));
+    let cut_wrong = |n: &&Network| {
+        n.pools
+            .iter()
+            .any(|p| p.slice_length.is_some() && !is_cut(p))
+    };
     let uncut = c.networks().iter().filter(cut_wrong);
     let uncut: BTreeSet<VlanId> = uncut.filter_map(|n| n.vlan).collect();
     // For each list: the VLANs on it, those that a host behind it uses, and how many hosts are.
@@ -286,11 +290,19 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
         let line = hosts.first().map(|i| c.host_at(*i)).unwrap_or_default();
         let some = without.get(&(line.clone(), id)).map_or(0, BTreeSet::len);
         let few = members.get(&line).is_some_and(|all| some < *all);
-        let most = used_of.get(&place).is_some_and(|l| hosts.len() * 2 > l.hosts);
+        let most = used_of
+            .get(&place)
+            .is_some_and(|l| hosts.len() * 2 > l.hosts);
         let few = few || most;
         lacks(c, (place, &name, id), (&hosts, few), found);
     }
-    for (place, Carried { name, vlans, used, .. }) in used_of {
+    for (
+        place,
+        Carried {
+            name, vlans, used, ..
+        },
+    ) in used_of
+    {
         for (i, id) in vlans.iter().enumerate() {
             if !used.contains(id) && !uncut.contains(id) {
                 let message = format!("no host behind it uses VLAN {id}, which {name} carries");

@@ -150,7 +150,10 @@ fn tagged(network: &Network, (index, site): (usize, &Site), at: &Path, edits: &m
         let others = pods.filter(|v| Some(v.id) != network.vlan && !named(v.id));
         for id in others.map(|v| v.id).take(4) {
             let words = (
-                format!("network {} has no use for VLAN {}", network.name, trunk.vlan),
+                format!(
+                    "network {} has no use for VLAN {}",
+                    network.name, trunk.vlan
+                ),
                 format!("Write `vlan: {id}`, or another VLAN of role pod of the site."),
             );
             let apply = move |p: &mut NetworkPlan| p.spec.networks[index].trunk[j].vlan = id;
@@ -379,12 +382,19 @@ fn ends(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
                 "{} ends in {name}, and accepts what is in {}",
                 link.name, target.name
             ),
-            format!("Write `{end}: {}`, or correct what it accepts.", target.name),
+            format!(
+                "Write `{end}: {}`, or correct what it accepts.",
+                target.name
+            ),
         );
         let target = target.name.clone();
         let apply = move |p: &mut NetworkPlan| {
             let link = &mut p.spec.links[index];
-            let end = if end == "idc" { &mut link.idc } else { &mut link.vpc };
+            let end = if end == "idc" {
+                &mut link.idc
+            } else {
+                &mut link.vpc
+            };
             end.clone_from(&target);
         };
         let place = Path::spec().at("links").at(index).at(end);

@@ -116,6 +116,14 @@ pub enum Migrate {
 }
 
 impl Migrate {
+    /// As a plan has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Auto => "auto",
+        }
+    }
+
     #[allow(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde calls it with a reference"
@@ -153,6 +161,18 @@ pub enum BondMode {
     BalanceXor,
     /// 802.1AX: the switches must be one towards the bond.
     Lacp,
+}
+
+impl BondMode {
+    /// As a plan has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ActiveBackup => "active-backup",
+            Self::BalanceSlb => "balance-slb",
+            Self::BalanceXor => "balance-xor",
+            Self::Lacp => "lacp",
+        }
+    }
 }
 
 /// The slice of a pool that one host owns.

@@ -26,7 +26,10 @@ fn fault_of_endpoint(text: &str) -> Option<String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         return Some(format!("`{text}` has no port: write {text}:6443"));
     };
-    if !port.parse::<u16>().is_ok_and(|p| p > 0 && port == p.to_string()) {
+    if !port
+        .parse::<u16>()
+        .is_ok_and(|p| p > 0 && port == p.to_string())
+    {
         return Some(format!("`{port}` is no port: a number from 1 to 65535"));
     }
     let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
@@ -36,9 +39,9 @@ fn fault_of_endpoint(text: &str) -> Option<String> {
         None if host.contains(':') => Some(format!(
             "an address of IPv6 stands in brackets before its port: write [{host}]:{port}"
         )),
-        None if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/') => {
-            Some(format!("`{host}` is no name and no address: write HOST:PORT"))
-        }
+        None if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/') => Some(
+            format!("`{host}` is no name and no address: write HOST:PORT"),
+        ),
         None => None,
     }
 }
@@ -58,7 +61,12 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_a_host_and_a_port() {
-        let right = ["10.0.0.1:6443", "api.example.com:443", "[fd00::1]:6443", "k8s:1"];
+        let right = [
+            "10.0.0.1:6443",
+            "api.example.com:443",
+            "[fd00::1]:6443",
+            "k8s:1",
+        ];
         for text in right {
             assert_eq!(fault_of_endpoint(text), None, "{text}");
         }

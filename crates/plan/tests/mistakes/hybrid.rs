@@ -50,12 +50,7 @@ const MISTAKES: &[Row] = &[
     ("vlan: 102", "vlan: 101", "FN0111", HERE),
     ("vlan: 102", "vlan: 120", "FN0006", HERE),
     ("trunk: [10, 102]\n", "trunk: [10, 101]\n", "FN0305", HERE),
-    (
-        "trunk: [10, 102]\n",
-        "trunk: [102]\n",
-        "FN0305",
-        HERE,
-    ),
+    ("trunk: [10, 102]\n", "trunk: [102]\n", "FN0305", HERE),
     (
         "name: tor-a1-1, macTableSize: 32768, mtu: 9216, peers: [tor-a1-2], uplinks: [core1, core2], trunk: [10, 101]",
         "name: tor-a1-1, macTableSize: 32768, mtu: 9216, peers: [tor-a1-2], uplinks: [core1, core2], trunk: [10, 102]",
@@ -204,12 +199,7 @@ const MISTAKES: &[Row] = &[
         HERE,
     ),
     ("vSwitch: zone-i\n", "vSwitch: zone-h\n", "FN0113", HERE),
-    (
-        "      first: 101\n",
-        "      first: 100\n",
-        "FN0005",
-        HERE,
-    ),
+    ("      first: 101\n", "      first: 100\n", "FN0005", HERE),
     ("      first: 101\n", "", "FN0005", "hostName: "),
     (
         "instanceId: \"i-example-i{n:02}\"",
