@@ -176,12 +176,13 @@ fn one_a_value(found: Vec<Finding>) -> Vec<Finding> {
 
 /// Whether a place is one value and no mapping, in which several things may be wrong.
 fn is_value(place: &Path) -> bool {
-    const VALUES: [&str; 9] = [
+    const VALUES: [&str; 10] = [
         "prefix",
         "gateway",
         "from",
         "sliceLength",
         "hostName",
+        "name",
         "addresses",
         "exclude",
         "prefixes",

@@ -35,7 +35,7 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
         s.hosts.iter().map(|x| x.name.as_str()),
         |i| match c.is_member(i) {
             true => c.host_at(i).at("hostName"),
-            false => c.host_at(i),
+            false => c.host_at(i).at("name"),
         },
         found,
     );
