@@ -69,11 +69,17 @@ fn twice<'p>(
     for (i, name) in names.enumerate() {
         let other = *folded.entry(name.to_lowercase()).or_insert((i, name));
         if other.1 != name {
+            // Of two the one in capitals is told, whichever comes first.
+            let small = name == name.to_lowercase();
+            let (told, left) = match small {
+                true => (other, (i, name)),
+                false => ((i, name), other),
+            };
             found.add_with(
                 &CASE,
-                place(i),
-                format!("{name} and {} are names of a {what}", other.1),
-                (place(other.0), "the other one"),
+                place(told.0),
+                format!("{} and {} are names of a {what}", told.1, left.1),
+                (place(left.0), "the other one"),
             );
         }
         if name.is_empty() || name.trim() != name {
