@@ -68,10 +68,6 @@ pub(super) const SUITE: Suite = Suite {
             run: scenes::switch_trunk,
         },
         Check {
-            sentence: "without its leased line whatever talks between the sites is cut off until it is back",
-            run: scenes::line,
-        },
-        Check {
             sentence: "a switch's only uplink cuts off what hangs on it",
             run: scenes::uplinks,
         },

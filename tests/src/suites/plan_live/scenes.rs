@@ -160,13 +160,6 @@ pub(super) fn switch_trunk(lab: &LabGuard) -> Result<()> {
     })
 }
 
-pub(super) fn line(lab: &LabGuard) -> Result<()> {
-    Live::begin(lab)?.there_and_back(&[], |plan| {
-        plan.spec.links.clear();
-        Ok(())
-    })
-}
-
 /// The lab's second switch hangs on the first, which its plan does not say.
 pub(super) fn uplinks(lab: &LabGuard) -> Result<()> {
     const WHAT: &str = "take uplinks off a switch";
