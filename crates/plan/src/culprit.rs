@@ -13,15 +13,15 @@
 
 mod addresses;
 mod hosts;
+mod reduced;
 mod sites;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::check_expanded;
-use crate::expand::expand;
 use crate::finding::{Finding, Rule, Severity};
 use crate::model::NetworkPlan;
 use crate::source::{Path, Step};
+use reduced::Trial;
 
 /// An edit that may undo a mistake.
 struct Edit {
@@ -76,11 +76,17 @@ fn key(finding: &Finding) -> Key {
     (finding.rule.code, finding.place.clone())
 }
 
-/// How many edits are tried: each is one more check of the whole plan.
+/// How many edits are tried, each of which is one more check of the whole plan.
 fn trials(plan: &NetworkPlan) -> usize {
     let members: usize = plan.spec.host_groups.iter().map(|g| g.count as usize).sum();
     (60_000 / (plan.spec.hosts.len() + members + 1)).clamp(6, 120)
 }
+
+/// Fewer edits of the whole plan than this are too few to find one that undoes a mistake: they are tried
+/// on a reduced one first.
+const FEW: usize = 50;
+/// How many are tried on a reduced plan.
+const REDUCED: usize = 60;
 
 /// `found` with each mistake that is known told once. `plan`: as it is written; `all`: what its
 /// check found, with the warnings that are allowed.
@@ -90,12 +96,27 @@ pub(crate) fn single_out(
     found: Vec<Finding>,
 ) -> Vec<Finding> {
     let mut left = trials(plan);
+    let mut on_reduced = if left < FEW { REDUCED } else { 0 };
     let mut told = Vec::new();
     let mut found = found;
     let mut edited: Option<NetworkPlan> = None;
     while !found.is_empty() {
         let plan = edited.as_ref().unwrap_or(plan);
-        let Some(best) = best(plan, &all, &found, &mut left) else {
+        let reduced = match on_reduced > 0 && left > 0 {
+            true => best_of_reduced(plan, &all, &found, &mut on_reduced),
+            false => None,
+        };
+        let best = match reduced {
+            Some(best) => {
+                left -= 1;
+                Some(best)
+            }
+            None => {
+                on_reduced = 0;
+                best(plan, &Trial::whole(plan), (&all, &found), &mut left)
+            }
+        };
+        let Some(best) = best else {
             break;
         };
         let mut next = plan.clone();
@@ -118,7 +139,62 @@ pub(crate) fn single_out(
         edited = Some(next);
     }
     found.extend(told);
-    found
+    one_a_value(found)
+}
+
+/// What is wrong with one value is told once, errors first; what else is said of it is named by its
+/// code. A wrong prefix may hold the gateway, the edge of its subnet and what is reserved.
+fn one_a_value(found: Vec<Finding>) -> Vec<Finding> {
+    // Whom it clashes with says more than what it is outside of.
+    const CLASHES: [&str; 4] = ["FN0101", "FN0107", "FN0109", "FN0114"];
+    let order = |f: &Finding| (f.rule.severity, !CLASHES.contains(&f.rule.code));
+    let mut first: BTreeMap<Path, usize> = BTreeMap::new();
+    for (i, finding) in found.iter().enumerate() {
+        let best = first.entry(finding.place.clone()).or_insert(i);
+        if order(&found[*best]) > order(finding) {
+            *best = i;
+        }
+    }
+    let mut others: BTreeMap<usize, Vec<&'static str>> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(found.len());
+    for (i, finding) in found.into_iter().enumerate() {
+        match first.get(&finding.place) {
+            Some(best) if *best != i && is_value(&finding.place) => {
+                others.entry(*best).or_default().push(finding.rule.code);
+            }
+            _ => kept.push((i, finding)),
+        }
+    }
+    let named = kept.into_iter().map(|(i, mut finding)| {
+        if let Some(codes) = others.get(&i) {
+            finding.message = format!("{} (also {})", finding.message, codes.join(", "));
+        }
+        finding
+    });
+    named.collect()
+}
+
+/// Whether a place is one value and no mapping, in which several things may be wrong.
+fn is_value(place: &Path) -> bool {
+    const VALUES: [&str; 10] = [
+        "prefix",
+        "gateway",
+        "from",
+        "sliceLength",
+        "hostName",
+        "name",
+        "addresses",
+        "exclude",
+        "prefixes",
+        "servicePrefixes",
+    ];
+    let names = place.steps().iter().rev().take(2);
+    let last: Vec<&Step> = names.collect();
+    match last.as_slice() {
+        [Step::Key(name), ..] => VALUES.contains(name),
+        [Step::Index(_), Step::Key(name), ..] => VALUES.contains(name),
+        _ => false,
+    }
 }
 
 /// Keys of what a check found.
@@ -133,12 +209,12 @@ struct Best {
     left: BTreeMap<Key, Finding>,
 }
 
-/// The edit that removes the most findings and brings none, or far fewer. Of two that remove as much the one at
-/// the place of a finding wins, then the first.
+/// The edit that removes the most findings and brings none, or far fewer. Of two that remove as much one that
+/// undoes a mistake by itself or is at the place of a finding wins, then the first.
 fn best(
     plan: &NetworkPlan,
-    all: &BTreeSet<Key>,
-    found: &[Finding],
+    trial: &Trial,
+    (all, found): (&BTreeSet<Key>, &[Finding]),
     left: &mut usize,
 ) -> Option<Best> {
     let at: BTreeSet<&Path> = found.iter().map(|f| &f.place).collect();
@@ -157,23 +233,11 @@ fn best(
             break;
         }
         *left -= 1;
-        let mut next = plan.clone();
-        (edit.apply)(&mut next);
-        let after: BTreeMap<Key, Finding> = check_expanded(&expand(&next))
-            .into_iter()
-            .map(|f| (key(&f), f))
-            .collect();
-        let brings = after.keys().filter(|k| !all.contains(k)).count();
-        let gone = |f: &&Finding| !after.contains_key(&key(f));
-        let removes = found.iter().filter(gone).count();
-        // One more than twice as many: what one mistake hid of another, and no mistake of its own.
-        let Some(removes) = removes.checked_sub(2 * brings).filter(|n| *n > 0) else {
+        let after = by_key(trial.check_with(&*edit.apply));
+        let Some(removes) = gains(&after, all, found) else {
             continue;
         };
-        if brings > 0 && removes < 2 {
-            continue;
-        }
-        let order = |e: &Edit, n: usize| (n, at.contains(&e.place));
+        let order = |e: &Edit, n: usize| (n, e.alone || at.contains(&e.place));
         let is_best = best
             .as_ref()
             .is_none_or(|b| order(&edit, removes) > order(&b.edit, b.removes));
@@ -191,6 +255,46 @@ fn best(
         }
     }
     best.filter(|b| b.removes > 1 || (b.edit.alone && equal == 0))
+}
+
+fn by_key(found: Vec<Finding>) -> BTreeMap<Key, Finding> {
+    found.into_iter().map(|f| (key(&f), f)).collect()
+}
+
+/// How many findings are gone, less twice those that have come; none where it is no gain.
+fn gains(after: &BTreeMap<Key, Finding>, all: &BTreeSet<Key>, found: &[Finding]) -> Option<usize> {
+    let brings = after.keys().filter(|k| !all.contains(k)).count();
+    let gone = |f: &&Finding| !after.contains_key(&key(f));
+    let removes = found.iter().filter(gone).count();
+    // One more than twice as many: what one mistake hid of another, and no mistake of its own.
+    let removes = removes.checked_sub(2 * brings).filter(|n| *n > 0)?;
+    (brings == 0 || removes >= 2).then_some(removes)
+}
+
+/// The best edit that a reduced plan shows, of those findings that are in it too, as it comes out on the
+/// whole plan: one more check of it.
+fn best_of_reduced(
+    plan: &NetworkPlan,
+    all: &BTreeSet<Key>,
+    found: &[Finding],
+    left: &mut usize,
+) -> Option<Best> {
+    let trial = Trial::reduced(plan, found)?;
+    let there = keys(&trial.check());
+    let seen = found.iter().filter(|f| there.contains(&key(f)));
+    let seen: Vec<Finding> = seen.cloned().collect();
+    if seen.is_empty() {
+        return None;
+    }
+    let best = best(plan, &trial, (&there, &seen), left)?;
+    let after = by_key(Trial::whole(plan).check_with(&*best.edit.apply));
+    let removes = gains(&after, all, found)?;
+    let alone = best.edit.alone && best.removes == 1;
+    (removes > 1 || alone).then_some(Best {
+        removes,
+        left: after,
+        ..best
+    })
 }
 
 /// One finding instead of those that an edit removes.

@@ -30,6 +30,7 @@ mod tables;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use crate::model::NetworkPlan;
@@ -214,6 +215,20 @@ impl Found {
             alike.hosts.push(host.to_owned());
         }
         alike.details.push(format!("{host}: {detail}"));
+    }
+
+    /// The prefixes that are reached across no line any more.
+    fn cut(&self) -> Vec<IpNetwork> {
+        let cuts = self
+            .0
+            .iter()
+            .filter(|((_, what, _), _)| what == lines::CUT_OFF);
+        let whom = cuts.flat_map(|(_, alike)| &alike.whom);
+        let across = whom.filter_map(|n| match n {
+            Notices::Across { prefix, .. } => Some(*prefix),
+            _ => None,
+        });
+        across.collect()
     }
 
     fn diff(self) -> Diff {

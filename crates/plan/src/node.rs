@@ -1,5 +1,6 @@
 //! What one node derives from the plan: all that netd needs to know of the world.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -106,6 +107,20 @@ pub struct PeerRoute {
     pub prefix: IpNetwork,
     /// Its address in the shared segment.
     pub via: IpAddr,
+}
+
+impl NodeSpec {
+    /// The VLANs that the uplink carries: those of the node's networks, those that its containers
+    /// may ask to send tagged, and the host's own where its frames bear a tag.
+    pub fn uplink_vlans(&self) -> BTreeSet<VlanId> {
+        let host = match self.mode {
+            Mode::Vlan { host_vlan } => host_vlan,
+            Mode::Routed => None,
+        };
+        let tagged = self.networks.iter().flat_map(|n| &n.trunk);
+        let networks = self.networks.iter().filter_map(|n| n.vlan);
+        networks.chain(tagged.map(|t| t.vlan)).chain(host).collect()
+    }
 }
 
 /// Why a node's part cannot be derived.

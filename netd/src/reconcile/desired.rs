@@ -69,16 +69,7 @@ impl Desired {
 
     /// The VLANs that the uplink carries.
     pub fn trunk(&self) -> BTreeSet<VlanId> {
-        let host = match self.spec.mode {
-            Mode::Vlan { host_vlan } => host_vlan,
-            Mode::Routed => None,
-        };
-        self.spec
-            .networks
-            .iter()
-            .filter_map(|n| n.vlan)
-            .chain(host)
-            .collect()
+        self.spec.uplink_vlans()
     }
 
     /// The uplink's port; `None` in mode `routed`.

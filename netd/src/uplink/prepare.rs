@@ -33,18 +33,10 @@ pub(super) fn target(spec: &NodeSpec, bridge: &str, datapath: &str) -> Result<Ta
             spec.node
         );
     };
-    let mut trunks: Vec<_> = spec
-        .networks
-        .iter()
-        .filter_map(|n| n.vlan)
-        .chain(host_vlan)
-        .collect();
-    trunks.sort_unstable();
-    trunks.dedup();
     Ok(Target {
         uplink: spec.uplink.as_str().to_owned(),
         host_vlan,
-        trunks,
+        trunks: spec.uplink_vlans().into_iter().collect(),
         mac: spec.uplink_mac,
         addresses: spec.host_addresses.clone(),
         bridge: bridge.to_owned(),

@@ -48,7 +48,7 @@ fn cloud(hosts: u32) -> String {
          - name: idc\n      type: IDC\n      edgeRouter: {name: edge}\n      switches:\n        \
          - {name: core, macTableSize: 131072}\n      vlans:\n        \
          - {id: 10, name: hosts, role: host, subnets: [{prefix: 172.16.0.0/24, gateway: 172.16.0.1}]}\n        \
-         - {id: 20, name: pods, role: pod, subnets: [{prefix: 172.17.0.0/16, gateway: 172.17.0.1}]}\n",
+         - {id: 20, name: pods, role: pod, subnets: [{prefix: 172.18.0.0/16, gateway: 172.18.0.1}]}\n",
     );
     // A /16 of nodes and a /13 of containers for each VPC, a /22 for each vSwitch.
     let segment = |v: u32, s: u32| Ipv4Addr::from(0x0a00_0000 + v * 0x1_0000 + s * 0x400);
@@ -68,7 +68,7 @@ fn cloud(hosts: u32) -> String {
             );
         }
     }
-    t.push_str("  networks:\n    - {name: idc, site: idc, vlan: 20, pools: [{prefix: 172.17.0.0/16, exclude: [172.17.0.0/24]}]}\n");
+    t.push_str("  networks:\n    - {name: idc, site: idc, vlan: 20, pools: [{prefix: 172.18.0.0/16, exclude: [172.18.0.0/24]}]}\n");
     for v in 0..VPCS {
         let _ = writeln!(
             t,
@@ -76,7 +76,7 @@ fn cloud(hosts: u32) -> String {
             pool(v)
         );
     }
-    t.push_str("  hosts:\n    - {name: idc-host, site: idc, addresses: [172.16.0.10/24], uplink: {interface: eth0, switch: core, port: \"1\", trunk: [10, 20]}, ranges: [{network: idc, prefix: 172.17.1.0/25}]}\n");
+    t.push_str("  hosts:\n    - {name: idc-host, site: idc, addresses: [172.16.0.10/24], uplink: {interface: eth0, switch: core, port: \"1\", trunk: [10, 20]}, ranges: [{network: idc, prefix: 172.18.1.0/25}]}\n");
     for n in 0..hosts - 1 {
         let (v, k) = (n / each, n % each);
         let own = u32::from(segment(v, k / NODES_IN_V_SWITCH)) + 10 + k % NODES_IN_V_SWITCH;

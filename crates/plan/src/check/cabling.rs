@@ -1,17 +1,20 @@
 //! Cables and bonds: nothing loops, nothing flaps.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use super::context::Cable;
-use super::{Context, Findings};
-use crate::finding::{LACP_PEERS, NOT_PEERS, OVS_BOND, PORT_TWICE, UNBONDED};
+use super::suspects::Suspects;
+use super::{Context, Findings, finding};
+use crate::finding::{CASE, Finding, LACP_PEERS, NOT_PEERS, OVS_BOND, PORT_TWICE, UNBONDED};
 use crate::model::{BondMode, Host, Site};
 use crate::source::Path;
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     let domains: Vec<Vec<usize>> = (0..c.sites().len()).map(|s| domains(c, s)).collect();
-    let mut ports: HashMap<(usize, usize, &str), (usize, Cable<'_>)> = HashMap::new();
+    let mut ports: HashMap<(usize, usize, Cow<'_, str>), (usize, Cable<'_>)> = HashMap::new();
+    let mut pairs = Pairs::new();
     for (i, host) in c.hosts().iter().enumerate() {
         let Some((site_index, site)) = c.site_of(i) else {
             continue;
@@ -23,10 +26,20 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
         }
         for cable in c.cables(i) {
             let Some(port) = cable.port else { continue };
-            match ports.entry((site_index, cable.switch, port)) {
+            // Switches know their ports by names in which the case does not count.
+            match ports.entry((site_index, cable.switch, folded(port))) {
                 Entry::Occupied(first) => {
                     let (other, first) = *first.get();
                     let switch = &site.switches[cable.switch].name;
+                    if let Some(name) = first.port.filter(|name| *name != port) {
+                        found.add_with(
+                            &CASE,
+                            port_at(c, i, *cable),
+                            format!("{port} and {name} are names of a port of {switch}"),
+                            (port_at(c, other, first), "the other one"),
+                        );
+                        continue;
+                    }
                     found.add_with(
                         &PORT_TWICE,
                         port_at(c, i, *cable),
@@ -43,7 +56,35 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
                 }
             }
         }
-        bonded(c, i, host, (site_index, site), &domains[site_index], found);
+        let of = (site_index, site, domains[site_index].as_slice());
+        bonded(c, i, host, of, (&mut pairs, found));
+    }
+    for ((site, a, b, code), hosts) in pairs {
+        let switches = &c.sites()[site].switches;
+        let at = Path::spec().at("sites").at(site).at("switches").at(b);
+        let what = match code {
+            _ if code == NOT_PEERS.code => "do not belong together",
+            _ => "are not peers",
+        };
+        let all = |n| {
+            format!(
+                "{} and {}, at which the bonds of {n} hosts end, {what}",
+                switches[a].name, switches[b].name
+            )
+        };
+        hosts.tell(at.at("name"), all, found);
+    }
+}
+
+/// Pairs of switches that do not fit each other, with the hosts whose bonds end at both: by site,
+/// the two switches and the code.
+type Pairs = BTreeMap<(usize, usize, usize, &'static str), Suspects>;
+
+/// A port's name as switches compare it.
+fn folded(port: &str) -> Cow<'_, str> {
+    match port.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => Cow::Owned(port.to_ascii_lowercase()),
+        false => Cow::Borrowed(port),
     }
 }
 
@@ -60,9 +101,8 @@ fn bonded(
     c: &Context<'_>,
     index: usize,
     host: &Host,
-    (site_index, site): (usize, &Site),
-    domains: &[usize],
-    found: &mut Findings,
+    (site_index, site, domains): (usize, &Site, &[usize]),
+    (pairs, found): (&mut Pairs, &mut Findings),
 ) {
     let Some(mode) = host.uplink.bond else {
         return;
@@ -93,22 +133,18 @@ fn bonded(
                 BondMode::ActiveBackup => (&NOT_PEERS, "are not in one layer-2 domain"),
                 BondMode::BalanceSlb | BondMode::BalanceXor => (&NOT_PEERS, "are not peers"),
             };
-            found.add_with(
-                rule,
-                c.host_at(index).at("uplink").at("bond"),
-                format!(
-                    "{}'s bond ends at {} and {}, which {what}",
-                    host.name, names.0, names.1
-                ),
-                (
-                    Path::spec()
-                        .at("sites")
-                        .at(site_index)
-                        .at("switches")
-                        .at(*b),
-                    "the other switch",
-                ),
+            let at = Path::spec().at("sites").at(site_index).at("switches");
+            let message = format!(
+                "{}'s bond ends at {} and {}, which {what}",
+                host.name, names.0, names.1
             );
+            let place = c.host_at(index).at("uplink").at("bond");
+            let wrong = Finding {
+                related: Some((at.at(*b), "the other switch".to_owned())),
+                ..finding(rule, place, message)
+            };
+            let pair = (site_index, *a, *b, rule.code);
+            pairs.entry(pair).or_default().add(wrong);
         }
     }
 }

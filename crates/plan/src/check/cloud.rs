@@ -1,11 +1,12 @@
 //! What the cloud asks of its hosts, and families that a host lacks.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
-use crate::finding::{CLOUD_ADDRESS, CLOUD_GATEWAY, NO_VSWITCH, ONE_FAMILY};
+use crate::finding::{CLOUD_ADDRESS, CLOUD_GATEWAY, FOREIGN_ZONE, NO_VSWITCH, ONE_FAMILY};
 use crate::model::{SiteType, Subnet};
 use crate::node::host_subnets;
 use crate::source::Path;
@@ -63,24 +64,63 @@ fn is_kept(subnet: &Subnet, address: IpAddr) -> bool {
 fn gateways(c: &Context<'_>, found: &mut Findings) {
     for (i, site) in c.sites().iter().enumerate() {
         for (j, v) in site.v_switches.iter().enumerate() {
+            let at = Path::spec().at("sites").at(i).at("vSwitches").at(j);
+            if let (Some(zone), Some(region)) = (&v.zone, &site.region)
+                && zone.contains('-')
+                && region.contains('-')
+                && !zone.starts_with(region.as_str())
+            {
+                let message = format!("{zone} of vSwitch {} is no zone of {region}", v.name);
+                found.add(&FOREIGN_ZONE, at.clone().at("zone"), message);
+            }
             for (k, subnet) in v.subnets.iter().enumerate() {
                 let inside = super::infrastructure::unfit(subnet.gateway, subnet.prefix).is_none();
                 let Some(router) = router(subnet.prefix).filter(|r| inside && *r != subnet.gateway)
                 else {
                     continue;
                 };
-                let at = Path::spec().at("sites").at(i).at("vSwitches").at(j);
                 let message = format!(
                     "the gateway of vSwitch {} is {router}, not {}",
                     v.name, subnet.gateway
                 );
                 found.add(
                     &CLOUD_GATEWAY,
-                    at.at("subnets").at(k).at("gateway"),
+                    at.clone().at("subnets").at(k).at("gateway"),
                     message,
                 );
             }
         }
+    }
+}
+
+/// A network with pools of both families, all of whose hosts have addresses of the same one.
+fn unused(c: &Context<'_>, network: usize, users: &[(usize, bool, bool)], found: &mut Findings) {
+    let Some((first, v4, _)) = users.first() else {
+        return;
+    };
+    let alike = users.iter().all(|(_, of, _)| of == v4);
+    // Another network shows that the plan means both.
+    let shown = c.ranges().any(|r| r.range.prefix.is_ipv4() != *v4);
+    if !alike || !shown {
+        return;
+    }
+    let lacks = if *v4 { "IPv6" } else { "IPv4" };
+    let name = &c.networks()[network].name;
+    let pools = c.networks()[network].pools.iter();
+    let pool = pools.enumerate().find(|(_, p)| p.prefix.is_ipv4() != *v4);
+    let Some((pool, of)) = pool else { return };
+    let pool = Path::spec().at("networks").at(network).at("pools").at(pool);
+    let lines: BTreeSet<Path> = users.iter().map(|(host, ..)| c.host_at(*host)).collect();
+    let message = format!(
+        "no host has an {lacks} range of {name}, whose pool {} is for them",
+        of.prefix
+    );
+    match lines.len() {
+        1 => {
+            let related = (pool.at("prefix"), "the pool");
+            found.add_with(&ONE_FAMILY, c.host_at(*first), message, related);
+        }
+        _ => found.add(&ONE_FAMILY, pool.at("prefix"), message),
     }
 }
 
@@ -109,6 +149,10 @@ fn families(c: &Context<'_>, found: &mut Findings) {
         let each = (0..c.hosts().len()).map(|h| (h, has(h, network, true), has(h, network, false)));
         let users: Vec<_> = each.filter(|(_, v4, v6)| *v4 || *v6).collect();
         let both = users.iter().filter(|(_, v4, v6)| *v4 && *v6).count();
+        if both == 0 {
+            unused(c, network, &users, found);
+            continue;
+        }
         // A group of its own kind is meant; one host among its like, or a few of many, are not.
         let few = users.len() - both;
         if few * 4 > both && (few > 1 || both < 2) {

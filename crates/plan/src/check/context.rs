@@ -15,7 +15,7 @@ use crate::source::Path;
 /// A plan whose names are looked up once. Where a name is given twice, the first counts.
 pub(crate) struct Context<'p> {
     pub(crate) plan: &'p NetworkPlan,
-    origins: &'p [Origin],
+    expanded: &'p Expanded,
     sites: HashMap<&'p str, usize>,
     networks: HashMap<&'p str, usize>,
     /// For each site its VLANs, by ID.
@@ -75,7 +75,7 @@ impl<'p> Context<'p> {
             plan,
             looks: Vec::with_capacity(plan.spec.hosts.len()),
             range_networks: Vec::new(),
-            origins: &expanded.origins,
+            expanded,
             sites: first(plan.spec.sites.iter().map(|s| s.name.as_str())),
             networks: first(plan.spec.networks.iter().map(|n| n.name.as_str())),
             vlans: plan
@@ -176,6 +176,12 @@ impl<'p> Context<'p> {
         self.looks.get(host).map_or(&[], |l| &l.vlans)
     }
 
+    /// The VLANs that a host's containers may ask to send tagged. Not every host has to carry them.
+    pub(crate) fn tagged_of(&self, host: usize) -> impl Iterator<Item = VlanId> + '_ {
+        let networks = self.networks_of(host);
+        networks.flat_map(|n| n.trunk.iter().map(|t| t.vlan))
+    }
+
     /// A host's site.
     pub(crate) fn site_of(&self, host: usize) -> Option<(usize, &'p Site)> {
         let index = self.looks.get(host)?.site?;
@@ -258,22 +264,40 @@ impl<'p> Context<'p> {
 
     /// Whether a host is a member of a group.
     pub(crate) fn is_member(&self, host: usize) -> bool {
-        matches!(self.origins.get(host), Some(Origin::Member { .. }))
+        matches!(self.expanded.origins.get(host), Some(Origin::Member { .. }))
     }
 
     /// Where a host is written: itself, or its group.
     pub(crate) fn host_at(&self, host: usize) -> Path {
-        match self.origins.get(host) {
+        match self.expanded.origins.get(host) {
             Some(Origin::Written { index }) => Path::spec().at("hosts").at(*index),
             Some(Origin::Member { group, .. }) => Path::spec().at("hostGroups").at(*group),
             None => Path::spec().at("hosts"),
         }
     }
 
+    /// Where a host's instance is written: of a group, in its pattern or its list.
+    pub(crate) fn instance_at(&self, host: usize) -> Path {
+        let at = self.host_at(host);
+        match self.expanded.origins.get(host) {
+            Some(Origin::Member { group, number }) => {
+                let field = self.expanded.instances_at(*group);
+                match self.expanded.groups.get(*group) {
+                    Some(group) if group.lists_instances => {
+                        let index = number.saturating_sub(group.first);
+                        at.at(field).at(usize::try_from(index).unwrap_or(0))
+                    }
+                    _ => at.at(field),
+                }
+            }
+            _ => at.at("instanceId"),
+        }
+    }
+
     /// Where a host's range is written, or the rule that carves it.
     pub(crate) fn range_at(&self, host: usize, index: usize) -> Path {
         let range = self.host_at(host).at("ranges").at(index);
-        match self.origins.get(host) {
+        match self.expanded.origins.get(host) {
             Some(Origin::Member { .. }) => range.at("from"),
             _ => range.at("prefix"),
         }
@@ -301,9 +325,9 @@ impl<'p> Context<'p> {
         }
         let networks = networks
             .filter_map(|index| self.networks().get(index))
-            .filter(|n| n.site == site.name)
-            .filter_map(|n| n.vlan);
+            .filter(|n| n.site == site.name);
         let mut used: Vec<VlanId> = networks
+            .filter_map(|n| n.vlan)
             .chain(site.host_vlan_of(host).map(|v| v.id))
             .collect();
         used.sort_unstable();

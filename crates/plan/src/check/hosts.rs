@@ -24,9 +24,9 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
                 if let Some(first) = instances.get(id.as_str()) {
                     found.add_with(
                         &DUPLICATE_INSTANCE,
-                        c.host_at(i).at("instanceId"),
+                        c.instance_at(i),
                         format!("{id} is also {}", c.hosts()[*first].name),
-                        (c.host_at(*first).at("instanceId"), "the first one"),
+                        (c.instance_at(*first), "the first one"),
                     );
                 } else {
                     instances.insert(id, i);

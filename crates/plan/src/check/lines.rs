@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
 use crate::finding::{NO_WAY_BACK, OTHER_WAY_BACK, PART_NO_WAY_BACK, Rule};
-use crate::model::{LeasedLine, Pool, VlanRole};
+use crate::model::{LeasedLine, Pool, Subnet, VlanRole};
 use crate::prefix::{bounds, covers};
 use crate::routes::parts::without;
 use crate::slices::is_cut;
@@ -278,7 +278,11 @@ fn places<'p>(c: &Context<'p>) -> Vec<Place<'p>> {
             }
         }
         for v in &site.v_switches {
-            for subnet in &v.subnets {
+            // One outside of its VPC is told as that.
+            let of_vpc = |s: &&Subnet| {
+                site.prefixes.is_empty() || site.prefixes.iter().any(|p| covers(*p, s.prefix))
+            };
+            for subnet in v.subnets.iter().filter(of_vpc) {
                 all.push(Place {
                     prefix: subnet.prefix,
                     owner: format!("vSwitch {}", v.name),

@@ -86,7 +86,7 @@ fn groups(expanded: &Expanded, found: &mut Findings) {
             Field::Except(i) => group.at("except").at(i),
             Field::HostsPerRack => group.at("hostsPerRack"),
             Field::HostName => group.at("hostName"),
-            Field::Instance => group.at("instanceId"),
+            Field::Instance => group.at(expanded.instances_at(fault.group)),
             Field::Address(i) => group.at("addresses").at(i),
             Field::Uplink => group.at("uplink"),
             Field::Location => group.at("location"),

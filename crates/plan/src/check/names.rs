@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Context, Findings};
+use crate::expand::Group;
 use crate::finding::{BAD_NAME, CASE, DANGLING, DUPLICATE_NAME, NODE_NAME};
 use crate::model::{Site, SiteType};
 use crate::source::Path;
@@ -32,7 +33,10 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     twice(
         "host",
         s.hosts.iter().map(|x| x.name.as_str()),
-        |i| c.host_at(i),
+        |i| match c.is_member(i) {
+            true => c.host_at(i).at("hostName"),
+            false => c.host_at(i).at("name"),
+        },
         found,
     );
     let mut hints = Suggestions::default();
@@ -48,9 +52,10 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
 }
 
 /// The groups' own names, which no host bears.
-pub(super) fn groups(names: &[String], found: &mut Findings) {
+pub(super) fn groups(groups: &[Group], found: &mut Findings) {
     let place = |i| Path::spec().at("hostGroups").at(i);
-    twice("host group", names.iter().map(String::as_str), place, found);
+    let names = groups.iter().map(|g| g.name.as_str());
+    twice("host group", names, place, found);
 }
 
 fn twice<'p>(
@@ -64,11 +69,17 @@ fn twice<'p>(
     for (i, name) in names.enumerate() {
         let other = *folded.entry(name.to_lowercase()).or_insert((i, name));
         if other.1 != name {
+            // Of two the one in capitals is told, whichever comes first.
+            let small = name == name.to_lowercase();
+            let (told, left) = match small {
+                true => (other, (i, name)),
+                false => ((i, name), other),
+            };
             found.add_with(
                 &CASE,
-                place(i),
-                format!("{name} and {} are names of a {what}", other.1),
-                (place(other.0), "the other one"),
+                place(told.0),
+                format!("{} and {} are names of a {what}", told.1, left.1),
+                (place(left.0), "the other one"),
             );
         }
         if name.is_empty() || name.trim() != name {

@@ -1,9 +1,10 @@
 //! Whether ranges have addresses for containers, and enough of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnetwork::IpNetwork;
 
+use super::context::RangeOf;
 use super::{Context, Findings, finding, suspects::Suspects};
 use crate::finding::{NO_ROOM, ONE_ROOM, RANGE_SMALL, Rule};
 use crate::model::{Host, Network, SiteType};
@@ -55,6 +56,8 @@ struct Own<'c, 'p> {
     /// Each with its index among the host's ranges.
     ranges: Vec<(usize, IpNetwork)>,
     excluded: &'c Stretches,
+    /// Lines of ranges, one of which holds a gateway: it is rightly excluded.
+    of_routers: &'c BTreeSet<Path>,
 }
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
@@ -63,6 +66,7 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
         .iter()
         .map(|n| Stretches::of(n.pools.iter().flat_map(|p| p.exclude.iter().copied())))
         .collect();
+    let of_routers = of_routers(c);
     let mut short: BTreeMap<usize, Suspects> = BTreeMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
         let mut by: Vec<(usize, bool, usize, IpNetwork)> = Vec::with_capacity(host.ranges.len());
@@ -79,6 +83,7 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
                 network: group[0].0,
                 ranges: group.iter().map(|(_, _, j, p)| (*j, *p)).collect(),
                 excluded: &excluded[group[0].0],
+                of_routers: &of_routers,
             };
             let short = short.entry(own.network).or_default();
             own.judge(short, found);
@@ -92,6 +97,16 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
         let all = |hosts| format!("none of {hosts} hosts has enough addresses");
         short.tell(at.at("density"), all, found);
     }
+}
+
+fn of_routers(c: &Context<'_>) -> BTreeSet<Path> {
+    let holds_one = |r: &RangeOf<'_>| {
+        let network = c.network_of(r.host, r.index).map(|(_, n)| n);
+        let subnets = network.and_then(|n| c.subnets_of(n)).unwrap_or_default();
+        subnets.iter().any(|s| r.range.prefix.contains(s.gateway))
+    };
+    let ranges = c.ranges().filter(holds_one);
+    ranges.map(|r| c.range_at(r.host, r.index)).collect()
 }
 
 impl Own<'_, '_> {
@@ -166,6 +181,7 @@ impl Own<'_, '_> {
         };
         let most = exclusions.max_by_key(|(_, _, prefix)| common(*prefix));
         let at = self.c.range_at(self.host, j);
+        let most = most.filter(|_| !self.of_routers.contains(&at));
         match most.filter(|(_, _, prefix)| common(*prefix) >= size(range).div_ceil(2)) {
             Some((p, k, _)) => {
                 let pools = Path::spec().at("networks").at(self.network).at("pools");

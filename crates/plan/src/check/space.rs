@@ -285,7 +285,11 @@ fn apart(c: &Context<'_>, mut claims: Vec<Claim<'_>>, found: &mut Findings) {
         while open.last().is_some_and(|o| !covers(o.prefix, inner.prefix)) {
             open.pop();
         }
-        let mut conflicts = open.iter().rev().filter(|o| !may_hold(c, o, inner));
+        let told = |o: &&&Claim<'_>| own_vpc_overlaps(c, o, inner);
+        let mut conflicts = open
+            .iter()
+            .rev()
+            .filter(|o| !may_hold(c, o, inner) && !told(o));
         // A subnet in another subnet is also in the other's pool; the subnet tells more.
         let outer = conflicts
             .clone()
@@ -328,6 +332,16 @@ fn apart(c: &Context<'_>, mut claims: Vec<Claim<'_>>, found: &mut Findings) {
             open.push(inner);
         }
     }
+}
+
+/// Whether `inner` is a vSwitch whose own VPC's prefix overlaps that of `outer`, another VPC: that is
+/// told, and this follows from it.
+fn own_vpc_overlaps(c: &Context<'_>, outer: &Claim<'_>, inner: &Claim<'_>) -> bool {
+    let (Kind::VpcPrefix { .. }, Kind::VSwitch { site }) = (outer.kind, inner.kind) else {
+        return false;
+    };
+    let mut own = c.sites()[site].prefixes.iter();
+    own.any(|p| covers(*p, inner.prefix) && overlap(*p, outer.prefix))
 }
 
 /// A pool's network, and the index of its site.

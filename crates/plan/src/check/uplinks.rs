@@ -118,12 +118,19 @@ fn names(c: &Context<'_>, i: usize, host: &Host, found: &mut Findings) {
 fn no_uplink(name: &str) -> Option<(String, bool)> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let numbered = |prefix: &str| name.strip_prefix(prefix).is_some_and(digits);
+    // A generation in hexadecimal.
+    let of_container = |rest: &str| {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (1..=12).contains(&rest.len()) && rest.bytes().all(hex)
+    };
     let why = match name {
         "lo" => "it is the loopback interface",
         "br-flat" | "flat0" | "ovs-system" => "netd makes it",
         "docker0" | "cni0" | "virbr0" => "it is the bridge of something else on the host",
         _ if name.contains('%') => "it is a template, not a name",
-        _ if numbered("fn") || name.starts_with("fnprobe") => "netd makes such",
+        _ if name.strip_prefix("fn").is_some_and(of_container) || name.starts_with("fnprobe") => {
+            "netd makes such"
+        }
         _ if name.starts_with("veth") => "it is an end of a container's link",
         _ if numbered("vlan") => {
             return Some(("it is one VLAN of a NIC; name the NIC beneath".into(), true));

@@ -8,7 +8,8 @@ use super::{Context, Findings};
 use crate::finding::{
     DUPLICATE_VLAN, NOT_TRUNKED, TRUNKED_UNUSED, VLAN_EMPTY, VLAN_RESERVED, VLAN_ROLE, VLAN_SITE,
 };
-use crate::model::{Host, SiteType, VlanRole};
+use crate::model::{Host, Network, SiteType, VlanRole};
+use crate::slices::is_cut;
 use crate::source::{Node, Path, Span, Value};
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
@@ -230,9 +231,25 @@ fn lists<'p>(c: &Context<'p>, index: usize, host: &'p Host) -> Vec<Trunk<'p>> {
     lists
 }
 
+/// What is known of a list when all hosts were looked at.
+struct Carried {
+    name: String,
+    vlans: Vec<VlanId>,
+    used: BTreeSet<VlanId>,
+    hosts: usize,
+}
+
 fn trunks(c: &Context<'_>, found: &mut Findings) {
-    // For each list: the VLANs on it, and those that a host behind it uses.
-    let mut used_of: BTreeMap<Path, (String, Vec<VlanId>, BTreeSet<VlanId>)> = BTreeMap::new();
+    // A pool that cannot be cut is told; that nobody uses its VLAN follows from it.
+    let cut_wrong = |n: &&Network| {
+        n.pools
+            .iter()
+            .any(|p| p.slice_length.is_some() && !is_cut(p))
+    };
+    let uncut = c.networks().iter().filter(cut_wrong);
+    let uncut: BTreeSet<VlanId> = uncut.filter_map(|n| n.vlan).collect();
+    // For each list: the VLANs on it, those that a host behind it uses, and how many hosts are.
+    let mut used_of: BTreeMap<Path, Carried> = BTreeMap::new();
     // For each list and VLAN that it lacks: the hosts behind it that use the VLAN.
     let mut lacking: BTreeMap<(Path, VlanId), (String, Vec<usize>)> = BTreeMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
@@ -246,11 +263,15 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
                     .1
                     .push(i);
             }
-            used_of
-                .entry(list.place)
-                .or_insert_with(|| (list.name, list.vlans.to_vec(), BTreeSet::new()))
-                .2
-                .extend(used);
+            let carried = used_of.entry(list.place).or_insert_with(|| Carried {
+                name: list.name,
+                vlans: list.vlans.to_vec(),
+                used: BTreeSet::new(),
+                hosts: 0,
+            });
+            carried.used.extend(used);
+            carried.used.extend(c.tagged_of(i));
+            carried.hosts += 1;
         }
     }
     // For each line of hosts and VLAN: the hosts that lack it somewhere.
@@ -269,11 +290,21 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
         let line = hosts.first().map(|i| c.host_at(*i)).unwrap_or_default();
         let some = without.get(&(line.clone(), id)).map_or(0, BTreeSet::len);
         let few = members.get(&line).is_some_and(|all| some < *all);
+        let most = used_of
+            .get(&place)
+            .is_some_and(|l| hosts.len() * 2 > l.hosts);
+        let few = few || most;
         lacks(c, (place, &name, id), (&hosts, few), found);
     }
-    for (place, (name, vlans, used)) in used_of {
+    for (
+        place,
+        Carried {
+            name, vlans, used, ..
+        },
+    ) in used_of
+    {
         for (i, id) in vlans.iter().enumerate() {
-            if !used.contains(id) {
+            if !used.contains(id) && !uncut.contains(id) {
                 let message = format!("no host behind it uses VLAN {id}, which {name} carries");
                 let message = match place.steps().contains(&"uplink".into()) {
                     true => format!("{name} carries VLAN {id}, which nothing on the host uses"),
@@ -286,22 +317,25 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
 }
 
 /// A list that lacks a VLAN. What several lines of hosts use is missing in the list, and so is what
-/// other members of a group have (`few`); what one line uses may be too much of it.
+/// most hosts behind it use, and what other members of a group have (`missing`); what one line of
+/// many uses may be too much of it.
 fn lacks(
     c: &Context<'_>,
     (place, name, id): (Path, &str, VlanId),
-    (hosts, few): (&[usize], bool),
+    (hosts, missing): (&[usize], bool),
     found: &mut Findings,
 ) {
     let [first, ..] = hosts else { return };
     let lines: BTreeSet<Path> = hosts.iter().map(|i| c.host_at(*i)).collect();
     let host = &c.hosts()[*first];
-    if lines.len() > 1 || few {
-        let message = format!(
-            "{name} does not carry VLAN {id}, which {} hosts behind it use, {} among them",
-            hosts.len(),
-            host.name
-        );
+    if lines.len() > 1 || missing {
+        let message = match hosts.len() {
+            1 => format!("{name} does not carry VLAN {id}, which {} uses", host.name),
+            n => format!(
+                "{name} does not carry VLAN {id}, which {n} hosts behind it use, {} among them",
+                host.name
+            ),
+        };
         found.add_with(
             &NOT_TRUNKED,
             place,

@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 
 use super::{Context, Findings};
 use crate::finding::{CARRIES_NOTHING, LINE_FAMILY, NO_HOP, UNBOUND};
-use crate::model::{LeasedLine, Site, SiteType};
+use crate::model::{LeasedLine, RouteTable, Site, SiteType};
 use crate::prefix::overlap;
 use crate::source::Path;
 
@@ -26,7 +26,9 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
 /// Every vSwitch with hosts is bound to a table that is ours, where any is.
 fn bound(c: &Context<'_>, (index, site): (usize, &Site), found: &mut Findings) {
     let tables = &site.route_tables;
-    if tables.iter().any(|t| t.v_switches.is_empty()) {
+    // A table that is bound to a vSwitch that is not there is told: who knows which one is meant.
+    let lost = |t: &RouteTable| t.v_switches.iter().any(|v| site.v_switch(v).is_none());
+    if tables.iter().any(|t| t.v_switches.is_empty() || lost(t)) {
         return;
     }
     let mut without: BTreeMap<&str, (usize, usize)> = BTreeMap::new();

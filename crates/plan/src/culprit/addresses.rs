@@ -128,7 +128,7 @@ fn subnets(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
                     }
                 }
             }
-            if let Some(address) = foreign(plan, site.name.as_str(), of, site, prefix) {
+            if let Some(address) = foreign(plan, of, site, subnet) {
                 add(
                     around(address.ip(), address.prefix()),
                     &ADDRESS_OUTSIDE,
@@ -203,11 +203,11 @@ fn subnets(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
 /// The first address of a host of a subnet's place that is not in the subnet, or has another length.
 fn foreign(
     plan: &NetworkPlan,
-    name: &str,
     of: Of,
     site: &crate::model::Site,
-    prefix: IpNetwork,
+    subnet: &Subnet,
 ) -> Option<IpNetwork> {
+    let (name, prefix) = (site.name.as_str(), subnet.prefix);
     let v_switch = match of {
         Of::Vlan(i) if site.vlans[i].role != crate::model::VlanRole::Host => return None,
         Of::Vlan(_) => None,
@@ -225,7 +225,10 @@ fn foreign(
         a.is_ipv4() == prefix.is_ipv4()
             && (a.prefix() != prefix.prefix() || !prefix.contains(a.ip()))
     };
-    all.find(differs)
+    // With the gateway in it, it is of this subnet and not of another one of the site.
+    let with_gateway = |a: &IpNetwork| differs(a) && a.contains(subnet.gateway);
+    let mut first = all.clone();
+    first.find(with_gateway).or_else(|| all.find(differs))
 }
 
 fn pools(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {

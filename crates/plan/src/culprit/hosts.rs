@@ -377,6 +377,24 @@ fn of_group(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
             apply,
         ));
     }
+    // Groups of one pattern count on where the one before ends.
+    let alike = plan.spec.host_groups.iter().enumerate();
+    let alike = alike.filter(|(i, g)| *i < index && g.host_name == group.host_name);
+    let end = alike.map(|(_, g)| g.first.saturating_add(g.count)).max();
+    if let Some(end) = end.filter(|end| group.first > 1 && group.first < *end) {
+        let words = (
+            format!(
+                "{} begins at number {}, and another group of such names ends at {}",
+                group.name,
+                group.first,
+                end - 1
+            ),
+            format!("Write `first: {end}`, or other names."),
+        );
+        let apply = move |p: &mut NetworkPlan| p.spec.host_groups[index].first = end;
+        let edit = Edit::new(at.clone().at("first"), &DUPLICATE_NAME, words, apply);
+        edits.push(edit.in_own_words().alone());
+    }
     let others = plan
         .spec
         .host_groups

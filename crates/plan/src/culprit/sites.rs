@@ -6,16 +6,21 @@ use flatnet_types::VlanId;
 
 use super::{Edit, Subjects};
 use crate::finding::{
-    DANGLING, DUPLICATE_VLAN, MTU_SHRINKS, NEIGHBOURS, NOT_TRUNKED, POOL_OUTSIDE, RANGE_SMALL,
-    SERVICE_OVERLAP, VLAN_ROLE, VLAN_SITE,
+    DANGLING, DUPLICATE_VLAN, MTU_SHRINKS, NEIGHBOURS, NO_WAY_BACK, NOT_TRUNKED, POOL_OUTSIDE,
+    RANGE_SMALL, SERVICE_OVERLAP, TRUNK, VLAN_ROLE, VLAN_SITE,
 };
 use crate::model::{Network, NetworkPlan, Site, SiteType, VlanRole};
-use crate::prefix::covers;
+use crate::prefix::{covers, overlap};
 use crate::source::Path;
 
 pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edit>) {
     for network in subjects.networks.iter().copied() {
         of_network(plan, network, edits);
+    }
+    if subjects.says(&["FN0504", "FN0506"]) {
+        for index in with_ranges(plan, subjects) {
+            usual_density(plan, index, edits);
+        }
     }
     for site in near(plan, subjects) {
         types(plan, site, edits);
@@ -26,6 +31,7 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
     }
     for link in subjects.links.iter().copied() {
         swap(plan, link, edits);
+        ends(plan, link, edits);
     }
     names(plan, edits);
     whole(plan, subjects, edits);
@@ -51,6 +57,20 @@ fn near(plan: &NetworkPlan, subjects: &Subjects) -> BTreeSet<usize> {
     let named = networks.chain(links).chain(hosts).chain(groups);
     let named = named.filter_map(|name| spec.sites.iter().position(|s| s.name == name));
     subjects.sites.iter().copied().chain(named).collect()
+}
+
+/// The networks that findings are about, and those of the ranges of hosts and groups that they are
+/// about.
+fn with_ranges(plan: &NetworkPlan, subjects: &Subjects) -> BTreeSet<usize> {
+    let spec = &plan.spec;
+    let hosts = subjects.hosts.iter().filter_map(|i| spec.hosts.get(*i));
+    let of_hosts = hosts.flat_map(|h| h.ranges.iter().map(|r| &r.network));
+    let groups = subjects.groups.iter();
+    let groups = groups.filter_map(|i| spec.host_groups.get(*i));
+    let of_groups = groups.flat_map(|g| g.ranges.iter().map(|r| &r.network));
+    let named = of_hosts.chain(of_groups);
+    let at = named.filter_map(|name| spec.networks.iter().position(|n| n.name == *name));
+    at.chain(subjects.networks.iter().copied()).collect()
 }
 
 fn site_at(site: usize) -> Path {
@@ -91,6 +111,7 @@ fn of_network(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
     let Some(site) = plan.site(&network.site) else {
         return;
     };
+    tagged(network, (index, site), &at, edits);
     let bears = |id: VlanId| {
         let mut vlans = site.vlans.iter().filter(|v| v.id == id);
         vlans.any(|v| holds_pool(network, v.subnets.iter().map(|s| s.prefix)))
@@ -119,6 +140,60 @@ fn of_network(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
         };
         edits.push(Edit::new(place, rule, (message, help), apply));
     }
+}
+
+/// VLANs that its containers may send tagged, with another ID.
+fn tagged(network: &Network, (index, site): (usize, &Site), at: &Path, edits: &mut Vec<Edit>) {
+    for (j, trunk) in network.trunk.iter().enumerate().take(4) {
+        let named = |id: VlanId| network.trunk.iter().any(|t| t.vlan == id);
+        let pods = site.vlans.iter().filter(|v| v.role == VlanRole::Pod);
+        let others = pods.filter(|v| Some(v.id) != network.vlan && !named(v.id));
+        for id in others.map(|v| v.id).take(4) {
+            let words = (
+                format!(
+                    "network {} has no use for VLAN {}",
+                    network.name, trunk.vlan
+                ),
+                format!("Write `vlan: {id}`, or another VLAN of role pod of the site."),
+            );
+            let apply = move |p: &mut NetworkPlan| p.spec.networks[index].trunk[j].vlan = id;
+            let place = at.clone().at("trunk").at(j).at("vlan");
+            edits.push(Edit::new(place, &TRUNK, words, apply));
+        }
+    }
+}
+
+/// A density of its own, where all other networks that have one have the same.
+fn usual_density(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
+    let Some(network) = plan.spec.networks.get(index) else {
+        return;
+    };
+    let others = plan.spec.networks.iter().enumerate();
+    let others: Vec<u32> = others
+        .filter(|(i, _)| *i != index)
+        .filter_map(|(_, n)| n.density)
+        .collect();
+    let (Some(own), [usual, _, ..]) = (network.density, others.as_slice()) else {
+        return;
+    };
+    let usual = *usual;
+    if own <= usual || others.iter().any(|d| *d != usual) {
+        return;
+    }
+    let words = (
+        format!(
+            "a density of {own} in {} is more than its ranges and the switches have room for",
+            network.name
+        ),
+        format!("Other networks have {usual}; or give the hosts larger ranges."),
+    );
+    let apply = move |p: &mut NetworkPlan| p.spec.networks[index].density = Some(usual);
+    let place = Path::spec().at("networks").at(index).at("density");
+    edits.push(
+        Edit::new(place, &RANGE_SMALL, words, apply)
+            .in_own_words()
+            .alone(),
+    );
 }
 
 fn holds_pool(network: &Network, mut subnets: impl Iterator<Item = ipnetwork::IpNetwork>) -> bool {
@@ -276,6 +351,64 @@ fn swap(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
         };
         edits.push(Edit::new(at.at("idc"), &DANGLING, words, apply).in_own_words());
     }
+}
+
+/// A line that ends in another site than the one whose prefixes it accepts.
+fn ends(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
+    let Some(link) = plan.spec.links.get(index) else {
+        return;
+    };
+    let Some(accept) = &link.accept else { return };
+    let sides = [
+        ("idc", &link.idc, &accept.from_idc, SiteType::Idc),
+        ("vpc", &link.vpc, &accept.from_vpc, SiteType::Vpc),
+    ];
+    for (end, name, accepted, kind) in sides {
+        let has = |site: &Site| {
+            let all = prefixes_of(plan, site);
+            let all_are = accepted.iter().all(|a| all.iter().any(|p| overlap(*a, *p)));
+            !accepted.is_empty() && all_are
+        };
+        let of_kind = |s: &&Site| s.site_type == kind && s.name != *name;
+        let Some(target) = plan.spec.sites.iter().filter(of_kind).find(|s| has(s)) else {
+            continue;
+        };
+        let rule = match plan.site(name) {
+            Some(site) if site.site_type == kind => &NO_WAY_BACK,
+            _ => &DANGLING,
+        };
+        let words = (
+            format!(
+                "{} ends in {name}, and accepts what is in {}",
+                link.name, target.name
+            ),
+            format!(
+                "Write `{end}: {}`, or correct what it accepts.",
+                target.name
+            ),
+        );
+        let target = target.name.clone();
+        let apply = move |p: &mut NetworkPlan| {
+            let link = &mut p.spec.links[index];
+            let end = if end == "idc" {
+                &mut link.idc
+            } else {
+                &mut link.vpc
+            };
+            end.clone_from(&target);
+        };
+        let place = Path::spec().at("links").at(index).at(end);
+        edits.push(Edit::new(place, rule, words, apply).in_own_words().alone());
+    }
+}
+
+/// The prefixes that a site has: its subnets, and the pools of its networks.
+fn prefixes_of(plan: &NetworkPlan, site: &Site) -> Vec<ipnetwork::IpNetwork> {
+    let vlans = site.vlans.iter().flat_map(|v| &v.subnets);
+    let subnets = vlans.chain(site.v_switches.iter().flat_map(|v| &v.subnets));
+    let networks = plan.spec.networks.iter().filter(|n| n.site == site.name);
+    let pools = networks.flat_map(|n| n.pools.iter().map(|p| p.prefix));
+    subnets.map(|s| s.prefix).chain(pools).collect()
 }
 
 /// A declaration that nothing refers to, where several places refer to a name that is not there.

@@ -13,6 +13,8 @@ mod render;
 pub use explain::explain;
 pub use render::{Style, sarif};
 
+use std::collections::BTreeSet;
+
 use crate::check;
 use crate::culprit;
 use crate::expand::{Expanded, expand, expand_owned};
@@ -143,8 +145,10 @@ impl Report {
             return;
         }
         // An ID that no VLAN can have is no VLAN ID for the model, and is told as what it is.
+        // However many places have it, it is one mistake.
         let ids = check::vlan_ids_out_of_bounds(tree);
-        for (span, id) in &ids {
+        let mut told = BTreeSet::new();
+        for (span, id) in ids.iter().filter(|(_, id)| told.insert(*id)) {
             self.diagnostics.push(Diagnostic {
                 rule: &VLAN_BOUNDS,
                 at: String::new(),

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
+use flatnet_types::Mtu;
 use ipnetwork::IpNetwork;
 
 use super::kinds::{NOTED, TAKEN as TAKES};
@@ -45,8 +46,12 @@ const READDRESSED: Kind = Kind::new(Phase::Give, Done::Answers)
         "for the host is away while its addresses change",
     )
     .mind("routes that lead to it change with it");
-const REPLACED: Kind =
-    Kind::new(Phase::Give, Done::Routed).brief("while its entries go over to the new instance");
+const RELENGTHENED: Kind = Kind::new(Phase::Give, Done::Answers)
+    .of(Field::HostAddresses)
+    .at_most_brief("while the host's address is set anew with its other length");
+const REPLACED: Kind = Kind::new(Phase::Give, Done::Routed)
+    .brief("while its entries go over to the new instance")
+    .mind("drain the host first if it is another machine: what runs on the old one stays there");
 const REWIRED: Kind = Kind::new(Phase::Give, Done::Linked)
     .of(Field::Identity)
     .outage(
@@ -60,6 +65,7 @@ const RECABLED: Kind = Kind::new(Phase::Give, Done::Linked)
 const UNCABLED: Kind = Kind::new(Phase::Give, Done::Linked)
     .outage(Until::Done, "for its only cable is moved")
     .mind("drain it first");
+const OCCUPIED: &str = "another host's cable is in that port until then";
 const RETAGGED: Kind = Kind::new(Phase::Give, Done::Answers)
     .of(Field::Identity)
     .outage(
@@ -76,7 +82,7 @@ const DRAINED: Kind = Kind::new(Phase::Drain, Done::Left)
 const INHERITED: Kind = DRAINED
     .remade("for containers with these addresses are made again, before another host has them");
 const RESIZED: Kind = Kind::new(Phase::Give, Done::Sized)
-    .brief("while the host and the switch differ, for packets larger than the smaller MTU")
+    .at_most_brief("while the host and the switch differ, for packets larger than the smaller MTU")
     .mind("larger at the switches first");
 
 pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
@@ -133,6 +139,21 @@ struct Owners<'p> {
     sorted: OnceCell<Vec<(Position, IpNetwork, &'p Host)>>,
     slices: OnceCell<HashSet<(&'p str, &'p str, bool)>>,
     addresses: OnceCell<HashMap<IpAddr, &'p str>>,
+    ports: OnceCell<HashMap<Cable<'p>, &'p str>>,
+}
+
+/// Where a cable ends: its site, switch and port.
+type Cable<'p> = (&'p str, &'p str, &'p str);
+
+/// Where a host's cables end, as far as it is said.
+fn ends(host: &Host) -> impl Iterator<Item = Cable<'_>> {
+    let uplink = &host.uplink;
+    let one = (&uplink.switch, &uplink.port);
+    let nics = uplink.nics.iter().map(|n| (&n.switch, &n.port));
+    let all = std::iter::once(one).chain(nics);
+    all.filter_map(|(switch, port)| {
+        Some((host.site.as_str(), switch.as_deref()?, port.as_deref()?))
+    })
 }
 
 impl<'p> Owners<'p> {
@@ -142,6 +163,7 @@ impl<'p> Owners<'p> {
             sorted: OnceCell::new(),
             slices: OnceCell::new(),
             addresses: OnceCell::new(),
+            ports: OnceCell::new(),
         }
     }
 
@@ -155,6 +177,17 @@ impl<'p> Owners<'p> {
         });
         let mut own = host.addresses.iter().filter_map(|a| all.get(&a.ip()));
         own.find(|owner| **owner != host.name.as_str()).copied()
+    }
+
+    /// Whether a cable of another host is in a port that a host's cable is to be in.
+    fn cabled(&self, host: &Host) -> bool {
+        let all = self.ports.get_or_init(|| {
+            let hosts = self.plan.spec.hosts.iter();
+            let each = hosts.flat_map(|h| ends(h).map(move |end| (end, h.name.as_str())));
+            each.collect()
+        });
+        let mut own = ends(host).filter_map(|end| all.get(&end));
+        own.any(|owner| **owner != *host.name.as_str())
     }
 
     /// Whether ipamd cuts a host a slice of a network, of IPv4 or IPv6.
@@ -222,8 +255,18 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
         };
         found.of_host(kind, "move the host", name, &detail);
     }
-    if a.addresses != b.addresses {
+    let ips = |h: &Host| -> Vec<IpAddr> { h.addresses.iter().map(IpNetwork::ip).collect() };
+    let moves = (&a.site, &a.v_switch) != (&b.site, &b.v_switch);
+    if a.addresses != b.addresses && ips(a) == ips(b) && !moves {
+        let detail = format!("{} → {}", list(&a.addresses), list(&b.addresses));
+        let what = "change the length of the host's own addresses";
+        found.of_host(RELENGTHENED, what, name, &detail);
+    } else if a.addresses != b.addresses {
         let kind = match owners.before.addressed(b) {
+            None if moves => Kind {
+                phase: Phase::HandOn,
+                ..READDRESSED.mind("after it is drained: its addresses change as it moves")
+            },
             Some(_) => Kind {
                 phase: Phase::HandOn,
                 ..READDRESSED.mind(
@@ -244,7 +287,7 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
         let detail = format!("{} → {}", id(a), id(b));
         found.of_host(REPLACED, "change the instance", name, &detail);
     }
-    uplink(a, b, found);
+    uplink(a, b, owners, found);
     ranges(&a.ranges, b, owners, found);
     if a.cluster != b.cluster {
         found.of_host(NOTED, "cluster", name, "noted");
@@ -254,7 +297,7 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
     }
 }
 
-fn uplink(a: &Host, b: &Host, found: &mut Found) {
+fn uplink(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
     let name = b.name.as_str();
     let (old, new) = (&a.uplink, &b.uplink);
     let cables = |h: &Host| -> String {
@@ -270,9 +313,12 @@ fn uplink(a: &Host, b: &Host, found: &mut Found) {
         all.join(" ")
     };
     if (&old.interface, old.bond, old.mac) != (&new.interface, new.bond, new.mac) {
-        let of = |h: &Host| match h.uplink.bond {
-            Some(mode) => format!("{} {mode:?}", h.uplink.interface),
-            None => h.uplink.interface.to_string(),
+        let of = |h: &Host| {
+            let bond = h.uplink.bond.map(|mode| format!(" {}", mode.as_str()));
+            let mac = h.uplink.mac.filter(|_| old.mac != new.mac);
+            let mac = mac.map(|mac| format!(" {mac}"));
+            let parts = [bond, mac].into_iter().flatten();
+            parts.fold(h.uplink.interface.to_string(), |all, part| all + &part)
         };
         let detail = format!("{} → {}", of(a), of(b));
         // The same NIC with another bond or MAC stays the node's uplink.
@@ -285,6 +331,13 @@ fn uplink(a: &Host, b: &Host, found: &mut Found) {
     } else if old.cables() != new.cables() {
         let bonded = new.nics.len() > 1 && old.nics.len() > 1;
         let kind = if bonded { RECABLED } else { UNCABLED };
+        let kind = match owners.before.cabled(b) {
+            true => Kind {
+                phase: Phase::HandOn,
+                ..kind.mind(OCCUPIED)
+            },
+            false => kind,
+        };
         let detail = format!("{} → {}", cables(a), cables(b));
         found.of_host(kind, "move cables", name, &detail);
     }
@@ -297,15 +350,20 @@ fn uplink(a: &Host, b: &Host, found: &mut Found) {
     }
     if old.untagged != new.untagged {
         let what = "change the tag of the host's frames";
-        found.of_host(RETAGGED, what, name, "changed");
+        let of = |untagged| if untagged { "untagged" } else { "tagged" };
+        let detail = format!("{} → {}", of(old.untagged), of(new.untagged));
+        found.of_host(RETAGGED, what, name, &detail);
     }
     if old.migrate != new.migrate {
         // Who moves it notices nothing of the field alone.
         let kind = TAKES.of(Field::Migrate).unnoticed();
-        found.of_host(kind, "change who moves the uplink", name, "changed");
+        let detail = format!("{} → {}", old.migrate.as_str(), new.migrate.as_str());
+        found.of_host(kind, "change who moves the uplink", name, &detail);
     }
     if old.mtu != new.mtu {
-        found.of_host(RESIZED, "change the uplink's MTU", name, "changed");
+        let of = |mtu: Option<Mtu>| mtu.map_or("the plan's".to_owned(), |mtu| mtu.to_string());
+        let detail = format!("{} → {}", of(old.mtu), of(new.mtu));
+        found.of_host(RESIZED, "change the uplink's MTU", name, &detail);
     }
 }
 

@@ -17,6 +17,8 @@ const CUT: Kind = Kind::new(Phase::Forget, Done::Routed).outage(
     Until::Undone,
     "for nothing else leads there: whatever talks across the line is cut off",
 );
+/// What a change is called by which a prefix is reached across no line any more.
+pub(super) const CUT_OFF: &str = "cut a way between the sites";
 
 pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     for pair in paired(&old.spec.links, &new.spec.links, |l| &l.name) {
@@ -59,7 +61,7 @@ fn changed(
     let mtu = |l: &LeasedLine, plan: &NetworkPlan| l.mtu.unwrap_or(plan.spec.mtu);
     if mtu(a, old) != mtu(b, new) {
         let kind = Kind::new(Phase::Carry, Done::Sized)
-            .brief("while its two ends differ, for packets larger than the smaller MTU")
+            .at_most_brief("while its two ends differ, for packets larger than the smaller MTU")
             .mind("larger at both ends first");
         found.add(kind, "change a leased line's MTU", whom(), name());
     } else if a.mtu != b.mtu {
@@ -144,7 +146,7 @@ fn cut(a: &LeasedLine, (old, new): (&NetworkPlan, &NetworkPlan), found: &mut Fou
             }
             for part in gone {
                 let detail = format!("{part} over {}", a.name);
-                found.add(CUT, "cut a way between the sites", whom(part), detail);
+                found.add(CUT, CUT_OFF, whom(part), detail);
             }
         }
     }

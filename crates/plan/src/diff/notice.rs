@@ -20,6 +20,9 @@ use crate::takeover::{Field, Verdict};
 pub enum Until {
     /// Nobody notices anything.
     Never,
+    /// Packets may be lost for seconds, or none: it is for switches, routers or the packets' size to
+    /// say.
+    AtMostSeconds,
     /// Packets are lost for seconds; afterwards all is as before.
     Seconds,
     /// Those who run go on as they are. What is new they get when they are made again, and while
@@ -36,6 +39,7 @@ impl Until {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Never => "nothing",
+            Self::AtMostSeconds => "seconds at most",
             Self::Seconds => "seconds",
             Self::Drained => "until drained",
             Self::Done => "until the work is done",
@@ -292,6 +296,11 @@ impl Kind {
     /// Packets are lost for seconds: "while …".
     pub(super) const fn brief(self, reason: &'static str) -> Self {
         self.lasts(Disruption::Brief, Until::Seconds, reason)
+    }
+
+    /// Packets may be lost for seconds: "while …".
+    pub(super) const fn at_most_brief(self, reason: &'static str) -> Self {
+        self.lasts(Disruption::Brief, Until::AtMostSeconds, reason)
     }
 
     /// Containers have to be made again.

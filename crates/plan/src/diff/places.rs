@@ -7,7 +7,7 @@ use super::kinds::{GONE, NEW, NOTED, TAKEN};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
 use super::{Found, Phase, paired};
 use crate::model::{NetworkPlan, Site, Subnet, Vlan, VlanRole};
-use crate::prefix::covers;
+use crate::prefix::{covers, overlap};
 use crate::routes::parts::without;
 use crate::takeover::Field;
 
@@ -157,7 +157,14 @@ fn site_parts(a: &Site, b: &Site, plans: (&NetworkPlan, &NetworkPlan), found: &m
             }
             (Some(a), Some(b)) => {
                 let name = format!("vSwitch {} of {site}", b.name);
-                if (&a.id, &a.zone) != (&b.id, &b.zone) {
+                // The cloud changes no vSwitch's prefix.
+                let fixed = |of: &Subnet| b.subnets.iter().any(|s| s.prefix == of.prefix);
+                let other = |of: &Subnet| {
+                    let mut grown = b.subnets.iter();
+                    !fixed(of) && grown.any(|s| overlap(s.prefix, of.prefix))
+                };
+                let resized = a.subnets.iter().any(other);
+                if (&a.id, &a.zone) != (&b.id, &b.zone) || resized {
                     let whom = hosts_of(&plans.0.spec.hosts, site, &b.name);
                     found.add(OTHER, "another vSwitch", whom, name.clone());
                 }
@@ -218,7 +225,9 @@ fn vlan(site: &str, a: &Vlan, b: &Vlan, found: &mut Found) {
     }
     if a.mtu != b.mtu {
         let kind = Kind::new(Phase::Carry, Done::Sized)
-            .brief("while its hosts and switches differ, for packets larger than the smaller MTU")
+            .at_most_brief(
+                "while its hosts and switches differ, for packets larger than the smaller MTU",
+            )
             .mind("larger: before the hosts; smaller: after");
         found.add(kind, "change a VLAN's MTU", in_it(), name.clone());
     }
@@ -263,13 +272,21 @@ fn grown_subnet(
     let kind = Kind::new(Phase::Carry, Done::Remade)
         .remade("for containers hold the old prefix length until they are made again")
         .mind("until then they reach the new part through the router");
-    let kind = match role {
-        Some(VlanRole::Pod) => kind.of(Field::Subnet),
-        _ => kind,
-    };
     let detail = format!("{} → {} on {of}", old.prefix, subnet.prefix);
-    let whom = vec![Notices::Prefix(old.prefix)];
-    found.add(kind, "grow a subnet", whom, detail);
+    match role {
+        Some(VlanRole::Pod) => {
+            let whom = vec![Notices::Prefix(old.prefix)];
+            found.add(kind.of(Field::Subnet), "grow a subnet", whom, detail);
+        }
+        Some(_) => {
+            let kind = Kind::new(Phase::Carry, Done::Carried).mind(
+                "on the router first: who has the old length reaches the new part through it",
+            );
+            found.add(kind, "grow a subnet", NOBODY, detail);
+        }
+        // Told as another vSwitch.
+        None => {}
+    }
 }
 
 fn gateway(role: Option<VlanRole>, old: &Subnet, subnet: &Subnet, found: &mut Found) {
@@ -286,7 +303,9 @@ fn gateway(role: Option<VlanRole>, old: &Subnet, subnet: &Subnet, found: &mut Fo
         Some(VlanRole::Host) => (
             Kind::new(Phase::Carry, Done::Answers)
                 .of(Field::HostAddresses)
-                .brief("while the hosts' default routes change, one by one; containers keep theirs")
+                .at_most_brief(
+                    "while the hosts' default routes change, one by one; containers keep theirs",
+                )
                 .mind(both),
             "change the hosts' gateway",
         ),

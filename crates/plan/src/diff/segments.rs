@@ -19,7 +19,7 @@ const OTHER_VLAN: Kind = Kind::new(Phase::Give, Done::Answers)
     .mind("drain it first");
 const OTHER_ROUTERS: Kind = Kind::new(Phase::Give, Done::Answers)
     .of(Field::HostAddresses)
-    .brief("while its default route changes");
+    .at_most_brief("while its default route changes");
 
 pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     if old.spec.sites == new.spec.sites {

@@ -7,7 +7,7 @@ use flatnet_types::{Mtu, VlanId};
 use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
 use super::{Found, Phase, paired};
-use crate::model::{BondMode, Host, NetworkPlan, Port, Site, Switch};
+use crate::model::{BondMode, Host, Network, NetworkPlan, Port, Site, Switch};
 
 /// VLANs that a list gets.
 pub(super) const MORE: Kind =
@@ -22,10 +22,10 @@ const NATIVE: Kind = Kind::new(Phase::Give, Done::Answers)
     )
     .mind("drain it first");
 const SMALLER: Kind = Kind::new(Phase::Clear, Done::Sized)
-    .brief("while something still sends larger packets than it carries")
+    .at_most_brief("while something still sends larger packets than it carries")
     .mind("after what sends larger packets has changed");
 const LARGER: Kind = Kind::new(Phase::Carry, Done::Sized)
-    .brief("while the port's link comes up again, where the switch takes it down for that")
+    .at_most_brief("while the port's link comes up again, where the switch takes it down for that")
     .mind("before anything sends larger packets");
 
 pub(super) fn compare(
@@ -37,7 +37,13 @@ pub(super) fn compare(
     let name = format!("{} in {site}", b.name);
     let here = || at(&old.spec.hosts, site, &[&b.name], None);
     trunk(&name, a.trunk.as_deref(), b.trunk.as_deref(), found);
-    let mut native = a.native != b.native;
+    let mut natives: BTreeSet<VlanId> = BTreeSet::new();
+    let mut native = |a: Option<VlanId>, b: Option<VlanId>| {
+        if a != b {
+            natives.extend(a.into_iter().chain(b));
+        }
+    };
+    native(a.native, b.native);
     for pair in paired(&a.ports, &b.ports, |p| &p.name) {
         let Some(port) = pair.1.or(pair.0) else {
             continue;
@@ -46,7 +52,7 @@ pub(super) fn compare(
         let after = AsPort::of(b, pair.1, new.spec.mtu);
         let name = format!("{} port {}", name, port.name);
         trunk(&name, before.trunk, after.trunk, found);
-        native |= before.native != after.native;
+        native(before.native, after.native);
         let own = (pair.0.and_then(|p| p.mtu), pair.1.and_then(|p| p.mtu));
         let mtus = (before.mtu, after.mtu);
         // What all ports of the switch get is told of the switch.
@@ -63,11 +69,34 @@ pub(super) fn compare(
             found.add(NOTED, "port that is not as all others", NOBODY, name);
         }
     }
-    if native {
-        let what = "change the native VLAN of ports";
-        found.add(NATIVE, what, here(), name.clone());
+    if !natives.is_empty() {
+        // Whose frames of one of them have a tag, or none, from then on.
+        let uses = |plan: &NetworkPlan, h: &&Host| vlans(plan, h).any(|id| natives.contains(&id));
+        let hosts = old
+            .spec
+            .hosts
+            .iter()
+            .filter(|h| uses(old, h) || uses(new, h));
+        let whom = cabled_to(hosts, site, &[&b.name], None);
+        let kind = match whom.is_empty() {
+            true => Kind::new(Phase::Give, Done::Answers),
+            false => NATIVE,
+        };
+        found.add(kind, "change the native VLAN of ports", whom, name.clone());
     }
-    if a.peer_trunk != b.peer_trunk {
+    let has_peers = |plan: &NetworkPlan| {
+        let site = plan.site(site);
+        site.is_some_and(|s| pairs(s).iter().any(|p| p.0 == b.name || p.1 == b.name))
+    };
+    if a.peer_trunk != b.peer_trunk && !has_peers(new) {
+        let detail = name.clone();
+        found.add(
+            NOTED,
+            "trunk to peers, of which there are none",
+            NOBODY,
+            detail,
+        );
+    } else if a.peer_trunk != b.peer_trunk {
         let name = format!("{name}, to its peers");
         let (before, after) = (a.peer_trunk.as_deref(), b.peer_trunk.as_deref());
         trunk(&name, before, after, found);
@@ -80,7 +109,7 @@ pub(super) fn compare(
         let what = "switch's MTU, which stays what it is";
         found.add(NOTED, what, NOBODY, name.clone());
     }
-    cabling(&name, (a, b), &here, found);
+    cabling(&name, (a, b, has_peers(new)), &here, found);
     if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
         found.add(NOTED, "switch", NOBODY, name);
     }
@@ -106,15 +135,21 @@ impl<'s> AsPort<'s> {
 }
 
 const CABLED: Kind = Kind::new(Phase::Carry, Done::Carried)
-    .brief("while the spanning tree takes the new links in")
+    .at_most_brief("while the spanning tree takes the new links in")
     .mind("new links can make a layer-2 loop: one cable at a time");
 const UNCABLED: Kind = Kind::new(Phase::Clear, Done::Carried)
-    .brief("while the spanning tree goes over to the links that are left")
+    .at_most_brief("while the spanning tree goes over to the links that are left")
     .mind("after nothing goes by these links any more");
+const SEVERED: Kind = Kind::new(Phase::Clear, Done::Carried)
+    .outage(
+        Until::Undone,
+        "for no link is left by which what hangs on it is reached",
+    )
+    .mind("drain its hosts first");
 const TREE: Kind = Kind::new(Phase::Carry, Done::Carried)
     .brief("while the tree is built, for ports are silent until then");
 const NO_TREE: Kind = Kind::new(Phase::Clear, Done::Carried)
-    .brief("while ports leave the tree")
+    .at_most_brief("while ports leave the tree")
     .mind("after no loop is left that it would have to break");
 const SPLIT: Kind = Kind::new(Phase::Clear, Done::Linked)
     .outage(
@@ -126,6 +161,33 @@ const SPLIT: Kind = Kind::new(Phase::Clear, Done::Linked)
 /// The hosts that are cabled to any of these switches, or may be to that port of theirs; where there are
 /// none, as at a switch that joins others, everybody of the site.
 fn at(hosts: &[Host], site: &str, switches: &[&str], port: Option<&str>) -> Whom {
+    let all = cabled_to(hosts.iter(), site, switches, port);
+    match all.is_empty() && port.is_none() {
+        true => vec![Notices::Site(site.to_owned())],
+        false => all,
+    }
+}
+
+/// The VLANs that a host uses: its own, and those of its ranges' networks; and those of networks that
+/// ipamd cuts slices of.
+fn vlans<'p>(plan: &'p NetworkPlan, host: &'p Host) -> impl Iterator<Item = VlanId> + use<'p> {
+    let site = plan.site(&host.site);
+    let own = site.and_then(|s| s.host_vlan_of(host)).map(|v| v.id);
+    let networks = plan.spec.networks.iter().filter(|n| n.site == host.site);
+    let has = |n: &&Network| {
+        let sliced = n.pools.iter().any(|p| p.slice_length.is_some());
+        sliced || host.ranges.iter().any(|r| r.network == n.name)
+    };
+    own.into_iter()
+        .chain(networks.filter(has).filter_map(|n| n.vlan))
+}
+
+fn cabled_to<'p>(
+    hosts: impl Iterator<Item = &'p Host>,
+    site: &str,
+    switches: &[&str],
+    port: Option<&str>,
+) -> Whom {
     let cabled = |h: &&Host| {
         let cables = h.uplink.cables();
         let mut there = cables.iter().filter(|c| {
@@ -135,16 +197,17 @@ fn at(hosts: &[Host], site: &str, switches: &[&str], port: Option<&str>) -> Whom
         h.site == site
             && there.any(|c| port.is_none() || c.port.is_none() || c.port.as_deref() == port)
     };
-    let named = hosts.iter().filter(cabled);
-    let all: Whom = named.map(|h| Notices::Host(h.name.to_string())).collect();
-    match all.is_empty() && port.is_none() {
-        true => vec![Notices::Site(site.to_owned())],
-        false => all,
-    }
+    let named = hosts.filter(cabled);
+    named.map(|h| Notices::Host(h.name.to_string())).collect()
 }
 
 /// Uplinks and spanning tree.
-fn cabling(name: &str, (a, b): (&Switch, &Switch), here: &dyn Fn() -> Whom, found: &mut Found) {
+fn cabling(
+    name: &str,
+    (a, b, has_peers): (&Switch, &Switch, bool),
+    here: &dyn Fn() -> Whom,
+    found: &mut Found,
+) {
     let of = |list: &[String], but: &[String]| -> Option<String> {
         let all = list.iter().filter(|n| !but.contains(n)).cloned();
         let all: Vec<String> = all.collect();
@@ -156,7 +219,11 @@ fn cabling(name: &str, (a, b): (&Switch, &Switch), here: &dyn Fn() -> Whom, foun
     }
     if let Some(names) = of(&a.uplinks, &b.uplinks) {
         let detail = format!("{name} to {names}");
-        found.add(UNCABLED, "take uplinks off a switch", here(), detail);
+        let kind = match b.uplinks.is_empty() && !has_peers {
+            true => SEVERED,
+            false => UNCABLED,
+        };
+        found.add(kind, "take uplinks off a switch", here(), detail);
     }
     match (a.spanning_tree, b.spanning_tree) {
         (false, true) => {

@@ -4,7 +4,7 @@ use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices};
 use super::{Found, Phase};
 use crate::model::NetworkPlan;
-use crate::prefix::{Position, bounds, covers};
+use crate::prefix::{Position, bounds, covers, overlap};
 use crate::routes::{Entry, RoutesError, Table, without_nodes};
 
 const LED: Kind = Kind::new(Phase::HandOn, Done::Routed)
@@ -69,12 +69,17 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
             }
         }
     }
+    let cut = found.cut();
     for (place, entry) in &old {
         if new.binary_search_by_key(place, |(p, _)| *p).is_ok() {
             continue;
         }
+        let kind = match cut.iter().any(|p| overlap(*p, entry.prefix)) {
+            true => FORGOTTEN.mind("the way that is cut goes with it: who loses it is told there"),
+            false => FORGOTTEN,
+        };
         found.add(
-            FORGOTTEN,
+            kind,
             &format!("delete from {title}"),
             NOBODY,
             format!("{} → {}", entry.prefix, entry.next_hop),

@@ -30,8 +30,29 @@ pub struct Expanded {
     pub origins: Vec<Origin>,
     /// Members that could not be made, and why.
     pub faults: Vec<Fault>,
-    /// The names of the document's groups.
-    pub groups: Vec<String>,
+    /// What is told of the document's groups themselves.
+    pub groups: Vec<Group>,
+}
+
+/// A group of the document, besides its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The number of its first member.
+    pub first: u32,
+    /// Whether its instances are listed one by one (`instanceIds`).
+    pub lists_instances: bool,
+}
+
+impl Expanded {
+    /// The field that a group's instances are in.
+    pub(crate) fn instances_at(&self, group: usize) -> &'static str {
+        match self.groups.get(group) {
+            Some(group) if group.lists_instances => "instanceIds",
+            _ => "instanceId",
+        }
+    }
 }
 
 /// Where a host of an expanded plan comes from.
@@ -128,7 +149,14 @@ pub fn expand_owned(mut out: NetworkPlan) -> Expanded {
         plan: out,
         origins,
         faults,
-        groups: groups.into_iter().map(|g| g.name).collect(),
+        groups: groups
+            .into_iter()
+            .map(|g| Group {
+                lists_instances: !g.instance_ids.is_empty(),
+                name: g.name,
+                first: g.first,
+            })
+            .collect(),
     }
 }
 

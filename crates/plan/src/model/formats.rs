@@ -121,3 +121,22 @@ stands_for!(
         "pattern": "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"
     })
 );
+stands_for!(
+    /// A MAC address that an interface can have: no group's (IEEE 802-2014 §8.2.2).
+    InterfaceMac,
+    json_schema!({
+        "type": "string",
+        "description": "A MAC address of one interface.",
+        "pattern": "^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$"
+    })
+);
+stands_for!(
+    /// A host with a port.
+    Endpoint,
+    json_schema!({
+        "type": "string",
+        "description": "A name or an address, a colon, a port; an address of IPv6 in brackets.",
+        "pattern": "^(\\[[0-9a-fA-F:.]+\\]|[^\\[\\]:/\\s]+):[1-9][0-9]{0,4}$",
+        "examples": ["10.10.0.2:6443", "[fd10:10::2]:6443"]
+    })
+);

@@ -95,7 +95,8 @@ pub struct Uplink {
     pub mtu: Option<Mtu>,
     /// The MAC that the physical network is to see, where it is not the NIC's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<formats::Mac>")]
+    #[serde(deserialize_with = "super::words::unicast")]
+    #[schemars(with = "Option<formats::InterfaceMac>")]
     pub mac: Option<MacAddr>,
     /// In an IDC: the host's VLAN is the native one of the switch's ports, and its frames bear no
     /// tag here.
@@ -118,6 +119,14 @@ pub enum Migrate {
 }
 
 impl Migrate {
+    /// As a plan has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Auto => "auto",
+        }
+    }
+
     #[allow(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde calls it with a reference"
@@ -155,6 +164,18 @@ pub enum BondMode {
     BalanceXor,
     /// 802.1AX: the switches must be one towards the bond.
     Lacp,
+}
+
+impl BondMode {
+    /// As a plan has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ActiveBackup => "active-backup",
+            Self::BalanceSlb => "balance-slb",
+            Self::BalanceXor => "balance-xor",
+            Self::Lacp => "lacp",
+        }
+    }
 }
 
 /// The slice of a pool that one host owns.

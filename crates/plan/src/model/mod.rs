@@ -11,6 +11,7 @@ mod network;
 mod numbers;
 mod prefixes;
 mod site;
+mod words;
 
 use flatnet_types::{Mtu, NetworkName, NodeName};
 use ipnetwork::IpNetwork;
@@ -74,6 +75,8 @@ pub struct PlanSpec {
     /// The Kubernetes API server as `host:port`: a move of a host's uplink is kept only if it
     /// answers on the new path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "words::endpoint")]
+    #[schemars(with = "Option<formats::Endpoint>")]
     pub api_server: Option<String>,
     /// Containers planned on each host in each network that it has ranges of; networks and
     /// hosts may say otherwise. Without it, fullness is not forecast.

@@ -70,7 +70,7 @@ fn slices_use_the_vlan_of_their_network() {
         "switch: tor1, port: \"{n}\"}",
         "switch: tor1, port: \"{n}\", trunk: [10]}",
     );
-    finds(&[WEB, NO_WEB, uplink], &[("FN0305", "name: row")]);
+    finds(&[WEB, NO_WEB, uplink], &[("FN0305", "trunk: [10]")]);
 }
 
 #[test]

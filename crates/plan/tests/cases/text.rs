@@ -82,7 +82,7 @@ fn names_that_differ_by_case_only_are_told() {
             ("hostName: \"vpc{n}\"", "hostName: \"IDC{n}\""),
             ("[10.96.0.0/16]", "[]"),
         ],
-        &[("FN0014", "name: cloud")],
+        &[("FN0014", "hostName: \"IDC{n}\"")],
     );
 }
 

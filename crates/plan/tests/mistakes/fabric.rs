@@ -197,12 +197,7 @@ const IN_FIXTURE: &[Row] = &[
     (", peers: [tor2]", "", "FN0403", "bond: lacp"),
     ("neighbours: 1024", "neighbours: 4", "FN0502", HERE),
     ("  mtu: 1500", "  mtu: 9500", "FN0404", HERE),
-    (
-        "trunk: [10, 100]",
-        "trunk: [10]",
-        "FN0305",
-        "10.100.16.64/26",
-    ),
+    ("trunk: [10, 100]", "trunk: [10]", "FN0305", HERE),
     ("trunk: [10, 100]", "trunk: [10, 201]", "FN0305", HERE),
     (
         "port: \"2\"}\n          - {interface: eth1",

@@ -50,12 +50,7 @@ const MISTAKES: &[Row] = &[
     ("vlan: 102", "vlan: 101", "FN0111", HERE),
     ("vlan: 102", "vlan: 120", "FN0006", HERE),
     ("trunk: [10, 102]\n", "trunk: [10, 101]\n", "FN0305", HERE),
-    (
-        "trunk: [10, 102]\n",
-        "trunk: [102]\n",
-        "FN0305",
-        "10.10.0.131/22",
-    ),
+    ("trunk: [10, 102]\n", "trunk: [102]\n", "FN0305", HERE),
     (
         "name: tor-a1-1, macTableSize: 32768, mtu: 9216, peers: [tor-a1-2], uplinks: [core1, core2], trunk: [10, 101]",
         "name: tor-a1-1, macTableSize: 32768, mtu: 9216, peers: [tor-a1-2], uplinks: [core1, core2], trunk: [10, 102]",
@@ -204,13 +199,8 @@ const MISTAKES: &[Row] = &[
         HERE,
     ),
     ("vSwitch: zone-i\n", "vSwitch: zone-h\n", "FN0113", HERE),
-    (
-        "      first: 101\n",
-        "      first: 100\n",
-        "FN0005",
-        "- name: row-b",
-    ),
-    ("      first: 101\n", "", "FN0005", "- name: row-b"),
+    ("      first: 101\n", "      first: 100\n", "FN0005", HERE),
+    ("      first: 101\n", "", "FN0005", "hostName: "),
     (
         "instanceId: \"i-example-i{n:02}\"",
         "instanceId: \"i-example-h{n:02}\"",
@@ -269,7 +259,7 @@ const MISTAKES: &[Row] = &[
         "length: 26, from: 10.102.16.0",
         "length: 26, from: 10.102.0.0",
         "FN0507",
-        "exclude: [10.102.0.0/20]",
+        HERE,
     ),
     (
         "length: 26, from: 10.102.16.0",

@@ -324,7 +324,7 @@ const MISTAKES: &[Row] = &[
         "network: web, prefix: 10.100.32.0/20",
         "network: web, prefix: 10.100.0.0/20",
         "FN0507",
-        "exclude: [10.100.0.0/20]",
+        HERE,
     ),
     (
         "prefix: \"fd10:100::2:0/112\"",

@@ -46,19 +46,40 @@ fn many(count: usize) -> String {
 
 #[test]
 fn a_mistake_among_many_hosts_is_one_finding() {
-    let plan = many(1000);
+    each_is_one(
+        1000,
+        &[
+            ("name: many500, site: idc", "name: many500, site: vpc"),
+            ("type: IDC", "type: VPC"),
+            ("- id: 201", "- id: 100"),
+            ("- id: 100", "- id: 201"),
+            ("prefix: 10.64.0.0/16", "prefix: 10.64.0.0/22"),
+        ],
+    );
+}
+
+/// For which edits are tried on a reduced plan. They are far down in the list of edits.
+#[test]
+fn a_mistake_among_ten_thousand_hosts_is_one_finding() {
+    each_is_one(
+        10_000,
+        &[
+            ("prefix: 10.64.0.0/16", "prefix: 10.64.0.0/22"),
+            ("- id: 100", "- id: 201"),
+        ],
+    );
+}
+
+#[track_caller]
+fn each_is_one(hosts: usize, edits: &[(&str, &str)]) {
+    let plan = many(hosts);
     let found = |text: &str| {
         let report = diagnose(text, "plan.yaml");
         report.render(Style::Text { color: false })
     };
     assert_eq!(found(&plan), "");
-    for (from, to) in [
-        ("name: many500, site: idc", "name: many500, site: vpc"),
-        ("type: IDC", "type: VPC"),
-        ("- id: 201", "- id: 100"),
-        ("- id: 100", "- id: 201"),
-        ("prefix: 10.64.0.0/16", "prefix: 10.64.0.0/22"),
-    ] {
+    for (from, to) in edits {
+        assert!(plan.contains(from), "not there: {from}");
         let said = found(&plan.replacen(from, to, 1));
         assert!(said.ends_with("plan.yaml: 1 error\n"), "{to}:\n{said}");
     }

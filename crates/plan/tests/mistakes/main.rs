@@ -5,11 +5,18 @@
 //!   sound plan ── one edit ──▶ check ──▶ exactly one finding: code, line
 //! ```
 
+mod bank;
+mod branch;
+mod cities;
 mod fabric;
 mod hybrid;
 mod lab;
 mod large;
+mod leaves;
+mod racks;
+mod slices;
 mod small;
+mod zones;
 
 use std::fmt::Write;
 
@@ -100,4 +107,15 @@ fn each_is_one_finding(plan: &str, rows: &[Row]) {
         wrong.len(),
         rows.len()
     );
+}
+
+/// Edits that leave a plan sound.
+#[track_caller]
+fn each_is_sound(plan: &str, edits: &[(&str, &str)]) {
+    for (from, to) in edits {
+        assert!(plan.contains(from), "not there: {from}");
+        let report = diagnose(&plan.replacen(from, to, 1), "plan.yaml");
+        let said = report.render(Style::Text { color: false });
+        assert!(report.diagnostics.is_empty(), "{to}:\n{said}");
+    }
 }

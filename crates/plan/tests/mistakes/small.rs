@@ -13,7 +13,7 @@ const MISTAKES: &[Row] = &[
     ("trunk: [10, 100]", "trunk: [10, 101]", "FN0305", HERE),
     ("trunk: [10, 100]", "trunk: [10, 100, 200]", "FN0306", HERE),
     ("- id: 100", "- id: 101", "FN0006", HERE),
-    ("- id: 10\n", "- id: 11\n", "FN0305", "trunk: [10, 100]"),
+    ("- id: 10\n", "- id: 11\n", "FN0305", HERE),
     ("- id: 100", "- id: 10", "FN0303", HERE),
     ("      vlan: 100", "      vlan: 101", "FN0006", HERE),
     ("      vlan: 100", "      vlan: 10", "FN0304", HERE),

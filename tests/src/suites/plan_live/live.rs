@@ -27,9 +27,19 @@ type Deed = Box<dyn Fn(&Lab) -> Result<()>>;
 /// What those do who run switches and routers.
 pub(super) struct Hand {
     way: Way,
-    /// The step that it is; none: when all is done.
-    step: Option<(Phase, &'static str)>,
+    at: When,
     deed: Deed,
+}
+
+/// When people do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// At that step of the diff.
+    Step(Phase, &'static str),
+    /// When what was cut off was seen to be: their work ends.
+    Ends,
+    /// When all is done.
+    Last,
 }
 
 impl Hand {
@@ -42,7 +52,7 @@ impl Hand {
     ) -> Self {
         Self {
             way,
-            step: Some((phase, what)),
+            at: When::Step(phase, what),
             deed: Box::new(deed),
         }
     }
@@ -51,7 +61,16 @@ impl Hand {
     pub(super) fn last(way: Way, deed: impl Fn(&Lab) -> Result<()> + 'static) -> Self {
         Self {
             way,
-            step: None,
+            at: When::Last,
+            deed: Box::new(deed),
+        }
+    }
+
+    /// When the work ends that a step takes, after which what it cut off is back.
+    pub(super) fn ends(way: Way, deed: impl Fn(&Lab) -> Result<()> + 'static) -> Self {
+        Self {
+            way,
+            at: When::Ends,
             deed: Box::new(deed),
         }
     }
@@ -123,11 +142,23 @@ impl<'l> Live<'l> {
             .with_context(|| format!("{way:?}"))?;
         self.judge(&diff, runs)
             .with_context(|| format!("{way:?}"))?;
-        self.world.remake(&diff, &held)?;
-        for hand in hands.iter().filter(|h| h.way == way && h.step.is_none()) {
-            (hand.deed)(self.world.lab)?;
+        if self.by_hand(hands, way, When::Ends)? > 0 {
+            self.cut.clear();
         }
-        Ok(())
+        let steps: Vec<&Step> = diff.steps().collect();
+        self.daemons.see(&steps)?;
+        self.world.remake(&diff, &held)?;
+        self.by_hand(hands, way, When::Last).map(drop)
+    }
+
+    /// Does what people do then; how many things.
+    fn by_hand(&self, hands: &[Hand], way: Way, at: When) -> Result<usize> {
+        let now: Vec<&Hand> = hands
+            .iter()
+            .filter(|h| h.way == way && h.at == at)
+            .collect();
+        now.iter().try_for_each(|h| (h.deed)(self.world.lab))?;
+        Ok(now.len())
     }
 
     /// Starts the pings that a plan has a way for, each once it is answered.
@@ -170,8 +201,8 @@ impl<'l> Live<'l> {
                 self.daemons.take_over(new)?;
                 planned = true;
             }
-            let is = |h: &&Hand| h.way == way && h.step == Some((step.phase, step.what.as_str()));
-            for hand in hands.iter().filter(is) {
+            let at = |h: &&Hand| matches!(h.at, When::Step(phase, what) if phase == step.phase && what == step.what);
+            if let Some(hand) = hands.iter().filter(|h| h.way == way).find(at) {
                 (hand.deed)(self.world.lab)?;
                 done += 1;
             }
@@ -182,14 +213,13 @@ impl<'l> Live<'l> {
         if !planned {
             self.daemons.take_over(new)?;
         }
-        let wanted = hands.iter().filter(|h| h.way == way && h.step.is_some());
-        let wanted = wanted.count();
+        let of_steps = |h: &&Hand| h.way == way && matches!(h.at, When::Step(..));
+        let wanted = hands.iter().filter(of_steps).count();
         ensure!(
             done == wanted,
             "the diff has {done} of {wanted} steps that people do"
         );
-        let steps: Vec<&Step> = diff.steps().collect();
-        self.daemons.see(&steps)
+        Ok(())
     }
 
     /// Lets the containers leave that a step names: their pings end before they do.
@@ -244,7 +274,7 @@ impl<'l> Live<'l> {
             }
         }
         tally.say(diff);
-        Ok(())
+        tally.shows(diff)
     }
 }
 
@@ -262,6 +292,21 @@ impl Tally {
             *hurt += 1;
             *lost += u64::from(came.sent).saturating_sub(came.answered as u64);
         }
+    }
+
+    /// Whom a step costs packets for seconds, not at most, somebody has to have lost some: what the
+    /// diff says of an outage that never comes is as wrong as what it does not say.
+    fn shows(&self, diff: &Diff) -> Result<()> {
+        let Some([flows, sent, hurt, _]) = self.0.get(&Until::Seconds) else {
+            return Ok(());
+        };
+        let steps: Vec<&str> = diff.steps().map(|s| s.what.as_str()).collect();
+        ensure!(
+            *hurt > 0,
+            "{}: seconds by the diff for {flows} flows, and of {sent} pings none is lost",
+            steps.join("; ")
+        );
+        Ok(())
     }
 
     fn say(&self, diff: &Diff) {

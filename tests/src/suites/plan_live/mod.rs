@@ -63,5 +63,17 @@ pub(super) const SUITE: Suite = Suite {
             sentence: "a VLAN comes off a trunk after its range is drained, and nobody else notices",
             run: scenes::trunk,
         },
+        Check {
+            sentence: "a VLAN comes off a switch's trunk by hand, last of all, and nobody notices",
+            run: scenes::switch_trunk,
+        },
+        Check {
+            sentence: "a switch's only uplink cuts off what hangs on it",
+            run: scenes::uplinks,
+        },
+        Check {
+            sentence: "a host whose only cable moves to another switch is away until it is there",
+            run: scenes::cables,
+        },
     ],
 };

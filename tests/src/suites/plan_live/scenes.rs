@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, Result};
 use flatnet_plan::NetworkPlan;
-use flatnet_plan::model::{Accept, Host, MacMode, Network, Subnet};
+use flatnet_plan::model::{Accept, Host, MacMode, Network, Subnet, Switch};
 use flatnet_types::Mtu;
 use ipnetwork::IpNetwork;
 
@@ -136,6 +136,75 @@ pub(super) fn trunk(lab: &LabGuard) -> Result<()> {
         host.uplink.trunk = Some(vec![10.try_into()?, 100.try_into()?]);
         Ok(())
     })
+}
+
+/// The switch's own list, as people have it who run the switch.
+pub(super) fn switch_trunk(lab: &LabGuard) -> Result<()> {
+    const WHAT: [&str; 2] = ["take VLANs off a trunk", "add VLANs to a trunk"];
+    let change = |vlans: &'static str| {
+        move |lab: &Lab| -> Result<()> {
+            let trunks = format!("trunks={vlans}");
+            let switch = lab.member("tor2")?;
+            output(switch.vsctl().args(["set", "port", "idc2", &trunks])).map(drop)
+        }
+    };
+    let hands = [
+        Hand::new(Way::There, Phase::Clear, WHAT[0], change("10,100")),
+        Hand::new(Way::Back, Phase::Carry, WHAT[1], change("10,100,200")),
+    ];
+    Live::begin(lab)?.there_and_back(&hands, |plan| {
+        let host = host(plan, "idc2")?;
+        host.ranges.retain(|r| r.network.as_str() != "db");
+        switch(plan, "tor2")?.trunk = Some(vec![10.try_into()?, 100.try_into()?]);
+        Ok(())
+    })
+}
+
+/// The lab's second switch hangs on the first, which its plan does not say.
+pub(super) fn uplinks(lab: &LabGuard) -> Result<()> {
+    const WHAT: &str = "take uplinks off a switch";
+    let hands = [
+        Hand::new(Way::Back, Phase::Clear, WHAT, port("tor2", "tor1", "down")),
+        Hand::ends(Way::Back, port("tor2", "tor1", "up")),
+    ];
+    Live::begin(lab)?.there_and_back(&hands, |plan| {
+        switch(plan, "tor2")?.uplinks = vec!["tor1".to_owned()];
+        Ok(())
+    })
+}
+
+/// The cable is out while it goes from one port to the other.
+pub(super) fn cables(lab: &LabGuard) -> Result<()> {
+    const WHAT: &str = "move cables";
+    let hands = [
+        Hand::new(Way::There, Phase::Give, WHAT, port("tor2", "idc2", "down")),
+        Hand::ends(Way::There, port("tor2", "idc2", "up")),
+        Hand::new(Way::Back, Phase::Give, WHAT, port("tor2", "idc2", "down")),
+        Hand::ends(Way::Back, port("tor2", "idc2", "up")),
+    ];
+    Live::begin(lab)?.there_and_back(&hands, |plan| {
+        host(plan, "idc2")?.uplink.switch = Some("tor1".to_owned());
+        Ok(())
+    })
+}
+
+/// Takes a switch's port down, or up again.
+fn port(
+    member: &'static str,
+    port: &'static str,
+    state: &'static str,
+) -> impl Fn(&Lab) -> Result<()> {
+    move |lab| {
+        let switch = lab.member(member)?;
+        let args = ["link", "set", "dev", port, state];
+        output(switch.command("ip").args(args)).map(drop)
+    }
+}
+
+fn switch<'p>(plan: &'p mut NetworkPlan, name: &str) -> Result<&'p mut Switch> {
+    let mut switches = plan.spec.sites.iter_mut().flat_map(|s| &mut s.switches);
+    let found = switches.find(|s| s.name == name);
+    found.with_context(|| format!("a switch {name}"))
 }
 
 fn network<'p>(plan: &'p mut NetworkPlan, name: &str) -> Result<&'p mut Network> {

@@ -55,6 +55,7 @@ pub(super) struct Lasts {
 #[serde(rename_all = "camelCase")]
 pub(super) enum Until {
     Never,
+    AtMostSeconds,
     Seconds,
     Drained,
     Done,
@@ -152,7 +153,7 @@ pub(super) fn agrees(verdict: Until, came: &Outcome) -> Result<()> {
     match verdict {
         // Who has to be made again goes on as he is until then.
         Until::Never | Until::Drained => came.lossless(),
-        Until::Seconds => came.recovered(SECONDS),
+        Until::AtMostSeconds | Until::Seconds => came.recovered(SECONDS),
         Until::Done | Until::Undone => {
             ensure!(
                 came.lossless().is_err() && came.recovered(SECONDS).is_err(),
@@ -222,6 +223,7 @@ mod tests {
         for (verdict, fits) in [
             (Until::Never, [true, false, false]),
             (Until::Drained, [true, false, false]),
+            (Until::AtMostSeconds, [true, true, false]),
             (Until::Seconds, [true, true, false]),
             (Until::Undone, [false, false, true]),
         ] {

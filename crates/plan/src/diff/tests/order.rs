@@ -255,7 +255,7 @@ fn cables_come_first_and_go_last() {
         [
             "Clear: make switches peers no longer [seconds]",
             "Clear: stop the spanning tree [seconds]",
-            "Clear: take uplinks off a switch [seconds]",
+            "Clear: take uplinks off a switch [outage]",
         ]
     );
     let lacp = |peers: &[&str]| of(peers, &[], false, BondMode::Lacp);

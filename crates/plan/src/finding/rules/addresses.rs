@@ -175,4 +175,12 @@ rules! {
             netd would watch a router that is not there."
         help "Write that address."
         example "subnets: [{prefix: 172.20.1.0/24, gateway: 172.20.1.1}]   # 172.20.1.253";
+    FOREIGN_ZONE "FN0209" Warning "a vSwitch's zone is not of its VPC's region"
+        why "A cloud's zones are named by their region, and a vSwitch is in a zone of its VPC's region: one \
+            of the two is another one's."
+        help "Correct the zone, or the region."
+        example "sites:\n\
+            \x20 - name: vpc\n\
+            \x20   region: cn-hangzhou\n\
+            \x20   vSwitches: [{name: zone-a, zone: cn-beijing-a}]";
 }

@@ -110,8 +110,11 @@ fn is_other(text: &str) -> bool {
         return false;
     };
     if !first.is_ascii_digit() && first != b'.' {
-        let truths = ["true", "True", "TRUE", "false", "False", "FALSE"];
-        return truths.contains(&text);
+        // YAML 1.1 (type bool). Its `y` and `n` no common reader takes for truths.
+        let truths = ["true", "false", "yes", "no", "on", "off"];
+        let small = text.to_lowercase();
+        let rest_is_small = small.get(1..) == text.get(1..);
+        return truths.contains(&small.as_str()) && (rest_is_small || text == text.to_uppercase());
     }
     let based = |prefix: &str, base: u32| {
         let rest = digits.strip_prefix(prefix);

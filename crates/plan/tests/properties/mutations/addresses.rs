@@ -107,6 +107,11 @@ mutations! {
         let kept = own.iter().nth(254).expect("an address");
         *own = IpNetwork::new(kept, own.prefix()).expect("an address");
     };
+    "FN0209" "a zone of another region" |p, _| {
+        let site = &mut p.spec.sites[1];
+        site.region = Some("cn-hangzhou".to_owned());
+        site.v_switches[0].zone = Some("cn-beijing-h".to_owned());
+    };
     "FN0208" "a gateway that is not the cloud's" |p, _| {
         p.spec.sites[1].v_switches[0].subnets[0].gateway = net("172.20.1.1/24").ip();
     };
