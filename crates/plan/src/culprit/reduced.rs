@@ -108,6 +108,7 @@ fn absent() -> Option<Host> {
         site: String::new(),
         v_switch: None,
         instance_id: None,
+        cluster: None,
         location: None,
         labels: std::collections::BTreeMap::new(),
         addresses: Vec::new(),
