@@ -3,6 +3,8 @@
 /// Crates, by directory, that not all suites depend on, and the suites that do. What is not here runs
 /// in all: netd and what it is made of, the plugin, the lab.
 const SUITES: &[(&str, &[&str])] = &[
+    ("crates/k8s-api", &["kubernetes"]),
+    ("crates/k8s-client", &["kubernetes"]),
     // Tests and builds of the others, none of them in the lab.
     ("xtask", &[]),
     ("crates/flatctl", &["trace"]),
@@ -44,7 +46,12 @@ const BORROWED: &[(&str, &[&str])] = &[
     ("crates/ovs/tests/common/", &["flatnet-netd"]),
     (
         "crates/plan/tests/properties/",
-        &["flatnet-ipam", "flatnet-netd", "flatnet-vpc-route"],
+        &[
+            "flatnet-ipam",
+            "flatnet-k8s-api",
+            "flatnet-netd",
+            "flatnet-vpc-route",
+        ],
     ),
     ("xtask/src/documented.rs", &["flatnet-lab"]),
     // Their routes are held against docs/api.
