@@ -199,7 +199,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let inside: Vec<ProcessId> = netns::inhabitants()
+        let inside: Vec<ProcessId> = netns::processes_inside()
             .into_iter()
             .filter(|(name, _)| *name == self.name)
             .map(|(_, process)| process)

@@ -81,7 +81,7 @@ impl Daemon {
     /// Starts a unit and keeps it running.
     pub(crate) fn start(unit: Unit, launcher: &Path, log: Log) -> Self {
         let shared = Arc::new(Shared::default());
-        let keeper = Keeper {
+        let runner = UnitRunner {
             unit: unit.clone(),
             launcher: launcher.to_owned(),
             shared: shared.clone(),
@@ -90,7 +90,7 @@ impl Daemon {
         Self {
             unit,
             shared,
-            thread: std::thread::spawn(move || keeper.run()),
+            thread: std::thread::spawn(move || runner.run()),
         }
     }
 
@@ -118,14 +118,14 @@ impl Daemon {
     }
 }
 
-struct Keeper {
+struct UnitRunner {
     unit: Unit,
     launcher: PathBuf,
     shared: Arc<Shared>,
     log: Log,
 }
 
-impl Keeper {
+impl UnitRunner {
     fn run(self) {
         let mut backoff = CrashCount::default();
         let mut again = false;

@@ -2,7 +2,7 @@
 //! held twice, nothing is leaked, and everybody who lives is reachable.
 //!
 //! ```text
-//!   [dice] seed ─┬─▶ [load] workers: ADD, CHECK, DEL ──▶ [ledger] who has which address
+//!   [rng] seed ─┬─▶ [load] workers: ADD, CHECK, DEL ──▶ [ledger] who has which address
 //!                └─▶ [kills] SIGKILL at random moments          │ twice? a wrong error?
 //!                                                               ▼
 //!   when all is quiet: [verdict] netd's list, `ip addr`, ports, links, flows, GC, CHECK, ping

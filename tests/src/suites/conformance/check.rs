@@ -71,7 +71,7 @@ pub(super) fn tolerates(lab: &LabGuard) -> Result<()> {
 }
 
 /// Something to spoil, and what CHECK says of it.
-struct Spoil {
+struct Tampering {
     what: &'static str,
     how: fn(&Rig, &Pod) -> Result<()>,
     says: &'static [&'static str],
@@ -80,7 +80,7 @@ struct Spoil {
 }
 
 pub(super) fn finds_inside(lab: &LabGuard) -> Result<()> {
-    let inside = |what, how, says| Spoil {
+    let inside = |what, how, says| Tampering {
         what,
         how,
         says,
@@ -147,11 +147,13 @@ pub(super) fn finds_inside(lab: &LabGuard) -> Result<()> {
         ),
     ];
     let rig = Rig::new(lab, "idc1", "web")?;
-    spoils.iter().try_for_each(|spoil| try_spoil(&rig, spoil))
+    spoils
+        .iter()
+        .try_for_each(|spoil| try_tampering(&rig, spoil))
 }
 
 pub(super) fn finds_on_node(lab: &LabGuard) -> Result<()> {
-    let on_node = |what, how, says| Spoil {
+    let on_node = |what, how, says| Tampering {
         what,
         how,
         says,
@@ -198,10 +200,12 @@ pub(super) fn finds_on_node(lab: &LabGuard) -> Result<()> {
     ];
     let _idle = NetdArgs::idle(lab, &["idc1"], READY)?;
     let rig = Rig::new(lab, "idc1", "web")?;
-    spoils.iter().try_for_each(|spoil| try_spoil(&rig, spoil))
+    spoils
+        .iter()
+        .try_for_each(|spoil| try_tampering(&rig, spoil))
 }
 
-fn try_spoil(rig: &Rig, spoil: &Spoil) -> Result<()> {
+fn try_tampering(rig: &Rig, spoil: &Tampering) -> Result<()> {
     let what = spoil.what;
     let mut pod = rig.attach("spoilt")?;
     pod.attached

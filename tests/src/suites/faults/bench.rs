@@ -88,7 +88,7 @@ impl<'l> Bench<'l> {
     }
 
     /// Waits until every order was obeyed: an order that was not is a test of nothing.
-    pub(super) fn obeyed(&self) -> Result<()> {
+    pub(super) fn wait_until_triggered(&self) -> Result<()> {
         if poll(PATIENCE, || self.open_orders().is_empty().then_some(())).is_some() {
             return Ok(());
         }
