@@ -134,7 +134,7 @@ impl UnitRunner {
             let end = match self.spawn() {
                 Ok(Some(child)) => {
                     if again {
-                        self.mend();
+                        self.repair();
                     }
                     self.wait(child)
                 }
@@ -249,8 +249,8 @@ impl UnitRunner {
     }
 
     /// Lets the lab put right what a restart of this daemon undoes.
-    fn mend(&self) {
-        let Some((program, args)) = self.unit.mend.split_first() else {
+    fn repair(&self) {
+        let Some((program, args)) = self.unit.repair.split_first() else {
             return;
         };
         let log = log_file(&self.unit.log);
@@ -267,7 +267,7 @@ impl UnitRunner {
             }
             match command.status() {
                 Ok(status) if status.success() => {}
-                other => say.line(&format!("{name}: mending after a restart: {other:?}")),
+                other => say.line(&format!("{name}: repairing after a restart: {other:?}")),
             }
         });
     }

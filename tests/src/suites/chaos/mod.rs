@@ -60,7 +60,7 @@ pub(super) const SUITE: Suite = Suite {
     ],
 };
 
-/// How long a daemon may take to be back, or what was left to be mended, on a busy machine.
+/// How long a daemon may take to be back, or what was left to be repaired, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Where containers are attached and things are killed.
 const NODES: [&str; 2] = ["idc1", "idc2"];

@@ -75,8 +75,8 @@ struct Tampering {
     what: &'static str,
     how: fn(&Rig, &Pod) -> Result<()>,
     says: &'static [&'static str],
-    /// Whether a reconcile mends it.
-    mended: bool,
+    /// Whether a reconcile repairs it.
+    repaired: bool,
 }
 
 pub(super) fn finds_inside(lab: &LabGuard) -> Result<()> {
@@ -84,7 +84,7 @@ pub(super) fn finds_inside(lab: &LabGuard) -> Result<()> {
         what,
         how,
         says,
-        mended: false,
+        repaired: false,
     };
     let spoils = [
         inside(
@@ -157,7 +157,7 @@ pub(super) fn finds_on_node(lab: &LabGuard) -> Result<()> {
         what,
         how,
         says,
-        mended: true,
+        repaired: true,
     };
     let spoils = [
         on_node(
@@ -217,7 +217,7 @@ fn try_tampering(rig: &Rig, spoil: &Tampering) -> Result<()> {
     answer
         .refused(101, spoil.says)
         .with_context(|| what.to_owned())?;
-    if spoil.mended {
+    if spoil.repaired {
         let (status, body) = crate::netd::post(&rig.node.paths.netd_sock(), "/v1/reconcile")?;
         ensure!(status == 200, "reconcile: {status} {body}");
         pod.attached
