@@ -3,7 +3,7 @@
 //! ```text
 //!   plan ─▶ wants: (prefix, next hop, what it is) for each table ─▶ aggregate ─▶ [Table]
 //!             hosts' ranges, pools, subnets, lines                  exact, or with the
-//!                                                                   lent space of pools
+//!                                                                   unallocated space of pools
 //! ```
 //!
 //! | table | leads to | by |
@@ -21,9 +21,9 @@
 //! node holds the entries that do not lead to itself, `|t| next_hop.host() != Some(node)`.
 //!
 //! Where a table fits its quota with entries that cover exactly what is wanted, those are
-//! given. Where it does not, entries may also cover what belongs to nobody and is lent: the
-//! free space of a pool between ranges of one host, and of the prefixes that a line's
-//! `accept` names ([`Table::lent`] says so). Either way each entry names what it covers
+//! given. Where it does not, entries may also cover unallocated space: that of a pool between
+//! ranges of one host, and that of the prefixes that a line's `accept` names
+//! ([`Table::covers_unallocated`] says so). Either way each entry names what it covers
 //! ([`Entry::covers`]) and what else ([`Entry::also`]), and nothing foreign is among it.
 //!
 //! A table that the plan says `aggregate: false` of holds what is wanted, one by one.
@@ -66,8 +66,9 @@ pub struct Table {
     pub quota: Option<u32>,
     /// How many entries it would be without aggregation.
     pub wanted: usize,
-    /// Whether entries cover lent space, because they would not fit the quota otherwise.
-    pub lent: bool,
+    /// Whether entries cover unallocated space, because they would not fit the quota otherwise.
+    #[serde(rename = "lent")]
+    pub covers_unallocated: bool,
     /// What it must hold, sorted by prefix, IPv4 first.
     pub entries: Vec<Entry>,
 }
@@ -313,7 +314,7 @@ pub fn quotas(plan: &NetworkPlan) -> Result<Vec<Table>, RoutesError> {
         .collect()
 }
 
-/// Aggregates what a table wants: exactly if that fits, else with what is lent.
+/// Aggregates what a table wants: exactly if that fits, else with unallocated space.
 fn fill(wants: Wants) -> Result<Table, RoutesError> {
     let mut table = wants.table;
     let entries: Vec<(IpNetwork, &NextHop)> = wants
@@ -334,14 +335,15 @@ fn fill(wants: Wants) -> Result<Table, RoutesError> {
     let mut found = aggregate(&exact).map_err(failed)?;
     if !wants.aggregate {
         found = found.into_iter().flat_map(taken_apart).collect();
-    } else if table.quota.is_some_and(|q| found.len() > q as usize) && !wants.lendable.is_empty() {
+    } else if table.quota.is_some_and(|q| found.len() > q as usize) && !wants.unallocated.is_empty()
+    {
         let fewer = aggregate(&Input {
-            free: &wants.lendable,
+            free: &wants.unallocated,
             ..exact
         })
         .map_err(failed)?;
         if fewer.len() < found.len() {
-            table.lent = true;
+            table.covers_unallocated = true;
             found = fewer;
         }
     }

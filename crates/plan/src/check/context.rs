@@ -294,7 +294,7 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// Where a host's range is written, or the rule that carves it.
+    /// Where a host's range is written, or the rule that sub-allocates it.
     pub(crate) fn range_at(&self, host: usize, index: usize) -> Path {
         let range = self.host_at(host).at("ranges").at(index);
         match self.expanded.origins.get(host) {

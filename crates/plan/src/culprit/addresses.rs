@@ -250,11 +250,11 @@ fn pools(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
         let ranges = ranges
             .filter(|r| r.network == network.name)
             .map(|r| r.prefix);
-        let carved = plan.spec.host_groups.iter().flat_map(|g| &g.ranges);
-        let carved = carved.filter(|r| r.network == network.name);
-        let carved = carved.filter_map(|r| IpNetwork::new(r.from, r.length).ok());
+        let sub_allocated = plan.spec.host_groups.iter().flat_map(|g| &g.ranges);
+        let sub_allocated = sub_allocated.filter(|r| r.network == network.name);
+        let sub_allocated = sub_allocated.filter_map(|r| IpNetwork::new(r.from, r.length).ok());
         let outside = ranges
-            .chain(carved)
+            .chain(sub_allocated)
             .filter(of_family)
             .find(|r| !covers(prefix, *r));
         if let Some(range) = outside {

@@ -105,8 +105,8 @@ impl Member {
         match self {
             Self::Host(i) => plan.spec.hosts[i].ranges[at].prefix = prefix,
             Self::Group(i) => {
-                let carve = &mut plan.spec.host_groups[i].ranges[at];
-                (carve.from, carve.length) = (prefix.ip(), prefix.prefix());
+                let sub_allocation = &mut plan.spec.host_groups[i].ranges[at];
+                (sub_allocation.from, sub_allocation.length) = (prefix.ip(), prefix.prefix());
             }
         }
     }

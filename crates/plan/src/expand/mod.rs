@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use flatnet_types::NodeName;
 use ipnetwork::IpNetwork;
 
-use crate::model::{Carve, Host, HostGroup, Location, NetworkPlan, Nic, Range, Uplink};
+use crate::model::{Host, HostGroup, Location, NetworkPlan, Nic, Range, SubAllocation, Uplink};
 use crate::prefix;
 
 pub use pattern::{Numbers, PatternError, fill};
@@ -331,7 +331,7 @@ impl Members<'_> {
         let group = self.group;
         let mut found = Vec::with_capacity(group.ranges.len());
         for (i, rule) in group.ranges.iter().enumerate() {
-            match carve(rule, k) {
+            match sub_allocate(rule, k) {
                 Some(range) => found.push(range),
                 None => {
                     let message = unaligned(rule).unwrap_or_else(|| {
@@ -368,14 +368,14 @@ impl Members<'_> {
 /// the family has no such prefix.
 ///
 /// Guarantees: a function of its arguments, and no two `k` share an address.
-pub fn carve(rule: &Carve, k: u32) -> Option<Range> {
+pub fn sub_allocate(rule: &SubAllocation, k: u32) -> Option<Range> {
     Some(Range {
         network: rule.network.clone(),
         prefix: prefix::slot(rule.from, rule.length, k)?,
     })
 }
 
-fn unaligned(rule: &Carve) -> Option<String> {
+fn unaligned(rule: &SubAllocation) -> Option<String> {
     let whole = IpNetwork::new(rule.from, rule.length).ok()?;
     (whole.network() != rule.from).then(|| {
         format!(

@@ -103,19 +103,19 @@ fn what_cannot_be_written_out_is_said_once_with_its_field() {
 
 proptest! {
     #[test]
-    fn carving_is_deterministic_and_never_overlaps(
+    fn sub_allocation_is_deterministic_and_never_overlaps(
         from: u32,
         length in 8_u8..=32,
         ks in prop::collection::btree_set(0_u32..5000, 2..20),
     ) {
         let mask = u32::MAX << (32 - length).min(31);
-        let rule = Carve {
+        let rule = SubAllocation {
             network: "web".parse().expect("name"),
             length,
             from: std::net::Ipv4Addr::from(if length == 32 { from } else { from & mask }).into(),
         };
-        let cut: Vec<IpNetwork> = ks.iter().filter_map(|k| carve(&rule, *k)).map(|r| r.prefix).collect();
-        let again: Vec<IpNetwork> = ks.iter().filter_map(|k| carve(&rule, *k)).map(|r| r.prefix).collect();
+        let cut: Vec<IpNetwork> = ks.iter().filter_map(|k| sub_allocate(&rule, *k)).map(|r| r.prefix).collect();
+        let again: Vec<IpNetwork> = ks.iter().filter_map(|k| sub_allocate(&rule, *k)).map(|r| r.prefix).collect();
         prop_assert_eq!(&cut, &again);
         for (i, a) in cut.iter().enumerate() {
             prop_assert_eq!(a.prefix(), length);

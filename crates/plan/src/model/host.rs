@@ -244,9 +244,9 @@ pub struct HostGroup {
     pub addresses: Vec<IpNetwork>,
     /// How they are cabled.
     pub uplink: Uplink,
-    /// What is carved for each.
+    /// What is sub-allocated for each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ranges: Vec<Carve>,
+    pub ranges: Vec<SubAllocation>,
     /// Containers planned on each in each of its networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub density: Option<u32>,
@@ -270,7 +270,7 @@ impl HostGroup {
 /// has the k-th prefix of `length` counted from `from`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Carve {
+pub struct SubAllocation {
     /// The network whose pool is cut.
     #[schemars(with = "formats::PlainName")]
     pub network: NetworkName,

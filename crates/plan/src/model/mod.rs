@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use allowance::{Allowance, Day, DayError};
-pub use host::{BondMode, Carve, Host, HostGroup, Location, Migrate, Nic, Range, Uplink};
+pub use host::{BondMode, Host, HostGroup, Location, Migrate, Nic, Range, SubAllocation, Uplink};
 pub use line::{Accept, LeasedLine, Transfer, Vbr};
 pub use network::{Allow, MacMode, Network, Pool, Reservation, Trunk};
 pub use site::{

@@ -150,7 +150,7 @@ fn two_lines_share_what_both_may_carry() {
 }
 
 #[test]
-fn space_is_lent_only_where_the_quota_asks_for_it() {
+fn unallocated_space_is_covered_only_where_the_quota_asks_for_it() {
     let mut plan = lab();
     plan.spec.links[0].vbr = Some(Vbr {
         id: "vbr-1".into(),
@@ -164,16 +164,16 @@ fn space_is_lent_only_where_the_quota_asks_for_it() {
         from_vpc: vec![net("172.16.0.0/12"), net("fd20::/16")],
     });
     let exact = table(&plan, TableKind::Vbr);
-    assert!(!exact.lent && exact.fits());
+    assert!(!exact.covers_unallocated && exact.fits());
     assert_eq!(exact.entries.len(), 12);
     assert!(exact.entries.iter().all(|e| e.also.is_empty()));
     if let Some(vbr) = &mut plan.spec.links[0].vbr {
         vbr.quota = 11;
     }
-    let lent = table(&plan, TableKind::Vbr);
-    assert!(lent.lent && lent.fits());
+    let covering = table(&plan, TableKind::Vbr);
+    assert!(covering.covers_unallocated && covering.fits());
     assert_eq!(
-        lines(&lent),
+        lines(&covering),
         [
             "10.0.0.0/8 → line line1 (10.255.0.1) [VLAN hosts of idc, VLAN web of idc, VLAN db of idc]",
             "172.16.0.0/12 → ri-1 (vpc) [vSwitch zone-a of vpc, vSwitch zone-b of vpc, pool of cloud in vpc]",
@@ -181,7 +181,7 @@ fn space_is_lent_only_where_the_quota_asks_for_it() {
             "fd20::/26 → ri-1 (vpc) [vSwitch zone-a of vpc, vSwitch zone-b of vpc, pool of cloud in vpc]",
         ]
     );
-    assert!(lent.entries.iter().all(|e| !e.also.is_empty()));
+    assert!(covering.entries.iter().all(|e| !e.also.is_empty()));
 }
 
 #[test]
@@ -246,7 +246,10 @@ fn every_range_of_a_full_vpc_leads_to_its_host() {
         plan.spec.hosts.push(host);
     }
     let found = table(&plan, TableKind::VpcRouteTable);
-    assert!(found.lent, "600 ranges do not fit 200 entries");
+    assert!(
+        found.covers_unallocated,
+        "600 ranges do not fit 200 entries"
+    );
     assert!(!found.fits(), "300 hosts are 300 next hops at least");
     for host in plan.spec.hosts.iter().skip(2) {
         for range in &host.ranges {

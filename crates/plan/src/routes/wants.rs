@@ -17,7 +17,7 @@ pub(super) struct Wants {
     pub(super) table: Table,
     pub(super) wanted: Vec<(IpNetwork, NextHop, Destination)>,
     pub(super) foreign: Vec<IpNetwork>,
-    pub(super) lendable: Vec<IpNetwork>,
+    pub(super) unallocated: Vec<IpNetwork>,
     /// Whether entries may be joined.
     pub(super) aggregate: bool,
 }
@@ -32,12 +32,12 @@ impl Wants {
                 id,
                 quota,
                 wanted: 0,
-                lent: false,
+                covers_unallocated: false,
                 entries: Vec::new(),
             },
             wanted: Vec::new(),
             foreign: Vec::new(),
-            lendable: Vec::new(),
+            unallocated: Vec::new(),
             aggregate: true,
         }
     }
@@ -117,7 +117,7 @@ fn vpc_tables(plan: &NetworkPlan, site: &Site, hosts: &[&Host]) -> Vec<Wants> {
         .iter()
         .filter(|l| l.vpc == site.name)
         .collect();
-    let mut lendable = pools(plan, site);
+    let mut unallocated = pools(plan, site);
     let mut claims = Vec::new();
     for line in &lines {
         for (prefix, what) in from_idc(plan, line) {
@@ -128,7 +128,7 @@ fn vpc_tables(plan: &NetworkPlan, site: &Site, hosts: &[&Host]) -> Vec<Wants> {
             };
             claims.push((prefix, via, what));
         }
-        lendable.extend(line.accept.iter().flat_map(|a| &a.from_idc));
+        unallocated.extend(line.accept.iter().flat_map(|a| &a.from_idc));
     }
     for (prefix, lines, what) in apart(&claims) {
         wanted.push((prefix, NextHop::Lines { lines }, what));
@@ -139,7 +139,7 @@ fn vpc_tables(plan: &NetworkPlan, site: &Site, hosts: &[&Host]) -> Vec<Wants> {
         .map(|(wanted, t)| Wants {
             wanted,
             foreign: foreign.clone(),
-            lendable: lendable.clone(),
+            unallocated: unallocated.clone(),
             aggregate: t.aggregate,
             ..Wants::of(
                 TableKind::VpcRouteTable,
@@ -241,7 +241,7 @@ fn edge_router(plan: &NetworkPlan, site: &Site) -> Option<Wants> {
             };
             claims.push((prefix, via, what));
         }
-        wants.lendable.extend(lendable_of_vpc(plan, line));
+        wants.unallocated.extend(lendable_of_vpc(plan, line));
     }
     for (prefix, lines, what) in apart(&claims) {
         wants.wanted.push((prefix, NextHop::Lines { lines }, what));
@@ -279,9 +279,9 @@ fn vbr(plan: &NetworkPlan, line: &LeasedLine) -> Option<Wants> {
             .wanted
             .push((prefix, NextHop::Lines { lines: vec![via] }, what));
     }
-    wants.lendable.extend(lendable_of_vpc(plan, line));
+    wants.unallocated.extend(lendable_of_vpc(plan, line));
     wants
-        .lendable
+        .unallocated
         .extend(line.accept.iter().flat_map(|a| &a.from_idc));
     Some(wants)
 }

@@ -23,7 +23,7 @@ struct RangeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     vlan: Option<u16>,
     addresses: u128,
-    /// The group that it is carved for; none: it is written in the plan.
+    /// The group that it is sub-allocated for; none: it is written in the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
 }

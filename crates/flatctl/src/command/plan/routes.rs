@@ -70,7 +70,7 @@ fn entries(t: &RouteTable) -> Table {
         None => String::new(),
     };
     table.note(format!("{}{quota}{saved}", counted(count, "entry")));
-    if t.lent {
+    if t.covers_unallocated {
         table.note("some cover free space, because exact ones do not fit the quota");
     }
     table
