@@ -70,7 +70,7 @@ impl ClusterPlan {
         let begun = Instant::now();
         let mut last: Option<Objects> = None;
         loop {
-            let listed = self.cluster.list().await.map_err(Refusal::Cluster)?;
+            let listed = self.cluster.list().await.map_err(unreadable)?;
             let objects: Vec<Object> = listed.into_iter().map(|l| l.object).collect();
             let now = self.objects(&objects);
             if last.is_some_and(|last| last.joined == now.joined) || begun.elapsed() > LONGEST {
@@ -87,6 +87,10 @@ impl ClusterPlan {
             joined: join(objects),
         }
     }
+}
+
+fn unreadable(error: ClusterError) -> Refusal {
+    Refusal::Cluster(Box::new(error))
 }
 
 /// A watched cluster.
@@ -117,7 +121,7 @@ impl<T: Send + Sync + 'static> ClusterSource<T> {
         let (plan, policy) = (self.plan.clone(), Arc::clone(&self.policy));
         let done = tokio::task::spawn_blocking(move || {
             let read = read.map(|objects| plan.objects(&objects));
-            policy.accept_or_refuse(read.map_err(Refusal::Cluster));
+            policy.accept_or_refuse(read.map_err(unreadable));
         });
         if let Err(error) = done.await {
             error!(%error, "checking the cluster's objects failed");

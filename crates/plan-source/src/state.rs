@@ -93,7 +93,7 @@ pub enum Refusal {
     /// The API server's objects cannot be read.
     #[cfg(feature = "kubernetes")]
     #[error("cannot read the plan's objects")]
-    Cluster(#[source] flatnet_k8s_client::ClusterError),
+    Cluster(#[source] Box<flatnet_k8s_client::ClusterError>),
     /// The objects have errors. Contains all diagnostics, with object and field.
     #[cfg(feature = "kubernetes")]
     #[error("the cluster's objects are no valid plan{}", all(.0))]

@@ -124,7 +124,7 @@ fn an_object_without_a_place_is_an_error_although_the_text_is_the_accepted_one()
 #[test]
 fn without_the_api_server_the_copy_is_the_plan_and_without_a_copy_there_is_none() {
     let dir = tempfile::tempdir().expect("a directory");
-    let away = || Err(Refusal::Cluster(forbidden("hosts")));
+    let away = || Err(unreadable(forbidden("hosts")));
     let error = open(dir.path(), away()).err().expect("no plan");
     assert_eq!(error.to_string(), "there is no plan to go by");
     open(dir.path(), Ok(objects(&lab()))).expect("opens");
@@ -176,7 +176,7 @@ fn the_verdict_is_written_once_and_its_time_is_that_of_the_last_change() {
     assert_eq!((&*one.code, &*one.field), ("FN0114", "spec.addresses[0]"));
 
     // What nobody can see is neither True nor False: the last word stands.
-    policy.accept_or_refuse(Err::<Objects, _>(Refusal::Cluster(forbidden("hosts"))));
+    policy.accept_or_refuse(Err::<Objects, _>(unreadable(forbidden("hosts"))));
     assert_eq!(told(&wrong, later), None);
 }
 

@@ -35,7 +35,7 @@ pub async fn publish_verdicts<T>(cluster: Arc<Cluster>, mut states: watch::Recei
                 LOOK
             }
             Err(error) => {
-                let text = Refusal::Cluster(error).text();
+                let text = Refusal::Cluster(Box::new(error)).text();
                 if text != told {
                     warn!(why = text, "the plan's status is not written; trying again");
                     told = text;
