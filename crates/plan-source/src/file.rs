@@ -19,7 +19,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
-use crate::policy::{Clock, Document, OpenError, Policy};
+use crate::document::{FileText, parse};
+use crate::policy::{Clock, OpenError, Policy};
 use crate::{PlanSource, Refusal, State, UnusablePlan};
 use change::{ChangeDetector, stamp};
 
@@ -73,30 +74,6 @@ fn read_text(path: &Path) -> Result<String, Refusal> {
         path: path.to_owned(),
         source,
     })
-}
-
-fn parse(path: &Path, text: &str) -> Result<NetworkPlan, Refusal> {
-    Ok(flatnet_plan::load_named(text, &path.display().to_string())?)
-}
-
-/// A file's text.
-pub(crate) struct FileText {
-    pub(crate) path: PathBuf,
-    pub(crate) text: String,
-}
-
-impl Document for FileText {
-    fn text(&self) -> &str {
-        &self.text
-    }
-
-    fn place(&self) -> PathBuf {
-        self.path.clone()
-    }
-
-    fn plan(&self) -> Result<NetworkPlan, Refusal> {
-        parse(&self.path, &self.text)
-    }
 }
 
 /// A watched plan file.

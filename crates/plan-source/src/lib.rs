@@ -34,6 +34,7 @@
 //!    published, and writing is retried each second.
 
 mod copy;
+mod document;
 mod file;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

@@ -12,34 +12,13 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::copy::{Copy, SavedPlan};
-use crate::file::FileText;
+use crate::document::{Document, FileText};
 use crate::{Accepted, Refusal, Refused, State, UnusablePlan, Version};
 
 /// The current time.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// What a daemon extracts from a plan and its text, or why it cannot use it.
 pub(crate) type Take<T> = dyn Fn(NetworkPlan, &str) -> Result<T, UnusablePlan> + Send + Sync;
-
-/// A plan as it was read, before its check.
-pub(crate) trait Document {
-    /// Its text, of which the version is the digest.
-    fn text(&self) -> &str;
-
-    /// What it is called in messages.
-    fn place(&self) -> PathBuf;
-
-    /// Whether the text is the whole of it. Where it is not, it is no version of a plan, whatever the text
-    /// is, and [`Document::plan`] says why.
-    fn is_whole(&self) -> bool {
-        true
-    }
-
-    /// The whole check.
-    ///
-    /// # Errors
-    /// [`Refusal`] with all diagnostics.
-    fn plan(&self) -> Result<NetworkPlan, Refusal>;
-}
 
 /// There is no usable plan: neither what the source has nor the accepted copy is valid.
 #[derive(Debug, Error)]

@@ -6,7 +6,7 @@ use flatnet_k8s_api::Joined;
 use flatnet_plan::{NetworkPlan, diagnose};
 
 use crate::Refusal;
-use crate::policy::Document;
+use crate::document::Document;
 
 /// What the document is called.
 const NAME: &str = "the cluster's objects";

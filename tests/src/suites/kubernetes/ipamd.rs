@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use flatnet_plan_source::{COPY, Version};
 use flatnet_types::api::view::PlanStatus;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
@@ -30,6 +31,8 @@ const ACCOUNT: &str = "ipamd";
 const JUDGED: Duration = Duration::from_secs(20);
 /// Within so long ipamd serves after its start, and notices that the API server is there again.
 const SERVES: Duration = Duration::from_secs(40);
+/// Within so long a server that vanished without a word is noticed.
+const FROZEN: Duration = Duration::from_secs(45);
 /// An address that no host of the lab has.
 const UNUSED: &str = "10.10.0.99/24";
 
@@ -279,6 +282,50 @@ pub(super) fn server_away(lab: &LabGuard) -> Result<()> {
     readdress(&cluster, "idc1", &old)?;
     eventually(JUDGED, || {
         ensure!(ipamd.accepted()? == version, "the change is still in force");
+        Ok(())
+    })?;
+    ipamd.running.end()
+}
+
+pub(super) fn swapped(lab: &LabGuard) -> Result<()> {
+    let cluster = cluster(lab)?;
+    let ipamd = Ipamd::start(lab, &cluster)?;
+    let before = ipamd.accepted()?;
+    // One object is written after the other, and in between two hosts have one address.
+    let swap = [
+        ("10.10.0.11/24", "10.10.0.98/24"),
+        ("10.10.0.12/24", "10.10.0.11/24"),
+        ("10.10.0.98/24", "10.10.0.12/24"),
+    ];
+    plan::apply_changed(lab, &cluster, &swap)?;
+    let (now, took) = eventually(JUDGED, || {
+        let now = ipamd.accepted()?;
+        ensure!(now != before, "the plan is still {now}");
+        Ok(now)
+    })?;
+    say(&format!("in force {took:.1?} after the apply ended"));
+    let version = exported(lab, &cluster)?;
+    ensure!(now == version, "ipamd goes by {now}, not {version}");
+    let (_, metrics) = netd::get(&ipamd.socket, "/metrics")?;
+    let refused = r#"flatnet_ipamd_plan_reloads_total{result="refused"}"#;
+    ensure!(!metrics.contains(refused), "half of the apply was judged");
+    ipamd.running.end()
+}
+
+pub(super) fn server_frozen(lab: &LabGuard) -> Result<()> {
+    let cluster = cluster(lab)?;
+    let ipamd = Ipamd::start(lab, &cluster)?;
+    let version = ipamd.accepted()?;
+    cluster.signal(Signal::SIGSTOP)?;
+    let told = eventually(FROZEN, || ipamd.refused("no answer from"));
+    cluster.signal(Signal::SIGCONT)?;
+    let (plan, took) = told?;
+    say(&format!(
+        "that the API server is frozen is told after {took:.1?}"
+    ));
+    ensure!(plan.version == version, "{} is in force", plan.version);
+    eventually(FROZEN, || {
+        ensure!(ipamd.accepted()? == version, "another plan is in force");
         Ok(())
     })?;
     ipamd.running.end()

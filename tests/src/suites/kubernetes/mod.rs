@@ -110,6 +110,14 @@ pub(super) const SUITE: Suite = Suite {
             run: ipamd::server_away,
         },
         Check {
+            sentence: "plan: ipamd takes an apply whose middle is wrong as one change",
+            run: ipamd::swapped,
+        },
+        Check {
+            sentence: "plan: the API server freezes: ipamd tells it within 45 s, and follows the objects again",
+            run: ipamd::server_frozen,
+        },
+        Check {
             sentence: "the API server goes, and nothing of it is left",
             run: cluster::nothing_left,
         },
