@@ -90,10 +90,11 @@ pub enum Refusal {
         #[source]
         source: UnusablePlan,
     },
-    /// The API server's objects cannot be read.
+    /// The API server's objects cannot be read. Which error it is, is not in the type: a build of all daemons
+    /// at once has the feature in each, and netd is to have nothing of the client.
     #[cfg(feature = "kubernetes")]
     #[error("cannot read the plan's objects")]
-    Cluster(#[source] Box<flatnet_k8s_client::ClusterError>),
+    Cluster(#[source] Box<dyn Error + Send + Sync>),
     /// The objects have errors. Contains all diagnostics, with object and field.
     #[cfg(feature = "kubernetes")]
     #[error("the cluster's objects are no valid plan{}", all(.0))]
