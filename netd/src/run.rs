@@ -270,7 +270,7 @@ async fn run(args: RunArgs) -> Result<()> {
     }
     stop.send_replace(true);
     if tokio::time::timeout(STOP_TIMEOUT, served).await.is_err() {
-        warn!("requests still run; the next start mends what they leave");
+        warn!("requests still run; the next start repairs what they leave");
     }
     tasks.shutdown().await;
     let _ = std::fs::remove_file(&args.socket);

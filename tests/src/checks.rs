@@ -110,7 +110,7 @@ pub(crate) fn outside() -> Result<()> {
         return Ok(());
     };
     let line = lineage(own.pid);
-    match netns::inhabitants()
+    match netns::processes_inside()
         .into_iter()
         .find(|(_, p)| line.contains(&p.pid))
     {

@@ -15,7 +15,7 @@ use crate::progress::Terminal;
 use crate::replan::replan;
 use crate::status::status;
 use crate::supervise::{launch::Launch, supervise};
-use crate::up::{UpOptions, UpReport, mend, up};
+use crate::up::{UpOptions, UpReport, repair, up};
 use crate::{bench, chaos, cloud, demo, down, plan, suites};
 
 /// A hybrid cluster in network namespaces: IDC nodes on switches, VPC nodes behind a
@@ -29,7 +29,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Raise the lab; where it is up, look at everything and mend what is missing
+    /// Raise the lab; where it is up, look at everything and repair what is missing
     Up(Up),
     /// Go over to another plan while it runs: nodes come, hand ranges on, and go
     Replan {
@@ -81,7 +81,7 @@ enum Action {
     Follow(cloud::Follow),
     /// Put right what a restart of a switch undid (the supervisor starts this)
     #[command(hide = true)]
-    Mend { member: String },
+    Repair { member: String },
 }
 
 #[derive(Debug, clap::Args)]
@@ -183,7 +183,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Action::Supervise { root } => supervise(&Layout::at(root))?,
         Action::Launch(launch) => launch.run()?,
         Action::Follow(options) => cloud::follow(&options)?,
-        Action::Mend { member } => mend(&member)?,
+        Action::Repair { member } => repair(&member)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -193,11 +193,15 @@ fn said(report: &UpReport) -> String {
     if report.created {
         return format!("The lab is up after {took}; `flatnet-lab status` shows it.\n");
     }
-    if report.mended.is_empty() {
+    if report.repaired.is_empty() {
         return format!("The lab was up, and nothing was amiss ({took}).\n");
     }
-    let list: Vec<String> = report.mended.iter().map(|m| format!("  - {m}\n")).collect();
-    format!("The lab was up; mended in {took}:\n{}", list.concat())
+    let list: Vec<String> = report
+        .repaired
+        .iter()
+        .map(|m| format!("  - {m}\n"))
+        .collect();
+    format!("The lab was up; repaired in {took}:\n{}", list.concat())
 }
 
 fn print(text: &str) -> Result<()> {
@@ -266,14 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn a_second_up_says_what_it_mended() {
+    fn a_second_up_says_what_it_repaired() {
         let mut report = UpReport {
             created: false,
-            mended: Vec::new(),
+            repaired: Vec::new(),
             took: std::time::Duration::from_millis(1200),
         };
         assert!(said(&report).contains("nothing was amiss"));
-        report.mended.push("edge: port tor1".into());
+        report.repaired.push("edge: port tor1".into());
         assert!(said(&report).contains("  - edge: port tor1"));
     }
 }

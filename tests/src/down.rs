@@ -54,7 +54,7 @@ pub fn down(progress: &dyn Progress) -> Result<DownReport> {
     let layout = Layout::default();
     progress.step("daemons");
     end_supervisor(&layout);
-    let processes = end_inhabitants();
+    let processes = end_processes_inside();
     progress.step("namespaces and files");
     let mut errors = Vec::new();
     let mut namespaces = Vec::new();
@@ -86,7 +86,7 @@ fn end_supervisor(layout: &Layout) {
         .flatten();
     let home = namespace(SUPERVISOR);
     let found = || {
-        let inside = netns::inhabitants().into_iter();
+        let inside = netns::processes_inside().into_iter();
         inside.filter(|(n, _)| *n == home).map(|(_, p)| p).collect()
     };
     let supervisors: Vec<ProcessId> = recorded.map_or_else(found, |p| vec![p]);
@@ -100,11 +100,14 @@ fn end_supervisor(layout: &Layout) {
 }
 
 /// Ends whoever is left inside, again until nobody is: a process may have started another.
-fn end_inhabitants() -> usize {
+fn end_processes_inside() -> usize {
     const ROUNDS: usize = 5;
     let mut ended = 0;
     for _ in 0..ROUNDS {
-        let inside: Vec<ProcessId> = netns::inhabitants().into_iter().map(|(_, p)| p).collect();
+        let inside: Vec<ProcessId> = netns::processes_inside()
+            .into_iter()
+            .map(|(_, p)| p)
+            .collect();
         if inside.is_empty() {
             break;
         }

@@ -115,7 +115,7 @@ pub(crate) fn units(layout: &Layout) -> Vec<Unit> {
             log: layout.member(EDGE).log(daemon),
             after: (daemon != DAEMONS[0]).then(|| directory.join("zebra.vty")),
             stage: Stage::Node,
-            mend: Vec::new(),
+            repair: Vec::new(),
             build: String::new(),
         }
     };

@@ -20,7 +20,7 @@ const OTHER_SUITES: Duration = Duration::from_secs(3600);
 
 /// The lab for the time of a suite: nobody else's meanwhile, and down afterwards.
 ///
-/// A lab that was up before is mended, used and left up.
+/// A lab that was up before is repaired, used and left up.
 #[derive(Debug)]
 pub struct LabGuard {
     lab: Lab,
@@ -199,7 +199,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let inside: Vec<ProcessId> = netns::inhabitants()
+        let inside: Vec<ProcessId> = netns::processes_inside()
             .into_iter()
             .filter(|(name, _)| *name == self.name)
             .map(|(_, process)| process)

@@ -45,7 +45,7 @@ pub(crate) fn unit(layout: &Layout, build: String) -> Unit {
         log: paths.log(NAME),
         after: None,
         stage: Stage::Node,
-        mend: Vec::new(),
+        repair: Vec::new(),
         build,
     }
 }

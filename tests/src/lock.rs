@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::process::poll;
 
-/// Held while the lab is raised, mended or taken down.
+/// Held while the lab is raised, repaired or taken down.
 pub const COMMAND: &str = "/run/flatnet-lab.lock";
 /// Held as long as a suite counts on the lab.
 pub const USE: &str = "/run/flatnet-lab.use.lock";

@@ -70,7 +70,7 @@ pub(crate) fn unit(layout: &Layout, node: &str, datapath: Datapath, build: Strin
         log: paths.log("netd"),
         after: Some(paths.db_sock()),
         stage: Stage::Node,
-        mend: Vec::new(),
+        repair: Vec::new(),
         build,
     }
 }

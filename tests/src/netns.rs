@@ -84,7 +84,7 @@ pub(crate) fn remove(name: &str) -> Result<()> {
 }
 
 /// Who is inside the lab's namespaces, with the namespace's name.
-pub(crate) fn inhabitants() -> Vec<(String, ProcessId)> {
+pub(crate) fn processes_inside() -> Vec<(String, ProcessId)> {
     let ours: HashMap<(u64, u64), String> = names()
         .into_iter()
         .filter(|(_, kind)| *kind == Name::Namespace)

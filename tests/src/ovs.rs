@@ -66,8 +66,8 @@ pub(crate) fn create_database(name: &str, paths: &MemberPaths) -> Result<()> {
     fs::rename(&new, &path).map_err(Error::io("replace", path))
 }
 
-/// The two daemons of a member. What a restart of the switch undoes, `mend` puts right.
-pub(crate) fn units(member: &Member, paths: &MemberPaths, mend: Vec<String>) -> [Unit; 2] {
+/// The two daemons of a member. What a restart of the switch undoes, `repair` puts right.
+pub(crate) fn units(member: &Member, paths: &MemberPaths, repair: Vec<String>) -> [Unit; 2] {
     let show = |p: &Path| p.display().to_string();
     let logging = ["-vconsole:info", "-vsyslog:off", "-vfile:off"].map(str::to_owned);
     let unit = |daemon: &str, own: Vec<String>, stage| Unit {
@@ -79,7 +79,7 @@ pub(crate) fn units(member: &Member, paths: &MemberPaths, mend: Vec<String>) -> 
         log: paths.log(daemon),
         after: None,
         stage,
-        mend: Vec::new(),
+        repair: Vec::new(),
         build: String::new(),
     };
     let database = vec![
@@ -101,7 +101,7 @@ pub(crate) fn units(member: &Member, paths: &MemberPaths, mend: Vec<String>) -> 
         unit("ovsdb", database, Stage::Database),
         Unit {
             after: Some(paths.db_sock()),
-            mend,
+            repair,
             ..unit("vswitchd", switch, Stage::Switch)
         },
     ]

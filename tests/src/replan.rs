@@ -61,7 +61,7 @@ fn retire(fabric: &Fabric, layout: &Layout) -> Result<()> {
         if fabric.member(name).is_some() {
             continue;
         }
-        let inside: Vec<_> = netns::inhabitants()
+        let inside: Vec<_> = netns::processes_inside()
             .into_iter()
             .filter(|(where_, _)| *where_ == home)
             .map(|(_, process)| process)

@@ -204,11 +204,14 @@ impl fmt::Display for Status {
         }
         writeln!(f, "Open vSwitch's datapath: {}.", self.datapath.name())?;
         match (self.supervisor, self.healthy) {
-            (None, _) => writeln!(f, "The supervisor does not run: `flatnet-lab up` mends it."),
+            (None, _) => writeln!(
+                f,
+                "The supervisor does not run: `flatnet-lab up` repairs it."
+            ),
             (Some(pid), true) => writeln!(f, "All is well (supervisor {pid})."),
             (Some(pid), false) => writeln!(
                 f,
-                "Something is amiss: `flatnet-lab up` mends it, supervisor.log tells (supervisor {pid})."
+                "Something is amiss: `flatnet-lab up` repairs it, supervisor.log tells (supervisor {pid})."
             ),
         }
     }

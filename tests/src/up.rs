@@ -1,4 +1,4 @@
-//! Raising the lab, and mending it: the same thing, for it looks first and does what lacks.
+//! Raising the lab, and repairing it: the same thing, for it looks first and does what lacks.
 //!
 //! Here is what one `up` decides before anything is made: whether the machine is fit, whose turn it
 //! is, which datapath and which plan. What it then does, step by step, is in `up/raise.rs`.
@@ -73,8 +73,8 @@ impl Default for UpOptions {
 pub struct UpReport {
     /// Whether there was no lab before.
     pub created: bool,
-    /// What it mended, where there was one.
-    pub mended: Vec<String>,
+    /// What it repaired, where there was one.
+    pub repaired: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -92,7 +92,7 @@ fn default_bin_dir() -> PathBuf {
     }
 }
 
-/// Raises the lab, or mends it.
+/// Raises the lab, or repairs it.
 ///
 /// # Errors
 /// [`Error::Preconditions`] before anything is touched; [`Error::AnotherPlan`],
@@ -128,10 +128,10 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
         files::make_dir(layout.root())?;
         datapath.write(&layout)?;
     }
-    let mended = raise(layout, plan, options, progress)?;
+    let repaired = raise(layout, plan, options, progress)?;
     Ok(UpReport {
         created,
-        mended: if created { Vec::new() } else { mended },
+        repaired: if created { Vec::new() } else { repaired },
         took: begun.elapsed(),
     })
 }
@@ -141,7 +141,7 @@ pub fn up(options: &UpOptions, progress: &dyn Progress) -> Result<UpReport> {
 ///
 /// # Errors
 /// [`Error::NotUp`], [`Error::UnknownMember`], and what `ip` says.
-pub(crate) fn mend(member: &str) -> Result<()> {
+pub(crate) fn repair(member: &str) -> Result<()> {
     let layout = Layout::default();
     let plan = read_plan(&layout)?;
     let mut fabric = fabric::desired(&plan)?;

@@ -211,19 +211,19 @@ fn whatever_happens_to_the_lab_up_mends_it_and_down_leaves_nothing() {
 
     // A second `up` has nothing to do.
     let again = up(&fabric_only(), &Silent).expect("harmless");
-    assert!(!again.created && again.mended.is_empty(), "{again:?}");
+    assert!(!again.created && again.repaired.is_empty(), "{again:?}");
 
     // A lost namespace comes back, and its daemons with it.
     let deleted = Command::new("ip")
         .args(["netns", "del", "fn-vpc1"])
         .status();
     assert!(deleted.expect("ip").success());
-    let mended = up(&fabric_only(), &Silent).expect("mended").mended;
+    let repaired = up(&fabric_only(), &Silent).expect("repaired").repaired;
     assert!(
-        mended.contains(&"vpc1: a namespace".to_owned()),
-        "{mended:?}"
+        repaired.contains(&"vpc1: a namespace".to_owned()),
+        "{repaired:?}"
     );
-    let again = up(&fabric_only(), &Silent).expect("harmless").mended;
+    let again = up(&fabric_only(), &Silent).expect("harmless").repaired;
     assert_eq!(again, Vec::<String>::new());
 
     // The edge router has its addresses again after its switch was killed.
@@ -287,7 +287,7 @@ fn whatever_happens_to_the_lab_up_mends_it_and_down_leaves_nothing() {
         ups.into_iter().map(|t| t.join().expect("joined")).collect()
     });
     assert_eq!(reports.iter().filter(|r| r.created).count(), 1);
-    assert!(reports.iter().all(|r| r.mended.is_empty()), "{reports:?}");
+    assert!(reports.iter().all(|r| r.repaired.is_empty()), "{reports:?}");
 
     // Another plan is not forced upon a lab that is up.
     let bigger = UpOptions {
@@ -368,8 +368,8 @@ fn a_netd_that_is_killed_changed_or_rebuilt_is_the_one_that_is_wanted() {
     assert_eq!(lab.netd_pid("idc2").expect("it lives"), other, "left alone");
 
     // `up` makes everything usual again, and a newer build is run at once.
-    let mended = up(&options, &Silent).expect("mended").mended;
-    assert_eq!(mended, ["the supervisor has a new list of daemons"]);
+    let repaired = up(&options, &Silent).expect("repaired").repaired;
+    assert_eq!(repaired, ["the supervisor has a new list of daemons"]);
     lab.wait_ready("idc1", patience).expect("ready");
     assert!(!has("idc1", "FAIL_AT=3"));
     let netd = fs::File::options()
@@ -377,8 +377,8 @@ fn a_netd_that_is_killed_changed_or_rebuilt_is_the_one_that_is_wanted() {
         .open(binaries.path().join("netd"));
     let now = std::time::SystemTime::now();
     netd.and_then(|f| f.set_modified(now)).expect("touched");
-    let mended = up(&options, &Silent).expect("mended").mended;
-    assert!(mended[0].contains("newer build"), "{mended:?}");
+    let repaired = up(&options, &Silent).expect("repaired").repaired;
+    assert!(repaired[0].contains("newer build"), "{repaired:?}");
     wait("the new one", || {
         lab.netd_pid("idc2").ok().filter(|p| *p != other)
     });

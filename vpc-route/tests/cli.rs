@@ -152,7 +152,7 @@ async fn a_rollback_goes_back_holds_and_lets_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_daemon_mends_drift_and_a_standby_takes_over() {
+async fn a_daemon_repairs_drift_and_a_standby_takes_over() {
     let site = new().await;
     let first = site.daemon();
     settled(&site, Duration::from_secs(20)).await;

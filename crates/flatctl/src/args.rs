@@ -81,7 +81,7 @@ pub enum Command {
         #[command(subcommand)]
         command: RoutesCommand,
     },
-    /// Tell why A cannot reach B: hop by hop, there and back, and what mends the first wrong one
+    /// Tell why A cannot reach B: hop by hop, there and back, and what repairs the first wrong one
     #[command(
         after_help = "Exits with 0 if nothing is wrong, with 1 if something is, and with 2 if not \
                       everything could be looked at."
@@ -156,7 +156,7 @@ pub enum NodeCommand {
         #[arg(long, value_name = "SOCKET", default_value = NETD, value_hint = ValueHint::FilePath)]
         netd: PathBuf,
     },
-    /// Let netd look at its node now, and mend what it can
+    /// Let netd look at its node now, and repair what it can
     #[command(after_help = "Exits with 0 if nothing is left to do, with 1 if something is.")]
     Reconcile {
         /// netd's socket

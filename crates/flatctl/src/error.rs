@@ -190,7 +190,7 @@ impl CliError {
             Self::Write { .. } => Some("check that the directory exists and may be written".into()),
             Self::Print(_) => None,
             Self::NotAPlan { .. } => {
-                Some("mend it; editors help with the schema that is shipped".to_owned())
+                Some("correct it; editors help with the schema that is shipped".to_owned())
             }
             Self::Cluster(e) => e.hint().map(str::to_owned),
             Self::NoPlanInCluster { .. } => {
@@ -301,7 +301,7 @@ fn grow_hint(e: &flatnet_plan::grow::GrowError) -> Option<String> {
             "write the new instances' IDs into the group's instanceIds first".to_owned()
         }
         G::Broken(_) => {
-            "mend the errors above: only a plan that would work is made larger".to_owned()
+            "correct the errors above: only a plan that would work is made larger".to_owned()
         }
         G::Form { .. } => "edit that line by hand, and run `flatctl plan check`".to_owned(),
         G::NoList { key, .. } => {

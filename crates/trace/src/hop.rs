@@ -19,9 +19,9 @@ pub struct Hop {
     /// What is wrong or unknown, and why it matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// What mends it.
+    /// What repairs it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<Mend>,
+    pub repair: Option<Repair>,
 }
 
 /// What is looked at.
@@ -94,10 +94,10 @@ pub enum Verdict {
     Wrong,
 }
 
-/// A command that mends something, or finds out.
+/// A command that repairs something, or finds out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Mend {
+pub struct Repair {
     /// The machine to run it on; none: this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
@@ -108,7 +108,7 @@ pub struct Mend {
     pub note: Option<String>,
 }
 
-impl Mend {
+impl Repair {
     /// A command to run on this machine.
     pub fn here(command: impl Into<String>) -> Self {
         Self {
@@ -173,7 +173,7 @@ impl At<'_> {
             verdict,
             found: found.into(),
             why: None,
-            mend: None,
+            repair: None,
         }
     }
 
@@ -189,11 +189,11 @@ impl At<'_> {
         &self,
         found: impl Into<String>,
         why: impl Into<String>,
-        ask: Option<Mend>,
+        ask: Option<Repair>,
     ) -> Hop {
         Hop {
             why: Some(why.into()),
-            mend: ask,
+            repair: ask,
             ..self.hop(Verdict::Unknown, found)
         }
     }
@@ -202,11 +202,11 @@ impl At<'_> {
         &self,
         found: impl Into<String>,
         why: impl Into<String>,
-        mend: Option<Mend>,
+        repair: Option<Repair>,
     ) -> Hop {
         Hop {
             why: Some(why.into()),
-            mend,
+            repair,
             ..self.hop(Verdict::Wrong, found)
         }
     }

@@ -187,11 +187,11 @@ fn entry(at: &At<'_>, wanted: &PlanEntry, tables: &Tables, table: &Table) -> Hop
     }
     match (judged.why(), &judged.fault) {
         (Some(why), Some(fault)) => {
-            let mend = match fault.is_ours_to_mend() {
+            let repair = match fault.is_ours_to_repair() {
                 true => by_vpc_route(tables, table),
                 false => by_hand(table, &judged),
             };
-            at.wrong(led, why, Some(mend))
+            at.wrong(led, why, Some(repair))
         }
         _ => at.ok(led),
     }

@@ -16,7 +16,7 @@ pub enum Fact<T> {
         /// The reason, in a sentence.
         because: String,
         /// What to run to get at it, and where.
-        ask: crate::hop::Mend,
+        ask: crate::hop::Repair,
     },
 }
 
@@ -46,7 +46,7 @@ pub struct Observed {
 pub struct Node {
     /// What it said.
     pub facts: NodeFacts,
-    /// The socket at which it answered, for commands that mend; none: the usual one of its
+    /// The socket at which it answered, for commands that repair; none: the usual one of its
     /// machine.
     pub socket: Option<String>,
 }

@@ -19,7 +19,7 @@ use flatnet_plan::model::Host;
 use flatnet_plan::routes::{Table, routes};
 use flatnet_types::api::trace::Packet;
 
-use crate::hop::{At, Check, Hop, Mend, Walk};
+use crate::hop::{At, Check, Hop, Repair, Walk};
 use crate::observed::{Fact, Observed};
 use crate::place::{NoPlace, Place, Segment, place};
 
@@ -91,11 +91,11 @@ impl<'a> Walker<'a> {
             at: "plan",
             check: Check::Plan,
         };
-        let (why, mend) = match place(self.plan, address) {
+        let (why, repair) = match place(self.plan, address) {
             Ok(place) => return Some(place),
             Err(NoPlace::Unknown) => (
                 "the plan does not know this address: no subnet, range or pool has it".to_owned(),
-                Mend::here(format!("flatctl ip who {address}")),
+                Repair::here(format!("flatctl ip who {address}")),
             ),
             Err(NoPlace::Unowned { network }) => {
                 if let Fact::Unknown { because, ask } = &self.observed.ranges {
@@ -106,17 +106,17 @@ impl<'a> Walker<'a> {
                 }
                 (
                     format!("it is of network {network}, and no host has a range with it"),
-                    Mend::here(format!("flatctl range list --network {network}"))
+                    Repair::here(format!("flatctl range list --network {network}"))
                         .noting("a host gets a range by the plan, or from ipamd when it needs one"),
                 )
             }
             Err(NoPlace::Service) => (
                 "it is a service's address: the source's own node turns it into a pod's".to_owned(),
-                Mend::here("kubectl get services -A -o wide").noting("trace to the pod instead"),
+                Repair::here("kubectl get services -A -o wide").noting("trace to the pod instead"),
             ),
         };
         self.hops
-            .push(at.wrong(format!("{what} {address}"), why, Some(mend)));
+            .push(at.wrong(format!("{what} {address}"), why, Some(repair)));
         None
     }
 
@@ -203,7 +203,7 @@ impl<'a> Walker<'a> {
         self.hops.push(at.wrong(
             format!("{a} and {b}"),
             "no leased line of the plan joins these two sites directly",
-            Some(Mend::here("flatctl plan show PLAN links")),
+            Some(Repair::here("flatctl plan show PLAN links")),
         ));
     }
 
@@ -260,7 +260,7 @@ impl<'a> Walker<'a> {
                         n.address, vlan.id
                     ),
                     Some(
-                        Mend::on(on, format!("switchport trunk allowed vlan add {}", vlan.id))
+                        Repair::on(on, format!("switchport trunk allowed vlan add {}", vlan.id))
                             .noting(format!(
                                 "in your switch's own words: let the port of {port} and the trunks \
                                  carry VLAN {}, and look at the other end; then ping once, so that it is \

@@ -27,7 +27,7 @@ pub struct Tables {
     pub version: u32,
     /// Whose entries are ours.
     pub cluster: String,
-    /// vpc-route's configuration, for commands that mend.
+    /// vpc-route's configuration, for commands that repair.
     #[serde(default)]
     pub config: String,
     /// Who keeps the tables right now, `host/process`; none: nobody does.

@@ -204,7 +204,7 @@ impl<'l> Ground<'l> {
 
     /// What the container and the datapath know of the way to the gateway, for whoever has to find
     /// out afterwards why nothing passed although every flow was there.
-    fn evidence(&self) -> String {
+    fn neighbours_and_flows(&self) -> String {
         let neighbours = self
             .pod
             .netns
@@ -303,7 +303,7 @@ impl<'l> Ground<'l> {
             format!(
                 "{} is not whole {since:?} after the fault; {}",
                 self.node.name,
-                self.evidence()
+                self.neighbours_and_flows()
             )
         })
     }

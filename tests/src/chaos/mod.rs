@@ -30,10 +30,10 @@ use self::report::{Judge, Report, Row};
 use self::streams::Streams;
 use self::traffic::{LOST_AFTER, Traffic};
 use crate::breakage::{Ground, Site};
-use crate::dice::{Dice, seed};
 use crate::interrupt::{self, Interrupt};
 use crate::measure::Common;
 use crate::process::poll;
+use crate::rng::{SeededRng, seed};
 use crate::screen::Screen;
 use crate::traces::Traces;
 use crate::{LabGuard, NetdArgs, Node};
@@ -168,7 +168,7 @@ impl Plan {
 
     /// Every kind on a node that it can be made on, in an order of chance, until the time is over.
     fn rounds(&self, run: &Run<'_>, nodes: &[Node], seed: u64, report: &mut Report) -> Result<()> {
-        let mut dice = Dice::new(seed, 0);
+        let mut rng = SeededRng::new(seed, 0);
         let end = Instant::now() + self.lasts;
         let mut grounds = nodes
             .iter()
@@ -180,11 +180,11 @@ impl Plan {
                 kinds.retain(|kind| self.wants(*kind));
                 while !kinds.is_empty() {
                     run.interrupt.check()?;
-                    let kind = kinds.swap_remove(dice.below(kinds.len()));
+                    let kind = kinds.swap_remove(rng.below(kinds.len()));
                     let there: Vec<usize> = (0..grounds.len())
                         .filter(|at| grounds[*at].0 == site)
                         .collect();
-                    let Some(at) = there.get(dice.below(there.len())) else {
+                    let Some(at) = there.get(rng.below(there.len())) else {
                         break;
                     };
                     if let Err(error) = run.one(kind, &grounds[*at].1, report) {

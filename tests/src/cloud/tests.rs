@@ -53,7 +53,7 @@ fn kernel(entries: &[(&str, &str, &str)]) -> Kernel {
 
 /// What the kernel does with a packet, as its rules and the longest match say. What is
 /// connected is left out: it is in the main table, which nobody here fills.
-fn fate(kernel: &Kernel, from: &str, to: &str) -> String {
+fn forwarding_of(kernel: &Kernel, from: &str, to: &str) -> String {
     let to: IpAddr = to.parse().expect("an address");
     let mut rules: Vec<_> = kernel
         .rules
@@ -107,8 +107,8 @@ fn the_ids_of_a_plan_stay() {
 fn with_empty_tables_nothing_is_forwarded() {
     let kernel = kernel(&[]);
     for from in ["zone-a", "line0", "elsewhere"] {
-        assert_eq!(fate(&kernel, from, "172.30.16.2"), "unreachable");
-        assert_eq!(fate(&kernel, from, "fd20:30::1:2"), "unreachable");
+        assert_eq!(forwarding_of(&kernel, from, "172.30.16.2"), "unreachable");
+        assert_eq!(forwarding_of(&kernel, from, "fd20:30::1:2"), "unreachable");
     }
 }
 
@@ -118,17 +118,26 @@ fn a_range_goes_to_its_instance_in_its_family() {
         (VPC, "172.30.16.0/20", "i-vpc1"),
         (VPC, "fd20:30::1:0/112", "i-vpc1"),
     ]);
-    assert_eq!(fate(&kernel, "zone-b", "172.30.17.1"), "172.20.1.11");
-    assert_eq!(fate(&kernel, "zone-b", "fd20:30::1:9"), "fd20:1::b");
+    assert_eq!(
+        forwarding_of(&kernel, "zone-b", "172.30.17.1"),
+        "172.20.1.11"
+    );
+    assert_eq!(
+        forwarding_of(&kernel, "zone-b", "fd20:30::1:9"),
+        "fd20:1::b"
+    );
     // The VBR knows no way: what comes by the line stops there.
-    assert_eq!(fate(&kernel, "line0", "172.30.17.1"), "unreachable");
+    assert_eq!(
+        forwarding_of(&kernel, "line0", "172.30.17.1"),
+        "unreachable"
+    );
 }
 
 #[test]
 fn what_comes_by_the_line_needs_an_entry_of_the_vbr_and_one_of_the_vpc() {
     let of_vbr = (VBR, "172.30.0.0/16", "ri-line1-vbr");
     let of_vpc = (VPC, "172.30.16.0/20", "i-vpc1");
-    let only = |entries: &[_]| fate(&kernel(entries), "line0", "172.30.17.1");
+    let only = |entries: &[_]| forwarding_of(&kernel(entries), "line0", "172.30.17.1");
     assert_eq!(only(&[of_vbr]), "unreachable");
     assert_eq!(only(&[of_vpc]), "unreachable");
     assert_eq!(only(&[of_vbr, of_vpc]), "172.20.1.11");
@@ -138,7 +147,7 @@ fn what_comes_by_the_line_needs_an_entry_of_the_vbr_and_one_of_the_vpc() {
 fn what_goes_to_the_idc_needs_an_entry_of_the_vpc_and_one_of_the_vbr() {
     let of_vpc = (VPC, "10.0.0.0/8", "ri-line1-vpc");
     let of_vbr = (VBR, "10.100.0.0/16", "ri-line1-idc");
-    let only = |entries: &[_], to: &str| fate(&kernel(entries), "zone-a", to);
+    let only = |entries: &[_], to: &str| forwarding_of(&kernel(entries), "zone-a", to);
     assert_eq!(only(&[of_vpc], "10.100.1.1"), "unreachable");
     assert_eq!(only(&[of_vbr], "10.100.1.1"), "unreachable");
     assert_eq!(only(&[of_vpc, of_vbr], "10.100.1.1"), "10.255.0.1");
@@ -156,8 +165,14 @@ fn the_vpcs_longer_entry_wins_over_the_lines_parts() {
         (VBR, "10.100.0.0/16", "ri-line1-idc"),
         (VBR, "10.100.0.0/24", "ri-line1-idc"),
     ]);
-    assert_eq!(fate(&kernel, "zone-a", "10.100.0.1"), "172.20.2.12");
-    assert_eq!(fate(&kernel, "zone-a", "10.100.200.1"), "10.255.0.1");
+    assert_eq!(
+        forwarding_of(&kernel, "zone-a", "10.100.0.1"),
+        "172.20.2.12"
+    );
+    assert_eq!(
+        forwarding_of(&kernel, "zone-a", "10.100.200.1"),
+        "10.255.0.1"
+    );
 }
 
 #[test]
@@ -167,15 +182,15 @@ fn what_the_vbr_would_send_back_is_lost() {
         (VBR, "10.0.0.0/8", "ri-line1-idc"),
         (VBR, "10.9.0.0/16", "ri-line1-vbr"),
     ]);
-    assert_eq!(fate(&kernel, "zone-a", "10.9.1.1"), "unreachable");
-    assert_eq!(fate(&kernel, "zone-a", "10.8.1.1"), "10.255.0.1");
+    assert_eq!(forwarding_of(&kernel, "zone-a", "10.9.1.1"), "unreachable");
+    assert_eq!(forwarding_of(&kernel, "zone-a", "10.8.1.1"), "10.255.0.1");
 }
 
 #[test]
 fn an_ecmp_entry_goes_to_all_its_instances() {
     let kernel = kernel(&[(VPC, "192.168.0.0/16", "i-vpc1,i-vpc2")]);
     assert_eq!(
-        fate(&kernel, "zone-a", "192.168.1.1"),
+        forwarding_of(&kernel, "zone-a", "192.168.1.1"),
         "172.20.1.11,172.20.2.12"
     );
     let ops = sync(&Kernel::default(), &kernel);

@@ -60,7 +60,7 @@ pub(crate) fn units(layout: &Layout) -> Vec<Unit> {
             log: layout.member(VPC_ROUTER).log(name),
             after: None,
             stage: Stage::Node,
-            mend: Vec::new(),
+            repair: Vec::new(),
         })
         .collect()
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`ops::plan`] is pure, and against a fabric that is as it should be it is empty: `up`
-//! says what it mended by printing what it had to do.
+//! says what it repaired by printing what it had to do.
 
 pub(crate) mod apply;
 mod desired;

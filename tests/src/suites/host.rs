@@ -56,12 +56,12 @@ pub(super) const SUITE: Suite = Suite {
 const SOON: Duration = Duration::from_secs(10);
 
 /// A node whose netd sweeps never.
-struct Sweepless<'l> {
+struct NodeWithoutSweep<'l> {
     _sweepless: NetdArgs<'l>,
     node: Node,
 }
 
-impl<'l> Sweepless<'l> {
+impl<'l> NodeWithoutSweep<'l> {
     fn start(lab: &'l LabGuard, node: Node) -> Result<Self> {
         let this = Self {
             _sweepless: NetdArgs::sweepless(lab, &[&node.name], READY)?,
@@ -176,7 +176,7 @@ fn nodes(lab: &LabGuard) -> Result<[Node; 2]> {
 /// The processor goes on and the tables are right, but no packet passes.
 fn readiness_is_packets_that_pass(lab: &LabGuard) -> Result<()> {
     for node in nodes(lab)? {
-        let node = Sweepless::start(lab, node)?;
+        let node = NodeWithoutSweep::start(lab, node)?;
         let file = node.node.paths.vswitchd_pid();
         let switch = ProcessId::from_file(&file).context("ovs-vswitchd runs")?;
         let _goes_on = Continue(&switch);
@@ -253,7 +253,7 @@ fn what_is_netds_comes_back_without_the_sweep(lab: &LabGuard) -> Result<()> {
     let uplink = vpc.spec.uplink.to_string();
     for node in [idc, vpc] {
         let routed = node.spec.mode == Mode::Routed;
-        let node = Sweepless::start(lab, node)?;
+        let node = NodeWithoutSweep::start(lab, node)?;
         let routes = "ip route show proto 94; ip -6 route show proto 94";
         node.comes_back(
             "ip route flush proto 94; ip -6 route flush proto 94",
@@ -291,7 +291,7 @@ fn what_is_netds_comes_back_without_the_sweep(lab: &LabGuard) -> Result<()> {
 fn what_is_others_is_named_with_its_repair(lab: &LabGuard) -> Result<()> {
     let [idc, vpc] = nodes(lab)?;
     let container = Container::attach(lab, &idc, "web", "th-named")?;
-    let node = Sweepless::start(lab, vpc)?;
+    let node = NodeWithoutSweep::start(lab, vpc)?;
     node.is_named_and_repaired("sysctl -qw net.ipv4.conf.all.arp_ignore=8", "arp-ignore")?;
     node.is_named_and_repaired("sysctl -qw net.ipv4.conf.all.proxy_arp=1", "proxy-arp")?;
     let drops = "nft 'table ip guard { chain passing { type filter hook forward priority 0; policy \
@@ -328,7 +328,7 @@ fn what_is_others_is_named_with_its_repair(lab: &LabGuard) -> Result<()> {
     }
     drop(node);
 
-    let node = Sweepless::start(lab, idc)?;
+    let node = NodeWithoutSweep::start(lab, idc)?;
     let gateway = node.node.spec.host_gateways.iter().find(|g| g.is_ipv4());
     if gateway.is_some() {
         let foreign = "ip route del default proto 94; ip link add th-nic type veth peer th-far; ip link \
@@ -383,7 +383,7 @@ fn what_is_beyond_the_host_is_named(lab: &LabGuard) -> Result<()> {
         (&vpc, vpc.spec.uplink.to_string()),
     ];
     for (node, dev) in ways {
-        let node = Sweepless::start(lab, node.clone())?;
+        let node = NodeWithoutSweep::start(lab, node.clone())?;
         let gateways = node.node.spec.host_gateways.clone();
         silence(lab, &gateways, "off")?;
         for gateway in &gateways {
@@ -394,7 +394,7 @@ fn what_is_beyond_the_host_is_named(lab: &LabGuard) -> Result<()> {
         named?;
         node.over("gateway-silent")?;
     }
-    let node = Sweepless::start(lab, idc)?;
+    let node = NodeWithoutSweep::start(lab, idc)?;
     cable("down")?;
     let named = node.named("uplink-no-carrier");
     let ready = node.ready();
@@ -410,7 +410,7 @@ fn what_is_beyond_the_host_is_named(lab: &LabGuard) -> Result<()> {
 fn a_store_that_is_lost_is_told_of(lab: &LabGuard) -> Result<()> {
     let [node, _] = nodes(lab)?;
     let container = Container::attach(lab, &node, "web", "th-store")?;
-    let node = Sweepless::start(lab, node)?;
+    let node = NodeWithoutSweep::start(lab, node)?;
     let store = node.node.paths.store().join("netd.redb");
     std::fs::remove_file(&store)?;
     let repair = node.named("store-lost")?;
@@ -423,7 +423,7 @@ fn a_store_that_is_lost_is_told_of(lab: &LabGuard) -> Result<()> {
 
 fn a_container_with_a_smaller_mtu_moves_nobodys(lab: &LabGuard) -> Result<()> {
     let [node, _] = nodes(lab)?;
-    let node = Sweepless::start(lab, node)?;
+    let node = NodeWithoutSweep::start(lab, node)?;
     let mtu = format!("ip -o link show {HOST_PORT} | grep -o 'mtu [0-9]*'");
     let before = node.sh(&mtu)?;
     let wish = Wish::conf("mtu", json!(1400));

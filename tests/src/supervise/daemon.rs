@@ -81,7 +81,7 @@ impl Daemon {
     /// Starts a unit and keeps it running.
     pub(crate) fn start(unit: Unit, launcher: &Path, log: Log) -> Self {
         let shared = Arc::new(Shared::default());
-        let keeper = Keeper {
+        let runner = UnitRunner {
             unit: unit.clone(),
             launcher: launcher.to_owned(),
             shared: shared.clone(),
@@ -90,7 +90,7 @@ impl Daemon {
         Self {
             unit,
             shared,
-            thread: std::thread::spawn(move || keeper.run()),
+            thread: std::thread::spawn(move || runner.run()),
         }
     }
 
@@ -118,14 +118,14 @@ impl Daemon {
     }
 }
 
-struct Keeper {
+struct UnitRunner {
     unit: Unit,
     launcher: PathBuf,
     shared: Arc<Shared>,
     log: Log,
 }
 
-impl Keeper {
+impl UnitRunner {
     fn run(self) {
         let mut backoff = CrashCount::default();
         let mut again = false;
@@ -134,7 +134,7 @@ impl Keeper {
             let end = match self.spawn() {
                 Ok(Some(child)) => {
                     if again {
-                        self.mend();
+                        self.repair();
                     }
                     self.wait(child)
                 }
@@ -249,8 +249,8 @@ impl Keeper {
     }
 
     /// Lets the lab put right what a restart of this daemon undoes.
-    fn mend(&self) {
-        let Some((program, args)) = self.unit.mend.split_first() else {
+    fn repair(&self) {
+        let Some((program, args)) = self.unit.repair.split_first() else {
             return;
         };
         let log = log_file(&self.unit.log);
@@ -267,7 +267,7 @@ impl Keeper {
             }
             match command.status() {
                 Ok(status) if status.success() => {}
-                other => say.line(&format!("{name}: mending after a restart: {other:?}")),
+                other => say.line(&format!("{name}: repairing after a restart: {other:?}")),
             }
         });
     }

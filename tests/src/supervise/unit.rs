@@ -31,7 +31,7 @@ pub(crate) struct Unit {
     pub(crate) stage: Stage,
     /// A command to run each time after it was started again.
     #[serde(default)]
-    pub(crate) mend: Vec<String>,
+    pub(crate) repair: Vec<String>,
     /// Changes when the binary does, and so restarts the daemon.
     #[serde(default)]
     pub(crate) build: String,

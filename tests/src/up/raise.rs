@@ -40,12 +40,12 @@ pub(crate) fn raise(
         plan,
         options,
         progress,
-        mended: Mutex::default(),
+        repaired: Mutex::default(),
         fresh: Mutex::default(),
         laid: Mutex::default(),
     };
     raise.run()?;
-    Ok(raise.mended.into_inner().unwrap_or_default())
+    Ok(raise.repaired.into_inner().unwrap_or_default())
 }
 
 struct Raise<'o> {
@@ -55,7 +55,7 @@ struct Raise<'o> {
     fabric: Fabric,
     options: &'o UpOptions,
     progress: &'o dyn Progress,
-    mended: Mutex<Vec<String>>,
+    repaired: Mutex<Vec<String>>,
     /// Members whose namespaces this `up` made.
     fresh: Mutex<Vec<String>>,
     /// The ends of the cables that it laid.
@@ -105,9 +105,9 @@ impl Raise<'_> {
         nodes.map(|m| m.name.as_str()).collect()
     }
 
-    fn mended(&self, what: String) {
-        if let Ok(mut mended) = self.mended.lock() {
-            mended.push(what);
+    fn repaired(&self, what: String) {
+        if let Ok(mut repaired) = self.repaired.lock() {
+            repaired.push(what);
         }
     }
 
@@ -133,7 +133,7 @@ impl Raise<'_> {
         for name in PROGRAMS.into_iter().chain([netd::FAULTS, "flatctl"]) {
             let from = self.options.bin_dir.join(name);
             if from.is_file() && files::copy_if_changed(&from, &layout.bin(name))? {
-                self.mended(format!("bin/{name} is of a newer build"));
+                self.repaired(format!("bin/{name} is of a newer build"));
             }
         }
         self.link_plugins();
@@ -177,7 +177,7 @@ impl Raise<'_> {
     fn fabric_ops(&self) -> Result<()> {
         let ops = fabric::plan(&self.fabric, &fabric::observe(&self.fabric)?);
         for what in fabric::tell(&ops) {
-            self.mended(what);
+            self.repaired(what);
         }
         if let Ok(mut fresh) = self.fresh.lock() {
             fresh.extend(ops.iter().filter_map(|op| match op {
@@ -205,11 +205,11 @@ impl Raise<'_> {
         for member in &self.fabric.members {
             let paths = self.layout.member(&member.name);
             if member.role.has_ovs() {
-                let mend = match member.role {
-                    Role::Edge => vec![lab.clone(), "mend".into(), member.name.clone()],
+                let repair = match member.role {
+                    Role::Edge => vec![lab.clone(), "repair".into(), member.name.clone()],
                     _ => Vec::new(),
                 };
-                units.extend(ovs::units(member, &paths, mend));
+                units.extend(ovs::units(member, &paths, repair));
             }
             if member.role == Role::Edge && self.has_frr() {
                 units.extend(edge::units(&self.layout));
@@ -230,12 +230,12 @@ impl Raise<'_> {
         if supervise::is_running(&self.layout) {
             self.strays()?;
             if changed {
-                self.mended("the supervisor has a new list of daemons".into());
+                self.repaired("the supervisor has a new list of daemons".into());
                 supervise::hang_up(&self.layout)?;
             }
             return Ok(());
         }
-        self.mended("the supervisor".into());
+        self.repaired("the supervisor".into());
         supervise::begin(&self.layout)
     }
 
@@ -262,7 +262,7 @@ impl Raise<'_> {
                     && process.is_child_of(supervisor)
                     && !netns::contains(&namespace(&member.name), process)
                 {
-                    self.mended(format!("{} was in a lost namespace", file.display()));
+                    self.repaired(format!("{} was in a lost namespace", file.display()));
                     process.signal(Signal::SIGKILL)?;
                     process.wait_gone(Duration::from_secs(2));
                 }
@@ -292,7 +292,7 @@ impl Raise<'_> {
             let anew = laid.iter().filter(|end| end.member == member.name);
             ovs::forget(&paths, switch, anew.map(|end| end.link.as_str()))?;
             for port in ovs::configure(&paths, switch, self.datapath)? {
-                self.mended(format!("{}: port {port}", member.name));
+                self.repaired(format!("{}: port {port}", member.name));
             }
             wait_internal(&self.fabric, &member.name, switch.internal.keys())
         })

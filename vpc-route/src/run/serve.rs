@@ -92,7 +92,7 @@ async fn listed(State(app): State<App>) -> Response {
         Err(error) => refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             &chain(&error),
-            "mend what it names, and ask again",
+            "repair what it names, and ask again",
         ),
     }
 }

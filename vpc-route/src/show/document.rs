@@ -20,7 +20,7 @@ use crate::model::{
 pub struct Head<'a> {
     /// Whose entries are ours.
     pub cluster: &'a ClusterName,
-    /// The configuration, for commands that mend.
+    /// The configuration, for commands that repair.
     pub config: &'a Path,
     /// Who keeps the tables right now; none: nobody does.
     pub leader: Option<String>,

@@ -9,7 +9,7 @@
 //!   suite kubernetes: the API server is built first, once      (Go, unless FLATNET_OFFLINE)
 //! ```
 //!
-//! A step that fails does not stop the others, so one run shows all there is to mend. With
+//! A step that fails does not stop the others, so one run shows all there is to repair. With
 //! `--repeat-failed` each is run once more at the end, alone on the machine.
 
 mod changed;

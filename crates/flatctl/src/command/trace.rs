@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use flatnet_plan::NetworkPlan;
-use flatnet_trace::hop::{Hop, Mend, Verdict, Walk};
+use flatnet_trace::hop::{Hop, Repair, Verdict, Walk};
 use flatnet_trace::observed::{Fact, Node, Observed};
 use flatnet_trace::tables::Tables;
 use flatnet_trace::{Packet, Proto, nodes_of, walk};
@@ -69,7 +69,7 @@ pub(super) fn run(args: &TraceArgs, output: &mut Output<'_>) -> Result<u8, CliEr
     let Held { plan, unheard } = held(plan, &args.ipamd, output)?;
     let ranges = unheard.map_or(Fact::Known(()), |because| Fact::Unknown {
         because,
-        ask: Mend::here("flatctl range list").noting("where ipamd runs, or with --ipamd"),
+        ask: Repair::here("flatctl range list").noting("where ipamd runs, or with --ipamd"),
     });
     let there = Packet {
         src: args.from,
@@ -111,7 +111,7 @@ pub(super) fn tables(at: &TablesArgs) -> Result<Fact<Tables>, CliError> {
         Err(e) if at.tables.is_some() => Err(e),
         Err(e) => Ok(Fact::Unknown {
             because: e.lines().join(": "),
-            ask: Mend::here("vpc-route plan -o json > tables.json").noting(
+            ask: Repair::here("vpc-route plan -o json > tables.json").noting(
                 "where vpc-route runs; then run this again with `--tables tables.json`, or there",
             ),
         }),
@@ -144,14 +144,14 @@ fn ask(name: &str, socket: &Path, usual: bool, packet: Packet) -> Fact<Node> {
         }),
         Err(e) => Fact::Unknown {
             because: CliError::from(e).lines().join(": "),
-            ask: Mend::on(name, "systemctl restart netd")
-                .noting("the data path goes on without netd; only nobody mends it"),
+            ask: Repair::on(name, "systemctl restart netd")
+                .noting("the data path goes on without netd; only nobody repairs it"),
         },
     }
 }
 
 /// The same command, to run on a node.
-fn elsewhere(name: &str, args: &TraceArgs) -> Mend {
+fn elsewhere(name: &str, args: &TraceArgs) -> Repair {
     let mut command = format!("flatctl trace {} {}", args.from, args.to);
     if let Some(port) = args.port {
         command.push_str(&format!(" --port {port}"));
@@ -159,7 +159,7 @@ fn elsewhere(name: &str, args: &TraceArgs) -> Mend {
     if args.udp {
         command.push_str(" --udp");
     }
-    Mend::on(name, command).noting("each netd answers on its own machine only")
+    Repair::on(name, command).noting("each netd answers on its own machine only")
 }
 
 /// The socket of a node's netd, and whether it is the usual one; or why there is none.
@@ -245,7 +245,7 @@ fn sign(verdict: Verdict) -> (&'static str, Style) {
     }
 }
 
-/// The first fault, and what mends it.
+/// The first fault, and what repairs it.
 pub(super) fn fault(hop: &Hop, direction: Option<&str>) -> Table {
     let mut table = Table::new([Column::text("WHAT"), Column::text("WHICH").wrapped()]);
     table = table.without_heads().title(match hop.verdict {
@@ -261,15 +261,15 @@ pub(super) fn fault(hop: &Hop, direction: Option<&str>) -> Table {
     if let Some(why) = &hop.why {
         table.row(["why".into(), why.as_str().into()]);
     }
-    if let Some(mend) = &hop.mend {
+    if let Some(repair) = &hop.repair {
         table.row([
-            "mend".into(),
-            Cell::styled(mend.command.as_str(), Style::Good),
+            "repair".into(),
+            Cell::styled(repair.command.as_str(), Style::Good),
         ]);
-        if let Some(on) = &mend.on {
+        if let Some(on) = &repair.on {
             table.row(["run on".into(), on.as_str().into()]);
         }
-        if let Some(note) = &mend.note {
+        if let Some(note) = &repair.note {
             table.row(["note".into(), note.as_str().into()]);
         }
     }

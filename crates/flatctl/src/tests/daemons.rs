@@ -386,5 +386,5 @@ fn an_ipamd_that_is_silent_makes_an_address_unknown_and_not_wrong() {
     );
     let view: serde_json::Value = serde_json::from_str(&trace.out).expect("JSON");
     assert_eq!(view["verdict"], "unknown");
-    assert_eq!(view["fault"]["mend"]["command"], "flatctl range list");
+    assert_eq!(view["fault"]["repair"]["command"], "flatctl range list");
 }

@@ -387,7 +387,7 @@ fn a_plan_with_errors_does_not_grow() {
     let broken = changed("from: 172.30.64.0", "from: 172.30.0.0");
     let said = refusal(&["plan", "grow", path(&broken), "hosts", "compute", "1"]);
     assert!(said.contains("FN0101"), "{said}");
-    assert!(said.contains("next: mend the errors above"), "{said}");
+    assert!(said.contains("next: correct the errors above"), "{said}");
     let lab = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/lab.yaml");
     let said = refusal(&["plan", "grow", lab, "hosts", "idc", "1"]);
     assert!(said.contains("writes its hosts out one by one"), "{said}");

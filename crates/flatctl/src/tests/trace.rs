@@ -32,7 +32,7 @@ fn an_address_that_nobody_knows_is_the_answer() {
     let ran = blind(&["trace", "10.100.1.5", "192.0.2.1"]);
     assert_eq!(ran.code, error::exit::FOUND);
     assert!(
-        ran.out.contains("mend   flatctl ip who 192.0.2.1"),
+        ran.out.contains("repair  flatctl ip who 192.0.2.1"),
         "{}",
         ran.out
     );
@@ -40,7 +40,10 @@ fn an_address_that_nobody_knows_is_the_answer() {
     let view: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!(view["verdict"], "wrong");
     assert_eq!(view["fault"]["direction"], "there");
-    assert_eq!(view["fault"]["mend"]["command"], "flatctl ip who 192.0.2.1");
+    assert_eq!(
+        view["fault"]["repair"]["command"],
+        "flatctl ip who 192.0.2.1"
+    );
     assert_eq!(view["there"]["hops"][0]["check"], "plan");
 }
 

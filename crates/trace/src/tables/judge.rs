@@ -39,8 +39,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether vpc-route mends it; if not, somebody must, because the entry is not ours.
-    pub fn is_ours_to_mend(&self) -> bool {
+    /// Whether vpc-route repairs it; if not, somebody must, because the entry is not ours.
+    pub fn is_ours_to_repair(&self) -> bool {
         match self {
             Self::Missing | Self::InTransition | Self::Wider | Self::WrongNextHop | Self::Stale => {
                 true

@@ -58,8 +58,8 @@ fn every_entry_that_is_gone_is_named_with_its_table_and_its_direction() {
             let fault = fault.expect("a fault");
             assert_eq!((fault.verdict, &fault.at), (Verdict::Wrong, &table.title));
             assert!(fault.found.starts_with(&entry.destination.to_string()));
-            let mend = fault.mend.as_ref().expect("a command");
-            assert!(mend.command.starts_with("vpc-route apply --config /"));
+            let repair = fault.repair.as_ref().expect("a command");
+            assert!(repair.command.starts_with("vpc-route apply --config /"));
             tried += 1;
         }
     }
@@ -78,7 +78,7 @@ fn a_line_whose_end_is_down_and_a_table_that_is_not_known() {
     });
     let fault = down.first_fault().expect("a fault");
     assert_eq!((fault.check, fault.verdict), (Check::Line, Verdict::Wrong));
-    let command = &fault.mend.as_ref().expect("a command").command;
+    let command = &fault.repair.as_ref().expect("a command").command;
     assert!(command.contains("address show to 10.255.0.1"), "{command}");
 
     let refused = checked(|tables| {

@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 
 use super::healthy::{entry, hop, observed, plan};
 use super::packets;
-use crate::hop::{Check, Hop, Mend, Verdict};
+use crate::hop::{Check, Hop, Repair, Verdict};
 use crate::observed::{Fact, Observed};
 use crate::tables::{Origin, Status, Table, Tables};
 use crate::walk;
@@ -397,7 +397,7 @@ fn elsewhere(dst: IpAddr) -> Path {
 }
 
 #[test]
-fn every_single_thing_that_is_wrong_is_named_first_and_has_a_mend() {
+fn every_single_thing_that_is_wrong_is_named_first_and_has_a_repair() {
     let plan = plan();
     let mut tried = std::collections::BTreeMap::<Check, usize>::new();
     for packet in packets() {
@@ -421,8 +421,8 @@ fn every_single_thing_that_is_wrong_is_named_first_and_has_a_mend() {
                     || first_of_kind.is_some_and(|f| f.at == fault.at && f.check == fault.check);
                 assert!(fault.check == hop.check && same_place, "{said}");
                 assert!(fault.why.is_some(), "{said}");
-                let mended = fault.mend.is_some() || fault.verdict == Verdict::Unknown;
-                assert!(mended, "{said}");
+                let repaired = fault.repair.is_some() || fault.verdict == Verdict::Unknown;
+                assert!(repaired, "{said}");
                 *tried.entry(hop.check).or_default() += 1;
             }
         }
@@ -459,7 +459,7 @@ fn harmless(hop: &Hop, name: &str) -> bool {
 #[test]
 fn what_cannot_be_looked_at_is_unknown_and_never_wrong() {
     let plan = plan();
-    let ask = Mend::on("idc1", "systemctl restart netd");
+    let ask = Repair::on("idc1", "systemctl restart netd");
     for packet in packets() {
         let mut blind = observed(&plan, packet);
         for fact in blind.nodes.values_mut() {
@@ -475,6 +475,6 @@ fn what_cannot_be_looked_at_is_unknown_and_never_wrong() {
         let walked = walk(&plan, packet, &blind);
         assert_eq!(walked.verdict(), Verdict::Unknown, "{packet}");
         let fault = walked.first_fault().expect("it");
-        assert_eq!(fault.mend.as_ref(), Some(&ask), "{packet}");
+        assert_eq!(fault.repair.as_ref(), Some(&ask), "{packet}");
     }
 }

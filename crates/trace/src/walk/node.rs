@@ -1,7 +1,7 @@
 //! Hops on a node: the container, its port, the bridge, the kernel, the uplink.
 
-mod mends;
 mod parts;
+mod repairs;
 mod ways;
 
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use flatnet_types::api::trace::{End, Inside, Neighbour, NodeFacts, Path, Side};
 use flatnet_types::api::view::ProblemView;
 
 use super::Walker;
-use crate::hop::{At, Check, Mend};
+use crate::hop::{At, Check, Repair};
 use crate::observed::{Fact, Node};
 use crate::place::{Place, Segment};
 
@@ -89,19 +89,19 @@ impl<'a> Walker<'a> {
         }
         let named = facts.named.iter().filter(|p| stops_packets(p));
         for problem in named.clone() {
-            let mend = match &problem.repair {
-                Some(command) => Mend::on(name, command.clone()),
-                None => mends::reconcile(node).noting("netd cannot repair it by itself"),
+            let repair = match &problem.repair {
+                Some(command) => Repair::on(name, command.clone()),
+                None => repairs::reconcile(node).noting("netd cannot repair it by itself"),
             };
             let found = format!("netd names the problem {}", problem.code);
             self.hops
-                .push(at.wrong(found, problem.text.clone(), Some(mend)));
+                .push(at.wrong(found, problem.text.clone(), Some(repair)));
         }
         if let Some(problem) = facts.problems.first()
             && facts.named.is_empty()
         {
-            let mend = mends::reconcile(node).noting("netd cannot mend it by itself");
-            let hop = at.wrong("netd names a problem", problem.clone(), Some(mend));
+            let repair = repairs::reconcile(node).noting("netd cannot repair it by itself");
+            let hop = at.wrong("netd names a problem", problem.clone(), Some(repair));
             self.hops.push(hop);
         }
         let seen = Seen {

@@ -7,7 +7,7 @@ use flatnet_plan::node::covers;
 use flatnet_plan::routes::Entry as PlanEntry;
 
 use super::Walker;
-use crate::hop::{At, Check, Hop, Mend};
+use crate::hop::{At, Check, Hop, Repair};
 use crate::observed::Fact;
 use crate::place::{Place, Segment};
 use crate::tables::{self, Fault, Judgement, Kind, NextHop, Origin, Table, Tables, kind_in_plan};
@@ -241,7 +241,7 @@ fn judge(
         return at.wrong(
             judged.found(),
             why,
-            Some(Mend::here("flatctl plan routes PLAN --proof")),
+            Some(Repair::here("flatctl plan routes PLAN --proof")),
         );
     };
     match (&judged.fault, &judged.wanted) {
@@ -251,40 +251,42 @@ fn judge(
                 "vpc-route works from another plan: this one wants {} via {}",
                 planned.prefix, planned.next_hop
             ),
-            Some(Mend::here("flatctl routes diff").noting("look at `plan:` of its configuration")),
+            Some(
+                Repair::here("flatctl routes diff").noting("look at `plan:` of its configuration"),
+            ),
         ),
         (None, Some(_)) => at.ok(judged.found()),
         (Some(fault), Some(_)) => {
             let why = judged.why().unwrap_or_default();
-            let mend = match (fault.is_ours_to_mend(), &observed.tables) {
+            let repair = match (fault.is_ours_to_repair(), &observed.tables) {
                 (true, Fact::Known(tables)) => by_vpc_route(tables, table),
                 _ => by_hand(table, judged),
             };
-            at.wrong(judged.found(), why, Some(mend))
+            at.wrong(judged.found(), why, Some(repair))
         }
     }
 }
 
-/// What makes vpc-route mend a table.
-pub(crate) fn by_vpc_route(tables: &Tables, table: &Table) -> Mend {
+/// What makes vpc-route repair a table.
+pub(crate) fn by_vpc_route(tables: &Tables, table: &Table) -> Repair {
     let mut refused = table.events.iter().filter(|e| e.starts_with("refused"));
-    let mend = match &tables.leader {
-        Some(leader) => Mend::here("systemctl restart vpc-route").noting(format!(
-            "{leader} leads, and mends this in its next round by itself; a restart looks at once"
+    let repair = match &tables.leader {
+        Some(leader) => Repair::here("systemctl restart vpc-route").noting(format!(
+            "{leader} leads, and repairs this in its next round by itself; a restart looks at once"
         )),
-        None => Mend::here(format!("vpc-route apply --config {}", tables.config))
+        None => Repair::here(format!("vpc-route apply --config {}", tables.config))
             .noting("no vpc-route leads: nobody keeps the tables"),
     };
     match refused.next() {
-        Some(refusal) => mend.noting(refusal.clone()),
-        None => mend,
+        Some(refusal) => repair.noting(refusal.clone()),
+        None => repair,
     }
 }
 
 /// What takes somebody else's entry away.
-pub(crate) fn by_hand(table: &Table, judged: &Judgement) -> Mend {
+pub(crate) fn by_hand(table: &Table, judged: &Judgement) -> Repair {
     let Some(entry) = &judged.takes else {
-        return Mend::here("flatctl routes diff");
+        return Repair::here("flatctl routes diff");
     };
     let note = format!(
         "it is not ours, so vpc-route leaves it alone; who made it{} must know",
@@ -295,9 +297,9 @@ pub(crate) fn by_hand(table: &Table, judged: &Judgement) -> Mend {
     );
     match (table.kind, &entry.id) {
         (Some(Kind::EdgeRouter), _) | (_, None) => {
-            Mend::on(&table.name, format!("ip route del {}", entry.destination))
+            Repair::on(&table.name, format!("ip route del {}", entry.destination))
         }
-        (_, Some(id)) => Mend::here(format!(
+        (_, Some(id)) => Repair::here(format!(
             "aliyun vpc DeleteRouteEntry --RouteTableId {} --RouteEntryId {id}",
             table.table
         )),
@@ -322,7 +324,7 @@ pub(crate) fn line_end(at: &At<'_>, router: &str, table: &Table, own: IpAddr, fa
         format!("no connected network has {far}"),
         format!("the line's interface at {router} is down, or has lost its address {own}"),
         Some(
-            Mend::on(
+            Repair::on(
                 router,
                 format!(
                     "ip link set \"$(ip -o {v6} address show to {own} | awk '{{print $2}}')\" up"

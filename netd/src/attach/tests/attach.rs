@@ -17,13 +17,13 @@ async fn a_container_gets_what_the_plan_says() {
     assert_eq!(routes, ["0.0.0.0/0", "::/0"]);
     assert!(
         node.reconcile().await.applied.is_empty(),
-        "a fresh attachment needs no mending"
+        "a fresh attachment needs no repairing"
     );
     node.engine.del(&key("c1")).await.expect("detaches");
     assert_eq!(node.leftovers(), Vec::<String>::new());
     assert!(
         node.reconcile().await.applied.is_empty(),
-        "nothing is left to mend"
+        "nothing is left to repair"
     );
 }
 

@@ -71,7 +71,7 @@ pub(super) fn on_the_socket(lab: &LabGuard) -> Result<()> {
     let silent: Vec<UnixStream> = (0..SILENT)
         .map(|_| UnixStream::connect(&socket))
         .collect::<Result<_, _>>()?;
-    stranger(&rig, &socket)?;
+    ask_as_other_user(&rig, &socket)?;
     let mut pod = rig.attach("bi-peers").context("ADD meanwhile")?;
     pod.attached.check()?.ok()?;
     pod.attached.del()?;
@@ -85,7 +85,7 @@ pub(super) fn on_the_socket(lab: &LabGuard) -> Result<()> {
 }
 
 /// Asks as another user, on a socket that was opened to all by mistake.
-fn stranger(rig: &Rig, socket: &Path) -> Result<()> {
+fn ask_as_other_user(rig: &Rig, socket: &Path) -> Result<()> {
     // Where the programs are, another user may not enter: a copy where it may.
     let program = rig.node.paths.dir().join("flatctl-of-nobody");
     std::fs::copy(rig.bin.join("flatctl"), &program)?;

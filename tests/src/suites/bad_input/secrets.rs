@@ -13,11 +13,11 @@ use crate::{Lab, LabGuard};
 const SECRETS: [&str; 2] = ["hunter2-in-the-configuration", "hunter2-in-the-arguments"];
 
 /// A netd that logs everything, until this is dropped.
-struct Talkative<'l> {
+struct VerboseNetd<'l> {
     lab: &'l Lab,
 }
 
-impl<'l> Talkative<'l> {
+impl<'l> VerboseNetd<'l> {
     fn start(lab: &'l Lab) -> Result<Self> {
         let talkative = Self { lab };
         lab.set_netd_env("idc1", &[("RUST_LOG", "trace")])?;
@@ -26,7 +26,7 @@ impl<'l> Talkative<'l> {
     }
 }
 
-impl Drop for Talkative<'_> {
+impl Drop for VerboseNetd<'_> {
     fn drop(&mut self) {
         // The next `up` does it where this fails.
         let _ = self.lab.set_netd_env("idc1", &[]);
@@ -73,7 +73,7 @@ pub(super) fn nowhere(lab: &LabGuard) -> Result<()> {
     let victim = Victim::of(&rig, "bi-secret")?;
     let ns = &victim.ns;
     let log = rig.node.paths.log("netd");
-    let talkative = Talkative::start(lab)?;
+    let talkative = VerboseNetd::start(lab)?;
     let began = usize::try_from(std::fs::metadata(&log).map_or(0, |m| m.len()))?;
     let mut printed = Vec::new();
 

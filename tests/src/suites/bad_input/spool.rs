@@ -30,7 +30,7 @@ fn named(rig: &Rig, code: &str) -> Result<Option<String>> {
 }
 
 /// Puts beside a real entry what no plugin wrote; how many of it there are.
-fn litter(dir: &Path, real: &Path) -> Result<usize> {
+fn add_foreign_entries(dir: &Path, real: &Path) -> Result<usize> {
     let text = fs::read(real)?;
     let at = |name: &str| dir.join(name);
     fs::write(at("another-name.json"), &text)?;
@@ -67,7 +67,7 @@ pub(super) fn hostile(lab: &LabGuard) -> Result<()> {
     pod.attached.del().context("DEL while netd is away")?;
     let files = rig.spool()?;
     ensure!(files.len() == 1, "the spool has {files:?}");
-    let bad = litter(&dir, &files[0])?;
+    let bad = add_foreign_entries(&dir, &files[0])?;
     let log = rig.node.paths.log("netd");
     let began = usize::try_from(fs::metadata(&log)?.len())?;
     stopped.back()?;

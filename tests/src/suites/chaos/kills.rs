@@ -10,11 +10,11 @@ use nix::sys::signal::Signal;
 
 use super::containers::{Living, anchor, forget_all, spots};
 use super::ledger::{Call, Ledger};
-use super::verdict::{bury, judge};
+use super::verdict::{detach_everything, judge};
 use super::{NODES, PATIENCE, load, slowness};
-use crate::dice::{Dice, seed};
 use crate::lab::running;
 use crate::process::poll;
+use crate::rng::{SeededRng, seed};
 use crate::screen::Screen;
 use crate::{LabGuard, ovs};
 
@@ -80,7 +80,7 @@ struct Chaos {
     enough: usize,
     limit: Duration,
     /// Kills something of a node at some moment.
-    kill: fn(&LabGuard, &str, &mut Dice) -> Result<()>,
+    kill: fn(&LabGuard, &str, &mut SeededRng) -> Result<()>,
 }
 
 impl Chaos {
@@ -137,7 +137,7 @@ impl Chaos {
             pings.lost,
             pings.sent
         ));
-        load::breathe();
+        load::short_pause();
         let living: Vec<&Living> = population.living.iter().chain(&anchors).collect();
         judge(lab, &spots, &living, &population.ghosts, &ledger)?;
         ensure!(
@@ -149,31 +149,31 @@ impl Chaos {
             ledger.count(Call::Add) > kills / 4,
             "hardly an ADD came through"
         );
-        bury(&spots, population.living, anchors)?;
+        detach_everything(&spots, population.living, anchors)?;
         Ok(pings)
     }
 
     fn killer(&self, lab: &LabGuard, n: usize, seed: u64, kills: &AtomicUsize) -> Result<()> {
-        let mut dice = Dice::new(seed, 1000 + u64::try_from(n).unwrap_or(0));
+        let mut rng = SeededRng::new(seed, 1000 + u64::try_from(n).unwrap_or(0));
         let end = Instant::now() + self.limit;
         while Instant::now() < end {
             if kills.fetch_add(1, Ordering::Relaxed) >= self.kills {
                 kills.fetch_sub(1, Ordering::Relaxed);
                 return Ok(());
             }
-            (self.kill)(lab, NODES[n], &mut dice)?;
+            (self.kill)(lab, NODES[n], &mut rng)?;
         }
         Ok(())
     }
 }
 
 /// Kills netd a while after it serves again, and now and then before it does.
-fn kill_netd(lab: &LabGuard, node: &str, dice: &mut Dice) -> Result<()> {
-    if dice.percent(80) {
+fn kill_netd(lab: &LabGuard, node: &str, rng: &mut SeededRng) -> Result<()> {
+    if rng.percent(80) {
         lab.wait_ready(node, PATIENCE)?;
-        std::thread::sleep(dice.up_to_ms(200 * slowness(lab)));
+        std::thread::sleep(rng.up_to_ms(200 * slowness(lab)));
     } else {
-        std::thread::sleep(dice.up_to_ms(80));
+        std::thread::sleep(rng.up_to_ms(80));
     }
     // Between two lives there is no process to kill.
     poll(PATIENCE, || lab.kill_netd(node).ok())
@@ -182,12 +182,12 @@ fn kill_netd(lab: &LabGuard, node: &str, dice: &mut Dice) -> Result<()> {
 }
 
 /// Kills one of the node's daemons, or two of them at once.
-fn kill_any(lab: &LabGuard, node: &str, dice: &mut Dice) -> Result<()> {
+fn kill_any(lab: &LabGuard, node: &str, rng: &mut SeededRng) -> Result<()> {
     let member = lab.member(node)?;
     lab.wait_ready(node, PATIENCE)?;
-    std::thread::sleep(dice.up_to_ms(1000));
+    std::thread::sleep(rng.up_to_ms(1000));
     let (switch, database) = (member.paths.vswitchd_pid(), member.paths.ovsdb_pid());
-    let victims: Vec<PathBuf> = match dice.below(5) {
+    let victims: Vec<PathBuf> = match rng.below(5) {
         0 => vec![switch],
         1 => vec![database],
         2 => vec![member.paths.netd_pid()],

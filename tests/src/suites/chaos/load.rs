@@ -9,8 +9,8 @@ use anyhow::{Context, Result, anyhow};
 use super::containers::{Container, Living, Spot};
 use super::ledger::{Call, Ledger};
 use super::{PATIENCE, WORKERS};
-use crate::dice::Dice;
 use crate::process::poll;
+use crate::rng::SeededRng;
 
 /// How many containers each worker has at most.
 const MOST: usize = 4;
@@ -45,7 +45,7 @@ pub(super) fn run(
                 let mut worker = Worker {
                     number,
                     made: 0,
-                    dice: Dice::new(seed, u64::try_from(number).unwrap_or(0) + 1),
+                    rng: SeededRng::new(seed, u64::try_from(number).unwrap_or(0) + 1),
                     spots,
                     ledger,
                     there: Population::default(),
@@ -66,7 +66,7 @@ pub(super) fn run(
 struct Worker<'a> {
     number: usize,
     made: usize,
-    dice: Dice,
+    rng: SeededRng,
     spots: &'a [Spot],
     ledger: &'a Ledger,
     there: Population,
@@ -76,7 +76,7 @@ impl Worker<'_> {
     fn work(&mut self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             let have = self.there.living.len();
-            match self.dice.below(10) {
+            match self.rng.below(10) {
                 0 | 1 if have > 0 => self.check(),
                 2..=4 if have > 0 => self.end_one()?,
                 _ if have < MOST => self.begin_one()?,
@@ -87,7 +87,7 @@ impl Worker<'_> {
     }
 
     fn check(&mut self) {
-        let index = self.dice.below(self.there.living.len());
+        let index = self.rng.below(self.there.living.len());
         let one = &self.there.living[index];
         match one.check() {
             Ok(()) => self.ledger.done(Call::Check),
@@ -98,7 +98,7 @@ impl Worker<'_> {
     fn begin_one(&mut self) -> Result<()> {
         self.made += 1;
         let container = Container::create(&format!("chaos-{}-{}", self.number, self.made))?;
-        let spot = self.spots[self.dice.below(self.spots.len())].clone();
+        let spot = self.spots[self.rng.below(self.spots.len())].clone();
         self.attach(spot, container)
     }
 
@@ -121,13 +121,13 @@ impl Worker<'_> {
             }
             // Runtimes wait for seconds; without any pause, most of the load would be
             // plugins that find nobody.
-            std::thread::sleep(self.dice.up_to_ms(40));
-            if call == Call::AddAgain || !self.dice.percent(AGAIN) {
+            std::thread::sleep(self.rng.up_to_ms(40));
+            if call == Call::AddAgain || !self.rng.percent(AGAIN) {
                 break;
             }
             call = Call::AddAgain;
         }
-        if self.dice.percent(FORGET) {
+        if self.rng.percent(FORGET) {
             self.forget(container);
             return Ok(());
         }
@@ -135,13 +135,13 @@ impl Worker<'_> {
     }
 
     fn end_one(&mut self) -> Result<()> {
-        let index = self.dice.below(self.there.living.len());
+        let index = self.rng.below(self.there.living.len());
         let Living {
             spot,
             container,
             added,
         } = self.there.living.swap_remove(index);
-        if self.dice.percent(FORGET) {
+        if self.rng.percent(FORGET) {
             // Its address is not to be given to anybody until GC takes it.
             self.forget(container);
             return Ok(());
@@ -150,7 +150,7 @@ impl Worker<'_> {
         let Some(container) = self.detach(&spot, container, Some(&added.raw))? else {
             return Ok(());
         };
-        if self.dice.percent(ONCE_MORE) {
+        if self.rng.percent(ONCE_MORE) {
             return self.attach(spot, container);
         }
         Ok(())
@@ -166,7 +166,7 @@ impl Worker<'_> {
         let mut left = Some(container);
         let container = left.as_ref().context("a container")?;
         let (id, conf) = (container.id().to_owned(), container.conf.clone());
-        if self.dice.percent(NETNS_FIRST) {
+        if self.rng.percent(NETNS_FIRST) {
             left = None;
         }
         let answered = poll(PATIENCE, || match spot.cni.del(&conf, added) {
@@ -187,13 +187,13 @@ impl Worker<'_> {
 
     fn forget(&mut self, container: Container) {
         self.ledger.forgot();
-        if self.dice.percent(50) {
+        if self.rng.percent(50) {
             self.there.ghosts.push(container);
         }
     }
 }
 
 /// A moment for what is done in the background.
-pub(super) fn breathe() {
+pub(super) fn short_pause() {
     std::thread::sleep(Duration::from_millis(50));
 }

@@ -2,7 +2,7 @@
 //! held twice, nothing is leaked, and everybody who lives is reachable.
 //!
 //! ```text
-//!   [dice] seed ─┬─▶ [load] workers: ADD, CHECK, DEL ──▶ [ledger] who has which address
+//!   [rng] seed ─┬─▶ [load] workers: ADD, CHECK, DEL ──▶ [ledger] who has which address
 //!                └─▶ [kills] SIGKILL at random moments          │ twice? a wrong error?
 //!                                                               ▼
 //!   when all is quiet: [verdict] netd's list, `ip addr`, ports, links, flows, GC, CHECK, ping
@@ -60,7 +60,7 @@ pub(super) const SUITE: Suite = Suite {
     ],
 };
 
-/// How long a daemon may take to be back, or what was left to be mended, on a busy machine.
+/// How long a daemon may take to be back, or what was left to be repaired, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Where containers are attached and things are killed.
 const NODES: [&str; 2] = ["idc1", "idc2"];

@@ -8,11 +8,11 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::containers::{Container, Living, Spot, anchor, forget_all, spots};
 use super::ledger::Ledger;
-use super::verdict::{bury, judge};
+use super::verdict::{detach_everything, judge};
 use super::{NODES, PATIENCE, WORKERS, load};
 use crate::LabGuard;
-use crate::dice::{Dice, seed};
 use crate::process::poll;
+use crate::rng::{SeededRng, seed};
 use crate::runtime::RuntimeError;
 use crate::screen::Screen;
 
@@ -62,40 +62,40 @@ pub(super) fn killed(lab: &LabGuard) -> Result<()> {
         count(&score.forgotten),
         begun.elapsed().as_secs_f64()
     ));
-    load::breathe();
+    load::short_pause();
     let living: Vec<&Living> = anchors.iter().collect();
     judge(lab, &spots, &living, &ghosts, &Ledger::new(|_| &[]))?;
     ensure!(
         count(&score.killed_adds) > CONTAINERS / 10,
         "hardly an ADD was killed"
     );
-    bury(&spots, Vec::new(), anchors)
+    detach_everything(&spots, Vec::new(), anchors)
 }
 
 /// Gives the containers that are left to GC and still have a namespace.
 fn work(spots: &[Spot], worker: usize, seed: u64, score: &Score) -> Result<Vec<Container>> {
-    let mut dice = Dice::new(seed, 2000 + u64::try_from(worker).unwrap_or(0));
+    let mut rng = SeededRng::new(seed, 2000 + u64::try_from(worker).unwrap_or(0));
     let mut ghosts = Vec::new();
     for n in 0..CONTAINERS / WORKERS {
         let container = Container::create(&format!("chaos-plugin-{worker}-{n}"))?;
-        let spot = &spots[dice.below(spots.len())];
-        let hasty = |dice: &mut Dice| {
-            let limit = dice.up_to_ms(MOST_MS) + Duration::from_micros(200);
+        let spot = &spots[rng.below(spots.len())];
+        let hasty = |rng: &mut SeededRng| {
+            let limit = rng.up_to_ms(MOST_MS) + Duration::from_micros(200);
             spot.cni.clone().with_limit(Some(limit))
         };
-        match hasty(&mut dice).add(&container.conf) {
+        match hasty(&mut rng).add(&container.conf) {
             Ok(_) => score.whole_adds.fetch_add(1, Ordering::Relaxed),
             Err(e) if was_killed(&e) => score.killed_adds.fetch_add(1, Ordering::Relaxed),
             Err(e) => return Err(e.into()),
         };
-        if dice.percent(10) {
+        if rng.percent(10) {
             score.forgotten.fetch_add(1, Ordering::Relaxed);
             ghosts.push(container);
             continue;
         }
         // The DEL may be killed too; then it is repeated, in the end with patience.
-        for _ in 0..dice.below(3) {
-            match hasty(&mut dice).del(&container.conf, None) {
+        for _ in 0..rng.below(3) {
+            match hasty(&mut rng).del(&container.conf, None) {
                 Ok(_) => {}
                 Err(e) if was_killed(&e) => {
                     score.killed_dels.fetch_add(1, Ordering::Relaxed);

@@ -204,7 +204,11 @@ fn each(living: &[&Living], work: impl Fn(&Living) -> Result<()> + Sync) -> Vec<
 }
 
 /// Ends everything in good order; then nothing is left.
-pub(super) fn bury(spots: &[Spot], living: Vec<Living>, anchors: Vec<Living>) -> Result<()> {
+pub(super) fn detach_everything(
+    spots: &[Spot],
+    living: Vec<Living>,
+    anchors: Vec<Living>,
+) -> Result<()> {
     let mut wrong = Vec::new();
     let all: Vec<Living> = living.into_iter().chain(anchors).collect();
     let each_one: Vec<&Living> = all.iter().collect();

@@ -16,7 +16,7 @@ use super::rig::{
     CONTROLLER, Config, TABLE, World, converged, entries, foreign_untouched, lossless, within,
 };
 use crate::cloud::{ask, grow_world};
-use crate::dice::{Dice, seed};
+use crate::rng::{SeededRng, seed};
 use crate::suites::kit::say;
 use crate::{Lab, LabGuard, write_plan};
 
@@ -51,11 +51,11 @@ pub(super) fn hundred_changes(lab: &LabGuard) -> Result<()> {
 fn changes(lab: &Lab) -> Result<()> {
     let seed = seed();
     say(&format!("FLATNET_SEED={seed}"));
-    let mut dice = Dice::new(seed, 1);
+    let mut rng = SeededRng::new(seed, 1);
     let world = World::attach(lab)?;
     let stopped = lab.stop_unit(CONTROLLER)?;
     let mut model = Model::new();
-    let base = haunted(lab.plan())?;
+    let base = with_absent_hosts(lab.plan())?;
     prepare(lab, &base)?;
     let config = Config::write(lab, "chaos", |c| {
         c["intervalSeconds"] = 1.into();
@@ -75,16 +75,16 @@ fn changes(lab: &Lab) -> Result<()> {
     let (mut kills, mut memory) = (0, 0);
     let begun = Instant::now();
     for _ in 0..CHANGES {
-        model.change(&mut dice);
+        model.change(&mut rng);
         write_plan(&model.plan(&base)?, lab.layout())?;
-        std::thread::sleep(dice.up_to_ms(LASTS / 2));
-        if dice.percent(KILLS) {
+        std::thread::sleep(rng.up_to_ms(LASTS / 2));
+        if rng.percent(KILLS) {
             memory = memory.max(running.memory()?);
             running.kill()?;
             running = config.run(lab)?;
             kills += 1;
         }
-        std::thread::sleep(dice.up_to_ms(LASTS / 2));
+        std::thread::sleep(rng.up_to_ms(LASTS / 2));
     }
     let took = begun.elapsed();
     faults(lab, &json!([]), seed)?;
@@ -159,16 +159,16 @@ impl Model {
     }
 
     /// One to three ranges go elsewhere, are cut or joined; one comes or goes.
-    fn change(&mut self, dice: &mut Dice) {
-        for _ in 0..=dice.below(3) {
-            let at = dice.below(ALWAYS);
-            let second = dice.percent(33).then(|| dice.below(GHOSTS));
-            self.always[at] = (dice.below(GHOSTS), second);
+    fn change(&mut self, rng: &mut SeededRng) {
+        for _ in 0..=rng.below(3) {
+            let at = rng.below(ALWAYS);
+            let second = rng.percent(33).then(|| rng.below(GHOSTS));
+            self.always[at] = (rng.below(GHOSTS), second);
         }
-        let at = dice.below(COMING);
+        let at = rng.below(COMING);
         self.coming[at] = match self.coming[at] {
             Some(_) => None,
-            None => Some(dice.below(GHOSTS)),
+            None => Some(rng.below(GHOSTS)),
         };
     }
 
@@ -205,7 +205,7 @@ impl Model {
 }
 
 /// The plan with machines that nobody started, and with a tight quota.
-fn haunted(plan: &NetworkPlan) -> Result<NetworkPlan> {
+fn with_absent_hosts(plan: &NetworkPlan) -> Result<NetworkPlan> {
     let mut plan = plan.clone();
     vpc(&mut plan)?
         .route_tables

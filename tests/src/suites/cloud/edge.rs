@@ -10,7 +10,7 @@ use super::rig::{FOLLOWED, World, all_reached, converged, within};
 use crate::{Lab, LabGuard, edge};
 
 /// Two rounds of vpc-route, on a busy machine.
-const MENDED: Duration = Duration::from_secs(15);
+const REPAIRED: Duration = Duration::from_secs(15);
 /// Staticd among the supervisor's units.
 const STATICD: &str = "edge/staticd";
 /// A person's route.
@@ -37,7 +37,7 @@ pub(super) fn frr(lab: &LabGuard) -> Result<()> {
         lab,
         &["configure terminal", &others, &format!("no {first}")],
     )?;
-    within(MENDED, || {
+    within(REPAIRED, || {
         let now = self::ours(lab)?;
         ensure!(now == ours, "before: {ours:?}, now: {now:?}");
         Ok(())

@@ -50,11 +50,11 @@ pub(super) fn standby(lab: &LabGuard) -> Result<()> {
         let found = back.iter().find(|e| e.destination == unused.destination);
         found.map(drop).context("the entry is not back")
     })?;
-    let mended = killed.elapsed();
+    let repaired = killed.elapsed();
     say(&format!(
-        "the standby leads {taken:.1?} after the SIGKILL, and has mended what was deleted after {mended:.1?}"
+        "the standby leads {taken:.1?} after the SIGKILL, and has repaired what was deleted after {repaired:.1?}"
     ));
-    ensure!(mended < TAKEN_OVER, "it took {mended:?}");
+    ensure!(repaired < TAKEN_OVER, "it took {repaired:?}");
     // The tables stay as they are while nobody leads: no packet has a reason to be lost.
     let answered = lossless(streams)?;
     say(&format!("{answered} pings meanwhile, none lost"));

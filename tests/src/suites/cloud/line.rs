@@ -17,7 +17,7 @@ use crate::suites::kit::{eventually, output, say};
 /// How long the line is away: several rounds of vpc-route.
 const CUT: Duration = Duration::from_secs(5);
 /// Within so long all is well again: a round, and what the cloud and the kernel take.
-const MENDED: Duration = Duration::from_secs(8);
+const REPAIRED: Duration = Duration::from_secs(8);
 
 pub(super) fn cut_and_back(lab: &LabGuard) -> Result<()> {
     let world = World::attach(lab)?;
@@ -34,7 +34,7 @@ pub(super) fn cut_and_back(lab: &LabGuard) -> Result<()> {
     link("up")?;
     let up = Instant::now();
     for to in world.vpc1.ips() {
-        eventually(MENDED, || world.idc.reaches(to))?;
+        eventually(REPAIRED, || world.idc.reaches(to))?;
     }
     let back = up.elapsed();
     // Pings of every stream come again, and the controller has nothing left to do.
@@ -48,7 +48,7 @@ pub(super) fn cut_and_back(lab: &LabGuard) -> Result<()> {
             // From vSwitch to vSwitch no packet sees the line.
             2 | 3 => outcome.lossless()?,
             // There is one line: what crosses it is lost while it is cut.
-            _ => outcome.recovered(CUT + MENDED)?,
+            _ => outcome.recovered(CUT + REPAIRED)?,
         }
     }
     say(&format!(
@@ -123,12 +123,12 @@ pub(super) fn drift(lab: &LabGuard) -> Result<()> {
         all.sort_unstable();
         all
     };
-    eventually(MENDED, || {
+    eventually(REPAIRED, || {
         let now = entries(lab, TABLE)?;
         ensure!(what(&now) == what(&before), "{now:?}");
         Ok(())
     })?;
-    let mended = begun.elapsed();
+    let repaired = begun.elapsed();
     converged(lab)?;
     std::thread::sleep(Duration::from_millis(500));
     for (number, outcome) in finish(streams)?.iter().enumerate() {
@@ -136,12 +136,12 @@ pub(super) fn drift(lab: &LabGuard) -> Result<()> {
             // To and from ranges whose entries nobody touched: vpc1's IPv6, vpc2's IPv4.
             1 | 4 => outcome.lossless()?,
             // A range without its entry is lost until the next look at the table.
-            _ => outcome.recovered(MENDED)?,
+            _ => outcome.recovered(REPAIRED)?,
         }
     }
     foreign_untouched(&judge.events()?, THEIRS)?;
     say(&format!(
-        "two entries were mended {mended:.1?} after they were broken"
+        "two entries were repaired {repaired:.1?} after they were broken"
     ));
     let all = entries(lab, TABLE)?;
     let theirs = all.iter().find(|e| e.name == THEIRS).context("theirs")?;

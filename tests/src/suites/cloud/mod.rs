@@ -53,7 +53,7 @@ pub(super) const SUITE: Suite = Suite {
             run: line::cut_and_back,
         },
         Check {
-            sentence: "what others do by hand is mended where it is ours, and left where it is theirs",
+            sentence: "what others do by hand is repaired where it is ours, and left where it is theirs",
             run: line::drift,
         },
         Check {

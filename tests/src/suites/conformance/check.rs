@@ -71,20 +71,20 @@ pub(super) fn tolerates(lab: &LabGuard) -> Result<()> {
 }
 
 /// Something to spoil, and what CHECK says of it.
-struct Spoil {
+struct Tampering {
     what: &'static str,
     how: fn(&Rig, &Pod) -> Result<()>,
     says: &'static [&'static str],
-    /// Whether a reconcile mends it.
-    mended: bool,
+    /// Whether a reconcile repairs it.
+    repaired: bool,
 }
 
 pub(super) fn finds_inside(lab: &LabGuard) -> Result<()> {
-    let inside = |what, how, says| Spoil {
+    let inside = |what, how, says| Tampering {
         what,
         how,
         says,
-        mended: false,
+        repaired: false,
     };
     let spoils = [
         inside(
@@ -147,15 +147,17 @@ pub(super) fn finds_inside(lab: &LabGuard) -> Result<()> {
         ),
     ];
     let rig = Rig::new(lab, "idc1", "web")?;
-    spoils.iter().try_for_each(|spoil| try_spoil(&rig, spoil))
+    spoils
+        .iter()
+        .try_for_each(|spoil| try_tampering(&rig, spoil))
 }
 
 pub(super) fn finds_on_node(lab: &LabGuard) -> Result<()> {
-    let on_node = |what, how, says| Spoil {
+    let on_node = |what, how, says| Tampering {
         what,
         how,
         says,
-        mended: true,
+        repaired: true,
     };
     let spoils = [
         on_node(
@@ -198,10 +200,12 @@ pub(super) fn finds_on_node(lab: &LabGuard) -> Result<()> {
     ];
     let _idle = NetdArgs::idle(lab, &["idc1"], READY)?;
     let rig = Rig::new(lab, "idc1", "web")?;
-    spoils.iter().try_for_each(|spoil| try_spoil(&rig, spoil))
+    spoils
+        .iter()
+        .try_for_each(|spoil| try_tampering(&rig, spoil))
 }
 
-fn try_spoil(rig: &Rig, spoil: &Spoil) -> Result<()> {
+fn try_tampering(rig: &Rig, spoil: &Tampering) -> Result<()> {
     let what = spoil.what;
     let mut pod = rig.attach("spoilt")?;
     pod.attached
@@ -213,7 +217,7 @@ fn try_spoil(rig: &Rig, spoil: &Spoil) -> Result<()> {
     answer
         .refused(101, spoil.says)
         .with_context(|| what.to_owned())?;
-    if spoil.mended {
+    if spoil.repaired {
         let (status, body) = crate::netd::post(&rig.node.paths.netd_sock(), "/v1/reconcile")?;
         ensure!(status == 200, "reconcile: {status} {body}");
         pod.attached

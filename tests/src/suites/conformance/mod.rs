@@ -105,7 +105,7 @@ pub(super) const SUITE: Suite = Suite {
             run: check::finds_inside,
         },
         Check {
-            sentence: "CHECK finds what was changed on the node, and a reconcile mends it",
+            sentence: "CHECK finds what was changed on the node, and a reconcile repairs it",
             run: check::finds_on_node,
         },
         Check {

@@ -151,7 +151,7 @@ impl<'l> OtherPlan<'l> {
 
 impl Drop for OtherPlan<'_> {
     fn drop(&mut self) {
-        // Where the check ended well, this changes nothing; the next `up` mends the rest.
+        // Where the check ended well, this changes nothing; the next `up` repairs the rest.
         let _ = self.end();
     }
 }

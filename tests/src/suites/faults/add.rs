@@ -104,7 +104,7 @@ fn failed(bench: &mut Bench<'_>, step: &Step, action: &str) -> Result<()> {
         "not code {}: {error}",
         step.code
     );
-    bench.obeyed()?;
+    bench.wait_until_triggered()?;
     let took = bench.clean(&container).context("after the failed ADD")?;
     ensure!(
         took.as_secs() < 5,
@@ -124,7 +124,7 @@ fn killed(bench: &mut Bench<'_>, step: &Step, action: &str) -> Result<()> {
         error.code() == Some(TRY_AGAIN),
         "not code {TRY_AGAIN}: {error}"
     );
-    bench.obeyed()?;
+    bench.wait_until_triggered()?;
     bench.died()?;
     if bench.has_committed(&container)? {
         ensure!(

@@ -13,7 +13,7 @@ use crate::runtime::{Added, Cni, Conflist, ContainerNs, RuntimeConf, RuntimeErro
 use crate::traces::{self, Attachment, Traces, attachments, some};
 use crate::{LabGuard, Node};
 
-/// How long netd may take to be back, or to have mended what an error left. It takes a
+/// How long netd may take to be back, or to have repaired what an error left. It takes a
 /// fraction of a second; machines are busy.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 const NODE: &str = "idc1";
@@ -88,7 +88,7 @@ impl<'l> Bench<'l> {
     }
 
     /// Waits until every order was obeyed: an order that was not is a test of nothing.
-    pub(super) fn obeyed(&self) -> Result<()> {
+    pub(super) fn wait_until_triggered(&self) -> Result<()> {
         if poll(PATIENCE, || self.open_orders().is_empty().then_some(())).is_some() {
             return Ok(());
         }

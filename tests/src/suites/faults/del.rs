@@ -25,7 +25,7 @@ pub(super) fn fails(lab: &LabGuard) -> Result<()> {
             bench.order(&format!("{step} {action}"))?;
             let first = bench.del(&container);
             ensure!(first.is_err() == told, "the first DEL: {first:?}");
-            bench.obeyed()?;
+            bench.wait_until_triggered()?;
             // A store that failed takes a moment until it is written to again.
             bench.del_in_the_end(&container).context("the second DEL")?;
             let took = bench.clean(&container).context("after the second DEL")?;
@@ -45,7 +45,7 @@ pub(super) fn dies(lab: &LabGuard) -> Result<()> {
         bench.order(&format!("{step} {action}"))?;
         // Spooled and answered as done, or refused: both are right.
         let first = bench.del(&container);
-        bench.obeyed()?;
+        bench.wait_until_triggered()?;
         bench.died()?;
         if first.is_err() {
             bench.del_in_the_end(&container).context("the second DEL")?;

@@ -40,7 +40,7 @@ fn undo_fails(bench: &Bench<'_>, undo: &str, action: &str) -> Result<()> {
     let container = bench.container("faults-undo")?;
     bench.order(&format!("configure fail-after\n{undo} {action}"))?;
     refused(bench, &container)?;
-    bench.obeyed()?;
+    bench.wait_until_triggered()?;
     // Not at once: nothing but the reconciler can be the one.
     let took = bench.clean(&container).context("after the failed undo")?;
     ensure!(
@@ -61,7 +61,7 @@ pub(super) fn dies_too(lab: &LabGuard) -> Result<()> {
         let container = bench.container("faults-undo")?;
         bench.order(&format!("configure fail-after\n{step} kill"))?;
         refused(&bench, &container)?;
-        bench.obeyed()?;
+        bench.wait_until_triggered()?;
         bench.died()?;
         bench
             .clean(&container)
@@ -87,7 +87,7 @@ pub(super) fn del_meets_add(lab: &LabGuard) -> Result<()> {
         let (added, deleted) = std::thread::scope(|scope| {
             let add = scope.spawn(|| bench.add(&container));
             // It hangs when its order is taken.
-            let begun = bench.obeyed();
+            let begun = bench.wait_until_triggered();
             let deleted = begun.and_then(|()| Ok(bench.del(&container)?));
             (add.join(), deleted)
         });
@@ -115,7 +115,9 @@ pub(super) fn dies_at_its_start(lab: &LabGuard) -> Result<()> {
             // The reservation is on disk, and the commit is not.
             bench.order(&format!("store pass\nstore kill\n{step} {action} {deaths}"))?;
             refused(&bench, &container)?;
-            bench.obeyed().with_context(|| format!("{step} {action}"))?;
+            bench
+                .wait_until_triggered()
+                .with_context(|| format!("{step} {action}"))?;
             bench.died()?;
             bench
                 .clean(&container)

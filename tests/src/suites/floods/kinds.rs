@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use flatnet_types::MacAddr;
 
-use crate::dice::Dice;
+use crate::rng::SeededRng;
 use crate::suites::kit::frame::{
     ADVERTISEMENT, Arp, Ethernet, Frame, Nd, SOLICITATION, Udp, solicited_node,
 };
@@ -120,14 +120,14 @@ pub(super) struct Flooder {
 impl Flooder {
     /// So many frames of a kind.
     pub(super) fn frames(self, kind: Kind, count: usize) -> Vec<Vec<u8>> {
-        let mut dice = Dice::new(crate::dice::seed(), kind as u64);
-        let frame = |_| self.frame(kind, &mut dice).bytes;
+        let mut rng = SeededRng::new(crate::rng::seed(), kind as u64);
+        let frame = |_| self.frame(kind, &mut rng).bytes;
         (0..count).map(frame).collect()
     }
 
-    fn frame(self, kind: Kind, dice: &mut Dice) -> Frame {
+    fn frame(self, kind: Kind, rng: &mut SeededRng) -> Frame {
         let Self { mac, v4, v6, .. } = self;
-        let mut word = || u16::try_from(dice.below(1 << 16)).unwrap_or_default();
+        let mut word = || u16::try_from(rng.below(1 << 16)).unwrap_or_default();
         let name = kind.name();
         let link = Ethernet {
             from: mac,
@@ -255,7 +255,7 @@ impl Flooder {
                         ports,
                     },
                 );
-                match dice.percent(50) {
+                match rng.percent(50) {
                     true => whole.first_fragment4(),
                     false => whole.later_fragment4(),
                 }

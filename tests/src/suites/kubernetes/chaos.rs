@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::cluster::{Cluster, LEASE, NAMESPACE};
 use super::rig::{by_lease, config_with, holder, mended, tear_if_there};
 use crate::LabGuard;
-use crate::dice::{Dice, seed};
+use crate::rng::{SeededRng, seed};
 use crate::suites::cloud::judge::Judge;
 use crate::suites::cloud::rig::{CONTROLLER, Config, Running, converged, within};
 use crate::suites::kit::say;
@@ -28,7 +28,7 @@ const BLOWS: usize = 2_000;
 pub(super) fn two_writers(lab: &LabGuard) -> Result<()> {
     let seed = seed();
     say(&format!("FLATNET_SEED={seed}"));
-    let mut dice = Dice::new(seed, 1);
+    let mut rng = SeededRng::new(seed, 1);
     let cluster = Cluster::get(lab)?;
     let stopped = lab.stop_unit(CONTROLLER)?;
     let kubeconfig = cluster.account(LEASE)?;
@@ -49,10 +49,10 @@ pub(super) fn two_writers(lab: &LabGuard) -> Result<()> {
     let mut blows = 0;
     while begun.elapsed() < LASTS {
         if begun.elapsed() >= next {
-            let at = at_work(&cluster, &mut dice)?;
-            pair[at].blow(lab, &configs[at], &mut dice)?;
+            let at = at_work(&cluster, &mut rng)?;
+            pair[at].disturb(lab, &configs[at], &mut rng)?;
             blows += 1;
-            next = begun.elapsed() + CALM + dice.up_to_ms(BLOWS);
+            next = begun.elapsed() + CALM + rng.up_to_ms(BLOWS);
         }
         for one in &mut pair {
             one.wake(false)?;
@@ -75,9 +75,9 @@ pub(super) fn two_writers(lab: &LabGuard) -> Result<()> {
 }
 
 /// Whom the next blow hits: mostly the one that leads.
-fn at_work(cluster: &Cluster, dice: &mut Dice) -> Result<usize> {
-    if dice.percent(30) {
-        return Ok(dice.below(2));
+fn at_work(cluster: &Cluster, rng: &mut SeededRng) -> Result<usize> {
+    if rng.percent(30) {
+        return Ok(rng.below(2));
     }
     Ok(usize::from(holder(cluster)? == "kube-y"))
 }
@@ -155,18 +155,18 @@ impl Two {
     }
 
     /// SIGKILL, SIGTERM, or SIGSTOP for longer than a lease.
-    fn blow(&mut self, lab: &LabGuard, config: &Config, dice: &mut Dice) -> Result<()> {
+    fn disturb(&mut self, lab: &LabGuard, config: &Config, rng: &mut SeededRng) -> Result<()> {
         if self.frozen.is_some() {
             return Ok(());
         }
         let running = self.running.take().context("it runs")?;
-        match dice.below(5) {
+        match rng.below(5) {
             0 | 1 => running.kill()?,
             2 | 3 => running.end()?,
             _ => {
                 running.process()?.signal(Signal::SIGSTOP)?;
                 self.running = Some(running);
-                self.frozen = Some(Instant::now() + dice.up_to_ms(6_000));
+                self.frozen = Some(Instant::now() + rng.up_to_ms(6_000));
                 return Ok(());
             }
         }

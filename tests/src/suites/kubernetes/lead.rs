@@ -15,7 +15,7 @@ use crate::{LabGuard, ProcessId};
 
 /// A lease that is over sooner, in seconds.
 const SHORT: u64 = 5;
-/// A look of a standby that waits, with its dice and a busy machine.
+/// One attempt of a standby, with its random delay, on a busy machine.
 const NEXT_LOOK: Duration = Duration::from_secs(5);
 /// How long a leader may take to find what was torn, and mend it.
 const MENDED: Duration = Duration::from_secs(8);

@@ -7,13 +7,13 @@ use flatnet_types::MacAddr;
 use super::control::{By, Id};
 use super::packet::DISCARD;
 use super::packet::{self as part, Header4, ICMP, ICMPV6, IGMP, TCP, UDP, length};
-use super::shape::{Arp, Piece, Shape, Source, To, V4, V6, What, Whose, Wrap};
+use super::shape::{Arp, Owner, Payload, Piece, Shape, Source, To, V4, V6, Wrap};
 use super::wrapping::{padding, payload6, tags};
 use crate::suites::kit::frame::{ALL_NODES, solicited_node};
 
 /// A container, a host or a router of the lab.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Who {
+pub(super) struct Party {
     pub(super) mac: MacAddr,
     pub(super) v4: Ipv4Addr,
     pub(super) v6: Ipv6Addr,
@@ -21,20 +21,20 @@ pub(super) struct Who {
 
 /// Who is who at a site.
 #[derive(Debug, Clone)]
-pub(super) struct Cast {
-    pub(super) own: Who,
-    pub(super) near: Who,
-    pub(super) far: Who,
+pub(super) struct SiteMembers {
+    pub(super) own: Party,
+    pub(super) near: Party,
+    pub(super) far: Party,
     /// The MAC that frames for `far` are sent to.
     pub(super) far_by: MacAddr,
-    pub(super) gateway: Who,
-    pub(super) host: Who,
+    pub(super) gateway: Party,
+    pub(super) host: Party,
     /// None where there is one VLAN.
-    pub(super) other: Option<Who>,
+    pub(super) other: Option<Party>,
 }
 
 const GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
-const STRANGER: Who = Who {
+const STRANGER: Party = Party {
     mac: MacAddr([2, 0, 0, 0, 0, 0x66]),
     v4: Ipv4Addr::new(192, 0, 2, 1),
     v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
@@ -42,48 +42,48 @@ const STRANGER: Who = Who {
 
 /// One frame to build: what, and what tells it from all others.
 pub(super) struct Build<'c> {
-    pub(super) cast: &'c Cast,
+    pub(super) cast: &'c SiteMembers,
     pub(super) mark: &'c [u8],
     pub(super) id: u32,
 }
 
-impl Cast {
-    fn who(&self, whose: Whose) -> Who {
+impl SiteMembers {
+    fn who(&self, whose: Owner) -> Party {
         match whose {
-            Whose::Near => self.near,
-            Whose::NearLinkLocal => Who {
+            Owner::Near => self.near,
+            Owner::NearLinkLocal => Party {
                 v6: self.near.mac.link_local(),
                 ..self.near
             },
-            Whose::Far => self.far,
-            Whose::Gateway => self.gateway,
-            Whose::Host => self.host,
-            Whose::Nobody => Who {
+            Owner::Far => self.far,
+            Owner::Gateway => self.gateway,
+            Owner::Host => self.host,
+            Owner::Nobody => Party {
                 mac: MacAddr::ZERO,
                 v4: Ipv4Addr::UNSPECIFIED,
                 v6: Ipv6Addr::UNSPECIFIED,
             },
-            Whose::All => Who {
+            Owner::All => Party {
                 mac: MacAddr::BROADCAST,
                 v4: GROUP4,
                 v6: ALL_NODES,
             },
-            Whose::Stranger => STRANGER,
+            Owner::Stranger => STRANGER,
         }
     }
 
     /// Who it is for, the groups left out.
-    fn target(&self, to: To) -> Option<Who> {
+    fn target(&self, to: To) -> Option<Party> {
         Some(match to {
             To::Near => self.near,
-            To::Far => Who {
+            To::Far => Party {
                 mac: self.far_by,
                 ..self.far
             },
             To::Gateway => self.gateway,
             To::Host => self.host,
             To::OtherVlan => self.other?,
-            To::Broadcast | To::Group => Who {
+            To::Broadcast | To::Group => Party {
                 mac: MacAddr::BROADCAST,
                 v4: Ipv4Addr::BROADCAST,
                 v6: ALL_NODES,
@@ -108,17 +108,17 @@ impl Build<'_> {
             from.v6 = from.mac.link_local();
         }
         let (mut mac, ethertype, mut packet) = match shape.what {
-            What::Arp(arp) => (to.mac, 0x0806, self.arp(arp, shape, from, to)),
-            What::V4(v4) => self.ipv4(v4, shape, from, to),
-            What::V6(v6) => self.ipv6(v6, shape, from, to),
-            What::Bare(bare) => {
+            Payload::Arp(arp) => (to.mac, 0x0806, self.arp(arp, shape, from, to)),
+            Payload::V4(v4) => self.ipv4(v4, shape, from, to),
+            Payload::V6(v6) => self.ipv6(v6, shape, from, to),
+            Payload::Bare(bare) => {
                 let mut bytes = bare.begins.to_vec();
                 bytes.extend(self.mark);
                 let size = length(bytes.len());
                 (to.mac, bare.ethertype.unwrap_or(size), bytes)
             }
         };
-        if let (What::Bare(bare), To::Group) = (shape.what, shape.to) {
+        if let (Payload::Bare(bare), To::Group) = (shape.what, shape.to) {
             mac = MacAddr(bare.group);
         }
         if shape.wrap != Wrap::Truncated {
@@ -140,7 +140,7 @@ impl Build<'_> {
         Some(frame)
     }
 
-    fn arp(&self, arp: Arp, shape: &Shape, from: Who, to: Who) -> Vec<u8> {
+    fn arp(&self, arp: Arp, shape: &Shape, from: Party, to: Party) -> Vec<u8> {
         let sha = match shape.source {
             Source::InnerMac(w) | Source::Both(w) => self.cast.who(w).mac,
             _ => self.cast.own.mac,
@@ -175,7 +175,7 @@ impl Build<'_> {
         bytes
     }
 
-    fn ipv4(&self, v4: V4, shape: &Shape, from: Who, to: Who) -> (MacAddr, u16, Vec<u8>) {
+    fn ipv4(&self, v4: V4, shape: &Shape, from: Party, to: Party) -> (MacAddr, u16, Vec<u8>) {
         let mut target = to.v4;
         let mut mac = to.mac;
         if shape.to == To::Group {
@@ -254,7 +254,7 @@ impl Build<'_> {
         }
     }
 
-    fn ipv6(&self, v6: V6, shape: &Shape, mut from: Who, to: Who) -> (MacAddr, u16, Vec<u8>) {
+    fn ipv6(&self, v6: V6, shape: &Shape, mut from: Party, to: Party) -> (MacAddr, u16, Vec<u8>) {
         let (mut target, mut mac) = (to.v6, to.mac);
         let group = |a: Ipv6Addr| {
             let [.., a, b, c, d] = a.octets();
@@ -307,7 +307,7 @@ impl Build<'_> {
         (mac, 0x86dd, bytes)
     }
 
-    fn upper6(&self, v6: V6, shape: &Shape, from: Who, asked: Ipv6Addr) -> (u8, Vec<u8>) {
+    fn upper6(&self, v6: V6, shape: &Shape, from: Party, asked: Ipv6Addr) -> (u8, Vec<u8>) {
         let mark = self.mark;
         let message = |kind, rest, payload: &[u8]| (ICMPV6, part::icmp(kind, rest, payload));
         let inner = match shape.source {

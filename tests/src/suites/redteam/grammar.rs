@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::control::{By, CONTROL, Control, MORE};
-use super::shape::{Arp, Bare, Chain, Piece, Shape, Source, Tag, To, V4, V6, What, Whose, Wrap};
-use crate::dice::Dice;
+use super::shape::{Arp, Bare, Chain, Owner, Payload, Piece, Shape, Source, Tag, To, V4, V6, Wrap};
+use crate::rng::SeededRng;
 
 /// What a frame in no way odd is: the first of each axis.
 const PIECES: [Piece; 7] = [
@@ -196,18 +196,18 @@ const BARES: [Bare; 27] = [
 
 /// What an axis can be for a message.
 struct Axes {
-    what: What,
+    what: Payload,
     wraps: &'static [Wrap],
     pieces: &'static [Piece],
     sources: Vec<Source>,
 }
 
-fn whats() -> Vec<What> {
+fn whats() -> Vec<Payload> {
     let control = CONTROL.iter().map(controlled);
-    let arps = ARPS.into_iter().map(What::Arp);
-    let v4s = V4S.into_iter().map(What::V4);
-    let v6s = V6S.into_iter().map(What::V6);
-    let bares = BARES.into_iter().map(What::Bare);
+    let arps = ARPS.into_iter().map(Payload::Arp);
+    let v4s = V4S.into_iter().map(Payload::V4);
+    let v6s = V6S.into_iter().map(Payload::V6);
+    let bares = BARES.into_iter().map(Payload::Bare);
     arps.chain(v4s)
         .chain(v6s)
         .chain(bares)
@@ -215,10 +215,10 @@ fn whats() -> Vec<What> {
         .collect()
 }
 
-fn controlled(c: &'static Control) -> What {
+fn controlled(c: &'static Control) -> Payload {
     match c.by {
-        By::V4(..) => What::V4(V4::Control(c)),
-        By::V6(..) => What::V6(V6::Control(c)),
+        By::V4(..) => Payload::V4(V4::Control(c)),
+        By::V6(..) => Payload::V6(V6::Control(c)),
     }
 }
 
@@ -234,22 +234,22 @@ fn like_control() -> impl Iterator<Item = Shape> {
     })
 }
 
-fn axes(what: What) -> Axes {
-    const MACS: [Whose; 7] = [
-        Whose::Near,
-        Whose::Far,
-        Whose::Gateway,
-        Whose::Host,
-        Whose::Nobody,
-        Whose::All,
-        Whose::Stranger,
+fn axes(what: Payload) -> Axes {
+    const MACS: [Owner; 7] = [
+        Owner::Near,
+        Owner::Far,
+        Owner::Gateway,
+        Owner::Host,
+        Owner::Nobody,
+        Owner::All,
+        Owner::Stranger,
     ];
-    let of = |source: fn(Whose) -> Source, whose: &[Whose]| -> Vec<Source> {
+    let of = |source: fn(Owner) -> Source, whose: &[Owner]| -> Vec<Source> {
         whose.iter().copied().map(source).collect()
     };
     let mut sources = vec![Source::Own];
-    if matches!(what, What::Bare(_)) {
-        sources.push(Source::Mac(Whose::Stranger));
+    if matches!(what, Payload::Bare(_)) {
+        sources.push(Source::Mac(Owner::Stranger));
         let (wraps, pieces) = (&WRAPS4[..1], &PIECES[..1]);
         return Axes {
             what,
@@ -262,49 +262,50 @@ fn axes(what: What) -> Axes {
     sources.extend(of(Source::Ip, &MACS));
     sources.extend(of(
         Source::Both,
-        &[Whose::Near, Whose::Gateway, Whose::Host],
+        &[Owner::Near, Owner::Gateway, Owner::Host],
     ));
     let (wraps, pieces): (&[Wrap], &[Piece]) = match what {
-        What::Arp(_) => {
+        Payload::Arp(_) => {
             sources.extend(of(Source::InnerMac, &MACS));
             (&[Wrap::Plain, Wrap::Truncated], &PIECES[..1])
         }
-        What::V4(_) => (&WRAPS4, &PIECES),
+        Payload::V4(_) => (&WRAPS4, &PIECES),
         _ => {
-            sources.extend([Source::LinkLocal, Source::Ip(Whose::NearLinkLocal)]);
+            sources.extend([Source::LinkLocal, Source::Ip(Owner::NearLinkLocal)]);
             let said = what.is_advertisement();
-            if said && what != What::V6(V6::AdvertisementBare) || what == What::V6(V6::Solicitation)
+            if said && what != Payload::V6(V6::AdvertisementBare)
+                || what == Payload::V6(V6::Solicitation)
             {
                 sources.extend(of(Source::InnerMac, &MACS));
             }
             if said {
                 let others = [
-                    Whose::Near,
-                    Whose::NearLinkLocal,
-                    Whose::Far,
-                    Whose::Gateway,
+                    Owner::Near,
+                    Owner::NearLinkLocal,
+                    Owner::Far,
+                    Owner::Gateway,
                 ];
                 sources.extend(of(Source::InnerIp, &others));
-                sources.extend(of(Source::InnerIp, &[Whose::Host, Whose::Stranger]));
+                sources.extend(of(Source::InnerIp, &[Owner::Host, Owner::Stranger]));
             }
             (&WRAPS6, &PIECES)
         }
     };
     // The option that bears it is written by hand.
-    if what == What::V6(V6::AdvertisementLong) {
+    if what == Payload::V6(V6::AdvertisementLong) {
         sources.retain(|s| !matches!(s, Source::InnerMac(_)));
     }
     // From no address: about another's it is a question.
-    if what == What::Arp(Arp::Probe) {
+    if what == Payload::Arp(Arp::Probe) {
         sources.retain(|s| !matches!(s, Source::Ip(_)));
     }
     // It is from no address, whatever else it may be.
-    if what == What::V6(V6::Duplicate) {
+    if what == Payload::V6(V6::Duplicate) {
         sources.retain(|s| matches!(s, Source::Own | Source::Mac(_)));
     }
     // IPv4 has no fragment that is the whole.
     let pieces = match what {
-        What::V4(_) => &[
+        Payload::V4(_) => &[
             Piece::Whole,
             Piece::First,
             Piece::Tiny,
@@ -357,21 +358,21 @@ impl Axes {
         all
     }
 
-    fn any(&self, dice: &mut Dice) -> Shape {
+    fn any(&self, rng: &mut SeededRng) -> Shape {
         /// The plain one half of the time, so that two oddities are more usual than five.
-        fn pick<T: Copy>(dice: &mut Dice, of: &[T]) -> T {
-            match dice.percent(50) {
+        fn pick<T: Copy>(rng: &mut SeededRng, of: &[T]) -> T {
+            match rng.percent(50) {
                 true => of[0],
-                false => of[dice.below(of.len())],
+                false => of[rng.below(of.len())],
             }
         }
         Shape {
             what: self.what,
-            wrap: pick(dice, self.wraps),
-            piece: pick(dice, self.pieces),
-            source: pick(dice, &self.sources),
-            tag: pick(dice, &TAGS),
-            to: TOS[dice.below(TOS.len())],
+            wrap: pick(rng, self.wraps),
+            piece: pick(rng, self.pieces),
+            source: pick(rng, &self.sources),
+            tag: pick(rng, &TAGS),
+            to: TOS[rng.below(TOS.len())],
         }
     }
 }
@@ -387,10 +388,10 @@ pub(super) fn shapes(seed: u64, more: usize) -> Vec<Shape> {
         .chain(like_control())
         .filter(|shape| seen.insert(*shape))
         .collect();
-    let mut dice = Dice::new(seed, 0);
+    let mut rng = SeededRng::new(seed, 0);
     let wanted = shapes.len() + more;
     while shapes.len() < wanted {
-        let shape = axes[dice.below(axes.len())].any(&mut dice);
+        let shape = axes[rng.below(axes.len())].any(&mut rng);
         if shape.deviations() > 1 && seen.insert(shape) {
             shapes.push(shape);
         }

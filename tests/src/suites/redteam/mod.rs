@@ -38,9 +38,9 @@ use self::stage::{SITES, Stage};
 use super::kit::say;
 use super::{Check, Suite};
 use crate::LabGuard;
-use crate::dice::{Dice, seed};
 use crate::interrupt::{self, Interrupt};
 use crate::measure::Common;
+use crate::rng::{SeededRng, seed};
 use crate::screen::Screen;
 
 /// Shapes that are odd in several ways, beside all that are odd in one.
@@ -118,7 +118,7 @@ fn small(lab: &LabGuard, mode: Mode) -> Result<()> {
     let run = Run {
         site: site.context("there is such a site")?,
         shapes: &shapes,
-        out: Some(Choice::Some(Dice::new(seed, 1))),
+        out: Some(Choice::Some(SeededRng::new(seed, 1))),
     };
     let site = run.carry_out(lab, &Interrupt::default())?;
     say(&format!("seed {seed}: {}", site.line()));
@@ -132,7 +132,7 @@ fn small(lab: &LabGuard, mode: Mode) -> Result<()> {
 enum Choice {
     All,
     /// A few, by chance.
-    Some(Dice),
+    Some(SeededRng),
 }
 
 /// What is to be done at one site.
@@ -155,9 +155,9 @@ impl Run<'_> {
         progress.done(&site.line());
         let mut flows = mutate::since(&before, mutate::deciding(&stage)?);
         if let Some(choice) = self.out.clone() {
-            if let Choice::Some(mut dice) = choice {
+            if let Choice::Some(mut rng) = choice {
                 while flows.len() > MUTANTS_IN_SUITE {
-                    flows.swap_remove(dice.below(flows.len()));
+                    flows.swap_remove(rng.below(flows.len()));
                 }
             }
             let progress = screen.progress(&format!("{name}: flows taken out"), flows.len());

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use super::listed::UNREACHED;
 use super::report::{Found, Mutant};
-use super::shape::{Shape, What};
+use super::shape::{Payload, Shape};
 use super::stage::Stage;
 use super::volley;
 use crate::interrupt::Interrupt;
@@ -75,14 +75,14 @@ impl Flow {
         let tags = any(&["dl_type=0x8100", "dl_type=0x88a8"]);
         let ether = |w: &str| w.starts_with("dl_type=") || w.starts_with("mpls");
         if !tags && self.words().any(ether) {
-            return matches!(shape.what, What::Bare(_));
+            return matches!(shape.what, Payload::Bare(_));
         }
         match shape.what {
             _ if !four && !six && !self.has("arp") => true,
-            What::Arp(_) => self.has("arp"),
-            What::V4(_) => four,
-            What::V6(_) => six,
-            What::Bare(_) => false,
+            Payload::Arp(_) => self.has("arp"),
+            Payload::V4(_) => four,
+            Payload::V6(_) => six,
+            Payload::Bare(_) => false,
         }
     }
 

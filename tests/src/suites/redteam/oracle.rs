@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::control;
 use super::listed::{self, Listed};
-use super::shape::{Arp, Piece, Shape, Source, Tag, To, V4, V6, What, Whose, Wrap};
+use super::shape::{Arp, Owner, Payload, Piece, Shape, Source, Tag, To, V4, V6, Wrap};
 use crate::Datapath;
 
 /// Where frames are looked for.
@@ -32,7 +32,7 @@ pub(super) enum Mode {
 
 /// What a verdict depends on beside the shape.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ground {
+pub(super) struct SiteFacts {
     pub(super) mode: Mode,
     pub(super) datapath: Datapath,
 }
@@ -52,31 +52,31 @@ pub(super) enum Verdict {
 }
 
 /// The verdict on a shape.
-pub(super) fn judge(shape: &Shape, ground: Ground) -> Verdict {
+pub(super) fn judge(shape: &Shape, ground: SiteFacts) -> Verdict {
     use Verdict::{Forbidden, Listed};
     match shape.tag {
         Tag::None | Tag::Priority | Tag::Service(0) => {}
         _ => return Forbidden("a tag that the container may not send"),
     }
-    if matches!(shape.what, What::Bare(_)) {
+    if matches!(shape.what, Payload::Bare(_)) {
         return Forbidden("neither ARP nor IP");
     }
-    let asks = matches!(shape.what, What::Arp(Arp::Request | Arp::Announcement));
+    let asks = matches!(shape.what, Payload::Arp(Arp::Request | Arp::Announcement));
     // RFC 5227 §2.1.1.
-    let asks_from_none = asks && shape.source == Source::Ip(Whose::Nobody);
+    let asks_from_none = asks && shape.source == Source::Ip(Owner::Nobody);
     if outer_lie(shape.source) && !asks_from_none {
         return Forbidden("an address or MAC that is not its own");
     }
-    if shape.what == What::V6(V6::Duplicate) {
+    if shape.what == Payload::V6(V6::Duplicate) {
         return Forbidden("from no address, which bears nothing else (RFC 4862 §5.4)");
     }
     if shape.wrap == Wrap::Swapped {
         return Forbidden("a packet that is not what its EtherType says");
     }
     let verdict = match shape.what {
-        What::Arp(arp) => arp_content(arp, shape),
-        What::V4(_) | What::V6(_) => packet(shape, ground.datapath),
-        What::Bare(_) => return Forbidden("neither ARP nor IP"),
+        Payload::Arp(arp) => arp_content(arp, shape),
+        Payload::V4(_) | Payload::V6(_) => packet(shape, ground.datapath),
+        Payload::Bare(_) => return Forbidden("neither ARP nor IP"),
     };
     match (verdict, shape.tag) {
         (Some(verdict @ Forbidden(_)), _) => verdict,
@@ -152,32 +152,33 @@ fn packet(shape: &Shape, datapath: Datapath) -> Option<Verdict> {
 }
 
 /// Whether a rule goes by what is in such a message: a type of ICMPv6, or ports of UDP.
-fn is_looked_into(what: What) -> bool {
+fn is_looked_into(what: Payload) -> bool {
     match what {
-        What::V4(V4::Udp | V4::DhcpClient | V4::DhcpServer) => true,
-        What::V4(V4::Control(c)) => c.is_udp(),
-        What::V6(V6::Tcp | V6::Other(_)) => false,
-        What::V6(V6::Control(c)) => !c.is_protocol(),
-        What::V6(_) => true,
+        Payload::V4(V4::Udp | V4::DhcpClient | V4::DhcpServer) => true,
+        Payload::V4(V4::Control(c)) => c.is_udp(),
+        Payload::V6(V6::Tcp | V6::Other(_)) => false,
+        Payload::V6(V6::Control(c)) => !c.is_protocol(),
+        Payload::V6(_) => true,
         _ => false,
     }
 }
 
 /// Whether a fragment of such a message is looked up among connections: ADR 28.
-fn is_tracked(what: What) -> bool {
+fn is_tracked(what: Payload) -> bool {
     match what {
-        What::V4(V4::Udp | V4::Tcp | V4::DhcpClient | V4::DhcpServer) => true,
+        Payload::V4(V4::Udp | V4::Tcp | V4::DhcpClient | V4::DhcpServer) => true,
         // TCP, UDP, SCTP.
-        What::V4(V4::Other(protocol)) => matches!(protocol, 6 | 17 | 132),
-        What::V4(V4::Control(c)) => c.is_udp(),
-        What::V6(_) => true,
+        Payload::V4(V4::Other(protocol)) => matches!(protocol, 6 | 17 | 132),
+        Payload::V4(V4::Control(c)) => c.is_udp(),
+        Payload::V6(_) => true,
         _ => false,
     }
 }
 
 /// Whether there is a header, or half of one, for who does not look at the packet's length.
 fn shows_a_header(shape: &Shape) -> bool {
-    shape.piece == Piece::Feigned || matches!(shape.what, What::V4(_)) && shape.piece == Piece::Tiny
+    shape.piece == Piece::Feigned
+        || matches!(shape.what, Payload::V4(_)) && shape.piece == Piece::Tiny
 }
 
 /// The message is elsewhere, in a fragment that was decided on.
@@ -199,7 +200,7 @@ fn cut_off() -> Option<Verdict> {
 /// The control plane's protocol that it is.
 fn controlled(shape: &Shape) -> Option<&'static control::Control> {
     match shape.what {
-        What::V4(V4::Control(c)) | What::V6(V6::Control(c)) => Some(c),
+        Payload::V4(V4::Control(c)) | Payload::V6(V6::Control(c)) => Some(c),
         _ => None,
     }
 }
@@ -210,26 +211,27 @@ fn content(shape: &Shape) -> Option<Verdict> {
     if controlled(shape).is_some() {
         return Some(Forbidden("routers' and switches' own protocols"));
     }
-    if shape.what == What::V6(V6::Advertisement) && shape.source == Source::InnerMac(Whose::Nobody)
+    if shape.what == Payload::V6(V6::Advertisement)
+        && shape.source == Source::InnerMac(Owner::Nobody)
     {
         return Some(Listed(&listed::NO_MAC));
     }
     match shape.what {
-        What::V4(V4::DhcpServer) | What::V6(V6::DhcpServer) => {
+        Payload::V4(V4::DhcpServer) | Payload::V6(V6::DhcpServer) => {
             Some(Forbidden("a server of addresses (RFC 2131, RFC 8415)"))
         }
-        What::V6(V6::RouterAdvertisement | V6::Redirect) => {
+        Payload::V6(V6::RouterAdvertisement | V6::Redirect) => {
             Some(Forbidden("a router's message (RFC 6105)"))
         }
-        What::V6(V6::RouterSolicitation | V6::Report2) => {
+        Payload::V6(V6::RouterSolicitation | V6::Report2) => {
             Some(Forbidden("what kernels send unasked and nobody needs"))
         }
-        What::V6(V6::AdvertisementTwice) => Some(Forbidden("two MACs for one address")),
-        What::V6(V6::AdvertisementLong) => match inner_lie(shape.source) {
+        Payload::V6(V6::AdvertisementTwice) => Some(Forbidden("two MACs for one address")),
+        Payload::V6(V6::AdvertisementLong) => match inner_lie(shape.source) {
             true => Some(Forbidden("discovery about another")),
             false => Some(Listed(&listed::LONG_OPTION)),
         },
-        What::V6(V6::Report) => Some(Listed(&listed::MEMBERSHIP)),
+        Payload::V6(V6::Report) => Some(Listed(&listed::MEMBERSHIP)),
         _ if inner_lie(shape.source) => Some(Forbidden("discovery about another")),
         _ => None,
     }
@@ -245,13 +247,13 @@ fn ways(shape: &Shape, mode: Mode) -> Verdict {
     let routed: &[Place] = &[Far, HostHere, HostThere, UplinkHere, UplinkThere];
     // A later fragment shows nothing of its message: it goes by its addresses.
     let shown = shape.piece != Piece::Later;
-    let solicits = shown && shape.what == What::V6(V6::Solicitation);
+    let solicits = shown && shape.what == Payload::V6(V6::Solicitation);
     let advertises = shown && shape.what.is_advertisement();
     let (at, may): (&[Place], &[Place]) = match (shape.what, shape.to, mode) {
-        (What::Arp(Arp::Request), To::Near, _)
-        | (What::Arp(Arp::Request), To::Gateway, Mode::Routed) => (&[Forger], &[]),
-        (What::Arp(_), To::Far, Mode::Vlan) => (&[UplinkHere], &[UplinkThere, Far]),
-        (What::Arp(_), ..) => up,
+        (Payload::Arp(Arp::Request), To::Near, _)
+        | (Payload::Arp(Arp::Request), To::Gateway, Mode::Routed) => (&[Forger], &[]),
+        (Payload::Arp(_), To::Far, Mode::Vlan) => (&[UplinkHere], &[UplinkThere, Far]),
+        (Payload::Arp(_), ..) => up,
         (_, To::Near, _) => (&[Near], &[]),
         (_, To::Group | To::Broadcast, _) if solicits => (&[Near], &[]),
         (_, To::Far, Mode::Vlan) => (&[UplinkHere, Far], &[UplinkThere]),
@@ -286,12 +288,12 @@ mod tests {
     use super::*;
     use crate::suites::redteam::shape::Chain;
 
-    const USER: Ground = Ground {
+    const USER: SiteFacts = SiteFacts {
         mode: Mode::Vlan,
         datapath: Datapath::User,
     };
 
-    fn plain(what: What) -> Shape {
+    fn plain(what: Payload) -> Shape {
         Shape {
             what,
             wrap: Wrap::Plain,
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_routers_message_is_forbidden_in_whatever_it_is_wrapped() {
-        let ra = plain(What::V6(V6::RouterAdvertisement));
+        let ra = plain(Payload::V6(V6::RouterAdvertisement));
         for wrap in [
             Wrap::Plain,
             Wrap::Chain(Chain::Eight),
@@ -339,17 +341,17 @@ mod tests {
             source: Source::Ip(whose),
             ..plain(what)
         };
-        assert!(forbidden(from(What::V4(V4::Udp), Whose::Gateway)));
-        assert!(forbidden(from(What::V4(V4::Udp), Whose::Nobody)));
-        assert!(!forbidden(from(What::Arp(Arp::Request), Whose::Nobody)));
-        assert!(forbidden(from(What::Arp(Arp::Reply), Whose::Nobody)));
+        assert!(forbidden(from(Payload::V4(V4::Udp), Owner::Gateway)));
+        assert!(forbidden(from(Payload::V4(V4::Udp), Owner::Nobody)));
+        assert!(!forbidden(from(Payload::Arp(Arp::Request), Owner::Nobody)));
+        assert!(forbidden(from(Payload::Arp(Arp::Reply), Owner::Nobody)));
     }
 
     #[test]
     fn an_honest_frame_goes_its_way_and_no_other() {
         let to_far = Shape {
             to: To::Far,
-            ..plain(What::V4(V4::Echo))
+            ..plain(Payload::V4(V4::Echo))
         };
         let Verdict::Arrives { at, may } = judge(&to_far, USER) else {
             panic!("it is honest");
@@ -363,8 +365,8 @@ mod tests {
     fn the_control_planes_protocols_are_forbidden() {
         for control in control::CONTROL {
             let what = match control.by {
-                control::By::V4(..) => What::V4(V4::Control(control)),
-                control::By::V6(..) => What::V6(V6::Control(control)),
+                control::By::V4(..) => Payload::V4(V4::Control(control)),
+                control::By::V6(..) => Payload::V6(V6::Control(control)),
             };
             assert!(forbidden(plain(what)), "{}", control.name);
         }

@@ -5,7 +5,7 @@ use super::control::Control;
 /// One frame to send: the same for every site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
-    pub(super) what: What,
+    pub(super) what: Payload,
     pub(super) wrap: Wrap,
     pub(super) piece: Piece,
     pub(super) source: Source,
@@ -15,7 +15,7 @@ pub(super) struct Shape {
 
 /// What the packet carries, before anything is wrapped around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum What {
+pub(super) enum Payload {
     Arp(Arp),
     V4(V4),
     V6(V6),
@@ -167,20 +167,20 @@ pub(super) enum Source {
     /// From its own link-local address; IPv6 alone.
     LinkLocal,
     /// Another's MAC in the Ethernet header.
-    Mac(Whose),
+    Mac(Owner),
     /// Another's IP address, or another's in ARP's sender.
-    Ip(Whose),
+    Ip(Owner),
     /// Both.
-    Both(Whose),
+    Both(Owner),
     /// Another's MAC inside: ARP's sender, the option of neighbour discovery.
-    InnerMac(Whose),
+    InnerMac(Owner),
     /// Another's address inside: the target of an advertisement.
-    InnerIp(Whose),
+    InnerIp(Owner),
 }
 
 /// Somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Whose {
+pub(super) enum Owner {
     Near,
     NearLinkLocal,
     Far,
@@ -222,7 +222,7 @@ pub(super) enum To {
     Group,
 }
 
-impl What {
+impl Payload {
     /// Whether it is of neighbour discovery with a target and an option of its own.
     pub(super) fn is_discovery(self) -> bool {
         matches!(

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use flatnet_types::MacAddr;
 
-use super::bytes::{Build, Cast, Who};
-use super::oracle::{Ground, Mode, Place};
+use super::bytes::{Build, Party, SiteMembers};
+use super::oracle::{Mode, Place, SiteFacts};
 use super::packet::{self as part, Header4, UDP};
 use super::shape::{Shape, Wrap};
 use super::watch::{Arrivals, Number, Watch, mark};
@@ -36,7 +36,7 @@ pub(super) const SITES: [(&str, &str, Mode); 2] =
 /// One site, watched.
 pub(super) struct Stage<'l> {
     pub(super) lab: &'l LabGuard,
-    pub(super) ground: Ground,
+    pub(super) ground: SiteFacts,
     pub(super) here: Node,
     there: Node,
     pub(super) forger: Container,
@@ -44,7 +44,7 @@ pub(super) struct Stage<'l> {
     bystander: Container,
     far: Container,
     other: Option<Container>,
-    cast: Cast,
+    cast: SiteMembers,
     senders: [Sender; 3],
     pub(super) arrivals: Arrivals,
     watches: Vec<(Place, Watch)>,
@@ -67,17 +67,17 @@ fn both(addresses: impl Iterator<Item = IpAddr>) -> Result<(Ipv4Addr, Ipv6Addr)>
     v4.zip(v6).context("addresses of both families")
 }
 
-fn of(container: &Container) -> Who {
-    Who {
+fn of(container: &Container) -> Party {
+    Party {
         mac: container.mac,
         v4: container.v4,
         v6: container.v6,
     }
 }
 
-fn host(node: &Node) -> Result<Who> {
+fn host(node: &Node) -> Result<Party> {
     let (v4, v6) = both(node.spec.host_addresses.iter().map(|a| a.ip()))?;
-    Ok(Who {
+    Ok(Party {
         mac: wire_mac(node)?,
         v4,
         v6,
@@ -110,8 +110,8 @@ impl<'l> Stage<'l> {
             Mode::Vlan => mac_of(&lab.member(ROUTER.0)?, ROUTER.1)?,
             Mode::Routed => wire_mac(&here)?,
         };
-        let gateway = Who { mac, v4, v6 };
-        let cast = Cast {
+        let gateway = Party { mac, v4, v6 };
+        let cast = SiteMembers {
             own: of(&forger),
             near: of(&near),
             far: of(&far),
@@ -126,7 +126,7 @@ impl<'l> Stage<'l> {
         let senders = [forger.sender()?, near.sender()?, bystander.sender()?];
         let mut stage = Self {
             lab,
-            ground: Ground {
+            ground: SiteFacts {
                 mode,
                 datapath: lab.datapath(),
             },
@@ -321,7 +321,7 @@ impl<'l> Stage<'l> {
 
 /// An honest datagram over IPv4.
 fn datagram(
-    from: Who,
+    from: Party,
     (mac, to): (MacAddr, Ipv4Addr),
     ports: (u16, u16),
     mark: &[u8],
@@ -344,7 +344,12 @@ fn datagram(
 }
 
 /// The same over IPv6.
-fn datagram6(from: Who, (mac, to): (MacAddr, Ipv6Addr), ports: (u16, u16), mark: &[u8]) -> Vec<u8> {
+fn datagram6(
+    from: Party,
+    (mac, to): (MacAddr, Ipv6Addr),
+    ports: (u16, u16),
+    mark: &[u8],
+) -> Vec<u8> {
     let mut segment = part::udp(ports, mark);
     let pseudo = [from.v6.octets(), to.octets()].concat();
     part::sum_up(&[&pseudo], UDP, &mut segment);
@@ -355,7 +360,7 @@ fn datagram6(from: Who, (mac, to): (MacAddr, Ipv6Addr), ports: (u16, u16), mark:
 }
 
 /// An ARP request, which the bridge answers to who asks.
-fn asking(from: Who, about: Ipv4Addr, mark: &[u8]) -> Vec<u8> {
+fn asking(from: Party, about: Ipv4Addr, mark: &[u8]) -> Vec<u8> {
     let mut frame = [&MacAddr::BROADCAST.0[..], &from.mac.0, &[0x08, 0x06]].concat();
     frame.extend([0, 1, 8, 0, 6, 4, 0, 1]);
     frame.extend(from.mac.0);

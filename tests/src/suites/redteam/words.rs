@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::shape::{Arp, Piece, Shape, Source, Tag, To, V4, V6, What, Whose, Wrap};
+use super::shape::{Arp, Owner, Payload, Piece, Shape, Source, Tag, To, V4, V6, Wrap};
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,7 +17,7 @@ impl fmt::Display for Shape {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arp(Arp::Operation(op)) => write!(f, "ARP operation {op}"),
@@ -87,7 +87,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl fmt::Display for Whose {
+impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Near => "a neighbour",

@@ -1,7 +1,7 @@
 //! What is around a message: tags, IPv6's extension headers and fragments, Ethernet's padding. Pure.
 
 use super::packet::{self as part, DESTINATION, DISCARD, ESP, FRAGMENT};
-use super::shape::{Chain, Piece, Shape, Tag, V4, What, Wrap};
+use super::shape::{Chain, Payload, Piece, Shape, Tag, V4, Wrap};
 
 /// The first next header and everything behind IPv6's own header.
 pub(super) fn payload6(shape: &Shape, next: u8, upper: Vec<u8>, id: u32) -> (u8, Vec<u8>) {
@@ -68,8 +68,8 @@ fn behind(wrap: Wrap, next: u8, upper: Vec<u8>) -> (u8, Vec<u8>) {
 /// packet's length, and reads on.
 pub(super) fn padding(shape: &Shape) -> Vec<u8> {
     let honest = match shape.what {
-        What::V4(V4::Echo) => part::icmp(8, [0; 4], &[]),
-        What::V6(v6) if v6.is_icmp() => part::icmp(128, [0; 4], &[]),
+        Payload::V4(V4::Echo) => part::icmp(8, [0; 4], &[]),
+        Payload::V6(v6) if v6.is_icmp() => part::icmp(128, [0; 4], &[]),
         _ => part::udp(DISCARD, &[]),
     };
     match shape.piece {

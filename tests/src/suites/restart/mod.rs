@@ -2,7 +2,7 @@
 //! broke by hand comes back. Suite `chaos` kills them under load.
 
 mod daemons;
-mod mend;
+mod repair;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -25,7 +25,7 @@ const FOREIGN_PORT: &str = "foreign0";
 
 pub(super) const SUITE: Suite = Suite {
     name: "restart",
-    about: "netd and Open vSwitch die under traffic; what was broken by hand is mended",
+    about: "netd and Open vSwitch die under traffic; what was broken by hand is repaired",
     checks: &[
         Check {
             sentence: "netd may die and come back without a packet lost or a flow replaced",
@@ -45,23 +45,23 @@ pub(super) const SUITE: Suite = Suite {
         },
         Check {
             sentence: "flows that were deleted by hand come back, and foreign ones go",
-            run: mend::flows,
+            run: repair::flows,
         },
         Check {
             sentence: "a port that was deleted by hand comes back, and a foreign one stays",
-            run: mend::port,
+            run: repair::port,
         },
         Check {
             sentence: "addresses and routes that were deleted by hand come back, and foreign ones stay",
-            run: mend::addresses_and_routes,
+            run: repair::addresses_and_routes,
         },
         Check {
             sentence: "a bridge that was deleted by hand comes back with all of its containers",
-            run: mend::bridge,
+            run: repair::bridge,
         },
         Check {
-            sentence: "netd mends by itself, at its resync at the latest",
-            run: mend::by_itself,
+            sentence: "netd repairs by itself, at its resync at the latest",
+            run: repair::by_itself,
         },
     ],
 };

@@ -129,7 +129,7 @@ impl<'l> Changed<'l> {
 
 impl Drop for Changed<'_> {
     fn drop(&mut self) {
-        // A check that failed has said why; the next `up` mends the rest.
+        // A check that failed has said why; the next `up` repairs the rest.
         let _ = self.restore();
     }
 }

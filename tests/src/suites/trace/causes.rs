@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use super::rig::{MENDED, Tables, attach, carry_out, clean, trace};
+use super::rig::{REPAIRED, Tables, attach, carry_out, clean, trace};
 use crate::suites::kit::{eventually, output, say};
 use crate::{LabGuard, Member, ProcessId};
 
@@ -83,7 +83,7 @@ pub(super) fn named(lab: &LabGuard) -> Result<()> {
     let (from, to) = (one.v4.into(), two.v4.into());
     let host = lab.member("vpc1")?;
     let names = |code: &str| {
-        let (mend, _) = eventually(MENDED, || {
+        let (repair, _) = eventually(REPAIRED, || {
             let said = trace(lab, from, to, Tables::Asked)?;
             // A node whose switch hangs may be too late with its facts for one direction.
             let ways = ["there", "back"].map(|way| said.view[way]["hops"].as_array());
@@ -92,12 +92,12 @@ pub(super) fn named(lab: &LabGuard) -> Result<()> {
             let hop = hops.find(|hop| hop["found"] == found.as_str());
             let hop = hop.with_context(|| format!("{code} is not named: {:#}", said.view))?;
             ensure!(hop["verdict"] == "wrong" && said.code == 1, "{hop:#}");
-            Ok(hop["mend"].clone())
+            Ok(hop["repair"].clone())
         })?;
-        say(&format!("{code}: {}", mend["command"]));
-        Ok::<_, anyhow::Error>(mend)
+        say(&format!("{code}: {}", repair["command"]));
+        Ok::<_, anyhow::Error>(repair)
     };
-    let whole = || eventually(MENDED, || clean(lab, &one, to, Tables::Asked)).map(drop);
+    let whole = || eventually(REPAIRED, || clean(lab, &one, to, Tables::Asked)).map(drop);
     whole()?;
     for cause in CAUSES {
         if !cause.wants.is_empty() && sh(&host, cause.wants).is_err() {
@@ -105,10 +105,10 @@ pub(super) fn named(lab: &LabGuard) -> Result<()> {
             continue;
         }
         sh(&host, cause.breaks)?;
-        let mend = names(cause.code).with_context(|| cause.breaks.to_owned())?;
-        carry_out(lab, &mend)?;
+        let repair = names(cause.code).with_context(|| cause.breaks.to_owned())?;
+        carry_out(lab, &repair)?;
         sh(&host, cause.undoes)?;
-        whole().with_context(|| format!("after {} was mended", cause.breaks))?;
+        whole().with_context(|| format!("after {} was repaired", cause.breaks))?;
     }
     for (code, file) in [
         ("database-away", host.paths.ovsdb_pid()),

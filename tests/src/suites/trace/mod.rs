@@ -1,5 +1,5 @@
 //! `trace`: in the lab as it is, one thing is broken at a time; `flatctl trace` names it first,
-//! and the command that it prints mends it.
+//! and the command that it prints repairs it.
 //!
 //! ```text
 //!   [healthy] pairs of all kinds ──▶ clean both ways, as ping says
@@ -19,7 +19,7 @@ use super::{Check, Suite};
 
 pub(super) const SUITE: Suite = Suite {
     name: "trace",
-    about: "flatctl trace names what is broken first, and its command mends it",
+    about: "flatctl trace names what is broken first, and its command repairs it",
     checks: &[
         Check {
             sentence: "pairs of all kinds trace clean both ways, and agree with ping",
@@ -30,15 +30,15 @@ pub(super) const SUITE: Suite = Suite {
             run: healthy::nobody,
         },
         Check {
-            sentence: "a VPC's entry is gone while no vpc-route runs: named, and mended by its apply",
+            sentence: "a VPC's entry is gone while no vpc-route runs: named, and repaired by its apply",
             run: tables::vpc_entry,
         },
         Check {
-            sentence: "the VBR's way back is gone: named by trace and by link check, and mended",
+            sentence: "the VBR's way back is gone: named by trace and by link check, and repaired",
             run: tables::vbr_way_back,
         },
         Check {
-            sentence: "the edge router's route is gone: named, and mended",
+            sentence: "the edge router's route is gone: named, and repaired",
             run: tables::edge_route,
         },
         Check {
@@ -46,7 +46,7 @@ pub(super) const SUITE: Suite = Suite {
             run: tables::shadow,
         },
         Check {
-            sentence: "the leased line is down: named before the routes that went with it, and mended",
+            sentence: "the leased line is down: named before the routes that went with it, and repaired",
             run: tables::line_down,
         },
         Check {
@@ -66,7 +66,7 @@ pub(super) const SUITE: Suite = Suite {
             run: nodes::inside,
         },
         Check {
-            sentence: "a port has the wrong tag while netd is stopped: netd is named, and its start mends it",
+            sentence: "a port has the wrong tag while netd is stopped: netd is named, and its start repairs it",
             run: nodes::tag_without_netd,
         },
         Check {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::pair::Pair;
-use super::rig::{MENDED, Tables, carry_out, clean};
+use super::rig::{REPAIRED, Tables, carry_out, clean};
 use crate::suites::kit::{eventually, output};
 use crate::{LabGuard, Member};
 
@@ -79,14 +79,14 @@ pub(super) fn inside(lab: &LabGuard) -> Result<()> {
         Ok(())
     })?;
     // Inside of the other end, for the answer: its link is down, then its route is gone, too.
-    pair.mended(Tables::Asked)?;
+    pair.repaired(Tables::Asked)?;
     pair.two.run("ip", &["link", "set", "eth0", "down"])?;
     pair.lost()?;
     for _ in 0..2 {
-        let mend = pair.fault(Tables::Asked, "container", "container trace-two")?;
-        carry_out(lab, &mend)?;
+        let repair = pair.fault(Tables::Asked, "container", "container trace-two")?;
+        carry_out(lab, &repair)?;
     }
-    pair.mended(Tables::Asked)?;
+    pair.repaired(Tables::Asked)?;
     pair.detach()
 }
 
@@ -98,14 +98,14 @@ pub(super) fn tag_without_netd(lab: &LabGuard) -> Result<()> {
     let right = tag()?;
     let stopped = lab.stop_unit("idc1/netd")?;
     output(idc1.vsctl().args(["set", "port", name, "tag=999"]))?;
-    let mend = pair.fault(Tables::Asked, "netd", "node idc1")?;
+    let repair = pair.fault(Tables::Asked, "netd", "node idc1")?;
     ensure!(
-        mend["command"] == "systemctl restart netd" && mend["on"] == "idc1",
-        "{mend:#}"
+        repair["command"] == "systemctl restart netd" && repair["on"] == "idc1",
+        "{repair:#}"
     );
     // The supervisor is the lab's systemd.
     drop(stopped);
-    eventually(MENDED, || {
+    eventually(REPAIRED, || {
         ensure!(tag()? == right, "the tag is {}", tag()?);
         clean(lab, &pair.one, pair.to(), Tables::Asked)
     })?;
@@ -128,8 +128,8 @@ pub(super) fn switch_without_vlan(lab: &LabGuard) -> Result<()> {
         .lost()
         .and_then(|()| pair.fault(Tables::Asked, "segment", "VLAN 100"));
     set(&trunks)?;
-    let mend = found?;
-    ensure!(mend["on"] == "switch tor1", "{mend:#}");
-    pair.mended(Tables::Asked)?;
+    let repair = found?;
+    ensure!(repair["on"] == "switch tor1", "{repair:#}");
+    pair.repaired(Tables::Asked)?;
     pair.detach()
 }

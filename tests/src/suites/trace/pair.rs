@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::rig::{MENDED, Said, Tables, attach, carry_out, clean, first_fault, trace};
+use super::rig::{REPAIRED, Said, Tables, attach, carry_out, clean, first_fault, trace};
 use crate::suites::kit::container::Container;
 use crate::suites::kit::{READY, eventually};
 use crate::{LabGuard, NetdArgs};
@@ -31,7 +31,7 @@ impl<'a> Pair<'a> {
             one: attach(lab, one.0, one.1, "one")?,
             two: attach(lab, two.0, two.1, "two")?,
         };
-        pair.mended(Tables::Asked)?;
+        pair.repaired(Tables::Asked)?;
         Ok(pair)
     }
 
@@ -41,14 +41,14 @@ impl<'a> Pair<'a> {
     }
 
     /// That all is well again, within a while.
-    pub(super) fn mended(&self, tables: Tables) -> Result<()> {
-        eventually(MENDED, || clean(self.lab, &self.one, self.to(), tables))?;
+    pub(super) fn repaired(&self, tables: Tables) -> Result<()> {
+        eventually(REPAIRED, || clean(self.lab, &self.one, self.to(), tables))?;
         Ok(())
     }
 
     /// That a packet does not get through: what is broken is really broken.
     pub(super) fn lost(&self) -> Result<()> {
-        eventually(MENDED, || {
+        eventually(REPAIRED, || {
             ensure!(
                 self.one.reaches(self.to()).is_err(),
                 "{} is still reached",
@@ -69,16 +69,16 @@ impl<'a> Pair<'a> {
         first_fault(&self.trace(tables)?, check, at)
     }
 
-    /// Breaks something; it is named as `check` at `at`, and its command mends it.
+    /// Breaks something; it is named as `check` at `at`, and its command repairs it.
     pub(super) fn broken(
         &self,
         (check, at): (&str, &str),
         breaks: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         breaks()?;
-        let mend = self.fault(Tables::Asked, check, at)?;
-        carry_out(self.lab, &mend)?;
-        self.mended(Tables::Asked)
+        let repair = self.fault(Tables::Asked, check, at)?;
+        carry_out(self.lab, &repair)?;
+        self.repaired(Tables::Asked)
     }
 
     pub(super) fn detach(self) -> Result<()> {

@@ -17,8 +17,8 @@ use crate::suites::kit::eventually;
 
 /// vpc-route among the supervisor's units.
 pub(super) const CONTROLLER: &str = "vpcr/vpc-route";
-/// How long a mend may take: rounds of vpc-route, the cloud's states, a busy machine.
-pub(super) const MENDED: Duration = Duration::from_secs(15);
+/// How long a repair may take: rounds of vpc-route, the cloud's states, a busy machine.
+pub(super) const REPAIRED: Duration = Duration::from_secs(15);
 
 /// Where flatctl learns of the tables.
 #[derive(Debug, Clone, Copy)]
@@ -117,13 +117,13 @@ pub(super) fn first_fault(said: &Said, check: &str, at: &str) -> Result<Value> {
     let expected = if fault["verdict"] == "wrong" { 1 } else { 2 };
     ensure!(said.code == expected, "exit {}: {fault:#}", said.code);
     ensure!(fault["why"].is_string(), "no reason: {fault:#}");
-    Ok(fault["mend"].clone())
+    Ok(fault["repair"].clone())
 }
 
 /// Carries a command out as it is printed, where it says.
-pub(super) fn carry_out(lab: &Lab, mend: &Value) -> Result<()> {
-    let text = mend["command"].as_str().context("no command")?;
-    let place = match mend["on"].as_str() {
+pub(super) fn carry_out(lab: &Lab, repair: &Value) -> Result<()> {
+    let text = repair["command"].as_str().context("no command")?;
+    let place = match repair["on"].as_str() {
         Some(member) => Some(member),
         // Where vpc-route lives in the lab, this is the machine.
         None if text.starts_with("vpc-route") => Some(VPC_ROUTER),
@@ -155,13 +155,13 @@ pub(super) fn delete_entry(lab: &Lab, table: &str, destination: &str) -> Result<
     let entry = entry_of(lab, table, destination)?;
     let entry = entry.with_context(|| format!("an entry {destination} in {table}"))?;
     let id = entry["id"].as_str().context("an ID")?.to_owned();
-    eventually(MENDED, || {
+    eventually(REPAIRED, || {
         let (status, answer) = by_hand(lab, "DeleteRouteEntry", &[("RouteEntryId", &id)])?;
         ensure!(status == 200, "{status}: {answer}");
         Ok(())
     })?;
     // It goes in its own time, and until then nobody may write there.
-    eventually(MENDED, || {
+    eventually(REPAIRED, || {
         let left = entry_of(lab, table, destination)?;
         ensure!(left.is_none(), "{destination} is still in {table}");
         Ok(())

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::pair::Pair;
-use super::rig::{CONTROLLER, MENDED, Tables, carry_out, delete_entry, first_fault, link_check};
+use super::rig::{CONTROLLER, REPAIRED, Tables, carry_out, delete_entry, first_fault, link_check};
 use crate::cloud::ask;
 use crate::suites::kit::{eventually, output};
 use crate::{Lab, LabGuard, edge};
@@ -19,9 +19,9 @@ pub(super) fn vpc_entry(lab: &LabGuard) -> Result<()> {
     let stopped = lab.stop_unit(CONTROLLER)?;
     delete_entry(lab, VPC, "172.30.32.0/20")?;
     pair.lost()?;
-    let mend = pair.fault(Tables::Planned, "vpcTable", "route table")?;
-    carry_out(lab, &mend)?;
-    pair.mended(Tables::Planned)?;
+    let repair = pair.fault(Tables::Planned, "vpcTable", "route table")?;
+    carry_out(lab, &repair)?;
+    pair.repaired(Tables::Planned)?;
     drop(stopped);
     pair.detach()
 }
@@ -32,7 +32,7 @@ pub(super) fn vbr_way_back(lab: &LabGuard) -> Result<()> {
     delete_entry(lab, VBR, "10.100.0.0/16")?;
     pair.lost()?;
     let said = pair.trace(Tables::Planned)?;
-    let mend = first_fault(&said, "vbr", "VBR of line line1")?;
+    let repair = first_fault(&said, "vbr", "VBR of line line1")?;
     ensure!(
         said.view["fault"]["direction"] == "back",
         "{:#}",
@@ -52,8 +52,8 @@ pub(super) fn vbr_way_back(lab: &LabGuard) -> Result<()> {
         "exit {}: {wrong:#?}",
         line.code
     );
-    carry_out(lab, &mend)?;
-    pair.mended(Tables::Planned)?;
+    carry_out(lab, &repair)?;
+    pair.repaired(Tables::Planned)?;
     ensure!(
         link_check(lab, Tables::Planned)?.code == 0,
         "the line is still lame"
@@ -72,9 +72,9 @@ pub(super) fn edge_route(lab: &LabGuard) -> Result<()> {
         output(edge.command("ip").args(["route", "del", "172.30.0.0/16"]))?;
     }
     pair.lost()?;
-    let mend = pair.fault(Tables::Planned, "edgeRouter", "edge router")?;
-    carry_out(lab, &mend)?;
-    pair.mended(Tables::Planned)?;
+    let repair = pair.fault(Tables::Planned, "edgeRouter", "edge router")?;
+    carry_out(lab, &repair)?;
+    pair.repaired(Tables::Planned)?;
     drop(stopped);
     pair.detach()
 }
@@ -103,16 +103,16 @@ pub(super) fn shadow(lab: &LabGuard) -> Result<()> {
     let (status, answer) = ask(lab, "POST", "/_sim/world", &theirs.to_string())?;
     ensure!(status == 200, "{status}: {answer}");
     pair.lost()?;
-    let mend = pair.fault(Tables::Asked, "vpcTable", "route table")?;
-    let command = mend["command"].as_str().unwrap_or_default();
-    let note = mend["note"].as_str().unwrap_or_default();
+    let repair = pair.fault(Tables::Asked, "vpcTable", "route table")?;
+    let command = repair["command"].as_str().unwrap_or_default();
+    let note = repair["note"].as_str().unwrap_or_default();
     ensure!(
         command.starts_with("aliyun vpc DeleteRouteEntry") && note.contains("made by hand"),
-        "{mend:#}"
+        "{repair:#}"
     );
     // The cloud's own command line is not here: its call is.
     delete_entry(lab, VPC, "172.30.32.0/24")?;
-    pair.mended(Tables::Asked)?;
+    pair.repaired(Tables::Asked)?;
     pair.detach()
 }
 
@@ -122,12 +122,12 @@ pub(super) fn line_down(lab: &LabGuard) -> Result<()> {
     let link = |state| output(router.command("ip").args(["link", "set", "line0", state]));
     link("down")?;
     pair.lost()?;
-    let (mend, _) = eventually(MENDED, || {
+    let (repair, _) = eventually(REPAIRED, || {
         pair.fault(Tables::Asked, "line", "line line1 at edge")
     })?;
     let line = link_check(lab, Tables::Asked)?;
     ensure!(line.code == 1, "{:#}", line.view);
-    carry_out(lab, &mend)?;
-    pair.mended(Tables::Asked)?;
+    carry_out(lab, &repair)?;
+    pair.repaired(Tables::Asked)?;
     pair.detach()
 }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use flatnet_types::api::trace::{Container, End, Inside, Link, Port};
 
-use super::mends::{by_netd, reconcile};
+use super::repairs::{by_netd, reconcile};
 use super::ways::leads;
 use super::{Seen, Walker};
-use crate::hop::{At, Check, Hop, Mend};
+use crate::hop::{At, Check, Hop, Repair};
 
 impl Walker<'_> {
     /// Whether a container has the address.
@@ -33,10 +33,10 @@ impl Walker<'_> {
             Some(End::Host) | None => {
                 let socket = seen.node.socket.as_ref();
                 let socket = socket.map(|s| format!(" --netd {s}")).unwrap_or_default();
-                let mend = Mend::here(format!("flatctl attachments{socket}"))
+                let repair = Repair::here(format!("flatctl attachments{socket}"))
                     .noting("it shows who is there; start the container, or trace to another");
                 let why = "the address is in the node's range, and no container has it now";
-                (at.wrong("nobody has it", why, Some(mend)), false)
+                (at.wrong("nobody has it", why, Some(repair)), false)
             }
         };
         self.hops.push(hop);
@@ -68,7 +68,7 @@ impl Walker<'_> {
             Inside::Unknown { because } => at.unknown(
                 "not known",
                 because.clone(),
-                Some(Mend::here(format!("{ip} address"))),
+                Some(Repair::here(format!("{ip} address"))),
             ),
             Inside::Absent => {
                 let why = format!("it has no interface {dev} any more");
@@ -77,7 +77,7 @@ impl Walker<'_> {
             Inside::Observed { up: false, .. } => at.wrong(
                 format!("{dev} is down"),
                 "somebody set it down inside of the container",
-                Some(Mend::here(format!("{ip} link set {dev} up"))),
+                Some(Repair::here(format!("{ip} link set {dev} up"))),
             ),
             Inside::Observed { addresses, .. } if !addresses.iter().any(|a| a.ip() == own) => {
                 let length =
@@ -85,7 +85,7 @@ impl Walker<'_> {
                 at.wrong(
                     format!("{dev} has not {own}"),
                     "somebody took the address away inside of the container",
-                    Some(Mend::here(format!(
+                    Some(Repair::here(format!(
                         "{ip} address add {own}/{length} dev {dev}"
                     ))),
                 )
@@ -96,13 +96,13 @@ impl Walker<'_> {
                     "it was given {}: large packets are lost or are made small",
                     c.mtu
                 ),
-                Some(Mend::here(format!("{ip} link set {dev} mtu {}", c.mtu))),
+                Some(Repair::here(format!("{ip} link set {dev} mtu {}", c.mtu))),
             ),
             Inside::Observed { routes, .. } => match (to.map(|to| leads(routes, to)), gateway) {
                 (Some(None), Some(g)) => at.wrong(
                     format!("no route to {}", self.packet.dst),
                     "its default route is gone",
-                    Some(Mend::here(format!(
+                    Some(Repair::here(format!(
                         "{ip} route add default via {} dev {dev}",
                         g.gateway
                     ))),
@@ -111,7 +111,7 @@ impl Walker<'_> {
                     format!("{} goes by {via}", self.packet.dst),
                     format!("the plan's gateway of its network is {}", g.gateway),
                     Some(
-                        Mend::here(format!(
+                        Repair::here(format!(
                             "{ip} route replace default via {} dev {dev}",
                             g.gateway
                         ))
@@ -172,8 +172,8 @@ impl Walker<'_> {
         let hop = match (&port.link, &port.port) {
             (None, _) => at.wrong(
                 "no link",
-                "the host has no such NIC: mend the plan or the host",
-                Some(Mend::on(seen.name, "ip link")),
+                "the host has no such NIC: repair the plan or the host",
+                Some(Repair::on(seen.name, "ip link")),
             ),
             (
                 Some(Link {
@@ -186,7 +186,7 @@ impl Walker<'_> {
                 "no carrier",
                 "nothing answers at the other end of the cable",
                 Some(
-                    Mend::on(seen.name, format!("ip link show {}", port.name))
+                    Repair::on(seen.name, format!("ip link show {}", port.name))
                         .noting("look at the cable, and at the switch's port"),
                 ),
             ),
@@ -199,13 +199,13 @@ impl Walker<'_> {
                 at.wrong(
                     format!("a trunk of {:?}", row.trunks),
                     format!("it does not carry VLAN {vlan}: netd works from another plan"),
-                    Some(Mend::on(seen.name, "systemctl restart netd")),
+                    Some(Repair::on(seen.name, "systemctl restart netd")),
                 )
             }
             (Some(link), None) if !trunks => match seen.facts.pending_of_port(&port.name) {
                 Some(pending) => {
-                    let (why, mend) = by_netd(seen.node, pending);
-                    at.wrong(state(link), why, mend)
+                    let (why, repair) = by_netd(seen.node, pending);
+                    at.wrong(state(link), why, repair)
                 }
                 None => at.ok(state(link)),
             },
@@ -218,8 +218,8 @@ impl Walker<'_> {
 /// A port whose link is there: what netd would change, what the switch says.
 fn sound(at: &At<'_>, seen: &Seen<'_>, port: &Port, link: &Link, mtu: u32) -> Hop {
     if let Some(pending) = seen.facts.pending_of_port(&port.name) {
-        let (why, mend) = by_netd(seen.node, pending);
-        return at.wrong(state(link), why, mend);
+        let (why, repair) = by_netd(seen.node, pending);
+        return at.wrong(state(link), why, repair);
     }
     let Some(row) = &port.port else {
         let why = "it is no port of the bridge";
@@ -229,7 +229,7 @@ fn sound(at: &At<'_>, seen: &Seen<'_>, port: &Port, link: &Link, mtu: u32) -> Ho
         (Some(error), _) => at.wrong(
             "the switch cannot open it",
             error.clone(),
-            Some(Mend::on(
+            Some(Repair::on(
                 seen.name,
                 format!("ovs-vsctl list interface {}", port.name),
             )),
@@ -237,7 +237,10 @@ fn sound(at: &At<'_>, seen: &Seen<'_>, port: &Port, link: &Link, mtu: u32) -> Ho
         (None, None) => at.wrong(
             "the switch has not opened it",
             "ovs-vswitchd gave it no number: is it running?",
-            Some(Mend::on(seen.name, "systemctl restart openvswitch-switch")),
+            Some(Repair::on(
+                seen.name,
+                "systemctl restart openvswitch-switch",
+            )),
         ),
         (None, Some(n)) if row.number != 0 && n != row.number => at.wrong(
             format!("number {n}"),
@@ -247,12 +250,15 @@ fn sound(at: &At<'_>, seen: &Seen<'_>, port: &Port, link: &Link, mtu: u32) -> Ho
         _ if !link.up => at.wrong(
             state(link),
             "somebody set it down",
-            Some(Mend::on(seen.name, format!("ip link set {} up", port.name))),
+            Some(Repair::on(
+                seen.name,
+                format!("ip link set {} up", port.name),
+            )),
         ),
         _ if link.mtu < mtu => at.wrong(
             state(link),
             format!("{mtu} are needed: large packets are lost"),
-            Some(Mend::on(
+            Some(Repair::on(
                 seen.name,
                 format!("ip link set {} mtu {mtu}", port.name),
             )),
@@ -261,10 +267,12 @@ fn sound(at: &At<'_>, seen: &Seen<'_>, port: &Port, link: &Link, mtu: u32) -> Ho
     }
 }
 
-fn recreate(c: &Container) -> Mend {
+fn recreate(c: &Container) -> Repair {
     match c.pod.as_deref().and_then(|p| p.split_once('/')) {
-        Some((namespace, name)) => Mend::here(format!("kubectl -n {namespace} delete pod {name}")),
-        None => Mend::here(format!("crictl stopp {}", c.id)),
+        Some((namespace, name)) => {
+            Repair::here(format!("kubectl -n {namespace} delete pod {name}"))
+        }
+        None => Repair::here(format!("crictl stopp {}", c.id)),
     }
     .noting("the container has to be made anew")
 }

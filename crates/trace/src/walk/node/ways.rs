@@ -6,9 +6,9 @@ use flatnet_types::api::trace::{FlowTrace, Path, Pending, Side};
 use flatnet_types::marks::{ROUTE_PROTOCOL, is_ours};
 use ipnetwork::IpNetwork;
 
-use super::mends::{by_netd, reconcile, tagged};
+use super::repairs::{by_netd, reconcile, tagged};
 use super::{Seen, Walker, Way};
-use crate::hop::{At, Check, Hop, Mend};
+use crate::hop::{At, Check, Hop, Repair};
 
 /// Ops of netd's reconciler that concern the whole bridge, and what each says is wrong.
 const OF_THE_BRIDGE: [(&str, &str); 5] = [
@@ -38,8 +38,8 @@ impl Walker<'_> {
         };
         for (kind, found) in OF_THE_BRIDGE {
             if let Some(pending) = seen.facts.pending.iter().find(|p| p.kind == kind) {
-                let (why, mend) = by_netd(seen.node, pending);
-                self.hops.push(at.wrong(found, why, mend));
+                let (why, repair) = by_netd(seen.node, pending);
+                self.hops.push(at.wrong(found, why, repair));
             }
         }
     }
@@ -60,14 +60,14 @@ impl Walker<'_> {
         let wanted = tagged(to, vlan);
         let hop = match (seen.facts.trace(from), missing) {
             (_, Some(pending)) => {
-                let (why, mend) = by_netd(seen.node, pending);
-                at.wrong("flows are missing", why, mend)
+                let (why, repair) = by_netd(seen.node, pending);
+                at.wrong("flows are missing", why, repair)
             }
             (None, None) => at.unknown("not known", "netd did not trace this packet", None),
             (Some(FlowTrace { error: Some(e), .. }), None) => at.unknown(
                 "not known",
                 e.clone(),
-                Some(Mend::on(seen.name, "systemctl status openvswitch-switch")),
+                Some(Repair::on(seen.name, "systemctl status openvswitch-switch")),
             ),
             (Some(trace), None) => {
                 let mut outputs = trace.outputs.iter();
@@ -93,8 +93,8 @@ impl Walker<'_> {
             seen.facts.forwards,
         ) {
             (Some(pending), _) => {
-                let (why, mend) = by_netd(seen.node, pending);
-                at.wrong("a sysctl is wrong", why, mend)
+                let (why, repair) = by_netd(seen.node, pending);
+                at.wrong("a sysctl is wrong", why, repair)
             }
             (None, Some(false)) => at.wrong(
                 "it does not forward",
@@ -151,7 +151,7 @@ impl Walker<'_> {
             let prefix = p.prefix.is_some_and(|prefix| prefix.contains(dst));
             prefix || p.kind == "add_address"
         };
-        let (why, mend) = match (seen.facts.pending.iter().find(about), path, way) {
+        let (why, repair) = match (seen.facts.pending.iter().find(about), path, way) {
             (Some(pending), _, _) => by_netd(seen.node, pending),
             (
                 None,
@@ -166,7 +166,7 @@ impl Walker<'_> {
                     format!("a route that is not netd's leads it away; it should go {wanted}");
                 (
                     why,
-                    Some(Mend::on(seen.name, format!("ip route del {route}"))),
+                    Some(Repair::on(seen.name, format!("ip route del {route}"))),
                 )
             }
             (
@@ -181,20 +181,20 @@ impl Walker<'_> {
                     format!("the host's own default route is not there; it should go {wanted}");
                 let command = format!("ip route replace default via {via} dev {dev}");
                 let note = "the host's own routes are its administrator's or DHCP's, not netd's";
-                (why, Some(Mend::on(seen.name, command).noting(note)))
+                (why, Some(Repair::on(seen.name, command).noting(note)))
             }
             (None, _, Way::Out { dev, via: None }) => {
                 let why =
                     format!("the node's route to its own link is not there; it should go {wanted}");
                 let command = format!("ip route replace {} dev {dev}", on_link(seen, dst));
-                (why, Some(Mend::on(seen.name, command)))
+                (why, Some(Repair::on(seen.name, command)))
             }
             (None, _, Way::Local) => {
                 let why = format!("it should go to {wanted}");
                 (why, Some(reconcile(seen.node)))
             }
         };
-        self.hops.push(at.wrong(found, why, mend));
+        self.hops.push(at.wrong(found, why, repair));
     }
 }
 
@@ -212,13 +212,13 @@ fn astray(at: &At<'_>, seen: &Seen<'_>, trace: &FlowTrace, wanted: &str) -> Hop 
         .iter()
         .find(|f| f.cookie.is_some_and(|c| !is_ours(c)));
     let last = trace.flows.last();
-    let (why, mend) = match (foreign, last) {
+    let (why, repair) = match (foreign, last) {
         (Some(f), _) => (
             format!(
                 "a flow that is not netd's is in the way, table {}: {}",
                 f.table, f.flow
             ),
-            Mend::on(
+            Repair::on(
                 seen.name,
                 format!(
                     "ovs-ofctl -O OpenFlow14 del-flows {} cookie={:#x}/-1,table={}",
@@ -237,7 +237,7 @@ fn astray(at: &At<'_>, seen: &Seen<'_>, trace: &FlowTrace, wanted: &str) -> Hop 
         ),
         (None, None) => (format!("it should go to {wanted}"), reconcile(seen.node)),
     };
-    at.wrong(found, why, Some(mend))
+    at.wrong(found, why, Some(repair))
 }
 
 /// The prefix of the node's link that has an address.
@@ -260,7 +260,7 @@ fn nobody(seen: &Seen<'_>, dev: &str, next: IpAddr) -> Hop {
         format!("{next} was asked for in vain"),
         format!("nobody answers for {next} on {dev}: it is down, or the segment does not reach it"),
         Some(
-            Mend::on(seen.name, format!("ip neigh show {next} dev {dev}"))
+            Repair::on(seen.name, format!("ip neigh show {next} dev {dev}"))
                 .noting("look at the machine that has this address"),
         ),
     )

@@ -27,7 +27,7 @@ impl Cast<'_> {
         frames.extend(self.arp());
         frames.extend(self.discovery());
         frames.extend(self.servers());
-        frames.extend(self.veiled());
+        frames.extend(self.fragmented_and_truncated());
         frames
     }
 
@@ -309,7 +309,7 @@ impl Cast<'_> {
     }
 
     /// What is forbidden, in pieces and cut off, so that its type and ports cannot be seen.
-    fn veiled(&self) -> Vec<Frame> {
+    fn fragmented_and_truncated(&self) -> Vec<Frame> {
         let discovery = self.discovery().into_iter().filter(|f| {
             ["NA", "RA", "redirect"]
                 .iter()
@@ -317,9 +317,9 @@ impl Cast<'_> {
         });
         let ports = |f: &Frame| f.name.starts_with("DHCPv6");
         let (six, four): (Vec<Frame>, Vec<Frame>) = self.servers().into_iter().partition(ports);
-        let mut veiled = Vec::new();
+        let mut fragmented_and_truncated = Vec::new();
         for frame in discovery.chain(six) {
-            veiled.extend([
+            fragmented_and_truncated.extend([
                 frame.clone().first_fragment6(),
                 frame.clone().tiny_fragment6(),
                 frame.clone().empty_fragment6(),
@@ -328,12 +328,13 @@ impl Cast<'_> {
             ]);
         }
         for frame in four {
-            veiled.extend([frame.clone().first_fragment4(), frame.tiny_fragment4()]);
+            fragmented_and_truncated
+                .extend([frame.clone().first_fragment4(), frame.tiny_fragment4()]);
         }
-        for frame in &mut veiled {
+        for frame in &mut fragmented_and_truncated {
             frame.mark_anew();
         }
-        veiled
+        fragmented_and_truncated
     }
 
     /// What a server of addresses says (RFC 2131 §4.1, RFC 8415 §7.2).

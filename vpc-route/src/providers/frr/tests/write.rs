@@ -102,7 +102,7 @@ async fn a_next_hop_changes_without_a_moment_that_has_no_route() {
 }
 
 #[tokio::test]
-async fn whatever_command_fails_no_route_is_lost_and_the_next_round_mends_it() {
+async fn whatever_command_fails_no_route_is_lost_and_the_next_round_repairs_it() {
     let mut faults = 0;
     for fault in [Fault::Refuse, Fault::CutBefore, Fault::CutAfter] {
         for at in 0.. {

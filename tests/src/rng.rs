@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The variable that sets the seed.
 const SEED: &str = "FLATNET_SEED";
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): as good as this needs, in four lines.
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, and its quality is enough for tests.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct SeededRng(u64);
 
 /// The seed of this run: what `FLATNET_SEED` says, or the time.
 pub(crate) fn seed() -> u64 {
@@ -20,12 +20,12 @@ pub(crate) fn seed() -> u64 {
     })
 }
 
-impl Dice {
-    /// Dice of their own for each user of a seed.
+impl SeededRng {
+    /// A sequence of its own for each user of a seed.
     pub(crate) fn new(seed: u64, user: u64) -> Self {
-        let mut dice = Self(seed ^ user.wrapping_mul(0xa076_1d64_78bd_642f));
-        dice.next();
-        dice
+        let mut rng = Self(seed ^ user.wrapping_mul(0xa076_1d64_78bd_642f));
+        rng.next();
+        rng
     }
 
     fn next(&mut self) -> u64 {
@@ -59,8 +59,8 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_numbers_and_each_user_others() {
         let numbers = |seed, user| {
-            let mut dice = Dice::new(seed, user);
-            [(); 8].map(|()| dice.below(1000))
+            let mut rng = SeededRng::new(seed, user);
+            [(); 8].map(|()| rng.below(1000))
         };
         assert_eq!(numbers(1, 1), numbers(1, 1));
         assert_ne!(numbers(1, 1), numbers(1, 2));
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn numbers_stay_below_their_bound() {
-        let mut dice = Dice::new(7, 0);
-        assert!((0..1000).all(|_| dice.below(3) < 3));
-        assert!((0..1000).all(|_| dice.up_to_ms(5) < Duration::from_millis(5)));
+        let mut rng = SeededRng::new(7, 0);
+        assert!((0..1000).all(|_| rng.below(3) < 3));
+        assert!((0..1000).all(|_| rng.up_to_ms(5) < Duration::from_millis(5)));
     }
 }

@@ -108,8 +108,8 @@ impl<'l> Place<'l> {
         output(self.node.command("ip").args(args))
     }
 
-    /// Has netd mend, says what it did, and wants it to find nothing more to do.
-    fn mend(&self, broken: &str) -> Result<()> {
+    /// Has netd repair, says what it did, and wants it to find nothing more to do.
+    fn repair(&self, broken: &str) -> Result<()> {
         let begun = std::time::Instant::now();
         let report = reconcile(&self.node)?;
         let applied = report["applied"].as_array().map_or(0, Vec::len);
@@ -151,7 +151,7 @@ pub(super) fn flows(lab: &LabGuard) -> Result<()> {
     let foreign = format!("{FOREIGN_COOKIE},{NOBODYS_MATCH},actions=drop");
     place.ofctl(&["add-flow", BRIDGE, &foreign])?;
     place.broken()?;
-    place.mend("all flows deleted")?;
+    place.repair("all flows deleted")?;
     place.has_flows(&before)?;
 
     let changed = before.iter().find(|f| f.contains("table=5"));
@@ -164,7 +164,7 @@ pub(super) fn flows(lab: &LabGuard) -> Result<()> {
     // It bears our mark, and is none of ours.
     let pretended = format!("cookie=0x464e000000000000,{NOBODYS_MATCH},in_port=9,actions=drop");
     place.ofctl(&["add-flow", BRIDGE, &pretended])?;
-    place.mend("a flow changed, and one with our mark added")?;
+    place.repair("a flow changed, and one with our mark added")?;
     place.has_flows(&before)
 }
 
@@ -187,15 +187,15 @@ pub(super) fn port(lab: &LabGuard) -> Result<()> {
     let _undo = Undo(&delete);
     place.vsctl(&["del-port", BRIDGE, &host_end])?;
     place.broken()?;
-    place.mend("a container's port deleted")?;
+    place.repair("a container's port deleted")?;
     place.vsctl(&["set", "port", &host_end, "tag=200"])?;
-    place.mend("a container's port in another VLAN")?;
+    place.repair("a container's port in another VLAN")?;
     place.vsctl(&["del-port", BRIDGE, uplink])?;
-    place.mend("the uplink's port deleted")?;
+    place.repair("the uplink's port deleted")?;
     place.vsctl(&["set", "port", uplink, "trunks=10"])?;
-    place.mend("the uplink's trunks cut")?;
+    place.repair("the uplink's trunks cut")?;
     place.vsctl(&["del-port", BRIDGE, HOST_PORT])?;
-    place.mend("the host's port deleted")?;
+    place.repair("the host's port deleted")?;
     let ports = place.vsctl(&["list-ports", BRIDGE])?;
     ensure!(
         ports.lines().any(|p| p == FOREIGN_PORT),
@@ -233,7 +233,7 @@ pub(super) fn addresses_and_routes(lab: &LabGuard) -> Result<()> {
             "dev",
             HOST_PORT,
         ])?;
-        place.mend(&format!("{address} deleted"))?;
+        place.repair(&format!("{address} deleted"))?;
     }
     for network in &place.node.spec.networks {
         for range in &network.ranges {
@@ -248,13 +248,13 @@ pub(super) fn addresses_and_routes(lab: &LabGuard) -> Result<()> {
             ])?;
         }
     }
-    place.mend("the routes to the node's ranges deleted")?;
+    place.repair("the routes to the node's ranges deleted")?;
     for family in ["-4", "-6"] {
         place.ip(&[family, "route", "del", "default", "proto", "94"])?;
     }
-    place.mend("the default routes deleted")?;
+    place.repair("the default routes deleted")?;
     place.ip(&["link", "set", "dev", HOST_PORT, "down"])?;
-    place.mend("the host's port set down")?;
+    place.repair("the host's port set down")?;
     let addresses = place.ip(&["-o", "address", "show", "dev", HOST_PORT])?;
     ensure!(
         addresses.contains(FOREIGN_ADDRESS),
