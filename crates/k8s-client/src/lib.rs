@@ -5,7 +5,9 @@
 //!
 //!   kubeconfig │ a pod's service account ─▶ [Cluster] ─┬─ list: all objects of all kinds, page by page
 //!                                                      ├─ apply: server-side, as one field manager
-//!                                                      └─ delete: an object that the plan has no more
+//!                                                      ├─ delete: an object that the plan has no more
+//!                                                      ├─ follow: a kind listed and watched ─▶ [Event]
+//!                                                      └─ plan_statuses, apply_plan_status
 //! ```
 //!
 //! # Guarantees
@@ -15,6 +17,8 @@
 
 mod changes;
 mod error;
+mod status;
+mod watch;
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +30,8 @@ use kube::{Client, Config};
 
 pub use changes::{Changes, changes};
 pub use error::ClusterError;
+pub use status::STATUS_MANAGER;
+pub use watch::Event;
 
 /// The field manager of what is applied from a plan's file.
 pub const MANAGER: &str = "flatctl-plan";
@@ -82,18 +88,25 @@ impl Cluster {
     pub async fn list(&self) -> Result<Vec<Listed>, ClusterError> {
         let mut all = Vec::new();
         for kind in Kind::ALL {
-            let mut page = ListParams::default().limit(PAGE);
-            loop {
-                let found = self.api(kind).list(&page).await;
-                let found = found.map_err(|e| self.error("list", kind.plural(), e))?;
-                all.extend(found.items.iter().map(|object| listed(kind, object)));
-                match found.metadata.continue_.filter(|token| !token.is_empty()) {
-                    Some(token) => page.continue_token = Some(token),
-                    None => break,
-                }
-            }
+            let (found, _) = self.list_kind(kind).await?;
+            all.extend(found.iter().map(|object| listed(kind, object)));
         }
         Ok(all)
+    }
+
+    /// The objects of a kind, page by page, and the version that a watch goes on from.
+    async fn list_kind(&self, kind: Kind) -> Result<(Vec<DynamicObject>, String), ClusterError> {
+        let mut all = Vec::new();
+        let mut page = ListParams::default().limit(PAGE);
+        loop {
+            let found = self.api(kind).list(&page).await;
+            let found = found.map_err(|e| self.error("list", kind.plural(), e))?;
+            all.extend(found.items);
+            match found.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page.continue_token = Some(token),
+                None => return Ok((all, found.metadata.resource_version.unwrap_or_default())),
+            }
+        }
     }
 
     /// Applies an object: fields that were applied before and are not in it any more go.
@@ -135,6 +148,11 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(e) => Err(self.error("delete", &object.reference(), e)),
         }
+    }
+
+    /// The server's address, as the configuration has it.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {

@@ -13,19 +13,33 @@
 //!                         watch channel of [State] ─▶ the daemon ─▶ its status, [PlanMetrics]
 //! ```
 //!
+//! With the feature `kubernetes` the plan can come from a cluster's objects instead: listed, watched, joined to
+//! one document once they are quiet, and then treated by the same code.
+//!
+//! ```text
+//!   API server ─ list, watch ─▶ objects of all kinds ─ quiet ─▶ one document ─▶ the same check, copy, state
+//!       ▲                                                                                │
+//!       └────────────── [publish_verdicts]: the status of the plan's head ◀── watch ─────┘
+//! ```
+//!
 //! # The policy
 //! 1. A plan is accepted when it has no error and the daemon can use it. Its version is the digest
 //!    of its text.
 //! 2. An accepted plan is saved to disk with a checksum, and published with its version.
-//! 3. An invalid plan (unreadable, missing, too long, with errors, or unusable for this daemon) is
-//!    refused: the refusal is published with its diagnostics, and the plan that was accepted before
+//! 3. An invalid plan (unreadable, missing, too long, with errors, or unusable for this daemon; an API server
+//!    that gives no answer) is refused: the refusal is published with its diagnostics, and the plan that was accepted before
 //!    stays in force, also across a restart.
-//! 4. Only a start with neither a usable file nor a usable copy fails.
+//! 4. Only a start with neither a usable plan nor a usable copy fails.
 //! 5. An accepted plan whose copy cannot be written is in force nevertheless; the error is
 //!    published, and writing is retried each second.
 
+mod copy;
+mod document;
 mod file;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod metrics;
+mod policy;
 mod state;
 
 use std::convert::Infallible;
@@ -33,8 +47,12 @@ use std::future::Future;
 
 use tokio::sync::watch;
 
-pub use file::{COPY, FilePlan, FileSource, OpenError, read};
+pub use copy::COPY;
+pub use file::{FilePlan, FileSource, read};
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::{ClusterPlan, ClusterSource, publish_verdicts};
 pub use metrics::PlanMetrics;
+pub use policy::OpenError;
 pub use state::{Accepted, Refusal, Refused, State, UnusablePlan, Version};
 
 /// A watched plan. `T` is what the daemon extracts from it.

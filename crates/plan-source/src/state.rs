@@ -90,6 +90,26 @@ pub enum Refusal {
         #[source]
         source: UnusablePlan,
     },
+    /// The API server's objects cannot be read. Which error it is, is not in the type: a build of all daemons
+    /// at once has the feature in each, and netd is to have nothing of the client.
+    #[cfg(feature = "kubernetes")]
+    #[error("cannot read the plan's objects")]
+    Cluster(#[source] Box<dyn Error + Send + Sync>),
+    /// The objects have errors. Contains all diagnostics, with object and field.
+    #[cfg(feature = "kubernetes")]
+    #[error("the cluster's objects are no valid plan{}", all(.0))]
+    Objects(flatnet_k8s_api::join::Blamed),
+}
+
+/// The errors, a line each.
+#[cfg(feature = "kubernetes")]
+fn all(blamed: &flatnet_k8s_api::join::Blamed) -> String {
+    let errors = blamed.0.iter().take(blamed.errors());
+    let line = |d: &flatnet_k8s_api::status::DiagnosticStatus| {
+        let (code, object, field) = (&d.code, &d.object, &d.field);
+        format!("\n{code}: {object} {field}: {}\n  {}", d.message, d.hint)
+    };
+    errors.map(line).collect()
 }
 
 impl Refusal {
@@ -98,12 +118,27 @@ impl Refusal {
         match self {
             Self::Load(error) => &error.report().diagnostics,
             Self::Read { .. } | Self::Unusable { .. } => &[],
+            #[cfg(feature = "kubernetes")]
+            Self::Cluster(_) | Self::Objects(_) => &[],
+        }
+    }
+
+    /// What is wrong with the cluster's objects, errors first; empty if they could not be read or are valid.
+    #[cfg(feature = "kubernetes")]
+    pub fn objects(&self) -> &[flatnet_k8s_api::status::DiagnosticStatus] {
+        match self {
+            Self::Objects(blamed) => &blamed.0,
+            _ => &[],
         }
     }
 
     /// One line: the document's first error with its line, and the number of further errors;
     /// without diagnostics the whole [`Refusal::text`].
     pub fn headline(&self) -> String {
+        #[cfg(feature = "kubernetes")]
+        if let Some(text) = self.objects_headline() {
+            return text;
+        }
         let is_error = |d: &&Diagnostic| d.rule.severity == Severity::Error;
         let mut errors = self.diagnostics().iter().filter(is_error);
         let Some(first) = errors.next() else {
@@ -115,6 +150,19 @@ impl Refusal {
         };
         let (line, code) = (first.span.line, first.rule.code);
         format!("line {line}: {code}: {}{more}", first.message)
+    }
+
+    /// The first error of objects, with object and field, and the number of further ones.
+    #[cfg(feature = "kubernetes")]
+    fn objects_headline(&self) -> Option<String> {
+        let first = self.objects().first()?;
+        let errors = self.objects().iter().filter(|d| d.severity == "error");
+        let more = match errors.count() {
+            0 | 1 => String::new(),
+            n => format!(" (and {} more)", n - 1),
+        };
+        let (code, object, field) = (&first.code, &first.object, &first.field);
+        Some(format!("{code}: {object} {field}: {}{more}", first.message))
     }
 
     /// The error with all its causes.

@@ -44,6 +44,13 @@ pub struct RunArgs {
     /// The plan file. A change of it is applied within two seconds.
     #[arg(long, value_name = "FILE", default_value = "/etc/flatnet/plan.yaml")]
     pub plan: PathBuf,
+    /// Take the plan from a Kubernetes cluster's objects instead, and write to their status whether they
+    /// are in force. While the API server is away the last accepted plan stays in force.
+    #[arg(long, conflicts_with = "plan")]
+    pub plan_from_cluster: bool,
+    /// The way to that cluster. Where absent: a pod's service account, else `$KUBECONFIG`.
+    #[arg(long, value_name = "FILE", requires = "plan_from_cluster")]
+    pub kubeconfig: Option<PathBuf>,
     /// Directory of the ledger.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet-ipamd")]
     pub state: PathBuf,

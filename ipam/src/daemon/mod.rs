@@ -18,6 +18,7 @@ mod listener;
 mod metrics;
 mod rights;
 mod run;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use flatnet_daemon::serve::{Limits, serve};
 use flatnet_daemon::socket::Peer;
 use flatnet_daemon::{socket, stop};
-use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Version};
+use flatnet_plan_source::Version;
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::Incarnation;
 use tokio::net::UnixListener;
@@ -17,11 +17,11 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::cli::{Cli, Command, InitArgs, RunArgs};
-use super::declare::declare;
 use super::http::{self, App, Plans};
 use super::listen;
 use super::listener::{self, ListenerConfig};
 use super::metrics::Metrics;
+use super::source::Source;
 use crate::assign::{
     Clock, Declared, LedgerConfig, RedbLedger, Service, ServiceError, ServiceStart, Trust,
 };
@@ -107,17 +107,11 @@ fn open(args: &RunArgs) -> Result<RedbLedger> {
     Ok(RedbLedger::open(&path)?)
 }
 
-/// Opens the plan: the file, or the last accepted copy if the file is invalid.
-fn open_plan(args: &RunArgs, clock: Clock) -> Result<FileSource<Declared>> {
-    make_dir(&args.state)?;
-    let file = FilePlan::new(&args.plan, &args.state).with_clock(clock);
-    Ok(FileSource::open(file, |plan, _| Ok(declare(&plan)?))?)
-}
-
 async fn run(args: RunArgs) -> Result<()> {
     let begun = Instant::now();
     let clock = steady_clock();
-    let source = open_plan(&args, Arc::clone(&clock))?;
+    make_dir(&args.state)?;
+    let source = Source::open(&args, Arc::clone(&clock)).await?;
     let store = open(&args)?;
     let trust = store.trust();
     let metrics = Arc::new(Metrics::default());
@@ -156,7 +150,7 @@ async fn run(args: RunArgs) -> Result<()> {
     }
     let background = [
         tokio::spawn(listener::reload_tls(tls)),
-        tokio::spawn(async { match source.follow().await {} }),
+        tokio::spawn(source.follow()),
         tokio::spawn(apply_plans(app.clone(), plan, version)),
         tokio::spawn(tick_and_sample(app)),
     ];

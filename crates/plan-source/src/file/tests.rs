@@ -4,7 +4,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use flatnet_types::Timestamp;
+
 use super::*;
+use crate::{COPY, Version};
 
 const LAB: &str = include_str!("../../../../examples/lab.yaml");
 

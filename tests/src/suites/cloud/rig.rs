@@ -245,17 +245,17 @@ pub(in crate::suites) fn leader(lab: &Lab) -> Option<String> {
     Some(lease["holder"].as_str()?.to_owned())
 }
 
-/// A vpc-route that runs; it is killed when dropped.
+/// A daemon that runs; it is killed when dropped.
 pub(in crate::suites) struct Running(Child);
 
 impl Running {
-    /// Starts a command that becomes vpc-route, its log appended to a file.
+    /// Starts a command that becomes the daemon, its log appended to a file.
     ///
     /// # Errors
     /// If it does not start.
     pub(in crate::suites) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let child = command.stdout(Stdio::null()).stderr(log_file(log)?).spawn();
-        Ok(Self(child.context("cannot run vpc-route")?))
+        Ok(Self(child.context("cannot run the daemon")?))
     }
 
     /// The process, which may end at any time.
@@ -264,7 +264,7 @@ impl Running {
     /// If it has ended.
     pub(in crate::suites) fn process(&self) -> Result<ProcessId> {
         let pid = i32::try_from(self.0.id())?;
-        ProcessId::of(pid).context("vpc-route has ended")
+        ProcessId::of(pid).context("the daemon has ended")
     }
 
     /// SIGKILL, and its end.

@@ -6,6 +6,7 @@
 //!        in the VPC router's namespace         [rig] └──▶ the simulator's tables
 //!   [lead] takes it, dies, stops, is cut off     [bad] what it is given is wrong
 //!   [plan] the plan's kinds, their rules, and flatctl's way there and back
+//!   [ipamd] the plan taken from them, and the verdict in their status
 //!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
 //!                                                   simulator's history and the Lease's judge
 //! ```
@@ -16,6 +17,7 @@
 mod bad;
 mod chaos;
 mod cluster;
+mod ipamd;
 mod lead;
 mod plan;
 mod pod;
@@ -94,6 +96,26 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "plan: the API server dies: an error with its place; it is back with the same plan",
             run: plan::server_away,
+        },
+        Check {
+            sentence: "plan: ipamd takes it from the objects by the rights of its manifest, and says so in the head's status",
+            run: ipamd::takes_objects,
+        },
+        Check {
+            sentence: "plan: valid writes that are wrong together: ipamd says Accepted=False with code, object and field, and the plan of before stands",
+            run: ipamd::refuses_objects,
+        },
+        Check {
+            sentence: "plan: the API server is away: ipamd answers by its copy, over a restart too, and follows the objects again",
+            run: ipamd::server_away,
+        },
+        Check {
+            sentence: "plan: ipamd takes an apply whose middle is wrong as one change",
+            run: ipamd::swapped,
+        },
+        Check {
+            sentence: "plan: the API server freezes: ipamd tells it within 45 s, and follows the objects again",
+            run: ipamd::server_frozen,
         },
         Check {
             sentence: "the API server goes, and nothing of it is left",

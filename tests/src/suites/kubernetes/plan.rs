@@ -117,8 +117,19 @@ fn apply(lab: &Lab, cluster: &Cluster, plan: &Path, more: &[&str]) -> Result<Sai
     flatctl(lab, cluster, &[&["apply", plan.as_str()], more].concat())
 }
 
+/// The cluster's plan as one document.
+pub(super) fn export(lab: &Lab, cluster: &Cluster) -> Result<String> {
+    flatctl(lab, cluster, &["export"])?.with(0)
+}
+
+/// Applies the lab's plan with those changes.
+pub(super) fn apply_changed(lab: &Lab, cluster: &Cluster, change: &[(&str, &str)]) -> Result<()> {
+    let plan = written(lab, cluster, change)?;
+    apply(lab, cluster, &plan, &["--force"])?.with(0).map(drop)
+}
+
 /// An API server that has the lab's plan and nothing else.
-fn with_plan(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
+pub(super) fn with_plan(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let cluster = with_kinds(lab)?;
     let plan = written(lab, &cluster, &[])?;
     apply(lab, &cluster, &plan, &["--force"])?.with(0)?;

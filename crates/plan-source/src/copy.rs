@@ -22,22 +22,22 @@ const DIGEST: usize = 64 + 1;
 
 /// A saved plan.
 #[derive(Debug)]
-pub(super) struct SavedPlan {
-    pub(super) text: String,
+pub(crate) struct SavedPlan {
+    pub(crate) text: String,
     /// Modification time of the file: when the plan was accepted.
-    pub(super) since: Timestamp,
+    pub(crate) since: Timestamp,
 }
 
 /// Path of a daemon's copy.
 #[derive(Debug)]
-pub(super) struct Copy(PathBuf);
+pub(crate) struct Copy(PathBuf);
 
 impl Copy {
-    pub(super) fn in_dir(state: &Path) -> Self {
+    pub(crate) fn in_dir(state: &Path) -> Self {
         Self(state.join(COPY))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
@@ -45,7 +45,7 @@ impl Copy {
     ///
     /// # Errors
     /// It cannot be read, or is not what was written.
-    pub(super) fn read(&self) -> io::Result<Option<SavedPlan>> {
+    pub(crate) fn read(&self) -> io::Result<Option<SavedPlan>> {
         let limit = MAX_BYTES + (MARK.len() + DIGEST) as u64;
         let Some(bytes) = flatnet_files::read_if_there(&self.0, limit)? else {
             return Ok(None);
@@ -61,7 +61,7 @@ impl Copy {
     ///
     /// # Errors
     /// The system's error.
-    pub(super) fn save(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn save(&self, text: &str) -> io::Result<()> {
         flatnet_files::replace(&self.0, with_digest(text).as_bytes())
     }
 }

@@ -1,0 +1,43 @@
+//! The objects as a document.
+
+use std::path::PathBuf;
+
+use flatnet_k8s_api::Joined;
+use flatnet_plan::{NetworkPlan, diagnose};
+
+use crate::Refusal;
+use crate::document::Document;
+
+/// What the document is called.
+const NAME: &str = "the cluster's objects";
+
+/// All objects of an API server.
+pub(super) struct Objects {
+    pub(super) server: String,
+    pub(super) joined: Joined,
+}
+
+impl Document for Objects {
+    fn text(&self) -> &str {
+        &self.joined.text
+    }
+
+    fn place(&self) -> PathBuf {
+        format!("of {}", self.server).into()
+    }
+
+    /// An object that has no place in the document is an error that its text does not show.
+    fn is_whole(&self) -> bool {
+        self.joined.misplaced.is_empty()
+    }
+
+    fn plan(&self) -> Result<NetworkPlan, Refusal> {
+        let text = &self.joined.text;
+        if self.is_whole()
+            && let Ok(plan) = flatnet_plan::load_named(text, NAME)
+        {
+            return Ok(plan);
+        }
+        Err(Refusal::Objects(self.joined.blame(&diagnose(text, NAME))))
+    }
+}
