@@ -217,8 +217,9 @@ impl Host {
     /// Whether the router reaches the host's addresses.
     pub(in crate::suites) fn reachable(&self) -> Result<()> {
         for address in ["10.0.0.5", "10.0.0.6", "fd00::5"] {
-            // More than one: after a change the neighbour may have to be asked for again.
-            inside(ROUTER, &format!("ping -c 1 -w 3 {address}"))?;
+            // Until the first answer: the neighbour may have to be asked for again, and a bond's links
+            // have to agree, which takes seconds on an emulated processor.
+            inside(ROUTER, &format!("ping -c 1 -w 15 {address}"))?;
         }
         Ok(())
     }

@@ -3,8 +3,6 @@
 /// Crates, by directory, that not all suites depend on, and the suites that do. What is not here runs
 /// in all: netd and what it is made of, the plugin, the lab.
 const SUITES: &[(&str, &[&str])] = &[
-    ("crates/k8s-api", &["kubernetes"]),
-    ("crates/k8s-client", &["kubernetes"]),
     // Tests and builds of the others, none of them in the lab.
     ("xtask", &[]),
     ("crates/flatctl", &["trace"]),
