@@ -317,8 +317,6 @@ async fn reconcile_loop(
         }
         let report = reconciler.reconcile().await;
         metrics.reconciled(&report);
-        // A reconcile has every flow of the bridge in memory.
-        flatnet_kernel::memory::give_back();
         let clean = report.again.is_none() && report.view.failed.is_empty();
         pause = if clean {
             delays.reset();

@@ -382,7 +382,5 @@ async fn reconcile<N: ReconcileOps>(State(app): State<App<N>>) -> Json<Reconcile
     app.reconciler.retry_now();
     let report = app.reconciler.reconcile().await;
     app.metrics.reconciled(&report);
-    // A reconcile has every flow of the bridge in memory.
-    flatnet_kernel::memory::give_back();
     Json(report.view)
 }

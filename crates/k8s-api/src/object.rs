@@ -79,7 +79,7 @@ impl Kind {
 /// An object: its kind, its name, and what is declared in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
-    /// Its kind.
+    /// `kind`.
     pub kind: Kind,
     /// `metadata.name`.
     pub name: String,

@@ -54,7 +54,7 @@ pub struct Write {
 /// An object as it was listed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// The object.
+    /// What the plan declares of it.
     pub object: Object,
     uid: Option<String>,
     version: Option<String>,

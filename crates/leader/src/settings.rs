@@ -20,9 +20,9 @@ pub enum LeaseKind {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct KubernetesLease {
-    /// Its namespace.
+    /// `metadata.namespace`.
     pub namespace: ObjectName,
-    /// Its name.
+    /// `metadata.name`.
     pub name: ObjectName,
     /// The way to the API server; none: as a pod's service account.
     #[serde(default)]

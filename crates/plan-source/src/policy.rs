@@ -200,7 +200,8 @@ impl<T> Policy<T> {
     }
 }
 
-/// What the copy holds; path and error of a copy that is of no use, `None` where there is none.
+/// The plan of the copy, and its text. `Err(None)` if there is no copy; `Err` with its path and what is
+/// wrong with it, if it cannot be used.
 fn from_copy<T>(
     copy: &Copy,
     kept: std::io::Result<Option<SavedPlan>>,

@@ -13,6 +13,8 @@
 
 mod addresses;
 mod hosts;
+mod links;
+mod networks;
 mod reduced;
 mod sites;
 

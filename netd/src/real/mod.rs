@@ -289,12 +289,11 @@ impl NodeOps for RealNode {
     }
 
     fn has_port_number(&self, number: u32) -> bool {
-        self.switch.ports().iter().any(|p| p.number == number)
+        self.switch.has_port(number)
     }
 
     fn port_number(&self, name: &str) -> Option<u32> {
-        let ports = self.switch.ports();
-        ports.iter().find(|p| p.name == name).map(|p| p.number)
+        self.switch.port_number(name)
     }
 
     async fn delete_port(&self, name: &str, zone: Option<u16>) -> Result<(), NodeOpsError> {

@@ -137,7 +137,10 @@ impl<N: ReconcileOps> Reconciler<N> {
     pub async fn reconcile(&self) -> Report {
         let _alone = self.running.lock().await;
         let span = tracing::info_span!("reconcile", bridge = self.options.bridge);
-        self.run_rounds().instrument(span).await
+        let report = self.run_rounds().instrument(span).await;
+        // The rounds had every flow of the bridge in memory.
+        flatnet_kernel::memory::give_back();
+        report
     }
 
     /// The caller holds the lock of [`Self::running`].

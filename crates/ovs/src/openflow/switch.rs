@@ -300,6 +300,16 @@ impl Switch {
         self.with_ports(|ports| ports.values().cloned().collect())
     }
 
+    /// Whether a port has this number; `false` while there is no connection.
+    pub fn has_port(&self, number: u32) -> bool {
+        self.with_ports(|ports| ports.contains_key(&number))
+    }
+
+    /// The number of the port of this name; `None` if there is none, or no connection.
+    pub fn port_number(&self, name: &str) -> Option<u32> {
+        self.with_ports(|ports| ports.values().find(|p| p.name == name).map(|p| p.number))
+    }
+
     /// Lets a port receive and send again, after somebody forbade it
     /// ([`PortDesc::restricted`]); `false` where there is no such port.
     ///

@@ -1,25 +1,25 @@
-//! Edits of sites, VLANs, switches, networks' sites and leased lines.
+//! Edits of sites, VLANs, switches and the plan's own fields; and the order of those of networks and
+//! leased lines among them.
 
 use std::collections::BTreeSet;
 
 use flatnet_types::VlanId;
 
-use super::{Edit, Subjects};
+use super::{Edit, Subjects, links, networks};
 use crate::finding::{
-    DANGLING, DUPLICATE_VLAN, MTU_SHRINKS, NEIGHBOURS, NO_WAY_BACK, NOT_TRUNKED, POOL_OUTSIDE,
-    RANGE_SMALL, SERVICE_OVERLAP, TRUNK, VLAN_ROLE, VLAN_SITE,
+    DANGLING, DUPLICATE_VLAN, MTU_SHRINKS, NEIGHBOURS, NOT_TRUNKED, RANGE_SMALL, SERVICE_OVERLAP,
+    VLAN_ROLE, VLAN_SITE,
 };
 use crate::model::{Network, NetworkPlan, Site, SiteType, VlanRole};
-use crate::prefix::{covers, overlap};
 use crate::source::Path;
 
 pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edit>) {
     for network in subjects.networks.iter().copied() {
-        of_network(plan, network, edits);
+        networks::of_network(plan, network, edits);
     }
     if subjects.says(&["FN0504", "FN0506"]) {
-        for index in with_ranges(plan, subjects) {
-            usual_density(plan, index, edits);
+        for index in networks::with_ranges(plan, subjects) {
+            networks::usual_density(plan, index, edits);
         }
     }
     for site in near(plan, subjects) {
@@ -30,8 +30,8 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
         peers(plan, site, edits);
     }
     for link in subjects.links.iter().copied() {
-        swap(plan, link, edits);
-        ends(plan, link, edits);
+        links::swap(plan, link, edits);
+        links::ends(plan, link, edits);
     }
     names(plan, edits);
     whole(plan, subjects, edits);
@@ -59,145 +59,8 @@ fn near(plan: &NetworkPlan, subjects: &Subjects) -> BTreeSet<usize> {
     subjects.sites.iter().copied().chain(named).collect()
 }
 
-/// The networks that findings are about, and those of the ranges of hosts and groups that they are
-/// about.
-fn with_ranges(plan: &NetworkPlan, subjects: &Subjects) -> BTreeSet<usize> {
-    let spec = &plan.spec;
-    let hosts = subjects.hosts.iter().filter_map(|i| spec.hosts.get(*i));
-    let of_hosts = hosts.flat_map(|h| h.ranges.iter().map(|r| &r.network));
-    let groups = subjects.groups.iter();
-    let groups = groups.filter_map(|i| spec.host_groups.get(*i));
-    let of_groups = groups.flat_map(|g| g.ranges.iter().map(|r| &r.network));
-    let named = of_hosts.chain(of_groups);
-    let at = named.filter_map(|name| spec.networks.iter().position(|n| n.name == *name));
-    at.chain(subjects.networks.iter().copied()).collect()
-}
-
 fn site_at(site: usize) -> Path {
     Path::spec().at("sites").at(site)
-}
-
-fn of_network(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
-    let Some(network) = plan.spec.networks.get(index) else {
-        return;
-    };
-    let at = Path::spec().at("networks").at(index);
-    // Where the hosts are that have ranges of it.
-    let hosts = plan.spec.hosts.iter();
-    let hosts = hosts.filter(|h| h.ranges.iter().any(|r| r.network == network.name));
-    let groups = plan.spec.host_groups.iter();
-    let groups = groups.filter(|g| g.ranges.iter().any(|r| r.network == network.name));
-    let used: BTreeSet<&str> = hosts
-        .map(|h| h.site.as_str())
-        .chain(groups.map(|g| g.site.as_str()))
-        .filter(|s| *s != network.site)
-        .collect();
-    for target in used.into_iter().take(2) {
-        let words = (
-            format!(
-                "network {} is in {}, and the hosts that have ranges of it are in {target}",
-                network.name, network.site
-            ),
-            format!("Write `site: {target}`, or give the hosts ranges of another network."),
-        );
-        let target = target.to_owned();
-        let apply = move |p: &mut NetworkPlan| p.spec.networks[index].site.clone_from(&target);
-        let rule = match plan.site(&network.site) {
-            Some(_) => &VLAN_SITE,
-            None => &DANGLING,
-        };
-        edits.push(Edit::new(at.clone().at("site"), rule, words, apply).alone());
-    }
-    let Some(site) = plan.site(&network.site) else {
-        return;
-    };
-    tagged(network, (index, site), &at, edits);
-    let bears = |id: VlanId| {
-        let mut vlans = site.vlans.iter().filter(|v| v.id == id);
-        vlans.any(|v| holds_pool(network, v.subnets.iter().map(|s| s.prefix)))
-    };
-    let ids = site.vlans.iter().map(|v| v.id);
-    let target = ids
-        .filter(|id| Some(*id) != network.vlan)
-        .find(|id| bears(*id));
-    if let Some(id) = target {
-        let (place, message) = match network.vlan {
-            Some(vlan) => (
-                at.at("vlan"),
-                format!(
-                    "network {} is in VLAN {vlan}, and its pools are in the subnets of VLAN {id}",
-                    network.name
-                ),
-            ),
-            None => (at, format!("network {} has no vlan", network.name)),
-        };
-        let help = format!("Write `vlan: {id}`, or correct the pools.");
-        let apply = move |p: &mut NetworkPlan| p.spec.networks[index].vlan = Some(id);
-        let rule = match network.vlan {
-            Some(vlan) if site.vlan(vlan).is_some() => &POOL_OUTSIDE,
-            Some(_) => &DANGLING,
-            None => &VLAN_SITE,
-        };
-        edits.push(Edit::new(place, rule, (message, help), apply));
-    }
-}
-
-/// VLANs that its containers may send tagged, with another ID.
-fn tagged(network: &Network, (index, site): (usize, &Site), at: &Path, edits: &mut Vec<Edit>) {
-    for (j, trunk) in network.trunk.iter().enumerate().take(4) {
-        let named = |id: VlanId| network.trunk.iter().any(|t| t.vlan == id);
-        let pods = site.vlans.iter().filter(|v| v.role == VlanRole::Pod);
-        let others = pods.filter(|v| Some(v.id) != network.vlan && !named(v.id));
-        for id in others.map(|v| v.id).take(4) {
-            let words = (
-                format!(
-                    "network {} has no use for VLAN {}",
-                    network.name, trunk.vlan
-                ),
-                format!("Write `vlan: {id}`, or another VLAN of role pod of the site."),
-            );
-            let apply = move |p: &mut NetworkPlan| p.spec.networks[index].trunk[j].vlan = id;
-            let place = at.clone().at("trunk").at(j).at("vlan");
-            edits.push(Edit::new(place, &TRUNK, words, apply));
-        }
-    }
-}
-
-/// A density of its own, where all other networks that have one have the same.
-fn usual_density(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
-    let Some(network) = plan.spec.networks.get(index) else {
-        return;
-    };
-    let others = plan.spec.networks.iter().enumerate();
-    let others: Vec<u32> = others
-        .filter(|(i, _)| *i != index)
-        .filter_map(|(_, n)| n.density)
-        .collect();
-    let (Some(own), [usual, _, ..]) = (network.density, others.as_slice()) else {
-        return;
-    };
-    let usual = *usual;
-    if own <= usual || others.iter().any(|d| *d != usual) {
-        return;
-    }
-    let words = (
-        format!(
-            "a density of {own} in {} is more than its ranges and the switches have room for",
-            network.name
-        ),
-        format!("Other networks have {usual}; or give the hosts larger ranges."),
-    );
-    let apply = move |p: &mut NetworkPlan| p.spec.networks[index].density = Some(usual);
-    let place = Path::spec().at("networks").at(index).at("density");
-    edits.push(
-        Edit::new(place, &RANGE_SMALL, words, apply)
-            .in_own_words()
-            .alone(),
-    );
-}
-
-fn holds_pool(network: &Network, mut subnets: impl Iterator<Item = ipnetwork::IpNetwork>) -> bool {
-    subnets.any(|s| network.pools.iter().any(|p| covers(s, p.prefix)))
 }
 
 fn types(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
@@ -328,87 +191,6 @@ fn vlans(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
             edits.push(Edit::new(at.at("role"), &VLAN_ROLE, words, apply).alone());
         }
     }
-}
-
-/// A line whose ends are the wrong way round.
-fn swap(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
-    let Some(link) = plan.spec.links.get(index) else {
-        return;
-    };
-    let at = Path::spec().at("links").at(index);
-    let of = |name: &str| plan.site(name).map(|s| s.site_type);
-    if of(&link.idc) == Some(SiteType::Vpc) && of(&link.vpc) == Some(SiteType::Idc) {
-        let words = (
-            format!(
-                "the ends of {} are the wrong way round: {} is a VPC and {} an IDC",
-                link.name, link.idc, link.vpc
-            ),
-            format!("Write `idc: {}` and `vpc: {}`.", link.vpc, link.idc),
-        );
-        let apply = move |p: &mut NetworkPlan| {
-            let link = &mut p.spec.links[index];
-            std::mem::swap(&mut link.idc, &mut link.vpc);
-        };
-        edits.push(Edit::new(at.at("idc"), &DANGLING, words, apply).in_own_words());
-    }
-}
-
-/// A line that ends in another site than the one whose prefixes it accepts.
-fn ends(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
-    let Some(link) = plan.spec.links.get(index) else {
-        return;
-    };
-    let Some(accept) = &link.accept else { return };
-    let sides = [
-        ("idc", &link.idc, &accept.from_idc, SiteType::Idc),
-        ("vpc", &link.vpc, &accept.from_vpc, SiteType::Vpc),
-    ];
-    for (end, name, accepted, kind) in sides {
-        let has = |site: &Site| {
-            let all = prefixes_of(plan, site);
-            let all_are = accepted.iter().all(|a| all.iter().any(|p| overlap(*a, *p)));
-            !accepted.is_empty() && all_are
-        };
-        let of_kind = |s: &&Site| s.site_type == kind && s.name != *name;
-        let Some(target) = plan.spec.sites.iter().filter(of_kind).find(|s| has(s)) else {
-            continue;
-        };
-        let rule = match plan.site(name) {
-            Some(site) if site.site_type == kind => &NO_WAY_BACK,
-            _ => &DANGLING,
-        };
-        let words = (
-            format!(
-                "{} ends in {name}, and accepts what is in {}",
-                link.name, target.name
-            ),
-            format!(
-                "Write `{end}: {}`, or correct what it accepts.",
-                target.name
-            ),
-        );
-        let target = target.name.clone();
-        let apply = move |p: &mut NetworkPlan| {
-            let link = &mut p.spec.links[index];
-            let end = if end == "idc" {
-                &mut link.idc
-            } else {
-                &mut link.vpc
-            };
-            end.clone_from(&target);
-        };
-        let place = Path::spec().at("links").at(index).at(end);
-        edits.push(Edit::new(place, rule, words, apply).in_own_words().alone());
-    }
-}
-
-/// The prefixes that a site has: its subnets, and the pools of its networks.
-fn prefixes_of(plan: &NetworkPlan, site: &Site) -> Vec<ipnetwork::IpNetwork> {
-    let vlans = site.vlans.iter().flat_map(|v| &v.subnets);
-    let subnets = vlans.chain(site.v_switches.iter().flat_map(|v| &v.subnets));
-    let networks = plan.spec.networks.iter().filter(|n| n.site == site.name);
-    let pools = networks.flat_map(|n| n.pools.iter().map(|p| p.prefix));
-    subnets.map(|s| s.prefix).chain(pools).collect()
 }
 
 /// A declaration that nothing refers to, where several places refer to a name that is not there.

@@ -37,7 +37,7 @@ pub struct Expanded {
 /// A group of the document, besides its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Its name.
+    /// `name`, as in the document.
     pub name: String,
     /// The number of its first member.
     pub first: u32,

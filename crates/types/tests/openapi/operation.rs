@@ -12,7 +12,7 @@ use utoipa::openapi::{
 /// What a body is.
 #[derive(Clone, Copy)]
 pub(crate) enum Body {
-    /// There is none.
+    /// No body, as with status 204.
     None,
     /// JSON of a schema, by its name.
     Json(&'static str),
