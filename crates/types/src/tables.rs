@@ -433,7 +433,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failed {
-    /// As in [`Changes::ops`].
+    /// What was to be done, as in `ops`.
     pub op: Op,
     /// Why not.
     #[serde(rename = "why")]
