@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::cni_files::CniCommand;
 use crate::config::{PlanArgs, RunArgs};
+use crate::preflight::PreflightArgs;
+use crate::ready::ReadyArgs;
 use crate::uplink::UplinkCommand;
 
 /// The node daemon of Flatnet.
@@ -21,6 +24,13 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print what this node derives from the plan, and exit.
     Derive(PlanArgs),
+    /// Say what this host lacks for netd, and what to do about it. Changes nothing.
+    Preflight(PreflightArgs),
+    /// Exit with 0 if this node's netd is ready, else say why not: for probes.
+    Ready(ReadyArgs),
+    /// Install the CNI plugin and its configuration once netd is ready, or take them away.
+    #[command(subcommand)]
+    Cni(CniCommand),
     /// Move an uplink that bears the host's own address into the bridge, and back.
     #[command(subcommand)]
     Uplink(UplinkCommand),
