@@ -45,4 +45,53 @@ mod tests {
         use clap::CommandFactory;
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn what_the_manifests_run_is_on_the_command_line() {
+        use serde::Deserialize;
+        use serde_json::Value;
+        let manifests = [
+            include_str!("../../deploy/kubernetes/netd.yaml"),
+            include_str!("../../deploy/kubernetes/netd-uninstall.yaml"),
+        ];
+        let mut parsed = 0;
+        let mut check = |words: &Value| {
+            let words = words.as_array().into_iter().flatten();
+            let words: Vec<String> = words
+                .filter_map(Value::as_str)
+                .map(|word| {
+                    word.replace("$(NODE_NAME)", "host1")
+                        .replace("$(DATAPATH)", "system")
+                })
+                .collect();
+            let line = std::iter::once("netd").chain(
+                words
+                    .iter()
+                    .map(String::as_str)
+                    .skip_while(|word| *word == "netd"),
+            );
+            if let Err(e) = Cli::try_parse_from(line) {
+                panic!("{words:?}: {e}");
+            }
+            parsed += 1;
+        };
+        for document in manifests
+            .iter()
+            .flat_map(|text| serde_norway::Deserializer::from_str(text))
+        {
+            let object = Value::deserialize(document).expect("YAML");
+            let pod = &object["spec"]["template"]["spec"];
+            for kind in ["initContainers", "containers"] {
+                for container in pod[kind].as_array().into_iter().flatten() {
+                    check(&container["args"]);
+                    for probe in ["readinessProbe", "livenessProbe"] {
+                        if container.get(probe).is_some() {
+                            check(&container[probe]["exec"]["command"]);
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(parsed, 8);
+    }
 }

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   netd ready? ─▶ the plugin ─▶ the configuration, last: from now on the runtime calls
-//!   attachments left? ─▶ the configuration, first: no new calls ─▶ the plugin
+//!   attachments left? ─▶ the configuration, first: no new calls ─▶ the plugin ─▶ netd ends ─▶ its state
 //! ```
 //!
 //! Each file is replaced in one step, so that a runtime that reads it meanwhile has the former one whole.
 
 mod files;
+mod purge;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub enum CniCommand {
     Install(InstallArgs),
     /// Take the CNI configuration away, then the plugin. Refused while containers are attached.
     Remove(RemoveArgs),
+    /// Wait until netd has ended, then delete what it keeps on this host.
+    Purge(PurgeArgs),
 }
 
 /// Where a runtime looks.
@@ -66,7 +69,8 @@ pub struct InstallArgs {
     /// The network of containers that name none; the first of this node in the plan where absent.
     #[arg(long, value_name = "NAME")]
     network: Option<NetworkName>,
-    /// Stay until SIGTERM, and put back what somebody deletes or changes. The files stay behind.
+    /// Stay until SIGTERM, and put right what somebody changes. A configuration that somebody deletes
+    /// stays away: that is how a node is taken out. At the end the files stay.
     #[arg(long)]
     follow: bool,
 }
@@ -79,6 +83,20 @@ pub struct RemoveArgs {
     /// Also while containers are attached, or netd does not answer: their DEL will fail.
     #[arg(long)]
     force: bool,
+}
+
+/// What to delete.
+#[derive(Debug, Args)]
+pub struct PurgeArgs {
+    /// The socket of this node's netd.
+    #[arg(long, value_name = "PATH", default_value = "/run/flatnet/netd.sock")]
+    socket: PathBuf,
+    /// Where netd's store is.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet")]
+    state: PathBuf,
+    /// Stay until SIGTERM, so that a DaemonSet counts this node as done.
+    #[arg(long)]
+    follow: bool,
 }
 
 /// Executes the command.
@@ -95,6 +113,13 @@ pub(crate) async fn run(command: CniCommand) -> Result<()> {
             }
         },
         CniCommand::Remove(args) => remove(&args),
+        CniCommand::Purge(args) => {
+            purge::purge(&args.socket, &args.state).await?;
+            if args.follow {
+                stop::wait_for_signal().await?;
+            }
+            Ok(())
+        }
     }
 }
 
@@ -111,8 +136,12 @@ async fn install(args: &InstallArgs) -> Result<()> {
     let plugin = flatnet_files::read(&args.plugin, PLUGIN_MAX)
         .with_context(|| format!("read the plugin {}", args.plugin.display()))?;
     let files = args.places.files();
-    let mut said = None;
+    let (mut said, mut installed) = (None, false);
     loop {
+        if installed && !files.conflist.exists() {
+            warn!(file = %files.conflist.display(), "somebody deleted it: it stays away until this starts anew");
+            std::future::pending::<()>().await;
+        }
         // Blocking, in a process that does nothing else.
         let network = tokio::task::block_in_place(|| network(args));
         let pause = match network {
@@ -124,7 +153,7 @@ async fn install(args: &InstallArgs) -> Result<()> {
                 for path in files.install(&wanted)? {
                     info!(file = %path.display(), %network, "installed");
                 }
-                said = None;
+                (said, installed) = (None, true);
                 if !args.follow {
                     return Ok(());
                 }

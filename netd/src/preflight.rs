@@ -34,9 +34,12 @@ pub struct PreflightArgs {
     /// Where the runtime names network namespaces (may be repeated).
     #[arg(long, value_name = "DIR", default_values = ["/run/netns"])]
     netns: Vec<PathBuf>,
-    /// A directory that has to be writable for the CNI files (may be repeated).
+    /// The runtime's directory of CNI plugins; not looked at where absent.
     #[arg(long, value_name = "DIR")]
-    cni_dir: Vec<PathBuf>,
+    cni_bin_dir: Option<PathBuf>,
+    /// The runtime's directory of CNI configurations; not looked at where absent.
+    #[arg(long, value_name = "DIR")]
+    cni_conf_dir: Option<PathBuf>,
 }
 
 /// One thing that netd needs.
@@ -89,8 +92,11 @@ fn all(args: &PreflightArgs) -> Vec<Finding> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     findings.extend(args.netns.iter().map(|dir| look::namespaces(dir, &mounts)));
     findings.push(look::writable("netd's store", &args.state));
-    let cni = args.cni_dir.iter();
-    findings.extend(cni.map(|dir| look::writable("the runtime's CNI files", dir)));
+    let (bin, conf) = (&args.cni_bin_dir, &args.cni_conf_dir);
+    for dir in bin.iter().chain(conf) {
+        findings.push(look::writable("the runtime's CNI files", dir));
+    }
+    findings.extend(bin.iter().map(|dir| look::loopback(dir)));
     findings.push(plan(&args.plan));
     findings
 }

@@ -18,7 +18,9 @@ mod documented;
 mod elf;
 mod guest;
 mod host;
+mod images;
 mod kubernetes;
+mod node_parts;
 mod report;
 mod structure;
 mod test;
@@ -65,8 +67,10 @@ enum Cmd {
     /// Send forged and odd frames from a container: --mutate, --seed N, --json FILE
     #[command(disable_help_flag = true)]
     Redteam(Handover),
-    /// Build Kubernetes' API server for the suite `kubernetes` (Go, the module proxy)
+    /// Build Kubernetes' programs for the suites `kubernetes` and `cluster` (Go, the module proxy)
     Kubernetes,
+    /// Build netd's image: target/flatnet/netd-image.tar, for `ctr -n k8s.io images import`
+    Image,
     /// Run a command in a guest that has the kernel's Open vSwitch
     #[command(hide = true)]
     Guest(guest::Options),
@@ -112,6 +116,12 @@ fn main() -> Result<ExitCode> {
         }
         Cmd::Test(options) => return test::run(&options),
         Cmd::Kubernetes => kubernetes::build()?,
+        Cmd::Image => {
+            let binaries = Binaries::build(Purpose::Release)?;
+            let image = binaries.dir().join("netd-image.tar");
+            images::netd(&binaries, &image)?;
+            report::line(&format!("  {}", image.display()));
+        }
         Cmd::Guest(options) => return guest::command(options),
         Cmd::Structure => return structure::command(),
         Cmd::Deny => return test::deny(),

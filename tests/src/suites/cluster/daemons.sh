@@ -6,8 +6,8 @@ kube=/opt/kube/kube
 
 containerd --config /opt/node/containerd.toml > $logs/containerd.log 2>&1 &
 until ctr version > /dev/null 2>&1; do sleep 0.05; done
-for image in /opt/node/images/*.tar; do
-    ctr -n k8s.io images import "$image" > $logs/images.log 2>&1
+for image in /opt/images/*.tar; do
+    ctr -n k8s.io images import "$image" >> $logs/images.log 2>&1
 done
 
 # Its working directory is never the root: it removes what is empty.

@@ -1,14 +1,29 @@
 #!/bin/sh
-# A Kubernetes node on one machine. It is the first process of namespaces of its own (mount, uts, ipc,
-# pid, cgroup) in the network namespace of a node of the lab. Its root is an overlay on the machine's,
-# whose changes are in memory and go with the mount namespace: nothing of the machine is written but LOGS.
+# A Kubernetes node on one machine, in the network namespace of a node of the lab. It has namespaces of its
+# own for the rest (mount, uts, ipc, pid, cgroup). Its root is an overlay on the machine's, whose changes
+# are in memory and go with the mount namespace: nothing of the machine is written but LOGS.
 #
-#   NAME      the node's name                    WORK   an empty directory, where the root is put together
-#   LOGS      where the daemons' logs go         OVS    the directory of Open vSwitch's sockets
-#   PROGRAMS  containerd, runc and what else the machine has not, unpacked
-#   ADDRESS   the node's address
-#   KUBE      the program with Kubernetes        FILES  configurations, keys, images
+#   NAME      the node's name                    ADDRESS   its address
+#   CGROUPS   its directory in each hierarchy of cgroups
+#   WORK      an empty directory, where the root is put together
+#   LOGS      where the daemons' logs go, and `pid`, by which the machine knows the node's first process
+#   OVS       the directory of Open vSwitch's sockets
+#   PROGRAMS  containerd, runc and busybox, unpacked     IMAGES   what containerd imports
+#   KUBE      the program with Kubernetes                FILES    configurations and keys
 set -eu
+
+if [ "${1-}" != inside ]; then
+    for group in $CGROUPS; do
+        mkdir "$group"
+        # Of version 1: a new group has no processor and no memory, and nobody can be in it.
+        for file in cpuset.cpus cpuset.mems; do
+            [ ! -e "$group/$file" ] || cat "$group/../$file" > "$group/$file"
+        done
+        echo $$ > "$group/cgroup.procs"
+    done
+    exec unshare --mount --uts --ipc --pid --cgroup --fork --kill-child=KILL --propagation private \
+        sh "$0" inside
+fi
 
 # The last word that the machine's /proc has for this one: whoever enters the node needs it.
 read -r outside _ < /proc/self/stat
@@ -42,29 +57,31 @@ for stream in stdin:0 stdout:1 stderr:2; do
     ln -s "/proc/self/fd/${stream#*:}" "$root/dev/${stream%:*}"
 done
 
+# The controllers that the machine has mounted, each seen from the node's own group.
 mount -t tmpfs -o mode=755 cgroup "$root/sys/fs/cgroup"
-# Version 1 where the machine has it, with the controllers that it mounts; else version 2.
-controllers=$(sed -n 's|^[^ ]* /sys/fs/cgroup/\([a-z_,]*\) cgroup .*|\1|p' /proc/mounts)
-for controller in $controllers; do
+for group in $CGROUPS; do
+    controller=${group%/*}
+    controller=${controller##*/}
     mkdir "$root/sys/fs/cgroup/$controller"
     case $controller in systemd) options=none,name=systemd ;; *) options=$controller ;; esac
     mount -t cgroup -o "$options" cgroup "$root/sys/fs/cgroup/$controller"
 done
-if [ -z "$controllers" ]; then
-    umount "$root/sys/fs/cgroup"
-    mount -t cgroup2 cgroup "$root/sys/fs/cgroup"
-fi
 
 mount -t tmpfs -o mode=755 run "$root/run"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
-mkdir -p "$root/run/openvswitch" "$root/run/netns" "$root/run/lock" "$root/opt/node" "$root/opt/kube" "$root/opt/programs" \
-    "$root/opt/cni/bin" "$root/etc/cni/net.d" "$root/var/log/node" "$root/var/log/pods"
+mkdir -p "$root/run/openvswitch" "$root/run/netns" "$root/run/lock" "$root/opt/node" "$root/opt/kube" \
+    "$root/opt/programs" "$root/opt/images" "$root/opt/cni/bin" "$root/etc/cni/net.d" \
+    "$root/var/log/node" "$root/var/log/pods"
 for dir in containerd kubelet flatnet; do
     mkdir -p "$WORK/data/$dir" "$root/var/lib/$dir"
     mount --bind "$WORK/data/$dir" "$root/var/lib/$dir"
 done
+# Whatever the machine has there is not the node's.
+mount -t tmpfs -o mode=755 plugins "$root/opt/cni/bin"
+mount -t tmpfs -o mode=755 networks "$root/etc/cni/net.d"
 mount --bind "$OVS" "$root/run/openvswitch"
 mount --bind "$FILES" "$root/opt/node"
+mount --bind "$IMAGES" "$root/opt/images"
 mount --bind "$PROGRAMS" "$root/opt/programs"
 mount --bind "${KUBE%/*}" "$root/opt/kube"
 mount --bind "$LOGS" "$root/var/log/node"
@@ -79,7 +96,8 @@ cd /
 # Containers' mounts reach the containers that are to see them, and none leaves the node.
 mount --make-rshared /
 
-export HOME=/root PATH=/opt/programs/usr/sbin:/opt/programs/usr/bin:/opt/programs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+system=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root PATH="/opt/programs/usr/sbin:/opt/programs/usr/bin:/opt/programs/bin:$system"
 echo "$outside" > /var/log/node/pid.new
 mv /var/log/node/pid.new /var/log/node/pid
 exec sh /opt/node/daemons.sh "$ADDRESS"

@@ -16,7 +16,7 @@
 
 mod bad;
 mod chaos;
-mod cluster;
+pub(super) mod cluster;
 mod ipamd;
 mod lead;
 mod plan;
