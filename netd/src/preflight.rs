@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use flatnet_plan::node::Mode;
 
 use crate::config::{Datapath, PlanArgs};
 use crate::start;
@@ -97,13 +98,21 @@ fn all(args: &PreflightArgs) -> Vec<Finding> {
         findings.push(look::writable("the runtime's CNI files", dir));
     }
     findings.extend(bin.iter().map(|dir| look::loopback(dir)));
-    findings.push(plan(&args.plan));
+    let spec = start::derive(&args.plan);
+    // In mode `routed` netd sets it itself.
+    if let Ok(spec) = &spec
+        && matches!(spec.mode, Mode::Vlan { .. })
+    {
+        let services = &spec.service_prefixes;
+        findings.push(look::forwarding(&args.sysctls, services));
+    }
+    findings.push(plan(&args.plan, spec.err()));
     findings
 }
 
 /// Whether the plan can be used and has this node.
-fn plan(args: &PlanArgs) -> Finding {
-    let wrong = start::derive(args).err().map(|e| {
+fn plan(args: &PlanArgs, error: Option<anyhow::Error>) -> Finding {
+    let wrong = error.map(|e| {
         format!(
             "{e:#}; a node's name in Kubernetes is to be its host's name in the plan: add the host, or \
              put the plan in its place (ConfigMap flatnet-plan)"

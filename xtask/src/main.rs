@@ -115,7 +115,14 @@ fn main() -> Result<ExitCode> {
             return datapath::measure("redteam", &ready(Purpose::Lab, &rest.args)?, &rest.args);
         }
         Cmd::Test(options) => return test::run(&options),
-        Cmd::Kubernetes => kubernetes::build()?,
+        Cmd::Kubernetes => {
+            kubernetes::build()?;
+            // `test` builds the lab's binaries first; by itself this command takes those that are there.
+            if let Some(binaries) = Binaries::built(Purpose::Lab) {
+                let offline = std::env::var_os(host::OFFLINE).is_some();
+                node_parts::prepare(&binaries, offline)?;
+            }
+        }
         Cmd::Image => {
             let binaries = Binaries::build(Purpose::Release)?;
             let image = binaries.dir().join("netd-image.tar");

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use ipnetwork::IpNetwork;
 use nix::unistd::{AccessFlags, access};
 
 use super::Finding;
@@ -75,6 +76,33 @@ pub(super) fn sysctls(directory: &Path) -> Finding {
         )
     });
     Finding::new(format!("sysctls in {}", directory.display()), wrong)
+}
+
+/// Whether the host forwards, in the families of these prefixes of services: kube-proxy translates on the
+/// host, and what it translated goes on to another one.
+pub(super) fn forwarding(directory: &Path, services: &[IpNetwork]) -> Finding {
+    let settings = [
+        ("ipv4/ip_forward", services.iter().any(IpNetwork::is_ipv4)),
+        (
+            "ipv6/conf/all/forwarding",
+            services.iter().any(IpNetwork::is_ipv6),
+        ),
+    ];
+    let off = settings.iter().filter(|(setting, wanted)| {
+        let value = fs::read_to_string(directory.join(setting)).unwrap_or_default();
+        *wanted && value.trim() != "1"
+    });
+    let off: Vec<String> = off
+        .map(|(setting, _)| format!("net.{}=1", setting.replace('/', ".")))
+        .collect();
+    let wrong = (!off.is_empty()).then(|| {
+        format!(
+            "it does not, and containers reach no service: `{}` in a file of /etc/sysctl.d, then \
+             `sysctl --system`",
+            off.join("` and `")
+        )
+    });
+    Finding::new("the host forwards for kube-proxy", wrong)
 }
 
 /// Whether namespaces that the runtime makes from now on are seen: the directory has to be a mount
@@ -179,6 +207,23 @@ mod tests {
     fn sysctls_that_are_read_only_or_absent_name_the_option() {
         let text = wrong(sysctls(Path::new("/nowhere")));
         assert!(text.contains("--sysctls"), "{text}");
+    }
+
+    #[test]
+    fn a_host_that_does_not_forward_is_told_which_setting_lacks() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir_all(dir.path().join("ipv4")).expect("made");
+        fs::write(dir.path().join("ipv4/ip_forward"), "1\n").expect("written");
+        let (four, six) = ("10.96.0.0/16", "fd10:96::/112");
+        let prefixes = |texts: &[&str]| -> Vec<IpNetwork> {
+            let parsed = texts.iter().map(|text| text.parse().expect("a prefix"));
+            parsed.collect()
+        };
+        assert_eq!(forwarding(dir.path(), &prefixes(&[four])).wrong, None);
+        assert_eq!(forwarding(dir.path(), &[]).wrong, None);
+        let text = wrong(forwarding(dir.path(), &prefixes(&[four, six])));
+        assert!(text.contains("net.ipv6.conf.all.forwarding=1"), "{text}");
+        assert!(!text.contains("ip_forward"), "{text}");
     }
 
     #[test]

@@ -35,6 +35,9 @@ root=$WORK/root
 
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
+# As kubeadm demands of a host: kube-proxy's translations are forwarded.
+echo 1 > "$root/proc/sys/net/ipv4/ip_forward"
+echo 1 > "$root/proc/sys/net/ipv6/conf/all/forwarding"
 mount -t tmpfs -o mode=755 dev "$root/dev"
 mkdir "$root/dev/pts" "$root/dev/shm" "$root/dev/mqueue"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"

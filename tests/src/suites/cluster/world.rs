@@ -33,6 +33,13 @@ const WAIT: &str = "--timeout=120s";
 /// What replaces the manifests' settings in this lab, which has no kernel module.
 const LAB_DATAPATH: (&str, &str) = ("datapath: system", "datapath: netdev");
 
+/// What `node.sh` sets in the namespace of the lab's node, where it was 0. Where netd of the lab wants
+/// another value, it sets that again.
+const SETTINGS: [&str; 2] = [
+    "/proc/sys/net/ipv4/ip_forward",
+    "/proc/sys/net/ipv6/conf/all/forwarding",
+];
+
 /// The one that runs, for all the checks of this process.
 static WORLD: Mutex<Option<Arc<World>>> = Mutex::new(None);
 
@@ -244,9 +251,13 @@ pub(super) fn take_down(lab: &LabGuard, look: impl FnOnce(&[PathBuf]) -> Result<
     drop(last);
     look(&groups)?;
     for name in NODES {
-        // kube-proxy's and kubelet's, which are in the namespace of the lab's node.
-        let mut flush = lab.member(name)?.command("nft");
-        output(flush.args(["flush", "ruleset"]))?;
+        // What daemons of Kubernetes left in the namespace of the lab's node.
+        let member = lab.member(name)?;
+        output(member.command("nft").args(["flush", "ruleset"]))?;
+        let back = || SETTINGS.map(|setting| std::fs::write(setting, "0"));
+        for written in crate::netns::enter(&member.netns_path(), back)? {
+            written?;
+        }
     }
     for unit in &stopped {
         lab.start_unit(unit);
