@@ -29,6 +29,7 @@ use ipnetwork::IpNetwork;
 
 use self::apply::put_group;
 use self::own_deletions::OwnDeletions;
+pub(crate) use self::rows::open_error;
 use self::switch::{MeterRecord, RestoreWaitTimer};
 use self::timeouts::TimeoutRecord;
 use crate::features::Features;
