@@ -3,23 +3,23 @@
 use flatnet_ovs::ovsdb::{ChangeKind, ConnState, Replica, Row, RowChange};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
 use crate::marks;
 use crate::real::open_error;
+use crate::state::NodeState;
 
-pub(super) async fn run(engine: Engine<DaemonNode>) {
-    let node = engine.node();
+pub(super) async fn run(state: NodeState<DaemonNode>) {
+    let node = state.node();
     let database = node.database();
-    let mut state = database.state();
+    let mut connection = database.state();
     let mut changes = database.changes();
-    let repair_requested = engine.repair_requested();
+    let repair_requested = state.repair_requested();
     let mut up = false;
     loop {
         let wake = tokio::select! {
-            changed = state.changed() => match changed {
+            changed = connection.changed() => match changed {
                 Err(_) => return,
-                Ok(()) => match *state.borrow_and_update() {
+                Ok(()) => match *connection.borrow_and_update() {
                     ConnState::Ready { .. } => {
                         up = true;
                         true

@@ -120,7 +120,7 @@ async fn netd_that_dies_while_a_port_has_another_number_is_repaired_by_its_next_
         drop(node);
         let again = TestNode::start("idc1", model, disk).await;
         assert!(again.reconcile().await.converged, "step {k}");
-        if !again.engine.ipam().list().is_empty() {
+        if !again.state.ipam().list().is_empty() {
             let (asked, got) = number(&again.model, "fn1");
             assert_eq!(Some(asked), got, "step {k}");
             let only = BTreeSet::from([format!("in_port={asked}")]);
@@ -151,7 +151,7 @@ async fn the_nodes_own_ports_may_have_other_numbers_too() {
     model.state().taken_numbers.extend([1, 2]);
     let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     assert!(node.reconcile().await.converged);
-    let ports = node.engine.ports().expect("it is ready");
+    let ports = node.state.ports().expect("it is ready");
     let uplink = ports.uplink.expect("mode vlan");
     assert!(ports.host > 2 && uplink > 2, "{ports:?}");
     assert_eq!(number(&node.model, "eth0"), (uplink, Some(uplink)));
