@@ -7,6 +7,7 @@
 //!   [lead] takes it, dies, stops, is cut off     [bad] what it is given is wrong
 //!   [plan] the plan's kinds, their rules, and flatctl's way there and back
 //!   [ipamd] the plan taken from them, and the verdict in their status
+//!   [admission] who may ask what of the network for a pod
 //!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
 //!                                                   simulator's history and the Lease's judge
 //! ```
@@ -14,6 +15,7 @@
 //! `kube` is built from Kubernetes' own sources by `cargo xtask kubernetes`
 //! (`tests/kubernetes`); etcd is Debian's.
 
+mod admission;
 mod bad;
 mod chaos;
 mod cluster;
@@ -29,6 +31,10 @@ pub(super) const SUITE: Suite = Suite {
     name: "kubernetes",
     about: "vpc-route leads by a Lease of a real API server, and never do two write; the plan as objects",
     checks: &[
+        Check {
+            sentence: "a pod's network, address, MAC and trunk are what its namespace grants, and stay so",
+            run: admission::privileges,
+        },
         Check {
             sentence: "a service account that may get, create and update one Lease is enough to lead",
             run: lead::least_privilege,
