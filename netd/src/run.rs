@@ -69,6 +69,7 @@ fn run_command(cli: Cli) -> Result<()> {
         }
         Command::Uplink(command) => crate::uplink::run(command),
         Command::Run(args) => {
+            flatnet_kernel::memory::use_one_arena();
             flatnet_daemon::log::to_stderr(args.log_format);
             // Two workers: the work is short and mostly waits, and each thread costs memory.
             let runtime = tokio::runtime::Builder::new_multi_thread()
