@@ -6,6 +6,7 @@ use std::time::Instant;
 use flatnet_ipam::{Record, ReserveError, ReserveRequest};
 use flatnet_types::api::{AddReply, AddRequest};
 use ipnetwork::IpNetwork;
+use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::cleanup::tear_down;
@@ -15,6 +16,10 @@ use super::macs;
 use super::plan::{self, Attachment, AttachmentSpec, host_ifindex, host_ifname};
 use crate::flows::NodePorts;
 use crate::node_ops::{NodeOps, NodeOpsError, Pending};
+
+/// From so many attachments on, a pass of the switch over its ports takes longer than the database's
+/// answer (about 30 µs a port, and 1 ms).
+const CROWDED: usize = 48;
 
 impl<N: NodeOps> Engine<N> {
     /// Attaches a container. It must run to its end once it has begun, or half an attachment would
@@ -115,7 +120,8 @@ impl<N: NodeOps> Engine<N> {
     /// that was measured (docs/adr/0005). The flows are sent first, for the number that the port
     /// requests: a switch that goes over its ports would take them only afterwards. Then the port's
     /// rows are sent to the database, and the link is made meanwhile, so that the switch finds both in
-    /// one pass; where it learns of the link first, it makes a second pass.
+    /// one pass. Where it learns of the link first, it goes over all of its ports for that, and
+    /// again for the rows: on a crowded node the link waits until the database has the rows.
     ///
     /// Returns the destinations of default routes that were not set, because another interface of
     /// the container has them.
@@ -129,7 +135,13 @@ impl<N: NodeOps> Engine<N> {
         let node = self.state.node();
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
+        let (stored, in_database) = oneshot::channel();
+        let is_crowded = self.state.ipam().list().len() >= CROWDED;
         let meanwhile = async {
+            if is_crowded {
+                // It fails only with the port, and then this is dropped.
+                let _ = in_database.await;
+            }
             step(
                 "create the link",
                 node.create_link(netns, &target.link).await,
@@ -151,7 +163,7 @@ impl<N: NodeOps> Engine<N> {
         };
         let port = async {
             let early = self.send_early_flows(target);
-            let added = node.add_port(&target.row, target.zone()).await;
+            let added = node.add_port(&target.row, target.zone(), stored).await;
             let number = step("add the port to the bridge", added)?;
             done("port");
             let installed = self.install_flows(target, number, early).await;

@@ -167,3 +167,34 @@ fn a_port_number_is_requested_again_only_after_thousands_of_attachments() {
     assert_eq!(numbers.last(), Some(&65_279));
     assert_eq!(requested_port_number(1), requested_port_number(1 + 32_512));
 }
+
+#[tokio::test]
+async fn on_a_crowded_node_the_link_waits_for_the_ports_rows() {
+    for (containers, expected) in [
+        (
+            0,
+            vec!["send_flows", "add_port", "create_link", "configure"],
+        ),
+        (60, vec!["send_flows", "add_port"]),
+    ] {
+        let node = TestNode::new("idc1").await;
+        for n in 0..containers {
+            let add = request(&format!("c{n}"));
+            node.engine.add(&add).await.expect("attaches");
+        }
+        node.model.state().calls.clear();
+        // The database does not answer.
+        node.model.fail_at(1, Fault::Crash);
+        let late = request("late");
+        let mut add = std::pin::pin!(node.engine.add(&late));
+        for _ in 0..100 {
+            assert!(futures_util::poll!(&mut add).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            node.model.state().calls,
+            expected,
+            "{containers} containers"
+        );
+    }
+}
