@@ -63,6 +63,9 @@ pub struct RunArgs {
     /// Open vSwitch's datapath: `netdev` is its userspace, for hosts without the module.
     #[arg(long, value_enum, default_value_t = Datapath::System)]
     pub datapath: Datapath,
+    /// Where the host's /proc/sys/net is, where /proc/sys is read-only: in a container.
+    #[arg(long, value_name = "DIR")]
+    pub sysctls: Option<PathBuf>,
     /// How many connections to services a container may have at once.
     #[arg(long, value_name = "COUNT", default_value = "16384", value_parser = clap::value_parser!(u32).range(1..))]
     pub service_connections: u32,

@@ -16,9 +16,11 @@
 //! Stopping netd leaves the data path alone; starting it again finds nothing to do.
 
 pub mod allocator;
+mod ask;
 pub mod attach;
 pub mod cli;
 pub mod clock;
+pub mod cni_files;
 pub mod config;
 mod daemon_node;
 mod failover;
@@ -35,9 +37,11 @@ pub mod node_ops;
 pub mod node_plan;
 pub mod owned;
 pub mod plan_file;
+pub mod preflight;
 pub mod probe;
 pub mod problems;
 pub mod ranges;
+pub mod ready;
 pub mod real;
 pub mod reconcile;
 mod replay;

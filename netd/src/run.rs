@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use flatnet_clock::Backoff;
-use flatnet_daemon::{socket, stop};
+use flatnet_daemon::{LogFormat, socket, stop};
 use flatnet_ipam::Ipam;
 use flatnet_kernel::Kernel;
 use flatnet_plan::NodeSpec;
@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use crate::allocator::networks;
 use crate::attach::{Engine, recover};
 use crate::cli::{Cli, Command};
+use crate::cni_files;
 use crate::config::{Datapath, RunArgs};
 use crate::daemon_node::{self, DaemonNode};
 use crate::failover;
@@ -28,8 +29,10 @@ use crate::features;
 use crate::host::{self, Host};
 use crate::metrics::Metrics;
 use crate::plan_file;
+use crate::preflight;
 use crate::probe;
 use crate::problems::{Board, Problem};
+use crate::ready;
 use crate::real::RealNode;
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::replay::{self, Replayer};
@@ -66,6 +69,17 @@ fn run_command(cli: Cli) -> Result<()> {
             let text = serde_json::to_string_pretty(&spec)?;
             std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
             Ok(())
+        }
+        Command::Preflight(args) => preflight::run(&args),
+        Command::Ready(args) => ready::run(&args),
+        Command::Cni(command) => {
+            flatnet_daemon::log::to_stderr(LogFormat::Text);
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .context("start the runtime")?;
+            runtime.block_on(cni_files::run(command))
         }
         Command::Uplink(command) => crate::uplink::run(command),
         Command::Run(args) => {
@@ -120,6 +134,9 @@ fn open_store(
 async fn run(args: RunArgs) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("netd changes the host's network: run it as root");
+    }
+    if let Some(directory) = &args.sysctls {
+        flatnet_kernel::use_sysctl_directory(directory);
     }
     socket::is_free("netd", &args.socket)?;
     make_state_directory(&args.state)?;

@@ -18,7 +18,7 @@
 mod admission;
 mod bad;
 mod chaos;
-mod cluster;
+pub(super) mod cluster;
 mod ipamd;
 mod lead;
 mod plan;
