@@ -149,7 +149,10 @@ pub enum NodeError {
 /// # Errors
 /// [`NodeError`] where the node, or something that it refers to, is not in the plan.
 pub fn derive(plan: &NetworkPlan, node: &NodeName) -> Result<NodeSpec, NodeError> {
-    let host = plan.host(node).ok_or_else(|| unknown(plan, node))?;
+    let host = plan.host(node).ok_or_else(|| NodeError::UnknownNode {
+        node: node.clone(),
+        known: known_hosts(plan),
+    })?;
     let dangling = |what: String| NodeError::Dangling {
         node: node.clone(),
         what,
@@ -274,14 +277,6 @@ fn peers(plan: &NetworkPlan, site: &Site, host: &Host) -> Vec<PeerRoute> {
         .collect();
     routes.sort_by_key(|r| r.prefix);
     routes
-}
-
-/// The error of a plan that does not have the node.
-pub(crate) fn unknown(plan: &NetworkPlan, node: &NodeName) -> NodeError {
-    NodeError::UnknownNode {
-        node: node.clone(),
-        known: known_hosts(plan),
-    }
 }
 
 fn known_hosts(plan: &NetworkPlan) -> String {

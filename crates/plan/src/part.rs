@@ -2,7 +2,7 @@
 //! same of it as of the whole, and [`load`](crate::load) accepts it.
 //!
 //! ```text
-//!   whole plan ─▶ [of_node] site, VLANs, networks, the host ──┬─▶ [with_peers] ─▶ a plan of one node
+//!   whole plan ─▶ [of_host] site, VLANs, networks, the host ──┬─▶ [with_peers] ─▶ a plan of one node
 //!         └─────▶ [peers] of each vSwitch: networks, hosts ───┘
 //! ```
 //!
@@ -23,7 +23,7 @@ use crate::model::{
     API_VERSION, Budgets, Host, KIND, Metadata, Network, NetworkPlan, PlanSpec, Pool, Range, Site,
     SiteType, Uplink, VSwitch, Vlan, formats, prefixes,
 };
-use crate::node::{NodeError, covers, unknown};
+use crate::node::{NodeError, covers};
 use crate::slices::is_cut;
 
 /// What the nodes of a vSwitch need of each other.
@@ -60,14 +60,13 @@ pub struct Peer {
     pub ranges: Vec<Range>,
 }
 
-/// A host's own part. Where it is of a vSwitch, its networks are in the vSwitch's [`Peers`].
+/// The own part of a plan's host. Where it is of a vSwitch, its networks are in the vSwitch's [`Peers`].
 ///
 /// # Errors
-/// [`NodeError`] where the node, or its site, is not in the plan.
-pub fn of_node(plan: &NetworkPlan, node: &NodeName) -> Result<NetworkPlan, NodeError> {
-    let host = plan.host(node).ok_or_else(|| unknown(plan, node))?;
+/// [`NodeError::Dangling`] where its site is not in the plan.
+pub fn of_host(plan: &NetworkPlan, host: &Host) -> Result<NetworkPlan, NodeError> {
     let site = plan.site(&host.site).ok_or_else(|| NodeError::Dangling {
-        node: node.clone(),
+        node: host.name.clone(),
         what: format!("site {}", host.site),
     })?;
     let networks = match host.v_switch {

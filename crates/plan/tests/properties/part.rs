@@ -1,16 +1,15 @@
 //! A node's part of a plan is a plan that is accepted, of which the same is derived.
 
+use flatnet_plan::model::Host;
 use flatnet_plan::part::{self, Peers};
 use flatnet_plan::{NetworkPlan, diagnose, load, node, to_yaml};
-use flatnet_types::NodeName;
 use proptest::prelude::*;
 
 use crate::shape::shapes;
 
 /// The plan of one node, as it is read again from its text.
-fn part(plan: &NetworkPlan, peers: &[Peers], name: &NodeName) -> Result<NetworkPlan, String> {
-    let mut own = part::of_node(plan, name).map_err(|e| e.to_string())?;
-    let host = own.spec.hosts[0].clone();
+fn part(plan: &NetworkPlan, peers: &[Peers], host: &Host) -> Result<NetworkPlan, String> {
+    let mut own = part::of_host(plan, host).map_err(|e| e.to_string())?;
     let is_own = |p: &&Peers| p.site == host.site && host.v_switch.as_ref() == Some(&p.v_switch);
     if let Some(peers) = peers.iter().find(is_own) {
         own = part::with_peers(own, peers.clone());
@@ -22,7 +21,7 @@ fn part(plan: &NetworkPlan, peers: &[Peers], name: &NodeName) -> Result<NetworkP
 fn all_parts(plan: &NetworkPlan) -> Result<(), String> {
     let peers = part::peers(plan);
     for host in &plan.spec.hosts {
-        let part = part(plan, &peers, &host.name)?;
+        let part = part(plan, &peers, host)?;
         let (whole, reduced) = (
             node::derive(plan, &host.name),
             node::derive(&part, &host.name),
