@@ -12,7 +12,6 @@ use flatnet_daemon::{socket, stop};
 use flatnet_ipam::Ipam;
 use flatnet_kernel::Kernel;
 use flatnet_plan::NodeSpec;
-use flatnet_plan_source::PlanSource;
 use flatnet_spool::Spool;
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, watch as watched};
@@ -230,7 +229,7 @@ async fn run(args: RunArgs) -> Result<()> {
         engine.repair_requested(),
     ));
     let plan = source.watch();
-    tasks.spawn(async { match source.follow().await {} });
+    tasks.spawn(source.follow(engine.clone()));
     tasks.spawn(plan_file::watch(
         plan_file,
         engine.clone(),

@@ -43,7 +43,8 @@ impl Cluster {
     /// [`ClusterError`]; none where it is gone already.
     pub async fn delete_part(&self, kind: Kind, name: &str) -> Result<(), ClusterError> {
         let found = self.api(kind).get_opt(name).await;
-        let found = found.map_err(|e| self.error("get", &format!("{}/{name}", kind.as_str()), e))?;
+        let found =
+            found.map_err(|e| self.error("get", &format!("{}/{name}", kind.as_str()), e))?;
         let found: Option<Listed> = found.map(|object| listed(kind, &object));
         match found.filter(|l| l.object.plan.is_some()) {
             Some(own) => self.delete(&own, Write::default()).await,

@@ -45,7 +45,9 @@ enum Absent {
         "{server} has no NodeNetwork/{name}; ipamd makes it of the plan's Host of that name (`kubectl get fnhost,fnplan`)"
     )]
     Own { server: String, name: String },
-    #[error("{server} has no NodePeers/{name}; ipamd makes it of the accepted plan (`kubectl get fnplan`)")]
+    #[error(
+        "{server} has no NodePeers/{name}; ipamd makes it of the accepted plan (`kubectl get fnplan`)"
+    )]
     Peers { server: String, name: String },
     #[error("no answer from {server} within {} s", FIRST_ANSWER.as_secs())]
     NoAnswer { server: String },
@@ -142,7 +144,10 @@ impl Known {
             Slot::Away(error) => return away(error),
             Slot::Absent => {
                 let name = of.name.clone();
-                return absent(Absent::Own { server: server(), name });
+                return absent(Absent::Own {
+                    server: server(),
+                    name,
+                });
             }
             Slot::There(own) => own,
         };
@@ -153,14 +158,20 @@ impl Known {
             (Some(_), Slot::Away(error)) => return away(error),
             (Some(name), Slot::Absent) => {
                 let name = name.clone();
-                return absent(Absent::Peers { server: server(), name });
+                return absent(Absent::Peers {
+                    server: server(),
+                    name,
+                });
             }
             // That of a vSwitch that the node is no more in.
             (Some(name), Slot::There(peers)) if *name != peers.object.name => return None,
             (Some(_), Slot::There(peers)) => Some(&peers.object),
         };
         match node::document(&own.object, peers) {
-            Ok(joined) => Some(Ok(NodeDocument { server: server(), joined })),
+            Ok(joined) => Some(Ok(NodeDocument {
+                server: server(),
+                joined,
+            })),
             Err(source) => absent(Absent::Shape {
                 server: server(),
                 name: wanted.unwrap_or_default(),

@@ -120,7 +120,10 @@ pub(super) fn status<T>(
         Some(why @ Refusal::Unusable { .. }) => ("Unusable", why.headline()),
         Some(why) => ("Invalid", why.headline()),
     };
-    let served = ("Serving", "packets pass, and attaching is served".to_owned());
+    let served = (
+        "Serving",
+        "packets pass, and attaching is served".to_owned(),
+    );
     let (ready, why_ready) = match &report.not_ready {
         None => (true, served),
         Some(why) => (false, ("NotReady", why.clone())),
@@ -148,11 +151,20 @@ pub(super) fn status<T>(
             since: time(accepted.since),
         }),
         refused_revision: refused.and_then(|r| Some(r.version?.to_string())),
-        diagnostics: diagnostics.iter().take(DIAGNOSTICS_MAX).map(bounded).collect(),
+        diagnostics: diagnostics
+            .iter()
+            .take(DIAGNOSTICS_MAX)
+            .map(bounded)
+            .collect(),
         addresses: Some(sum(&report.ranges)),
         ranges: report.ranges.clone(),
         problem_count: u32::try_from(report.problems.len()).unwrap_or(u32::MAX),
-        problems: report.problems.iter().take(PROBLEMS_MAX).map(bounded_problem).collect(),
+        problems: report
+            .problems
+            .iter()
+            .take(PROBLEMS_MAX)
+            .map(bounded_problem)
+            .collect(),
         conditions: vec![
             condition(READY, ready, why_ready),
             condition(ACCEPTED, refused.is_none(), (reason, message)),
@@ -164,12 +176,14 @@ fn sum(ranges: &[RangeStatus]) -> AddressCount {
     /// The largest integer that every reader of JSON has exactly: 2⁵³.
     const MOST: u64 = 1 << 53;
     let add = |a: u64, b: u64| a.saturating_add(b).min(MOST);
-    ranges.iter().fold(AddressCount::default(), |all, r| AddressCount {
-        capacity: add(all.capacity, r.addresses.capacity),
-        used: add(all.used, r.addresses.used),
-        quarantined: add(all.quarantined, r.addresses.quarantined),
-        free: add(all.free, r.addresses.free),
-    })
+    ranges
+        .iter()
+        .fold(AddressCount::default(), |all, r| AddressCount {
+            capacity: add(all.capacity, r.addresses.capacity),
+            used: add(all.used, r.addresses.used),
+            quarantined: add(all.quarantined, r.addresses.quarantined),
+            free: add(all.free, r.addresses.free),
+        })
 }
 
 fn bounded_problem(problem: &ProblemStatus) -> ProblemStatus {

@@ -114,7 +114,10 @@ impl Parts {
         };
         let apply = self.wanted.iter().filter(differs);
         // A list of peers goes after the nodes that are of it.
-        let all = Kind::NODE.iter().rev().filter_map(|k| Some((*k, self.there.get(k)?)));
+        let all = Kind::NODE
+            .iter()
+            .rev()
+            .filter_map(|k| Some((*k, self.there.get(k)?)));
         let ours = all.flat_map(|(kind, all)| {
             let ours = all.iter().filter(|(_, t)| t.ours);
             ours.map(move |(name, _)| (kind, name.clone()))
@@ -272,7 +275,10 @@ impl Publisher {
                 let done = cluster.apply_part(object).await;
                 (object, done)
             });
-            let done: Vec<_> = stream::iter(writes).buffer_unordered(WRITES).collect().await;
+            let done: Vec<_> = stream::iter(writes)
+                .buffer_unordered(WRITES)
+                .collect()
+                .await;
             for (object, done) in done {
                 match done {
                     Ok(()) => {
@@ -290,7 +296,10 @@ impl Publisher {
             }
         }
         let deleted = delete.len();
-        info!(written, deleted, "the objects for nodes are as the accepted plan has them");
+        info!(
+            written,
+            deleted, "the objects for nodes are as the accepted plan has them"
+        );
         self.told.clear();
         true
     }

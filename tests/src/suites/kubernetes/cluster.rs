@@ -22,6 +22,8 @@ pub(super) const LEASE: &str = "vpc-route";
 const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/vpc-route-lease.yaml");
 /// Where the API server listens.
 pub(super) const PORT: u16 = 6443;
+/// Its address for hosts of the vSwitch zone-a: their gateway's.
+const REMOTE: &str = "172.20.1.253";
 /// A start takes about 4 s, on a busy machine much more.
 const STARTED: Duration = Duration::from_secs(90);
 /// The administrator's token.
@@ -115,7 +117,7 @@ impl Cluster {
             "-addext",
             "basicConstraints=critical,CA:FALSE",
             "-addext",
-            "subjectAltName=IP:127.0.0.1",
+            &format!("subjectAltName=IP:127.0.0.1,IP:{REMOTE}"),
         ];
         openssl(&[&request[..], &ec, &leaf].concat())?;
         openssl(&["genrsa", "-out", "accounts.key", "2048"])?;
@@ -151,7 +153,7 @@ impl Cluster {
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
             format!("--secure-port={PORT}"),
-            "--bind-address=127.0.0.1".to_owned(),
+            "--bind-address=0.0.0.0".to_owned(),
             "--advertise-address=192.0.2.1".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
@@ -235,10 +237,25 @@ impl Cluster {
     /// # Errors
     /// If it cannot be written.
     pub(super) fn kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf> {
+        self.kubeconfig_at("127.0.0.1", user, token)?;
+        Ok(self.dir.join(format!("{user}.conf")))
+    }
+
+    /// The kubeconfig of a user of this name beside the API server; and one for the same user on a host of
+    /// the vSwitch zone-a, whose path this gives.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(super) fn remote(&self, user: &str, token: &str) -> Result<PathBuf> {
+        self.kubeconfig(user, token)?;
+        self.kubeconfig_at(REMOTE, &format!("{user}-remote"), token)
+    }
+
+    fn kubeconfig_at(&self, address: &str, user: &str, token: &str) -> Result<PathBuf> {
         let config = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "suite",
             "clusters": [{"name": "suite", "cluster": {
-                "server": format!("https://127.0.0.1:{PORT}"),
+                "server": format!("https://{address}:{PORT}"),
                 "certificate-authority": self.dir.join("ca.crt"),
             }}],
             "users": [{"name": user, "user": {"token": token}}],
