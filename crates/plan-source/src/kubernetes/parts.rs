@@ -180,7 +180,8 @@ pub async fn publish_parts(cluster: Arc<Cluster>, mut plans: AcceptedPlan) {
         plan: None,
         told: String::new(),
     };
-    publisher.take_plan(plans.borrow_and_update().clone()).await;
+    let plan = plans.borrow_and_update().clone();
+    publisher.take_plan(plan).await;
     let mut retry = false;
     loop {
         let wait = if retry { RETRY } else { Duration::MAX };
@@ -268,22 +269,13 @@ impl Publisher {
         };
         let mut written = 0;
         // What nodes have in common first.
-        for kind in Kind::NODE {
-            let of_kind = objects.iter().filter(|o| o.kind == kind);
-            let cluster = &self.cluster;
-            let writes = of_kind.map(|object| async move {
-                let done = cluster.apply_part(object).await;
-                (object, done)
-            });
-            let done: Vec<_> = stream::iter(writes)
-                .buffer_unordered(WRITES)
-                .collect()
-                .await;
-            for (object, done) in done {
+        let (shared, own) = objects.into_iter().partition(|o| o.kind == Kind::NodePeers);
+        for objects in [shared, own] {
+            for (object, done) in apply_all(&self.cluster, objects).await {
                 match done {
                     Ok(()) => {
                         written += 1;
-                        self.parts.take(&Event::Applied(object.clone()));
+                        self.parts.take(&Event::Applied(object));
                     }
                     Err(error) => return self.failed(&error),
                 }
@@ -315,4 +307,23 @@ impl Publisher {
             self.told = why;
         }
     }
+}
+
+/// Writes objects, [`WRITES`] at a time; what became of each.
+async fn apply_all(
+    cluster: &Arc<Cluster>,
+    objects: Vec<Object>,
+) -> Vec<(Object, Result<(), ClusterError>)> {
+    let mut writes = Vec::with_capacity(objects.len());
+    for object in objects {
+        let cluster = Arc::clone(cluster);
+        writes.push(async move {
+            let done = cluster.apply_part(&object).await;
+            (object, done)
+        });
+    }
+    stream::iter(writes)
+        .buffer_unordered(WRITES)
+        .collect()
+        .await
 }

@@ -115,7 +115,15 @@ impl<'l> Scene<'l> {
     /// What the API server says to the node's netd that writes a status.
     fn write_status(&self, user: &str, node: &str) -> Result<(bool, String)> {
         let patch = r#"{"status":{"problemCount":7}}"#;
-        let args = ["patch", "nodenetworks", node, "--subresource=status", "--type=merge", "-p", patch];
+        let args = [
+            "patch",
+            "nodenetworks",
+            node,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            patch,
+        ];
         let tried = self.cluster.kubectl_command(user, &args).output()?;
         let said = String::from_utf8_lossy(&tried.stderr).into_owned();
         Ok((tried.status.success(), said))
@@ -130,7 +138,10 @@ pub(super) fn waits_and_follows(lab: &LabGuard) -> Result<()> {
     let socket = scene.node.paths.netd_sock();
     eventually(FOLLOWED, || {
         let (status, body) = netd::get(&socket, "/readyz")?;
-        ensure!(status == 503 && body.contains("has no NodeNetwork/vpc1"), "{status}: {body}");
+        ensure!(
+            status == 503 && body.contains("has no NodeNetwork/vpc1"),
+            "{status}: {body}"
+        );
         ensure!(netd::get(&socket, "/livez")?.0 == 200, "it is not alive");
         Ok(())
     })?;
@@ -140,17 +151,27 @@ pub(super) fn waits_and_follows(lab: &LabGuard) -> Result<()> {
     let usual = lab.node(NODE)?.spec;
     let view = scene.view()?;
     let (spec, wanted) = (&view["spec"], serde_json::to_value(&usual)?);
-    ensure!(*spec == wanted, "of the objects: {spec}\nof the plan: {wanted}");
+    ensure!(
+        *spec == wanted,
+        "of the objects: {spec}\nof the plan: {wanted}"
+    );
     lab.wait_ready(NODE, FOLLOWED)?;
     // What netd says of itself is in the object's status.
     let (status, _) = eventually(FOLLOWED, || {
         let object = scene.object("nodenetworks", NODE)?;
         let status = object["status"].clone();
-        ensure!(status["accepted"]["revision"] == view["plan"]["version"], "{status}");
-        ensure!(status["observedGeneration"] == object["metadata"]["generation"], "{status}");
+        ensure!(
+            status["accepted"]["revision"] == view["plan"]["version"],
+            "{status}"
+        );
+        ensure!(
+            status["observedGeneration"] == object["metadata"]["generation"],
+            "{status}"
+        );
         let is = |kind: &str| {
             let all = status["conditions"].as_array().into_iter().flatten();
-            all.clone().any(|c| c["type"] == kind && c["status"] == "True")
+            all.clone()
+                .any(|c| c["type"] == kind && c["status"] == "True")
         };
         ensure!(is("Ready") && is("Accepted"), "{status}");
         Ok(status)
@@ -181,18 +202,27 @@ pub(super) fn waits_and_follows(lab: &LabGuard) -> Result<()> {
     cluster.kubectl(&["apply", "-f", &joining])?;
     let peer = |wanted: bool| {
         let peers = scene.accepted()?["spec"]["peers"].to_string();
-        ensure!(peers.contains("172.30.48.0/24") == wanted, "its peers are {peers}");
+        ensure!(
+            peers.contains("172.30.48.0/24") == wanted,
+            "its peers are {peers}"
+        );
         Ok(())
     };
     let (_, took) = eventually(FOLLOWED, || peer(true))?;
     say(&format!("a peer that joins is routed to after {took:.1?}"));
     let same = generation(&scene)? == before;
     cluster.kubectl(&["delete", "-f", &joining])?;
-    ensure!(same, "the object of a node was written that nothing changed for");
+    ensure!(
+        same,
+        "the object of a node was written that nothing changed for"
+    );
     eventually(FOLLOWED, || peer(false))?;
     eventually(FOLLOWED, || {
         let left = cluster.kubectl(&["get", "nodenetworks", "-o", "name"])?;
-        ensure!(!left.contains("vpc3"), "the object of a host that left is there: {left}");
+        ensure!(
+            !left.contains("vpc3"),
+            "the object of a host that left is there: {left}"
+        );
         Ok(())
     })?;
     ipamd.end()?;
@@ -225,22 +255,35 @@ pub(super) fn server_away(lab: &LabGuard) -> Result<()> {
         ensure!(why.contains("no answer from"), "it says `{why}`");
         let problems = view["problems"].to_string();
         ensure!(problems.contains("plan-unreachable"), "{problems}");
-        ensure!(view["spec"] == before["spec"], "it runs by {}", view["spec"]);
-        ensure!(view["plan"]["version"] == before["plan"]["version"], "another plan");
+        ensure!(
+            view["spec"] == before["spec"],
+            "it runs by {}",
+            view["spec"]
+        );
+        ensure!(
+            view["plan"]["version"] == before["plan"]["version"],
+            "another plan"
+        );
         ensure!(view["ready"] == true, "it is not ready: {problems}");
         Ok(())
     };
     let (_, took) = eventually(BACK, away)?;
-    say(&format!("that the API server is away is told after {took:.1?}"));
+    say(&format!(
+        "that the API server is away is told after {took:.1?}"
+    ));
     let killed = lab.kill_netd(NODE)?;
     ensure!(killed.wait_gone(FOLLOWED), "netd does not die");
     let took = lab.wait_ready(NODE, FOLLOWED)?;
-    say(&format!("without the API server, netd is ready {took:.1?} after a kill"));
+    say(&format!(
+        "without the API server, netd is ready {took:.1?} after a kill"
+    ));
     eventually(FOLLOWED, away)?;
 
     scene.cluster.start_server()?;
     let (_, took) = eventually(BACK, || scene.accepted())?;
-    say(&format!("followed again {took:.1?} after the API server was ready"));
+    say(&format!(
+        "followed again {took:.1?} after the API server was ready"
+    ));
     scene.patch("networkplans", "lab", MORE_SERVICES)?;
     let changed = eventually(BACK, || scene.serves_prefix("10.97.0.0/16", true));
     scene.patch("networkplans", "lab", SERVICES)?;
@@ -267,11 +310,25 @@ pub(super) fn own_status_only(lab: &LabGuard) -> Result<()> {
     let unbound = scene.cluster.token(ACCOUNT)?;
     scene.cluster.kubeconfig("unbound", &unbound)?;
     let (done, said) = scene.write_status("unbound", NODE)?;
-    ensure!(!done && said.contains("bound to no node"), "done: {done}: {said}");
+    ensure!(
+        !done && said.contains("bound to no node"),
+        "done: {done}: {said}"
+    );
     // What is declared, and what the plan is made of, is not netd's.
-    for (kind, name) in [("nodenetworks", NODE), ("nodepeers", "vpc.zone-a"), ("hosts", NODE)] {
+    for (kind, name) in [
+        ("nodenetworks", NODE),
+        ("nodepeers", "vpc.zone-a"),
+        ("hosts", NODE),
+    ] {
         let kind = format!("{kind}.flatnet.io");
-        let args = ["patch", &kind, name, "--type=merge", "-p", r#"{"metadata":{"labels":{"a":"b"}}}"#];
+        let args = [
+            "patch",
+            &kind,
+            name,
+            "--type=merge",
+            "-p",
+            r#"{"metadata":{"labels":{"a":"b"}}}"#,
+        ];
         let tried = scene.cluster.kubectl_command(ACCOUNT, &args).output()?;
         let said = String::from_utf8_lossy(&tried.stderr);
         ensure!(said.contains("orbidden"), "{kind}: {said}");
@@ -291,7 +348,10 @@ pub(super) fn put_back(lab: &LabGuard) -> Result<()> {
         let now = scene.object("nodenetworks", NODE)?;
         ensure!(now["spec"] == before["spec"], "it is {}", now["spec"]);
         let generation = |o: &Value| o["metadata"]["generation"].as_i64();
-        ensure!(generation(&now) > generation(&before), "nothing was written");
+        ensure!(
+            generation(&now) > generation(&before),
+            "nothing was written"
+        );
         Ok(())
     })?;
     say(&format!("an edit by hand is put back after {took:.1?}"));
@@ -309,7 +369,9 @@ pub(super) fn put_back(lab: &LabGuard) -> Result<()> {
         ensure!(now["spec"] == before["spec"], "it is {}", now["spec"]);
         Ok(())
     })?;
-    scene.object("nodepeers", "foreign").context("somebody else's object is gone")?;
+    scene
+        .object("nodepeers", "foreign")
+        .context("somebody else's object is gone")?;
     cluster.kubectl(&["delete", "nodepeers", "foreign"])?;
     ipamd.end()
 }
@@ -326,11 +388,22 @@ pub(super) fn goes_by_its_copy(lab: &LabGuard) -> Result<()> {
     eventually(FOLLOWED, || {
         let view = scene.view()?;
         ensure!(!view["plan"]["refused"].is_null(), "it is not refused");
-        ensure!(view["spec"] == before["spec"], "it runs by {}", view["spec"]);
-        ensure!(view["problems"].to_string().contains("plan-invalid"), "no problem");
+        ensure!(
+            view["spec"] == before["spec"],
+            "it runs by {}",
+            view["spec"]
+        );
+        ensure!(
+            view["problems"].to_string().contains("plan-invalid"),
+            "no problem"
+        );
         let object = scene.object("nodenetworks", NODE)?;
-        let all = object["status"]["conditions"].as_array().context("conditions")?;
-        let refused = all.iter().any(|c| c["type"] == "Accepted" && c["status"] == "False");
+        let all = object["status"]["conditions"]
+            .as_array()
+            .context("conditions")?;
+        let refused = all
+            .iter()
+            .any(|c| c["type"] == "Accepted" && c["status"] == "False");
         ensure!(refused, "the status says {all:?}");
         Ok(())
     })?;

@@ -22,7 +22,8 @@ fn parts() -> Vec<Object> {
 
 fn part(kind: Kind, name: &str) -> Object {
     let mut all = parts().into_iter();
-    all.find(|o| o.kind == kind && o.name == name).expect("there")
+    all.find(|o| o.kind == kind && o.name == name)
+        .expect("there")
 }
 
 fn there(object: Object) -> OneEvent {
@@ -58,19 +59,36 @@ async fn a_node_of_a_vswitch_needs_both_objects_and_one_of_a_data_centre_its_own
     let mut known = Known::default();
     assert!(known.read(&of).is_none(), "the server has not answered");
     assert!(known.take(OneEvent::Absent(Kind::NodeNetwork)));
-    let why = known.read(&of).expect("answered").expect_err("absent").text();
-    assert!(why.contains("https://api:6443/ has no NodeNetwork/vpc1"), "{why}");
+    let why = known
+        .read(&of)
+        .expect("answered")
+        .expect_err("absent")
+        .text();
+    assert!(
+        why.contains("https://api:6443/ has no NodeNetwork/vpc1"),
+        "{why}"
+    );
 
     assert!(known.take(there(part(Kind::NodeNetwork, "vpc1"))));
     assert!(known.read(&of).is_none(), "its peers are not known");
     known.take(OneEvent::Absent(Kind::NodePeers));
-    let why = known.read(&of).expect("answered").expect_err("absent").text();
+    let why = known
+        .read(&of)
+        .expect("answered")
+        .expect_err("absent")
+        .text();
     assert!(why.contains("has no NodePeers/vpc.zone-a"), "{why}");
     assert!(known.take(there(part(Kind::NodePeers, "vpc.zone-a"))));
     let document = known.read(&of).expect("known").expect("a document");
-    let (part_plan, name) = (document.plan().expect("valid"), "vpc1".parse().expect("a name"));
+    let (part_plan, name) = (
+        document.plan().expect("valid"),
+        "vpc1".parse().expect("a name"),
+    );
     let derived = flatnet_plan::node::derive(&part_plan, &name).expect("derives");
-    assert_eq!(derived, flatnet_plan::node::derive(&plan(), &name).expect("derives"));
+    assert_eq!(
+        derived,
+        flatnet_plan::node::derive(&plan(), &name).expect("derives")
+    );
 
     // Its own status is no change of the plan; and away is not gone.
     assert!(!known.take(there(part(Kind::NodeNetwork, "vpc1"))));
@@ -105,7 +123,10 @@ fn only_what_differs_is_written_and_only_what_is_ours_goes() {
     edited.spec.insert("mtu".to_owned(), json!(1400));
     parts.take(&Event::Applied(edited.clone()));
     let (gone, foreign) = (edited.clone(), part(Kind::NodeNetwork, "idc1"));
-    parts.take(&Event::Applied(Object { name: "gone".to_owned(), ..gone }));
+    parts.take(&Event::Applied(Object {
+        name: "gone".to_owned(),
+        ..gone
+    }));
     parts.take(&Event::Applied(Object {
         name: "foreign".to_owned(),
         plan: None,
@@ -121,7 +142,10 @@ fn only_what_differs_is_written_and_only_what_is_ours_goes() {
     let mut plan = plan();
     plan.spec.hosts[0].ranges.pop();
     parts.want(node::objects(&plan).expect("objects").iter());
-    assert_eq!(parts.due().apply, BTreeSet::from([(Kind::NodeNetwork, "idc1".to_owned())]));
+    assert_eq!(
+        parts.due().apply,
+        BTreeSet::from([(Kind::NodeNetwork, "idc1".to_owned())])
+    );
 
     // Nothing is deleted while nobody knows what is there.
     let away = Event::Away(Kind::NodePeers, forbidden("nodepeers"));
@@ -160,18 +184,30 @@ fn a_node_says_what_is_in_force_how_full_it_is_and_what_is_wrong() {
         ranges: vec![range("10.0.0.0/28", count), range("fd00::/64", most)],
         problems: vec![problem],
     };
-    let first = status(&state(&policy), &seen, &report, &NodeNetworkStatus::default());
+    let first = status(
+        &state(&policy),
+        &seen,
+        &report,
+        &NodeNetworkStatus::default(),
+    );
     let accepted = first.accepted.as_ref().expect("a revision");
-    assert_eq!(accepted.revision, state(&policy).accepted.version.to_string());
+    assert_eq!(
+        accepted.revision,
+        state(&policy).accepted.version.to_string()
+    );
     assert_eq!(first.observed_generation, Some(3));
     let all = first.addresses.expect("counted");
     assert_eq!((all.capacity, all.used, all.quarantined), (1 << 53, 3, 1));
     assert_eq!(first.problems[0].text.len(), 1024);
     let conditions = |status: &NodeNetworkStatus| {
         let all = status.conditions.iter();
-        all.map(|c| format!("{}={} {}", c.type_, c.status, c.reason)).collect::<Vec<_>>()
+        all.map(|c| format!("{}={} {}", c.type_, c.status, c.reason))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(conditions(&first), ["Ready=False NotReady", "Accepted=True Valid"]);
+    assert_eq!(
+        conditions(&first),
+        ["Ready=False NotReady", "Accepted=True Valid"]
+    );
     // As a server gives it back, it says the same.
     let read = serde_json::to_value(&first).expect("JSON");
     let read: NodeNetworkStatus = serde_json::from_value(read).expect("a status");
@@ -180,11 +216,17 @@ fn a_node_says_what_is_in_force_how_full_it_is_and_what_is_wrong() {
     report.not_ready = None;
     policy.accept_or_refuse(Ok(objects(&wrong_together())));
     let wrong = status(&state(&policy), &seen, &report, &read);
-    assert_eq!(conditions(&wrong), ["Ready=True Serving", "Accepted=False Invalid"]);
+    assert_eq!(
+        conditions(&wrong),
+        ["Ready=True Serving", "Accepted=False Invalid"]
+    );
     assert_eq!(wrong.diagnostics[0].code, "FN0114");
     assert!(wrong.refused_revision.is_some() && wrong.accepted == first.accepted);
     // A server that was away has refused nothing.
     policy.accept_or_refuse(Err::<Objects, _>(unreadable(forbidden("nodenetworks"))));
     let away = status(&state(&policy), &seen, &report, &read);
-    assert_eq!(conditions(&away), ["Ready=True Serving", "Accepted=True Valid"]);
+    assert_eq!(
+        conditions(&away),
+        ["Ready=True Serving", "Accepted=True Valid"]
+    );
 }
