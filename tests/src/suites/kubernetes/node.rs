@@ -208,10 +208,11 @@ pub(super) fn waits_and_follows(lab: &LabGuard) -> Result<()> {
         );
         Ok(())
     };
-    let (_, took) = eventually(FOLLOWED, || peer(true))?;
-    say(&format!("a peer that joins is routed to after {took:.1?}"));
+    let joined = eventually(FOLLOWED, || peer(true));
     let same = generation(&scene)? == before;
     cluster.kubectl(&["delete", "-f", &joining])?;
+    let (_, took) = joined?;
+    say(&format!("a peer that joins is routed to after {took:.1?}"));
     ensure!(
         same,
         "the object of a node was written that nothing changed for"
@@ -235,7 +236,7 @@ fn joining_host() -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": api, "kind": "Host", "metadata": {"name": plan}, "spec": {
             "site": "vpc", "cluster": "lab", "vSwitch": "zone-a",
-            "addresses": ["172.20.1.13/24"], "uplink": {"interface": "eth0"},
+            "addresses": ["172.20.1.13/24"], "uplink": {"interface": "eth0"}, "instanceId": "i-vpc3",
         }},
         {"apiVersion": api, "kind": "HostRange", "metadata": {"name": "vpc3.cloud"}, "spec": {
             "host": plan, "network": "cloud", "prefix": "172.30.48.0/24",
