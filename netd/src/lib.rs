@@ -11,6 +11,8 @@
 //!       link, database and switch events, the clock ─ [run]
 //! ```
 //!
+//! What netd knows of its node is in [state], which all of these borrow.
+//!
 //! Stopping netd leaves the data path alone; starting it again finds nothing to do.
 
 pub mod allocator;
@@ -46,6 +48,7 @@ pub mod server;
 mod shares;
 pub mod source;
 mod start;
+pub mod state;
 pub mod uplink;
 pub mod view;
 mod waiting;

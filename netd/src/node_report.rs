@@ -3,17 +3,17 @@
 use flatnet_k8s_api::status::{AddressCount, ProblemStatus, RangeStatus};
 use flatnet_plan_source::NodeReport;
 
-use crate::attach::Engine;
 use crate::node_ops::NodeOps;
+use crate::state::NodeState;
 
 /// The largest integer that every reader of JSON has exactly: 2⁵³.
 const MOST: u128 = 1 << 53;
 
 /// The node as it is now.
-pub(crate) fn report<N: NodeOps>(engine: &Engine<N>) -> NodeReport {
-    let (spec, now) = (engine.spec(), engine.now());
+pub(crate) fn report<N: NodeOps>(state: &NodeState<N>) -> NodeReport {
+    let (spec, now) = (state.spec(), state.now());
     let ranges = spec.networks.iter().flat_map(|network| {
-        let usage = engine.ipam().usage(&network.name, now).unwrap_or_default();
+        let usage = state.ipam().usage(&network.name, now).unwrap_or_default();
         usage.into_iter().map(|usage| RangeStatus {
             network: network.name.to_string(),
             prefix: usage.range.to_string(),
@@ -25,7 +25,7 @@ pub(crate) fn report<N: NodeOps>(engine: &Engine<N>) -> NodeReport {
             },
         })
     });
-    let mut problems = engine.board().view();
+    let mut problems = state.board().view();
     problems.sort_by_key(|p| !p.blocks_ready);
     let problems = problems.into_iter().map(|problem| ProblemStatus {
         code: problem.code,
@@ -34,7 +34,7 @@ pub(crate) fn report<N: NodeOps>(engine: &Engine<N>) -> NodeReport {
         repair: problem.repair,
     });
     NodeReport {
-        not_ready: engine.ready().err().map(|e| e.to_string()),
+        not_ready: state.ready().err().map(|e| e.to_string()),
         ranges: ranges.collect(),
         problems: problems.collect(),
     }

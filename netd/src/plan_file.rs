@@ -22,13 +22,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::allocator::networks;
-use crate::attach::Engine;
 use crate::metrics::Metrics;
 use crate::node_ops::NodeOps;
 use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::problems::Problem;
 use crate::ranges::{DrainingRanges, with_ranges};
 use crate::source::Origin;
+use crate::state::NodeState;
 
 /// Interval between two comparisons with the spec that netd runs by, which ipamd changes too.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ pub struct PlanFile {
 
 /// Takes over accepted plans, and posts problems and metrics of the source's state. Runs for ever;
 /// cancel safe.
-pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: Arc<Metrics>) {
+pub async fn watch<N: NodeOps>(mut file: PlanFile, state: NodeState<N>, metrics: Arc<Metrics>) {
     let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reported_for: Option<Arc<NodeSpec>> = None;
@@ -70,21 +70,21 @@ pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: A
                     // The source has ended: netd is stopping.
                     return;
                 }
-                file.take_over(&engine);
+                file.take_over(&state);
                 (reported_for, plan_changed) = (None, true);
             }
         }
-        let spec = engine.spec();
+        let spec = state.spec();
         if reported_for.as_ref().is_some_and(|j| Arc::ptr_eq(j, &spec)) {
             continue;
         }
-        let state = file.plan.borrow().clone();
-        let problems = file.problems(&state, &spec);
-        engine.board().post(SOURCE, problems);
+        let plan = file.plan.borrow().clone();
+        let problems = file.problems(&plan, &spec);
+        state.board().post(SOURCE, problems);
         if plan_changed {
             // Last, so that when the metrics show a version, its live changes are in force and the
             // others are on the board.
-            metrics.plan.observe(&state);
+            metrics.plan.observe(&plan);
         }
         reported_for = Some(spec);
         // Reading or comparing a plan of thousands of hosts has used much memory.
@@ -126,7 +126,7 @@ impl PlanFile {
     }
 
     /// Applies those changes of the accepted plan that are possible while containers run.
-    fn take_over<N: NodeOps>(&self, engine: &Engine<N>) {
+    fn take_over<N: NodeOps>(&self, state: &NodeState<N>) {
         let accepted = self.plan.borrow().accepted.clone();
         let next = |running: &NodeSpec| {
             // Ranges that the plan has no place for are reported on the board.
@@ -134,10 +134,10 @@ impl PlanFile {
             let next = taken_over(running, &fresh);
             (next != *running).then_some(next)
         };
-        if next(&engine.spec()).is_none() {
+        if next(&state.spec()).is_none() {
             return;
         }
-        engine.update_spec(|spec| {
+        state.update_spec(|spec| {
             let Some(next) = next(spec) else { return };
             let ranges = match networks(&next.networks) {
                 Ok(ranges) => ranges,
@@ -147,7 +147,7 @@ impl PlanFile {
                 }
             };
             // Under the lock of the spec, so that no change of ipamd's comes between.
-            engine.ipam().reconfigure(ranges);
+            state.ipam().reconfigure(ranges);
             for change in changes(spec, &next) {
                 info!(version = accepted.version.short(), "taken over: {change}");
             }

@@ -12,11 +12,11 @@ use flatnet_plan_source::{
 };
 use flatnet_types::NodeName;
 
-use crate::attach::Engine;
 use crate::config::RunArgs;
 use crate::node_ops::NodeOps;
 use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::node_report::report;
+use crate::state::NodeState;
 use crate::waiting::Waiting;
 
 /// The plan's source.
@@ -108,11 +108,11 @@ impl Source {
 
     /// Follows the plan; where it comes from a cluster, says there how the node is. Does not end by itself.
     /// Cancel safe.
-    pub(crate) async fn follow<N: NodeOps>(self, engine: Engine<N>) {
+    pub(crate) async fn follow<N: NodeOps>(self, state: NodeState<N>) {
         let (own, states) = (self.own(), self.watch());
         let status = async {
             if let Some((own, cluster)) = own {
-                publish_node_status(cluster, own, states, || report(&engine)).await;
+                publish_node_status(cluster, own, states, || report(&state)).await;
             }
         };
         let (never, ()) = tokio::join!(self.follow_plan(), status);

@@ -8,6 +8,7 @@
 //!   [plan] the plan's kinds, their rules, and flatctl's way there and back
 //!   [ipamd] the plan taken from them, and the verdict in their status
 //!   [node] a node's netd that takes its part of the plan from there, and says how it is
+//!   [admission] who may ask what of the network for a pod
 //!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
 //!                                                   simulator's history and the Lease's judge
 //! ```
@@ -15,6 +16,7 @@
 //! `kube` is built from Kubernetes' own sources by `cargo xtask kubernetes`
 //! (`tests/kubernetes`); etcd is Debian's.
 
+mod admission;
 mod bad;
 mod chaos;
 mod cluster;
@@ -31,6 +33,10 @@ pub(super) const SUITE: Suite = Suite {
     name: "kubernetes",
     about: "vpc-route leads by a Lease of a real API server, and never do two write; the plan as objects",
     checks: &[
+        Check {
+            sentence: "a pod's network, address, MAC and trunk are what its namespace grants, and stay so",
+            run: admission::privileges,
+        },
         Check {
             sentence: "a service account that may get, create and update one Lease is enough to lead",
             run: lead::least_privilege,

@@ -11,6 +11,7 @@ use super::super::node::Known;
 use super::super::node_status::{NodeReport, status};
 use super::super::parts::{Due, Parts};
 use super::*;
+use crate::document::Document;
 
 fn plan() -> NetworkPlan {
     flatnet_plan::load(LAB).expect("a plan")
