@@ -1,7 +1,7 @@
 //! The node's part of the accepted plan: taking over what is live, and the problems of what is not.
 //!
 //! ```text
-//!   FileSource ─ State ─▶ [watch]: refused? ──────────────────────────▶ Board: plan-invalid
+//!   the source ─ State ─▶ [watch]: refused? ──────────────────────────▶ Board: plan-invalid
 //!     ▲   [NodePlan::of]        └─ accepted ─▶ [take_over]: what is live, is in force
 //!     └─ the node's part                └─ the rest, with its verdict ─▶ Board: plan-changed
 //! ```
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use flatnet_plan::takeover::{changes, taken_over};
 use flatnet_plan::{NodeSpec, node};
-use flatnet_plan_source::{COPY, State};
+use flatnet_plan_source::{COPY, Refusal, State};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -27,6 +27,7 @@ use crate::node_ops::NodeOps;
 use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::problems::Problem;
 use crate::ranges::{DrainingRanges, with_ranges};
+use crate::source::Origin;
 use crate::state::NodeState;
 
 /// Interval between two comparisons with the spec that netd runs by, which ipamd changes too.
@@ -41,13 +42,13 @@ const RESTART: &str = "systemctl restart netd";
 /// The node's plan while netd runs.
 #[derive(Debug)]
 pub struct PlanFile {
-    /// Path of the plan's file.
-    pub path: PathBuf,
+    /// Where the plan comes from.
+    pub origin: Origin,
     /// The state directory, which has the copy of the accepted plan.
     pub state: PathBuf,
     /// The state of the source.
     pub plan: PlanReceiver,
-    /// Whether the node's ranges and peers come from ipamd and not from the file.
+    /// Whether the node's ranges and peers come from ipamd and not from the plan.
     pub ipamd: bool,
     /// The ranges that drain; empty where the plan declares them.
     pub drains: DrainingRanges,
@@ -96,21 +97,28 @@ impl PlanFile {
     fn problems(&self, state: &State<NodePlan>, running: &NodeSpec) -> Vec<Problem> {
         let changed = self.change_problem(state, running);
         let refused = state.refused.as_ref().map(|refused| {
-            let path = self.path.display();
+            let (code, what) = match refused.why {
+                Refusal::Cluster(_) => ("plan-unreachable", "cannot be read"),
+                _ => ("plan-invalid", "is of no use"),
+            };
+            let noun = match &self.origin {
+                Origin::File(_) => "the plan's file",
+                Origin::Object { .. } => "the plan's object",
+            };
             let text = format!(
-                "the plan's file {path} is of no use: {}; the plan that was accepted before \
+                "{noun} {} {what}: {}; the plan that was accepted before \
                  ({}, kept in {}) stands, also over a restart",
+                self.origin,
                 refused.why.headline(),
                 state.accepted.version.short(),
                 self.state.join(COPY).display(),
             );
-            Problem::non_blocking("plan-invalid", text)
-                .repaired_by(format!("flatctl plan check {path}"))
+            Problem::non_blocking(code, text).repaired_by(self.origin.inspected_by())
         });
         let unkept = state.unkept.as_ref().map(|why| {
             let text = format!(
                 "the accepted plan is not kept on disk: {why}; while that lasts, a restart with a \
-                 wrong plan's file goes back to an older plan"
+                 wrong plan goes back to an older plan"
             );
             Problem::non_blocking("plan-unkept", text)
         });
@@ -167,7 +175,7 @@ impl PlanFile {
             "netd does not run by all of the accepted plan ({}, from {}): {count} for this node wait \
              for a restart of netd, and where it says drain, until no container needs what goes: {}{more}",
             state.accepted.version.short(),
-            self.path.display(),
+            self.origin,
             listed.join("; "),
         );
         (count > 0).then(|| Problem::non_blocking("plan-changed", text).repaired_by(RESTART))

@@ -12,7 +12,6 @@ use flatnet_daemon::{LogFormat, socket, stop};
 use flatnet_ipam::Ipam;
 use flatnet_kernel::Kernel;
 use flatnet_plan::NodeSpec;
-use flatnet_plan_source::PlanSource;
 use flatnet_spool::Spool;
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, watch as watched};
@@ -249,7 +248,7 @@ async fn run(args: RunArgs) -> Result<()> {
         state.repair_requested(),
     ));
     let plan = source.watch();
-    tasks.spawn(async { match source.follow().await {} });
+    tasks.spawn(source.follow(state.clone()));
     tasks.spawn(plan_file::watch(
         plan_file,
         state.clone(),

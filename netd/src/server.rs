@@ -117,7 +117,11 @@ fn router<N: ReconcileOps>(app: App<N>) -> Router {
 }
 
 /// Refuses peers other than root with 403.
-async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+pub(crate) async fn only_root(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
     if peer.is_root() {
         return match serve::read_body(request, BODY_MAX).await {
             Ok(request) => next.run(request).await,
@@ -156,7 +160,7 @@ async fn unknown(request: Request) -> Response {
     )
 }
 
-fn refusal(status: StatusCode, error: ErrorReply) -> Response {
+pub(crate) fn refusal(status: StatusCode, error: ErrorReply) -> Response {
     (status, Json(error)).into_response()
 }
 
@@ -316,7 +320,7 @@ async fn ready<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     }
 }
 
-async fn version() -> Json<VersionReply> {
+pub(crate) async fn version() -> Json<VersionReply> {
     Json(VersionReply {
         server: concat!("netd ", env!("CARGO_PKG_VERSION")).to_owned(),
         versions: vec![api::VERSION],

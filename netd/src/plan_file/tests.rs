@@ -44,7 +44,7 @@ impl PlanDir {
     /// A `PlanFile` of the current file.
     fn file(&self, ipamd: bool) -> PlanFile {
         PlanFile {
-            path: self.plan(),
+            origin: Origin::File(self.plan()),
             state: self.dir.path().to_owned(),
             plan: self.source(ipamd).watch(),
             ipamd,

@@ -4,12 +4,12 @@
 //! Every type derives its JSON Schema, which editors complete and check with.
 
 mod allowance;
-mod formats;
+pub(crate) mod formats;
 mod host;
 mod line;
 mod network;
 mod numbers;
-mod prefixes;
+pub(crate) mod prefixes;
 mod site;
 mod words;
 
