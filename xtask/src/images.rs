@@ -71,7 +71,9 @@ impl Scratch {
     /// # Errors
     /// If it cannot be made.
     pub(crate) fn beside(file: &Path) -> Result<Self> {
-        let dir = file.with_extension(format!("{}.files", std::process::id()));
+        let mut dir = file.as_os_str().to_owned();
+        dir.push(format!(".{}.files", std::process::id()));
+        let dir = std::path::PathBuf::from(dir);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(Self(dir))
     }

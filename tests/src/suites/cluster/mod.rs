@@ -10,6 +10,7 @@
 //!
 //! The checks are steps on one cluster: each stands on those before it.
 
+mod cgroups;
 mod config;
 mod http;
 mod install;

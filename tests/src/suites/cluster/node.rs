@@ -15,16 +15,14 @@ use anyhow::{Context, Result, ensure};
 use nix::unistd::Pid;
 use serde::Deserialize;
 
-use super::config;
 use super::parts::Parts;
+use super::{cgroups, config};
 use crate::suites::kit::{bound, eventually, output};
 use crate::suites::kubernetes::cluster::Cluster;
 use crate::{Lab, netd};
 
 /// How long the namespaces and mounts of a node take, on a busy machine.
 const MADE: Duration = Duration::from_secs(20);
-/// Hierarchies of cgroups of version 1 are here.
-const CGROUPS: &str = "/sys/fs/cgroup";
 /// What ends when nobody holds its standard input any more: the processes are gone with the suite then, or
 /// about to, and what is left are empty groups.
 const JANITOR: &str = "cat > /dev/null; n=0; \
@@ -89,10 +87,8 @@ impl Node {
             fs::create_dir_all(part)?;
         }
         config::write(cluster, name, &files)?;
-        let groups = groups(name)?;
-        for group in &groups {
-            remove_group(group);
-        }
+        let groups = cgroups::groups(name)?;
+        cgroups::remove_old()?;
         let janitor = janitor(&groups)?;
         let log = fs::File::create(logs.join("node.log"))?;
         let mut command = bound(&member.netns_path(), Path::new("sh"))?;
@@ -202,43 +198,6 @@ impl Drop for Node {
     }
 }
 
-/// The node's group in each hierarchy that the machine has mounted.
-///
-/// # Errors
-/// If there is none of version 1.
-fn groups(node: &str) -> Result<Vec<PathBuf>> {
-    let mounts = fs::read_to_string("/proc/self/mounts")?;
-    let groups: Vec<PathBuf> = hierarchies(&mounts)
-        .map(|dir| Path::new(dir).join(format!("flatnet-lab-{node}")))
-        .collect();
-    ensure!(
-        !groups.is_empty(),
-        "there is no hierarchy of cgroups in {CGROUPS}"
-    );
-    Ok(groups)
-}
-
-/// Where cgroups of version 1 are, of `/proc/self/mounts`.
-pub(super) fn hierarchies(mounts: &str) -> impl Iterator<Item = &str> {
-    mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (dir, kind) = (words.next()?, words.next()?);
-        (kind == "cgroup" && dir.starts_with(CGROUPS)).then_some(dir)
-    })
-}
-
-/// Removes what a killed suite may have left.
-fn remove_group(group: &Path) {
-    if !group.exists() {
-        return;
-    }
-    // What cannot be removed is named by the script that makes it.
-    let _ = Command::new("find")
-        .arg(group)
-        .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"])
-        .status();
-}
-
 fn janitor(groups: &[PathBuf]) -> Result<(Child, Option<ChildStdin>)> {
     use std::os::unix::process::CommandExt as _;
     let mut command = Command::new("sh");
@@ -249,19 +208,4 @@ fn janitor(groups: &[PathBuf]) -> Result<(Child, Option<ChildStdin>)> {
     let mut child = command.spawn().context("cannot run sh")?;
     let stdin = child.stdin.take();
     Ok((child, stdin))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hierarchies_are_those_of_version_1() {
-        let mounts = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n\
-                      cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n\
-                      cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n\
-                      cgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n";
-        let found: Vec<_> = hierarchies(mounts).collect();
-        assert_eq!(found, ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/systemd"]);
-    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::node::hierarchies;
+use super::cgroups::hierarchies;
 use crate::suites::Skip;
 use crate::suites::kubernetes::cluster::kube;
 
