@@ -12,6 +12,7 @@
 //! trials is bounded, and smaller for a plan of many hosts.
 
 mod addresses;
+mod cables;
 mod hosts;
 mod links;
 mod networks;
@@ -215,7 +216,7 @@ struct Best {
 /// undoes a mistake by itself or is at the place of a finding wins, then the first.
 fn best(
     plan: &NetworkPlan,
-    trial: &Trial,
+    trial: &Trial<'_>,
     (all, found): (&BTreeSet<Key>, &[Finding]),
     left: &mut usize,
 ) -> Option<Best> {
