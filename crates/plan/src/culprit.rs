@@ -332,6 +332,8 @@ struct Subjects {
     networks: BTreeSet<usize>,
     hosts: BTreeSet<usize>,
     groups: BTreeSet<usize>,
+    /// The fields of groups that findings are at.
+    of_groups: BTreeSet<(usize, &'static str)>,
     links: BTreeSet<usize>,
     services: BTreeSet<usize>,
     /// The findings' codes.
@@ -369,6 +371,9 @@ impl Subjects {
         let Some(Step::Index(index)) = steps.get(2) else {
             return;
         };
+        if let ("hostGroups", Some(Step::Key(field))) = (*list, steps.get(3)) {
+            self.of_groups.insert((*index, field));
+        }
         let set = match *list {
             "sites" => &mut self.sites,
             "networks" => &mut self.networks,

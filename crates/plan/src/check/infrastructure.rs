@@ -152,6 +152,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<InfrastructureAddress> 
                         // The VBR is the cloud's.
                         _ => None,
                     },
+                    subnet: None,
                 });
             }
         }

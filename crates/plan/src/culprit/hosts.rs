@@ -142,7 +142,11 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
     }
     for group in subjects.groups.iter().copied() {
         of_group(plan, group, edits);
-        if subjects.says(&TOO_MANY) {
+        let both = ["addresses", "ranges"];
+        if both
+            .iter()
+            .all(|f| subjects.of_groups.contains(&(group, f)))
+        {
             fewer(plan, group, edits);
         }
     }
@@ -333,10 +337,8 @@ fn usual_length(plan: &NetworkPlan, network: &NetworkName, v4: bool) -> Option<u
     (*n > 1 && *n > others).then_some(*length)
 }
 
-/// What is said of the last members of a group that is larger than what it is cut from.
-const TOO_MANY: [&str; 6] = ["FN0101", "FN0107", "FN0108", "FN0110", "FN0113", "FN0114"];
-
-/// A quarter of a group's hosts: what only its last members do wrong is too many of them.
+/// A quarter of a group's hosts: where the last members' addresses are wrong, and their ranges too, there
+/// are too many of them.
 fn fewer(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
     let Some(group) = plan.spec.host_groups.get(index).filter(|g| g.count > 3) else {
         return;

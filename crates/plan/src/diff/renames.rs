@@ -47,7 +47,7 @@ pub(super) fn followed<'p>(
             continue;
         }
         switches(&mut old, new, (at, after), found);
-        v_switches(&mut old, (at, after), found);
+        v_switches(&mut old, new, (at, after), found);
         route_tables(&mut old, (at, after), found);
         edge_router(&mut old, (at, after), found);
     }
@@ -89,7 +89,16 @@ fn sites(old: &mut Cow<'_, NetworkPlan>, new: &NetworkPlan, found: &mut Found) {
         o.site_type == n.site_type && (same_vpc || unnamed(o) == unnamed(n))
     };
     let found_pairs = pairs(&old.spec.sites, &new.spec.sites, |s| &s.name, alike);
-    let names: Vec<(String, String)> = named(&found_pairs, |s| &s.name);
+    let mut names: Vec<(String, String)> = named(&found_pairs, |s| &s.name);
+    // What still refers to the old name is in no site, and what already did to the new one was.
+    let refers = |plan: &NetworkPlan, name: &str| {
+        let spec = &plan.spec;
+        let mut ends = spec.links.iter().flat_map(|l| [&l.idc, &l.vpc]);
+        ends.any(|end| end == name)
+            || spec.networks.iter().any(|n| n.site == name)
+            || spec.hosts.iter().any(|h| h.site == name)
+    };
+    names.retain(|(from, to)| !refers(new, from) && !refers(old, to));
     for (from, to) in names {
         told(RENAMED, "the site", (&from, &to), "", found);
         let spec = &mut old.to_mut().spec;
@@ -228,16 +237,26 @@ fn rename_switches(old: &mut Cow<'_, NetworkPlan>, at: usize, names: &[(String, 
     }
 }
 
-fn v_switches(old: &mut Cow<'_, NetworkPlan>, (at, after): (usize, &Site), found: &mut Found) {
+fn v_switches(
+    old: &mut Cow<'_, NetworkPlan>,
+    new: &NetworkPlan,
+    (at, after): (usize, &Site),
+    found: &mut Found,
+) {
     let alike = |o: &VSwitch, n: &VSwitch| match (&o.id, &n.id) {
         (Some(a), Some(b)) => a == b,
         // A VPC has no prefix twice.
         _ => (&o.zone, &o.subnets) == (&n.zone, &n.subnets) && !o.subnets.is_empty(),
     };
     let before = &old.spec.sites[at].v_switches;
-    let names = named(&pairs(before, &after.v_switches, |v| &v.name, alike), |v| {
+    let mut names = named(&pairs(before, &after.v_switches, |v| &v.name, alike), |v| {
         &v.name
     });
+    let refers = |plan: &NetworkPlan, name: &str| {
+        let mut here = plan.spec.hosts.iter().filter(|h| h.site == after.name);
+        here.any(|h| h.v_switch.as_deref() == Some(name))
+    };
+    names.retain(|(from, to)| !refers(new, from) && !refers(old, to));
     for (from, to) in names {
         let of = format!(" in {}", after.name);
         told(RENAMED, "the vSwitch", (&from, &to), &of, found);
