@@ -1,5 +1,6 @@
 //! Ranges: apart from each other, inside their pools, outside of what is set aside.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use ipnetwork::IpNetwork;
@@ -161,20 +162,45 @@ fn outside(c: &Context<'_>, r: RangeOf<'_>, (index, network): (usize, &Network))
     }
 }
 
+/// A range's network, family and length.
+type Length<'p> = (&'p str, bool, u8);
+
+fn length_of<'p>(r: RangeOf<'p>) -> Length<'p> {
+    let prefix = r.range.prefix;
+    (r.range.network.as_str(), prefix.is_ipv4(), prefix.prefix())
+}
+
 /// No two hosts own the same address. Sorted by their beginning, a range that overlaps one
 /// before it overlaps the widest that is still open.
 fn apart(c: &Context<'_>, found: &mut Findings) {
     let mut all: Vec<RangeOf<'_>> = c.ranges().collect();
     all.sort_by_key(|r| (bounds(r.range.prefix).0, r.range.prefix.prefix()));
     let mut widest: Option<RangeOf<'_>> = None;
+    let lengths: OnceCell<BTreeMap<Length<'_>, usize>> = OnceCell::new();
+    // Of a length that no other range of its network has.
+    let is_odd = |r: RangeOf<'_>| {
+        let all = lengths.get_or_init(|| {
+            let mut all: BTreeMap<Length<'_>, usize> = BTreeMap::new();
+            for r in c.ranges() {
+                *all.entry(length_of(r)).or_default() += 1;
+            }
+            all
+        });
+        all.get(&length_of(r)) == Some(&1)
+    };
     for r in all {
         match widest {
             Some(before) if covers(before.range.prefix, r.range.prefix) => {
-                // The wider is told; of two that are equal one that is written out, which can be
+                // The one of an odd length is told, or the wider; of two that are equal one that is written out, which can be
                 // changed alone; else the later.
                 let wider = before.range.prefix.prefix() < r.range.prefix.prefix();
                 let alone = !c.is_member(before.host) && c.is_member(r.host);
-                let (culprit, other) = match wider || alone {
+                let first = match (is_odd(before), is_odd(r)) {
+                    (false, true) => false,
+                    (true, false) => true,
+                    _ => wider || alone,
+                };
+                let (culprit, other) = match first {
                     true => (before, r),
                     false => (r, before),
                 };
