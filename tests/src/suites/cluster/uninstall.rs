@@ -105,9 +105,13 @@ pub(super) fn nodes_are_gone(lab: &LabGuard) -> Result<()> {
         for group in groups {
             ensure!(!group.exists(), "{} is left", group.display());
         }
-        for pid in crate::process::all_pids() {
-            let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            ensure!(exe != kube, "process {pid} of Kubernetes is left");
+        // Another lab on this machine may run the same program.
+        for (namespace, process) in crate::netns::processes_inside() {
+            let exe = std::fs::read_link(format!("/proc/{}/exe", process.pid)).unwrap_or_default();
+            ensure!(
+                exe != kube,
+                "{process:?} of Kubernetes is left in {namespace}"
+            );
         }
         Ok(())
     })?;
