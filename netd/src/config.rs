@@ -26,6 +26,14 @@ pub struct RunArgs {
     /// Where the plan is, and whose part of it is this node's.
     #[command(flatten)]
     pub plan: PlanArgs,
+    /// Take the plan from this node's objects in a Kubernetes cluster instead, which ipamd writes there, and
+    /// say in their status how the node is. While the API server is away the last accepted plan stays in
+    /// force; without one, netd waits.
+    #[arg(long, conflicts_with = "plan")]
+    pub plan_from_cluster: bool,
+    /// The way to that cluster. Where absent: a pod's service account, else `$KUBECONFIG`.
+    #[arg(long, value_name = "FILE", requires = "plan_from_cluster")]
+    pub kubeconfig: Option<PathBuf>,
     /// Take this node's ranges from ipamd, at unix:PATH, https://HOST:PORT or http://HOST:PORT, and
     /// not from the plan. They are kept in the state directory, so that ipamd may be away.
     #[arg(long, value_name = "ENDPOINT")]
@@ -63,6 +71,9 @@ pub struct RunArgs {
     /// Open vSwitch's datapath: `netdev` is its userspace, for hosts without the module.
     #[arg(long, value_enum, default_value_t = Datapath::System)]
     pub datapath: Datapath,
+    /// Where the host's /proc/sys/net is, where /proc/sys is read-only: in a container.
+    #[arg(long, value_name = "DIR")]
+    pub sysctls: Option<PathBuf>,
     /// How many connections to services a container may have at once.
     #[arg(long, value_name = "COUNT", default_value = "16384", value_parser = clap::value_parser!(u32).range(1..))]
     pub service_connections: u32,

@@ -11,12 +11,16 @@
 //!       link, database and switch events, the clock ─ [run]
 //! ```
 //!
+//! What netd knows of its node is in [state], which all of these borrow.
+//!
 //! Stopping netd leaves the data path alone; starting it again finds nothing to do.
 
 pub mod allocator;
+mod ask;
 pub mod attach;
 pub mod cli;
 pub mod clock;
+pub mod cni_files;
 pub mod config;
 mod daemon_node;
 mod failover;
@@ -31,11 +35,14 @@ pub mod metrics;
 mod model;
 pub mod node_ops;
 pub mod node_plan;
+mod node_report;
 pub mod owned;
 pub mod plan_file;
+pub mod preflight;
 pub mod probe;
 pub mod problems;
 pub mod ranges;
+pub mod ready;
 pub mod real;
 pub mod reconcile;
 mod replay;
@@ -43,7 +50,10 @@ pub mod run;
 mod scrape;
 pub mod server;
 mod shares;
+pub mod source;
 mod start;
+pub mod state;
 pub mod uplink;
 pub mod view;
+mod waiting;
 mod watch;

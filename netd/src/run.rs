@@ -8,19 +8,19 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use flatnet_clock::Backoff;
-use flatnet_daemon::{socket, stop};
+use flatnet_daemon::{LogFormat, socket, stop};
 use flatnet_ipam::Ipam;
 use flatnet_kernel::Kernel;
 use flatnet_plan::NodeSpec;
-use flatnet_plan_source::PlanSource;
 use flatnet_spool::Spool;
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, watch as watched};
 use tracing::{info, warn};
 
 use crate::allocator::networks;
-use crate::attach::Engine;
+use crate::attach::{Engine, recover};
 use crate::cli::{Cli, Command};
+use crate::cni_files;
 use crate::config::{Datapath, RunArgs};
 use crate::daemon_node::{self, DaemonNode};
 use crate::failover;
@@ -28,8 +28,10 @@ use crate::features;
 use crate::host::{self, Host};
 use crate::metrics::Metrics;
 use crate::plan_file;
+use crate::preflight;
 use crate::probe;
 use crate::problems::{Board, Problem};
+use crate::ready;
 use crate::real::RealNode;
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::replay::{self, Replayer};
@@ -37,6 +39,7 @@ use crate::scrape::Scraper;
 use crate::server::{self, App};
 use crate::shares::{self, Shares};
 use crate::start::{self, Started};
+use crate::state::NodeState;
 use crate::view::trace::NodeTracer;
 use crate::watch;
 
@@ -66,8 +69,20 @@ fn run_command(cli: Cli) -> Result<()> {
             std::io::Write::write_all(&mut std::io::stdout(), format!("{text}\n").as_bytes())?;
             Ok(())
         }
+        Command::Preflight(args) => preflight::run(&args),
+        Command::Ready(args) => ready::run(&args),
+        Command::Cni(command) => {
+            flatnet_daemon::log::to_stderr(LogFormat::Text);
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .context("start the runtime")?;
+            runtime.block_on(cni_files::run(command))
+        }
         Command::Uplink(command) => crate::uplink::run(command),
         Command::Run(args) => {
+            flatnet_kernel::memory::use_one_arena();
             flatnet_daemon::log::to_stderr(args.log_format);
             // Two workers: the work is short and mostly waits, and each thread costs memory.
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -119,6 +134,9 @@ async fn run(args: RunArgs) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("netd changes the host's network: run it as root");
     }
+    if let Some(directory) = &args.sysctls {
+        flatnet_kernel::use_sysctl_directory(directory);
+    }
     socket::is_free("netd", &args.socket)?;
     make_state_directory(&args.state)?;
     let Started {
@@ -159,16 +177,16 @@ async fn run(args: RunArgs) -> Result<()> {
     );
     let node = daemon_node::wrap(node.with_shares(shares.clone()));
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
-    let engine = Engine::new(node.clone(), ipam, spec, clock);
+    let state = NodeState::new(node.clone(), ipam, spec, clock);
 
     let dead: Vec<_> = recovery
         .uncommitted
         .into_iter()
         .chain(recovery.earlier_boot)
         .collect();
-    engine.recover(&dead).await;
+    recover(&state, &dead).await;
     let spool = Spool::new(&args.spool).with_lock_timeout(replay::LOCK_TIMEOUT);
-    engine.set_spool(spool.clone());
+    let engine = Engine::new(state.clone()).with_spool(spool.clone());
     let mut replayer = Replayer::new(engine.clone(), spool);
     replayer.replay().await;
 
@@ -177,21 +195,21 @@ async fn run(args: RunArgs) -> Result<()> {
         bridge: args.bridge.clone(),
         datapath: args.datapath.as_str().to_owned(),
     };
-    let reconciler = Arc::new(Reconciler::new(engine.clone(), options));
+    let reconciler = Arc::new(Reconciler::new(state.clone(), options));
     let listener = socket::bind("netd", &args.socket)?;
     let (stop, stopping) = watched::channel(false);
 
-    probe::post_initial_problem(engine.board());
-    shares::post_initial_problem(engine.board());
-    let repair_requested = engine.repair_requested();
+    probe::post_initial_problem(state.board());
+    shares::post_initial_problem(state.board());
+    let repair_requested = state.repair_requested();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(probe::run(
         node.kernel().clone(),
-        engine.board().clone(),
+        state.board().clone(),
         args.bridge.clone(),
         Arc::clone(&repair_requested),
     ));
-    watch::spawn(&engine, &mut tasks);
+    watch::spawn(&state, &mut tasks);
     // With `--no-events` the reconciler gets a `Notify` that is only notified here, once.
     let reconcile_signal = match args.no_events {
         true => Arc::new(Notify::new()),
@@ -206,7 +224,7 @@ async fn run(args: RunArgs) -> Result<()> {
         args.state.clone(),
     ));
     let host = Host {
-        engine: engine.clone(),
+        state: state.clone(),
         reconciler: Arc::clone(&reconciler),
         kernel: node.kernel().clone(),
         store,
@@ -220,31 +238,31 @@ async fn run(args: RunArgs) -> Result<()> {
         kind: args.datapath.as_str(),
     };
     let following = features.clone();
-    tasks.spawn(following.follow(node.switch().state(), switch, engine.clone()));
-    tasks.spawn(shares.follow(node.switch().state(), features.clone(), engine.clone()));
-    tasks.spawn(failover::watch(node.clone(), engine.clone()));
+    tasks.spawn(following.follow(node.switch().state(), switch, state.clone()));
+    tasks.spawn(shares.follow(node.switch().state(), features.clone(), state.clone()));
+    tasks.spawn(failover::watch(node.clone(), state.clone()));
     tasks.spawn(replayer.follow());
     tasks.spawn(crate::uplink::follow_plan(
         args.clone(),
-        NodeSpec::clone(&engine.spec()),
-        engine.repair_requested(),
+        NodeSpec::clone(&state.spec()),
+        state.repair_requested(),
     ));
     let plan = source.watch();
-    tasks.spawn(async { match source.follow().await {} });
+    tasks.spawn(source.follow(state.clone()));
     tasks.spawn(plan_file::watch(
         plan_file,
-        engine.clone(),
+        state.clone(),
         Arc::clone(&metrics),
     ));
     if let Some(followers) = followers {
-        tasks.spawn(followers.own.follow(engine.clone()));
+        tasks.spawn(followers.own.follow(state.clone()));
         if let Some(peers) = followers.peers {
-            tasks.spawn(peers.follow(engine.clone()));
+            tasks.spawn(peers.follow(state.clone()));
         }
     }
 
     let tracer = NodeTracer {
-        engine: engine.clone(),
+        state: state.clone(),
         reconciler: Arc::clone(&reconciler),
         kernel: node.kernel().clone(),
         rundir: args.ovs_rundir.clone(),
@@ -254,10 +272,11 @@ async fn run(args: RunArgs) -> Result<()> {
         tracer: Arc::new(tracer),
         features,
         plan,
-        engine: engine.clone(),
+        state: state.clone(),
+        engine,
         reconciler,
         metrics: Arc::clone(&metrics),
-        scrape: Arc::new(Scraper::new(engine, metrics)),
+        scrape: Arc::new(Scraper::new(state, metrics)),
     };
     info!(socket = %args.socket.display(), "serving");
     let mut served = tokio::spawn(server::serve(listener, app, stop::notified(stopping)));

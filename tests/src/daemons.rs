@@ -57,17 +57,34 @@ impl Lab {
     }
 }
 
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        let path = self.lab.layout().units();
+impl Stopped<'_> {
+    /// Leaves it stopped for longer than this value lives: until [`Lab::start_unit`], or until the next
+    /// `up` repairs the lab.
+    pub(crate) fn leave(self) -> Unit {
+        let unit = self.unit.clone();
+        std::mem::forget(self);
+        unit
+    }
+}
+
+impl Lab {
+    /// Starts a daemon that was left stopped.
+    pub(crate) fn start_unit(&self, unit: &Unit) {
+        let path = self.layout().units();
         let Ok(mut units) = read_units(&path) else {
             // The lab is gone, and the daemon with it.
             return;
         };
-        if units.iter().all(|u| u.name != self.unit.name) {
-            units.push(self.unit.clone());
+        if units.iter().all(|u| u.name != unit.name) {
+            units.push(unit.clone());
             // The next `up` starts what cannot be started here.
-            let _ = write_units(&path, &units).and_then(|_| supervise::hang_up(self.lab.layout()));
+            let _ = write_units(&path, &units).and_then(|_| supervise::hang_up(self.layout()));
         }
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.lab.start_unit(&self.unit);
     }
 }

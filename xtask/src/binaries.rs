@@ -93,6 +93,11 @@ impl Binaries {
         complete.then_some(Self { dir })
     }
 
+    /// The directory that they are in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The lab's program.
     pub(crate) fn lab(&self) -> PathBuf {
         self.dir.join("flatnet-lab")

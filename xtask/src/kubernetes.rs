@@ -1,5 +1,6 @@
-//! `kube`: Kubernetes' API server, its client and its leader election, for the suite
-//! `kubernetes`, from their own sources (tests/kubernetes).
+//! `kube`: Kubernetes' own programs in one (API server, controllers, scheduler, kubelet, kube-proxy,
+//! kubectl, leader election), for the suites `kubernetes` and `cluster`, from their own sources
+//! (tests/kubernetes).
 //!
 //! It is kept in the user's cache directory for every checkout, and what a build leaves there is the
 //! program: modules and build cache are 3.3 GiB that nobody needs again.
@@ -73,7 +74,7 @@ fn compile() -> Result<PathBuf> {
     host::require_free(&dir, DISK_GIB)?;
     let program = program()?;
     let fresh = dir.join("kube.new");
-    report::line("kube: building Kubernetes' API server and client from source, some minutes");
+    report::line("kube: building Kubernetes' programs from source, about 12 minutes");
     let started = Instant::now();
     let done = go(&dir, &version()?, &fresh).output();
     let done = done.context("cannot run go")?;

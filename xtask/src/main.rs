@@ -18,7 +18,9 @@ mod documented;
 mod elf;
 mod guest;
 mod host;
+mod images;
 mod kubernetes;
+mod node_parts;
 mod report;
 mod structure;
 mod test;
@@ -65,8 +67,10 @@ enum Cmd {
     /// Send forged and odd frames from a container: --mutate, --seed N, --json FILE
     #[command(disable_help_flag = true)]
     Redteam(Handover),
-    /// Build Kubernetes' API server for the suite `kubernetes` (Go, the module proxy)
+    /// Build Kubernetes' programs for the suites `kubernetes` and `cluster` (Go, the module proxy)
     Kubernetes,
+    /// Build netd's image: target/flatnet/netd-image.tar, for `ctr -n k8s.io images import`
+    Image,
     /// Run a command in a guest that has the kernel's Open vSwitch
     #[command(hide = true)]
     Guest(guest::Options),
@@ -111,7 +115,20 @@ fn main() -> Result<ExitCode> {
             return datapath::measure("redteam", &ready(Purpose::Lab, &rest.args)?, &rest.args);
         }
         Cmd::Test(options) => return test::run(&options),
-        Cmd::Kubernetes => kubernetes::build()?,
+        Cmd::Kubernetes => {
+            kubernetes::build()?;
+            // `test` builds the lab's binaries first; by itself this command takes those that are there.
+            if let Some(binaries) = Binaries::built(Purpose::Lab) {
+                let offline = std::env::var_os(host::OFFLINE).is_some();
+                node_parts::prepare(&binaries, offline)?;
+            }
+        }
+        Cmd::Image => {
+            let binaries = Binaries::build(Purpose::Release)?;
+            let image = binaries.dir().join("netd-image.tar");
+            images::netd(&binaries, &image)?;
+            report::line(&format!("  {}", image.display()));
+        }
         Cmd::Guest(options) => return guest::command(options),
         Cmd::Structure => return structure::command(),
         Cmd::Deny => return test::deny(),

@@ -128,6 +128,14 @@ pub fn replace_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_by(path, bytes, 0o644, &format!(".{}.new", std::process::id()))
 }
 
+/// [`replace_shared`] for a program: mode 0755 less the umask. Whoever runs the former one goes on with it.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_program(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_by(path, bytes, 0o755, &format!(".{}.new", std::process::id()))
+}
+
 fn replace_by(path: &Path, bytes: &[u8], mode: u32, suffix: &str) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

@@ -68,7 +68,7 @@ pub use spec::{
     AddressSpec, ContainerRoute, ContainerSpec, LinkChange, PairSpec, RouteSpec, TABLE_MAIN,
     VethMade, VethSpec, host_end_mac,
 };
-pub use sysctl::SysctlKey;
+pub use sysctl::{SysctlKey, use_directory as use_sysctl_directory};
 pub use view::{
     Address, ContainerView, Deleted, HostEvent, Link, LinkEvent, Neighbour, NeighbourCount,
     NeighbourLimits, NextHop, OperState, Route, RouteKind, RouteLookup, RouteScope, Rule,

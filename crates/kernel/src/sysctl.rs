@@ -1,17 +1,38 @@
 //! Sysctls below `/proc/sys/net`: the kernel shows each thread those of its namespace.
+//!
+//! A container's runtime mounts `/proc/sys` read-only. Where the host's `/proc/sys/net` is mounted
+//! elsewhere in the container, [`use_directory`] names that place: the files are the same, and the
+//! kernel goes by the thread that opens them there too.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc;
 
 use crate::error::{Fault, SysctlError};
 use crate::view::NeighbourLimits;
+
+/// Where the sysctls are, if not at [`USUAL`].
+static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+/// Where procfs has them.
+const USUAL: &str = "/proc/sys/net";
+
+/// Reads and writes sysctls in this directory, for the whole process, and not in `/proc/sys/net`. The
+/// first call holds; before it nothing may have been read.
+pub fn use_directory(directory: &Path) {
+    // A second one would split what was opened from what will be.
+    let _ = DIRECTORY.set(directory.to_owned());
+}
+
+fn directory() -> &'static Path {
+    DIRECTORY.get().map_or(Path::new(USUAL), PathBuf::as_path)
+}
 
 /// A key below `net`, with `/` between its parts, since an interface's name may hold a dot:
 /// `ipv4/conf/eth0.5/forwarding`.
@@ -56,7 +77,7 @@ impl SysctlKey {
     }
 
     fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/sys/net/{}", self.0))
+        directory().join(&self.0)
     }
 }
 

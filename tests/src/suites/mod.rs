@@ -7,6 +7,7 @@
 mod bad_input;
 mod chaining;
 mod cloud;
+mod cluster;
 mod conformance;
 mod data_path;
 mod host;
@@ -70,6 +71,7 @@ const SUITES: &[Suite] = &[
     faults::SUITE,
     cloud::SUITE,
     kubernetes::SUITE,
+    cluster::SUITE,
     ranges::SUITE,
     plan_live::SUITE,
     trace::SUITE,

@@ -30,6 +30,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+pub(crate) use self::programs::prepare as unpacked_programs;
 use crate::{apt, host, report};
 
 /// A kernel that runs commands on this machine's files.

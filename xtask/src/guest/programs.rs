@@ -1,5 +1,5 @@
-//! Programs that a guest has and the machine has not: Debian's packages, unpacked into a directory
-//! that lies over the machine's files in the guest.
+//! Programs that a guest (or a node of the suite `cluster`) has and the machine has not: Debian's
+//! packages, unpacked into a directory that lies over the machine's files in the guest.
 //!
 //! No script of theirs is run: their users and services are not made. What of a package's needs is
 //! installed on the machine is not fetched, so the versions are those of this machine's release.
@@ -27,7 +27,7 @@ const LISTING: &str = "packages";
 ///
 /// # Errors
 /// If there is none of before, and none can be fetched.
-pub(super) fn prepare(names: &[String], offline: bool) -> Result<PathBuf> {
+pub(crate) fn prepare(names: &[String], offline: bool) -> Result<PathBuf> {
     let mut names = names.to_vec();
     names.sort();
     names.dedup();

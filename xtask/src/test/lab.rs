@@ -11,12 +11,13 @@ use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::wanted::Wanted;
-use super::{KUBERNETES_SUITE, MINUTE, Options};
+use super::{CLUSTER_SUITE, KUBERNETES_SUITES, MINUTE, Options};
 use crate::binaries::{Binaries, Purpose};
 use crate::datapath::{Datapath, packages_of};
-use crate::report;
+use crate::host::OFFLINE;
+use crate::{node_parts, report};
 
-/// The steps in the lab: the demo, then the suites; that of Kubernetes if there is an API server.
+/// The steps in the lab: the demo, then the suites; those of Kubernetes if its programs are there.
 pub(super) fn lab_steps(
     options: &Options,
     wanted: &Wanted,
@@ -51,6 +52,9 @@ pub(super) fn lab_steps(
             Vec::new()
         }
     };
+    if kubernetes && wanted.suite(CLUSTER_SUITE) {
+        outcomes.push(node_parts(&binaries));
+    }
     let user = user_steps((options, wanted), kubernetes, &binaries.lab(), &names);
     if !options.wants(Datapath::Kernel) {
         outcomes.extend(run_all(&user, Voice::Alone)?);
@@ -77,13 +81,25 @@ pub(super) fn lab_steps(
     Ok(())
 }
 
+/// What nodes of Kubernetes are made of. The suite says itself what it lacks, and skips its checks.
+fn node_parts(binaries: &Binaries) -> Outcome {
+    let started = Instant::now();
+    let offline = std::env::var_os(OFFLINE).is_some();
+    match node_parts::prepare(binaries, offline) {
+        Ok(()) => Outcome::built("nodes' parts", started.elapsed()),
+        Err(error) => {
+            report::line(&format!("NOT RUN: suite {CLUSTER_SUITE}: {error:#}"));
+            Outcome::skipped("nodes' parts")
+        }
+    }
+}
+
 /// The suites that are asked for and run in the lab.
 fn names(wanted: &Wanted, lab: &Path) -> std::result::Result<Vec<String>, String> {
     wanted.named().map_or_else(|| suites(lab), Ok)
 }
 
-/// The demo and the suites on the userspace datapath; that of Kubernetes if there is an API
-/// server.
+/// The demo and the suites on the userspace datapath; those of Kubernetes if its programs are there.
 fn user_steps(
     (options, wanted): (&Options, &Wanted),
     kubernetes: bool,
@@ -98,8 +114,9 @@ fn user_steps(
     if wanted.demo() {
         steps.push(in_lab("demo", &["demo", "--datapath", "user"]));
     }
-    let runs =
-        |name: &&String| packages_of(name).is_none() && (kubernetes || *name != KUBERNETES_SUITE);
+    let runs = |name: &&String| {
+        packages_of(name).is_none() && (kubernetes || !KUBERNETES_SUITES.contains(&name.as_str()))
+    };
     for name in names.iter().filter(runs) {
         let args = ["suite", name, "--datapath", "user"];
         steps.push(in_lab(&format!("suite {name}"), &args));

@@ -6,7 +6,7 @@
 //!     ─ demo ─ suite … ─ suite                                  (root, packages, binaries)
 //!     ─ the same on the kernel's datapath, beside them in a guest where the machine has none
 //!
-//!   suite kubernetes: the API server is built first, once      (Go, unless FLATNET_OFFLINE)
+//!   suites kubernetes, cluster: Kubernetes is built first, once      (Go, unless FLATNET_OFFLINE)
 //! ```
 //!
 //! A step that fails does not stop the others, so one run shows all there is to repair. With
@@ -42,8 +42,10 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
-/// The suite that wants an API server, which is built from its sources.
-const KUBERNETES_SUITE: &str = "kubernetes";
+/// The suites that want Kubernetes' programs, which are built from their sources.
+const KUBERNETES_SUITES: [&str; 2] = ["kubernetes", CLUSTER_SUITE];
+/// Of those, the one with nodes, which also wants containerd and images.
+const CLUSTER_SUITE: &str = "cluster";
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;
@@ -104,8 +106,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut outcomes = Vec::new();
     // First, for it needs much disk for a while, and so do the builds that follow.
     let kubernetes = options.wants(Datapath::User)
-        && wanted.suite(KUBERNETES_SUITE)
-        && api_server(&mut outcomes)?;
+        && KUBERNETES_SUITES.iter().any(|suite| wanted.suite(suite))
+        && kubernetes_programs(&wanted, &mut outcomes)?;
     let root = end_to_end || options.changed.is_some() && !options.fast && host::is_root();
     for step in static_steps(root, &wanted.packages) {
         outcomes.push(step.run(Voice::Alone)?);
@@ -180,16 +182,18 @@ fn simulator_step(name: &str) -> Step {
     Step::cargo(name, &["test", "--workspace", "--test", "sdk"])
 }
 
-/// Builds the API server; whether it is there. Where the module proxy is out of reach, its suite
-/// is left out, loudly.
-fn api_server(outcomes: &mut Vec<Outcome>) -> Result<bool> {
-    let name = format!("suite {KUBERNETES_SUITE}");
+/// Builds Kubernetes' programs; whether they are there. Where the module proxy is out of reach, their
+/// suites are left out, loudly.
+fn kubernetes_programs(wanted: &Wanted, outcomes: &mut Vec<Outcome>) -> Result<bool> {
+    let suites = KUBERNETES_SUITES.iter().filter(|suite| wanted.suite(suite));
+    let skipped = suites.map(|suite| Outcome::skipped(&format!("suite {suite}")));
     if std::env::var_os(OFFLINE).is_some() && kubernetes::built()?.is_none() {
         report::line(&format!(
-            "NOT RUN: {name}, for {OFFLINE} is set and no API server was built before; nothing \
-             has led by a real Lease"
+            "NOT RUN: suites {}, for {OFFLINE} is set and Kubernetes' programs were not built before; \
+             nothing has led by a real Lease, and no kubelet has called the plugin",
+            KUBERNETES_SUITES.join(", ")
         ));
-        outcomes.push(Outcome::skipped(&name));
+        outcomes.extend(skipped);
         return Ok(false);
     }
     let started = Instant::now();
@@ -197,13 +201,13 @@ fn api_server(outcomes: &mut Vec<Outcome>) -> Result<bool> {
     let took = started.elapsed();
     match built {
         Ok(()) => {
-            outcomes.push(Outcome::built("API server", took));
+            outcomes.push(Outcome::built("Kubernetes' programs", took));
             Ok(true)
         }
         Err(error) => {
             report::line(&format!("{error:#}"));
-            outcomes.push(Outcome::failed("API server", took));
-            outcomes.push(Outcome::skipped(&name));
+            outcomes.push(Outcome::failed("Kubernetes' programs", took));
+            outcomes.extend(skipped);
             Ok(false)
         }
     }

@@ -129,8 +129,11 @@ pub enum SysctlError {
         /// Key below `net`, with `/` between its parts.
         key: String,
     },
-    /// `/proc/sys` is mounted read-only: a container needs it writable.
-    #[error("sysctl {key}: /proc/sys is read-only")]
+    /// `/proc/sys` is mounted read-only, as runtimes do in containers.
+    #[error(
+        "sysctl {key}: /proc/sys is read-only; in a container mount the host's /proc/sys/net \
+         elsewhere and name that place by --sysctls"
+    )]
     ReadOnly {
         /// Key below `net`, with `/` between its parts.
         key: String,

@@ -4,13 +4,13 @@
 //! Every type derives its JSON Schema, which editors complete and check with.
 
 mod allowance;
-mod formats;
+pub(crate) mod formats;
 mod host;
 mod host_vlans;
 mod line;
 mod network;
 mod numbers;
-mod prefixes;
+pub(crate) mod prefixes;
 mod site;
 mod words;
 

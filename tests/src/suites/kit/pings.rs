@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::IpAddr;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -51,7 +51,19 @@ impl Stream {
     /// # Errors
     /// If ping does not start.
     pub(in crate::suites) fn start(from: &Container, to: IpAddr, interval: &str) -> Result<Self> {
-        let mut command = from.command("ping");
+        Self::by(from.command("ping"), from.id(), to, interval)
+    }
+
+    /// The same by a command that becomes ping where the pings are to come from.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(in crate::suites) fn by(
+        mut command: Command,
+        from: &str,
+        to: IpAddr,
+        interval: &str,
+    ) -> Result<Self> {
         // With `-w`, a router's "unreachable" would end it.
         let seconds: f64 = interval.parse().context("ping's interval")?;
         let count = format!("{:.0}", LASTS.as_secs_f64() / seconds);
@@ -68,7 +80,7 @@ impl Stream {
             text
         });
         Ok(Self {
-            name: format!("{} to {to}", from.id()),
+            name: format!("{from} to {to}"),
             child,
             output: Some(output),
         })

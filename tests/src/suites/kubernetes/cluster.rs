@@ -1,5 +1,8 @@
 //! etcd and an API server, in the VPC router's namespace; they die with the suite.
+//!
+//! The suite `kubernetes` has one of its own; the suite `cluster` starts one that nodes reach.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +24,9 @@ pub(super) const LEASE: &str = "vpc-route";
 /// What an administrator applies.
 const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/vpc-route-lease.yaml");
 /// Where the API server listens.
-pub(super) const PORT: u16 = 6443;
+pub(in crate::suites) const PORT: u16 = 6443;
+/// Its address for hosts of the vSwitch zone-a: their gateway's.
+const REMOTE: &str = "172.20.1.253";
 /// A start takes about 4 s, on a busy machine much more.
 const STARTED: Duration = Duration::from_secs(90);
 /// The administrator's token.
@@ -30,11 +35,38 @@ const TOKEN: &str = "the-suites-own-token";
 /// The one that runs, for all the checks of this process.
 static CLUSTER: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
 
+/// How an API server is reached, and by whom beside the administrator.
+pub(in crate::suites) struct Access {
+    /// Where it listens.
+    pub(in crate::suites) address: Ipv4Addr,
+    /// What it says of itself to others; the endpoint of the service `kubernetes` is none where it
+    /// cannot be reached.
+    pub(in crate::suites) advertise: bool,
+    /// Users' names and groups; the token of each is [`token_of`] its name.
+    pub(in crate::suites) users: Vec<(String, &'static str)>,
+    /// Prefixes of services.
+    pub(in crate::suites) services: &'static str,
+}
+
+/// Of the suite `kubernetes`: nobody but its namespace reaches it.
+const LOCAL: Access = Access {
+    address: Ipv4Addr::LOCALHOST,
+    advertise: false,
+    users: Vec::new(),
+    services: "10.96.0.0/16",
+};
+
+/// The token of a user of [`Access`].
+pub(in crate::suites) fn token_of(user: &str) -> String {
+    format!("token-of-{}", user.replace(':', "-"))
+}
+
 /// An API server and its etcd.
-pub(super) struct Cluster {
+pub(in crate::suites) struct Cluster {
     /// Directory that all its files are in.
-    pub(super) dir: PathBuf,
-    kube: PathBuf,
+    pub(in crate::suites) dir: PathBuf,
+    pub(in crate::suites) kube: PathBuf,
+    access: Access,
     etcd: Mutex<Option<Child>>,
     server: Mutex<Option<Child>>,
 }
@@ -49,12 +81,19 @@ impl Cluster {
         if let Some(cluster) = &*slot {
             return Ok(Arc::clone(cluster));
         }
-        let cluster = Arc::new(Self::start(lab)?);
+        let cluster = Arc::new(Self::start(lab, LOCAL)?);
+        let manifest = cluster.dir.join("manifest.yaml");
+        std::fs::write(&manifest, MANIFEST)?;
+        cluster.kubectl(&["apply", "-f", &manifest.display().to_string()])?;
         *slot = Some(Arc::clone(&cluster));
         Ok(cluster)
     }
 
-    fn start(lab: &Lab) -> Result<Self> {
+    /// One that is reached so.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub(in crate::suites) fn start(lab: &Lab, access: Access) -> Result<Self> {
         let dir = lab.layout().member(VPC_ROUTER).dir().join("kubernetes");
         // Of a suite that was killed; its processes died with it.
         if dir.exists() {
@@ -65,6 +104,7 @@ impl Cluster {
             kube: kube()?,
             etcd: Mutex::new(None),
             server: Mutex::new(None),
+            access,
             dir,
         };
         cluster.keys()?;
@@ -79,10 +119,12 @@ impl Cluster {
             "the API server is ready after {took:.1?}, {} MiB",
             resident.unwrap_or(0) >> 10
         ));
-        let manifest = cluster.dir.join("manifest.yaml");
-        std::fs::write(&manifest, MANIFEST)?;
-        cluster.kubectl(&["apply", "-f", &manifest.display().to_string()])?;
         Ok(cluster)
+    }
+
+    /// Where it listens.
+    pub(in crate::suites) fn address(&self) -> Ipv4Addr {
+        self.access.address
     }
 
     /// Certificates and keys, by openssl.
@@ -115,14 +157,18 @@ impl Cluster {
             "-addext",
             "basicConstraints=critical,CA:FALSE",
             "-addext",
-            "subjectAltName=IP:127.0.0.1",
+            &format!(
+                "subjectAltName=IP:127.0.0.1,IP:10.96.0.1,IP:{REMOTE},IP:{}",
+                self.access.address
+            ),
         ];
         openssl(&[&request[..], &ec, &leaf].concat())?;
         openssl(&["genrsa", "-out", "accounts.key", "2048"])?;
-        std::fs::write(
-            self.dir.join("tokens.csv"),
-            format!("{TOKEN},admin,1,\"system:masters\"\n"),
-        )?;
+        let mut tokens = format!("{TOKEN},admin,1,\"system:masters\"\n");
+        for (user, groups) in &self.access.users {
+            tokens += &format!("{},{user},{user},\"{groups}\"\n", token_of(user));
+        }
+        std::fs::write(self.dir.join("tokens.csv"), tokens)?;
         self.kubeconfig("admin", TOKEN)?;
         Ok(())
     }
@@ -151,11 +197,10 @@ impl Cluster {
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
             format!("--secure-port={PORT}"),
-            "--bind-address=127.0.0.1".to_owned(),
-            "--advertise-address=192.0.2.1".to_owned(),
-            "--endpoint-reconciler-type=none".to_owned(),
-            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-            "--authorization-mode=RBAC".to_owned(),
+            "--bind-address=0.0.0.0".to_owned(),
+            format!("--service-cluster-ip-range={}", self.access.services),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
             format!("--token-auth-file={}", file("tokens.csv")),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             format!("--service-account-key-file={}", file("accounts.key")),
@@ -167,8 +212,17 @@ impl Cluster {
             format!("--tls-private-key-file={}", file("server.key")),
             format!("--cert-dir={}", file("certificates")),
         ];
+        let reached: &[&str] = match self.access.advertise {
+            true => &[],
+            // It takes no loopback address for this, and needs none.
+            false => &[
+                "--advertise-address=192.0.2.1",
+                "--endpoint-reconciler-type=none",
+            ],
+        };
         let args: Vec<&str> = ["apiserver"]
             .into_iter()
+            .chain(reached.iter().copied())
             .chain(flags.iter().map(String::as_str))
             .collect();
         let child = self.spawn("apiserver", &self.kube, &args)?;
@@ -180,7 +234,12 @@ impl Cluster {
     }
 
     /// A child in the VPC router's namespace that dies with this process, however that ends.
-    fn spawn(&self, name: &str, program: &Path, args: &[&str]) -> Result<Child> {
+    pub(in crate::suites) fn spawn(
+        &self,
+        name: &str,
+        program: &Path,
+        args: &[&str],
+    ) -> Result<Child> {
         let log = std::fs::File::create(self.dir.join(format!("{name}.log")))?;
         let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), program)?;
         command.args(args);
@@ -193,12 +252,12 @@ impl Cluster {
     ///
     /// # Errors
     /// If it fails, with its words.
-    pub(super) fn kubectl(&self, args: &[&str]) -> Result<String> {
+    pub(in crate::suites) fn kubectl(&self, args: &[&str]) -> Result<String> {
         output(&mut self.kubectl_command("admin", args))
     }
 
     /// kubectl for one of the [`Self::kubeconfig`]s.
-    pub(super) fn kubectl_command(&self, user: &str, args: &[&str]) -> Command {
+    pub(in crate::suites) fn kubectl_command(&self, user: &str, args: &[&str]) -> Command {
         let mut command = self.kube(&["kubectl", "--kubeconfig"]);
         command
             .arg(self.dir.join(format!("{user}.conf")))
@@ -234,11 +293,27 @@ impl Cluster {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(super) fn kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf> {
+    pub(in crate::suites) fn kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf> {
+        let address = self.access.address.to_string();
+        self.kubeconfig_at(&address, user, token)?;
+        Ok(self.dir.join(format!("{user}.conf")))
+    }
+
+    /// The kubeconfig of a user of this name beside the API server; and one for the same user on a host of
+    /// the vSwitch zone-a, whose path this gives.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(super) fn remote(&self, user: &str, token: &str) -> Result<PathBuf> {
+        self.kubeconfig(user, token)?;
+        self.kubeconfig_at(REMOTE, &format!("{user}-remote"), token)
+    }
+
+    fn kubeconfig_at(&self, address: &str, user: &str, token: &str) -> Result<PathBuf> {
         let config = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "suite",
             "clusters": [{"name": "suite", "cluster": {
-                "server": format!("https://127.0.0.1:{PORT}"),
+                "server": format!("https://{address}:{PORT}"),
                 "certificate-authority": self.dir.join("ca.crt"),
             }}],
             "users": [{"name": user, "user": {"token": token}}],
@@ -332,7 +407,7 @@ pub(super) fn nothing_left(lab: &LabGuard) -> Result<()> {
 }
 
 /// The program, beside this one.
-fn kube() -> Result<PathBuf> {
+pub(in crate::suites) fn kube() -> Result<PathBuf> {
     let exe = std::env::current_exe()?;
     let path = exe.with_file_name("kube");
     if !path.is_file() {
