@@ -225,6 +225,7 @@ fn best(
     let mut edits = Vec::new();
     sites::edits(plan, &subjects, &mut edits);
     hosts::edits(plan, &subjects, &mut edits);
+    cables::edits(plan, &subjects, &mut edits);
     addresses::edits(plan, &subjects, &mut edits);
     if found.len() == 1 && !edits.iter().any(|e| e.alone) {
         return None;

@@ -6,8 +6,19 @@ use crate::finding::{LACP_PEERS, NATIVE, NOT_PEERS, PORT_TWICE};
 use crate::model::{NetworkPlan, Site};
 use crate::source::Path;
 
+/// Edits of the cables of the hosts and groups that findings are about.
+pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edit>) {
+    let hosts = subjects.hosts.iter().map(|i| Member::Host(*i));
+    let groups = subjects.groups.iter().map(|i| Member::Group(*i));
+    for member in hosts.chain(groups) {
+        if let Some(common) = member.look(plan) {
+            of_member(plan, (member, common.name), subjects, edits);
+        }
+    }
+}
+
 /// Edits of the cables of one host or group.
-pub(super) fn edits(
+fn of_member(
     plan: &NetworkPlan,
     (member, name): (Member, &str),
     subjects: &Subjects,

@@ -7,7 +7,7 @@ use flatnet_types::{NetworkName, VlanId};
 use ipnetwork::IpNetwork;
 
 use super::addresses::moved;
-use super::{Edit, Subjects, cables};
+use super::{Edit, Subjects};
 use crate::finding::{
     ADDRESS_OUTSIDE, DANGLING, DUPLICATE_NAME, FOREIGN_NETWORK, HOST_BITS, NOT_TRUNKED,
     RANGE_OUTSIDE, RANGES_OVERLAP,
@@ -24,8 +24,8 @@ pub(super) enum Member {
 }
 
 /// What a host and a group have in common.
-struct Common<'p> {
-    name: &'p str,
+pub(super) struct Common<'p> {
+    pub(super) name: &'p str,
     site: &'p str,
     v_switch: Option<&'p str>,
     addresses: &'p [IpNetwork],
@@ -41,7 +41,7 @@ impl Member {
         }
     }
 
-    fn look(self, plan: &NetworkPlan) -> Option<Common<'_>> {
+    pub(super) fn look(self, plan: &NetworkPlan) -> Option<Common<'_>> {
         match self {
             Self::Host(i) => {
                 let host = plan.spec.hosts.get(i)?;
@@ -132,7 +132,7 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
     let hosts = subjects.hosts.iter().map(|i| Member::Host(*i));
     let groups = subjects.groups.iter().map(|i| Member::Group(*i));
     let members: Vec<Member> = hosts.chain(groups).collect();
-    for member in members.iter().copied() {
+    for member in members {
         let Some(common) = member.look(plan) else {
             continue;
         };
@@ -152,11 +152,6 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
     }
     for trunk in &subjects.trunks {
         carried(plan, trunk, edits);
-    }
-    for member in members {
-        if let Some(common) = member.look(plan) {
-            cables::edits(plan, (member, common.name), subjects, edits);
-        }
     }
 }
 
