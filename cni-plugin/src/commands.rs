@@ -66,7 +66,7 @@ pub(crate) fn add(
         version: VERSION,
         key: key(&conf, target),
         netns,
-        plan_network: conf.network,
+        plan_network: attach.network.or(conf.network),
         ips: attach.ips.iter().map(|asked| asked.ip).collect(),
         ip_prefixes: attach.ips.iter().filter_map(AskedIp::prefix).collect(),
         mac: attach.mac,

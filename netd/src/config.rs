@@ -26,6 +26,14 @@ pub struct RunArgs {
     /// Where the plan is, and whose part of it is this node's.
     #[command(flatten)]
     pub plan: PlanArgs,
+    /// Take the plan from this node's objects in a Kubernetes cluster instead, which ipamd writes there, and
+    /// say in their status how the node is. While the API server is away the last accepted plan stays in
+    /// force; without one, netd waits.
+    #[arg(long, conflicts_with = "plan")]
+    pub plan_from_cluster: bool,
+    /// The way to that cluster. Where absent: a pod's service account, else `$KUBECONFIG`.
+    #[arg(long, value_name = "FILE", requires = "plan_from_cluster")]
+    pub kubeconfig: Option<PathBuf>,
     /// Take this node's ranges from ipamd, at unix:PATH, https://HOST:PORT or http://HOST:PORT, and
     /// not from the plan. They are kept in the state directory, so that ipamd may be away.
     #[arg(long, value_name = "ENDPOINT")]

@@ -10,9 +10,10 @@
 use flatnet_kernel::{Link, LinkEvent};
 use tracing::info;
 
-use crate::attach::Engine;
+use crate::attach::announcements;
 use crate::daemon_node::DaemonNode;
 use crate::node_ops::NodeOps;
+use crate::state::NodeState;
 
 /// The state of the uplink that decides where frames leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +48,11 @@ impl UplinkState {
 }
 
 /// Announces for as long as netd runs. Cancel safe: it has no state beyond the last link message.
-pub(crate) async fn watch(node: DaemonNode, engine: Engine<DaemonNode>) {
+pub(crate) async fn watch(node: DaemonNode, state: NodeState<DaemonNode>) {
     let mut links = node.kernel().watch();
-    let uplink = engine.spec().uplink.clone();
+    let uplink = state.spec().uplink.clone();
     let read_link = async || node.kernel().link(&uplink).await.ok().flatten();
-    let mut state = read_link().await.as_ref().map(UplinkState::of);
+    let mut last = read_link().await.as_ref().map(UplinkState::of);
     while let Some(event) = links.next().await {
         let link = match event {
             LinkEvent::Changed(link) if link.name == uplink.as_str() => Some(link),
@@ -62,16 +63,16 @@ pub(crate) async fn watch(node: DaemonNode, engine: Engine<DaemonNode>) {
             continue;
         };
         // The first message about a link counts as no change.
-        let before = state.replace(now).unwrap_or(now);
+        let before = last.replace(now).unwrap_or(now);
         if let Some(reason) = now.announce_reason(before) {
-            let packets = engine.announcements();
+            let packets = announcements(&state);
             info!(
                 uplink = uplink.as_str(),
                 reason,
                 packets = packets.len(),
                 "announced anew"
             );
-            engine.node().announce(packets);
+            state.node().announce(packets);
         }
     }
 }

@@ -14,9 +14,9 @@ use flatnet_types::api::view::DatapathView;
 use tokio::sync::watch;
 use tracing::debug;
 
-use crate::attach::Engine;
 use crate::node_ops::NodeOps;
 use crate::problems::Problem;
+use crate::state::NodeState;
 
 /// Pause before a switch that did not answer is queried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
@@ -75,27 +75,30 @@ impl Features {
     /// stay. Runs until it is dropped; cancel safe.
     pub(crate) async fn follow<N: NodeOps>(
         self,
-        mut state: watch::Receiver<SwitchState>,
+        mut connection: watch::Receiver<SwitchState>,
         at: FeatureQuery,
-        engine: Engine<N>,
+        state: NodeState<N>,
     ) {
         loop {
-            let connected = matches!(*state.borrow_and_update(), SwitchState::Connected { .. });
+            let connected = matches!(
+                *connection.borrow_and_update(),
+                SwitchState::Connected { .. }
+            );
             let view = match connected {
                 true => at.read().await,
                 false => None,
             };
             let missed = connected && view.is_none();
             if view.is_some_and(|view| self.set(view)) {
-                let spec = engine.spec();
+                let spec = state.spec();
                 let zones = no_zones(&spec, self.zones());
                 let timeouts = no_timeouts(&spec, self.zones(), self.timeouts());
-                engine
+                state
                     .board()
                     .post(SOURCE, zones.into_iter().chain(timeouts).collect());
-                engine.repair_requested().notify_one();
+                state.repair_requested().notify_one();
             }
-            let changed = state.changed();
+            let changed = connection.changed();
             let changed = match missed {
                 // A switch that is still starting answers later.
                 true => tokio::time::timeout(RETRY_INTERVAL, changed)

@@ -11,6 +11,8 @@
 //!       link, database and switch events, the clock ─ [run]
 //! ```
 //!
+//! What netd knows of its node is in [state], which all of these borrow.
+//!
 //! Stopping netd leaves the data path alone; starting it again finds nothing to do.
 
 pub mod allocator;
@@ -33,6 +35,7 @@ pub mod metrics;
 mod model;
 pub mod node_ops;
 pub mod node_plan;
+mod node_report;
 pub mod owned;
 pub mod plan_file;
 pub mod preflight;
@@ -47,7 +50,10 @@ pub mod run;
 mod scrape;
 pub mod server;
 mod shares;
+pub mod source;
 mod start;
+pub mod state;
 pub mod uplink;
 pub mod view;
+mod waiting;
 mod watch;

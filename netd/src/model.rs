@@ -10,6 +10,7 @@ use std::time::Duration;
 use flatnet_ovs::openflow::{Flow, FlowHead, Meter, OpenFlowError, PacketOut};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
+use tokio::sync::oneshot;
 
 use crate::node_ops::{
     ContainerActual, InterfaceSpec, LinkSpec, NodeOps, NodeOpsError, Pending, PortRow,
@@ -385,17 +386,25 @@ impl NodeOps for ModelNode {
         .await
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
-        self.step("add_port", |state| {
-            state.put_port(row);
-            let zone = zone.filter(|_| !state.without_timeouts);
-            state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Current)));
-            // A port may be added before its link, as ADD does.
-            Ok(state.ports[&row.name]
-                .ofport
-                .unwrap_or_else(|| state.number_for(row)))
-        })
-        .await
+    async fn add_port(
+        &self,
+        row: &PortRow,
+        zone: Option<u16>,
+        stored: oneshot::Sender<()>,
+    ) -> Result<u32, NodeOpsError> {
+        let number = self
+            .step("add_port", |state| {
+                state.put_port(row);
+                let zone = zone.filter(|_| !state.without_timeouts);
+                state.zones.extend(zone.map(|z| (z, ZoneTimeouts::Current)));
+                // A port may be added before its link, as ADD does.
+                Ok(state.ports[&row.name]
+                    .ofport
+                    .unwrap_or_else(|| state.number_for(row)))
+            })
+            .await;
+        let _ = stored.send(());
+        number
     }
 
     fn has_port_number(&self, number: u32) -> bool {

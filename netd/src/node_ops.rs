@@ -17,6 +17,7 @@ use flatnet_types::{IfName, MacAddr, Mtu, NetnsPath, VlanId};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 /// Error of an effect on the node.
 #[derive(Debug, Error)]
@@ -195,11 +196,13 @@ pub trait NodeOps: Send + Sync + 'static {
     /// Adds the port to the bridge, waits until the switch has it, and returns the OpenFlow number
     /// that the switch assigned: the requested one, unless another port has it. Also sets the
     /// time-outs and the limit of `zone`, the conntrack zone of the container's connections to
-    /// services.
+    /// services. `stored` is sent to once the database has the port's rows: the switch does not have
+    /// to have seen them then.
     fn add_port(
         &self,
         row: &PortRow,
         zone: Option<u16>,
+        stored: oneshot::Sender<()>,
     ) -> impl Future<Output = Result<u32, NodeOpsError>> + Send;
 
     /// Whether a port of the bridge has this OpenFlow number, as far as the switch has reported.

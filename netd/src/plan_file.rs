@@ -1,7 +1,7 @@
 //! The node's part of the accepted plan: taking over what is live, and the problems of what is not.
 //!
 //! ```text
-//!   FileSource ─ State ─▶ [watch]: refused? ──────────────────────────▶ Board: plan-invalid
+//!   the source ─ State ─▶ [watch]: refused? ──────────────────────────▶ Board: plan-invalid
 //!     ▲   [NodePlan::of]        └─ accepted ─▶ [take_over]: what is live, is in force
 //!     └─ the node's part                └─ the rest, with its verdict ─▶ Board: plan-changed
 //! ```
@@ -17,17 +17,18 @@ use std::time::Duration;
 
 use flatnet_plan::takeover::{changes, taken_over};
 use flatnet_plan::{NodeSpec, node};
-use flatnet_plan_source::{COPY, State};
+use flatnet_plan_source::{COPY, Refusal, State};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::allocator::networks;
-use crate::attach::Engine;
 use crate::metrics::Metrics;
 use crate::node_ops::NodeOps;
 use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::problems::Problem;
 use crate::ranges::{DrainingRanges, with_ranges};
+use crate::source::Origin;
+use crate::state::NodeState;
 
 /// Interval between two comparisons with the spec that netd runs by, which ipamd changes too.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,13 +42,13 @@ const RESTART: &str = "systemctl restart netd";
 /// The node's plan while netd runs.
 #[derive(Debug)]
 pub struct PlanFile {
-    /// Path of the plan's file.
-    pub path: PathBuf,
+    /// Where the plan comes from.
+    pub origin: Origin,
     /// The state directory, which has the copy of the accepted plan.
     pub state: PathBuf,
     /// The state of the source.
     pub plan: PlanReceiver,
-    /// Whether the node's ranges and peers come from ipamd and not from the file.
+    /// Whether the node's ranges and peers come from ipamd and not from the plan.
     pub ipamd: bool,
     /// The ranges that drain; empty where the plan declares them.
     pub drains: DrainingRanges,
@@ -55,7 +56,7 @@ pub struct PlanFile {
 
 /// Takes over accepted plans, and posts problems and metrics of the source's state. Runs for ever;
 /// cancel safe.
-pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: Arc<Metrics>) {
+pub async fn watch<N: NodeOps>(mut file: PlanFile, state: NodeState<N>, metrics: Arc<Metrics>) {
     let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reported_for: Option<Arc<NodeSpec>> = None;
@@ -69,21 +70,21 @@ pub async fn watch<N: NodeOps>(mut file: PlanFile, engine: Engine<N>, metrics: A
                     // The source has ended: netd is stopping.
                     return;
                 }
-                file.take_over(&engine);
+                file.take_over(&state);
                 (reported_for, plan_changed) = (None, true);
             }
         }
-        let spec = engine.spec();
+        let spec = state.spec();
         if reported_for.as_ref().is_some_and(|j| Arc::ptr_eq(j, &spec)) {
             continue;
         }
-        let state = file.plan.borrow().clone();
-        let problems = file.problems(&state, &spec);
-        engine.board().post(SOURCE, problems);
+        let plan = file.plan.borrow().clone();
+        let problems = file.problems(&plan, &spec);
+        state.board().post(SOURCE, problems);
         if plan_changed {
             // Last, so that when the metrics show a version, its live changes are in force and the
             // others are on the board.
-            metrics.plan.observe(&state);
+            metrics.plan.observe(&plan);
         }
         reported_for = Some(spec);
         // Reading or comparing a plan of thousands of hosts has used much memory.
@@ -96,21 +97,28 @@ impl PlanFile {
     fn problems(&self, state: &State<NodePlan>, running: &NodeSpec) -> Vec<Problem> {
         let changed = self.change_problem(state, running);
         let refused = state.refused.as_ref().map(|refused| {
-            let path = self.path.display();
+            let (code, what) = match refused.why {
+                Refusal::Cluster(_) => ("plan-unreachable", "cannot be read"),
+                _ => ("plan-invalid", "is of no use"),
+            };
+            let noun = match &self.origin {
+                Origin::File(_) => "the plan's file",
+                Origin::Object { .. } => "the plan's object",
+            };
             let text = format!(
-                "the plan's file {path} is of no use: {}; the plan that was accepted before \
+                "{noun} {} {what}: {}; the plan that was accepted before \
                  ({}, kept in {}) stands, also over a restart",
+                self.origin,
                 refused.why.headline(),
                 state.accepted.version.short(),
                 self.state.join(COPY).display(),
             );
-            Problem::non_blocking("plan-invalid", text)
-                .repaired_by(format!("flatctl plan check {path}"))
+            Problem::non_blocking(code, text).repaired_by(self.origin.inspected_by())
         });
         let unkept = state.unkept.as_ref().map(|why| {
             let text = format!(
                 "the accepted plan is not kept on disk: {why}; while that lasts, a restart with a \
-                 wrong plan's file goes back to an older plan"
+                 wrong plan goes back to an older plan"
             );
             Problem::non_blocking("plan-unkept", text)
         });
@@ -118,7 +126,7 @@ impl PlanFile {
     }
 
     /// Applies those changes of the accepted plan that are possible while containers run.
-    fn take_over<N: NodeOps>(&self, engine: &Engine<N>) {
+    fn take_over<N: NodeOps>(&self, state: &NodeState<N>) {
         let accepted = self.plan.borrow().accepted.clone();
         let next = |running: &NodeSpec| {
             // Ranges that the plan has no place for are reported on the board.
@@ -126,10 +134,10 @@ impl PlanFile {
             let next = taken_over(running, &fresh);
             (next != *running).then_some(next)
         };
-        if next(&engine.spec()).is_none() {
+        if next(&state.spec()).is_none() {
             return;
         }
-        engine.update_spec(|spec| {
+        state.update_spec(|spec| {
             let Some(next) = next(spec) else { return };
             let ranges = match networks(&next.networks) {
                 Ok(ranges) => ranges,
@@ -139,7 +147,7 @@ impl PlanFile {
                 }
             };
             // Under the lock of the spec, so that no change of ipamd's comes between.
-            engine.ipam().reconfigure(ranges);
+            state.ipam().reconfigure(ranges);
             for change in changes(spec, &next) {
                 info!(version = accepted.version.short(), "taken over: {change}");
             }
@@ -167,7 +175,7 @@ impl PlanFile {
             "netd does not run by all of the accepted plan ({}, from {}): {count} for this node wait \
              for a restart of netd, and where it says drain, until no container needs what goes: {}{more}",
             state.accepted.version.short(),
-            self.path.display(),
+            self.origin,
             listed.join("; "),
         );
         (count > 0).then(|| Problem::non_blocking("plan-changed", text).repaired_by(RESTART))

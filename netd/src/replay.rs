@@ -166,6 +166,6 @@ impl<N: NodeOps> Replayer<N> {
                     .repaired_by(format!("ls -lAb {dir}/*.bad")),
             );
         }
-        self.engine.board().post("spool", problems);
+        self.engine.state().board().post("spool", problems);
     }
 }

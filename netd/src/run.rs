@@ -12,14 +12,13 @@ use flatnet_daemon::{LogFormat, socket, stop};
 use flatnet_ipam::Ipam;
 use flatnet_kernel::Kernel;
 use flatnet_plan::NodeSpec;
-use flatnet_plan_source::PlanSource;
 use flatnet_spool::Spool;
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, watch as watched};
 use tracing::{info, warn};
 
 use crate::allocator::networks;
-use crate::attach::Engine;
+use crate::attach::{Engine, recover};
 use crate::cli::{Cli, Command};
 use crate::cni_files;
 use crate::config::{Datapath, RunArgs};
@@ -40,6 +39,7 @@ use crate::scrape::Scraper;
 use crate::server::{self, App};
 use crate::shares::{self, Shares};
 use crate::start::{self, Started};
+use crate::state::NodeState;
 use crate::view::trace::NodeTracer;
 use crate::watch;
 
@@ -82,6 +82,7 @@ fn run_command(cli: Cli) -> Result<()> {
         }
         Command::Uplink(command) => crate::uplink::run(command),
         Command::Run(args) => {
+            flatnet_kernel::memory::use_one_arena();
             flatnet_daemon::log::to_stderr(args.log_format);
             // Two workers: the work is short and mostly waits, and each thread costs memory.
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -176,16 +177,16 @@ async fn run(args: RunArgs) -> Result<()> {
     );
     let node = daemon_node::wrap(node.with_shares(shares.clone()));
     let clock = Arc::new(|| Timestamp::from(SystemTime::now()));
-    let engine = Engine::new(node.clone(), ipam, spec, clock);
+    let state = NodeState::new(node.clone(), ipam, spec, clock);
 
     let dead: Vec<_> = recovery
         .uncommitted
         .into_iter()
         .chain(recovery.earlier_boot)
         .collect();
-    engine.recover(&dead).await;
+    recover(&state, &dead).await;
     let spool = Spool::new(&args.spool).with_lock_timeout(replay::LOCK_TIMEOUT);
-    engine.set_spool(spool.clone());
+    let engine = Engine::new(state.clone()).with_spool(spool.clone());
     let mut replayer = Replayer::new(engine.clone(), spool);
     replayer.replay().await;
 
@@ -194,21 +195,21 @@ async fn run(args: RunArgs) -> Result<()> {
         bridge: args.bridge.clone(),
         datapath: args.datapath.as_str().to_owned(),
     };
-    let reconciler = Arc::new(Reconciler::new(engine.clone(), options));
+    let reconciler = Arc::new(Reconciler::new(state.clone(), options));
     let listener = socket::bind("netd", &args.socket)?;
     let (stop, stopping) = watched::channel(false);
 
-    probe::post_initial_problem(engine.board());
-    shares::post_initial_problem(engine.board());
-    let repair_requested = engine.repair_requested();
+    probe::post_initial_problem(state.board());
+    shares::post_initial_problem(state.board());
+    let repair_requested = state.repair_requested();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(probe::run(
         node.kernel().clone(),
-        engine.board().clone(),
+        state.board().clone(),
         args.bridge.clone(),
         Arc::clone(&repair_requested),
     ));
-    watch::spawn(&engine, &mut tasks);
+    watch::spawn(&state, &mut tasks);
     // With `--no-events` the reconciler gets a `Notify` that is only notified here, once.
     let reconcile_signal = match args.no_events {
         true => Arc::new(Notify::new()),
@@ -223,7 +224,7 @@ async fn run(args: RunArgs) -> Result<()> {
         args.state.clone(),
     ));
     let host = Host {
-        engine: engine.clone(),
+        state: state.clone(),
         reconciler: Arc::clone(&reconciler),
         kernel: node.kernel().clone(),
         store,
@@ -237,31 +238,31 @@ async fn run(args: RunArgs) -> Result<()> {
         kind: args.datapath.as_str(),
     };
     let following = features.clone();
-    tasks.spawn(following.follow(node.switch().state(), switch, engine.clone()));
-    tasks.spawn(shares.follow(node.switch().state(), features.clone(), engine.clone()));
-    tasks.spawn(failover::watch(node.clone(), engine.clone()));
+    tasks.spawn(following.follow(node.switch().state(), switch, state.clone()));
+    tasks.spawn(shares.follow(node.switch().state(), features.clone(), state.clone()));
+    tasks.spawn(failover::watch(node.clone(), state.clone()));
     tasks.spawn(replayer.follow());
     tasks.spawn(crate::uplink::follow_plan(
         args.clone(),
-        NodeSpec::clone(&engine.spec()),
-        engine.repair_requested(),
+        NodeSpec::clone(&state.spec()),
+        state.repair_requested(),
     ));
     let plan = source.watch();
-    tasks.spawn(async { match source.follow().await {} });
+    tasks.spawn(source.follow(state.clone()));
     tasks.spawn(plan_file::watch(
         plan_file,
-        engine.clone(),
+        state.clone(),
         Arc::clone(&metrics),
     ));
     if let Some(followers) = followers {
-        tasks.spawn(followers.own.follow(engine.clone()));
+        tasks.spawn(followers.own.follow(state.clone()));
         if let Some(peers) = followers.peers {
-            tasks.spawn(peers.follow(engine.clone()));
+            tasks.spawn(peers.follow(state.clone()));
         }
     }
 
     let tracer = NodeTracer {
-        engine: engine.clone(),
+        state: state.clone(),
         reconciler: Arc::clone(&reconciler),
         kernel: node.kernel().clone(),
         rundir: args.ovs_rundir.clone(),
@@ -271,10 +272,11 @@ async fn run(args: RunArgs) -> Result<()> {
         tracer: Arc::new(tracer),
         features,
         plan,
-        engine: engine.clone(),
+        state: state.clone(),
+        engine,
         reconciler,
         metrics: Arc::clone(&metrics),
-        scrape: Arc::new(Scraper::new(engine, metrics)),
+        scrape: Arc::new(Scraper::new(state, metrics)),
     };
     info!(socket = %args.socket.display(), "serving");
     let mut served = tokio::spawn(server::serve(listener, app, stop::notified(stopping)));

@@ -7,34 +7,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flatnet_ovs::openflow::{FlowFilter, FlowStats};
 use flatnet_types::marks::{COOKIE_MARK, COOKIE_MARK_MASK};
 
-use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
 use crate::flows::{DropReason, ServiceCounts, table};
 use crate::metrics::{Metrics, PeerLabel, RangeLabels};
+use crate::state::NodeState;
 use crate::view::Scrape;
 
 /// Reads metrics from the store and the switch.
 pub(crate) struct Scraper {
-    engine: Engine<DaemonNode>,
+    state: NodeState<DaemonNode>,
     metrics: Arc<Metrics>,
     /// The last reading of connections to services.
     service_counts: Mutex<ServiceCounts>,
 }
 
 impl Scraper {
-    pub(crate) fn new(engine: Engine<DaemonNode>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(state: NodeState<DaemonNode>, metrics: Arc<Metrics>) -> Self {
         Self {
-            engine,
+            state,
             metrics,
             service_counts: Mutex::default(),
         }
     }
 
     fn ranges(&self) {
-        let now = self.engine.now();
-        for network in &self.engine.spec().networks {
+        let now = self.state.now();
+        for network in &self.state.spec().networks {
             for usage in self
-                .engine
+                .state
                 .ipam()
                 .usage(&network.name, now)
                 .unwrap_or_default()
@@ -53,14 +53,14 @@ impl Scraper {
                 set(&self.metrics.resting, usage.quarantined);
             }
         }
-        let attachments = self.engine.ipam().list().len();
+        let attachments = self.state.ipam().list().len();
         self.metrics
             .attachments
             .set(i64::try_from(attachments).unwrap_or(i64::MAX));
     }
 
     fn connections(&self) {
-        let node = self.engine.node();
+        let node = self.state.node();
         for (connection, count) in [
             ("ovsdb", node.database().reconnects()),
             ("openflow", node.switch().reconnects()),
@@ -80,7 +80,7 @@ impl Scraper {
             cookie: COOKIE_MARK,
             cookie_mask: COOKIE_MARK_MASK,
         };
-        let switch = self.engine.node().switch();
+        let switch = self.state.node().switch();
         // The admitted connections are read last, so that requests that arrive meanwhile do not
         // count as refused.
         let read = tokio::join!(
@@ -109,7 +109,7 @@ impl Scraper {
 impl Scraper {
     /// Reads the frames that meters dropped.
     async fn metered(&self) {
-        let Ok(stats) = self.engine.node().switch().meter_stats().await else {
+        let Ok(stats) = self.state.node().switch().meter_stats().await else {
             return;
         };
         let readings = stats.iter().map(|s| (s.id, s.packets_dropped));
@@ -122,7 +122,7 @@ impl Scrape for Scraper {
         Box::pin(async move {
             self.ranges();
             self.connections();
-            self.metrics.problems(&self.engine.board().counts());
+            self.metrics.problems(&self.state.board().counts());
             tokio::join!(self.drops(), self.metered());
         })
     }

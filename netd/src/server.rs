@@ -33,6 +33,7 @@ use crate::features::Features;
 use crate::metrics::Metrics;
 use crate::node_plan::PlanReceiver;
 use crate::reconcile::{ReconcileOps, Reconciler};
+use crate::state::NodeState;
 use crate::view;
 
 /// The largest request body in bytes: a GC that lists 10,000 attachments has 2 MiB.
@@ -43,6 +44,8 @@ const CONNECTIONS: usize = 1024;
 
 /// The state of the handlers.
 pub struct App<N: ReconcileOps> {
+    /// The node's state.
+    pub state: NodeState<N>,
     /// Executes CNI calls.
     pub engine: Engine<N>,
     /// Reconciles the node.
@@ -62,6 +65,7 @@ pub struct App<N: ReconcileOps> {
 impl<N: ReconcileOps> Clone for App<N> {
     fn clone(&self) -> Self {
         Self {
+            state: self.state.clone(),
             engine: self.engine.clone(),
             reconciler: Arc::clone(&self.reconciler),
             metrics: Arc::clone(&self.metrics),
@@ -113,7 +117,11 @@ fn router<N: ReconcileOps>(app: App<N>) -> Router {
 }
 
 /// Refuses peers other than root with 403.
-async fn only_root(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+pub(crate) async fn only_root(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
     if peer.is_root() {
         return match serve::read_body(request, BODY_MAX).await {
             Ok(request) => next.run(request).await,
@@ -152,7 +160,7 @@ async fn unknown(request: Request) -> Response {
     )
 }
 
-fn refusal(status: StatusCode, error: ErrorReply) -> Response {
+pub(crate) fn refusal(status: StatusCode, error: ErrorReply) -> Response {
     (status, Json(error)).into_response()
 }
 
@@ -306,13 +314,13 @@ async fn status<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::By
 
 /// 200 if packets pass and ADD is served; else 503 with the reason.
 async fn ready<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
-    match app.engine.ready() {
+    match app.state.ready() {
         Ok(()) => "ok\n".into_response(),
-        Err(e) => failed(&e),
+        Err(e) => failed(&e.into()),
     }
 }
 
-async fn version() -> Json<VersionReply> {
+pub(crate) async fn version() -> Json<VersionReply> {
     Json(VersionReply {
         server: concat!("netd ", env!("CARGO_PKG_VERSION")).to_owned(),
         versions: vec![api::VERSION],
@@ -335,10 +343,10 @@ async fn metrics<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
 }
 
 async fn attachments<N: ReconcileOps>(State(app): State<App<N>>) -> Json<Vec<AttachmentView>> {
-    let records = app.engine.ipam().list();
+    let records = app.state.ipam().list();
     let shown = records.iter().map(|r| {
         let name = crate::attach::plan::host_ifname(r.generation);
-        view::attachment(r, app.engine.node().port_number(name.as_str()))
+        view::attachment(r, app.state.node().port_number(name.as_str()))
     });
     Json(shown.collect())
 }
@@ -347,7 +355,7 @@ async fn node<N: ReconcileOps>(State(app): State<App<N>>) -> Json<NodeView<Arc<N
     Json(NodeView {
         datapath: app.features.get(),
         plan: Some(app.plan.borrow().status()),
-        ..view::node(&app.engine, &app.reconciler.last())
+        ..view::node(&app.state, &app.reconciler.last())
     })
 }
 

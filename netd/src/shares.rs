@@ -22,10 +22,10 @@ use flatnet_types::marks::{WAY_BACK_ZONE, is_our_zone, zone_of};
 use tokio::sync::watch;
 use tracing::debug;
 
-use crate::attach::Engine;
 use crate::features::Features;
 use crate::node_ops::NodeOps;
 use crate::problems::{Board, Problem};
+use crate::state::NodeState;
 
 /// Interval between polls while the switch has not answered.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
@@ -101,14 +101,14 @@ impl Shares {
     /// Polls until it is dropped. Cancel safe.
     pub(crate) async fn follow<N: NodeOps>(
         self,
-        mut state: watch::Receiver<SwitchState>,
+        mut connection: watch::Receiver<SwitchState>,
         features: Features,
-        engine: Engine<N>,
+        state: NodeState<N>,
     ) {
         loop {
-            let generation = state.borrow_and_update().generation();
+            let generation = connection.borrow_and_update().generation();
             let polled = match (features.zones(), generation) {
-                (Some(true), Some(generation)) => self.poll(&engine, generation).await,
+                (Some(true), Some(generation)) => self.poll(&state, generation).await,
                 // Without zones there are no shares.
                 (Some(false), _) => Some(Vec::new()),
                 // A switch that is away or busy is another problem.
@@ -120,10 +120,10 @@ impl Shares {
                 RETRY_INTERVAL
             };
             if let Some(problems) = polled {
-                engine.board().post(SOURCE, problems);
+                state.board().post(SOURCE, problems);
             }
             // A timeout is the next poll.
-            if let Ok(Err(_)) = tokio::time::timeout(pause, state.changed()).await {
+            if let Ok(Err(_)) = tokio::time::timeout(pause, connection.changed()).await {
                 return;
             }
         }
@@ -131,11 +131,15 @@ impl Shares {
 
     /// Repairs the limits, and returns the problem of containers whose share is used up; `None` if
     /// the switch did not answer.
-    async fn poll<N: NodeOps>(&self, engine: &Engine<N>, generation: u64) -> Option<Vec<Problem>> {
+    async fn poll<N: NodeOps>(
+        &self,
+        state: &NodeState<N>,
+        generation: u64,
+    ) -> Option<Vec<Problem>> {
         // Before the owners: a slot that is taken in between is in both.
-        let upcoming = engine.ipam().upcoming_slots(LIMITED_AHEAD);
+        let upcoming = state.ipam().upcoming_slots(LIMITED_AHEAD);
         let upcoming: BTreeSet<u16> = upcoming.into_iter().filter_map(zone_of).collect();
-        let owners: BTreeMap<u16, AttachmentKey> = engine
+        let owners: BTreeMap<u16, AttachmentKey> = state
             .ipam()
             .list()
             .into_iter()

@@ -4,13 +4,12 @@ use anyhow::{Context, Result};
 use flatnet_client::{Access, Client};
 use flatnet_plan::NodeSpec;
 use flatnet_plan::node::Mode;
-use flatnet_plan_source::{FilePlan, FileSource, PlanSource};
 use flatnet_types::NodeName;
 
 use crate::config::{PlanArgs, RunArgs};
-use crate::node_plan::NodePlan;
 use crate::plan_file::PlanFile;
 use crate::ranges::{DrainingRanges, FollowerConfig, PeerFollower, RangeFollower};
+use crate::source::Source;
 
 /// What netd starts with.
 pub(crate) struct Started {
@@ -18,8 +17,8 @@ pub(crate) struct Started {
     pub(crate) spec: NodeSpec,
     /// Takes over later plans.
     pub(crate) file: PlanFile,
-    /// Watches the plan's file.
-    pub(crate) source: FileSource<NodePlan>,
+    /// Watches the plan.
+    pub(crate) source: Source,
     /// The followers of ipamd; `None` where the plan declares ranges.
     pub(crate) followers: Option<Followers>,
 }
@@ -31,20 +30,18 @@ pub(crate) struct Followers {
     pub(crate) peers: Option<PeerFollower>,
 }
 
-/// Reads the plan, or the copy of the accepted one if the file cannot be used, and joins the ranges
-/// from ipamd. The state directory must exist.
+/// Reads the plan, or the copy of the accepted one if it cannot be used, and joins the ranges from ipamd. The
+/// state directory must exist.
 pub(crate) async fn start(args: &RunArgs) -> Result<Started> {
     let node = node_name(&args.plan)?;
-    let (name, ipamd) = (node.clone(), args.ipamd.is_some());
-    let file = FilePlan::new(&args.plan.plan, &args.state);
-    let source = FileSource::open(file, move |plan, _| NodePlan::of(plan, &name, ipamd))?;
+    let (source, origin) = Source::open(args, &node).await?;
     let plan = source.watch();
     let accepted = plan.borrow().accepted.clone();
     let mut file = PlanFile {
-        path: args.plan.plan.clone(),
+        origin,
         state: args.state.clone(),
         plan: plan.clone(),
-        ipamd,
+        ipamd: args.ipamd.is_some(),
         drains: DrainingRanges::default(),
     };
     let Some(endpoint) = args.ipamd.clone() else {

@@ -12,9 +12,9 @@ use flatnet_types::api::view::{
     AttachmentState, AttachmentView, NetworkUsage, NodeView, PlanView, RangeView, ReconcileView,
 };
 
-use crate::attach::Engine;
 use crate::attach::plan::{host_ifname, requested_port_number};
 use crate::reconcile::{Actual, ChangeSet, ReconcileOps};
+use crate::state::NodeState;
 
 /// Reads the metrics that are not counted as they occur.
 pub trait Scrape: Send + Sync {
@@ -44,12 +44,15 @@ pub fn attachment(record: &Record, number: Option<u32>) -> AttachmentView {
 }
 
 /// The view of the node.
-pub fn node<N: ReconcileOps>(engine: &Engine<N>, last: &ReconcileView) -> NodeView<Arc<NodeSpec>> {
-    let spec = engine.spec();
-    let now = engine.now();
+pub fn node<N: ReconcileOps>(
+    state: &NodeState<N>,
+    last: &ReconcileView,
+) -> NodeView<Arc<NodeSpec>> {
+    let spec = state.spec();
+    let now = state.now();
     let usage = spec.networks.iter().map(|n| NetworkUsage {
         network: n.name.clone(),
-        ranges: engine
+        ranges: state
             .ipam()
             .usage(&n.name, now)
             .unwrap_or_default()
@@ -58,11 +61,11 @@ pub fn node<N: ReconcileOps>(engine: &Engine<N>, last: &ReconcileView) -> NodeVi
             .collect(),
     });
     NodeView {
-        ready: engine.ready().is_ok(),
+        ready: state.ready().is_ok(),
         usage: usage.collect(),
         spec,
         last_reconcile: last.clone(),
-        problems: engine.board().view(),
+        problems: state.board().view(),
         datapath: None,
         plan: None,
     }

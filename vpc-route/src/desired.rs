@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use flatnet_plan::NetworkPlan;
+use flatnet_plan::model::{Site, SiteType};
 use flatnet_plan::routes::{self, NextHop as Hop, RoutesError, TableKind};
 use ipnetwork::IpNetwork;
 
@@ -120,11 +121,48 @@ pub fn targets(
     let mut targets = Vec::new();
     // Each table goes when its target is made: there are never two of all.
     for table in routes::without_nodes(plan)? {
-        if !table.entries.is_empty() {
+        // One that the plan knows by its ID and wants nothing in loses what it had of ours.
+        if !table.entries.is_empty() || table.id.is_some() {
             targets.push(target(plan, &table, line_interfaces));
         }
     }
     Ok(targets)
+}
+
+/// The configured edge routers that no line ends at: ours goes from them. Without this, what led
+/// over the last line of a data centre would stay in its router when the line is gone.
+pub(crate) fn idle_edge_routers<'c>(
+    plan: &NetworkPlan,
+    configured: impl Iterator<Item = &'c TableId>,
+) -> Vec<Target> {
+    let kept = |site: &&Site| plan.spec.links.iter().any(|l| l.idc == site.name);
+    let sites = plan.spec.sites.iter();
+    let (busy, idle): (Vec<&Site>, Vec<&Site>) = sites
+        .filter(|s| s.site_type == SiteType::Idc)
+        .partition(kept);
+    let named = |id: &TableId| {
+        // Data centres may share a name: that of a router which has a line is not idle.
+        let called = |site: &&&Site| routes::edge_router_name(site) == id.0;
+        busy.iter()
+            .find(called)
+            .map_or_else(|| idle.iter().find(called).copied(), |_| None)
+    };
+    let found = configured.filter_map(|id| Some((id, named(id)?)));
+    found
+        .map(|(id, site)| Target {
+            desired: DesiredTable {
+                table: id.clone(),
+                entries: Vec::new(),
+            },
+            title: format!("edge router {} in {}", id.0, site.name),
+            kind: TableKind::EdgeRouter,
+            site: site.name.clone(),
+            name: id.0.clone(),
+            quota: None,
+            reserved: Vec::new(),
+            pools: pools(plan),
+        })
+        .collect()
 }
 
 fn target(
@@ -250,5 +288,69 @@ fn label(hop: &Hop) -> String {
         }
         Hop::Vpc { site, .. } => site.clone(),
         Hop::Gateway { address } => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAB: &str = include_str!("../../examples/lab.yaml");
+
+    fn plan(edit: impl FnOnce(&mut NetworkPlan)) -> NetworkPlan {
+        let mut plan = flatnet_plan::load(LAB).expect("the lab's plan");
+        edit(&mut plan);
+        plan
+    }
+
+    fn idle(plan: &NetworkPlan, configured: &[&str]) -> Vec<String> {
+        let ids: Vec<TableId> = configured
+            .iter()
+            .map(|id| TableId((*id).to_owned()))
+            .collect();
+        let found = idle_edge_routers(plan, ids.iter());
+        assert!(found.iter().all(|t| t.desired.entries.is_empty()));
+        found.into_iter().map(|t| t.title).collect()
+    }
+
+    #[test]
+    fn an_edge_router_that_lost_its_last_line_is_emptied_of_ours() {
+        assert!(idle(&plan(|_| {}), &["edge"]).is_empty());
+        let without = plan(|p| p.spec.links.clear());
+        assert_eq!(idle(&without, &["edge"]), ["edge router edge in idc"]);
+        // One that no site of the plan has is somebody else's.
+        assert!(idle(&without, &["other"]).is_empty());
+    }
+
+    #[test]
+    fn of_two_data_centres_with_one_name_for_their_routers_the_one_with_a_line_counts() {
+        let two = plan(|p| {
+            let mut other = p.spec.sites[0].clone();
+            other.name = "idc2".to_owned();
+            p.spec.sites.push(other);
+        });
+        assert!(idle(&two, &["edge"]).is_empty());
+    }
+
+    #[test]
+    fn a_table_with_an_id_is_kept_empty_and_one_without_is_not_kept() {
+        let empty = |id: Option<&str>| {
+            plan(|p| {
+                p.spec.links.clear();
+                p.spec.hosts.retain(|h| h.site == "idc");
+                let text = "{name: main, id: vtb-1}";
+                let mut table: flatnet_plan::model::RouteTable =
+                    serde_norway::from_str(text).expect("a table");
+                table.id = id.map(str::to_owned);
+                p.spec.sites[1].route_tables = vec![table];
+            })
+        };
+        let tables = |plan: &NetworkPlan| -> Vec<usize> {
+            let found = targets(plan, &BTreeMap::new()).expect("tables");
+            let each = found.into_iter().map(|t| t.expect("a target"));
+            each.map(|t| t.desired.entries.len()).collect()
+        };
+        assert_eq!(tables(&empty(Some("vtb-1"))), [0]);
+        assert!(tables(&empty(None)).is_empty());
     }
 }

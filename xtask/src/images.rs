@@ -200,9 +200,13 @@ mod tests {
         assert_eq!(sha256(&one).expect("read"), sha256(&two).expect("read"));
         let unpacked = dir.join("unpacked");
         fs::create_dir(&unpacked).expect("made");
-        let mut tar = Command::new("tar");
-        tar.arg("-xf").arg(&one).arg("-C").arg(&unpacked);
-        assert!(tar.status().expect("it runs").success());
+        let status = Command::new("tar")
+            .arg("-xf")
+            .arg(&one)
+            .arg("-C")
+            .arg(&unpacked)
+            .status();
+        assert!(status.expect("it runs").success());
         let mut blobs = 0;
         for blob in fs::read_dir(unpacked.join("blobs/sha256")).expect("blobs") {
             let blob = blob.expect("a blob");

@@ -12,12 +12,12 @@ use thiserror::Error;
 
 use crate::kinds::{
     Host, HostRange, HostRangeSpec, HostSpec, LeasedLine, LeasedLineSpec, Network, NetworkPlan,
-    NetworkPlanSpec, NetworkSpec, RouteTable, RouteTableSpec, Site, SiteSpec, Switch, SwitchSpec,
-    Vlan, VlanSpec,
+    NetworkPlanSpec, NetworkSpec, NodeNetwork, NodeNetworkSpec, NodePeers, NodePeersSpec,
+    RouteTable, RouteTableSpec, Site, SiteSpec, Switch, SwitchSpec, Vlan, VlanSpec,
 };
 use crate::object::Kind;
 use crate::schema::structural;
-use crate::status::{NetworkPlanStatus, ObjectStatus};
+use crate::status::{NetworkPlanStatus, NodeNetworkStatus, ObjectStatus};
 
 /// A schema that is not one of OpenAPI.
 #[derive(Debug, Error)]
@@ -33,10 +33,8 @@ pub struct SchemaError {
 /// # Errors
 /// [`SchemaError`], which a test rules out.
 pub fn all() -> Result<Vec<(Kind, CustomResourceDefinition)>, SchemaError> {
-    Kind::ALL
-        .into_iter()
-        .map(|kind| Ok((kind, definition(kind)?)))
-        .collect()
+    let kinds = Kind::ALL.into_iter().chain(Kind::NODE);
+    kinds.map(|kind| Ok((kind, definition(kind)?))).collect()
 }
 
 /// The YAML of a definition, as it is in `deploy/crds`.
@@ -71,10 +69,18 @@ fn definition(kind: Kind) -> Result<CustomResourceDefinition, SchemaError> {
         Kind::LeasedLine => of!(LeasedLine, LeasedLineSpec, ObjectStatus),
         Kind::Host => of!(Host, HostSpec, ObjectStatus),
         Kind::HostRange => of!(HostRange, HostRangeSpec, ObjectStatus),
+        Kind::NodeNetwork => of!(NodeNetwork, NodeNetworkSpec, NodeNetworkStatus),
+        Kind::NodePeers => of!(NodePeers, NodePeersSpec, ObjectStatus),
     };
     let about = about.trim();
-    spec["description"] =
-        "What is declared. Where `name` is absent, the object's name is it.".into();
+    if Kind::NODE.contains(&kind) {
+        // They are found by their own names, which are made of the plan's.
+        spec["properties"].as_object_mut().map(|p| p.remove("name"));
+        spec["description"] = "What nodes need of the accepted plan.".into();
+    } else {
+        spec["description"] =
+            "What is declared. Where `name` is absent, the object's name is it.".into();
+    }
     rules::demand(kind, &mut spec);
     let schema = json!({
         "type": "object",

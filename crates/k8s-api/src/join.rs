@@ -4,7 +4,7 @@
 //! the hints of `flatctl plan check`; its digest is the revision.
 
 mod blame;
-mod text;
+pub(crate) mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 

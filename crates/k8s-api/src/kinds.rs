@@ -1,6 +1,7 @@
 //! The kinds: each spec is a type of the plan, with the fields that say where in the plan it stands,
 //! and without the lists that are kinds of their own.
 
+mod node;
 mod part;
 
 use flatnet_plan::model::{self, PlanSpec};
@@ -9,6 +10,8 @@ use serde_json::Value;
 
 use crate::status::{NetworkPlanStatus, ObjectStatus};
 use part::spec;
+
+pub use node::{NodeNetwork, NodeNetworkSpec, NodePeers, NodePeersSpec};
 
 spec! {
     /// The head of a plan: what is of no site, no network and no host. A cluster has one. Its status says

@@ -8,6 +8,8 @@
 //!                                                                                    │
 //!   flatnet_plan::diagnose ◀── document (YAML) ◀── [join] ◀────────── objects ◀──────┘
 //!             └── diagnostics ─▶ [join::Joined::blame]: the object and the field of each
+//!
+//!   accepted plan ─▶ [node] parts of nodes, lists of peers ─▶ API server ─▶ [node::document] of one node
 //! ```
 //!
 //! # Guarantees
@@ -21,6 +23,7 @@ pub mod crd;
 pub mod join;
 pub mod kinds;
 pub mod name;
+pub mod node;
 pub mod object;
 pub mod plan;
 mod schema;

@@ -18,10 +18,12 @@ pub enum Kind {
     LeasedLine,
     Host,
     HostRange,
+    NodeNetwork,
+    NodePeers,
 }
 
 impl Kind {
-    /// All kinds.
+    /// The kinds that a plan is made of.
     pub const ALL: [Self; 9] = [
         Self::NetworkPlan,
         Self::Site,
@@ -33,6 +35,9 @@ impl Kind {
         Self::Host,
         Self::HostRange,
     ];
+
+    /// The kinds that are made of the accepted plan, for nodes.
+    pub const NODE: [Self; 2] = [Self::NodePeers, Self::NodeNetwork];
 
     /// As `kind` has it.
     pub fn as_str(self) -> &'static str {
@@ -46,6 +51,8 @@ impl Kind {
             Self::LeasedLine => "LeasedLine",
             Self::Host => "Host",
             Self::HostRange => "HostRange",
+            Self::NodeNetwork => "NodeNetwork",
+            Self::NodePeers => "NodePeers",
         }
     }
 
@@ -61,6 +68,8 @@ impl Kind {
             Self::LeasedLine => "leasedlines",
             Self::Host => "hosts",
             Self::HostRange => "hostranges",
+            Self::NodeNetwork => "nodenetworks",
+            Self::NodePeers => "nodepeers",
         }
     }
 

@@ -67,3 +67,82 @@ pub struct ObjectStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
+
+/// The condition that says whether a node serves.
+pub const READY: &str = "Ready";
+
+/// What a node's netd says of the node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeNetworkStatus {
+    /// The `metadata.generation` of the object as netd saw it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The node's part of the plan that is in force: of this object and of its NodePeers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<AcceptedRevision>,
+    /// The revision of the objects as they are now, where it is not the accepted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_revision: Option<String>,
+    /// What is wrong with the objects as they are now; the first hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<DiagnosticStatus>,
+    /// Addresses of all ranges together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<AddressCount>,
+    /// Each range of the node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<RangeStatus>,
+    /// How many problems the node has.
+    #[serde(default)]
+    pub problem_count: u32,
+    /// What is wrong on the node, what keeps it from serving first; the first twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ProblemStatus>,
+    /// `Ready`: whether containers' packets pass and attaching is served. `Accepted`: whether the objects, as
+    /// they are now, are the node's plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How full ranges are. IPv6 ranges count at most 2⁵³ addresses, the largest number that JSON's readers
+/// agree on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressCount {
+    /// Addresses that can be given to containers.
+    pub capacity: u64,
+    /// Addresses that containers have.
+    pub used: u64,
+    /// Released addresses that are not given out again yet.
+    pub quarantined: u64,
+    /// Addresses that can be given out now.
+    pub free: u64,
+}
+
+/// A range of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RangeStatus {
+    /// The network that it is of.
+    pub network: String,
+    /// Its prefix.
+    pub prefix: String,
+    /// How full it is.
+    pub addresses: AddressCount,
+}
+
+/// Something wrong on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemStatus {
+    /// Its code; docs/operations.md lists them.
+    pub code: String,
+    /// Whether the node is not ready because of it.
+    pub blocking: bool,
+    /// What is wrong.
+    pub text: String,
+    /// The command that helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<String>,
+}

@@ -223,3 +223,94 @@ fn a_plan_that_names_no_cluster_is_no_objects_and_says_what_to_write() {
         .to_string();
     assert!(error.contains("write `cluster: NAME`"), "{error}");
 }
+
+/// The document that a node makes of the objects that are for it.
+fn of_node(objects: &[Object], host: &str) -> String {
+    let find = |kind, name: &str| objects.iter().find(|o| o.kind == kind && o.name == name);
+    let own = find(Kind::NodeNetwork, host).expect("its part");
+    let peers = flatnet_k8s_api::node::peers_of(own);
+    let peers = peers.map(|name| find(Kind::NodePeers, &name).expect("its peers"));
+    let joined = flatnet_k8s_api::node::document(own, peers);
+    joined.expect("of this shape").text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_node_derives_the_same_of_its_objects_as_of_the_whole_plan(shape in shapes()) {
+        let plan = load(&shape.text()).expect("a valid plan");
+        let objects = stored(&flatnet_k8s_api::node::objects(&plan).expect("objects"));
+        for host in &plan.spec.hosts {
+            let text = of_node(&objects, host.name.as_str());
+            let part = load(&text);
+            prop_assert!(part.is_ok(), "{:?}\n{text}", part);
+            let part = part.expect("checked");
+            prop_assert_eq!(node::derive(&part, &host.name), node::derive(&plan, &host.name));
+        }
+        for object in objects {
+            let (_, validator) = &SCHEMAS.iter().find(|(k, _)| *k == object.kind).expect("a kind");
+            let value = serde_json::to_value(object.to_api()).expect("JSON");
+            let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+            prop_assert!(errors.is_empty(), "{}: {errors:?}", object.reference());
+        }
+    }
+}
+
+#[test]
+fn a_change_of_one_host_is_one_of_its_own_object_and_of_its_vswitchs() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/");
+    let text = std::fs::read_to_string(format!("{root}hybrid.yaml")).expect("an example");
+    let before = load(&text).expect("a plan");
+    let mut after = before.clone();
+    let at = after.spec.hosts.iter().position(|h| h.v_switch.is_some());
+    let host = &mut after.spec.hosts[at.expect("a host of a vSwitch")];
+    let (name, site) = (host.name.clone(), host.site.clone());
+    let v_switch = host.v_switch.clone().expect("its vSwitch");
+    host.ranges.pop().expect("a range");
+    // What no node derives anything from.
+    after.spec.density = Some(7);
+    after.spec.links.clear();
+    let objects = |plan| flatnet_k8s_api::node::objects(plan).expect("objects");
+    let (before, after) = (objects(&before), objects(&after));
+    assert_eq!(before.len(), after.len());
+    let changed: Vec<String> = before
+        .iter()
+        .zip(&after)
+        .filter(|(old, new)| old != new)
+        .map(|(old, _)| old.reference())
+        .collect();
+    let wanted = [
+        format!("NodePeers/{site}.{v_switch}"),
+        format!("NodeNetwork/{name}"),
+    ];
+    assert_eq!(changed, wanted);
+}
+
+#[test]
+fn what_a_node_does_not_understand_is_refused_with_object_and_field() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/");
+    let text = std::fs::read_to_string(format!("{root}lab.yaml")).expect("an example");
+    let plan = load(&text).expect("a plan");
+    let objects = flatnet_k8s_api::node::objects(&plan).expect("objects");
+    let find = |kind, name: &str| {
+        let found = objects.iter().find(|o| o.kind == kind && o.name == name);
+        found.expect("there").clone()
+    };
+    let mut own = find(Kind::NodeNetwork, "vpc1");
+    let mut peers = find(Kind::NodePeers, "vpc.zone-a");
+    own.spec["hosts"][0]["fromTheFuture"] = true.into();
+    let joined = flatnet_k8s_api::node::document(&own, Some(&peers)).expect("of this shape");
+    let found = joined.blame(&diagnose(&joined.text, "node")).0;
+    let told: Vec<(&str, &str, &str)> = found
+        .iter()
+        .map(|d| (d.code.as_str(), d.object.as_str(), d.field.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("FN0002", "NodeNetwork/vpc1", "spec.hosts[0].fromTheFuture")]
+    );
+    peers.spec.insert("fromTheFuture".to_owned(), true.into());
+    let refused = flatnet_k8s_api::node::document(&own, Some(&peers)).expect_err("unknown");
+    assert!(refused.to_string().contains("fromTheFuture"), "{refused}");
+}

@@ -7,7 +7,9 @@
 //!                                                      ├─ apply: server-side, as one field manager
 //!                                                      ├─ delete: an object that the plan has no more
 //!                                                      ├─ follow: a kind listed and watched ─▶ [Event]
-//!                                                      └─ plan_statuses, apply_plan_status
+//!                                                      ├─ plan_statuses, apply_plan_status
+//!                                                      └─ what ipamd makes for nodes: apply_part, delete_part;
+//!                                                         a node's own: follow_one, apply_node_status
 //! ```
 //!
 //! # Guarantees
@@ -17,6 +19,7 @@
 
 mod changes;
 mod error;
+mod parts;
 mod status;
 mod watch;
 
@@ -27,11 +30,13 @@ use flatnet_k8s_api::{Kind, Object};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use watch::Selection;
 
 pub use changes::{Changes, changes};
 pub use error::ClusterError;
+pub use parts::NODE_MANAGER;
 pub use status::STATUS_MANAGER;
-pub use watch::Event;
+pub use watch::{Event, OneEvent, Seen};
 
 /// The field manager of what is applied from a plan's file.
 pub const MANAGER: &str = "flatctl-plan";
@@ -94,10 +99,19 @@ impl Cluster {
         Ok(all)
     }
 
-    /// The objects of a kind, page by page, and the version that a watch goes on from.
     async fn list_kind(&self, kind: Kind) -> Result<(Vec<DynamicObject>, String), ClusterError> {
+        self.list_selected(&Selection { kind, name: None }).await
+    }
+
+    /// The objects of a kind, page by page, and the version that a watch goes on from.
+    async fn list_selected(
+        &self,
+        selection: &Selection<'_>,
+    ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
+        let kind = selection.kind;
         let mut all = Vec::new();
         let mut page = ListParams::default().limit(PAGE);
+        page.field_selector = selection.fields();
         loop {
             let found = self.api(kind).list(&page).await;
             let found = found.map_err(|e| self.error("list", kind.plural(), e))?;

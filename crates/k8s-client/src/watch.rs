@@ -1,4 +1,4 @@
-//! A kind's objects, listed and then watched.
+//! A kind's objects, or one of them, listed and then watched.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use flatnet_k8s_api::{Kind, Object};
 use futures_util::StreamExt;
 use kube::api::{DynamicObject, WatchEvent, WatchParams};
+use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep};
 
@@ -32,21 +33,99 @@ pub enum Event {
     Away(Kind, ClusterError),
 }
 
+/// What is told of one object.
+#[derive(Debug)]
+pub enum OneEvent {
+    /// It is there, as it is now.
+    There(Box<Seen>),
+    /// There is none of that name.
+    Absent(Kind),
+    /// The server gives no answer, or refuses. It is asked again until it does.
+    Away(Kind, ClusterError),
+}
+
+/// An object, and what was said of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// What is declared.
+    pub object: Object,
+    /// `metadata.generation`: of what is declared.
+    pub generation: Option<i64>,
+    /// `status`; null where there is none.
+    pub status: Value,
+}
+
+/// What to follow.
+pub(crate) struct Selection<'a> {
+    pub(crate) kind: Kind,
+    /// The only object that is wanted.
+    pub(crate) name: Option<&'a str>,
+}
+
+impl Selection<'_> {
+    pub(crate) fn fields(&self) -> Option<String> {
+        self.name.map(|name| format!("metadata.name={name}"))
+    }
+}
+
+/// What a server said.
+enum Raw {
+    Listed(Vec<DynamicObject>),
+    Applied(DynamicObject),
+    Deleted(DynamicObject),
+    Away(ClusterError),
+}
+
 /// Nobody receives events any more, or the kind has to be listed again.
 enum Ended {
     Unheard,
     ListAgain,
 }
 
+/// Where events go, and in which form.
+struct Target<'a, E> {
+    selection: Selection<'a>,
+    events: &'a Sender<E>,
+    form: fn(Kind, Raw) -> E,
+}
+
+impl<E> Target<'_, E> {
+    /// Whether somebody receives it.
+    async fn send(&self, raw: Raw) -> bool {
+        let event = (self.form)(self.selection.kind, raw);
+        self.events.send(event).await.is_ok()
+    }
+}
+
 impl Cluster {
     /// Lists a kind and watches it, until nobody receives the events any more. Cancel safe.
     pub async fn follow(&self, kind: Kind, events: &Sender<Event>) {
+        self.follow_as(&Target {
+            selection: Selection { kind, name: None },
+            events,
+            form: of_kind,
+        })
+        .await;
+    }
+
+    /// The same of one object: the server is asked for no other.
+    pub async fn follow_one(&self, kind: Kind, name: &str, events: &Sender<OneEvent>) {
+        let name = Some(name);
+        self.follow_as(&Target {
+            selection: Selection { kind, name },
+            events,
+            form: of_one,
+        })
+        .await;
+    }
+
+    async fn follow_as<E>(&self, target: &Target<'_, E>) {
         loop {
-            match self.list_and_watch(kind, events).await {
+            match self.list_and_watch(target).await {
                 Ok(Ended::Unheard) => return,
                 Ok(Ended::ListAgain) => {}
                 Err(error) => {
-                    if events.send(Event::Away(kind, error)).await.is_err() {
+                    if !target.send(Raw::Away(error)).await {
                         return;
                     }
                     sleep(PAUSE).await;
@@ -55,19 +134,14 @@ impl Cluster {
         }
     }
 
-    async fn list_and_watch(
-        &self,
-        kind: Kind,
-        events: &Sender<Event>,
-    ) -> Result<Ended, ClusterError> {
-        let (found, mut version) = self.list_kind(kind).await?;
-        let objects = found.iter().map(|o| Object::of_api(kind, o)).collect();
-        if events.send(Event::Listed(kind, objects)).await.is_err() {
+    async fn list_and_watch<E>(&self, target: &Target<'_, E>) -> Result<Ended, ClusterError> {
+        let (found, mut version) = self.list_selected(&target.selection).await?;
+        if !target.send(Raw::Listed(found)).await {
             return Ok(Ended::Unheard);
         }
         loop {
             let begun = Instant::now();
-            if let Some(ended) = self.watch(kind, &mut version, events).await? {
+            if let Some(ended) = self.watch(target, &mut version).await? {
                 return Ok(ended);
             }
             // A server that ends each watch at once is not asked in a loop.
@@ -76,13 +150,14 @@ impl Cluster {
     }
 
     /// One watch, until its time is over. `version` is what the next one goes on from.
-    async fn watch(
+    async fn watch<E>(
         &self,
-        kind: Kind,
+        target: &Target<'_, E>,
         version: &mut String,
-        events: &Sender<Event>,
     ) -> Result<Option<Ended>, ClusterError> {
-        let params = WatchParams::default().timeout(WATCH);
+        let kind = target.selection.kind;
+        let mut params = WatchParams::default().timeout(WATCH);
+        params.field_selector = target.selection.fields();
         let stream = match self.api(kind).watch(&params, version).await {
             Ok(stream) => stream,
             Err(kube::Error::Api(status)) if status.code == GONE => {
@@ -92,14 +167,14 @@ impl Cluster {
         };
         let mut stream = pin!(stream);
         while let Some(event) = stream.next().await {
-            let event = match event.map_err(|e| self.error("watch", kind.plural(), e))? {
+            let raw = match event.map_err(|e| self.error("watch", kind.plural(), e))? {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     seen(version, &object);
-                    Event::Applied(Object::of_api(kind, &object))
+                    Raw::Applied(object)
                 }
                 WatchEvent::Deleted(object) => {
                     seen(version, &object);
-                    Event::Deleted(kind, object.metadata.name.unwrap_or_default())
+                    Raw::Deleted(object)
                 }
                 WatchEvent::Bookmark(mark) => {
                     version.clone_from(&mark.metadata.resource_version);
@@ -113,11 +188,37 @@ impl Cluster {
                     return Err(self.error("watch", kind.plural(), error));
                 }
             };
-            if events.send(event).await.is_err() {
+            if !target.send(raw).await {
                 return Ok(Some(Ended::Unheard));
             }
         }
         Ok(None)
+    }
+}
+
+fn of_kind(kind: Kind, raw: Raw) -> Event {
+    let object = |object: &DynamicObject| Object::of_api(kind, object);
+    match raw {
+        Raw::Listed(all) => Event::Listed(kind, all.iter().map(object).collect()),
+        Raw::Applied(one) => Event::Applied(object(&one)),
+        Raw::Deleted(one) => Event::Deleted(kind, one.metadata.name.unwrap_or_default()),
+        Raw::Away(error) => Event::Away(kind, error),
+    }
+}
+
+fn of_one(kind: Kind, raw: Raw) -> OneEvent {
+    let there = |mut object: DynamicObject| {
+        OneEvent::There(Box::new(Seen {
+            generation: object.metadata.generation,
+            status: object.data["status"].take(),
+            object: Object::of_api(kind, &object),
+        }))
+    };
+    match raw {
+        Raw::Listed(all) => all.into_iter().next().map_or(OneEvent::Absent(kind), there),
+        Raw::Applied(one) => there(one),
+        Raw::Deleted(_) => OneEvent::Absent(kind),
+        Raw::Away(error) => OneEvent::Away(kind, error),
     }
 }
 

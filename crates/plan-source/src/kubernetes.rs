@@ -4,7 +4,10 @@
 //! may be wrong together. The objects are joined when none changed for [`QUIET`].
 
 mod gather;
+mod node;
+mod node_status;
 mod objects;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -28,6 +31,9 @@ use crate::{PlanSource, Refusal, State, UnusablePlan};
 use gather::{Gathered, Quiet};
 use objects::Objects;
 
+pub use node::{NodeObjects, NodeSource, OwnObject};
+pub use node_status::{NodeReport, publish_node_status};
+pub use parts::{AcceptedPlan, publish_parts};
 pub use verdict::publish_verdicts;
 
 /// How long no object may have changed before the objects are a plan.

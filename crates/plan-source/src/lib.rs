@@ -19,7 +19,16 @@
 //! ```text
 //!   API server ─ list, watch ─▶ objects of all kinds ─ quiet ─▶ one document ─▶ the same check, copy, state
 //!       ▲                                                                                │
-//!       └────────────── [publish_verdicts]: the status of the plan's head ◀── watch ─────┘
+//!       ├────────────── [publish_verdicts]: the status of the plan's head ◀── watch ─────┤
+//!       └── [publish_parts]: NodeNetwork of each node, NodePeers of each vSwitch ◀───────┘
+//! ```
+//!
+//! A node takes its own part from these, by the same code again:
+//!
+//! ```text
+//!   API server ─ list, watch ─▶ own NodeNetwork, its NodePeers ─▶ one document ─▶ the same check, copy, state
+//!       ▲                                                                                │
+//!       └── [publish_node_status]: revision, refusal, addresses, problems ◀── watch ─────┘
 //! ```
 //!
 //! # The policy
@@ -29,7 +38,7 @@
 //! 3. An invalid plan (unreadable, missing, too long, with errors, or unusable for this daemon; an API server
 //!    that gives no answer) is refused: the refusal is published with its diagnostics, and the plan that was accepted before
 //!    stays in force, also across a restart.
-//! 4. Only a start with neither a usable plan nor a usable copy fails.
+//! 4. Only a start with neither a usable plan nor a usable copy fails; that of a node's own objects waits for them.
 //! 5. An accepted plan whose copy cannot be written is in force nevertheless; the error is
 //!    published, and writing is retried each second.
 
@@ -50,7 +59,10 @@ use tokio::sync::watch;
 pub use copy::COPY;
 pub use file::{FilePlan, FileSource, read};
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::{ClusterPlan, ClusterSource, publish_verdicts};
+pub use kubernetes::{
+    AcceptedPlan, ClusterPlan, ClusterSource, NodeObjects, NodeReport, NodeSource, OwnObject,
+    publish_node_status, publish_parts, publish_verdicts,
+};
 pub use metrics::PlanMetrics;
 pub use policy::OpenError;
 pub use state::{Accepted, Refusal, Refused, State, UnusablePlan, Version};

@@ -90,8 +90,8 @@ pub enum Refusal {
         #[source]
         source: UnusablePlan,
     },
-    /// The API server's objects cannot be read. Which error it is, is not in the type: a build of all daemons
-    /// at once has the feature in each, and netd is to have nothing of the client.
+    /// The API server's objects cannot be read. Which error it is, is not in the type: a daemon without the
+    /// feature has nothing of the client.
     #[cfg(feature = "kubernetes")]
     #[error("cannot read the plan's objects")]
     Cluster(#[source] Box<dyn Error + Send + Sync>),

@@ -12,6 +12,7 @@
 //! trials is bounded, and smaller for a plan of many hosts.
 
 mod addresses;
+mod cables;
 mod hosts;
 mod links;
 mod networks;
@@ -215,7 +216,7 @@ struct Best {
 /// undoes a mistake by itself or is at the place of a finding wins, then the first.
 fn best(
     plan: &NetworkPlan,
-    trial: &Trial,
+    trial: &Trial<'_>,
     (all, found): (&BTreeSet<Key>, &[Finding]),
     left: &mut usize,
 ) -> Option<Best> {
@@ -224,6 +225,7 @@ fn best(
     let mut edits = Vec::new();
     sites::edits(plan, &subjects, &mut edits);
     hosts::edits(plan, &subjects, &mut edits);
+    cables::edits(plan, &subjects, &mut edits);
     addresses::edits(plan, &subjects, &mut edits);
     if found.len() == 1 && !edits.iter().any(|e| e.alone) {
         return None;
@@ -331,6 +333,8 @@ struct Subjects {
     networks: BTreeSet<usize>,
     hosts: BTreeSet<usize>,
     groups: BTreeSet<usize>,
+    /// The fields of groups that findings are at.
+    of_groups: BTreeSet<(usize, &'static str)>,
     links: BTreeSet<usize>,
     services: BTreeSet<usize>,
     /// The findings' codes.
@@ -368,6 +372,9 @@ impl Subjects {
         let Some(Step::Index(index)) = steps.get(2) else {
             return;
         };
+        if let ("hostGroups", Some(Step::Key(field))) = (*list, steps.get(3)) {
+            self.of_groups.insert((*index, field));
+        }
         let set = match *list {
             "sites" => &mut self.sites,
             "networks" => &mut self.networks,

@@ -23,6 +23,7 @@ mod lines;
 mod networks;
 mod notice;
 mod places;
+mod renames;
 mod segments;
 mod switches;
 mod tables;
@@ -165,6 +166,7 @@ impl Diff {
 /// [`RoutesError`] where one of them contradicts itself.
 pub fn diff(old: &NetworkPlan, new: &NetworkPlan) -> Result<Diff, RoutesError> {
     let mut found = Found::default();
+    let old = &*renames::followed(old, new, &mut found);
     places::compare(old, new, &mut found);
     hosts::compare(old, new, &mut found);
     segments::compare(old, new, &mut found);

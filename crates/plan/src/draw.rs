@@ -43,7 +43,7 @@ use std::fmt::Display;
 use flatnet_types::VlanId;
 
 use crate::capacity::{Capacity, SwitchCapacity, TableCapacity, VlanCapacity, capacity};
-use crate::model::{Host, LeasedLine, Network, NetworkPlan, Site, SiteType};
+use crate::model::{Host, HostVlans, LeasedLine, Network, NetworkPlan, Site, SiteType};
 use crate::routes::TableKind;
 use crate::slices::with_slices;
 
@@ -77,6 +77,8 @@ struct Scene<'p> {
 /// A host.
 struct Machine<'p> {
     host: &'p Host,
+    /// The VLAN of its own addresses.
+    host_vlan: Option<VlanId>,
     /// How many of its ranges the plan itself has.
     own: usize,
     /// The switches of its site that it is plugged into, by index, in order, each once.
@@ -252,11 +254,19 @@ impl<'p> Scene<'p> {
         let hosts = whole.spec.hosts.iter().zip(&plan.spec.hosts);
         let networks = whole.spec.networks.iter();
         let switches = switches(whole);
+        let sites = whole.spec.sites.iter();
+        let host_vlans: BTreeMap<&str, HostVlans<'_>> =
+            sites.map(|s| (s.name.as_str(), HostVlans::of(s))).collect();
+        let vlan_of = |host: &Host| {
+            let vlans = host_vlans.get(host.site.as_str());
+            vlans.and_then(|v| v.of_host(host)).map(|v| v.id)
+        };
         let mut scene = Self {
             plan: whole,
             machines: hosts
                 .map(|(host, written)| Machine {
                     host,
+                    host_vlan: vlan_of(host),
                     own: written.ranges.len(),
                     switches: plugged(&switches, host),
                 })

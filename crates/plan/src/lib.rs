@@ -27,6 +27,7 @@ pub mod grants;
 pub mod grow;
 pub mod model;
 pub mod node;
+pub mod part;
 pub mod prefix;
 pub mod routes;
 pub mod schema;

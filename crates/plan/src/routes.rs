@@ -42,7 +42,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::aggregate::{Aggregate, AggregateError, Gap, Input, aggregate};
-use crate::model::NetworkPlan;
+use crate::model::{NetworkPlan, Site};
 
 use wants::Wants;
 
@@ -275,6 +275,13 @@ pub struct RoutesError {
     pub table: String,
     #[source]
     pub source: AggregateError,
+}
+
+/// What the router at an IDC's edge is called: as the plan says, or `edge`.
+pub fn edge_router_name(site: &Site) -> &str {
+    site.edge_router
+        .as_ref()
+        .map_or("edge", |r| r.name.as_str())
 }
 
 /// Every table of a plan whose groups are written out ([`crate::load`] or

@@ -322,6 +322,7 @@ fn general(what: &str) -> String {
         ("add to ", "TABLE"),
         ("delete from ", "TABLE"),
         ("lead elsewhere in ", "TABLE"),
+        ("leave ", "TABLE"),
     ];
     let hit = named.iter().find_map(|(stem, name)| {
         let (before, _) = what.split_once(stem)?;
@@ -394,6 +395,25 @@ what the diff says of it by the suite `plan-live`.
 | new attachments only | netd takes it over at once; containers that run keep what they have |
 | restart | netd takes it over when it is restarted |
 | drain | netd takes it over when no container has what goes away |
+
+## Other names
+
+What is gone and what came are the same thing under another name where they are alike in all else, and neither has a
+second one that is: `plan diff` then says \"rename\", and compares on. To be told as renamed, a thing has to keep what it is
+known by; a name that changes together with that is a thing that is removed and another one that is added.
+
+| name of | known by | who notices another name |
+|---|---|---|
+| a site | the VPC's `vpcId`; else all that is in it | nobody: no daemon and no machine knows it |
+| a switch | its cables (host, NIC, port); without any, what hangs on it; its own fields | nobody: its cables stay. If it is another machine, the cables move, which is an outage of what hangs on them |
+| a VLAN | its ID | nobody |
+| a vSwitch | its `id`; else its zone and subnets | nobody |
+| a route table | its `id`; else its quota and vSwitches | nobody: its entries stay |
+| a leased line | its `vbr.id`; else all its fields | nobody, if `lineInterfaces` of vpc-route has the new name before: until then the VBR's table is left as it is |
+| an edge router | its site has one | nobody, if `edgeRouters` of vpc-route gets the new name with it: until then the router is left as it is |
+| a network | its fields | its containers: they are of the network that their CNI configuration named. They are drained, the ranges go over to the new name, and no configuration with the old one makes a container any more |
+| a host | nothing else | its containers: it is another node, to netd, ipamd and Kubernetes. It is drained, and comes as a new one |
+| a host group | its members' names | nobody, where they stay |
 ";
 
 /// Fields that the plan of this test does not have are not judged: it has them all.

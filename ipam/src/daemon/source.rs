@@ -5,8 +5,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use flatnet_k8s_client::Cluster;
 use flatnet_plan_source::{
-    ClusterPlan, ClusterSource, FilePlan, FileSource, PlanSource, publish_verdicts,
+    AcceptedPlan, ClusterPlan, ClusterSource, FilePlan, FileSource, PlanSource, publish_parts,
+    publish_verdicts,
 };
+use tokio::sync::watch;
 
 use super::cli::RunArgs;
 use super::declare::declare;
@@ -16,7 +18,12 @@ use crate::assign::{Clock, Declared};
 /// The plan's source.
 pub(super) enum Source {
     File(FileSource<Declared>),
-    Cluster(ClusterSource<Declared>, Arc<Cluster>),
+    Cluster {
+        source: ClusterSource<Declared>,
+        cluster: Arc<Cluster>,
+        /// The plan of which the objects for nodes are made.
+        accepted: AcceptedPlan,
+    },
 }
 
 impl Source {
@@ -32,24 +39,41 @@ impl Source {
         }
         let cluster = Arc::new(Cluster::open(args.kubeconfig.as_deref()).await?);
         let plan = ClusterPlan::new(Arc::clone(&cluster), &args.state).with_clock(clock);
-        let source = ClusterSource::open(plan, |plan, _| Ok(declare(&plan)?)).await?;
-        Ok(Self::Cluster(source, cluster))
+        let (sender, accepted) = watch::channel(None);
+        let take = move |plan, _: &str| {
+            let declared = declare(&plan)?;
+            // What can be declared is accepted: nothing refuses it after this.
+            sender.send_replace(Some(Arc::new(plan)));
+            Ok(declared)
+        };
+        let source = ClusterSource::open(plan, take).await?;
+        Ok(Self::Cluster {
+            source,
+            cluster,
+            accepted,
+        })
     }
 
     pub(super) fn watch(&self) -> Plans {
         match self {
             Self::File(source) => source.watch(),
-            Self::Cluster(source, _) => source.watch(),
+            Self::Cluster { source, .. } => source.watch(),
         }
     }
 
-    /// Follows the plan, and says in the cluster what became of it. Does not end by itself. Cancel safe.
+    /// Follows the plan, says in the cluster what became of it, and writes there what nodes need of it. Does
+    /// not end by itself. Cancel safe.
     pub(super) async fn follow(self) {
         match self {
             Self::File(source) => match source.follow().await {},
-            Self::Cluster(source, cluster) => {
-                let published = publish_verdicts(cluster, source.watch());
-                let ((), never) = tokio::join!(published, source.follow());
+            Self::Cluster {
+                source,
+                cluster,
+                accepted,
+            } => {
+                let verdicts = publish_verdicts(Arc::clone(&cluster), source.watch());
+                let parts = publish_parts(cluster, accepted);
+                let ((), (), never) = tokio::join!(verdicts, parts, source.follow());
                 match never {}
             }
         }

@@ -6,14 +6,20 @@ use std::time::Instant;
 use flatnet_ipam::{Record, ReserveError, ReserveRequest};
 use flatnet_types::api::{AddReply, AddRequest};
 use ipnetwork::IpNetwork;
+use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
+use super::cleanup::tear_down;
 use super::engine::Engine;
 use super::error::AttachError;
 use super::macs;
 use super::plan::{self, Attachment, AttachmentSpec, host_ifindex, host_ifname};
 use crate::flows::NodePorts;
 use crate::node_ops::{NodeOps, NodeOpsError, Pending};
+
+/// From so many attachments on, a pass of the switch over its ports takes longer than the database's
+/// answer (about 30 µs a port, and 1 ms).
+const CROWDED: usize = 48;
 
 impl<N: NodeOps> Engine<N> {
     /// Attaches a container. It must run to its end once it has begun, or half an attachment would
@@ -23,15 +29,16 @@ impl<N: NodeOps> Engine<N> {
     /// [`AttachError`]. Nothing of the attachment is left, unless rolling back failed too; the
     /// reconciler finishes that.
     pub async fn add(&self, request: &AddRequest) -> Result<AddReply, AttachError> {
-        if self.ports().is_err() {
+        if self.state.ports().is_err() {
             // A request that would be refused anyway is refused before waiting for the ports.
-            plan::check(&self.spec(), request)?;
-            self.wait_for_ports().await;
+            plan::check(&self.state.spec(), request)?;
+            self.state.wait_for_ports().await;
         }
-        let spec = self.spec();
+        let spec = self.state.spec();
         let checked = plan::check(&spec, request)?;
-        let ports = self.ports()?;
+        let ports = self.state.ports()?;
         let netns = self
+            .state
             .node()
             .open_netns(&request.netns)
             .map_err(|source| AttachError::Step {
@@ -39,7 +46,7 @@ impl<N: NodeOps> Engine<N> {
                 source,
             })?;
 
-        let _held = self.lock(&request.key).await;
+        let _held = self.state.lock(&request.key).await;
         self.check_mac(request, &ports).await?;
         let mtu = checked.mtu;
         let wanted = ReserveRequest {
@@ -47,8 +54,9 @@ impl<N: NodeOps> Engine<N> {
             ips: request.ips.clone(),
         };
         let reserve = || {
-            self.ipam()
-                .reserve_with(&request.key, &wanted, self.now(), |reservation| {
+            self.state
+                .ipam()
+                .reserve_with(&request.key, &wanted, self.state.now(), |reservation| {
                     // A `Detail` always serializes to JSON.
                     serde_json::to_value(plan::detail(request, mtu, reservation))
                         .unwrap_or_default()
@@ -61,7 +69,7 @@ impl<N: NodeOps> Engine<N> {
             Err(ReserveError::Exists { record })
                 if !self.has_link_of(&record).await? || self.has_spooled_del(&record).await =>
             {
-                self.tear_down(&record).await?;
+                tear_down(&self.state, &record).await?;
                 reserve()?
             }
             other => other?,
@@ -83,10 +91,10 @@ impl<N: NodeOps> Engine<N> {
         };
         match self.create(&netns, &attachment, &target, durable).await {
             Ok(skipped_routes) => {
-                self.add_log().record(attachment.generation);
-                self.node().announce(target.announcements);
+                self.state.add_log().record(attachment.generation);
+                self.state.node().announce(target.announcements);
                 if !attachment.detail.trunk.is_empty() {
-                    self.request_repair();
+                    self.state.request_repair();
                 }
                 info!(
                     addresses = ?target.container.addresses,
@@ -112,7 +120,8 @@ impl<N: NodeOps> Engine<N> {
     /// that was measured (docs/adr/0005). The flows are sent first, for the number that the port
     /// requests: a switch that goes over its ports would take them only afterwards. Then the port's
     /// rows are sent to the database, and the link is made meanwhile, so that the switch finds both in
-    /// one pass; where it learns of the link first, it makes a second pass.
+    /// one pass. Where it learns of the link first, it goes over all of its ports for that, and
+    /// again for the rows: on a crowded node the link waits until the database has the rows.
     ///
     /// Returns the destinations of default routes that were not set, because another interface of
     /// the container has them.
@@ -123,10 +132,16 @@ impl<N: NodeOps> Engine<N> {
         target: &AttachmentSpec,
         reserved: flatnet_ipam::Durable,
     ) -> Result<Vec<IpNetwork>, AttachError> {
-        let node = self.node();
+        let node = self.state.node();
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
+        let (stored, in_database) = oneshot::channel();
+        let is_crowded = self.state.ipam().list().len() >= CROWDED;
         let meanwhile = async {
+            if is_crowded {
+                // It fails only with the port, and then this is dropped.
+                let _ = in_database.await;
+            }
             step(
                 "create the link",
                 node.create_link(netns, &target.link).await,
@@ -139,7 +154,8 @@ impl<N: NodeOps> Engine<N> {
             done("reserved");
             // From here on only the port and the flows may be missing. After a crash the next start
             // finds the attachment committed and adds them.
-            self.ipam()
+            self.state
+                .ipam()
                 .commit(&attachment.key, attachment.generation)?
                 .await?;
             done("committed");
@@ -147,7 +163,7 @@ impl<N: NodeOps> Engine<N> {
         };
         let port = async {
             let early = self.send_early_flows(target);
-            let added = node.add_port(&target.row, target.zone()).await;
+            let added = node.add_port(&target.row, target.zone(), stored).await;
             let number = step("add the port to the bridge", added)?;
             done("port");
             let installed = self.install_flows(target, number, early).await;
@@ -156,7 +172,7 @@ impl<N: NodeOps> Engine<N> {
             if number != target.row.number {
                 // The row must request the number that the port has now; otherwise the switch
                 // renumbers the port once the requested number is free.
-                self.request_repair();
+                self.state.request_repair();
             }
             Ok::<(), AttachError>(())
         };
@@ -170,7 +186,7 @@ impl<N: NodeOps> Engine<N> {
     /// Sends the flows for the port number that is requested, before the port exists, unless another
     /// port has that number: its frames would match them.
     fn send_early_flows(&self, target: &AttachmentSpec) -> Option<Pending> {
-        let (node, number) = (self.node(), target.row.number);
+        let (node, number) = (self.state.node(), target.row.number);
         let free = !node.has_port_number(number);
         free.then(|| node.send_flows(&target.meters, &target.flows_at(number)))
     }
@@ -183,7 +199,7 @@ impl<N: NodeOps> Engine<N> {
         number: u32,
         early: Option<Pending>,
     ) -> Result<(), NodeOpsError> {
-        let node = self.node();
+        let node = self.state.node();
         let Some(early) = early else {
             let flows = node.send_flows(&target.meters, &target.flows_at(number));
             return flows.await;
@@ -201,56 +217,63 @@ impl<N: NodeOps> Engine<N> {
     /// Removes what an ADD has made so far, in reverse order. Each part is deleted whether or not
     /// it was made.
     pub(super) async fn roll_back(&self, attachment: &Attachment, target: &AttachmentSpec) {
-        let node = self.node();
+        let node = self.state.node();
         let meters: Vec<u32> = target.meters.iter().map(|m| m.id).collect();
         // Before the port is deleted: the next port with its number must not match these flows.
         let flows = node.delete_flows(target.cookie(), &meters);
         if let Err(e) = node.delete_port(&target.row.name, target.zone()).await {
             warn!(error = %e, port = target.row.name, "the port stays until the next reconcile");
-            self.request_repair();
+            self.state.request_repair();
         }
         let unlinked = node
             .delete_link(&target.link.host_name, target.link.host_ifindex)
             .await;
         if let Err(e) = flows.await {
             warn!(error = %e, "the flows stay until the next reconcile");
-            self.request_repair();
+            self.state.request_repair();
         }
         match unlinked {
             // The container could still send by the link. While it may exist, the address stays
             // reserved, and the reconciler tries again.
             Err(e) => {
                 warn!(error = %e, "the link stays, and its address, until the next reconcile");
-                self.defer_cleanup(&attachment.key, attachment.generation);
+                self.state
+                    .defer_cleanup(&attachment.key, attachment.generation);
             }
             Ok(()) => self.release_reservation(attachment).await,
         }
     }
 
     async fn release_reservation(&self, attachment: &Attachment) {
-        let released = match self
-            .ipam()
-            .abort(&attachment.key, attachment.generation, self.now())
-        {
-            Ok(release) => release.durable().await.map_err(AttachError::from),
-            Err(e) => Err(AttachError::from(e)),
-        };
+        let released =
+            match self
+                .state
+                .ipam()
+                .abort(&attachment.key, attachment.generation, self.state.now())
+            {
+                Ok(release) => release.durable().await.map_err(AttachError::from),
+                Err(e) => Err(AttachError::from(e)),
+            };
         if let Err(e) = released {
             warn!(error = %e, "the reservation stays until the next reconcile");
-            self.defer_cleanup(&attachment.key, attachment.generation);
+            self.state
+                .defer_cleanup(&attachment.key, attachment.generation);
         }
     }
 
     async fn has_link_of(&self, record: &Record) -> Result<bool, AttachError> {
         let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
-        let link = step("read the links", self.node().link_up(&name, ifindex).await)?;
+        let link = step(
+            "read the links",
+            self.state.node().link_up(&name, ifindex).await,
+        )?;
         Ok(link.is_some())
     }
 
     /// Whether the spool holds a DEL of this attachment. `false` if the spool cannot be read: the
     /// replayer reports that.
     async fn has_spooled_del(&self, record: &Record) -> bool {
-        let Some(spool) = self.inner.spool.get().cloned() else {
+        let Some(spool) = self.spool.clone() else {
             return false;
         };
         let key = record.key.clone();
@@ -266,7 +289,7 @@ impl<N: NodeOps> Engine<N> {
         let Some(mac) = request.mac else {
             return Ok(());
         };
-        let owner = self.ipam().list().into_iter().find(|record| {
+        let owner = self.state.ipam().list().into_iter().find(|record| {
             record.key != request.key
                 && record.detail.get("mac").and_then(|m| m.as_str()) == Some(&mac.to_string())
         });
@@ -278,9 +301,9 @@ impl<N: NodeOps> Engine<N> {
         }
         let neighbours = step(
             "read the host's neighbours",
-            self.node().neighbours_with_mac(mac).await,
+            self.state.node().neighbours_with_mac(mac).await,
         )?;
-        let spec = self.spec();
+        let spec = self.state.spec();
         let owner = match neighbours
             .iter()
             .find(|ip| !macs::may_be_container(&spec, **ip))

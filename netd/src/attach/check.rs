@@ -6,7 +6,7 @@ use flatnet_ipam::RecordState;
 use flatnet_types::api::{CheckReply, CheckRequest};
 
 use super::add::step;
-use super::engine::Engine;
+use super::engine::{Engine, spec_of};
 use super::error::AttachError;
 use super::plan::{Attachment, AttachmentSpec};
 use crate::flows::cookie;
@@ -19,22 +19,23 @@ impl<N: NodeOps> Engine<N> {
     /// # Errors
     /// [`AttachError::Differs`] with a line for each difference.
     pub async fn check(&self, request: &CheckRequest) -> Result<CheckReply, AttachError> {
-        let _held = self.lock(&request.key).await;
+        let _held = self.state.lock(&request.key).await;
         let unknown = || AttachError::Unknown {
             key: request.key.clone(),
         };
-        let record = self.ipam().get(&request.key).ok_or_else(unknown)?;
+        let record = self.state.ipam().get(&request.key).ok_or_else(unknown)?;
         if record.state != RecordState::Committed {
             return Err(unknown());
         }
         let attachment = Attachment::from_record(&record)?;
-        let target = self.spec_of(&attachment)?;
+        let target = spec_of(&self.state, &attachment)?;
 
         let netns = step(
             "open the container's namespace",
-            self.node().open_netns(&request.netns),
+            self.state.node().open_netns(&request.netns),
         )?;
         let observed = self
+            .state
             .node()
             .observe_container(&netns, &request.key.ifname)
             .await;
@@ -60,6 +61,7 @@ impl<N: NodeOps> Engine<N> {
         let mut differences = Vec::new();
         let link = &target.link;
         let up = self
+            .state
             .node()
             .link_up(&link.host_name, link.host_ifindex)
             .await;
@@ -68,7 +70,7 @@ impl<N: NodeOps> Engine<N> {
             Some(false) => differences.push(format!("link {} of the host is down", link.host_name)),
             Some(true) => {}
         }
-        match self.node().observe_port(&target.row.name) {
+        match self.state.node().observe_port(&target.row.name) {
             None => differences.push(format!("port {} is not on the bridge", target.row.name)),
             Some(row) if row.tag != target.row.tag || row.trunks != target.row.trunks => {
                 let tag = |t: Option<_>| {
@@ -87,10 +89,10 @@ impl<N: NodeOps> Engine<N> {
         }
         let flows = step(
             "read the flows",
-            self.node().observe_flows(cookie(generation)).await,
+            self.state.node().observe_flows(cookie(generation)).await,
         )?;
         let present: BTreeSet<_> = flows.into_iter().collect();
-        let Some(number) = self.node().port_number(&target.row.name) else {
+        let Some(number) = self.state.node().port_number(&target.row.name) else {
             differences.push(format!(
                 "the switch has no number for port {}",
                 target.row.name

@@ -1,18 +1,16 @@
 //! DEL and GC.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
 
 use flatnet_ipam::Record;
 use flatnet_types::AttachmentKey;
 use flatnet_types::api::{DelReply, GcAttachment, GcReply, GcRequest};
-use flatnet_types::marks::zone_of;
 use tracing::{info, warn};
 
+use super::cleanup::tear_down;
 use super::engine::Engine;
 use super::error::AttachError;
-use super::plan::{Attachment, host_ifindex, host_ifname};
-use crate::flows::{self, Limit};
+use super::plan::Attachment;
 use crate::node_ops::{ContainerActual, NodeOps};
 
 impl<N: NodeOps> Engine<N> {
@@ -40,113 +38,26 @@ impl<N: NodeOps> Engine<N> {
         key: &AttachmentKey,
         applies: impl FnOnce(&Record) -> bool,
     ) -> Result<DelReply, AttachError> {
-        let _held = self.lock(key).await;
-        let Some(record) = self.ipam().get(key).filter(|r| applies(r)) else {
+        let _held = self.state.lock(key).await;
+        let Some(record) = self.state.ipam().get(key).filter(|r| applies(r)) else {
             return Ok(DelReply { existed: false });
         };
-        self.tear_down(&record).await?;
+        tear_down(&self.state, &record).await?;
         info!(generation = record.generation, "detached");
         Ok(DelReply { existed: true })
-    }
-
-    /// Deletes the flows, link, port and reservation of a record. The caller holds the lock of its
-    /// key.
-    pub(crate) async fn tear_down(&self, record: &Record) -> Result<(), AttachError> {
-        let node = self.node();
-        let (name, ifindex) = (host_ifname(record.generation), host_ifindex(record.slot));
-        let meters = Limit::meters_of(record.slot);
-        // Flows first, and not awaited: the connection keeps the order of requests, so the flows of
-        // the next port with this number, which are sent later, are not deleted.
-        let flows = node.delete_flows(flows::cookie(record.generation), &meters);
-        let (unlinked, unported) = tokio::join!(
-            node.delete_link(&name, ifindex),
-            node.delete_port(name.as_str(), zone_of(record.slot))
-        );
-        if let Err(e) = unlinked {
-            return Err(AttachError::Incomplete(vec![format!("link {name}: {e}")]));
-        }
-        if let Err(e) = unported {
-            // A port without a link carries nothing; the reconciler removes it.
-            warn!(error = %e, port = %name, "the port stays until the next reconcile");
-            self.request_repair();
-        }
-        let engine = self.clone();
-        tokio::spawn(async move {
-            if let Err(e) = flows.await {
-                warn!(error = %e, "the flows stay until the next reconcile");
-                engine.request_repair();
-            }
-        });
-        self.ipam()
-            .release(&record.key, record.generation, self.now())?
-            .durable()
-            .await?;
-        if record.detail.get("trunk").is_some() {
-            self.request_repair();
-        }
-        Ok(())
-    }
-
-    /// Records an attachment whose removal failed; the reconciler tries again.
-    pub(super) fn defer_cleanup(&self, key: &AttachmentKey, generation: u64) {
-        let mut pending_cleanup = self
-            .inner
-            .pending_cleanup
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        pending_cleanup.insert(key.clone(), generation);
-        self.request_repair();
-    }
-
-    /// Tries again to remove what could not be removed. Returns a line for each that still fails.
-    pub(crate) async fn finish_cleanup(&self) -> Vec<String> {
-        let pending_cleanup = {
-            let mut pending_cleanup = self
-                .inner
-                .pending_cleanup
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *pending_cleanup)
-        };
-        let mut failed = Vec::new();
-        for (key, generation) in pending_cleanup {
-            let _held = self.lock(&key).await;
-            let Some(record) = self.ipam().get(&key).filter(|r| r.generation == generation) else {
-                continue;
-            };
-            if let Err(e) = self.tear_down(&record).await {
-                failed.push(format!("undo {key}: {e}"));
-                self.defer_cleanup(&key, generation);
-            }
-        }
-        failed
-    }
-
-    /// Removes the attachments of dead records: reservations that were never committed, and
-    /// attachments of an earlier boot. Called once, before anything is served.
-    pub(crate) async fn recover(&self, dead: &[Arc<Record>]) {
-        for record in dead {
-            let _held = self.lock(&record.key).await;
-            match self.tear_down(record).await {
-                Ok(()) => info!(key = %record.key, generation = record.generation, "recovered"),
-                Err(e) => {
-                    warn!(key = %record.key, error = %e, "not recovered yet");
-                    self.defer_cleanup(&record.key, record.generation);
-                }
-            }
-        }
     }
 
     /// Whether the attachment's interface is still in its namespace and a process runs there.
     async fn has_process(&self, key: &AttachmentKey) -> bool {
         let attachment = self
+            .state
             .ipam()
             .get(key)
             .map(|record| Attachment::from_record(&record));
         let Some(Ok(attachment)) = attachment else {
             return false;
         };
-        let node = self.node();
+        let node = self.state.node();
         // A path under /proc may lead to another process's namespace by now; the interface's MAC
         // shows whether it is the same one.
         let Ok(netns) = node.open_netns(&attachment.detail.netns) else {
@@ -171,6 +82,7 @@ impl<N: NodeOps> Engine<N> {
     pub async fn gc(&self, request: &GcRequest) -> Result<GcReply, AttachError> {
         let valid: BTreeSet<&GcAttachment> = request.valid.iter().collect();
         let dead = self
+            .state
             .ipam()
             .list()
             .into_iter()

@@ -7,6 +7,7 @@ use ipnetwork::IpNetwork;
 use thiserror::Error;
 
 use crate::node_ops::NodeOpsError;
+use crate::state::NotReady;
 
 /// A request that can never succeed unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -134,11 +135,8 @@ pub enum AttachError {
     #[error(transparent)]
     Refused(RefusedRequest),
     /// netd is not ready: Open vSwitch is away or the node is not set up yet.
-    #[error("netd is not ready: {reason}")]
-    NotReady {
-        /// What is missing, and the command that shows more.
-        reason: String,
-    },
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
     /// No address, or the attachment exists.
     #[error(transparent)]
     Reserve(#[from] ReserveError),
@@ -216,9 +214,7 @@ impl AttachError {
     pub fn cni_code(&self) -> u32 {
         match self {
             Self::Refused(_) => code::INVALID_CONFIG,
-            Self::NotReady { .. } | Self::Incomplete(_) | Self::Interrupted => {
-                code::TRY_AGAIN_LATER
-            }
+            Self::NotReady(_) | Self::Incomplete(_) | Self::Interrupted => code::TRY_AGAIN_LATER,
             Self::Reserve(e) => e.cni_code(),
             Self::Change(e) => e.cni_code(),
             Self::Durable(e) => e.cni_code(),

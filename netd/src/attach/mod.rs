@@ -10,16 +10,17 @@
 //! [`plan`] decides everything; [`engine`] executes it through [`crate::node_ops::NodeOps`].
 
 mod add;
-mod add_log;
 mod check;
+mod cleanup;
 mod del;
 pub mod engine;
 pub mod error;
 mod macs;
 pub mod plan;
 
-pub(crate) use add_log::LogPosition;
+pub(crate) use cleanup::{finish_cleanup, recover};
 pub use engine::Engine;
+pub(crate) use engine::announcements;
 pub use error::AttachError;
 pub use plan::AttachmentSpec;
 

@@ -21,6 +21,7 @@ use crate::allocator::networks;
 use crate::flows::cookie;
 use crate::model::{Fault, ModelNode};
 use crate::reconcile::{NodeOptions, Reconciler};
+use crate::state::NodeState;
 
 mod attach;
 mod bundles;
@@ -41,6 +42,7 @@ fn spec(node: &str) -> NodeSpec {
 
 struct TestNode {
     model: ModelNode,
+    state: NodeState<ModelNode>,
     engine: Engine<ModelNode>,
     reconciler: Reconciler<ModelNode>,
     disk: MemoryBackend,
@@ -64,14 +66,15 @@ impl TestNode {
         let (ipam, recovery) =
             Ipam::open_with(Box::new(disk.clone()), config, "boot-1", now).expect("opens");
         let clock = Arc::new(move || Timestamp::from_millis(1_000_000));
-        let engine = Engine::new(model.clone(), ipam, spec, clock);
+        let state = NodeState::new(model.clone(), ipam, spec, clock);
+        let engine = Engine::new(state.clone());
         let Recovery {
             uncommitted,
             earlier_boot,
             ..
         } = recovery;
         let dead: Vec<_> = uncommitted.into_iter().chain(earlier_boot).collect();
-        engine.recover(&dead).await;
+        recover(&state, &dead).await;
         let options = NodeOptions {
             bridge: "br-flat".into(),
             datapath: "netdev".into(),
@@ -82,9 +85,10 @@ impl TestNode {
         // takes longer than the first retry's pause.
         let begun = Instant::now();
         let ticks = Arc::new(move || begun + *by.lock().expect("no test panics with it"));
-        let reconciler = Reconciler::with_ticks(engine.clone(), options, ticks);
+        let reconciler = Reconciler::with_ticks(state.clone(), options, ticks);
         Self {
             model,
+            state,
             engine,
             reconciler,
             disk,

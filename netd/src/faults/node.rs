@@ -7,6 +7,7 @@ use std::ops::Deref;
 use flatnet_ovs::openflow::{Flow, Meter, PacketOut};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
+use tokio::sync::oneshot;
 
 use super::queue::{FaultAction, FaultQueue};
 use crate::node_ops::{
@@ -119,8 +120,13 @@ impl<N: NodeOps> NodeOps for FaultyNode<N> {
             .await
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
-        self.with_fault("add_port", self.inner.add_port(row, zone))
+    async fn add_port(
+        &self,
+        row: &PortRow,
+        zone: Option<u16>,
+        stored: oneshot::Sender<()>,
+    ) -> Result<u32, NodeOpsError> {
+        self.with_fault("add_port", self.inner.add_port(row, zone, stored))
             .await
     }
 

@@ -9,10 +9,10 @@ use flatnet_types::IfName;
 use flatnet_types::marks::ROUTE_PROTOCOL;
 use tokio::sync::Notify;
 
-use crate::attach::Engine;
 use crate::marks::{ALIAS_PREFIX, LINK_PREFIX};
 use crate::probe;
 use crate::reconcile::{HOST_LINK, HOST_PORT, ReconcileOps};
+use crate::state::NodeState;
 
 /// How long a container's new link may be down: it is created down, and its ADD sets it up. A link
 /// that is down for longer was set down.
@@ -56,10 +56,10 @@ impl EventFilter {
 }
 
 /// Listens until the kernel adapter stops. Cancel safe.
-pub(super) async fn run<N: ReconcileOps>(engine: Engine<N>, kernel: Kernel, poll: Arc<Notify>) {
+pub(super) async fn run<N: ReconcileOps>(state: NodeState<N>, kernel: Kernel, poll: Arc<Notify>) {
     let (mut host, mut links) = (kernel.watch_host(), kernel.watch());
-    let repair_requested = engine.repair_requested();
-    let uplink = engine.spec().uplink.clone();
+    let repair_requested = state.repair_requested();
+    let uplink = state.spec().uplink.clone();
     let own = |name: &str| name == HOST_PORT || name == uplink.as_str();
     let mut filter = EventFilter::default();
     for name in [HOST_LINK, uplink.clone()] {

@@ -2,7 +2,7 @@
 //! depends on but does not change.
 //!
 //! ```text
-//!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ engine.repair_requested() ─▶ reconcile
+//!   netlink: addresses, routes, rules, settings ─▶ [events] ──┬─▶ state.repair_requested() ─▶ reconcile
 //!                                                             ▼
 //!   each second: sysctls, netfilter, lookups, the store ─▶ [poll] ─▶ HostState ─▶ [diagnose] ─▶ Board
 //! ```
@@ -30,8 +30,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::attach::Engine;
 use crate::reconcile::{ReconcileOps, Reconciler};
+use crate::state::NodeState;
 
 pub use diagnose::diagnose;
 pub use poll::{DivertedRoute, HostState, Uplink};
@@ -47,8 +47,8 @@ const SOURCE: &str = "host";
 
 /// What polling the host needs.
 pub struct Host<N: ReconcileOps> {
-    /// The node's engine.
-    pub engine: Engine<N>,
+    /// The node's state.
+    pub state: NodeState<N>,
     /// Gives the sysctls that netd manages.
     pub reconciler: Arc<Reconciler<N>>,
     /// The host's kernel.
@@ -64,7 +64,7 @@ impl<N: ReconcileOps> Host<N> {
     pub fn spawn(self, tasks: &mut JoinSet<()>) {
         let wake = Arc::new(Notify::new());
         tasks.spawn(events::run(
-            self.engine.clone(),
+            self.state.clone(),
             self.kernel.clone(),
             Arc::clone(&wake),
         ));
@@ -72,7 +72,7 @@ impl<N: ReconcileOps> Host<N> {
     }
 
     async fn run(self, wake: Arc<Notify>) {
-        let repair_requested = self.engine.repair_requested();
+        let repair_requested = self.state.repair_requested();
         let mut previous = poll::PollState::default();
         let mut by_event = true;
         loop {
@@ -83,9 +83,9 @@ impl<N: ReconcileOps> Host<N> {
                     if observed.differs(&wanted) {
                         repair_requested.notify_one();
                     }
-                    let spec = self.engine.spec();
+                    let spec = self.state.spec();
                     let problems = diagnose(&spec, self.userspace, &observed);
-                    self.engine.board().post(SOURCE, problems);
+                    self.state.board().post(SOURCE, problems);
                 }
                 Err(e) => tracing::warn!(error = %e, "the host cannot be read"),
             }

@@ -121,7 +121,7 @@ pub(super) async fn poll<N: ReconcileOps>(
     previous: &mut PollState,
     by_event: bool,
 ) -> Result<HostState, NodeOpsError> {
-    let spec = host.engine.spec();
+    let spec = host.state.spec();
     let kernel = &host.kernel;
     let mut observed = HostState::default();
 
@@ -145,7 +145,7 @@ pub(super) async fn poll<N: ReconcileOps>(
         let uplink = kernel.link(&spec.uplink).await?;
         previous.uplink = uplink.as_ref().map(Uplink::of);
         gateways(host, &spec, uplink.as_ref(), &mut previous.gateways).await?;
-        previous.diverted = match host.engine.ports() {
+        previous.diverted = match host.state.ports() {
             Ok(_) => diverted(host, &spec).await?,
             Err(_) => Vec::new(),
         };
@@ -185,7 +185,7 @@ async fn gateways<N: ReconcileOps>(
 ) -> Result<(), NodeOpsError> {
     let carrier = uplink.filter(|link| Uplink::of(link).carrier);
     let port = match spec.mode {
-        Mode::Vlan { .. } if host.engine.ports().is_ok() => host.kernel.link(&HOST_LINK).await?,
+        Mode::Vlan { .. } if host.state.ports().is_ok() => host.kernel.link(&HOST_LINK).await?,
         _ => None,
     };
     let link = match spec.mode {

@@ -44,7 +44,7 @@ impl PlanDir {
     /// A `PlanFile` of the current file.
     fn file(&self, ipamd: bool) -> PlanFile {
         PlanFile {
-            path: self.plan(),
+            origin: Origin::File(self.plan()),
             state: self.dir.path().to_owned(),
             plan: self.source(ipamd).watch(),
             ipamd,
@@ -209,7 +209,7 @@ async fn a_start_with_a_broken_file_uses_the_accepted_plan_and_reports_it() {
 
 /// The parts of netd on idc1 that follow the plan.
 struct Netd {
-    engine: Engine<crate::model::ModelNode>,
+    state: NodeState<crate::model::ModelNode>,
     metrics: Arc<Metrics>,
     tasks: tokio::task::JoinSet<()>,
 }
@@ -230,13 +230,13 @@ impl Netd {
         let disk = Box::new(MemoryBackend::default());
         let (ipam, _) = Ipam::open_with(disk, config, "boot-1", now).expect("opens");
         let node = crate::model::ModelNode::default();
-        let engine = Engine::new(node, ipam, spec, Arc::new(move || now));
+        let state = NodeState::new(node, ipam, spec, Arc::new(move || now));
         let metrics = Arc::new(Metrics::default());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async { match source.follow().await {} });
-        tasks.spawn(watch(file, engine.clone(), Arc::clone(&metrics)));
+        tasks.spawn(watch(file, state.clone(), Arc::clone(&metrics)));
         Self {
-            engine,
+            state,
             metrics,
             tasks,
         }
@@ -250,15 +250,11 @@ impl Netd {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!(
-            "never: {what}; {:?}, {:?}",
-            self.codes(),
-            self.engine.spec()
-        );
+        panic!("never: {what}; {:?}, {:?}", self.codes(), self.state.spec());
     }
 
     fn codes(&self) -> Vec<&'static str> {
-        self.engine.board().counts().into_keys().collect()
+        self.state.board().counts().into_keys().collect()
     }
 
     fn shows(&self, line: &str) -> bool {
@@ -286,7 +282,7 @@ async fn a_changed_plan_file_is_reported_until_it_is_restored() {
     plan_dir.write(LAB);
     netd.until("put back", |n| n.codes().is_empty()).await;
     assert!(netd.shows("flatnet_plan_valid 1"));
-    assert_eq!(*netd.engine.spec(), running());
+    assert_eq!(*netd.state.spec(), running());
     netd.tasks.shutdown().await;
 }
 
@@ -304,7 +300,7 @@ async fn live_changes_are_applied_while_netd_runs_and_others_are_reported() {
         n.codes() == ["plan-changed"]
     })
     .await;
-    let spec = netd.engine.spec();
+    let spec = netd.state.spec();
     assert_eq!(spec.mtu.get(), 1500);
     // New attachments have the new one, and addresses of the new range.
     let web = &spec.networks[0];
@@ -313,7 +309,7 @@ async fn live_changes_are_applied_while_netd_runs_and_others_are_reported() {
         web.ranges.iter().map(|r| r.prefix.to_string()).collect()
     };
     assert!(prefixes(web).contains(&"10.100.96.0/20".to_owned()));
-    let usage = netd.engine.ipam().usage(&web.name, netd.engine.now());
+    let usage = netd.state.ipam().usage(&web.name, netd.state.now());
     let spans = usage
         .expect("known")
         .into_iter()
@@ -326,11 +322,11 @@ async fn live_changes_are_applied_while_netd_runs_and_others_are_reported() {
     // A removed range stays until it is empty and netd restarts.
     plan_dir.write(LAB);
     netd.until("the MTU is back", |n| {
-        n.engine.spec().networks[0].mtu.get() == 1500
+        n.state.spec().networks[0].mtu.get() == 1500
     })
     .await;
     netd.until("the range is named", |n| {
-        let problems = n.engine.board().view();
+        let problems = n.state.board().view();
         problems.iter().any(|p| {
             p.text
                 .contains("networks web.ranges without 10.100.96.0/20 (drain)")

@@ -13,8 +13,8 @@ use tracing::{info, warn};
 use super::held::{HeldRanges, RangeUse};
 use super::{DrainingRanges, FollowerConfig, RETRY, WATCH, disk, spec};
 use crate::allocator::networks;
-use crate::attach::Engine;
 use crate::node_ops::NodeOps;
+use crate::state::NodeState;
 
 /// Name of the file in the state directory.
 const FILE: &str = "ranges.json";
@@ -106,7 +106,7 @@ impl RangeFollower {
 
     /// Runs for ever. Cancel safe: the file is replaced atomically, and a range is released at
     /// ipamd only after it was removed from the file.
-    pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
+    pub async fn follow<N: NodeOps>(mut self, state: NodeState<N>) {
         let mut delays = RETRY.delays();
         let mut away = false;
         loop {
@@ -117,7 +117,7 @@ impl RangeFollower {
                     }
                     away = false;
                     delays.reset();
-                    self.run_session(&mut session, &engine).await
+                    self.run_session(&mut session, &state).await
                 }
                 Err(e) => Err(e.into()),
             };
@@ -135,15 +135,15 @@ impl RangeFollower {
     async fn run_session<N: NodeOps>(
         &mut self,
         session: &mut Session,
-        engine: &Engine<N>,
+        state: &NodeState<N>,
     ) -> Result<(), anyhow::Error> {
         let node = self.start.node.clone();
         loop {
             let before = self.held.clone();
-            let report = before.report(|prefix| range_use(engine, prefix));
+            let report = before.report(|prefix| range_use(state, prefix));
             let answer = session.report(&node, &report).await?;
-            self.take_over(&answer, engine)?;
-            let pending = self.release_drained(&before, session, engine).await?;
+            self.take_over(&answer, state)?;
+            let pending = self.release_drained(&before, session, state).await?;
             if pending {
                 tokio::time::sleep(RELEASE_POLL).await;
                 continue;
@@ -156,17 +156,17 @@ impl RangeFollower {
             let changed = tokio::select! {
                 changed = session.ranges(&node, Some(&revision), wait) => changed?,
                 Ok(()) = self.start.plan.changed() => {
-                    self.retry_left_out(engine)?;
+                    self.retry_left_out(state)?;
                     // On the old connection the answer to the cancelled request would come first.
                     *session = self.start.client.connect().await?;
                     continue;
                 }
             };
-            self.take_over(&changed, engine)?;
+            self.take_over(&changed, state)?;
         }
     }
 
-    fn take_over<N: NodeOps>(&mut self, answer: &HostRanges, engine: &Engine<N>) -> Result<()> {
+    fn take_over<N: NodeOps>(&mut self, answer: &HostRanges, state: &NodeState<N>) -> Result<()> {
         let next = self.held.after_answer(answer);
         for waiting in &answer.waiting {
             tracing::debug!(network = %waiting.network, why = %waiting.message, "waits for a range");
@@ -177,16 +177,16 @@ impl RangeFollower {
         let other = next.ranges != self.held.ranges;
         self.save(next)?;
         if other {
-            self.apply(engine)?;
+            self.apply(state)?;
         }
         Ok(())
     }
 
     /// After a new plan: applies it if the last plan had no place for one of the ranges. Other
     /// changes are reported by `plan_file`, and applied with the next ranges or by a restart.
-    fn retry_left_out<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
+    fn retry_left_out<N: NodeOps>(&mut self, state: &NodeState<N>) -> Result<()> {
         match self.left_out {
-            true => self.apply(engine),
+            true => self.apply(state),
             false => Ok(()),
         }
     }
@@ -197,13 +197,13 @@ impl RangeFollower {
         &mut self,
         before: &HeldRanges,
         session: &mut Session,
-        engine: &Engine<N>,
+        state: &NodeState<N>,
     ) -> Result<bool> {
-        let use_of = |prefix| range_use(engine, prefix);
+        let use_of = |prefix| range_use(state, prefix);
         let (kept, releases) = self.held.releasable(before, &self.start.node, use_of);
         if !releases.is_empty() {
             self.save(kept)?;
-            self.apply(engine)?;
+            self.apply(state)?;
         }
         for release in &releases {
             match session.release(release).await {
@@ -227,12 +227,12 @@ impl RangeFollower {
     }
 
     /// Applies the ranges that the node holds, without a restart.
-    fn apply<N: NodeOps>(&mut self, engine: &Engine<N>) -> Result<()> {
+    fn apply<N: NodeOps>(&mut self, state: &NodeState<N>) -> Result<()> {
         // The plan may have changed too: a larger pool, a new network.
         let fresh = self.derive()?;
         let ranges = networks(&fresh.networks)?;
-        engine.update_spec(|spec| spec.networks = fresh.networks);
-        for record in engine.ipam().reconfigure(ranges) {
+        state.update_spec(|spec| spec.networks = fresh.networks);
+        for record in state.ipam().reconfigure(ranges) {
             warn!(key = %record.key, "its address is in none of this node's ranges any more: kept until its DEL");
         }
         for range in &self.held.ranges {
@@ -244,9 +244,9 @@ impl RangeFollower {
 }
 
 /// How many addresses of a range are in use.
-fn range_use<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> RangeUse {
+fn range_use<N: NodeOps>(state: &NodeState<N>, prefix: IpNetwork) -> RangeUse {
     let inside = |ip: &IpNetwork| prefix.contains(ip.ip());
-    let used = engine
+    let used = state
         .ipam()
         .list()
         .iter()
@@ -254,11 +254,11 @@ fn range_use<N: NodeOps>(engine: &Engine<N>, prefix: IpNetwork) -> RangeUse {
         .filter(|assigned| inside(&assigned.address))
         .count();
     let range = flatnet_ipam::Span::from(prefix);
-    let spec = engine.spec();
+    let spec = state.spec();
     let usage = spec
         .networks
         .iter()
-        .filter_map(|n| engine.ipam().usage(&n.name, engine.now()))
+        .filter_map(|n| state.ipam().usage(&n.name, state.now()))
         .flatten()
         .find(|usage| usage.range == range);
     RangeUse {

@@ -12,8 +12,8 @@ use flatnet_types::ipamd::Grants;
 use tracing::{info, warn};
 
 use super::{FollowerConfig, RETRY, WATCH, disk};
-use crate::attach::Engine;
 use crate::node_ops::NodeOps;
+use crate::state::NodeState;
 
 /// Name of the file in the state directory.
 const FILE: &str = "peers.json";
@@ -55,11 +55,11 @@ impl PeerFollower {
 
     /// Runs for ever, unless ipamd is too old. Cancel safe: the file is replaced atomically, and
     /// only grants that are in it are applied.
-    pub async fn follow<N: NodeOps>(mut self, engine: Engine<N>) {
+    pub async fn follow<N: NodeOps>(mut self, state: NodeState<N>) {
         let mut delays = RETRY.delays();
         let mut away = false;
         loop {
-            match self.run_session(&engine, &mut away, &mut delays).await {
+            match self.run_session(&state, &mut away, &mut delays).await {
                 Ok(never) => match never {},
                 // An older ipamd does not serve this call: routes follow the plan.
                 Err(e) if lacks_peers_call(&e) => {
@@ -79,7 +79,7 @@ impl PeerFollower {
     /// Runs one connection until it breaks.
     async fn run_session<N: NodeOps>(
         &mut self,
-        engine: &Engine<N>,
+        state: &NodeState<N>,
         away: &mut bool,
         delays: &mut Delays,
     ) -> Result<std::convert::Infallible> {
@@ -91,7 +91,7 @@ impl PeerFollower {
                 answer = session.peers(&node, revision.as_deref(), WATCH) => answer?,
                 Ok(()) = self.start.plan.changed() => {
                     // A peer may be new, gone, or have another address.
-                    self.apply(engine)?;
+                    self.apply(state)?;
                     // On the old connection the answer to the cancelled request would come first.
                     session = self.start.client.connect().await?;
                     continue;
@@ -100,12 +100,12 @@ impl PeerFollower {
             *away = false;
             delays.reset();
             revision = Some(answer.revision.clone());
-            self.take_over(answer, engine)?;
+            self.take_over(answer, state)?;
             tokio::time::sleep(MIN_PAUSE).await;
         }
     }
 
-    fn take_over<N: NodeOps>(&mut self, answer: Grants, engine: &Engine<N>) -> Result<()> {
+    fn take_over<N: NodeOps>(&mut self, answer: Grants, state: &NodeState<N>) -> Result<()> {
         let now = heard(self.known.as_ref(), answer);
         let other = self.known.as_ref().map(|k| &k.ranges) != Some(&now.ranges);
         if self.known.as_ref() != Some(&now) {
@@ -115,18 +115,18 @@ impl PeerFollower {
             self.known = Some(now);
         }
         match other {
-            true => self.apply(engine),
+            true => self.apply(state),
             false => Ok(()),
         }
     }
 
-    fn apply<N: NodeOps>(&self, engine: &Engine<N>) -> Result<()> {
+    fn apply<N: NodeOps>(&self, state: &NodeState<N>) -> Result<()> {
         let routes = self.routes()?;
-        if engine.spec().peers == routes {
+        if state.spec().peers == routes {
             return Ok(());
         }
         info!(routes = routes.len(), "routes to peers");
-        engine.update_spec(|spec| spec.peers = routes);
+        state.update_spec(|spec| spec.peers = routes);
         Ok(())
     }
 }

@@ -23,9 +23,9 @@ use tokio::net::UnixListener;
 
 use super::{FollowerConfig, PeerFollower, RangeFollower};
 use crate::allocator::networks;
-use crate::attach::Engine;
 use crate::model::ModelNode;
 use crate::node_plan::NodePlan;
+use crate::state::NodeState;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
 
@@ -165,7 +165,7 @@ fn start(dir: &Path, plan: &str, node: NodeName) -> (FileSource<NodePlan>, Follo
     (source, start)
 }
 
-async fn begin(dir: &Path) -> (RangeFollower, Engine<ModelNode>) {
+async fn begin(dir: &Path) -> (RangeFollower, NodeState<ModelNode>) {
     let (source, start) = start(dir, LAB, node());
     let (follower, spec) = RangeFollower::begin(start).await.expect("begins");
     drop(source);
@@ -176,12 +176,12 @@ async fn begin(dir: &Path) -> (RangeFollower, Engine<ModelNode>) {
     let (ipam, _) = Ipam::open_with(store, config, "boot", now).expect("opens");
     (
         follower,
-        Engine::new(ModelNode::default(), ipam, spec, clock),
+        NodeState::new(ModelNode::default(), ipam, spec, clock),
     )
 }
 
-fn held(engine: &Engine<ModelNode>) -> Vec<String> {
-    let spec = engine.spec();
+fn held(state: &NodeState<ModelNode>) -> Vec<String> {
+    let spec = state.spec();
     let ranges = spec.networks.iter().flat_map(|n| &n.ranges);
     ranges.map(|r| r.prefix.to_string()).collect()
 }
@@ -216,21 +216,21 @@ async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
     let store = LedgerMemory::default();
     let ledger = service(&store, "10.100.16.0/24", 1);
     let server = serve(&ledger, &socket);
-    let (follower, engine) = begin(dir.path()).await;
-    assert_eq!(held(&engine), ["10.100.16.0/24"]);
-    let now = engine.now();
-    let (_, durable) = engine
+    let (follower, state) = begin(dir.path()).await;
+    assert_eq!(held(&state), ["10.100.16.0/24"]);
+    let now = state.now();
+    let (_, durable) = state
         .ipam()
         .reserve(&key("c1"), &web(), now)
         .expect("an address");
     durable.await.expect("is durable");
 
-    let following = tokio::spawn(follower.follow(engine.clone()));
+    let following = tokio::spawn(follower.follow(state.clone()));
     ledger
         .declare(declared("10.100.16.0/23"))
         .await
         .expect("takes it over");
-    until("it grows", || held(&engine) == ["10.100.16.0/23"]).await;
+    until("it grows", || held(&state) == ["10.100.16.0/23"]).await;
 
     // The plan moves the range: addresses in use stay, and no new ones are given out of it.
     ledger
@@ -238,15 +238,15 @@ async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
         .await
         .expect("takes it over");
     until("both", || {
-        held(&engine) == ["10.100.16.0/23", "10.100.64.0/24"]
+        held(&state) == ["10.100.16.0/23", "10.100.64.0/24"]
     })
     .await;
     until("nothing of the old one", || {
-        let usage = engine.ipam().usage(&web().network, now).expect("usage");
+        let usage = state.ipam().usage(&web().network, now).expect("usage");
         usage[0].capacity == 0
     })
     .await;
-    let (second, _) = engine
+    let (second, _) = state
         .ipam()
         .reserve(&key("c2"), &web(), now)
         .expect("an address");
@@ -256,14 +256,14 @@ async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
             .to_string()
             .starts_with("10.100.64.")
     );
-    let first = engine.ipam().get(&key("c1")).expect("lives");
-    let gone = engine.ipam().release(&key("c1"), first.generation, now);
+    let first = state.ipam().get(&key("c1")).expect("lives");
+    let gone = state.ipam().release(&key("c1"), first.generation, now);
     gone.expect("is released")
         .durable()
         .await
         .expect("is durable");
     until("the old one is let go of", || {
-        held(&engine) == ["10.100.64.0/24"]
+        held(&state) == ["10.100.64.0/24"]
     })
     .await;
     following.abort();
@@ -273,18 +273,18 @@ async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
     drop(ledger);
     let _ = std::fs::remove_file(&socket);
     let begun = Instant::now();
-    let (follower, engine) = begin(dir.path()).await;
+    let (follower, state) = begin(dir.path()).await;
     assert!(
         begun.elapsed() < Duration::from_secs(5),
         "it waited for ipamd"
     );
-    assert_eq!(held(&engine), ["10.100.64.0/24"]);
-    let (_, durable) = engine
+    assert_eq!(held(&state), ["10.100.64.0/24"]);
+    let (_, durable) = state
         .ipam()
         .reserve(&key("c3"), &web(), now)
         .expect("attaches without ipamd");
     durable.await.expect("is durable");
-    let following = tokio::spawn(follower.follow(engine.clone()));
+    let following = tokio::spawn(follower.follow(state.clone()));
 
     // It is back with another incarnation, and drains the range.
     let ledger = service(&store, "10.100.64.0/24", 2);
@@ -296,11 +296,11 @@ async fn growth_and_drains_are_applied_while_netd_runs_and_ipamd_may_be_away() {
     };
     ledger.drain(drain).await.expect("drains");
     until("nothing new is given out", || {
-        let usage = engine.ipam().usage(&web().network, now).expect("usage");
+        let usage = state.ipam().usage(&web().network, now).expect("usage");
         usage[0].capacity == 0
     })
     .await;
-    assert!(engine.ipam().get(&key("c3")).is_some());
+    assert!(state.ipam().get(&key("c3")).is_some());
     following.abort();
 }
 
@@ -346,7 +346,7 @@ fn segment() -> Arc<Declared> {
     Arc::new(plan.expect("a sound plan"))
 }
 
-fn begin_peers(dir: &Path, plan: &str) -> (PeerFollower, Engine<ModelNode>) {
+fn begin_peers(dir: &Path, plan: &str) -> (PeerFollower, NodeState<ModelNode>) {
     let (_source, start) = start(dir, plan, "vpc1".parse().expect("a name"));
     let plan = flatnet_plan::load(plan).expect("a sound plan");
     let mut spec = flatnet_plan::node::derive(&plan, &start.node).expect("derives");
@@ -356,11 +356,14 @@ fn begin_peers(dir: &Path, plan: &str) -> (PeerFollower, Engine<ModelNode>) {
     let clock = Arc::new(|| Timestamp::from_millis(1));
     let store = Box::new(MemoryBackend::default());
     let (ipam, _) = Ipam::open_with(store, config, "boot", clock()).expect("opens");
-    (peers, Engine::new(ModelNode::default(), ipam, spec, clock))
+    (
+        peers,
+        NodeState::new(ModelNode::default(), ipam, spec, clock),
+    )
 }
 
-fn routed(engine: &Engine<ModelNode>) -> Vec<String> {
-    let spec = engine.spec();
+fn routed(state: &NodeState<ModelNode>) -> Vec<String> {
+    let spec = state.spec();
     let v4 = spec.peers.iter().filter(|p| p.prefix.is_ipv4());
     v4.map(|p| format!("{} via {}", p.prefix, p.via)).collect()
 }
@@ -372,22 +375,22 @@ async fn a_peers_sub_allocated_range_is_routed_until_it_is_released_and_ipamd_ma
     let store = LedgerMemory::default();
     let ledger = service_of(&store, segment(), 1);
     let server = serve(&ledger, &socket);
-    let (peers, engine) = begin_peers(dir.path(), &sub_allocating_lab());
-    assert_eq!(routed(&engine), [] as [String; 0]);
-    let following = tokio::spawn(peers.follow(engine.clone()));
+    let (peers, state) = begin_peers(dir.path(), &sub_allocating_lab());
+    assert_eq!(routed(&state), [] as [String; 0]);
+    let following = tokio::spawn(peers.follow(state.clone()));
     let other: NodeName = "vpc2".parse().expect("a name");
     let prefix = ledger.ranges(&other).await.expect("ranges").ranges[0].prefix;
     let route = [format!("{prefix} via 172.20.1.12")];
-    until("the peer's range is routed", || routed(&engine) == route).await;
+    until("the peer's range is routed", || routed(&state) == route).await;
     following.abort();
 
     // ipamd is away, and netd starts.
     server.abort();
     drop(ledger);
     let _ = std::fs::remove_file(&socket);
-    let (peers, engine) = begin_peers(dir.path(), &sub_allocating_lab());
-    assert_eq!(routed(&engine), route);
-    let following = tokio::spawn(peers.follow(engine.clone()));
+    let (peers, state) = begin_peers(dir.path(), &sub_allocating_lab());
+    assert_eq!(routed(&state), route);
+    let following = tokio::spawn(peers.follow(state.clone()));
 
     // It is back. A draining range is still routed; a released one is not.
     let ledger = service_of(&store, segment(), 2);
@@ -399,7 +402,7 @@ async fn a_peers_sub_allocated_range_is_routed_until_it_is_released_and_ipamd_ma
     };
     ledger.drain(drain).await.expect("drains");
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(routed(&engine), route);
+    assert_eq!(routed(&state), route);
     let release = Release {
         host: other,
         prefix,
@@ -407,7 +410,7 @@ async fn a_peers_sub_allocated_range_is_routed_until_it_is_released_and_ipamd_ma
         force: true,
     };
     ledger.release(release).await.expect("releases");
-    until("it is routed no more", || routed(&engine).is_empty()).await;
+    until("it is routed no more", || routed(&state).is_empty()).await;
     following.abort();
 }
 
@@ -430,8 +433,8 @@ async fn a_range_that_does_not_fit_the_plan_is_applied_with_a_later_plan() {
     let now = Timestamp::from_millis(1);
     let disk = Box::new(MemoryBackend::default());
     let (ipam, _) = Ipam::open_with(disk, config, "boot", now).expect("opens");
-    let engine = Engine::new(ModelNode::default(), ipam, spec, Arc::new(move || now));
-    let following = tokio::spawn(follower.follow(engine.clone()));
+    let state = NodeState::new(ModelNode::default(), ipam, spec, Arc::new(move || now));
+    let following = tokio::spawn(follower.follow(state.clone()));
     ledger
         .declare(declared("10.100.64.0/24"))
         .await
@@ -441,12 +444,12 @@ async fn a_range_that_does_not_fit_the_plan_is_applied_with_a_later_plan() {
         kept.is_ok_and(|k| k.contains("10.100.64.0/24"))
     })
     .await;
-    assert!(!held(&engine).contains(&"10.100.64.0/24".to_owned()));
+    assert!(!held(&state).contains(&"10.100.64.0/24".to_owned()));
     let watching = tokio::spawn(source.follow());
     std::fs::write(dir.path().join("plan.yaml"), LAB).expect("writes");
     plan.changed().await.expect("the source lives");
     until("it is taken", || {
-        held(&engine).contains(&"10.100.64.0/24".to_owned())
+        held(&state).contains(&"10.100.64.0/24".to_owned())
     })
     .await;
     following.abort();

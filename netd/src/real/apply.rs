@@ -3,6 +3,7 @@
 use flatnet_kernel::{AddressSpec, LinkChange, LinkError, NextHop, PairSpec, RouteSpec, SysctlKey};
 use flatnet_ovs::openflow::{Action, Batch, Flow, FlowKey, Meter, OpenFlowError, Settings};
 use flatnet_types::marks::ROUTE_PROTOCOL;
+use tokio::sync::oneshot;
 
 use super::{RealNode, observe, rows, settings, timeouts};
 use crate::node_ops::{NodeOps, NodeOpsError};
@@ -66,7 +67,7 @@ impl ReconcileOps for RealNode {
                 Ok(())
             }
             Op::AddPort { row, .. } => {
-                self.add_port(row, None).await?;
+                self.add_port(row, None, oneshot::channel().0).await?;
                 Ok(())
             }
             Op::SetPort { row, .. } => {

@@ -26,9 +26,11 @@ use flatnet_ovs::ovsdb::{Session, SessionConfig};
 use flatnet_types::marks::{COOKIE_MARK_MASK, LEARNED_COOKIE};
 use flatnet_types::{IfName, MacAddr, NetnsPath};
 use ipnetwork::IpNetwork;
+use tokio::sync::oneshot;
 
 use self::apply::put_group;
 use self::own_deletions::OwnDeletions;
+pub(crate) use self::rows::open_error;
 use self::switch::{MeterRecord, RestoreWaitTimer};
 use self::timeouts::TimeoutRecord;
 use crate::features::Features;
@@ -276,12 +278,19 @@ impl NodeOps for RealNode {
         .into())
     }
 
-    async fn add_port(&self, row: &PortRow, zone: Option<u16>) -> Result<u32, NodeOpsError> {
+    async fn add_port(
+        &self,
+        row: &PortRow,
+        zone: Option<u16>,
+        stored: oneshot::Sender<()>,
+    ) -> Result<u32, NodeOpsError> {
         let ops = rows::add_port(&self.bridge, row);
         self.transact_with(ops, zone)
             .await
             .map_err(|e| rows::no_bridge(&self.bridge, &e).unwrap_or(NodeOpsError::Database(e)))?;
         tracing::debug!(port = row.name, "in the database");
+        // Nobody may wait for it.
+        let _ = stored.send(());
         let (number, ()) = tokio::join!(self.wait_port(row), self.limit(zone));
         let number = number?;
         self.ensure_link_up(row).await?;

@@ -116,6 +116,10 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
     let mut ports = ports;
     for port in ports.values_mut() {
         port.ofport = numbers.get(&port.row.name).copied();
+        if port.ofport.is_some() {
+            // Left over, as `rows::open_error` says.
+            port.error = None;
+        }
     }
     let observed = match bridge {
         Some(_) => switch::observe(node, &ports).await,

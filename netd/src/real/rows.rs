@@ -184,10 +184,26 @@ fn actual_port(replica: &Replica, port: &Row) -> Option<ActualPort> {
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .collect(),
         },
-        // −1, which does not convert, means that the device cannot be opened.
-        ofport: interface.int("ofport").and_then(|n| n.try_into().ok()),
-        error: interface.str("error").map(str::to_owned),
+        ofport: number(interface),
+        error: open_error(interface).map(str::to_owned),
     })
+}
+
+/// The OpenFlow number of an interface's row; `None` before the switch has assigned one, and for a
+/// device that it cannot open (it writes −1, which does not convert).
+fn number(interface: &Row) -> Option<u32> {
+    interface.int("ofport").and_then(|n| n.try_into().ok())
+}
+
+/// Open vSwitch's error for a device that it cannot open. An error beside a number is left over from
+/// an earlier pass of ovs-vswitchd: a later pass that opens the device clears the error only if the
+/// daemon has read its own earlier write back by then, and a row that precedes its device by
+/// milliseconds is read back later.
+pub(crate) fn open_error(interface: &Row) -> Option<&str> {
+    match number(interface) {
+        Some(_) => None,
+        None => interface.str("error"),
+    }
 }
 
 fn strings(pairs: &[(String, String)]) -> Datum {
@@ -465,6 +481,19 @@ mod tests {
         );
     }
     use crate::owned::{Source, sections};
+
+    #[test]
+    fn an_error_beside_a_number_is_left_over_from_an_earlier_pass() {
+        let failed = Row::new()
+            .with(
+                "error",
+                "could not open network device fn7 (No such device)",
+            )
+            .with("ofport", -1_i64);
+        assert!(open_error(&failed).is_some());
+        let opened = failed.with("ofport", 7_i64);
+        assert_eq!((number(&opened), open_error(&opened)), (Some(7), None));
+    }
 
     #[test]
     fn every_column_that_netd_says_it_watches_is_monitored() {

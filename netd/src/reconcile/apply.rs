@@ -12,9 +12,9 @@ use tracing::{Instrument, debug};
 use super::actual::Actual;
 use super::op::{Op, Subject};
 use super::run::{ReconcileOps, Reconciler, Report};
-use crate::attach::LogPosition;
 use crate::flows::Limit;
 use crate::node_ops::NodeOpsError;
+use crate::state::LogPosition;
 
 /// How many independent ops are applied at once. The connection to the switch queues 1024 requests,
 /// those of ADD and DEL among them.
@@ -104,7 +104,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             for op in ops {
                 let lock = match op.subject() {
                     Subject::Node => None,
-                    Subject::Attachment { key, .. } => match self.engine.try_lock(key) {
+                    Subject::Attachment { key, .. } => match self.state.try_lock(key) {
                         Some(lock) => Some(lock),
                         None => {
                             rest.push(op);
@@ -117,7 +117,7 @@ impl<N: ReconcileOps> Reconciler<N> {
                     wanted.push(op);
                 }
             }
-            match self.engine.node().change_flows(&wanted).await {
+            match self.state.node().change_flows(&wanted).await {
                 Ok(()) => {
                     for op in wanted {
                         self.record(op, Some(Ok(())), actual, report);
@@ -140,7 +140,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             Subject::Node => true,
             Subject::Attachment { key, generation } => {
                 self.is_current(key, *generation)
-                    && !self.engine.add_log().added_since(position, *generation)
+                    && !self.state.add_log().added_since(position, *generation)
             }
         }
     }
@@ -156,16 +156,16 @@ impl<N: ReconcileOps> Reconciler<N> {
             if dead.is_empty() {
                 return None;
             }
-            return Some(self.engine.node().apply(&Op::DeleteMeters(dead)).await);
+            return Some(self.state.node().apply(&Op::DeleteMeters(dead)).await);
         }
         let _held = match op.subject() {
             Subject::Node => None,
-            Subject::Attachment { key, .. } => Some(self.engine.lock(key).await),
+            Subject::Attachment { key, .. } => Some(self.state.lock(key).await),
         };
         if !self.is_still_valid(op.subject(), position) {
             return None;
         }
-        Some(self.engine.node().apply(op).await)
+        Some(self.state.node().apply(op).await)
     }
 
     /// Those of these meters that no attachment has now. An ADD that came after the observation may
@@ -173,7 +173,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// (OpenFlow 1.4.1 §7.3.4.5). An ADD that reserves the slot after this check sends its meters
     /// after the deletion: requests reach the switch in the order of the calls.
     fn unused_meters(&self, ids: &[u32]) -> Vec<u32> {
-        let records = self.engine.ipam().list();
+        let records = self.state.ipam().list();
         let in_use: BTreeSet<u32> = records
             .iter()
             .flat_map(|record| Limit::meters_of(record.slot))

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use flatnet_ipam::RecordState;
 use flatnet_types::AttachmentKey;
 use flatnet_types::api::view::ReconcileView;
-use ipnetwork::IpNetwork;
 use tracing::{Instrument, debug, info, warn};
 
 use super::actual::Actual;
@@ -17,10 +16,11 @@ use super::change_set::ChangeSet;
 use super::desired::{Desired, NodeOptions};
 use super::op::{Op, Severity};
 use super::plan::plan;
-use crate::attach::Engine;
+use crate::attach;
 use crate::attach::plan::Attachment;
 use crate::node_ops::{NodeOps, NodeOpsError};
 use crate::problems::Problem;
+use crate::state::NodeState;
 
 /// The bridge, its ports, their addresses and the flows each need the ones before, so several
 /// rounds are needed. What is left after the last one is done by the next reconcile, which follows
@@ -77,38 +77,35 @@ pub type MonotonicClock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Keeps a node in its desired state.
 pub struct Reconciler<N: ReconcileOps> {
-    pub(super) engine: Engine<N>,
+    pub(super) state: NodeState<N>,
     options: NodeOptions,
     pub(super) ticks: MonotonicClock,
     /// One reconcile at a time.
     running: tokio::sync::Mutex<()>,
     last: Mutex<ReconcileView>,
     attempts: Mutex<Attempts>,
-    /// All addresses that this process has wanted on the host's port.
-    assigned_addresses: Mutex<BTreeSet<IpNetwork>>,
 }
 
 impl<N: ReconcileOps> Reconciler<N> {
     /// The board of the node's problems.
     pub fn board(&self) -> &crate::problems::Board {
-        self.engine.board()
+        self.state.board()
     }
 
-    /// A reconciler for the engine's node.
-    pub fn new(engine: Engine<N>, options: NodeOptions) -> Self {
-        Self::with_ticks(engine, options, Arc::new(Instant::now))
+    /// A reconciler for the node.
+    pub fn new(state: NodeState<N>, options: NodeOptions) -> Self {
+        Self::with_ticks(state, options, Arc::new(Instant::now))
     }
 
     /// The same with an injected clock for back-offs and limits.
-    pub fn with_ticks(engine: Engine<N>, options: NodeOptions, ticks: MonotonicClock) -> Self {
+    pub fn with_ticks(state: NodeState<N>, options: NodeOptions, ticks: MonotonicClock) -> Self {
         Self {
-            engine,
+            state,
             options,
             ticks,
             running: tokio::sync::Mutex::default(),
             last: Mutex::default(),
             attempts: Mutex::default(),
-            assigned_addresses: Mutex::default(),
         }
     }
 
@@ -126,7 +123,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// The node cannot be observed.
     pub async fn dry_run(&self) -> Result<(Actual, ChangeSet), NodeOpsError> {
         let keys = self.sysctl_keys();
-        let actual = self.engine.node().observe(&keys).await?;
+        let actual = self.state.node().observe(&keys).await?;
         debug!("observed");
         let changes = plan(&self.desired(), &actual);
         Ok((actual, changes))
@@ -146,7 +143,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// The caller holds the lock of [`Self::running`].
     async fn run_rounds(&self) -> Report {
         let mut report = Report::default();
-        for leftover in self.engine.finish_cleanup().await {
+        for leftover in attach::finish_cleanup(&self.state).await {
             report.view.failed.push(leftover);
             report.failures += 1;
         }
@@ -155,7 +152,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         let mut waited = Duration::ZERO;
         let mut macs_changed = false;
         while round < MAX_ROUNDS {
-            let position = self.engine.add_log().begin_observation();
+            let position = self.state.add_log().begin_observation();
             let (actual, changes) = match self.dry_run().await {
                 Ok(seen) => seen,
                 Err(e) => {
@@ -180,7 +177,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             let vital_held = vital(&held.ops) && changes.ports.is_some();
             if due.is_empty() {
                 if !vital_held {
-                    self.engine.set_ports(changes.ports);
+                    self.state.set_ports(changes.ports);
                 }
                 report.view.converged = held.ops.is_empty();
                 report.again = held.until;
@@ -194,16 +191,16 @@ impl<N: ReconcileOps> Reconciler<N> {
             if changes.ports.is_some() && !vital(&done.failed) && !vital_held {
                 // The ports are known and the node's flows are set: ADD can be served while the
                 // rest is applied.
-                self.engine.set_ports(changes.ports);
+                self.state.set_ports(changes.ports);
             }
         }
         if macs_changed {
-            let packets = self.engine.announcements();
+            let packets = attach::announcements(&self.state);
             info!(
                 packets = packets.len(),
                 "the uplink may show other MACs: announced anew"
             );
-            self.engine.node().announce(packets);
+            self.state.node().announce(packets);
         }
         // Ops that are left after the last round are no problem: on a busy node containers come and
         // go faster than rounds. `Attempts` reports quarrels.
@@ -242,7 +239,7 @@ impl<N: ReconcileOps> Reconciler<N> {
         }
         problems.extend(attempts);
         report.view.problems = problems.iter().map(ToString::to_string).collect();
-        self.engine.board().post(SOURCE, problems);
+        self.state.board().post(SOURCE, problems);
         log(&report.view);
         self.last
             .lock()
@@ -261,7 +258,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     pub(super) fn is_current(&self, key: &AttachmentKey, generation: u64) -> bool {
-        self.engine
+        self.state
             .ipam()
             .get(key)
             .is_some_and(|r| r.generation == generation && r.state == RecordState::Committed)
@@ -270,7 +267,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// The desired state. Read after the observation, so that an attachment that was made meanwhile
     /// is known here and not taken for garbage.
     fn desired(&self) -> Desired {
-        let records = self.engine.ipam().list();
+        let records = self.state.ipam().list();
         let mut attachments = Vec::with_capacity(records.len());
         for record in records.iter().filter(|r| r.state == RecordState::Committed) {
             match Attachment::from_record(record) {
@@ -279,19 +276,13 @@ impl<N: ReconcileOps> Reconciler<N> {
             }
         }
         let mut desired = Desired {
-            spec: self.engine.spec(),
+            spec: self.state.spec(),
             options: self.options.clone(),
             attachments,
             live_slots: records.iter().map(|r| (r.generation, r.slot)).collect(),
             former_addresses: BTreeSet::new(),
         };
-        let now = desired.addresses();
-        let mut assigned_addresses = self
-            .assigned_addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        desired.former_addresses = assigned_addresses.difference(&now).copied().collect();
-        assigned_addresses.extend(now);
+        desired.former_addresses = self.state.former_addresses(desired.addresses());
         desired
     }
 
@@ -303,7 +294,7 @@ impl<N: ReconcileOps> Reconciler<N> {
     /// The desired state without attachments.
     fn without_attachments(&self) -> Desired {
         Desired {
-            spec: self.engine.spec(),
+            spec: self.state.spec(),
             options: self.options.clone(),
             attachments: Vec::new(),
             live_slots: BTreeMap::new(),

@@ -3,22 +3,23 @@
 use flatnet_ovs::ovsdb::{ChangeKind, ConnState, Replica, Row, RowChange};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
 use crate::marks;
+use crate::real::open_error;
+use crate::state::NodeState;
 
-pub(super) async fn run(engine: Engine<DaemonNode>) {
-    let node = engine.node();
+pub(super) async fn run(state: NodeState<DaemonNode>) {
+    let node = state.node();
     let database = node.database();
-    let mut state = database.state();
+    let mut connection = database.state();
     let mut changes = database.changes();
-    let repair_requested = engine.repair_requested();
+    let repair_requested = state.repair_requested();
     let mut up = false;
     loop {
         let wake = tokio::select! {
-            changed = state.changed() => match changed {
+            changed = connection.changed() => match changed {
                 Err(_) => return,
-                Ok(()) => match *state.borrow_and_update() {
+                Ok(()) => match *connection.borrow_and_update() {
                     ConnState::Ready { .. } => {
                         up = true;
                         true
@@ -135,7 +136,7 @@ fn set_by_switch(column: &str) -> bool {
 fn is_faulty(interface: &Row) -> bool {
     let number = interface.int("ofport");
     let request = interface.int("ofport_request");
-    interface.str("error").is_some() || (number.is_some() && request.is_some() && number != request)
+    open_error(interface).is_some() || (number.is_some() && request.is_some() && number != request)
 }
 
 #[cfg(test)]
@@ -147,5 +148,7 @@ mod tests {
         let row = |number: i64| Row::new().with("ofport", number).with("ofport_request", 7);
         assert!(is_faulty(&row(8)) && is_faulty(&row(-1)) && !is_faulty(&row(7)));
         assert!(!is_faulty(&Row::new().with("ofport_request", 7)));
+        // The error is left over from an earlier pass.
+        assert!(!is_faulty(&row(7).with("error", "could not open it")));
     }
 }

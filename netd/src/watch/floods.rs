@@ -9,12 +9,12 @@ use flatnet_ipam::Record;
 use flatnet_ovs::openflow::MeterStats;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::attach::Engine;
 use crate::attach::plan::Attachment;
 use crate::daemon_node::DaemonNode;
 use crate::flows::Limit;
 use crate::metrics::Readings;
 use crate::problems::Problem;
+use crate::state::NodeState;
 
 /// Not more often, because each meter costs a request to the kernel's datapath.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ const SOURCE: &str = "floods";
 /// By slot: frames that its meter has dropped.
 type Dropped = BTreeMap<u16, u64>;
 
-pub(super) async fn run(engine: Engine<DaemonNode>) {
+pub(super) async fn run(state: NodeState<DaemonNode>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // `None` until a first reading, which has nothing to compare with.
@@ -33,7 +33,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
     loop {
         ticks.tick().await;
         // A switch that does not answer is another problem; its meters begin at zero.
-        let stats = engine.node().switch().meter_stats().await;
+        let stats = state.node().switch().meter_stats().await;
         let increases = match stats.ok().map(|stats| dropped(&stats)) {
             None => {
                 readings = None;
@@ -48,9 +48,9 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             },
         };
         if !increases.is_empty() || named {
-            let problems = problems(&engine.ipam().list(), &increases);
+            let problems = problems(&state.ipam().list(), &increases);
             named = !problems.is_empty();
-            engine.board().post(SOURCE, problems);
+            state.board().post(SOURCE, problems);
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use flatnet_kernel::LinkEvent;
 
-use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
 use crate::reconcile::HOST_PORT;
+use crate::state::NodeState;
 
-pub(super) async fn run(engine: Engine<DaemonNode>) {
-    let mut links = engine.node().kernel().watch();
-    let repair_requested = engine.repair_requested();
-    let uplink = engine.spec().uplink.clone();
+pub(super) async fn run(state: NodeState<DaemonNode>) {
+    let mut links = state.node().kernel().watch();
+    let repair_requested = state.repair_requested();
+    let uplink = state.spec().uplink.clone();
     let is_relevant = |name: &str| name == HOST_PORT || name == uplink.as_str();
     while let Some(event) = links.next().await {
         let wake = match event {

@@ -4,7 +4,7 @@
 //! ```text
 //!   links ────▶ uplink and host port ─────────────┐
 //!   database ─▶ rows and columns of OVSDB ────────┤
-//!   switch ───▶ flow monitor, ports, connection ──┼─▶ engine.repair_requested() ─▶ reconcile
+//!   switch ───▶ flow monitor, ports, connection ──┼─▶ state.repair_requested() ─▶ reconcile
 //!   pulse ────▶ once a second: what has no event ─┘
 //! ```
 //!
@@ -22,14 +22,14 @@ mod switch;
 
 use tokio::task::JoinSet;
 
-use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
+use crate::state::NodeState;
 
 /// Starts the sources.
-pub(crate) fn spawn(engine: &Engine<DaemonNode>, tasks: &mut JoinSet<()>) {
-    tasks.spawn(links::run(engine.clone()));
-    tasks.spawn(database::run(engine.clone()));
-    tasks.spawn(switch::run(engine.clone()));
-    tasks.spawn(pulse::run(engine.clone()));
-    tasks.spawn(floods::run(engine.clone()));
+pub(crate) fn spawn(state: &NodeState<DaemonNode>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(links::run(state.clone()));
+    tasks.spawn(database::run(state.clone()));
+    tasks.spawn(switch::run(state.clone()));
+    tasks.spawn(pulse::run(state.clone()));
+    tasks.spawn(floods::run(state.clone()));
 }

@@ -8,11 +8,11 @@ use flatnet_ovs::openflow::{FlowFilter, OpenFlowError, SwitchState};
 use flatnet_ovs::ovsdb::ConnState;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
 use crate::flows;
 use crate::problems::Problem;
 use crate::reconcile::FRAGMENTS;
+use crate::state::NodeState;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long a process may send nothing at all while an answer is due. With [`INTERVAL`], a hanging
@@ -45,16 +45,16 @@ fn without_answer(before: u64, after: u64) -> Answer {
     }
 }
 
-pub(super) async fn run(engine: Engine<DaemonNode>) {
+pub(super) async fn run(state: NodeState<DaemonNode>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let repair_requested = engine.repair_requested();
+    let repair_requested = state.repair_requested();
     // The number of flows at the last check, used where the switch has no flow monitor.
     let mut count = None;
     let mut unresponsive = [false; 2];
     loop {
         ticks.tick().await;
-        let (switch, database) = tokio::join!(switch(engine.node(), &mut count), database(&engine));
+        let (switch, database) = tokio::join!(switch(state.node(), &mut count), database(&state));
         let mut problems = Vec::new();
         let before = std::mem::replace(
             &mut unresponsive,
@@ -73,7 +73,7 @@ pub(super) async fn run(engine: Engine<DaemonNode>) {
             problems.push(Problem::blocking("database-away", text).repaired_by(hint));
         }
         if unresponsive != before || unresponsive != [false; 2] {
-            engine.board().post(SOURCE, problems);
+            state.board().post(SOURCE, problems);
         }
         // A process that answers again may have been changed meanwhile.
         if switch == Answer::Changed || (unresponsive != before && unresponsive == [false; 2]) {
@@ -112,8 +112,8 @@ async fn switch(node: &DaemonNode, count: &mut Option<u32>) -> Answer {
     }
 }
 
-async fn database(engine: &Engine<DaemonNode>) -> Answer {
-    let database = engine.node().database();
+async fn database(state: &NodeState<DaemonNode>) -> Answer {
+    let database = state.node().database();
     if !matches!(*database.state().borrow(), ConnState::Ready { .. }) {
         return Answer::Disconnected;
     }

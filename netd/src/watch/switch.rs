@@ -4,21 +4,21 @@
 use flatnet_ovs::openflow::{PortEvent, SwitchState};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::attach::Engine;
 use crate::daemon_node::DaemonNode;
+use crate::state::NodeState;
 
-pub(super) async fn run(engine: Engine<DaemonNode>) {
-    let switch = engine.node().switch();
-    let mut state = switch.state();
+pub(super) async fn run(state: NodeState<DaemonNode>) {
+    let switch = state.node().switch();
+    let mut connection = switch.state();
     let mut flows = switch.flow_changes();
     let mut ports = switch.port_events();
-    let repair_requested = engine.repair_requested();
+    let repair_requested = state.repair_requested();
     let mut up = false;
     loop {
         let wake = tokio::select! {
-            changed = state.changed() => match changed {
+            changed = connection.changed() => match changed {
                 Err(_) => return,
-                Ok(()) => match *state.borrow_and_update() {
+                Ok(()) => match *connection.borrow_and_update() {
                     // A new connection may mean that the switch has restarted.
                     SwitchState::Connected { .. } => {
                         up = true;

@@ -14,9 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use flatnet_aliyun_sim::config::TableType;
+use flatnet_aliyun_sim::config::{TableType, WorldFile};
 use flatnet_aliyun_sim::world::{EntryView, Resolved, TableView, contains};
-use flatnet_plan::NetworkPlan;
 use ipnetwork::IpNetwork;
 
 use super::kernel::{Kernel, Path, Route, Rule};
@@ -37,17 +36,16 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Those of a plan with the cloud's IDs.
-    pub(crate) fn of(plan: &NetworkPlan) -> Self {
-        let lines = plan.spec.links.iter().enumerate();
-        let switches = plan.spec.sites.iter().flat_map(|s| &s.v_switches);
+    /// Those of the cloud's world, whose VBRs are in the order of the lines that it was made with.
+    /// The plan's file does not say them: a line that is taken out of it is still plugged in.
+    pub(crate) fn of(world: &WorldFile) -> Self {
+        let lines = world.vbrs.iter().enumerate();
+        let switches = world.vpcs.iter().flat_map(|v| &v.v_switches);
         Self {
             lines: lines
-                .filter_map(|(n, line)| Some((line.vbr.as_ref()?.id.clone(), line_name(n))))
+                .map(|(n, vbr)| (vbr.id.clone(), line_name(n)))
                 .collect(),
-            v_switches: switches
-                .filter_map(|v| Some((v.id.clone()?, v.name.clone())))
-                .collect(),
+            v_switches: switches.map(|v| (v.id.clone(), v.name.clone())).collect(),
         }
     }
 }

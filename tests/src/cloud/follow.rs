@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use flatnet_aliyun_sim::config::WorldFile;
 use flatnet_aliyun_sim::world::TableView;
 
 use super::desired::{Ports, desired};
@@ -11,7 +12,6 @@ use super::http::ask_here;
 use super::kernel::{FOLLOWED, Kernel, Op, sync};
 use crate::error::{Error, Result};
 use crate::paths::{Layout, VPC_ROUTER, namespace, netns_path};
-use crate::running::read_plan;
 use crate::{netns, run};
 
 /// How long the kernel may lag behind the tables.
@@ -32,10 +32,9 @@ pub(crate) struct Follow {
 /// does not take, such as a route over a line that is down, is tried again.
 ///
 /// # Errors
-/// [`Error::NotUp`], [`Error::Plan`].
+/// [`Error::Yaml`].
 pub(crate) fn follow(options: &Follow) -> Result<()> {
-    let plan = read_plan(&Layout::at(&options.root))?;
-    let ports = Ports::of(&plan);
+    let ports = ports(&Layout::at(&options.root))?;
     // What the kernel was made to hold, and when it was looked at.
     let mut last: Option<(Vec<TableView>, Instant)> = None;
     let mut trouble = String::new();
@@ -58,12 +57,17 @@ pub(crate) fn follow(options: &Follow) -> Result<()> {
     }
 }
 
+fn ports(layout: &Layout) -> Result<Ports> {
+    let world = WorldFile::read(&layout.world()).map_err(|e| Error::Yaml(e.to_string()))?;
+    Ok(Ports::of(&world))
+}
+
 /// Whether the VPC router's kernel holds what the simulator's tables say.
 ///
 /// # Errors
 /// A simulator that does not answer; what `ip` says.
 pub(super) fn follows(layout: &Layout) -> Result<bool> {
-    let ports = Ports::of(&read_plan(layout)?);
+    let ports = ports(layout)?;
     netns::enter(&netns_path(&namespace(VPC_ROUTER)), || {
         Ok(sync(&observe()?, &desired(&tables()?, &ports)).is_empty())
     })?

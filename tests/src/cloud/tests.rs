@@ -48,7 +48,10 @@ fn tables(entries: &[(&str, &str, &str)]) -> Vec<TableView> {
 }
 
 fn kernel(entries: &[(&str, &str, &str)]) -> Kernel {
-    desired(&tables(entries), &Ports::of(&plan()))
+    desired(
+        &tables(entries),
+        &Ports::of(&world(&plan()).expect("a world")),
+    )
 }
 
 /// What the kernel does with a packet, as its rules and the longest match say. What is
@@ -206,7 +209,10 @@ fn an_entry_that_does_not_forward_is_no_route() {
             entry.forwards = false;
         }
     }
-    assert_eq!(desired(&tables, &Ports::of(&plan())), kernel(&[]));
+    assert_eq!(
+        desired(&tables, &Ports::of(&world(&plan()).expect("a world"))),
+        kernel(&[])
+    );
 }
 
 #[test]

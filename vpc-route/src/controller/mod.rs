@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, watch};
 use crate::apply::{RateLimiter, RetryPolicy};
 use crate::causes::chain;
 use crate::config::Config;
-use crate::desired::{Target, TargetError, targets};
+use crate::desired::{Target, TargetError, idle_edge_routers, targets};
 use crate::model::{DesiredTable, Generation, Timestamp};
 use crate::providers::{Environment, Observer, Provider, ProviderRegistry};
 use crate::ranges::Ranges;
@@ -162,6 +162,8 @@ impl Controller {
         let cloud = self.config.cloud.as_ref();
         let lines = cloud.map_or(&none, |cloud| cloud.line_interfaces());
         let mut found = targets(&plan, lines)?;
+        let routers = self.config.edge_routers.keys();
+        found.extend(idle_edge_routers(&plan, routers).into_iter().map(Ok));
         if let Some(record) = self.store.pinned()? {
             for slot in &mut found {
                 let Ok(target) = slot else { continue };

@@ -298,7 +298,7 @@ fn removals<'a>(
             continue;
         }
         let since = seen.get(&destination).copied().unwrap_or(now).min(now);
-        let due = Timestamp(since.0.saturating_add(rules.grace));
+        let due = due(since, rules.grace);
         plan.orphans.push(Orphan {
             destination,
             next_hops: entry.next_hops.clone(),
@@ -316,6 +316,13 @@ fn removals<'a>(
         }
     }
     kept
+}
+
+/// When the grace of an orphan ends that was first seen in the second `since`. It may have been at
+/// that second's end, so a second is added: the grace is never shorter than configured.
+fn due(since: Timestamp, grace: u64) -> Timestamp {
+    let rounding = u64::from(grace > 0);
+    Timestamp(since.0.saturating_add(grace).saturating_add(rounding))
 }
 
 /// The table's custom entries before any change, by whose they are.

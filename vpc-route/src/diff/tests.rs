@@ -211,18 +211,18 @@ fn an_orphan_goes_when_its_grace_is_over_and_not_before() {
     let want = desired(&[]);
     let first = diff(&want, &table, &rules, &Sightings::new(), Timestamp(100));
     assert!(first.ops.is_empty());
-    assert_eq!(first.orphans[0].due, Timestamp(160));
+    assert_eq!(first.orphans[0].due, Timestamp(161));
     let seen = first.sightings();
     assert!(
-        diff(&want, &table, &rules, &seen, Timestamp(159))
+        diff(&want, &table, &rules, &seen, Timestamp(160))
             .ops
             .is_empty()
     );
-    let last = diff(&want, &table, &rules, &seen, Timestamp(160));
+    let last = diff(&want, &table, &rules, &seen, Timestamp(161));
     assert_eq!(short(&last), ["-10.0.0.0/24"]);
     // A clock that was set back does not make the grace longer than it is.
     let back = diff(&want, &table, &rules, &seen, Timestamp(50));
-    assert_eq!(back.orphans[0].due, Timestamp(110));
+    assert_eq!(back.orphans[0].due, Timestamp(111));
 }
 
 #[test]

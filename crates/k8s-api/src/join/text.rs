@@ -9,21 +9,21 @@ use crate::status::DiagnosticStatus;
 
 /// The text as far as it is written.
 #[derive(Debug, Default)]
-pub(super) struct Text {
+pub(crate) struct Text {
     text: String,
     written: usize,
     lines: Vec<Lines>,
 }
 
 impl Text {
-    pub(super) fn line(&mut self, depth: usize, line: &str) {
+    pub(crate) fn line(&mut self, depth: usize, line: &str) {
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "{:1$}{line}", "", depth * 2);
         self.written += 1;
     }
 
     /// Notes that what `write` writes is of an object.
-    pub(super) fn of(&mut self, object: &str, by_object: bool, write: impl FnOnce(&mut Self)) {
+    pub(crate) fn of(&mut self, object: &str, by_object: bool, write: impl FnOnce(&mut Self)) {
         let first = self.written + 1;
         write(self);
         self.lines.push(Lines {
@@ -35,7 +35,7 @@ impl Text {
     }
 
     /// Fields of a mapping, the name first.
-    pub(super) fn fields(&mut self, depth: usize, fields: &Map<String, Value>) {
+    pub(crate) fn fields(&mut self, depth: usize, fields: &Map<String, Value>) {
         let named = |key: &String| key == "name";
         let first = fields.iter().filter(|(key, _)| named(key));
         let rest = fields.iter().filter(|(key, _)| !named(key));
@@ -45,7 +45,7 @@ impl Text {
     }
 
     /// An item of a list, `depth` being that of its dash.
-    pub(super) fn item(&mut self, depth: usize, fields: &Map<String, Value>) {
+    pub(crate) fn item(&mut self, depth: usize, fields: &Map<String, Value>) {
         if fields.is_empty() {
             return self.line(depth, "- {}");
         }
@@ -54,6 +54,14 @@ impl Text {
         // The first field's line begins with the item's dash.
         self.text
             .replace_range(at + depth * 2..at + depth * 2 + 2, "- ");
+    }
+
+    /// An item of any type.
+    pub(crate) fn any_item(&mut self, depth: usize, item: &Value) {
+        match item {
+            Value::Object(fields) => self.item(depth, fields),
+            other => self.value(depth, "-", other),
+        }
     }
 
     fn value(&mut self, depth: usize, before: &str, value: &Value) {
@@ -65,17 +73,14 @@ impl Text {
             Value::Array(items) if !items.is_empty() => {
                 self.line(depth, before);
                 for item in items {
-                    match item {
-                        Value::Object(fields) => self.item(depth + 1, fields),
-                        other => self.value(depth + 1, "-", other),
-                    }
+                    self.any_item(depth + 1, item);
                 }
             }
             other => self.line(depth, &format!("{before} {}", scalar(other))),
         }
     }
 
-    pub(super) fn finish(self, misplaced: Vec<DiagnosticStatus>) -> Joined {
+    pub(crate) fn finish(self, misplaced: Vec<DiagnosticStatus>) -> Joined {
         Joined {
             text: self.text,
             misplaced,

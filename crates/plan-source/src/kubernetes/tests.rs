@@ -1,5 +1,7 @@
 //! The objects' source without an API server; the suite `kubernetes` has a real one.
 
+mod node;
+
 use std::time::Duration;
 
 use flatnet_k8s_api::split;

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(30);
 /// When a status that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 /// The most diagnostics of a status.
-const DIAGNOSTICS_MAX: usize = 100;
+pub(super) const DIAGNOSTICS_MAX: usize = 100;
 /// The most characters of a text in a status, by the definitions.
 const TEXT_MAX: usize = 1024;
 
@@ -142,7 +142,7 @@ pub(super) fn verdict<T>(
     (new != *old).then_some(new)
 }
 
-fn bounded(diagnostic: &DiagnosticStatus) -> DiagnosticStatus {
+pub(super) fn bounded(diagnostic: &DiagnosticStatus) -> DiagnosticStatus {
     DiagnosticStatus {
         code: cut(&diagnostic.code),
         severity: cut(&diagnostic.severity),
@@ -153,12 +153,12 @@ fn bounded(diagnostic: &DiagnosticStatus) -> DiagnosticStatus {
     }
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(TEXT_MAX).collect()
 }
 
 /// In whole seconds: the API writes no smaller part of a time.
-fn time(at: Timestamp) -> Time {
+pub(super) fn time(at: Timestamp) -> Time {
     let seconds = i64::try_from(at.as_millis() / 1000).unwrap_or(i64::MAX);
     Time(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 const HOSTS_IN_VLAN: u32 = 200;
+const HOSTS_IN_RACK: u32 = 40;
 const VPCS: u32 = 4;
 const NODES_IN_V_SWITCH: u32 = 625;
 
@@ -14,17 +15,20 @@ pub(super) enum Form {
     Written,
     /// The same, the hosts of each VLAN one group.
     Groups,
+    /// A routed fabric: the same, with a VLAN of hosts for each rack.
+    Leaves,
     /// Four VPCs, each with a leased line to a data centre, every node written out.
     Cloud,
 }
 
 impl Form {
-    pub(super) const ALL: [Self; 3] = [Self::Written, Self::Groups, Self::Cloud];
+    pub(super) const ALL: [Self; 4] = [Self::Written, Self::Groups, Self::Leaves, Self::Cloud];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Written => "written",
             Self::Groups => "groups",
+            Self::Leaves => "leaves",
             Self::Cloud => "cloud",
         }
     }
@@ -33,7 +37,7 @@ impl Form {
 /// A plan of so many hosts, each with 128 addresses for containers.
 pub(super) fn document(hosts: u32, form: Form) -> String {
     match form {
-        Form::Written | Form::Groups => data_centre(hosts, form),
+        Form::Written | Form::Groups | Form::Leaves => data_centre(hosts, form),
         Form::Cloud => cloud(hosts),
     }
 }
@@ -108,10 +112,16 @@ fn cloud(hosts: u32) -> String {
 /// A data centre of so many hosts, 200 in a VLAN, 40 in a rack.
 fn data_centre(hosts: u32, form: Form) -> String {
     let vlans = hosts.div_ceil(HOSTS_IN_VLAN);
-    let racks = hosts.div_ceil(40);
+    let racks = hosts.div_ceil(HOSTS_IN_RACK);
     // Each VLAN has a /17, of which the first and the last /25 are nobody's.
     let subnet = |v: u32| Ipv4Addr::from(0x0a40_0000 + v * 0x8000);
-    let address = |n: u32| Ipv4Addr::from(0x0a00_0000 + 0x10 + n);
+    let address = |n: u32| match form {
+        Form::Leaves => {
+            let rack = u32::from(rack_subnet(n / HOSTS_IN_RACK));
+            format!("{}/26", Ipv4Addr::from(rack + 0x10 + n % HOSTS_IN_RACK))
+        }
+        _ => format!("{}/16", Ipv4Addr::from(0x0a00_0000 + 0x10 + n)),
+    };
     let mut t = String::from(
         "apiVersion: flatnet.io/v1alpha1\nkind: NetworkPlan\nmetadata: {name: bench}\nspec:\n  \
          density: 100\n  budgets: {neighbours: 65536, gcThresh3: 131072}\n  sites:\n    \
@@ -126,9 +136,13 @@ fn data_centre(hosts: u32, form: Form) -> String {
             );
         }
     }
-    t.push_str(
-        "      vlans:\n        - {id: 10, name: hosts, role: host, subnets: [{prefix: 10.0.0.0/16, gateway: 10.0.0.1}]}\n",
-    );
+    t.push_str("      vlans:\n");
+    match form {
+        Form::Leaves => host_vlans(racks, &mut t),
+        _ => t.push_str(
+            "        - {id: 10, name: hosts, role: host, subnets: [{prefix: 10.0.0.0/16, gateway: 10.0.0.1}]}\n",
+        ),
+    }
     for v in 0..vlans {
         let at = subnet(v);
         let gateway = Ipv4Addr::from(u32::from(at) + 1);
@@ -154,17 +168,20 @@ fn data_centre(hosts: u32, form: Form) -> String {
         )
     };
     match form {
-        Form::Written | Form::Cloud => {
+        Form::Written | Form::Leaves | Form::Cloud => {
             t.push_str("  hosts:\n");
             for n in 0..hosts {
                 let (v, k) = (n / HOSTS_IN_VLAN, n % HOSTS_IN_VLAN);
                 let range = Ipv4Addr::from(u32::from(subnet(v)) + (k + 1) * 128);
                 let _ = writeln!(
                     t,
-                    "    - name: host-{n:05}\n      site: idc\n      addresses: [{}/16]\n      uplink: {}\n      \
+                    "    - name: host-{n:05}\n      site: idc\n      addresses: [{}]\n      uplink: {}\n      \
                      ranges:\n        - {{network: net{v}, prefix: {range}/25}}",
                     address(n),
-                    uplink(&(n / 40).to_string(), &(n % 40).to_string()),
+                    uplink(
+                        &(n / HOSTS_IN_RACK).to_string(),
+                        &(n % HOSTS_IN_RACK).to_string()
+                    ),
                 );
             }
         }
@@ -176,7 +193,7 @@ fn data_centre(hosts: u32, form: Form) -> String {
                 let _ = writeln!(
                     t,
                     "    - name: group{v}\n      site: idc\n      hostName: \"host-{{n:05}}\"\n      first: {first}\n      \
-                     count: {}\n      addresses: [{}/16]\n      uplink: {}\n      \
+                     count: {}\n      addresses: [{}]\n      uplink: {}\n      \
                      ranges:\n        - {{network: net{v}, length: 25, from: {from}}}",
                     HOSTS_IN_VLAN.min(hosts - first),
                     address(first),
@@ -186,4 +203,21 @@ fn data_centre(hosts: u32, form: Form) -> String {
         }
     }
     t
+}
+
+/// A /26 for each rack.
+fn rack_subnet(rack: u32) -> Ipv4Addr {
+    Ipv4Addr::from(0x0a00_0000 + rack * 64)
+}
+
+fn host_vlans(racks: u32, t: &mut String) {
+    for rack in 0..racks {
+        let at = rack_subnet(rack);
+        let gateway = Ipv4Addr::from(u32::from(at) + 1);
+        let _ = writeln!(
+            t,
+            "        - {{id: {}, name: rack{rack}, role: host, subnets: [{{prefix: {at}/26, gateway: {gateway}}}]}}",
+            2000 + rack
+        );
+    }
 }

@@ -1,7 +1,8 @@
 //! What a large plan costs: `cargo xtask bench plan`.
 //!
 //! Plans of 1,000 and 10,000 hosts, each host with 128 addresses for containers (1,280,000
-//! in all): a data centre written out and by groups, and VPCs with leased lines. Every point
+//! in all): a data centre written out, by groups and with a VLAN of hosts for each rack, and VPCs
+//! with leased lines; and the larger ones with a mistake each. Every point
 //! runs in a process of its own, so that its peak memory is its own. Where valgrind is
 //! there, the instructions are counted too: no machine is too busy for that
 //! (`--no-instructions` leaves it out).
@@ -15,6 +16,7 @@
 
 mod documents;
 mod measure;
+mod mistakes;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -249,6 +251,14 @@ fn main() -> ExitCode {
         point(hosts, form.expect("a form"), args[at] == "--once");
         return ExitCode::SUCCESS;
     }
+    if let [_, mode, hosts, form] = args.as_slice()
+        && mode == "--mistakes"
+    {
+        let form = Form::ALL.into_iter().find(|f| f.as_str() == form);
+        let hosts = hosts.parse().expect("a number of hosts");
+        mistakes::point(hosts, form.expect("a form"));
+        return ExitCode::SUCCESS;
+    }
     let own = std::env::current_exe().expect("the benchmark's own path");
     let count = !args.iter().any(|a| a == "--no-instructions");
     let [check, diff, routes, capacity] = STEPS;
@@ -264,9 +274,11 @@ fn main() -> ExitCode {
             println!("  (valgrind is not there, or told nothing: no instructions)");
         }
         good &= kept.limits && counted.unwrap_or(kept.growth);
+        println!("  checks of a plan with a mistake:");
+        good &= mistakes::measured(&own, (HOSTS[1], form), MOST_MS);
     }
     println!(
-        "bounds at {} hosts: {MOST_MS} ms for each step, {MOST_MIB} MiB, growth × {MOST_GROWTH:.1} (n log n): {}",
+        "bounds at {} hosts: {MOST_MS} ms for each step and each check of a mistake, {MOST_MIB} MiB, growth × {MOST_GROWTH:.1} (n log n): {}",
         HOSTS[1],
         if good { "kept" } else { "NOT KEPT" }
     );

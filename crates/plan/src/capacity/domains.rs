@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use flatnet_types::VlanId;
 use serde::Serialize;
 
-use crate::model::{Host, MacMode, Network, NetworkPlan, Site, SiteType, VlanRole};
+use crate::model::{Host, HostVlans, MacMode, Network, NetworkPlan, Site, SiteType, VlanRole};
 use crate::prefix::size;
 
 /// How full a VLAN is.
@@ -89,11 +89,12 @@ pub(super) fn domains(plan: &NetworkPlan) -> (Vec<VlanCapacity>, Vec<SwitchCapac
     let (mut vlans, mut switches) = (Vec::new(), Vec::new());
     let idcs = plan.spec.sites.iter();
     for site in idcs.filter(|s| s.site_type == SiteType::Idc) {
+        let host_vlans = HostVlans::of(site);
         let members: Vec<Member<'_>> = hosts
             .remove(site.name.as_str())
             .unwrap_or_default()
             .into_iter()
-            .map(|host| member(plan, site, host, &networks))
+            .map(|host| member(plan, &host_vlans, host, &networks))
             .collect();
         let mut all: BTreeMap<VlanId, Domain> = BTreeMap::new();
         for vlan in &site.vlans {
@@ -121,12 +122,12 @@ pub(super) fn domains(plan: &NetworkPlan) -> (Vec<VlanCapacity>, Vec<SwitchCapac
 
 fn member<'p>(
     plan: &NetworkPlan,
-    site: &Site,
+    host_vlans: &HostVlans<'_>,
     host: &'p Host,
     networks: &HashMap<&str, &Network>,
 ) -> Member<'p> {
     let mut vlans: BTreeMap<VlanId, Domain> = BTreeMap::new();
-    if let Some(vlan) = site.host_vlan_of(host) {
+    if let Some(vlan) = host_vlans.of_host(host) {
         let domain = vlans.entry(vlan.id).or_default();
         *domain = Domain {
             hosts: 1,

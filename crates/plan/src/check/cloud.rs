@@ -8,7 +8,6 @@ use ipnetwork::IpNetwork;
 use super::{Context, Findings};
 use crate::finding::{CLOUD_ADDRESS, CLOUD_GATEWAY, FOREIGN_ZONE, NO_VSWITCH, ONE_FAMILY};
 use crate::model::{SiteType, Subnet};
-use crate::node::host_subnets;
 use crate::source::Path;
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
@@ -24,9 +23,9 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
             let message = format!("{} is in {} and has no vSwitch", host.name, site.name);
             found.add(&NO_VSWITCH, c.host_at(i), message);
         }
+        let subnets = c.segment_of(i).map_or(&[][..], |s| s.subnets);
         for (j, address) in host.addresses.iter().enumerate() {
-            let subnets = host_subnets(site, host).iter();
-            let kept = subnets.filter(|s| is_kept(s, address.ip())).count() > 0;
+            let kept = subnets.iter().filter(|s| is_kept(s, address.ip())).count() > 0;
             if kept {
                 let message = format!(
                     "{address} of {} is one of the last three of its vSwitch, which the cloud keeps",

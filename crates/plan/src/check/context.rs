@@ -7,7 +7,9 @@ use flatnet_types::{Mtu, VlanId};
 use ipnetwork::IpNetwork;
 
 use crate::expand::{Expanded, Origin};
-use crate::model::{Host, Network, NetworkPlan, Pool, Range, Site, SiteType, Subnet, VlanRole};
+use crate::model::{
+    Host, HostVlans, Network, NetworkPlan, Pool, Range, Site, SiteType, Subnet, Vlan, VlanRole,
+};
 use crate::prefix::covers;
 use crate::slices;
 use crate::source::Path;
@@ -22,6 +24,8 @@ pub(crate) struct Context<'p> {
     vlans: Vec<HashMap<VlanId, usize>>,
     /// For each site its switches, by name.
     switches: Vec<HashMap<&'p str, usize>>,
+    /// For each site its vSwitches, by name.
+    v_switches: Vec<HashMap<&'p str, usize>>,
     /// For each host what several checks ask for: looking a name up reads it, and the names
     /// of many hosts are in no cache.
     looks: Vec<Look<'p>>,
@@ -32,6 +36,8 @@ pub(crate) struct Context<'p> {
 /// What several checks ask of a host.
 struct Look<'p> {
     site: Option<usize>,
+    /// The VLAN of its own addresses, by its index in the site.
+    host_vlan: Option<usize>,
     cables: Vec<Cable<'p>>,
     vlans: Vec<VlanId>,
     /// Where its ranges' networks begin in [`Context::range_networks`].
@@ -58,6 +64,17 @@ pub(crate) struct Cable<'p> {
     pub(crate) switch: usize,
     /// The port.
     pub(crate) port: Option<&'p str>,
+}
+
+/// Where a host's own addresses are.
+#[derive(Clone, Copy)]
+pub(crate) struct Segment<'p> {
+    /// The list of the site that it is in: `vlans` or `vSwitches`.
+    pub(crate) list: &'static str,
+    /// Its index there.
+    pub(crate) at: usize,
+    /// Its subnets.
+    pub(crate) subnets: &'p [Subnet],
 }
 
 /// A host's range with all that it refers to.
@@ -90,7 +107,14 @@ impl<'p> Context<'p> {
                 .iter()
                 .map(|s| first(s.switches.iter().map(|w| w.name.as_str())))
                 .collect(),
+            v_switches: plan
+                .spec
+                .sites
+                .iter()
+                .map(|s| first(s.v_switches.iter().map(|v| v.name.as_str())))
+                .collect(),
         };
+        let host_vlans: Vec<HostVlans<'p>> = plan.spec.sites.iter().map(HostVlans::of).collect();
         let mut wanted = slices::wanted(plan).into_iter().peekable();
         for (index, host) in plan.spec.hosts.iter().enumerate() {
             let mut slices = Vec::new();
@@ -106,9 +130,12 @@ impl<'p> Context<'p> {
             let cables = site.map_or_else(Vec::new, |s| context.look_for_cables(s, host));
             let networks = context.range_networks[first_range..].iter().copied();
             let networks = networks.flatten().chain(slices.iter().map(|s| s.network));
-            let vlans = site.map_or_else(Vec::new, |s| context.look_for_vlans(s, host, networks));
+            let host_vlan = site.and_then(|s| host_vlans[s].index_of(host));
+            let vlans =
+                site.map_or_else(Vec::new, |s| context.look_for_vlans(s, host_vlan, networks));
             context.looks.push(Look {
                 site,
+                host_vlan,
                 cables,
                 vlans,
                 first_range,
@@ -180,6 +207,30 @@ impl<'p> Context<'p> {
     pub(crate) fn tagged_of(&self, host: usize) -> impl Iterator<Item = VlanId> + '_ {
         let networks = self.networks_of(host);
         networks.flat_map(|n| n.trunk.iter().map(|t| t.vlan))
+    }
+
+    /// The VLAN that bears a host's own addresses.
+    pub(crate) fn host_vlan_of(&self, host: usize) -> Option<&'p Vlan> {
+        let look = self.looks.get(host)?;
+        self.sites()[look.site?].vlans.get(look.host_vlan?)
+    }
+
+    /// The subnets that a host's own addresses are in, and where they are written in its site: those
+    /// of its VLAN or its vSwitch.
+    pub(crate) fn segment_of(&self, host: usize) -> Option<Segment<'p>> {
+        let (index, site) = self.site_of(host)?;
+        let (list, at, subnets) = match site.site_type {
+            SiteType::Idc => {
+                let at = self.looks.get(host)?.host_vlan?;
+                ("vlans", at, &site.vlans[at].subnets)
+            }
+            SiteType::Vpc => {
+                let name = self.hosts()[host].v_switch.as_deref()?;
+                let at = *self.v_switches[index].get(name)?;
+                ("vSwitches", at, &site.v_switches[at].subnets)
+            }
+        };
+        Some(Segment { list, at, subnets })
     }
 
     /// A host's site.
@@ -262,6 +313,16 @@ impl<'p> Context<'p> {
         self.switches.get(site)?.get(name).copied()
     }
 
+    /// Whether hosts of a site are not there for the checks to see: a group of it could not be
+    /// written out, which is told.
+    pub(crate) fn lacks_hosts(&self, site: &Site) -> bool {
+        let mut faults = self.expanded.faults.iter();
+        faults.any(|f| {
+            let group = self.expanded.groups.get(f.group);
+            group.is_some_and(|g| g.site == site.name)
+        })
+    }
+
     /// Whether a host is a member of a group.
     pub(crate) fn is_member(&self, host: usize) -> bool {
         matches!(self.expanded.origins.get(host), Some(Origin::Member { .. }))
@@ -316,7 +377,7 @@ impl<'p> Context<'p> {
     fn look_for_vlans(
         &self,
         site: usize,
-        host: &Host,
+        host_vlan: Option<usize>,
         networks: impl Iterator<Item = usize>,
     ) -> Vec<VlanId> {
         let site = &self.sites()[site];
@@ -328,7 +389,7 @@ impl<'p> Context<'p> {
             .filter(|n| n.site == site.name);
         let mut used: Vec<VlanId> = networks
             .filter_map(|n| n.vlan)
-            .chain(site.host_vlan_of(host).map(|v| v.id))
+            .chain(host_vlan.map(|j| site.vlans[j].id))
             .collect();
         used.sort_unstable();
         used.dedup();

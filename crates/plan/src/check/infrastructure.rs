@@ -8,16 +8,15 @@ use ipnetwork::IpNetwork;
 
 use super::{
     Context, Findings,
-    context::{RangeOf, is_doubtful, is_link_local},
+    context::{RangeOf, Segment, is_doubtful, is_link_local},
     finding,
     suspects::Suspects,
 };
 use crate::finding::{
-    ADDRESS_OUTSIDE, DUPLICATE_ADDRESS, EDGE_IN_RANGE, GATEWAY_IN_RANGE, GATEWAY_OUTSIDE,
+    ADDRESS_OUTSIDE, DUPLICATE_ADDRESS, EDGE_IN_RANGE, Finding, GATEWAY_IN_RANGE, GATEWAY_OUTSIDE,
     HOST_IN_RANGE, Rule,
 };
 use crate::model::{Site, SiteType, Subnet, VlanRole};
-use crate::node::host_subnets;
 use crate::prefix::{Position, bounds};
 use crate::source::Path;
 
@@ -31,6 +30,8 @@ struct InfrastructureAddress {
     alone: bool,
     /// Whether it is the edge router's end of a line, and how it is written.
     edge: Option<Edge>,
+    /// The subnet whose gateway it is.
+    subnet: Option<IpNetwork>,
 }
 
 /// An address of an IDC's edge router, which is written once as a VLAN's gateway and once as a
@@ -102,6 +103,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<InfrastructureAddress> 
                 place,
                 alone: false,
                 edge: transit.map(Edge::Gateway),
+                subnet: Some(subnet.prefix),
             });
         }
     };
@@ -150,6 +152,7 @@ fn routers(c: &Context<'_>, found: &mut Findings) -> Vec<InfrastructureAddress> 
                         // The VBR is the cloud's.
                         _ => None,
                     },
+                    subnet: None,
                 });
             }
         }
@@ -163,7 +166,8 @@ fn hosts(c: &Context<'_>, taken: &mut Vec<InfrastructureAddress>, found: &mut Fi
         let Some((index, site)) = c.site_of(i) else {
             continue;
         };
-        let subnets = host_subnets(site, host);
+        let segment = c.segment_of(i);
+        let subnets = segment.map_or(&[][..], |s| s.subnets);
         let lost = subnets.is_empty() && site.site_type == SiteType::Idc;
         for (j, address) in host.addresses.iter().enumerate() {
             let place = c.host_at(i).at("addresses").at(j);
@@ -172,7 +176,8 @@ fn hosts(c: &Context<'_>, taken: &mut Vec<InfrastructureAddress>, found: &mut Fi
                 false => misplaced(site, subnets, *address),
             };
             let message = misplaced.map(|why| format!("{} of {} {why}", address, host.name));
-            match subnet_of(index, site, subnets, address.is_ipv4()) {
+            let subnet = segment.and_then(|s| subnet_of(index, s, address.is_ipv4()));
+            match subnet {
                 Some((at, subnet)) => {
                     let (_, suspects) =
                         by_subnet.entry(at).or_insert((subnet, Suspects::default()));
@@ -196,6 +201,7 @@ fn hosts(c: &Context<'_>, taken: &mut Vec<InfrastructureAddress>, found: &mut Fi
                 place,
                 alone: !c.is_member(i),
                 edge: None,
+                subnet: None,
             });
         }
     }
@@ -208,21 +214,12 @@ fn hosts(c: &Context<'_>, taken: &mut Vec<InfrastructureAddress>, found: &mut Fi
 }
 
 /// The subnet of a family that hosts are to be in, and where its prefix is written.
-fn subnet_of<'p>(
-    index: usize,
-    site: &Site,
-    subnets: &'p [Subnet],
-    v4: bool,
-) -> Option<(Path, &'p Subnet)> {
+fn subnet_of(index: usize, segment: Segment<'_>, v4: bool) -> Option<(Path, &Subnet)> {
     let of_family = |s: &Subnet| s.prefix.is_ipv4() == v4;
-    let k = subnets.iter().position(of_family)?;
-    let is_it = |other: &[Subnet]| std::ptr::eq(other, subnets);
-    let vlan = site.vlans.iter().position(|v| is_it(&v.subnets));
-    let v_switch = site.v_switches.iter().position(|v| is_it(&v.subnets));
-    let list = vlan.map(|j| ("vlans", j));
-    let (list, j) = list.or_else(|| v_switch.map(|j| ("vSwitches", j)))?;
-    let at = Path::spec().at("sites").at(index).at(list).at(j);
-    Some((at.at("subnets").at(k).at("prefix"), &subnets[k]))
+    let k = segment.subnets.iter().position(of_family)?;
+    let at = Path::spec().at("sites").at(index);
+    let at = at.at(segment.list).at(segment.at);
+    Some((at.at("subnets").at(k).at("prefix"), &segment.subnets[k]))
 }
 
 fn misplaced(site: &Site, subnets: &[Subnet], address: IpNetwork) -> Option<String> {
@@ -311,6 +308,7 @@ fn edges(c: &Context<'_>, taken: &mut Vec<InfrastructureAddress>) {
                         place: at.at("subnets").at(k).at("prefix"),
                         alone: false,
                         edge: None,
+                        subnet: None,
                     });
                 }
             }
@@ -327,13 +325,32 @@ fn in_no_range(c: &Context<'_>, taken: &[InfrastructureAddress], found: &mut Fin
         })
         .collect();
     ranges.sort_by_key(|(first, last, _)| (*first, std::cmp::Reverse(*last)));
-    for one in taken {
-        let at = Position::of(one.address);
+    let holds = |address: IpAddr| {
+        let at = Position::of(address);
         let after = ranges.partition_point(|(first, _, _)| *first <= at);
-        let Some((_, last, r)) = ranges[..after].last() else {
+        let (_, last, r) = ranges[..after].last()?;
+        (*last >= at).then_some(*r)
+    };
+    for one in taken {
+        let Some(r) = holds(one.address).filter(|r| !excluded(c, *r, one.address)) else {
             continue;
         };
-        if *last < at || excluded(c, *r, one.address) {
+        // A gateway amid its subnet is the mistyped one of the two, where the usual place is free.
+        let usual = one.subnet.and_then(|s| usual_gateway(s, one.address));
+        if let Some(usual) = usual.filter(|a| holds(*a).is_none()) {
+            let host = &c.hosts()[r.host].name;
+            found.put(Finding {
+                help: format!("Correct the gateway, to {usual} as a rule; or the range."),
+                related: Some((c.range_at(r.host, r.index), "the range".to_owned())),
+                ..finding(
+                    one.rule,
+                    one.place.clone(),
+                    format!(
+                        "{} of {} is in {} of {host}",
+                        one.address, one.owner, r.range.prefix
+                    ),
+                )
+            });
             continue;
         }
         let host = &c.hosts()[r.host].name;
@@ -348,6 +365,14 @@ fn in_no_range(c: &Context<'_>, taken: &[InfrastructureAddress], found: &mut Fin
             (one.place.clone(), "this address"),
         );
     }
+}
+
+/// The first address of a subnet, where a gateway is neither that nor the last.
+fn usual_gateway(subnet: IpNetwork, gateway: IpAddr) -> Option<IpAddr> {
+    let (first, last) = bounds(subnet);
+    let (first, at) = (first.forward(1)?, Position::of(gateway).value);
+    let is_usual = at == first.value || at + 1 == last.value;
+    first.address().filter(|_| !is_usual)
 }
 
 fn excluded(c: &Context<'_>, r: RangeOf<'_>, address: IpAddr) -> bool {

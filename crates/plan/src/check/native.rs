@@ -17,7 +17,7 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
         let Some((index, site)) = c.site_of(i) else {
             continue;
         };
-        let own = site.host_vlan_of(host).map(|v| v.id);
+        let own = c.host_vlan_of(i).map(|v| v.id);
         // One cable of a host is enough: what is counted are hosts.
         let first = c.cables(i).iter().find_map(|cable| {
             let (native, place, name) = native_of(index, site, *cable)?;

@@ -1,5 +1,7 @@
 //! Ranges: apart from each other, inside their pools, outside of what is set aside.
 
+use std::cell::OnceCell;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use ipnetwork::IpNetwork;
@@ -161,20 +163,53 @@ fn outside(c: &Context<'_>, r: RangeOf<'_>, (index, network): (usize, &Network))
     }
 }
 
+/// How many ranges have a length, in a network or in the plan.
+type Lengths<'p> = BTreeMap<Length<'p>, usize>;
+
+/// A network, a family and a length; none: of any network.
+type Length<'p> = (Option<&'p str>, bool, u8);
+
+fn lengths_of<'p>(r: RangeOf<'p>) -> [Length<'p>; 2] {
+    let (v4, length) = (r.range.prefix.is_ipv4(), r.range.prefix.prefix());
+    [
+        (Some(r.range.network.as_str()), v4, length),
+        (None, v4, length),
+    ]
+}
+
 /// No two hosts own the same address. Sorted by their beginning, a range that overlaps one
 /// before it overlaps the widest that is still open.
 fn apart(c: &Context<'_>, found: &mut Findings) {
     let mut all: Vec<RangeOf<'_>> = c.ranges().collect();
     all.sort_by_key(|r| (bounds(r.range.prefix).0, r.range.prefix.prefix()));
     let mut widest: Option<RangeOf<'_>> = None;
+    let lengths: OnceCell<Lengths<'_>> = OnceCell::new();
+    // Of a length that no other range of its network has, nor any of the plan.
+    let is_odd = |r: RangeOf<'_>| -> [bool; 2] {
+        let all = lengths.get_or_init(|| {
+            let mut all = Lengths::new();
+            for r in c.ranges() {
+                for key in lengths_of(r) {
+                    *all.entry(key).or_default() += 1;
+                }
+            }
+            all
+        });
+        lengths_of(r).map(|key| all.get(&key) == Some(&1))
+    };
     for r in all {
         match widest {
             Some(before) if covers(before.range.prefix, r.range.prefix) => {
-                // The wider is told; of two that are equal one that is written out, which can be
+                // The one of an odd length is told, or the wider; of two that are equal one that is written out, which can be
                 // changed alone; else the later.
                 let wider = before.range.prefix.prefix() < r.range.prefix.prefix();
                 let alone = !c.is_member(before.host) && c.is_member(r.host);
-                let (culprit, other) = match wider || alone {
+                let first = match is_odd(before).cmp(&is_odd(r)) {
+                    Ordering::Less => false,
+                    Ordering::Greater => true,
+                    Ordering::Equal => wider || alone,
+                };
+                let (culprit, other) = match first {
                     true => (before, r),
                     false => (r, before),
                 };

@@ -96,7 +96,7 @@ fn domains(c: &Context<'_>) -> Domains {
             let domain = domains.entry((index, *id)).or_default();
             domain.macs = domain.macs.saturating_add(1);
         }
-        if let Some(vlan) = site.host_vlan_of(host) {
+        if let Some(vlan) = c.host_vlan_of(i) {
             domains.entry((index, vlan.id)).or_default().neighbours += 1;
         }
         for (name, ranges) in c.held_by_network(i) {

@@ -73,6 +73,9 @@ fn set_aside(c: &Context<'_>, claim: &Claim<'_>, found: &mut Findings) {
     };
     // Routers may know each other by addresses of their link alone.
     let of_link = matches!(claim.kind, Kind::Transfer { .. }) && block.is_of_a_link();
+    if of_link && !special::has_metadata(*prefix) {
+        return;
+    }
     let rule = match claim.kind {
         _ if block.is_nobodys() && !of_link => &SET_ASIDE,
         // What a VPC is cut from need not be used.
@@ -285,7 +288,8 @@ fn apart(c: &Context<'_>, mut claims: Vec<Claim<'_>>, found: &mut Findings) {
         while open.last().is_some_and(|o| !covers(o.prefix, inner.prefix)) {
             open.pop();
         }
-        let told = |o: &&&Claim<'_>| own_vpc_overlaps(c, o, inner);
+        let told =
+            |o: &&&Claim<'_>| own_vpc_overlaps(c, o, inner) || own_subnet_overlaps(c, o, inner);
         let mut conflicts = open
             .iter()
             .rev()
@@ -342,6 +346,27 @@ fn own_vpc_overlaps(c: &Context<'_>, outer: &Claim<'_>, inner: &Claim<'_>) -> bo
     };
     let mut own = c.sites()[site].prefixes.iter();
     own.any(|p| covers(*p, inner.prefix) && overlap(*p, outer.prefix))
+}
+
+/// Whether `inner` is a pool whose own subnet overlaps that of `outer`, or of its VLAN: that is told,
+/// and this follows from it.
+fn own_subnet_overlaps(c: &Context<'_>, outer: &Claim<'_>, inner: &Claim<'_>) -> bool {
+    let of_pool = |pool: &Claim<'_>| -> Option<(usize, usize, IpNetwork)> {
+        let (site, network) = network_of(c, pool)?;
+        let vlan = c.vlan(site, network.vlan?)?;
+        let mut subnets = c.sites()[site].vlans[vlan].subnets.iter();
+        let own = subnets.find(|s| covers(s.prefix, pool.prefix))?;
+        Some((site, vlan, own.prefix))
+    };
+    let (Kind::Pool, Some((site, vlan, own))) = (inner.kind, of_pool(inner)) else {
+        return false;
+    };
+    let other = match outer.kind {
+        Kind::Vlan { site, vlan } => Some((site, vlan, outer.prefix)),
+        Kind::Pool => of_pool(outer),
+        _ => None,
+    };
+    other.is_some_and(|(s, v, prefix)| (s, v) != (site, vlan) && overlap(prefix, own))
 }
 
 /// A pool's network, and the index of its site.

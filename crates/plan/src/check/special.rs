@@ -110,6 +110,12 @@ pub(super) fn touched(prefix: IpNetwork) -> Option<&'static Block> {
     all.find(|b| b.is_nobodys()).or(first)
 }
 
+/// Whether a prefix has the address that instances ask for their metadata at (AWS, Azure, Google,
+/// OpenStack).
+pub(super) fn has_metadata(prefix: IpNetwork) -> bool {
+    prefix.contains(Ipv4Addr::new(169, 254, 169, 254).into())
+}
+
 /// What the cloud keeps for its own services, such as DNS at 100.100.2.136 and metadata at
 /// 100.100.100.200 (Aliyun).
 pub(super) fn clouds_own() -> Option<IpNetwork> {

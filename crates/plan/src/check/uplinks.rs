@@ -172,14 +172,23 @@ fn loops(c: &Context<'_>, index: usize, found: &mut Findings) {
         above[group[*i]].insert(group[*up]);
     }
     let component = components(&above);
-    // A loop is told once: at the last of its switches that has an uplink in it.
-    let mut last: BTreeMap<usize, usize> = BTreeMap::new();
-    for (i, _, up) in &edges {
+    // A loop is told once: at the uplink that leads down, to what the fewest hang on; of several
+    // such at the last.
+    let mut hanging: BTreeMap<usize, usize> = BTreeMap::new();
+    for (_, _, up) in &edges {
+        *hanging.entry(group[*up]).or_default() += 1;
+    }
+    let mut down: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (e, (i, _, up)) in edges.iter().enumerate() {
         if component[group[*i]] == component[group[*up]] {
-            last.insert(component[group[*i]], *i);
+            let (few, at) = down.entry(component[group[*i]]).or_insert((usize::MAX, e));
+            if hanging[&group[*up]] <= *few {
+                (*few, *at) = (hanging[&group[*up]], e);
+            }
         }
     }
-    for (i, k, up) in edges {
+    let mut told: BTreeSet<usize> = BTreeSet::new();
+    for (e, (i, k, up)) in edges.into_iter().enumerate() {
         let (from, to) = (group[i], group[up]);
         let round = component[from] == component[to];
         // Both of two that one hangs on, one of which hangs on the other.
@@ -187,7 +196,8 @@ fn loops(c: &Context<'_>, index: usize, found: &mut Findings) {
             let mut others = above[from].iter().filter(|other| **other != to);
             others.any(|other| above[*other].contains(&to))
         };
-        if (round && last.get(&component[from]) == Some(&i)) || (!round && across()) {
+        let is_it = round && down.get(&component[from]).is_some_and(|(_, at)| *at == e);
+        if is_it || (!round && across() && told.insert(i)) {
             let place = Path::spec().at("sites").at(index).at("switches").at(i);
             let message = format!(
                 "{} hangs on {}, and there is another way between them: a loop",

@@ -10,7 +10,7 @@ use crate::finding::{
 };
 use crate::model::{Host, Network, SiteType, VlanRole};
 use crate::slices::is_cut;
-use crate::source::{Node, Path, Span, Value};
+use crate::source::{Node, Path, Span, Step, Value};
 
 pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     for site in 0..c.sites().len() {
@@ -134,13 +134,13 @@ fn ids(c: &Context<'_>, index: usize, found: &mut Findings) {
 
 fn roles(c: &Context<'_>, found: &mut Findings) {
     let of_host = |i: usize| {
-        let (site, of) = c.site_of(i)?;
-        Some((site, of.host_vlan_of(&c.hosts()[i])?.id))
+        let (site, _) = c.site_of(i)?;
+        Some((site, c.host_vlan_of(i)?.id))
     };
     let inhabited: HashSet<(usize, VlanId)> = (0..c.hosts().len()).filter_map(of_host).collect();
     for (i, site) in c.sites().iter().enumerate() {
         let at = |j: usize| Path::spec().at("sites").at(i).at("vlans").at(j).at("role");
-        let several = site.host_vlans().count() > 1;
+        let several = site.host_vlans().count() > 1 && !c.lacks_hosts(site);
         for (j, vlan) in site.vlans.iter().enumerate() {
             if several && vlan.role == VlanRole::Host && !inhabited.contains(&(i, vlan.id)) {
                 let message = format!(
@@ -231,6 +231,15 @@ fn lists<'p>(c: &Context<'p>, index: usize, host: &'p Host) -> Vec<Trunk<'p>> {
     lists
 }
 
+/// How many of a host's cables end at a switch that the plan names.
+fn named_switches(host: &Host) -> usize {
+    let uplink = &host.uplink;
+    match uplink.nics.as_slice() {
+        [] => usize::from(uplink.switch.is_some()),
+        nics => nics.iter().filter(|n| n.switch.is_some()).count(),
+    }
+}
+
 /// What is known of a list when all hosts were looked at.
 struct Carried {
     name: String,
@@ -248,12 +257,20 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
     };
     let uncut = c.networks().iter().filter(cut_wrong);
     let uncut: BTreeSet<VlanId> = uncut.filter_map(|n| n.vlan).collect();
+    // A cable to a switch that is not there is told; that nobody uses its VLANs at the right one
+    // follows from it.
+    let mut astray: BTreeSet<(usize, VlanId)> = BTreeSet::new();
     // For each list: the VLANs on it, those that a host behind it uses, and how many hosts are.
     let mut used_of: BTreeMap<Path, Carried> = BTreeMap::new();
     // For each list and VLAN that it lacks: the hosts behind it that use the VLAN.
     let mut lacking: BTreeMap<(Path, VlanId), (String, Vec<usize>)> = BTreeMap::new();
     for (i, host) in c.hosts().iter().enumerate() {
         let used = c.vlans_of(i);
+        if let Some((index, _)) = c.site_of(i)
+            && c.cables(i).len() < named_switches(host)
+        {
+            astray.extend(used.iter().map(|id| (index, *id)));
+        }
         for list in lists(c, i, host) {
             for id in used.iter().filter(|id| !list.vlans.contains(id)) {
                 let key = (list.place.clone(), *id);
@@ -303,8 +320,16 @@ fn trunks(c: &Context<'_>, found: &mut Findings) {
         },
     ) in used_of
     {
+        let of_switch = match *place.steps() {
+            [_, Step::Key("sites"), Step::Index(site), ..] => Some(site),
+            _ => None,
+        };
+        if of_switch.is_some_and(|site| c.lacks_hosts(&c.sites()[site])) {
+            continue;
+        }
+        let is_astray = |id| of_switch.is_some_and(|site| astray.contains(&(site, id)));
         for (i, id) in vlans.iter().enumerate() {
-            if !used.contains(id) && !uncut.contains(id) {
+            if !used.contains(id) && !uncut.contains(id) && !is_astray(*id) {
                 let message = format!("no host behind it uses VLAN {id}, which {name} carries");
                 let message = match place.steps().contains(&"uplink".into()) {
                     true => format!("{name} carries VLAN {id}, which nothing on the host uses"),

@@ -50,7 +50,12 @@ fn bound(c: &Context<'_>, (index, site): (usize, &Site), found: &mut Findings) {
     for (name, (host, count)) in without {
         let place = match tables.len() {
             1 => at.clone().at(0).at("vSwitches"),
-            _ => at.clone(),
+            _ => {
+                let named = site.v_switches.iter().position(|v| v.name == name);
+                let site = Path::spec().at("sites").at(index);
+                let own = named.map(|j| site.at("vSwitches").at(j).at("name"));
+                own.unwrap_or_else(|| at.clone())
+            }
         };
         let message = format!(
             "vSwitch {name} of {} with {count} hosts is bound to no route table of the plan",

@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 use super::addresses::moved;
 use super::{Edit, Subjects};
 use crate::finding::{
-    ADDRESS_OUTSIDE, DANGLING, DUPLICATE_NAME, FOREIGN_NETWORK, HOST_BITS, NOT_PEERS, NOT_TRUNKED,
+    ADDRESS_OUTSIDE, DANGLING, DUPLICATE_NAME, FOREIGN_NETWORK, HOST_BITS, NOT_TRUNKED,
     RANGE_OUTSIDE, RANGES_OVERLAP,
 };
 use crate::model::{Network, NetworkPlan, Site, SiteType, Uplink};
@@ -18,14 +18,14 @@ use crate::source::{Path, Step};
 
 /// A host that is written out, or a group.
 #[derive(Clone, Copy)]
-enum Member {
+pub(super) enum Member {
     Host(usize),
     Group(usize),
 }
 
 /// What a host and a group have in common.
-struct Common<'p> {
-    name: &'p str,
+pub(super) struct Common<'p> {
+    pub(super) name: &'p str,
     site: &'p str,
     v_switch: Option<&'p str>,
     addresses: &'p [IpNetwork],
@@ -34,14 +34,14 @@ struct Common<'p> {
 }
 
 impl Member {
-    fn at(self) -> Path {
+    pub(super) fn at(self) -> Path {
         match self {
             Self::Host(i) => Path::spec().at("hosts").at(i),
             Self::Group(i) => Path::spec().at("hostGroups").at(i),
         }
     }
 
-    fn look(self, plan: &NetworkPlan) -> Option<Common<'_>> {
+    pub(super) fn look(self, plan: &NetworkPlan) -> Option<Common<'_>> {
         match self {
             Self::Host(i) => {
                 let host = plan.spec.hosts.get(i)?;
@@ -111,7 +111,7 @@ impl Member {
         }
     }
 
-    fn uplink(self, plan: &mut NetworkPlan) -> &mut Uplink {
+    pub(super) fn uplink(self, plan: &mut NetworkPlan) -> &mut Uplink {
         match self {
             Self::Host(i) => &mut plan.spec.hosts[i].uplink,
             Self::Group(i) => &mut plan.spec.host_groups[i].uplink,
@@ -132,7 +132,7 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
     let hosts = subjects.hosts.iter().map(|i| Member::Host(*i));
     let groups = subjects.groups.iter().map(|i| Member::Group(*i));
     let members: Vec<Member> = hosts.chain(groups).collect();
-    for member in members.iter().copied() {
+    for member in members {
         let Some(common) = member.look(plan) else {
             continue;
         };
@@ -142,17 +142,16 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
     }
     for group in subjects.groups.iter().copied() {
         of_group(plan, group, edits);
+        let both = ["addresses", "ranges"];
+        if both
+            .iter()
+            .all(|f| subjects.of_groups.contains(&(group, f)))
+        {
+            fewer(plan, group, edits);
+        }
     }
     for trunk in &subjects.trunks {
         carried(plan, trunk, edits);
-    }
-    for member in members {
-        if !subjects.says(&["FN0402", "FN0403", "FN0406"]) {
-            break;
-        }
-        if let Some(common) = member.look(plan) {
-            switches(plan, member, common.name, edits);
-        }
     }
 }
 
@@ -333,26 +332,22 @@ fn usual_length(plan: &NetworkPlan, network: &NetworkName, v4: bool) -> Option<u
     (*n > 1 && *n > others).then_some(*length)
 }
 
-/// The switches of its uplink, each as if it were not said.
-fn switches(plan: &NetworkPlan, member: Member, name: &str, edits: &mut Vec<Edit>) {
-    let mut copy = plan.clone();
-    let nics = member.uplink(&mut copy).nics.clone();
-    if nics.len() < 2 {
+/// A quarter of a group's hosts: where the last members' addresses are wrong, and their ranges too, there
+/// are too many of them.
+fn fewer(plan: &NetworkPlan, index: usize, edits: &mut Vec<Edit>) {
+    let Some(group) = plan.spec.host_groups.get(index).filter(|g| g.count > 3) else {
         return;
-    }
-    for (k, nic) in nics.iter().enumerate() {
-        let Some(switch) = &nic.switch else { continue };
-        let words = (
-            format!(
-                "switch {switch} of {} of {name} does not fit its other NICs",
-                nic.interface
-            ),
-            "Correct the switch, or the others.".to_owned(),
-        );
-        let apply = move |p: &mut NetworkPlan| member.uplink(p).nics[k].switch = None;
-        let place = member.at().at("uplink").at("nics").at(k).at("switch");
-        edits.push(Edit::new(place, &NOT_PEERS, words, apply));
-    }
+    };
+    let words = (
+        format!(
+            "{} hosts of {} are more than its addresses and ranges have room for",
+            group.count, group.name
+        ),
+        "Correct the number, or give the group larger subnets and pools.".to_owned(),
+    );
+    let apply = move |p: &mut NetworkPlan| p.spec.host_groups[index].count /= 4;
+    let place = Path::spec().at("hostGroups").at(index).at("count");
+    edits.push(Edit::new(place, &ADDRESS_OUTSIDE, words, apply).in_own_words());
 }
 
 /// What a group counts by.

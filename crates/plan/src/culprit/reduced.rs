@@ -1,12 +1,13 @@
 //! A plan of many hosts with the few that findings are about and a sample of the others: an edit is
 //! tried on it in a fraction of the time. What it shows is verified on the whole plan.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use flatnet_types::{IfName, NodeName};
 
 use crate::check::check_expanded;
-use crate::expand::{Origin, expand};
+use crate::expand::{Expanded, Origin, expand_owned};
 use crate::finding::Finding;
 use crate::model::{Host, NetworkPlan, Uplink};
 use crate::source::{Path, Step};
@@ -19,17 +20,17 @@ const SUBJECTS: usize = 200;
 
 /// What edits are tried on: a plan, or a reduced one, in which hosts and groups have the indices that
 /// they have in the whole plan.
-pub(super) struct Trial {
-    plan: NetworkPlan,
+pub(super) struct Trial<'p> {
+    plan: Cow<'p, NetworkPlan>,
     /// The hosts that stay, by their index; none: all.
     kept: Option<BTreeSet<usize>>,
 }
 
-impl Trial {
+impl<'p> Trial<'p> {
     /// The plan itself.
-    pub(super) fn whole(plan: &NetworkPlan) -> Self {
+    pub(super) fn whole(plan: &'p NetworkPlan) -> Self {
         Self {
-            plan: plan.clone(),
+            plan: Cow::Borrowed(plan),
             kept: None,
         }
     }
@@ -60,36 +61,38 @@ impl Trial {
             group.except.retain(|n| *n < end);
         }
         Some(Self {
-            plan,
+            plan: Cow::Owned(plan),
             kept: Some(kept),
         })
     }
 
     /// What the check finds as it stands.
     pub(super) fn check(&self) -> Vec<Finding> {
-        self.check_of(&self.plan)
+        self.check_with(&|_| {})
     }
 
     /// What the check finds with an edit.
     pub(super) fn check_with(&self, edit: &dyn Fn(&mut NetworkPlan)) -> Vec<Finding> {
-        let mut next = self.plan.clone();
+        let mut next = NetworkPlan::clone(&self.plan);
         edit(&mut next);
-        self.check_of(&next)
+        check_expanded(&self.expanded(next))
     }
 
-    fn check_of(&self, plan: &NetworkPlan) -> Vec<Finding> {
-        let mut expanded = expand(plan);
-        if let Some(kept) = &self.kept {
-            let stays = |origin: &Origin| match origin {
-                Origin::Written { index } => kept.contains(index),
-                Origin::Member { .. } => true,
-            };
-            let mut origins = expanded.origins.iter();
-            let hosts = &mut expanded.plan.spec.hosts;
-            hosts.retain(|_| origins.next().is_some_and(stays));
-            expanded.origins.retain(stays);
+    /// A plan's groups written out, without the hosts that do not stay.
+    fn expanded(&self, mut plan: NetworkPlan) -> Expanded {
+        let Some(kept) = &self.kept else {
+            return expand_owned(plan);
+        };
+        let mut indices = 0..;
+        let hosts = &mut plan.spec.hosts;
+        hosts.retain(|_| indices.next().is_some_and(|i| kept.contains(&i)));
+        let mut expanded = expand_owned(plan);
+        for (origin, kept) in expanded.origins.iter_mut().zip(kept) {
+            if let Origin::Written { index } = origin {
+                *index = *kept;
+            }
         }
-        check_expanded(&expanded)
+        expanded
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use flatnet_types::VlanId;
 
-use super::{Edit, Subjects, links, networks};
+use super::{Edit, Subjects, cables, links, networks};
 use crate::finding::{
     DANGLING, DUPLICATE_VLAN, MTU_SHRINKS, NEIGHBOURS, NOT_TRUNKED, RANGE_SMALL, SERVICE_OVERLAP,
     VLAN_ROLE, VLAN_SITE,
@@ -28,6 +28,7 @@ pub(super) fn edits(plan: &NetworkPlan, subjects: &Subjects, edits: &mut Vec<Edi
     }
     for site in subjects.sites.iter().copied() {
         peers(plan, site, edits);
+        cables::of_site(plan, site, subjects, edits);
     }
     for link in subjects.links.iter().copied() {
         links::swap(plan, link, edits);

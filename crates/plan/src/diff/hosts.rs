@@ -32,6 +32,9 @@ const GROWN: Kind = Kind::new(Phase::Give, Done::Given).of(Field::Grown);
 const RESTED: Kind = Kind::new(Phase::HandOn, Done::Given)
     .of(Field::Given)
     .mind("only after its addresses rested: others may still know them as somebody else's");
+const OWN: Kind = Kind::new(Phase::HandOn, Done::Given)
+    .of(Field::Given)
+    .mind("only after no container of the other network has an address of it");
 const MOVES: Kind = Kind::new(Phase::Drain, Done::Left)
     .of(Field::Identity)
     .outage(
@@ -370,6 +373,7 @@ fn uplink(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
 /// The ranges that a host gets, loses, or that grow and shrink.
 fn ranges(old: &[Range], host: &Host, owners: &Both<'_>, found: &mut Found) {
     let name = host.name.as_str();
+    let all = old;
     let mut networks: BTreeMap<&str, (Vec<IpNetwork>, Vec<IpNetwork>)> = BTreeMap::new();
     for range in old {
         let network = networks.entry(range.network.as_str()).or_default();
@@ -413,7 +417,14 @@ fn ranges(old: &[Range], host: &Host, owners: &Both<'_>, found: &mut Found) {
             }
             let had = owners.before.others(*prefix, host);
             let of_others: Vec<&str> = had.into_iter().collect();
-            if !of_others.is_empty() {
+            let own = all
+                .iter()
+                .find(|r| r.network.as_str() != network && overlap(r.prefix, *prefix));
+            if let Some(own) = own.filter(|_| of_others.is_empty()) {
+                let detail = format!("{prefix}, its own of {}", own.network);
+                let what = format!("hand on a range of {network}");
+                found.of_host(OWN, &what, name, &detail);
+            } else if !of_others.is_empty() {
                 let detail = format!("{prefix}, from {}", few(&of_others));
                 found.of_host(
                     RESTED,

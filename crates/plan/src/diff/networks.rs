@@ -9,6 +9,14 @@ use crate::takeover::Field;
 
 /// What netd has to know before anybody uses it.
 const KNOWN: Kind = Kind::new(Phase::Carry, Done::Taken).of(Field::Given);
+const RENAMED: Kind = Kind::new(Phase::Carry, Done::Taken)
+    .of(Field::Given)
+    .remade(
+        "for a container is of the network that its CNI configuration named when it was made",
+    )
+    .mind(
+        "no container is made by configurations that name the old one: change them when the drained          ranges are given",
+    );
 const CUT: Kind = Kind::new(Phase::Give, Done::Sliced);
 /// Slices that hosts lose.
 pub(super) const SLICES_GO: Kind = Kind::new(Phase::Drain, Done::Sliced)
@@ -18,7 +26,17 @@ pub(super) const SLICES_GO: Kind = Kind::new(Phase::Drain, Done::Sliced)
 pub(super) fn compare(old: &[Network], new: &[Network], found: &mut Found) {
     for pair in paired(old, new, |n| &n.name) {
         match pair {
-            (None, Some(n)) => found.add(KNOWN, "new network", NOBODY, n.name.to_string()),
+            (None, Some(n)) => {
+                let was = old.iter().find(|o| is_renamed(o, n, (old, new)));
+                match was {
+                    Some(was) => {
+                        let whom = vec![Notices::Network(was.name.to_string())];
+                        let detail = format!("{} → {}", was.name, n.name);
+                        found.add(RENAMED, "rename the network", whom, detail);
+                    }
+                    None => found.add(KNOWN, "new network", NOBODY, n.name.to_string()),
+                }
+            }
             (Some(n), None) => {
                 for pool in &n.pools {
                     slices_drain(n, pool, found);
@@ -29,6 +47,17 @@ pub(super) fn compare(old: &[Network], new: &[Network], found: &mut Found) {
             _ => {}
         }
     }
+}
+
+/// Whether a network that is gone is one that came, under another name: to its containers and to the
+/// CNI configurations that name it, it is another one.
+fn is_renamed(was: &Network, n: &Network, (old, new): (&[Network], &[Network])) -> bool {
+    let lacks = |all: &[Network], network: &Network| all.iter().all(|o| o.name != network.name);
+    let named = Network {
+        name: n.name.clone(),
+        ..was.clone()
+    };
+    named == *n && lacks(new, was) && lacks(old, n)
 }
 
 fn network(a: &Network, b: &Network, found: &mut Found) {

@@ -1,13 +1,13 @@
 //! Changes of the segment that a host's own addresses are in, where the host itself stays as it is.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use flatnet_types::VlanId;
 
 use super::notice::{Done, Kind, Until};
 use super::{Found, Phase, paired};
-use crate::model::{Host, NetworkPlan, SiteType};
-use crate::node::host_subnets;
+use crate::model::{Host, HostVlans, NetworkPlan, Site, SiteType, Subnet};
 use crate::takeover::Field;
 
 const OTHER_VLAN: Kind = Kind::new(Phase::Give, Done::Answers)
@@ -25,13 +25,14 @@ pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     if old.spec.sites == new.spec.sites {
         return;
     }
-    for pair in paired(&old.spec.hosts, &new.spec.hosts, |h| &h.name) {
+    let (old, new) = (Segments::of(old), Segments::of(new));
+    for pair in paired(&old.plan.spec.hosts, &new.plan.spec.hosts, |h| &h.name) {
         let (Some(a), Some(b)) = pair else { continue };
         // Where these change, the host is told to move, or to be readdressed.
         if (&a.site, &a.v_switch, &a.addresses) != (&b.site, &b.v_switch, &b.addresses) {
             continue;
         }
-        let (Some(before), Some(after)) = (Segment::of(old, a), Segment::of(new, b)) else {
+        let (Some(before), Some(after)) = (old.of_host(a), new.of_host(b)) else {
             continue;
         };
         let name = b.name.as_str();
@@ -67,19 +68,39 @@ struct Segment {
     is_vlan: bool,
 }
 
-impl Segment {
-    fn of(plan: &NetworkPlan, host: &Host) -> Option<Self> {
-        let site = plan.site(&host.site)?;
+/// The sites of a plan, by name, with their VLANs of hosts.
+struct Segments<'p> {
+    plan: &'p NetworkPlan,
+    sites: HashMap<&'p str, (&'p Site, HostVlans<'p>)>,
+}
+
+impl<'p> Segments<'p> {
+    fn of(plan: &'p NetworkPlan) -> Self {
+        // Of several sites of one name the first counts.
+        let sites = plan.spec.sites.iter().rev();
+        let named = sites.map(|s| (s.name.as_str(), (s, HostVlans::of(s))));
+        Self {
+            plan,
+            sites: named.collect(),
+        }
+    }
+
+    fn of_host(&self, host: &Host) -> Option<Segment> {
+        let (site, host_vlans) = self.sites.get(host.site.as_str())?;
         let is_vlan = site.site_type == SiteType::Idc;
-        let own = site.host_vlan_of(host).filter(|_| is_vlan);
-        let bears = |s: &&crate::model::Subnet| {
+        let own = host_vlans.of_host(host).filter(|_| is_vlan);
+        let v_switch = || site.v_switch(host.v_switch.as_deref()?);
+        let subnets: &[Subnet] = match is_vlan {
+            true => own.map_or(&[], |v| &v.subnets),
+            false => v_switch().map_or(&[], |v| &v.subnets),
+        };
+        let bears = |s: &&Subnet| {
             let mut own = host.addresses.iter();
             own.any(|a| s.prefix.contains(a.ip()))
         };
-        let subnets = host_subnets(site, host).iter().filter(bears);
-        Some(Self {
+        Some(Segment {
             vlan: own.filter(|_| !host.uplink.untagged).map(|v| v.id),
-            routers: subnets.map(|s| s.gateway).collect(),
+            routers: subnets.iter().filter(bears).map(|s| s.gateway).collect(),
             is_vlan,
         })
     }

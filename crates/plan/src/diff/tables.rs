@@ -5,23 +5,31 @@ use super::notice::{Done, Kind, NOBODY, Notices};
 use super::{Found, Phase};
 use crate::model::NetworkPlan;
 use crate::prefix::{Position, bounds, covers, overlap};
-use crate::routes::{Entry, RoutesError, Table, without_nodes};
+use crate::routes::{Entry, RoutesError, Table, TableKind, without_nodes};
 
 const LED: Kind = Kind::new(Phase::HandOn, Done::Routed)
     .brief("for no table holds both: packets go the old way until the new entry is there");
 const FORGOTTEN: Kind = Kind::new(Phase::Forget, Done::Routed)
     .mind("by now other entries lead there, or nobody is there");
 
+const LEFT: Kind = Kind::new(Phase::Clear, Done::Unused).mind(
+    "vpc-route keeps no table that the plan has not: delete it, or by hand what is left in it",
+);
+
 pub(super) fn compare(
     old: &NetworkPlan,
     new: &NetworkPlan,
     found: &mut Found,
 ) -> Result<(), RoutesError> {
+    let new_plan = new;
     // A node's own routes follow its ranges without anybody's doing.
     let (old, new) = (without_nodes(old)?, without_nodes(new)?);
     for pair in super::paired(&old, &new, |t| (t.kind, &t.site, &t.name)) {
         let title = pair.1.or(pair.0).map(Table::title).unwrap_or_default();
-        entries(&title, pair.0, pair.1, found);
+        match pair {
+            (Some(gone), None) if !is_emptied(gone, new_plan) => left(&title, gone, found),
+            _ => entries(&title, pair.0, pair.1, found),
+        }
         if let (Some(a), Some(b)) = pair
             && a.quota != b.quota
         {
@@ -35,6 +43,20 @@ pub(super) fn compare(
         }
     }
     Ok(())
+}
+
+/// Whether vpc-route takes out what was in a table that the plan has no more: an edge router of a
+/// site that is still there. Of other tables it knows the ID by the plan alone.
+fn is_emptied(table: &Table, new: &NetworkPlan) -> bool {
+    table.kind == TableKind::EdgeRouter && new.site(&table.site).is_some()
+}
+
+fn left(title: &str, table: &Table, found: &mut Found) {
+    if !table.entries.is_empty() {
+        let what = format!("leave {title}");
+        let detail = format!("{} entries stay in it", table.entries.len());
+        found.add(LEFT, &what, NOBODY, detail);
+    }
 }
 
 fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Found) {

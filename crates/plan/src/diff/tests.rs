@@ -1,4 +1,5 @@
 mod order;
+mod renames;
 
 use super::*;
 use crate::load;

@@ -121,6 +121,5 @@ fn vlans(scene: &Scene<'_>, site: &Site, machine: &Machine<'_>) -> BTreeSet<Vlan
     let of_ranges = networks
         .filter(|n| n.site == site.name)
         .filter_map(|n| n.vlan);
-    let own = site.host_vlan_of(machine.host).map(|v| v.id);
-    own.into_iter().chain(of_ranges).collect()
+    machine.host_vlan.into_iter().chain(of_ranges).collect()
 }

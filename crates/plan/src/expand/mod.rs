@@ -39,6 +39,8 @@ pub struct Expanded {
 pub struct Group {
     /// `name`, as in the document.
     pub name: String,
+    /// The site of its hosts.
+    pub site: String,
     /// The number of its first member.
     pub first: u32,
     /// Whether its instances are listed one by one (`instanceIds`).
@@ -154,6 +156,7 @@ pub fn expand_owned(mut out: NetworkPlan) -> Expanded {
             .map(|g| Group {
                 lists_instances: !g.instance_ids.is_empty(),
                 name: g.name,
+                site: g.site,
                 first: g.first,
             })
             .collect(),

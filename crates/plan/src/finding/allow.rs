@@ -146,10 +146,17 @@ pub(crate) fn allow(findings: &mut Vec<Finding>, plan: &NetworkPlan, today: Opti
                 let message = format!("{of} was allowed until {until}: {}", allowance.reason);
                 Some((&RAN_OUT, place.at("until"), message))
             }
-            _ if !used[i] => {
-                let message = format!("{of} is allowed, and is not found");
-                Some((&ALLOWS_NOTHING, place, message))
-            }
+            _ if !used[i] => match astray(findings, allowance) {
+                Some(found) => {
+                    let elsewhere = findings.remove(found);
+                    findings.push(found_elsewhere(elsewhere, place.at("at"), &of, plan));
+                    None
+                }
+                None => {
+                    let message = format!("{of} is allowed, and is not found");
+                    Some((&ALLOWS_NOTHING, place, message))
+                }
+            },
             _ => None,
         };
         findings.extend(told.map(|(rule, place, message)| Finding {
@@ -161,6 +168,33 @@ pub(crate) fn allow(findings: &mut Vec<Finding>, plan: &NetworkPlan, today: Opti
         }));
     }
     allowed
+}
+
+/// The only warning of an allowance's code, which is at another place than it allows: one mistake, of
+/// which one thing is told.
+fn astray(findings: &[Finding], allowance: &Allowance) -> Option<usize> {
+    allowance.at.as_ref()?;
+    let of_code = |f: &Finding| {
+        let code = f.rule.code.eq_ignore_ascii_case(&allowance.code);
+        code && f.rule.severity == Severity::Warning
+    };
+    let mut found = findings.iter().enumerate().filter(|(_, f)| of_code(f));
+    match (found.next(), found.next()) {
+        (Some((index, _)), None) => Some(index),
+        _ => None,
+    }
+}
+
+/// What is said of both: the warning, and the place that allows it elsewhere.
+fn found_elsewhere(warning: Finding, place: Path, of: &str, plan: &NetworkPlan) -> Finding {
+    let at = named(&warning.place, plan);
+    Finding {
+        rule: &ALLOWS_NOTHING,
+        place,
+        message: format!("{of} is allowed, and is found at {at}: {}", warning.message),
+        help: format!("Write `at: {at}` if that is what is accepted; or see to it."),
+        related: Some((warning.place, "found here".to_owned())),
+    }
 }
 
 /// Allowances that none can be.

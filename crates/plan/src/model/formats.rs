@@ -10,7 +10,7 @@ use super::{API_VERSION, KIND};
 macro_rules! stands_for {
     ($(#[$doc:meta])* $name:ident, $schema:expr) => {
         $(#[$doc])*
-        pub(super) struct $name;
+        pub(crate) struct $name;
 
         impl JsonSchema for $name {
             fn schema_name() -> Cow<'static, str> {

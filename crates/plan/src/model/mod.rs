@@ -4,12 +4,13 @@
 //! Every type derives its JSON Schema, which editors complete and check with.
 
 mod allowance;
-mod formats;
+pub(crate) mod formats;
 mod host;
+mod host_vlans;
 mod line;
 mod network;
 mod numbers;
-mod prefixes;
+pub(crate) mod prefixes;
 mod site;
 mod words;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use allowance::{Allowance, Day, DayError};
 pub use host::{BondMode, Host, HostGroup, Location, Migrate, Nic, Range, SubAllocation, Uplink};
+pub use host_vlans::HostVlans;
 pub use line::{Accept, LeasedLine, Transfer, Vbr};
 pub use network::{Allow, MacMode, Network, Pool, Reservation, Trunk};
 pub use site::{

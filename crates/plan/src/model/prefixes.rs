@@ -35,7 +35,7 @@ pub(super) fn one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpNetwor
 }
 
 /// Reads a list of prefixes.
-pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNetwork>, D::Error> {
+pub(crate) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNetwork>, D::Error> {
     let all = Vec::<Written>::deserialize(deserializer)?;
     Ok(all.into_iter().map(|written| written.0).collect())
 }

@@ -6,9 +6,10 @@ use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 
 use super::parts::{apart, common};
-use super::{Destination, NextHop, Table, TableKind, Via};
+use super::{Destination, NextHop, Table, TableKind, Via, edge_router_name};
 use crate::model::{
-    Host, LeasedLine, NetworkPlan, RouteTable, Site, SiteType, Transfer, Vbr, Vlan, VlanRole,
+    Host, HostVlans, LeasedLine, NetworkPlan, RouteTable, Site, SiteType, Transfer, Vbr, Vlan,
+    VlanRole,
 };
 use crate::prefix::covers;
 
@@ -188,9 +189,10 @@ fn segments(site: &Site, hosts: &[&Host]) -> Vec<Wants> {
 
 /// An IDC's node sends everything to the router of its VLAN: one table for each VLAN of hosts.
 fn idc_nodes(site: &Site, hosts: &[&Host]) -> Vec<Wants> {
+    let bearers = HostVlans::of(site);
     let used: BTreeSet<VlanId> = hosts
         .iter()
-        .filter_map(|h| Some(site.host_vlan_of(h)?.id))
+        .filter_map(|h| Some(bearers.of_host(h)?.id))
         .collect();
     let vlans = site.host_vlans().filter(|v| used.contains(&v.id));
     vlans.map(|vlan| idc_segment(site, vlan)).collect()
@@ -226,10 +228,8 @@ fn edge_router(plan: &NetworkPlan, site: &Site) -> Option<Wants> {
     if lines.is_empty() {
         return None;
     }
-    let (name, quota) = site
-        .edge_router
-        .as_ref()
-        .map_or(("edge", None), |r| (r.name.as_str(), r.quota));
+    let name = edge_router_name(site);
+    let quota = site.edge_router.as_ref().and_then(|r| r.quota);
     let mut wants = Wants::of(TableKind::EdgeRouter, &site.name, name, None, quota);
     let mut claims = Vec::new();
     for line in lines {

@@ -135,7 +135,7 @@ const MISTAKES: &[Row] = &[
         "gateway: 10.100.0.1}",
         "gateway: 10.100.16.1}",
         "FN0107",
-        "10.100.16.0/20",
+        HERE,
     ),
     (
         "prefix: 10.100.0.0/16, gateway",

@@ -8,14 +8,19 @@
 mod bank;
 mod branch;
 mod cities;
+mod clusters;
 mod fabric;
+mod factory;
 mod hybrid;
 mod lab;
 mod large;
 mod leaves;
 mod racks;
+mod retail;
+mod shops;
 mod slices;
 mod small;
+mod west;
 mod zones;
 
 use std::fmt::Write;

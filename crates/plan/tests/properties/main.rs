@@ -2,6 +2,7 @@
 //! its own code. Both go through the text, as an admin's document does.
 
 mod mutations;
+mod part;
 mod schema;
 mod shape;
 

@@ -12,8 +12,9 @@
 //! | `vlanTrunk` | VLANs that the pod may send tagged: a list of `N`, `{"id":N}` or `{"minID":N,"maxID":M}` | none |
 //! | `routes` | `[{"dst":"10.0.0.0/8","gw":"10.1.0.1"}]`: routes beside the default routes | none |
 //! | `dns` | CNI's `dns`, handed to the runtime in the result | none |
+//! | `podAnnotations` | `"admitted"`: the pod's annotations `flatnet.io/…` choose network, addresses, MAC and trunk | annotations are ignored |
 //!
-//! `capabilities` that are served: `ips`, `mac`, `bandwidth`.
+//! `capabilities` that are served: `ips`, `mac`, `bandwidth`, `io.kubernetes.cri.pod-annotations`.
 //!
 //! Foreign keys are ignored (CNI passes all keys of the file), except two that Flatnet does not
 //! support: a delegated `ipam`, and `ipMasq`.
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::annotations::PodAnnotations;
 use super::args::AskedIp;
 use super::json::{self, Node, address_opt, kind};
 use super::result::{CniResult, Dns};
@@ -60,7 +62,15 @@ fn is_known(key: &str) -> bool {
         "ipam",
         "ipMasq",
     ];
-    const OURS: [&str; 6] = ["socket", "spool", "network", "mtu", "vlanTrunk", "routes"];
+    const OURS: [&str; 7] = [
+        "socket",
+        "spool",
+        "network",
+        "mtu",
+        "vlanTrunk",
+        "routes",
+        "podAnnotations",
+    ];
     VALID_ATTACHMENTS.contains(&key) || CNI.contains(&key) || OURS.contains(&key)
 }
 
@@ -89,6 +99,8 @@ pub struct NetConf {
 /// The keys that ADD needs besides [`NetConf`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachConf {
+    /// The plan's network that the pod's annotations choose.
+    pub network: Option<NetworkName>,
     /// Requested addresses.
     pub ips: Vec<AskedIp>,
     /// Requested MAC.
@@ -181,40 +193,49 @@ impl Document {
         Ok(PathBuf::from(path))
     }
 
-    /// The keys that ADD needs, merged from the configuration, `runtimeConfig`, `args.cni` and
-    /// `CNI_ARGS`.
+    /// The keys that ADD needs, merged from the configuration, `runtimeConfig`, the pod's
+    /// annotations, `args.cni` and `CNI_ARGS`.
     ///
-    /// For addresses and MAC, `runtimeConfig` comes before `args.cni`, and that before
+    /// For addresses and MAC, `runtimeConfig` comes before annotations and `args.cni`, and these before
     /// `CNI_ARGS`, which must be ignored where `args` says it too (CONVENTIONS.md,
     /// "CNI_ARGS").
     ///
     /// # Errors
-    /// CNI code 7 for a wrong type or value, 2 for what is not supported.
+    /// CNI code 7 for a wrong type or value, 2 for what is not supported, 11 for a pod that was not
+    /// admitted.
     pub fn attach_conf(&self, cni_args: CniArgs) -> Result<AttachConf, InputError> {
         self.refuse_unsupported()?;
-        let runtime = self
-            .node("runtimeConfig")
-            .map(|n| RuntimeConf::read(&n))
-            .transpose()?;
+        let runtime_node = self.node("runtimeConfig");
+        let runtime = runtime_node.as_ref().map(RuntimeConf::read).transpose()?;
         let runtime = runtime.unwrap_or_default();
+        let annotations = self
+            .node("podAnnotations")
+            .map(|mode| PodAnnotations::read(&mode, runtime_node.as_ref()))
+            .transpose()?
+            .unwrap_or_default();
         let args = self
             .node("args")
             .map(|n| ArgsConf::read(&n))
             .transpose()?
             .unwrap_or_default();
-        let lists = [runtime.ips, args.ips, cni_args.ips];
+        let trunk = match annotations.trunk.is_empty() {
+            true => self.node("vlanTrunk").map(|n| trunk(&n)).transpose()?,
+            false => Some(annotations.trunk),
+        };
+        let lists = [runtime.ips, annotations.ips, args.ips, cni_args.ips];
         Ok(AttachConf {
+            network: annotations.network,
             ips: lists
                 .into_iter()
                 .find(|ips| !ips.is_empty())
                 .unwrap_or_default(),
-            mac: runtime.mac.or(args.mac).or(cni_args.mac),
+            mac: runtime
+                .mac
+                .or(annotations.mac)
+                .or(args.mac)
+                .or(cni_args.mac),
             mtu: self.mtu()?,
-            trunk: self
-                .node("vlanTrunk")
-                .map(|n| trunk(&n))
-                .transpose()?
-                .unwrap_or_default(),
+            trunk: trunk.unwrap_or_default(),
             bandwidth: runtime.bandwidth,
             routes: self.routes()?,
             dns: self.dns()?,

@@ -87,6 +87,29 @@ pub enum InputError {
         /// Why, and what to do.
         why: &'static str,
     },
+    /// The configuration goes by pod annotations, and the runtime handed none over.
+    #[error(
+        "the runtime handed no pod annotations over, which the configuration goes by: give it the \
+         capability \"io.kubernetes.cri.pod-annotations\", which containerd 1.7 and CRI-O serve, or \
+         take `podAnnotations` out of it"
+    )]
+    NoAnnotations,
+    /// The configuration goes by pod annotations, and admission did not see the pod.
+    #[error(
+        "the pod has no annotation flatnet.io/admitted, so Flatnet's admission policies did not see \
+         it: apply deploy/kubernetes/admission.yaml and create the pod anew; a static pod's \
+         manifest has to have the annotation (\"v1\")"
+    )]
+    NotAdmitted,
+    /// The pod was admitted by policies of another version.
+    #[error(
+        "the pod's annotation flatnet.io/admitted is {version:?}, and this plugin knows \"v1\": \
+         use the admission policies and the plugin of one version"
+    )]
+    AdmittedByAnother {
+        /// The annotation's value, shortened.
+        version: String,
+    },
     /// Invalid `CNI_ARGS`.
     #[error("CNI_ARGS: {reason}")]
     Args {
@@ -109,6 +132,9 @@ impl InputError {
             Self::Version { .. } | Self::CommandTooNew { .. } => code::INCOMPATIBLE_VERSION,
             Self::Unsupported { .. } => code::UNSUPPORTED_FIELD,
             Self::Args { .. } => code::INVALID_ENVIRONMENT,
+            Self::NoAnnotations | Self::NotAdmitted | Self::AdmittedByAnother { .. } => {
+                code::TRY_AGAIN_LATER
+            }
             Self::TooLarge { .. }
             | Self::Empty
             | Self::NotUtf8 { .. }

@@ -225,6 +225,14 @@ impl<'a> Node<'a> {
         }))
     }
 
+    /// The value of a key of this object, called `path` in errors; `null` counts as absent.
+    pub(super) fn named(&self, key: &str, path: &str) -> Result<Option<Self>, InputError> {
+        Ok(self.get(key)?.map(|node| Self {
+            path: path.to_owned(),
+            ..node
+        }))
+    }
+
     /// The value of a key that must be there.
     pub(super) fn need(&self, key: &str) -> Result<Self, InputError> {
         self.get(key)?.ok_or_else(|| self.missing(key))

@@ -15,6 +15,7 @@
 //!
 //! Source: the CNI specification 1.1.0 (SPEC.md) and CONVENTIONS.md of the same repository.
 
+mod annotations;
 pub mod args;
 pub mod conf;
 pub mod env;

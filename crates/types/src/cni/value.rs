@@ -77,6 +77,12 @@ pub enum ValueError {
     /// Neither a VLAN ID nor a range.
     #[error("it must be a VLAN ID, {{\"id\":N}}, or {{\"minID\":N,\"maxID\":M}}")]
     NotATrunkEntry,
+    /// Not a list of VLAN IDs in an annotation.
+    #[error("{value:?} is neither a VLAN ID (1 to 4094) nor a range: `10,20-29` is a list of both")]
+    NotAVlanList {
+        /// The item, shortened.
+        value: String,
+    },
     /// The index is beyond the list of interfaces.
     #[error("there is no interface {index}: the list has {count}")]
     NoSuchInterface {

@@ -156,7 +156,7 @@ async fn an_impossible_request_is_refused_before_anything_is_changed() {
         assert_eq!(err.cni_code(), wanted, "{err}");
         assert!(err.to_string().contains(words), "{words:?} is not in {err}");
         assert_eq!(node.leftovers(), Vec::<String>::new());
-        assert!(node.engine.ipam().list().is_empty());
+        assert!(node.state.ipam().list().is_empty());
     }
 }
 
@@ -178,7 +178,7 @@ async fn a_requested_mac_is_assigned_once() {
 #[tokio::test]
 async fn a_mac_of_the_host_or_of_its_neighbours_is_refused() {
     let node = TestNode::new("idc1").await;
-    let host = node.engine.ports().expect("ports").mac;
+    let host = node.state.ports().expect("ports").mac;
     let router = "02:00:00:00:0a:01".parse().expect("a MAC");
     let moved = "02:00:00:00:0a:02".parse().expect("a MAC");
     let ip = |text: &str| text.parse::<std::net::IpAddr>().expect("an address");
@@ -194,7 +194,7 @@ async fn a_mac_of_the_host_or_of_its_neighbours_is_refused() {
         let err = node.engine.add(&add).await.expect_err(words);
         assert_eq!(err.cni_code(), code::ADDRESS_UNAVAILABLE, "{err}");
         assert!(err.to_string().contains(words), "{err}");
-        assert!(node.engine.ipam().list().is_empty());
+        assert!(node.state.ipam().list().is_empty());
     }
     add.mac = Some(moved);
     assert_eq!(node.engine.add(&add).await.expect("attaches").mac, moved);
@@ -227,10 +227,10 @@ async fn a_second_interface_leaves_the_default_routes_to_the_first() {
 
 #[tokio::test]
 async fn an_add_after_a_del_that_waits_in_the_spool_is_served() {
-    let node = TestNode::new("idc1").await;
+    let mut node = TestNode::new("idc1").await;
     let dir = tempfile::tempdir().expect("a directory");
     let spool = flatnet_spool::Spool::new(dir.path());
-    node.engine.set_spool(spool.clone());
+    node.engine = node.engine.with_spool(spool.clone());
     let first = node.engine.add(&request("c1")).await.expect("attaches");
     let taken_numbers = node.engine.add(&request("c1")).await.expect_err("exists");
     assert_eq!(taken_numbers.cni_code(), 100);

@@ -59,8 +59,8 @@ async fn refused_flows_of_one_attachment_delay_no_others() {
 async fn a_locked_attachment_delays_no_others() {
     let node = with_containers(5).await;
     let before = lose_flows(&node);
-    let records = node.engine.ipam().list();
-    let held = node.engine.lock(&records[2].key).await;
+    let records = node.state.ipam().list();
+    let held = node.state.lock(&records[2].key).await;
     let cookie = crate::flows::cookie(records[2].generation);
     let its = before.iter().filter(|f| f.cookie == cookie).count();
     let there = async {
@@ -85,7 +85,7 @@ async fn a_meter_that_an_add_got_since_the_observation_is_not_deleted() {
     let mut dead = before[0];
     dead.id = left;
     node.model.state().meters.push(dead);
-    let position = node.engine.add_log().begin_observation();
+    let position = node.state.add_log().begin_observation();
     let ids = before.iter().map(|m| m.id).chain([left]).collect();
     let done = node
         .reconciler
@@ -105,7 +105,7 @@ async fn a_meter_that_an_add_got_since_the_observation_is_not_deleted() {
 #[tokio::test]
 async fn ops_from_an_observation_before_an_add_ended_are_discarded() {
     let node = with_containers(2).await;
-    let position = node.engine.add_log().begin_observation();
+    let position = node.state.add_log().begin_observation();
     node.engine.add(&request("new")).await.expect("attaches");
     let whole = node.model.state().flows.clone();
     // As observed during the ADD: the flows are set, and the port has no number yet.
@@ -128,7 +128,7 @@ async fn ops_from_an_observation_before_an_add_ended_are_discarded() {
     assert!(node.reconciler.apply(ops[0], position).await.is_none());
     assert_eq!(node.model.state().flows, whole);
     // With the position of a new observation the op is applied.
-    let position = node.engine.add_log().begin_observation();
+    let position = node.state.add_log().begin_observation();
     assert!(matches!(
         node.reconciler.apply(ops[0], position).await,
         Some(Ok(()))

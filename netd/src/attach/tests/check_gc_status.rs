@@ -33,7 +33,7 @@ async fn gc_removes_only_unlisted_attachments_of_its_network() {
         released,
         BTreeSet::from(["web/c1/eth0".into(), "web/c3/eth0".into()])
     );
-    assert_eq!(node.engine.ipam().list().len(), 2);
+    assert_eq!(node.state.ipam().list().len(), 2);
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn gc_keeps_attachments_of_another_runtime_with_the_same_network_name() {
     let reply = node.engine.gc(&gc).await.expect("collects");
     assert_eq!(reply.released, [key("ours")]);
     assert_eq!(reply.kept, [key("theirs")]);
-    assert_eq!(node.engine.ipam().list().len(), 1);
+    assert_eq!(node.state.ipam().list().len(), 1);
     // Without a process it is garbage.
     node.model.state().with_process.remove(&netns);
     let reply = node.engine.gc(&gc).await.expect("collects");
@@ -82,7 +82,7 @@ async fn an_address_with_another_prefix_length_than_the_networks_is_refused() {
         text.contains("runtimeConfig.ips[0]") && text.contains(&format!("ask for {had}")),
         "{text}"
     );
-    assert!(node.engine.ipam().list().is_empty());
+    assert!(node.state.ipam().list().is_empty());
     let reply = node.engine.add(&asks(had.prefix())).await;
     // The address is in quarantine: requested explicitly it is assigned, or refused only for that
     // reason.
@@ -165,7 +165,7 @@ async fn status_distinguishes_a_node_that_is_not_ready_from_a_full_range() {
         code(node.engine.status(&ask("nowhere"))),
         code::INVALID_CONFIG
     );
-    node.engine.set_ports(None);
+    node.state.set_ports(None);
     assert_eq!(code(node.engine.status(&ask("web"))), code::NOT_AVAILABLE);
     let full = flatnet_ipam::AllocateError::Exhausted {
         network: "web".parse().expect("name"),
@@ -181,8 +181,8 @@ async fn status_distinguishes_a_node_that_is_not_ready_from_a_full_range() {
 #[tokio::test]
 async fn an_add_waits_for_a_switch_that_restarts() {
     let node = TestNode::new("idc1").await;
-    let ports = node.engine.ports().expect("the node is set up");
-    node.engine.set_ports(None);
+    let ports = node.state.ports().expect("the node is set up");
+    node.state.set_ports(None);
     let engine = node.engine.clone();
     let add = tokio::spawn({
         let request = request("late");
@@ -190,6 +190,6 @@ async fn an_add_waits_for_a_switch_that_restarts() {
     });
     tokio::task::yield_now().await;
     assert!(!add.is_finished(), "it waits");
-    node.engine.set_ports(Some(ports));
+    node.state.set_ports(Some(ports));
     add.await.expect("it ends").expect("attached");
 }

@@ -44,7 +44,7 @@ async fn a_conflicting_default_route_of_another_program_is_a_non_blocking_proble
         problem.contains("`ip route del 0.0.0.0/0 via 192.0.2.1 dev eth1 metric 0`"),
         "{problem}"
     );
-    assert!(node.engine.ready().is_ok());
+    assert!(node.state.ready().is_ok());
     node.engine.add(&request("c1")).await.expect("attaches");
 }
 
@@ -96,7 +96,7 @@ async fn the_requested_mtu_of_an_internal_port_is_compared() {
         std::mem::replace(&mut port.row.mtu, mtu)
     };
     let plan = asked(None);
-    assert_eq!(plan, Some(node.engine.spec().mtu.get()));
+    assert_eq!(plan, Some(node.state.spec().mtu.get()));
     assert_eq!(
         node.reconcile().await.applied,
         ["set port flat0: mtu_request"]

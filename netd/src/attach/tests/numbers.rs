@@ -120,7 +120,7 @@ async fn netd_that_dies_while_a_port_has_another_number_is_repaired_by_its_next_
         drop(node);
         let again = TestNode::start("idc1", model, disk).await;
         assert!(again.reconcile().await.converged, "step {k}");
-        if !again.engine.ipam().list().is_empty() {
+        if !again.state.ipam().list().is_empty() {
             let (asked, got) = number(&again.model, "fn1");
             assert_eq!(Some(asked), got, "step {k}");
             let only = BTreeSet::from([format!("in_port={asked}")]);
@@ -151,7 +151,7 @@ async fn the_nodes_own_ports_may_have_other_numbers_too() {
     model.state().taken_numbers.extend([1, 2]);
     let node = TestNode::start("idc1", model, MemoryBackend::default()).await;
     assert!(node.reconcile().await.converged);
-    let ports = node.engine.ports().expect("it is ready");
+    let ports = node.state.ports().expect("it is ready");
     let uplink = ports.uplink.expect("mode vlan");
     assert!(ports.host > 2 && uplink > 2, "{ports:?}");
     assert_eq!(number(&node.model, "eth0"), (uplink, Some(uplink)));
@@ -166,4 +166,35 @@ fn a_port_number_is_requested_again_only_after_thousands_of_attachments() {
     assert_eq!(numbers.first(), Some(&32_768));
     assert_eq!(numbers.last(), Some(&65_279));
     assert_eq!(requested_port_number(1), requested_port_number(1 + 32_512));
+}
+
+#[tokio::test]
+async fn on_a_crowded_node_the_link_waits_for_the_ports_rows() {
+    for (containers, expected) in [
+        (
+            0,
+            vec!["send_flows", "add_port", "create_link", "configure"],
+        ),
+        (60, vec!["send_flows", "add_port"]),
+    ] {
+        let node = TestNode::new("idc1").await;
+        for n in 0..containers {
+            let add = request(&format!("c{n}"));
+            node.engine.add(&add).await.expect("attaches");
+        }
+        node.model.state().calls.clear();
+        // The database does not answer.
+        node.model.fail_at(1, Fault::Crash);
+        let late = request("late");
+        let mut add = std::pin::pin!(node.engine.add(&late));
+        for _ in 0..100 {
+            assert!(futures_util::poll!(&mut add).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            node.model.state().calls,
+            expected,
+            "{containers} containers"
+        );
+    }
 }

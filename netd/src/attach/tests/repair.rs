@@ -36,7 +36,7 @@ async fn a_change_of_a_networks_mac_mode_is_announced_once() {
         };
         move |packets: &[flatnet_ovs::openflow::PacketOut]| packets.iter().filter(|p| of(p)).count()
     };
-    let show = |mac| node.engine.update_spec(|s| s.networks[0].mac = mac);
+    let show = |mac| node.state.update_spec(|s| s.networks[0].mac = mac);
     show(flatnet_plan::model::MacMode::Pod);
     assert!(node.reconcile().await.converged);
     assert_eq!(
@@ -51,7 +51,7 @@ async fn a_change_of_a_networks_mac_mode_is_announced_once() {
     assert!(node.reconcile().await.converged);
     let packets = announced();
     assert_eq!(from(added.mac)(&packets), 0);
-    let uplinks = node.engine.ports().expect("known").mac;
+    let uplinks = node.state.ports().expect("known").mac;
     assert!(from(uplinks)(&packets) >= 2, "{packets:?}");
 }
 
@@ -155,8 +155,8 @@ async fn while_the_uplink_is_refused_nothing_of_the_host_is_changed() {
         assert!(state.bridge.is_none() && state.ports.is_empty());
         assert!(state.sysctls.is_empty() && state.routes.is_empty());
         drop(state);
-        assert!(node.engine.ready().is_err());
-        let code = &node.engine.board().view()[0].code;
+        assert!(node.state.ready().is_err());
+        let code = &node.state.board().view()[0].code;
         assert!(code.starts_with("uplink-"), "{code}");
     }
 }
@@ -170,7 +170,7 @@ async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
     );
     node.model.state().addresses.insert(back.clone());
     node.reconcile().await;
-    let why = node.engine.ready().expect_err("not ready").to_string();
+    let why = node.state.ready().expect_err("not ready").to_string();
     assert!(
         why.contains("bears 192.0.2.7/24 again")
             && why.contains("ip address flush dev eth0 scope global"),
@@ -180,7 +180,7 @@ async fn an_uplink_that_gets_its_address_back_makes_the_node_not_ready() {
     assert!(node.model.state().addresses.contains(&back));
     node.model.state().addresses.remove(&back);
     node.reconcile().await;
-    assert!(node.engine.ready().is_ok());
+    assert!(node.state.ready().is_ok());
 }
 
 #[tokio::test]
@@ -223,8 +223,8 @@ async fn a_failed_op_blocks_neither_other_ops_nor_add() {
     assert!(!report.converged);
     assert_eq!(report.failed.len(), 1, "{report:?}");
     assert!(report.applied.iter().any(|op| op.contains("disable_ipv6")));
-    assert!(node.engine.ready().is_ok());
-    let problems = node.engine.board().view();
+    assert!(node.state.ready().is_ok());
+    let problems = node.state.board().view();
     assert_eq!(problems[0].code, "change-failed", "{problems:?}");
     node.engine
         .add(&request("c1"))
@@ -233,7 +233,7 @@ async fn a_failed_op_blocks_neither_other_ops_nor_add() {
     node.model.state().refused = None;
     node.advance(Duration::from_secs(1));
     assert!(node.reconcile().await.converged);
-    assert!(node.engine.board().view().is_empty());
+    assert!(node.state.board().view().is_empty());
 }
 
 #[tokio::test]
@@ -248,8 +248,8 @@ async fn a_setting_that_is_undone_three_times_is_a_quarrel() {
             .insert(forward.clone(), "0".into());
         assert!(node.reconcile().await.converged);
     }
-    assert_eq!(node.engine.board().view()[0].code, "quarrel");
-    assert!(node.engine.ready().is_err());
+    assert_eq!(node.state.board().view()[0].code, "quarrel");
+    assert!(node.state.ready().is_err());
     node.model
         .state()
         .sysctls
@@ -260,7 +260,7 @@ async fn a_setting_that_is_undone_three_times_is_a_quarrel() {
     assert!(node.reconcile().await.converged);
     node.advance(Duration::from_secs(20));
     node.reconcile().await;
-    assert!(node.engine.ready().is_ok());
+    assert!(node.state.ready().is_ok());
 }
 
 #[tokio::test]
@@ -270,9 +270,9 @@ async fn containers_that_come_and_go_faster_than_rounds_are_no_problem() {
     let first = node.reconciler.reconcile().await;
     assert!(!first.view.converged && first.again.is_some(), "{first:?}");
     assert!(first.view.problems.is_empty(), "{first:?}");
-    assert!(node.engine.ready().is_ok());
+    assert!(node.state.ready().is_ok());
     assert!(node.reconcile().await.converged);
-    assert!(node.engine.board().view().is_empty());
+    assert!(node.state.board().view().is_empty());
 }
 
 #[tokio::test]
@@ -306,7 +306,7 @@ async fn the_gateway_of_a_released_range_is_removed_and_an_unmanaged_address_sta
     let has = |address: &str| node.model.state().addresses.contains(&on_port(address));
     assert!(has("172.30.16.1/20"));
     node.model.state().addresses.insert(on_port("192.0.2.1/24"));
-    node.engine.update_spec(|spec| {
+    node.state.update_spec(|spec| {
         for network in &mut spec.networks {
             network.ranges.retain(|r| r.prefix.is_ipv6());
         }
@@ -335,7 +335,7 @@ async fn the_gateway_of_a_range_that_the_plan_moved_while_netd_was_down_is_remov
 async fn where_the_kernel_keeps_no_protocol_of_addresses_netd_still_removes_its_own() {
     let node = TestNode::new("vpc1").await;
     node.model.state().marked.clear();
-    node.engine.update_spec(|spec| {
+    node.state.update_spec(|spec| {
         for network in &mut spec.networks {
             network.ranges.retain(|r| r.prefix.is_ipv6());
         }
@@ -352,7 +352,7 @@ async fn a_switch_that_reports_a_ports_number_late_is_waited_for() {
     let report = node.reconcile().await;
     assert!(report.converged && report.problems.is_empty(), "{report:?}");
     assert_eq!(node.model.state().observations_without_numbers, 0);
-    assert!(node.engine.ports().is_ok());
+    assert!(node.state.ports().is_ok());
 }
 
 #[tokio::test]
@@ -360,10 +360,10 @@ async fn a_switch_that_never_reports_a_ports_number_is_a_problem_and_is_observed
     let node = TestNode::new("idc1").await;
     node.model.state().observations_without_numbers = usize::MAX;
     let report = node.reconcile().await;
-    assert!(node.engine.ports().is_err());
+    assert!(node.state.ports().is_err());
     // After a problem the node is reconciled again soon.
     assert!(report.problems[0].contains("which numbers"), "{report:?}");
     node.model.state().observations_without_numbers = 0;
     assert!(node.reconcile().await.problems.is_empty());
-    assert!(node.engine.ports().is_ok());
+    assert!(node.state.ports().is_ok());
 }

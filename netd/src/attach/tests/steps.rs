@@ -32,7 +32,7 @@ async fn an_add_that_fails_at_any_step_leaves_nothing() {
                 "step {k} {fault:?}: {err}"
             );
             assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k} {fault:?}");
-            assert!(node.engine.ipam().list().is_empty(), "step {k} {fault:?}");
+            assert!(node.state.ipam().list().is_empty(), "step {k} {fault:?}");
             assert!(
                 node.reconcile().await.applied.is_empty(),
                 "step {k} {fault:?}"
@@ -62,7 +62,7 @@ async fn an_undo_that_fails_is_finished_by_the_reconciler() {
         model.break_all(false);
         assert!(node.reconcile().await.converged, "step {k}");
         assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k}");
-        assert!(node.engine.ipam().list().is_empty(), "step {k}");
+        assert!(node.state.ipam().list().is_empty(), "step {k}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn netd_that_dies_at_any_step_of_an_add_is_repaired_by_its_next_start() {
 
         let again = TestNode::start("idc1", model, disk).await;
         assert!(again.reconcile().await.converged, "step {k}");
-        let alive = again.engine.ipam().list();
+        let alive = again.state.ipam().list();
         if alive.is_empty() {
             assert_eq!(again.leftovers(), Vec::<String>::new(), "step {k}");
         } else {
@@ -118,7 +118,7 @@ async fn a_del_that_fails_at_any_step_can_be_repeated() {
             assert_eq!(again.existed, first.is_err(), "step {k} {fault:?}");
             node.reconcile().await;
             assert_eq!(node.leftovers(), Vec::<String>::new(), "step {k} {fault:?}");
-            assert!(node.engine.ipam().list().is_empty());
+            assert!(node.state.ipam().list().is_empty());
         }
     }
 }

@@ -124,7 +124,7 @@ async fn flow_restore_wait_is_reported_and_ended_without_a_restart_under_way() {
         waits(seconds, scripts);
         let report = node.reconcile().await;
         assert_eq!(report.applied, Vec::<String>::new());
-        let why = node.engine.board().blocks_ready().expect("not ready");
+        let why = node.state.board().blocks_ready().expect("not ready");
         assert!(why.contains("waits for its flows"), "{why}");
     }
     waits(2, &[]);
@@ -137,7 +137,7 @@ async fn flow_restore_wait_is_reported_and_ended_without_a_restart_under_way() {
         (report.applied.len(), last),
         (2, Some("end flow-restore-wait"))
     );
-    assert_eq!(node.engine.board().blocks_ready(), None);
+    assert_eq!(node.state.board().blocks_ready(), None);
 }
 
 #[tokio::test]
@@ -154,12 +154,12 @@ async fn a_mirror_and_an_unmanaged_port_are_reported_and_left_alone() {
     let report = node.reconcile().await;
     assert_eq!(report.applied, Vec::<String>::new());
     let codes: Vec<String> = node
-        .engine
+        .state
         .board()
         .view()
         .into_iter()
         .map(|p| p.code)
         .collect();
     assert_eq!(codes, ["mirror", "foreign-port"]);
-    assert_eq!(node.engine.board().blocks_ready(), None);
+    assert_eq!(node.state.board().blocks_ready(), None);
 }

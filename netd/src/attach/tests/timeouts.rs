@@ -17,7 +17,7 @@ impl TestNode {
     }
 
     fn zone_of(&self, container: &str) -> u16 {
-        let record = self.engine.ipam().get(&key(container)).expect("held");
+        let record = self.state.ipam().get(&key(container)).expect("held");
         zone_of(record.slot).expect("a zone")
     }
 

@@ -19,16 +19,16 @@ use flatnet_types::api::view::AttachmentView;
 use super::Tracer;
 use super::facts::{Answers, DryRun, facts};
 use super::queries::{FlowQuery, LocalEnd, local_end, queries};
-use crate::attach::Engine;
 use crate::attach::plan::host_ifname;
 use crate::node_ops::NodeOpsError;
 use crate::reconcile::{HOST_LINK, ReconcileOps, Reconciler};
+use crate::state::NodeState;
 use crate::view::attachment;
 
 /// Traces packets on this node.
 pub struct NodeTracer<N: ReconcileOps> {
     /// Gives the attachments.
-    pub engine: Engine<N>,
+    pub state: NodeState<N>,
     /// Makes the dry run.
     pub reconciler: Arc<Reconciler<N>>,
     /// The node's kernel.
@@ -51,13 +51,13 @@ impl<N: ReconcileOps> Tracer for NodeTracer<N> {
 impl<N: ReconcileOps> NodeTracer<N> {
     async fn collect(&self, packet: Packet) -> Result<NodeFacts, NodeOpsError> {
         let (actual, changes) = self.reconciler.dry_run().await?;
-        let spec = self.engine.spec();
-        let records = self.engine.ipam().list();
+        let spec = self.state.spec();
+        let records = self.state.ipam().list();
         let attachments: Vec<AttachmentView> = records
             .iter()
             .map(|r| {
                 let name = host_ifname(r.generation);
-                attachment(r, self.engine.node().port_number(name.as_str()))
+                attachment(r, self.state.node().port_number(name.as_str()))
             })
             .collect();
         let src = local_end(&spec, &attachments, packet.src);
@@ -88,7 +88,7 @@ impl<N: ReconcileOps> NodeTracer<N> {
             bridge: &self.bridge,
             actual: &actual,
             changes: &changes,
-            board: self.engine.board().view(),
+            board: self.state.board().view(),
         };
         Ok(facts(&observed, ends, answers))
     }

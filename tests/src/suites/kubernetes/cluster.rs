@@ -25,6 +25,8 @@ pub(super) const LEASE: &str = "vpc-route";
 const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/vpc-route-lease.yaml");
 /// Where the API server listens.
 pub(in crate::suites) const PORT: u16 = 6443;
+/// Its address for hosts of the vSwitch zone-a: their gateway's.
+const REMOTE: &str = "172.20.1.253";
 /// A start takes about 4 s, on a busy machine much more.
 const STARTED: Duration = Duration::from_secs(90);
 /// The administrator's token.
@@ -155,7 +157,10 @@ impl Cluster {
             "-addext",
             "basicConstraints=critical,CA:FALSE",
             "-addext",
-            &format!("subjectAltName=IP:{},IP:10.96.0.1", self.access.address),
+            &format!(
+                "subjectAltName=IP:127.0.0.1,IP:10.96.0.1,IP:{REMOTE},IP:{}",
+                self.access.address
+            ),
         ];
         openssl(&[&request[..], &ec, &leaf].concat())?;
         openssl(&["genrsa", "-out", "accounts.key", "2048"])?;
@@ -192,7 +197,7 @@ impl Cluster {
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
             format!("--secure-port={PORT}"),
-            format!("--bind-address={}", self.access.address),
+            "--bind-address=0.0.0.0".to_owned(),
             format!("--service-cluster-ip-range={}", self.access.services),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
@@ -289,10 +294,26 @@ impl Cluster {
     /// # Errors
     /// If it cannot be written.
     pub(in crate::suites) fn kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf> {
+        let address = self.access.address.to_string();
+        self.kubeconfig_at(&address, user, token)?;
+        Ok(self.dir.join(format!("{user}.conf")))
+    }
+
+    /// The kubeconfig of a user of this name beside the API server; and one for the same user on a host of
+    /// the vSwitch zone-a, whose path this gives.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(super) fn remote(&self, user: &str, token: &str) -> Result<PathBuf> {
+        self.kubeconfig(user, token)?;
+        self.kubeconfig_at(REMOTE, &format!("{user}-remote"), token)
+    }
+
+    fn kubeconfig_at(&self, address: &str, user: &str, token: &str) -> Result<PathBuf> {
         let config = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "suite",
             "clusters": [{"name": "suite", "cluster": {
-                "server": format!("https://{}:{PORT}", self.access.address),
+                "server": format!("https://{address}:{PORT}"),
                 "certificate-authority": self.dir.join("ca.crt"),
             }}],
             "users": [{"name": user, "user": {"token": token}}],

@@ -37,14 +37,14 @@ const FROZEN: Duration = Duration::from_secs(45);
 const UNUSED: &str = "10.10.0.99/24";
 
 /// An ipamd with a ledger of its own.
-struct Ipamd {
+pub(super) struct Ipamd {
     running: Running,
     socket: PathBuf,
 }
 
 impl Ipamd {
     /// A new one, or one that goes on from what another left in its state directory.
-    fn start(lab: &LabGuard, cluster: &Cluster) -> Result<Self> {
+    pub(super) fn start(lab: &LabGuard, cluster: &Cluster) -> Result<Self> {
         let file = |name: &str| cluster.dir.join(name).display().to_string();
         let socket = cluster.dir.join("ipamd.sock");
         let mut command = bound(
@@ -69,6 +69,11 @@ impl Ipamd {
             format!("ipamd serves; its log: {}", log.unwrap_or_default())
         })?;
         Ok(ipamd)
+    }
+
+    /// Stops it.
+    pub(super) fn end(self) -> Result<()> {
+        self.running.end()
     }
 
     fn plan(&self) -> Result<PlanStatus> {
@@ -105,7 +110,7 @@ fn state_of(cluster: &Cluster) -> String {
 }
 
 /// The lab's plan on an API server, and what the manifest makes.
-fn cluster(lab: &LabGuard) -> Result<Arc<Cluster>> {
+pub(super) fn cluster(lab: &LabGuard) -> Result<Arc<Cluster>> {
     let cluster = plan::with_plan(lab)?;
     let manifest = cluster.dir.join("ipamd.yaml");
     std::fs::write(&manifest, MANIFEST)?;

@@ -1,5 +1,5 @@
 //! `kubernetes`: vpc-route leads by a Lease of a real API server, and never do two write; the plan as
-//! objects there.
+//! objects there, of which ipamd and a node's netd go by.
 //!
 //! ```text
 //!   [cluster] etcd ◀── kube apiserver ◀── kubectl, vpc-route a, vpc-route b, client-go's elector
@@ -7,6 +7,8 @@
 //!   [lead] takes it, dies, stops, is cut off     [bad] what it is given is wrong
 //!   [plan] the plan's kinds, their rules, and flatctl's way there and back
 //!   [ipamd] the plan taken from them, and the verdict in their status
+//!   [node] a node's netd that takes its part of the plan from there, and says how it is
+//!   [admission] who may ask what of the network for a pod
 //!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
 //!                                                   simulator's history and the Lease's judge
 //! ```
@@ -14,11 +16,13 @@
 //! `kube` is built from Kubernetes' own sources by `cargo xtask kubernetes`
 //! (`tests/kubernetes`); etcd is Debian's.
 
+mod admission;
 mod bad;
 mod chaos;
 pub(super) mod cluster;
 mod ipamd;
 mod lead;
+mod node;
 mod plan;
 mod pod;
 mod rig;
@@ -29,6 +33,10 @@ pub(super) const SUITE: Suite = Suite {
     name: "kubernetes",
     about: "vpc-route leads by a Lease of a real API server, and never do two write; the plan as objects",
     checks: &[
+        Check {
+            sentence: "a pod's network, address, MAC and trunk are what its namespace grants, and stay so",
+            run: admission::privileges,
+        },
         Check {
             sentence: "a service account that may get, create and update one Lease is enough to lead",
             run: lead::least_privilege,
@@ -116,6 +124,26 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "plan: the API server freezes: ipamd tells it within 45 s, and follows the objects again",
             run: ipamd::server_frozen,
+        },
+        Check {
+            sentence: "node: a netd without plan waits and says so, comes up with its object, follows changes by kubectl, and its status is right",
+            run: node::waits_and_follows,
+        },
+        Check {
+            sentence: "node: the API server is away: netd goes on, over a restart too, and follows its object again",
+            run: node::server_away,
+        },
+        Check {
+            sentence: "node: what is wrong in its object netd refuses, says so in the status, and goes by its copy",
+            run: node::goes_by_its_copy,
+        },
+        Check {
+            sentence: "node: a netd writes the status of its own node, and of nothing else",
+            run: node::own_status_only,
+        },
+        Check {
+            sentence: "node: ipamd puts back what somebody changes, and leaves alone what somebody else made",
+            run: node::put_back,
         },
         Check {
             sentence: "the API server goes, and nothing of it is left",

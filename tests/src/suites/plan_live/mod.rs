@@ -56,6 +56,10 @@ pub(super) const SUITE: Suite = Suite {
             run: scenes::accept,
         },
         Check {
+            sentence: "a leased line that is removed cuts its sites off from each other until it is back",
+            run: scenes::line,
+        },
+        Check {
             sentence: "a host's range grows unnoticed, and shrinks unnoticed by who is outside of what goes",
             run: scenes::range,
         },

@@ -105,6 +105,14 @@ pub(super) fn accept(lab: &LabGuard) -> Result<()> {
     })
 }
 
+/// Those who run the line take it down last of all, and put it up before anything leads over it.
+pub(super) fn line(lab: &LabGuard) -> Result<()> {
+    Live::begin(lab)?.there_and_back(&[], |plan| {
+        plan.spec.links.clear();
+        Ok(())
+    })
+}
+
 pub(super) fn range(lab: &LabGuard) -> Result<()> {
     Live::begin(lab)?.there_and_back(&[], |plan| {
         let host = host(plan, "vpc2")?;

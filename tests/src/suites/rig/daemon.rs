@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use flatnet_plan::NetworkPlan;
+use flatnet_plan_source::COPY;
 
 use super::{PATIENCE, wait};
 use crate::supervise::{self, Unit, read_units, write_units};
@@ -57,6 +58,33 @@ impl<'l> Changed<'l> {
         ensure!(process.wait_gone(PATIENCE), "netd of {node} does not stop");
         lab.wait_ready(node, PATIENCE)?;
         Ok(changed)
+    }
+
+    /// Runs it with its plan from a Kubernetes cluster, and without what was accepted before. It may not be
+    /// ready yet.
+    pub(in crate::suites) fn from_cluster(
+        lab: &'l Lab,
+        node: &str,
+        kubeconfig: &str,
+    ) -> Result<Self> {
+        let stopped = Self::stopped(lab, node)?;
+        let copy = lab.member(node)?.paths.store().join(COPY);
+        if copy.exists() {
+            std::fs::remove_file(&copy)?;
+        }
+        let mut unit = stopped.usual.clone();
+        netd::without_ipamd(&mut unit.argv);
+        if let Some(at) = unit.argv.iter().position(|a| a == "--plan") {
+            unit.argv.drain(at..(at + 2).min(unit.argv.len()));
+        }
+        let more = ["--plan-from-cluster", "--kubeconfig", kubeconfig];
+        unit.argv.extend(more.map(str::to_owned));
+        let path = lab.layout().units();
+        let mut units = read_units(&path)?;
+        units.push(unit);
+        write_units(&path, &units)?;
+        supervise::hang_up(lab.layout())?;
+        Ok(stopped)
     }
 
     /// The file of that other plan.

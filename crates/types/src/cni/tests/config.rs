@@ -304,3 +304,78 @@ fn one_wrong_entry_of_what_lives_stops_the_whole_gc() {
         assert_eq!(err.cni_code(), code::INVALID_CONFIG, "{bad}");
     }
 }
+
+/// A configuration that goes by pod annotations, with these.
+fn annotated(annotations: &str) -> String {
+    format!(
+        r#""podAnnotations":"admitted","runtimeConfig":{{"io.kubernetes.cri.pod-annotations":{{{annotations}}}}}"#
+    )
+}
+
+#[test]
+fn annotations_of_an_admitted_pod_choose_network_addresses_mac_and_trunk() {
+    let all = r#""flatnet.io/admitted":"v1","flatnet.io/network":"db",
+        "flatnet.io/ips":"10.0.0.7, fd00::7/64","flatnet.io/mac":"02:00:00:00:00:07",
+        "flatnet.io/trunk":"20-22, 10,21","app.kubernetes.io/name":"x""#;
+    let conf = attach_with(&annotated(all), "IP=10.0.0.3").expect("sound");
+    assert_eq!(conf.network.expect("chosen").as_str(), "db");
+    let ips: Vec<_> = conf.ips.iter().map(|a| a.ip.to_string()).collect();
+    assert_eq!(ips, ["10.0.0.7", "fd00::7"]);
+    assert_eq!(conf.ips[1].length, Some(64));
+    assert_eq!(conf.ips[0].place, "annotation flatnet.io/ips");
+    assert_eq!(conf.mac.expect("asked").to_string(), "02:00:00:00:00:07");
+    let trunk: Vec<_> = conf.trunk.iter().map(|v| v.get()).collect();
+    assert_eq!(trunk, [10, 20, 21, 22]);
+    // An empty annotation asks for nothing.
+    let empty = r#""flatnet.io/admitted":"v1","flatnet.io/network":" ","flatnet.io/ips":"""#;
+    let conf = attach(&annotated(empty)).expect("sound");
+    assert_eq!((conf.network, conf.ips.len()), (None, 0));
+}
+
+#[test]
+fn a_pod_that_was_not_admitted_gets_no_address() {
+    for (keys, words) in [
+        (annotated(""), "deploy/kubernetes/admission.yaml"),
+        (annotated(r#""flatnet.io/network":"db""#), "did not see"),
+        (annotated(r#""flatnet.io/admitted":"v2""#), "\"v2\""),
+        (r#""podAnnotations":"admitted""#.to_owned(), "capability"),
+        (
+            r#""podAnnotations":"admitted","runtimeConfig":{"ips":["10.0.0.1"]}"#.to_owned(),
+            "capability",
+        ),
+    ] {
+        let err = attach(&keys).expect_err(&keys);
+        assert_eq!(err.cni_code(), code::TRY_AGAIN_LATER, "{keys}");
+        assert!(err.to_string().contains(words), "{err}");
+    }
+}
+
+#[test]
+fn a_wrong_annotation_is_named() {
+    for (name, value) in [
+        ("network", "Not A Name"),
+        ("ips", "10.0.0.300"),
+        ("mac", "ff:ff:ff:ff:ff:ff"),
+        ("trunk", "0"),
+        ("trunk", "20-10"),
+        ("trunk", "10;20"),
+        ("trunk", "4095"),
+    ] {
+        let keys = annotated(&format!(
+            r#""flatnet.io/admitted":"v1","flatnet.io/{name}":"{value}""#
+        ));
+        let err = attach(&keys).expect_err(&keys);
+        assert_eq!(err.cni_code(), code::INVALID_CONFIG, "{keys}");
+        let place = format!("`annotation flatnet.io/{name}`");
+        assert!(err.to_string().contains(&place), "{err}");
+    }
+    let err = attach(r#""podAnnotations":"yes""#).expect_err("another mode");
+    assert_eq!(err.cni_code(), code::UNSUPPORTED_FIELD);
+}
+
+#[test]
+fn annotations_are_ignored_unless_the_configuration_goes_by_them() {
+    let keys = r#""runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"flatnet.io/ips":"10.0.0.7","flatnet.io/network":"db"}}"#;
+    let conf = attach(keys).expect("sound");
+    assert_eq!((conf.ips.len(), conf.network), (0, None));
+}
