@@ -21,7 +21,7 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::ask;
-use files::{CniFiles, Wanted};
+use files::{CniFiles, Conflist, Wanted};
 
 /// How often it is looked whether netd is ready yet.
 const UNTIL_READY: Duration = Duration::from_millis(250);
@@ -69,6 +69,14 @@ pub struct InstallArgs {
     /// The network of containers that name none; the first of this node in the plan where absent.
     #[arg(long, value_name = "NAME")]
     network: Option<NetworkName>,
+    /// Let pods' annotations choose network, addresses, MAC and trunk, as their namespace grants: apply
+    /// deploy/kubernetes/admission.yaml first. Pods that it did not see get no address.
+    #[arg(long)]
+    pod_annotations: bool,
+    /// Have the reference plugin `portmap` follow, which serves pods' `hostPort`; it has to be in the
+    /// runtime's directory of plugins.
+    #[arg(long)]
+    portmap: bool,
     /// Stay until SIGTERM, and put right what somebody changes. A configuration that somebody deletes
     /// stays away: that is how a node is taken out. At the end the files stay.
     #[arg(long)]
@@ -146,9 +154,15 @@ async fn install(args: &InstallArgs) -> Result<()> {
         let network = tokio::task::block_in_place(|| network(args));
         let pause = match network {
             Ok(network) => {
+                let conflist = Conflist {
+                    network: &network,
+                    socket: &args.places.socket,
+                    pod_annotations: args.pod_annotations,
+                    portmap: args.portmap,
+                };
                 let wanted = Wanted {
                     plugin: &plugin,
-                    conflist: files::conflist(&network, &args.places.socket),
+                    conflist: conflist.text(),
                 };
                 for path in files.install(&wanted)? {
                     info!(file = %path.display(), %network, "installed");

@@ -110,17 +110,44 @@ fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o111 == 0o111)
 }
 
-/// The configuration of a network, as docs/cni.md recommends it: plugins of every age read version 1.0.0.
-pub(super) fn conflist(network: &str, socket: &Path) -> String {
-    let mut plugin = json!({
-        "type": "flatnet",
-        "capabilities": {"ips": true, "mac": true, "bandwidth": true},
-    });
-    if socket != Path::new(SOCKET) {
-        plugin["socket"] = json!(socket);
+/// What the configuration says.
+#[derive(Debug)]
+pub(super) struct Conflist<'c> {
+    /// The network's name.
+    pub(super) network: &'c str,
+    /// netd's socket.
+    pub(super) socket: &'c Path,
+    /// Whether pods' annotations choose network, addresses, MAC and trunk.
+    pub(super) pod_annotations: bool,
+    /// Whether the reference plugin `portmap` follows, for `hostPort`.
+    pub(super) portmap: bool,
+}
+
+impl Conflist<'_> {
+    /// The file's content, as docs/cni.md recommends it: plugins of every age read version 1.0.0.
+    pub(super) fn text(&self) -> String {
+        // Of an address or a MAC that the runtime asks for, nobody knows who granted it.
+        let mut plugin = match self.pod_annotations {
+            false => json!({
+                "type": "flatnet",
+                "capabilities": {"ips": true, "mac": true, "bandwidth": true},
+            }),
+            true => json!({
+                "type": "flatnet",
+                "podAnnotations": "admitted",
+                "capabilities": {"bandwidth": true, "io.kubernetes.cri.pod-annotations": true},
+            }),
+        };
+        if self.socket != Path::new(SOCKET) {
+            plugin["socket"] = json!(self.socket);
+        }
+        let mut plugins = vec![plugin];
+        if self.portmap {
+            plugins.push(json!({"type": "portmap", "capabilities": {"portMappings": true}}));
+        }
+        let list = json!({"cniVersion": "1.0.0", "name": self.network, "plugins": plugins});
+        format!("{list:#}\n")
     }
-    let list = json!({"cniVersion": "1.0.0", "name": network, "plugins": [plugin]});
-    format!("{list:#}\n")
 }
 
 #[cfg(test)]
@@ -134,10 +161,19 @@ mod tests {
         }
     }
 
+    fn plain(network: &str) -> Conflist<'_> {
+        Conflist {
+            network,
+            socket: Path::new(SOCKET),
+            pod_annotations: false,
+            portmap: false,
+        }
+    }
+
     fn wanted(network: &str) -> Wanted<'static> {
         Wanted {
             plugin: b"program",
-            conflist: conflist(network, Path::new(SOCKET)),
+            conflist: plain(network).text(),
         }
     }
 
@@ -192,11 +228,22 @@ mod tests {
 
     #[test]
     fn the_configuration_is_that_of_deploy() {
-        let deployed = include_str!("../../../deploy/cni/10-flatnet.conflist");
-        let ours = conflist("web", Path::new(SOCKET));
         let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
-        assert_eq!(parse(&ours), parse(deployed));
-        let other = parse(&conflist("web", Path::new("/run/other.sock")));
+        let deployed = include_str!("../../../deploy/cni/10-flatnet.conflist");
+        assert_eq!(parse(&plain("web").text()), parse(deployed));
+        let annotated = Conflist {
+            pod_annotations: true,
+            ..plain("web")
+        };
+        let deployed = include_str!("../../../deploy/cni/10-flatnet-annotations.conflist");
+        assert_eq!(parse(&annotated.text()), parse(deployed));
+        let other = Conflist {
+            socket: Path::new("/run/other.sock"),
+            portmap: true,
+            ..plain("web")
+        };
+        let other = parse(&other.text());
         assert_eq!(other["plugins"][0]["socket"], "/run/other.sock");
+        assert_eq!(other["plugins"][1]["type"], "portmap");
     }
 }
