@@ -38,16 +38,22 @@ fn leads(lab: &LabGuard, wanted: bool) -> Result<()> {
     Ok(())
 }
 
-/// The ranges of the node, as they can be made again.
-fn ranges(cluster: &Cluster) -> Result<Vec<Value>> {
-    let text = cluster.kubectl(&["get", "hostranges", "-o", "json"])?;
-    let all: Value = serde_json::from_str(&text)?;
-    let items = all["items"].as_array().context("a list")?;
-    let own = items.iter().filter(|r| r["spec"]["host"] == NODE);
-    let bare = own.map(|r| {
+/// The node and its ranges, as they can be made again.
+fn objects(cluster: &Cluster) -> Result<Vec<Value>> {
+    let list = |kind| -> Result<Vec<Value>> {
+        let text = cluster.kubectl(&["get", kind, "-o", "json"])?;
+        let mut all: Value = serde_json::from_str(&text)?;
+        let items = all["items"].as_array_mut().map(std::mem::take);
+        items.context("a list")
+    };
+    let mut all = list("hosts.flatnet.io")?;
+    all.retain(|host| host["metadata"]["name"] == NODE);
+    let ranges = list("hostranges")?;
+    all.extend(ranges.into_iter().filter(|r| r["spec"]["host"] == NODE));
+    let bare = all.into_iter().map(|o| {
         json!({
-            "apiVersion": r["apiVersion"], "kind": r["kind"], "spec": r["spec"],
-            "metadata": {"name": r["metadata"]["name"], "labels": r["metadata"]["labels"]},
+            "apiVersion": o["apiVersion"], "kind": o["kind"], "spec": o["spec"],
+            "metadata": {"name": o["metadata"]["name"], "labels": o["metadata"]["labels"]},
         })
     });
     Ok(bare.collect())
@@ -89,13 +95,14 @@ pub(super) fn follows_what_ipamd_accepts(lab: &LabGuard) -> Result<()> {
 
     // What ipamd has not accepted is not followed, however long it stands there.
     ipamd.end()?;
-    let ranges = ranges(&cluster)?;
-    ensure!(!ranges.is_empty(), "{NODE} has no range");
+    let node = objects(&cluster)?;
+    ensure!(node.len() > 1, "{NODE} has no range");
     leads(lab, true)?;
-    for range in &ranges {
-        let name = range["metadata"]["name"].as_str().context("a name")?;
-        cluster.kubectl(&["delete", "hostranges", name])?;
-    }
+    let file = cluster.dir.join("node.json");
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": node});
+    std::fs::write(&file, list.to_string())?;
+    let file = file.display().to_string();
+    cluster.kubectl(&["delete", "-f", &file])?;
     within(SAID, || valid(lab, false))?;
     let torn = tear(lab)?;
     within(FOLLOWED, || mended(lab, &torn))?;
@@ -105,16 +112,11 @@ pub(super) fn follows_what_ipamd_accepts(lab: &LabGuard) -> Result<()> {
     let (_, took) = eventually(FOLLOWED, || leads(lab, false))?;
     valid(lab, true)?;
     say(&format!(
-        "a range that was deleted has no entry {took:.1?} after ipamd accepted it"
+        "a node that was deleted has no entry {took:.1?} after ipamd is there to accept it"
     ));
-    let file = cluster.dir.join("ranges.json");
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": ranges});
-    std::fs::write(&file, list.to_string())?;
-    cluster.kubectl(&["apply", "-f", &file.display().to_string()])?;
+    cluster.kubectl(&["apply", "-f", &file])?;
     let (_, took) = eventually(FOLLOWED, || leads(lab, true))?;
-    say(&format!(
-        "one that is made leads to its node {took:.1?} after it"
-    ));
+    say(&format!("one that is made is led to {took:.1?} after it"));
     running.end()?;
     ipamd.end()?;
     drop(stopped);
