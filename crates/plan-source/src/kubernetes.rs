@@ -52,6 +52,8 @@ pub struct ClusterPlan {
     cluster: Arc<Cluster>,
     state: PathBuf,
     clock: Clock,
+    /// Whether the objects are the plan only once ipamd has accepted them.
+    follows_ipamd: bool,
 }
 
 impl ClusterPlan {
@@ -61,7 +63,16 @@ impl ClusterPlan {
             cluster,
             state: state.to_owned(),
             clock: Arc::new(|| Timestamp::from(SystemTime::now())),
+            follows_ipamd: false,
         }
+    }
+
+    /// Takes the objects for the plan only where ipamd has accepted just these, by the status of the plan's
+    /// head: what ipamd refuses, nobody goes by.
+    #[must_use]
+    pub fn following_ipamd(mut self) -> Self {
+        self.follows_ipamd = true;
+        self
     }
 
     /// Uses another clock.
@@ -78,7 +89,8 @@ impl ClusterPlan {
         loop {
             let listed = self.cluster.list().await.map_err(unreadable)?;
             let objects: Vec<Object> = listed.into_iter().map(|l| l.object).collect();
-            let now = self.objects(&objects);
+            let in_force = self.in_force().await.map_err(unreadable)?;
+            let now = self.objects(&objects, in_force);
             if last.is_some_and(|last| last.joined == now.joined) || begun.elapsed() > LONGEST {
                 return Ok(now);
             }
@@ -87,11 +99,22 @@ impl ClusterPlan {
         }
     }
 
-    fn objects(&self, objects: &[Object]) -> Objects {
+    fn objects(&self, objects: &[Object], in_force: Option<Vec<String>>) -> Objects {
         Objects {
             server: self.cluster.server().to_owned(),
             joined: join(objects),
+            in_force,
         }
+    }
+
+    /// The revisions that ipamd has accepted; `None` where they do not matter.
+    async fn in_force(&self) -> Result<Option<Vec<String>>, ClusterError> {
+        if !self.follows_ipamd {
+            return Ok(None);
+        }
+        let heads = self.cluster.plan_statuses().await?;
+        let accepted = heads.into_iter().filter_map(|(_, status)| status.accepted);
+        Ok(Some(accepted.map(|a| a.revision).collect()))
     }
 }
 
@@ -125,12 +148,36 @@ impl<T: Send + Sync + 'static> ClusterSource<T> {
     /// Checks what was read, not on a tokio worker: a plan of thousands of hosts takes long.
     async fn accept_or_refuse(&self, read: Result<Vec<Object>, ClusterError>) {
         let (plan, policy) = (self.plan.clone(), Arc::clone(&self.policy));
+        let in_force = match &read {
+            Ok(_) => plan.in_force().await,
+            Err(_) => Ok(None),
+        };
         let done = tokio::task::spawn_blocking(move || {
-            let read = read.map(|objects| plan.objects(&objects));
+            let read = read.and_then(|objects| Ok(plan.objects(&objects, in_force?)));
             policy.accept_or_refuse(read.map_err(unreadable));
         });
         if let Err(error) = done.await {
             error!(%error, "checking the cluster's objects failed");
+        }
+    }
+
+    /// Checks the objects again where they wait for ipamd, which has accepted others meanwhile. What ipamd says
+    /// is a change of a status, and no event.
+    async fn look_at_ipamd(&self, gathered: &Gathered, last: &mut Option<Vec<String>>) {
+        let state = self.policy.watch().borrow().clone();
+        let waits = state
+            .refused
+            .is_some_and(|r| matches!(r.why, Refusal::NotInForce { .. }));
+        if !waits || !gathered.is_complete() {
+            *last = None;
+            return;
+        }
+        let Ok(now) = self.plan.in_force().await else {
+            return;
+        };
+        if *last != now {
+            *last = now;
+            self.accept_or_refuse(Ok(gathered.objects())).await;
         }
     }
 
@@ -162,6 +209,7 @@ impl<T: Send + Sync + 'static> PlanSource<T> for ClusterSource<T> {
         let mut gathered = Gathered::default();
         let mut quiet = Quiet::default();
         let mut retry = tokio::time::interval(RETRY_SAVE);
+        let mut in_force = None;
         loop {
             let due = quiet.due();
             tokio::select! {
@@ -183,7 +231,10 @@ impl<T: Send + Sync + 'static> PlanSource<T> for ClusterSource<T> {
                         self.accept_or_refuse(Ok(gathered.objects())).await;
                     }
                 }
-                _ = retry.tick() => self.retry_save(&gathered).await,
+                _ = retry.tick() => {
+                    self.retry_save(&gathered).await;
+                    self.look_at_ipamd(&gathered, &mut in_force).await;
+                }
             }
         }
     }

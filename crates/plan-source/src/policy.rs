@@ -156,7 +156,8 @@ impl<T> Policy<T> {
             }
             return;
         }
-        if version.is_some() && state.refused.is_some_and(|r| r.version == version) {
+        let again = |r: Arc<Refused>| r.version == version && r.why.is_of_the_document();
+        if version.is_some() && state.refused.is_some_and(again) {
             return;
         }
         match check(&document, &*self.take) {

@@ -99,6 +99,16 @@ pub enum Refusal {
     #[cfg(feature = "kubernetes")]
     #[error("the cluster's objects are no valid plan{}", all(.0))]
     Objects(flatnet_k8s_api::join::Blamed),
+    /// The objects are valid, and ipamd has not accepted them as they are.
+    #[cfg(feature = "kubernetes")]
+    #[error(
+        "the cluster's objects ({revision}) are not the plan that ipamd has accepted: `kubectl get fnplan -o \
+         yaml` says which one is, and why this one is not"
+    )]
+    NotInForce {
+        /// The revision of the objects, short.
+        revision: String,
+    },
 }
 
 /// The errors, a line each.
@@ -119,7 +129,18 @@ impl Refusal {
             Self::Load(error) => &error.report().diagnostics,
             Self::Read { .. } | Self::Unusable { .. } => &[],
             #[cfg(feature = "kubernetes")]
-            Self::Cluster(_) | Self::Objects(_) => &[],
+            Self::Cluster(_) | Self::Objects(_) | Self::NotInForce { .. } => &[],
+        }
+    }
+
+    /// Whether the same document would be refused again, whatever happens elsewhere.
+    pub(crate) fn is_of_the_document(&self) -> bool {
+        match self {
+            Self::Read { .. } | Self::Load(_) | Self::Unusable { .. } => true,
+            #[cfg(feature = "kubernetes")]
+            Self::Cluster(_) | Self::Objects(_) => true,
+            #[cfg(feature = "kubernetes")]
+            Self::NotInForce { .. } => false,
         }
     }
 

@@ -27,7 +27,7 @@ pub struct Config {
     /// Whose entries are ours.
     pub cluster: ClusterName,
     /// The plan.
-    pub plan: PathBuf,
+    pub plan: PlanOrigin,
     /// Where ranges come from that the plan does not declare; none: it declares them all.
     #[serde(default)]
     pub ipamd: Option<IpamdConfig>,
@@ -64,6 +64,36 @@ pub struct Config {
     /// Edge routers by name, each with the way to its static routes.
     #[serde(default)]
     pub edge_routers: BTreeMap<TableId, EdgeConfig>,
+}
+
+/// Where the plan comes from: `plan: /etc/flatnet/plan.yaml`, or `plan: {cluster: {}}`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a file's path, or `cluster:` with `{}` or `{kubeconfig: FILE}`"
+)]
+pub enum PlanOrigin {
+    /// A file.
+    File(PathBuf),
+    /// The objects of a Kubernetes cluster, as ipamd has accepted them.
+    Objects(ObjectsConfig),
+}
+
+/// The objects of a cluster.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectsConfig {
+    /// The cluster.
+    pub cluster: ClusterAccess,
+}
+
+/// The way to a cluster.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterAccess {
+    /// A kubeconfig; none: as kubectl finds it, in a pod by its service account.
+    #[serde(default)]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// How to reach ipamd.
@@ -238,4 +268,26 @@ fn thirty() -> u64 {
 
 fn sixty() -> u64 {
     60
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_is_a_file_or_a_clusters_objects() {
+        let origin = |text: &str| serde_norway::from_str::<PlanOrigin>(text);
+        assert!(matches!(origin("/etc/plan.yaml"), Ok(PlanOrigin::File(p)) if p.is_absolute()));
+        let kubeconfig = |text| match origin(text) {
+            Ok(PlanOrigin::Objects(objects)) => objects.cluster.kubeconfig,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(kubeconfig("cluster: {}"), None);
+        let named = kubeconfig("cluster: {kubeconfig: /a/b}");
+        assert_eq!(named.as_deref(), Some(Path::new("/a/b")));
+        for wrong in ["cluster: {kubeConfig: /a}", "file: /a", "7", "[]"] {
+            let error = origin(wrong).expect_err(wrong).to_string();
+            assert!(error.contains("a file's path, or `cluster:`"), "{error}");
+        }
+    }
 }

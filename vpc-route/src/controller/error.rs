@@ -44,6 +44,12 @@ pub enum ControllerError {
     /// There is no plan to go by.
     #[error(transparent)]
     NoPlan(#[from] flatnet_plan_source::OpenError),
+    /// There is no way to the cluster that has the plan.
+    #[error("the plan's cluster")]
+    Cluster(#[source] flatnet_k8s_client::ClusterError),
+    /// The plan of a cluster was not read.
+    #[error("the plan of the cluster was not read yet")]
+    NotRead,
     /// The plan contradicts itself.
     #[error(transparent)]
     Routes(#[from] flatnet_plan::routes::RoutesError),

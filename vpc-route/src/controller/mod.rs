@@ -13,6 +13,7 @@
 
 mod error;
 mod round;
+mod source;
 mod writers;
 
 use std::collections::BTreeMap;
@@ -22,12 +23,12 @@ use std::time::Duration;
 use flatnet_clock::{Clock, Rng, System};
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::grants::with_grants;
-use flatnet_plan_source::{FilePlan, FileSource, PlanSource, Refusal, State};
+use flatnet_plan_source::{Refusal, State};
 use tokio::sync::{Mutex, watch};
 
 use crate::apply::{RateLimiter, RetryPolicy};
 use crate::causes::chain;
-use crate::config::Config;
+use crate::config::{Config, PlanOrigin};
 use crate::desired::{Target, TargetError, idle_edge_routers, targets};
 use crate::model::{DesiredTable, Generation, Timestamp};
 use crate::providers::{Environment, Observer, Provider, ProviderRegistry};
@@ -37,6 +38,7 @@ use writers::by_writer;
 
 pub use error::{ControllerError, RoundError};
 pub use round::{Observed, Outcome, Round, Usage};
+pub use source::Source;
 
 /// The longest time between two calls, however much the API throttles.
 const SLOWEST: Duration = Duration::from_secs(5);
@@ -57,8 +59,7 @@ pub struct Controller {
     pub rng: Arc<dyn Rng>,
     /// How often and how long applies try again.
     pub retry: RetryPolicy,
-    /// The plan while [`Controller::watch_plan`]'s source is followed; `None` in a command that ends,
-    /// which reads the file.
+    /// The plan as its source accepts it; `None` in a command that ends and reads a file.
     plan: Option<Plans>,
     limiter: Mutex<RateLimiter>,
 }
@@ -110,13 +111,22 @@ impl Controller {
     /// Takes the plan from a source from now on. Its accepted copy is in the state directory.
     ///
     /// # Errors
-    /// There is no plan to go by.
-    pub fn watch_plan(&mut self) -> Result<FileSource<String>, ControllerError> {
-        let file = FilePlan::new(&self.config.plan, &self.config.state_dir);
-        // Its tables were made when it was checked.
-        let source = FileSource::open(file, |_, text| Ok(text.to_owned()))?;
+    /// There is no plan to go by, or no way to the cluster.
+    pub async fn watch_plan(&mut self) -> Result<Source, ControllerError> {
+        let source = Source::open(&self.config).await?;
         self.plan = Some(source.watch());
         Ok(source)
+    }
+
+    /// For a command that ends: reads the plan of a cluster once. One of a file is read for each round.
+    ///
+    /// # Errors
+    /// As [`Controller::watch_plan`].
+    pub async fn read_plan(&mut self) -> Result<(), ControllerError> {
+        match self.config.plan {
+            PlanOrigin::File(_) => Ok(()),
+            PlanOrigin::Objects(_) => self.watch_plan().await.map(drop),
+        }
     }
 
     /// The plan as its source accepts it; none in a command that ends.
@@ -183,8 +193,10 @@ impl Controller {
     }
 
     fn load(&self) -> Result<NetworkPlan, ControllerError> {
-        let Some(plan) = &self.plan else {
-            return Ok(flatnet_plan_source::read(&self.config.plan)?);
+        let plan = match (&self.plan, &self.config.plan) {
+            (Some(plan), _) => plan,
+            (None, PlanOrigin::File(path)) => return Ok(flatnet_plan_source::read(path)?),
+            (None, PlanOrigin::Objects(_)) => return Err(ControllerError::NotRead),
         };
         let text = Arc::clone(&plan.borrow().accepted.plan);
         Ok(flatnet_plan::load(&text).map_err(Refusal::Load)?)

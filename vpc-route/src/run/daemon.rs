@@ -38,7 +38,6 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use flatnet_plan_source::PlanSource;
 use tokio::sync::{Notify, watch};
 
 use super::serve::{self, LIMITS};
@@ -63,7 +62,7 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
     }
     let observer = Arc::clone(&metrics);
     let mut controller = Controller::new(config, Some(observer))?;
-    let source = controller.watch_plan()?;
+    let source = controller.watch_plan().await?;
     let plan = source.watch();
     metrics.plan.observe(&*plan.borrow());
     let controller = Arc::new(controller);

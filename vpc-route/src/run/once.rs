@@ -16,7 +16,8 @@ use crate::show::{apply_status, plan_status};
 use flatnet_leader::{Election, Verdict};
 
 pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
-    let controller = Controller::new(config, None)?;
+    let mut controller = Controller::new(config, None)?;
+    controller.read_plan().await?;
     controller.refresh_ranges().await;
     let generation = controller.highest_generation(&controller.targets()?).await;
     let outcomes = controller
@@ -39,7 +40,8 @@ pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {
 }
 
 pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
-    let controller = Controller::new(config, None)?;
+    let mut controller = Controller::new(config, None)?;
+    controller.read_plan().await?;
     controller.refresh_ranges().await;
     let lead = Lead::take(&controller).await?;
     let status = lead.round(&controller, show).await;
@@ -48,7 +50,8 @@ pub(super) async fn apply(config: Config, show: Show) -> Result<u8> {
 }
 
 pub(super) async fn adopt(config: Config, args: &AdoptArgs) -> Result<u8> {
-    let controller = Controller::new(config, None)?;
+    let mut controller = Controller::new(config, None)?;
+    controller.read_plan().await?;
     controller.refresh_ranges().await;
     let lead = if args.yes {
         Some(Lead::take(&controller).await?)
@@ -151,7 +154,8 @@ async fn settle(
 }
 
 pub(super) async fn rollback(config: Config, args: &RollbackArgs) -> Result<u8> {
-    let controller = Controller::new(config, None)?;
+    let mut controller = Controller::new(config, None)?;
+    controller.read_plan().await?;
     let store = &controller.store;
     if args.list {
         for number in store.numbers()? {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use flatnet_k8s_api::Joined;
 use flatnet_plan::{NetworkPlan, diagnose};
 
-use crate::Refusal;
 use crate::document::Document;
+use crate::{Refusal, Version};
 
 /// What the document is called.
 const NAME: &str = "the cluster's objects";
@@ -15,6 +15,8 @@ const NAME: &str = "the cluster's objects";
 pub(super) struct Objects {
     pub(super) server: String,
     pub(super) joined: Joined,
+    /// The revisions that ipamd has accepted, where only these count.
+    pub(super) in_force: Option<Vec<String>>,
 }
 
 impl Document for Objects {
@@ -36,7 +38,15 @@ impl Document for Objects {
         if self.is_whole()
             && let Ok(plan) = flatnet_plan::load_named(text, NAME)
         {
-            return Ok(plan);
+            let version = Version::of(text);
+            return match &self.in_force {
+                Some(accepted) if !accepted.contains(&version.to_string()) => {
+                    Err(Refusal::NotInForce {
+                        revision: version.short(),
+                    })
+                }
+                _ => Ok(plan),
+            };
         }
         Err(Refusal::Objects(self.joined.blame(&diagnose(text, NAME))))
     }

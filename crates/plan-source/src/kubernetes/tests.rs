@@ -26,6 +26,7 @@ fn objects(all: &[Object]) -> Objects {
     Objects {
         server: "https://api".to_owned(),
         joined: join(all),
+        in_force: None,
     }
 }
 
@@ -63,6 +64,40 @@ fn wrong_together() -> Vec<Object> {
     let address = host(&mut all, "idc2").spec["addresses"][0].clone();
     host(&mut all, "idc1").spec["addresses"][0] = address;
     all
+}
+
+#[test]
+fn objects_that_ipamd_has_not_accepted_are_not_gone_by_and_say_which_are() {
+    let version = Version::of(&join(&lab()).text);
+    let with = |all: &[Object], accepted: &[String]| Objects {
+        in_force: Some(accepted.to_vec()),
+        ..objects(all)
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let none = open(dir.path(), Ok(with(&lab(), &[]))).map(drop);
+    assert!(none.is_err(), "there is nothing to go by");
+    let accepted = [version.to_string()];
+    let policy = open(dir.path(), Ok(with(&lab(), &accepted))).expect("opens");
+    let mut changed = lab();
+    host(&mut changed, "idc1").spec.remove("ranges");
+    let host = host(&mut changed, "idc1");
+    host.spec.insert("density".to_owned(), json!(7));
+    policy.accept_or_refuse(Ok(with(&changed, &accepted)));
+    let waits = state(&policy);
+    assert_eq!(waits.accepted.version, version);
+    let refused = waits.refused.expect("it waits");
+    let short = Version::of(&join(&changed).text).short();
+    assert!(matches!(&refused.why, Refusal::NotInForce { revision } if *revision == short));
+    assert!(refused.why.text().contains("kubectl get fnplan"));
+    // Accepted by ipamd meanwhile.
+    let accepted = [Version::of(&join(&changed).text).to_string()];
+    policy.accept_or_refuse(Ok(with(&changed, &accepted)));
+    let now = state(&policy);
+    assert!(now.refused.is_none() && now.accepted.version.to_string() == accepted[0]);
+    // What is wrong is told as wrong, and not as waiting.
+    policy.accept_or_refuse(Ok(with(&wrong_together(), &accepted)));
+    let refused = state(&policy).refused.expect("refused");
+    assert!(matches!(refused.why, Refusal::Objects(_)));
 }
 
 #[test]

@@ -84,7 +84,9 @@ fn said<T>(state: &State<T>) -> Said {
         return Said::Accepted;
     };
     let reason = match &refused.why {
-        Refusal::Cluster(_) | Refusal::Read { .. } => return Said::Nothing,
+        Refusal::Cluster(_) | Refusal::Read { .. } | Refusal::NotInForce { .. } => {
+            return Said::Nothing;
+        }
         Refusal::Objects(_) | Refusal::Load(_) => "Invalid",
         Refusal::Unusable { .. } => "Unusable",
     };

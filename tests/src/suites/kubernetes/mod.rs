@@ -26,6 +26,7 @@ mod node;
 mod plan;
 mod pod;
 mod rig;
+mod routes;
 
 use super::{Check, Suite};
 
@@ -112,6 +113,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "plan: valid writes that are wrong together: ipamd says Accepted=False with code, object and field, and the plan of before stands",
             run: ipamd::refuses_objects,
+        },
+        Check {
+            sentence: "routes: vpc-route follows the objects that ipamd has accepted, and no others",
+            run: routes::follows_what_ipamd_accepts,
         },
         Check {
             sentence: "plan: the API server is away: ipamd answers by its copy, over a restart too, and follows the objects again",
