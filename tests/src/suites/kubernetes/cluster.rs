@@ -197,7 +197,6 @@ impl Cluster {
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
             format!("--secure-port={PORT}"),
-            "--bind-address=0.0.0.0".to_owned(),
             format!("--service-cluster-ip-range={}", self.access.services),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
@@ -212,10 +211,13 @@ impl Cluster {
             format!("--tls-private-key-file={}", file("server.key")),
             format!("--cert-dir={}", file("certificates")),
         ];
+        let bind = format!("--bind-address={}", self.access.address);
         let reached: &[&str] = match self.access.advertise {
-            true => &[],
-            // It takes no loopback address for this, and needs none.
+            // It advertises what it binds; for all addresses it would look for a default route.
+            true => &[&bind],
+            // It advertises no loopback address, and none is needed.
             false => &[
+                "--bind-address=0.0.0.0",
                 "--advertise-address=192.0.2.1",
                 "--endpoint-reconciler-type=none",
             ],
