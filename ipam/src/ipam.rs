@@ -308,6 +308,11 @@ impl Ipam {
         self.0.shared.lock().list()
     }
 
+    /// How many attachments there are, without a copy of them.
+    pub fn count(&self) -> usize {
+        self.0.shared.lock().count()
+    }
+
     /// The attachment that has `ip`.
     pub fn owner_of(&self, ip: IpAddr) -> Option<Arc<Record>> {
         self.0.shared.lock().owner_of(ip).cloned()

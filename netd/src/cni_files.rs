@@ -230,7 +230,7 @@ fn remove(args: &RemoveArgs) -> Result<()> {
 fn attachments(places: &Places) -> Result<usize> {
     let answer = ask::get(&places.socket, "/v1/attachments")?;
     ensure!(answer.status == 200, "netd answers {}", answer.status);
-    let list: Value = serde_json::from_str(&answer.body).context("netd's answer is not JSON")?;
-    let list = list.get("attachments").unwrap_or(&list);
-    Ok(list.as_array().context("netd lists no attachments")?.len())
+    let list: Vec<Value> =
+        serde_json::from_str(&answer.body).context("netd's answer is no list of attachments")?;
+    Ok(list.len())
 }

@@ -166,6 +166,10 @@ impl State {
         list
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.records.len()
+    }
+
     /// The records with an address that no range contains or that is withheld.
     pub(super) fn outside(&self) -> Vec<Arc<Record>> {
         let mut list = self.list();

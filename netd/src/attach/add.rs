@@ -136,7 +136,7 @@ impl<N: NodeOps> Engine<N> {
         let started = Instant::now();
         let done = |step| debug!(step, at_us = started.elapsed().as_micros(), "done");
         let (stored, in_database) = oneshot::channel();
-        let is_crowded = self.state.ipam().list().len() >= CROWDED;
+        let is_crowded = self.state.ipam().count() >= CROWDED;
         let meanwhile = async {
             if is_crowded {
                 // It fails only with the port, and then this is dropped.
