@@ -238,7 +238,7 @@ fn print_growth(grown: [f64; 4], kept: bool) {
     let [check, diff, routes, capacity] = grown.map(|g| format!("× {g:.1}"));
     println!(
         "  growth        {check:>9}  {diff:>9}  {routes:>9}  {capacity:>9}  at most × {MOST_GROWTH:.1}: {}",
-        if kept { "kept" } else { "passed" }
+        if kept { "kept" } else { "exceeded" }
     );
 }
 

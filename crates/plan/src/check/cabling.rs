@@ -43,11 +43,14 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
                     found.add_with(
                         &PORT_TWICE,
                         port_at(c, i, *cable),
-                        format!(
-                            "port {port} of {switch} is {}'s and {}'s",
-                            c.hosts()[other].name,
-                            host.name
-                        ),
+                        match other == i {
+                            true => format!("{} has port {port} of {switch} twice", host.name),
+                            false => format!(
+                                "port {port} of {switch} is {}'s and {}'s",
+                                c.hosts()[other].name,
+                                host.name
+                            ),
+                        },
                         (port_at(c, other, first), "the other cable"),
                     );
                 }

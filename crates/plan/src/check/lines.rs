@@ -86,15 +86,10 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
                 in_idc.hosts_stay();
                 in_vpc.hosts_stay();
             }
-            let (in_idc, in_vpc) = (in_idc.by, in_vpc.by);
+            let rule = rule_of_unanswered(&in_idc, &in_vpc);
             // A packet to the VPC takes a line whose other side accepted the destination;
             // the answer takes one that accepted the sender.
-            let crosses = |by: &BTreeMap<Lines, &Place<'_>>| by.keys().any(|l| !l.is_empty());
-            // Where something is answered, what is left out may be meant to stay inside.
-            let rule = match crosses(&in_vpc) && crosses(&in_idc) {
-                true => &PART_NO_WAY_BACK,
-                false => &NO_WAY_BACK,
-            };
+            let (in_idc, in_vpc) = (in_idc.by, in_vpc.by);
             for (there, to) in &in_vpc {
                 for (back, from) in &in_idc {
                     let both = Both {
@@ -110,6 +105,21 @@ pub(super) fn check(c: &Context<'_>, found: &mut Findings) {
     }
 }
 
+/// What it is if packets between two sites get no answer. A part that is left out may be meant to
+/// stay inside. That nobody of a site is accepted is a mistake, and so is that none of its
+/// containers is, while those of the other site are.
+fn rule_of_unanswered(in_idc: &ByLines<'_>, in_vpc: &ByLines<'_>) -> &'static Rule {
+    let crosses = |side: &ByLines<'_>| side.by.keys().any(|l| !l.is_empty());
+    let one_sided = match (in_idc.containers_cross, in_vpc.containers_cross) {
+        (Some(idc), Some(vpc)) => idc != vpc,
+        _ => false,
+    };
+    match crosses(in_idc) && crosses(in_vpc) && !one_sided {
+        true => &PART_NO_WAY_BACK,
+        false => &NO_WAY_BACK,
+    }
+}
+
 type Lines = BTreeSet<usize>;
 
 /// Places by the lines that accept them, one for each set of lines: the first.
@@ -117,6 +127,8 @@ struct ByLines<'a> {
     by: BTreeMap<Lines, &'a Place<'a>>,
     /// Whether a subnet of hosts is accepted by any.
     crossed: bool,
+    /// Whether a place of containers is accepted by any; `None` if the site has no such place.
+    containers_cross: Option<bool>,
     /// The first place of containers that none accepts.
     stays: Option<&'a Place<'a>>,
 }
@@ -150,7 +162,7 @@ fn by_lines<'a>(
         })
         .collect();
     let mut by: BTreeMap<Lines, &Place<'_>> = BTreeMap::new();
-    let (mut crossed, mut stays) = (false, None);
+    let (mut crossed, mut containers_cross, mut stays) = (false, None, None);
     for place in places {
         let lines: Lines = accepted
             .iter()
@@ -158,12 +170,20 @@ fn by_lines<'a>(
             .map(|(l, _)| *l)
             .collect();
         crossed |= place.hosts && !lines.is_empty();
+        if !place.hosts {
+            *containers_cross.get_or_insert(false) |= !lines.is_empty();
+        }
         if lines.is_empty() && !place.hosts {
             stays.get_or_insert(place);
         }
         by.entry(lines).or_insert(place);
     }
-    ByLines { by, crossed, stays }
+    ByLines {
+        by,
+        crossed,
+        containers_cross,
+        stays,
+    }
 }
 
 /// A place in a VPC with the lines that lead there, and one in an IDC with those that lead back.

@@ -126,7 +126,7 @@ fn hops(c: &Context<'_>, (index, site): (usize, &Site), found: &mut Findings) {
     }
 }
 
-/// A line has addresses in each family of which it accepts something that is in the VPC.
+/// A line has addresses in each family of which it accepts something.
 fn families(c: &Context<'_>, (index, line): (usize, &LeasedLine), found: &mut Findings) {
     let at = Path::spec().at("links").at(index);
     for v4 in [true, false] {
@@ -143,18 +143,20 @@ fn families(c: &Context<'_>, (index, line): (usize, &LeasedLine), found: &mut Fi
             line.name
         );
         let place = at.clone().at("transfer");
-        let mut there = in_vpc(c, &line.vpc).filter(|p| p.is_ipv4() == v4);
         let Some(accept) = &line.accept else {
-            if there.next().is_some() {
+            if in_vpc(c, &line.vpc).any(|p| p.is_ipv4() == v4) {
                 found.add(&LINE_FAMILY, place, message);
             }
             continue;
         };
-        // What is accepted, and is nobody's, is carried nowhere.
-        let there: Vec<IpNetwork> = there.collect();
-        let mut accepted = accept.from_vpc.iter();
-        if let Some(k) = accepted.position(|a| there.iter().any(|p| overlap(*a, *p))) {
-            let related = (at.clone().at("accept").at("fromVpc").at(k), "accepted here");
+        // Also where nobody has such an address yet: the first that gets one would reach nobody.
+        let sides = [("fromVpc", &accept.from_vpc), ("fromIdc", &accept.from_idc)];
+        let accepted = sides.iter().find_map(|(side, list)| {
+            let k = list.iter().position(|p| p.is_ipv4() == v4)?;
+            Some(at.clone().at("accept").at(*side).at(k))
+        });
+        if let Some(accepted) = accepted {
+            let related = (accepted, "accepted here");
             found.add_with(&LINE_FAMILY, place, message, related);
         }
     }

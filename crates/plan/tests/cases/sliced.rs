@@ -116,7 +116,7 @@ fn slices_have_to_be_accepted_by_the_line() {
     };
     let without = accept("172.20.0.0/16");
     let line = ("routerInterface: ri-1", without.as_str());
-    finds(&[CLOUD, NO_CLOUD, line], &[("FN0614", "fromVpc")]);
+    finds(&[CLOUD, NO_CLOUD, line], &[("FN0608", "fromVpc")]);
     let with = accept("172.20.0.0/16, 172.30.0.0/16");
     sound(&[CLOUD, NO_CLOUD, ("routerInterface: ri-1", with.as_str())]);
     // What is never cut need not be accepted.

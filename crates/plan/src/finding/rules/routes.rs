@@ -49,7 +49,7 @@ rules! {
         example "pools: [{prefix: 100.64.0.0/16}]";
     NO_WAY_BACK "FN0608" Error "there is a way by the leased line, and no way back"
         why "Packets arrive and the answers are dropped: every connection hangs until it times \
-            out."
+            out. Nobody of one site is accepted, or none of its containers, while those of the other are."
         help "Accept the prefix on the other side of the line as well, if the two are meant to speak; \
             else accept nothing on either side."
         example "accept: {fromIdc: [10.100.0.0/16], fromVpc: []}";

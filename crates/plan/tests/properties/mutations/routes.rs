@@ -82,10 +82,19 @@ mutations! {
             from_vpc: Vec::new(),
         });
     };
-    "FN0614" "the VPC's containers not accepted" |p, _| {
+    "FN0608" "the VPC's containers not accepted" |p, _| {
         p.spec.links[0].accept = Some(Accept {
             from_idc: vec![net("10.0.0.0/8")],
             from_vpc: vec![net("172.20.0.0/16")],
+        });
+    };
+    "FN0614" "the IDC's hosts not accepted" |p, _| {
+        let idc = p.spec.links[0].idc.clone();
+        let networks = p.spec.networks.iter().filter(|n| n.site == idc);
+        let pools = networks.flat_map(|n| n.pools.iter().map(|pool| pool.prefix));
+        p.spec.links[0].accept = Some(Accept {
+            from_idc: pools.filter(|p| p.is_ipv4()).collect(),
+            from_vpc: vec![net("172.16.0.0/12")],
         });
     };
     "FN0608" "nothing accepted from the VPC" |p, _| {
