@@ -149,13 +149,11 @@ fn families(c: &Context<'_>, (index, line): (usize, &LeasedLine), found: &mut Fi
             }
             continue;
         };
-        // Also where nobody has such an address yet: the first that gets one would reach nobody.
-        let sides = [("fromVpc", &accept.from_vpc), ("fromIdc", &accept.from_idc)];
-        let accepted = sides.iter().find_map(|(side, list)| {
-            let k = list.iter().position(|p| p.is_ipv4() == v4)?;
-            Some(at.clone().at("accept").at(*side).at(k))
-        });
-        if let Some(accepted) = accepted {
+        // Also where nobody in the VPC has such an address yet. What is accepted from the data centre
+        // alone leads to nobody.
+        let mut accepted = accept.from_vpc.iter();
+        if let Some(k) = accepted.position(|p| p.is_ipv4() == v4) {
+            let accepted = at.clone().at("accept").at("fromVpc").at(k);
             let related = (accepted, "accepted here");
             found.add_with(&LINE_FAMILY, place, message, related);
         }
