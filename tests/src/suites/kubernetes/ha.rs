@@ -328,7 +328,7 @@ pub(super) fn killed(lab: &LabGuard) -> Result<()> {
 
 pub(super) fn frozen(lab: &LabGuard) -> Result<()> {
     let cluster = cluster(lab)?;
-    let (first, second) = pair(lab, &cluster)?;
+    let (mut first, second) = pair(lab, &cluster)?;
     assigned_to(&cluster, 2)?;
     first.running.process()?.signal(Signal::SIGSTOP)?;
     let frozen = Instant::now();
