@@ -140,7 +140,10 @@ pub fn status(view: &LeaseView, quarantine: Duration) -> HostRangeStatus {
             let until = since.saturating_add(quarantine);
             let seconds = i64::try_from(until.as_millis() / 1000).unwrap_or(i64::MAX);
             let until = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
-            ("quarantined", Some(format!("no other host has it before {until}")))
+            (
+                "quarantined",
+                Some(format!("no other host has it before {until}")),
+            )
         }
     };
     HostRangeStatus {

@@ -207,10 +207,7 @@ impl Cluster {
         });
         let params = PatchParams::apply(STATUS_MANAGER).force();
         let api = self.api(Kind::HostRange);
-        match api
-            .patch_status(&name, &params, &Patch::Apply(patch))
-            .await
-        {
+        match api.patch_status(&name, &params, &Patch::Apply(patch)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(e) => Err(self.error("apply the status of", &reference(&name), e)),

@@ -260,7 +260,10 @@ impl Plan<'_> {
         loop {
             let state = plan.borrow_and_update().clone();
             while state.accepted.version != in_force || !served {
-                match self.apply(&state.accepted.plan, state.accepted.version != in_force).await {
+                match self
+                    .apply(&state.accepted.plan, state.accepted.version != in_force)
+                    .await
+                {
                     Ok(()) => {
                         in_force = state.accepted.version;
                         served = true;

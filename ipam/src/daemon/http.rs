@@ -285,7 +285,10 @@ async fn report(
 
 async fn list(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
     rights.require_reader()?;
-    let listing = app.service()?.inspect(|ledger, now| ledger.list(now)).await?;
+    let listing = app
+        .service()?
+        .inspect(|ledger, now| ledger.list(now))
+        .await?;
     Ok(Json(listing).into_response())
 }
 
@@ -316,7 +319,10 @@ async fn release(
     let host = release.host.clone();
     tracing::info!(%host, range = %release.prefix, force = release.force, "release");
     app.service()?.release(release).await?;
-    let after = app.service()?.last_known(&host).ok_or(ServiceError::Stopped)?;
+    let after = app
+        .service()?
+        .last_known(&host)
+        .ok_or(ServiceError::Stopped)?;
     let after = Arc::clone(&after.borrow());
     Ok(Json(after))
 }

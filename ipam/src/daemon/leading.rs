@@ -129,7 +129,10 @@ impl Candidate {
                 self.roles.send_if_modified(|role| {
                     let known = matches!(&*role, Role::Standby { leader: old } if *old == leader);
                     if !known {
-                        info!(leader = leader.as_deref().unwrap_or("nobody yet"), "stands by");
+                        info!(
+                            leader = leader.as_deref().unwrap_or("nobody yet"),
+                            "stands by"
+                        );
                         *role = Role::Standby { leader };
                     }
                     !known

@@ -35,7 +35,8 @@ impl Told {
         now: Instant,
     ) -> Vec<(Lease, HostRangeStatus)> {
         let there: Vec<IpNetwork> = views.iter().map(|v| v.lease.prefix).collect();
-        self.0.retain(|prefix, _| there.binary_search(prefix).is_ok());
+        self.0
+            .retain(|prefix, _| there.binary_search(prefix).is_ok());
         let wanted = views.into_iter().map(|view| {
             let status = range::status(&view, quarantine);
             (view.lease, status)
@@ -106,7 +107,10 @@ pub(super) async fn publish(cluster: Arc<Cluster>, service: Service, quarantine:
 fn tell(error: &ClusterError, last: &mut String) {
     let text = error.to_string();
     if *last != text {
-        warn!(error = text, "the status of ranges is not written; trying again");
+        warn!(
+            error = text,
+            "the status of ranges is not written; trying again"
+        );
         *last = text;
     }
 }

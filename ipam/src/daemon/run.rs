@@ -94,7 +94,10 @@ async fn run(args: RunArgs) -> Result<()> {
     let ended = serve_until(&args, app, source, candidate.run(duties)).await;
     // Nothing is written any more. What is still under way is refused by the ledger's head.
     if let Err(e) = candidate.resign().await {
-        warn!(error = format!("{e:#}"), "the Lease is not given back: a standby waits for its end");
+        warn!(
+            error = format!("{e:#}"),
+            "the Lease is not given back: a standby waits for its end"
+        );
     }
     ended
 }

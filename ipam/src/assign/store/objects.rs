@@ -184,7 +184,9 @@ impl<O: LedgerObjects> ObjectLedger<O> {
         }
         for (a, b) in leases.values().zip(leases.values().skip(1)) {
             if overlap(a.prefix, b.prefix) {
-                return Err(self.corrupt(format!("two leases overlap: {} and {}", a.prefix, b.prefix)));
+                return Err(
+                    self.corrupt(format!("two leases overlap: {} and {}", a.prefix, b.prefix))
+                );
             }
         }
         self.granted_by = leases.iter().map(|(key, l)| (*key, l.ledger)).collect();
@@ -198,7 +200,9 @@ impl<O: LedgerObjects> ObjectLedger<O> {
 
     /// Replaces the head; after `Ok` it is this one's.
     fn commit(&mut self, next: Head) -> Result<(), StoreError> {
-        let text = next.text().map_err(|source| self.unwritable(source.into()))?;
+        let text = next
+            .text()
+            .map_err(|source| self.unwritable(source.into()))?;
         match self.objects.replace_head(&text) {
             Ok(()) => {}
             Err(ObjectError::Conflict) => {
@@ -230,9 +234,9 @@ impl<O: LedgerObjects> ObjectLedger<O> {
         }
         for change in changes {
             match change {
-                RangeChange::Put(lease) => self
-                    .granted_by
-                    .insert(key_of(lease.prefix), lease.ledger),
+                RangeChange::Put(lease) => {
+                    self.granted_by.insert(key_of(lease.prefix), lease.ledger)
+                }
                 RangeChange::Remove(prefix) => self.granted_by.remove(&key_of(*prefix)),
             };
         }
@@ -314,8 +318,9 @@ impl<O: LedgerObjects> LedgerStore for ObjectLedger<O> {
             }
             forget_old_starts(&mut next.starts, &self.granted_by);
             self.commit(next)?;
-            let changes: Vec<RangeChange> =
-                batch::last_of_each(&self.head.pending).into_values().collect();
+            let changes: Vec<RangeChange> = batch::last_of_each(&self.head.pending)
+                .into_values()
+                .collect();
             self.write(&changes)?;
         }
         Ok(())

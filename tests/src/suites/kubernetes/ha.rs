@@ -114,7 +114,11 @@ impl Replica {
 
     fn says(&self, words: &str) -> Result<()> {
         let log = std::fs::read_to_string(&self.log)?;
-        ensure!(log.contains(words), "no `{words}` in the log of {}:\n{log}", self.name);
+        ensure!(
+            log.contains(words),
+            "no `{words}` in the log of {}:\n{log}",
+            self.name
+        );
         Ok(())
     }
 }
@@ -164,7 +168,12 @@ fn cluster(lab: &LabGuard) -> Result<Arc<Cluster>> {
     // The ledger of an earlier check: the policy that keeps it goes first, as it does on uninstall.
     cluster.kubectl(&["delete", "--ignore-not-found", "-f", &path])?;
     eventually(SERVED, || {
-        let all = ["delete", "hostranges.flatnet.io", "-l", "flatnet.io/assigned"];
+        let all = [
+            "delete",
+            "hostranges.flatnet.io",
+            "-l",
+            "flatnet.io/assigned",
+        ];
         cluster.kubectl(&all).map(drop)
     })?;
     cluster.kubectl(&["apply", "-f", &path])?;
@@ -253,10 +262,16 @@ pub(super) fn assigns(lab: &LabGuard) -> Result<()> {
     let refused: Value = serde_json::from_str(&body)?;
     ensure!(status == 503 && refused["code"] == "standby", "{body}");
     let message = refused["message"].as_str().unwrap_or_default();
-    ensure!(message.contains("ipamd-a") && refused["retryable"] == true, "{body}");
+    ensure!(
+        message.contains("ipamd-a") && refused["retryable"] == true,
+        "{body}"
+    );
     let (_, metrics) = netd::get(&second.socket, "/metrics")?;
     ensure!(metrics.contains("\nflatnet_ipamd_leader 0\n"), "{metrics}");
-    ensure!(metrics.contains("\nflatnet_ipamd_plan_valid 1\n"), "{metrics}");
+    ensure!(
+        metrics.contains("\nflatnet_ipamd_plan_valid 1\n"),
+        "{metrics}"
+    );
 
     // A host that joins has its slice by itself.
     let before = Instant::now();
@@ -270,16 +285,23 @@ pub(super) fn assigns(lab: &LabGuard) -> Result<()> {
     ));
     let (_, body) = netd::get(&first.socket, "/v1/hosts/more0/ranges")?;
     let answered: Value = serde_json::from_str(&body)?;
-    let prefix = answered["ranges"][0]["prefix"].as_str().context("a range")?;
+    let prefix = answered["ranges"][0]["prefix"]
+        .as_str()
+        .context("a range")?;
     ensure!(
-        found.get(&prefix.parse()?).is_some_and(|host| host == "more0"),
+        found
+            .get(&prefix.parse()?)
+            .is_some_and(|host| host == "more0"),
         "{body} is not in {found:?}"
     );
     // They are no part of the plan.
     let exported = plan::export(lab, &cluster)?;
     ensure!(!exported.contains(prefix), "{exported}");
     let table = cluster.kubectl(&["get", "fnrange", "-l", "flatnet.io/assigned"])?;
-    ensure!(table.contains("STATE") && table.contains("CAPACITY"), "{table}");
+    ensure!(
+        table.contains("STATE") && table.contains("CAPACITY"),
+        "{table}"
+    );
     eventually(SERVED, || {
         let table = cluster.kubectl(&["get", "fnrange", "-l", "flatnet.io/assigned"])?;
         ensure!(table.matches("active").count() >= 5, "{table}");
@@ -320,7 +342,10 @@ pub(super) fn killed(lab: &LabGuard) -> Result<()> {
     second.running.end()?;
     let ended = Instant::now();
     eventually(TAKEN_OVER, || first.leads()).with_context(|| log(&first))?;
-    say(&format!("one that stops gives the Lease back: {:.1?}", ended.elapsed()));
+    say(&format!(
+        "one that stops gives the Lease back: {:.1?}",
+        ended.elapsed()
+    ));
     let (again, _) = assigned_to(&cluster, 32)?;
     ensure!(again == after, "a stop changed what hosts have");
     first.running.end()
@@ -336,9 +361,15 @@ pub(super) fn frozen(lab: &LabGuard) -> Result<()> {
     let grow = json!({"host": "idc1", "network": NETWORK});
     let waits = first.send("/v1/ranges/grow", &grow)?;
     eventually(TAKEN_OVER, || second.leads()).with_context(|| log(&second))?;
-    say(&format!("the standby leads {:.1?} after the freeze", frozen.elapsed()));
+    say(&format!(
+        "the standby leads {:.1?} after the freeze",
+        frozen.elapsed()
+    ));
     let (status, body) = eventually(SERVED, || {
-        let (status, body) = second.post("/v1/ranges/grow", &json!({"host": "idc2", "network": NETWORK}))?;
+        let (status, body) = second.post(
+            "/v1/ranges/grow",
+            &json!({"host": "idc2", "network": NETWORK}),
+        )?;
         ensure!(status == 200, "{status}: {body}");
         Ok((status, body))
     })?
@@ -353,7 +384,10 @@ pub(super) fn frozen(lab: &LabGuard) -> Result<()> {
         Err(e) => say(&format!("the frozen one gives no answer: {e:#}")),
     }
     eventually(TAKEN_OVER, || {
-        ensure!(first.running.has_ended()?, "the one that was frozen still runs");
+        ensure!(
+            first.running.has_ended()?,
+            "the one that was frozen still runs"
+        );
         Ok(())
     })?;
     first.says("Lease")?;
@@ -370,18 +404,26 @@ pub(super) fn released(lab: &LabGuard) -> Result<()> {
     let (prefix, host) = found.first_key_value().context("a slice")?;
     let (prefix, host) = (prefix.to_string(), host.clone());
     let shown = |words: &'static str| {
-        let table = cluster.kubectl(&["get", "fnrange", "-o", "wide", "-l", "flatnet.io/assigned"])?;
+        let table =
+            cluster.kubectl(&["get", "fnrange", "-o", "wide", "-l", "flatnet.io/assigned"])?;
         let row = table.lines().find(|row| row.contains(&prefix));
-        ensure!(row.is_some_and(|row| row.contains(words)), "no {words}:\n{table}");
+        ensure!(
+            row.is_some_and(|row| row.contains(words)),
+            "no {words}:\n{table}"
+        );
         Ok(())
     };
-    let (status, body) = first.post("/v1/ranges/drain", &json!({"host": host, "prefix": prefix}))?;
+    let (status, body) =
+        first.post("/v1/ranges/drain", &json!({"host": host, "prefix": prefix}))?;
     ensure!(status == 200, "{body}");
     eventually(SERVED, || shown("draining"))?;
     // The host has not said that it is empty.
     let release = json!({"host": host, "prefix": prefix});
     let (status, body) = first.post("/v1/ranges/release", &release)?;
-    ensure!(status == 409 && body["code"] == "useUnknown", "{status}: {body}");
+    ensure!(
+        status == 409 && body["code"] == "useUnknown",
+        "{status}: {body}"
+    );
     let gone = [
         "--ipamd",
         &format!("unix:{}", first.socket.display()),
@@ -399,9 +441,15 @@ pub(super) fn released(lab: &LabGuard) -> Result<()> {
     eventually(SERVED, || {
         let found = assigned(&cluster)?;
         let now = found.get(&prefix.parse()?);
-        ensure!(quarantined.elapsed().as_secs() >= QUARANTINE || now == Some(&host), "given early");
+        ensure!(
+            quarantined.elapsed().as_secs() >= QUARANTINE || now == Some(&host),
+            "given early"
+        );
         // The first free slice is this one again.
-        ensure!(found.len() == 2 && quarantined.elapsed().as_secs() >= QUARANTINE, "{found:?}");
+        ensure!(
+            found.len() == 2 && quarantined.elapsed().as_secs() >= QUARANTINE,
+            "{found:?}"
+        );
         shown("active")
     })?;
     second.running.end()?;
@@ -432,28 +480,59 @@ pub(super) fn second_owner(lab: &LabGuard) -> Result<()> {
     let refused = |user: &str, args: &[&str], words: &str| {
         let tried = cluster.kubectl_command(user, args).output()?;
         let said = String::from_utf8_lossy(&tried.stderr);
-        ensure!(!tried.status.success() && said.contains(words), "{args:?}: {said}");
+        ensure!(
+            !tried.status.success() && said.contains(words),
+            "{args:?}: {said}"
+        );
         anyhow::Ok(())
     };
     let keeps = "the ledger of ipamd";
     // A policy is in force some time after it is made.
     let other = file(&object("assigned-10.200.99.0", true))?;
-    eventually(SERVED, || refused("admin", &["create", "--dry-run=server", "-f", &other], keeps))?;
+    eventually(SERVED, || {
+        refused(
+            "admin",
+            &["create", "--dry-run=server", "-f", &other],
+            keeps,
+        )
+    })?;
     refused("admin", &["delete", "hostranges.flatnet.io", &name], keeps)?;
     let steal = r#"{"metadata":{"annotations":{"flatnet.io/lease":"{}"}}}"#;
-    let patch = ["patch", "hostranges.flatnet.io", &name, "--type=merge", "-p", steal];
+    let patch = [
+        "patch",
+        "hostranges.flatnet.io",
+        &name,
+        "--type=merge",
+        "-p",
+        steal,
+    ];
     refused("admin", &patch, keeps)?;
     let free = r#"{"metadata":{"labels":{"flatnet.io/assigned":null}}}"#;
-    let patch = ["patch", "hostranges.flatnet.io", &name, "--type=merge", "-p", free];
+    let patch = [
+        "patch",
+        "hostranges.flatnet.io",
+        &name,
+        "--type=merge",
+        "-p",
+        free,
+    ];
     refused("admin", &patch, keeps)?;
     // Neither does ipamd itself have a second owner of what is there, by the name of the first address.
     let same = file(&object(&name, true))?;
     refused(ACCOUNT, &["create", "-f", &same], "AlreadyExists")?;
     let declared = file(&object("by-hand", false))?;
-    refused(ACCOUNT, &["create", "-f", &declared], "no ranges but those that it assigned")?;
+    refused(
+        ACCOUNT,
+        &["create", "-f", &declared],
+        "no ranges but those that it assigned",
+    )?;
     let web = cluster.kubectl(&["get", "fnrange", "-l", "!flatnet.io/assigned", "-o", "name"])?;
     let web = web.lines().next().context("a range of the plan")?;
-    refused(ACCOUNT, &["delete", web], "no ranges but those that it assigned")?;
+    refused(
+        ACCOUNT,
+        &["delete", web],
+        "no ranges but those that it assigned",
+    )?;
     let after = assigned(&cluster)?;
     ensure!(after == before, "{before:?} became {after:?}");
     second.running.end()?;

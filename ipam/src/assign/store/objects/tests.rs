@@ -178,15 +178,24 @@ fn without_a_head_nothing_starts_and_a_new_one_beside_leases_is_not_trusted() {
         .apply(&[Entry::Put(a_lease("10.0.0.0/26", 1)), Entry::Sequence(1)])
         .expect("applies");
     objects.world().head = None;
-    assert!(matches!(objects.open("two"), Err(StoreError::NoHead { .. })));
+    assert!(matches!(
+        objects.open("two"),
+        Err(StoreError::NoHead { .. })
+    ));
     objects.world().head = Some(String::new());
     let store = objects.open("two").expect("opens");
     assert_eq!(store.trust(), Trust::RestoredFromBackup);
     objects.world().head = Some("{".to_owned());
-    assert!(matches!(objects.open("two"), Err(StoreError::Corrupt { .. })));
+    assert!(matches!(
+        objects.open("two"),
+        Err(StoreError::Corrupt { .. })
+    ));
     objects.world().head = Some(r#"{"schema": 2}"#.to_owned());
     let newer = objects.open("two");
-    assert!(matches!(newer, Err(StoreError::NewerSchema { found: 2, .. })));
+    assert!(matches!(
+        newer,
+        Err(StoreError::NewerSchema { found: 2, .. })
+    ));
 }
 
 #[test]
