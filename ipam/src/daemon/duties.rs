@@ -177,7 +177,8 @@ impl Ready {
         };
         let publishes = async {
             if let Some(publisher) = publisher {
-                publisher.run().await;
+                let grants = args.elect.is_some().then(|| service.clone());
+                publisher.run(grants).await;
             }
         };
         let plans = Plan {

@@ -12,6 +12,7 @@
 //! with the ledger in the cluster ([cluster_ledger]); the others answer by their [role].
 
 mod auth;
+mod carried;
 mod cli;
 mod cluster_ledger;
 mod declare;

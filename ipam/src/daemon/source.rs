@@ -11,10 +11,11 @@ use flatnet_plan_source::{
 };
 use tokio::sync::watch;
 
+use super::carried;
 use super::cli::RunArgs;
 use super::declare::declare;
 use super::http::Plans;
-use crate::assign::{Clock, Declared};
+use crate::assign::{Clock, Declared, Service};
 
 /// The plan's source.
 pub(super) enum Source {
@@ -99,10 +100,18 @@ impl Publisher {
         &self.cluster
     }
 
-    /// Ends when there are no more plans. Cancel safe.
-    pub(super) async fn run(self) {
+    /// With a service, what nodes read has the ranges that it granted. Ends when there are no more plans. Cancel
+    /// safe.
+    pub(super) async fn run(self, grants: Option<Service>) {
         let verdicts = publish_verdicts(Arc::clone(&self.cluster), self.plans);
-        let parts = publish_parts(self.cluster, self.accepted);
+        let parts = async {
+            let Some(service) = grants else {
+                return publish_parts(self.cluster, self.accepted).await;
+            };
+            let (sender, carried) = watch::channel(None);
+            let follows = carried::follow(service, self.accepted, sender);
+            let ((), ()) = tokio::join!(follows, publish_parts(self.cluster, carried));
+        };
         let ((), ()) = tokio::join!(verdicts, parts);
     }
 }

@@ -284,6 +284,15 @@ pub(super) fn assigns(lab: &LabGuard) -> Result<()> {
             .is_some_and(|host| host == "more0"),
         "{body} is not in {found:?}"
     );
+    // Its netd finds it in what it reads, and so do its neighbours' where they need it.
+    let (node, _) = eventually(SERVED, || {
+        let node = cluster.kubectl(&["get", "nodenetworks", "more0", "-o", "json"])?;
+        ensure!(node.contains(prefix), "no {prefix} in {node}");
+        Ok(node)
+    })?;
+    let node: Value = serde_json::from_str(&node)?;
+    let ranges = node["spec"]["hosts"][0]["ranges"].as_array().map(Vec::len);
+    say(&format!("the NodeNetwork of more0 has {ranges:?} ranges"));
     // They are no part of the plan.
     let exported = plan::export(lab, &cluster)?;
     ensure!(!exported.contains(prefix), "{exported}");
@@ -382,7 +391,10 @@ pub(super) fn frozen(lab: &LabGuard) -> Result<()> {
     })?;
     let log = log(&first);
     let told = ["another one may lead", "is written by ipamd-b_"];
-    ensure!(told.iter().any(|words| log.contains(words)), "it does not say why:\n{log}");
+    ensure!(
+        told.iter().any(|words| log.contains(words)),
+        "it does not say why:\n{log}"
+    );
     let after = assigned(&cluster)?;
     ensure!(after == before, "{before:?} became {after:?}");
     second.leads()?;
