@@ -188,6 +188,26 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The ledger's head in a cluster is not there.
+    #[error(
+        "there is no {}: `kubectl apply -f deploy/kubernetes/ipamd.yaml` makes an empty one. If there was one, nothing new is granted until every host of the plan has reported what it holds",
+        path.display()
+    )]
+    NoHead {
+        /// The head, as the cluster names it.
+        path: PathBuf,
+    },
+    /// Another ipamd writes the ledger now.
+    #[error(
+        "{} is written by {by} now: this one writes and answers no more",
+        path.display()
+    )]
+    Superseded {
+        /// The ledger's head, as the cluster names it.
+        path: PathBuf,
+        /// Who writes it.
+        by: String,
+    },
     /// The writer has ended.
     #[error("the store's writer has ended")]
     Stopped,
@@ -197,7 +217,13 @@ impl StoreError {
     /// Whether a later attempt can succeed: a disk gets space again, the other process ends.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Held { .. } | Self::Lost { .. } | Self::Read { .. } | Self::Write { .. } => true,
+            Self::Held { .. }
+            | Self::Lost { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::NoHead { .. }
+            // Of another ipamd.
+            | Self::Superseded { .. } => true,
             Self::NewerSchema { .. }
             | Self::Corrupt { .. }
             | Self::Exists { .. }
@@ -214,6 +240,8 @@ impl StoreError {
             | Self::Corrupt { .. }
             | Self::Exists { .. }
             | Self::Lost { .. }
+            | Self::NoHead { .. }
+            | Self::Superseded { .. }
             | Self::Stopped => code::NOT_AVAILABLE,
         }
     }

@@ -18,6 +18,9 @@ use crate::binaries::Binaries;
 /// netd's image, as the manifests in deploy/kubernetes name it.
 pub(crate) const NETD: &str = "flatnet.io/netd:0.1.0";
 
+/// ipamd's image, as the manifest in deploy/kubernetes names it.
+pub(crate) const IPAMD: &str = "flatnet.io/ipamd:0.1.0";
+
 /// What an image is, beside its files.
 #[derive(Debug)]
 pub(crate) struct Image<'a> {
@@ -46,6 +49,23 @@ pub(crate) fn netd(binaries: &Binaries, to: &Path) -> Result<()> {
     let image = Image {
         name: NETD,
         entrypoint: &["/usr/local/bin/netd"],
+        path: "/usr/local/bin",
+    };
+    write(&image, &root.0, to)
+}
+
+/// Writes ipamd's image: ipamd, and nothing else.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub(crate) fn ipamd(binaries: &Binaries, to: &Path) -> Result<()> {
+    let root = Scratch::beside(to)?;
+    let programs = root.0.join("usr/local/bin");
+    fs::create_dir_all(&programs)?;
+    copy_program(&binaries.dir().join("ipamd"), &programs.join("ipamd"))?;
+    let image = Image {
+        name: IPAMD,
+        entrypoint: &["/usr/local/bin/ipamd"],
         path: "/usr/local/bin",
     };
     write(&image, &root.0, to)
@@ -224,7 +244,11 @@ mod tests {
 
     #[test]
     fn the_manifests_name_the_image_that_is_built() {
-        for file in ["netd.yaml", "netd-uninstall.yaml"] {
+        for (file, built) in [
+            ("netd.yaml", NETD),
+            ("netd-uninstall.yaml", NETD),
+            ("ipamd.yaml", IPAMD),
+        ] {
             let path = crate::host::root().join("deploy/kubernetes").join(file);
             let text = fs::read_to_string(path).expect("the manifest");
             let images: Vec<_> = text
@@ -232,7 +256,7 @@ mod tests {
                 .filter_map(|l| l.trim().strip_prefix("image: "))
                 .collect();
             assert!(
-                !images.is_empty() && images.iter().all(|image| *image == NETD),
+                !images.is_empty() && images.iter().all(|image| *image == built),
                 "{images:?}"
             );
         }

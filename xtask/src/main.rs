@@ -69,7 +69,7 @@ enum Cmd {
     Redteam(Handover),
     /// Build Kubernetes' programs for the suites `kubernetes` and `cluster` (Go, the module proxy)
     Kubernetes,
-    /// Build netd's image: target/flatnet/netd-image.tar, for `ctr -n k8s.io images import`
+    /// Build netd's and ipamd's images: target/flatnet/{netd,ipamd}-image.tar, for `ctr -n k8s.io images import`
     Image,
     /// Run a command in a guest that has the kernel's Open vSwitch
     #[command(hide = true)]
@@ -125,9 +125,13 @@ fn main() -> Result<ExitCode> {
         }
         Cmd::Image => {
             let binaries = Binaries::build(Purpose::Release)?;
-            let image = binaries.dir().join("netd-image.tar");
-            images::netd(&binaries, &image)?;
-            report::line(&format!("  {}", image.display()));
+            let netd = binaries.dir().join("netd-image.tar");
+            images::netd(&binaries, &netd)?;
+            let ipamd = binaries.dir().join("ipamd-image.tar");
+            images::ipamd(&binaries, &ipamd)?;
+            for image in [netd, ipamd] {
+                report::line(&format!("  {}", image.display()));
+            }
         }
         Cmd::Guest(options) => return guest::command(options),
         Cmd::Structure => return structure::command(),

@@ -226,7 +226,7 @@ pub enum RangeCommand {
         #[arg(long)]
         lease: Option<u64>,
         /// Even if it is not drained or in use: for a host that is gone for good
-        #[arg(long)]
+        #[arg(long, visible_alias = "machine-is-gone")]
         force: bool,
     },
 }

@@ -17,7 +17,7 @@ use crate::kinds::{
 };
 use crate::object::Kind;
 use crate::schema::structural;
-use crate::status::{NetworkPlanStatus, NodeNetworkStatus, ObjectStatus};
+use crate::status::{HostRangeStatus, NetworkPlanStatus, NodeNetworkStatus, ObjectStatus};
 
 /// A schema that is not one of OpenAPI.
 #[derive(Debug, Error)]
@@ -68,7 +68,7 @@ fn definition(kind: Kind) -> Result<CustomResourceDefinition, SchemaError> {
         Kind::Network => of!(Network, NetworkSpec, ObjectStatus),
         Kind::LeasedLine => of!(LeasedLine, LeasedLineSpec, ObjectStatus),
         Kind::Host => of!(Host, HostSpec, ObjectStatus),
-        Kind::HostRange => of!(HostRange, HostRangeSpec, ObjectStatus),
+        Kind::HostRange => of!(HostRange, HostRangeSpec, HostRangeStatus),
         Kind::NodeNetwork => of!(NodeNetwork, NodeNetworkSpec, NodeNetworkStatus),
         Kind::NodePeers => of!(NodePeers, NodePeersSpec, ObjectStatus),
     };

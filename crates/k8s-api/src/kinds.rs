@@ -8,7 +8,7 @@ use flatnet_plan::model::{self, PlanSpec};
 use kube::CustomResource;
 use serde_json::Value;
 
-use crate::status::{NetworkPlanStatus, ObjectStatus};
+use crate::status::{HostRangeStatus, NetworkPlanStatus, ObjectStatus};
 use part::spec;
 
 pub use node::{NodeNetwork, NodeNetworkSpec, NodePeers, NodePeersSpec};
@@ -200,17 +200,28 @@ spec! {
 }
 
 spec! {
-    /// A slice of a pool that one host owns. It is never changed: a range that moves is another object.
+    /// A slice of a pool that one host owns. It is never changed: a range that moves is another object. Those
+    /// with the label `flatnet.io/assigned` are ipamd's ledger, and no part of the plan.
     #[derive(CustomResource, Debug, Clone, PartialEq)]
     #[kube(
         group = "flatnet.io", version = "v1alpha1", kind = "HostRange", plural = "hostranges",
-        shortname = "fnrange", category = "flatnet", schema = "disabled", status = "ObjectStatus",
+        shortname = "fnrange", category = "flatnet", schema = "disabled", status = "HostRangeStatus",
         printcolumn(name = "Host", type_ = "string", json_path = ".spec.host",
             description = "The host that owns it"),
         printcolumn(name = "Network", type_ = "string", json_path = ".spec.network",
             description = "The network whose pool it is of"),
         printcolumn(name = "Prefix", type_ = "string", json_path = ".spec.prefix",
             description = "Its addresses"),
+        printcolumn(name = "State", type_ = "string", json_path = ".status.state",
+            description = "active, draining or quarantined, where ipamd assigned it"),
+        printcolumn(name = "Used", type_ = "integer", json_path = ".status.used",
+            description = "Addresses in use or in quarantine, as the host reported"),
+        printcolumn(name = "Capacity", type_ = "integer", json_path = ".status.capacity",
+            description = "Addresses that the host has for containers"),
+        printcolumn(name = "Source", type_ = "string", json_path = ".status.source", priority = "1",
+            description = "Why the host has it: plan, carved or adopted"),
+        printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", priority = "1",
+            description = "Why it drains, what it conflicts with, when its quarantine ends"),
         printcolumn(name = "Accepted", type_ = "string", json_path = ".status.conditions[?(@.type==\"Accepted\")].status",
             description = "False where something is wrong with it")
     )]

@@ -10,6 +10,8 @@
 //!             └── diagnostics ─▶ [join::Joined::blame]: the object and the field of each
 //!
 //!   accepted plan ─▶ [node] parts of nodes, lists of peers ─▶ API server ─▶ [node::document] of one node
+//!
+//!   ipamd's lease ─▶ [range] a HostRange that is no part of the plan ─▶ API server ─▶ the lease again
 //! ```
 //!
 //! # Guarantees
@@ -26,6 +28,7 @@ pub mod name;
 pub mod node;
 pub mod object;
 pub mod plan;
+pub mod range;
 mod schema;
 pub mod split;
 pub mod status;

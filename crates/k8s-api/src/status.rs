@@ -68,6 +68,32 @@ pub struct ObjectStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// What ipamd says of a range that it assigned.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HostRangeStatus {
+    /// `active`, `draining`: the host assigns no more of its addresses; `quarantined`: it was released, and no
+    /// other host may have it yet. Absent where the range is the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Why it drains, what it conflicts with, or when its quarantine ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why the host has it: `plan` (the plan names it), `carved` (a slice of a pool), `adopted` (the host
+    /// reported it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Addresses that the host has for containers, as it last reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
+    /// Addresses that containers have or that are in quarantine, as the host last reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
+    /// `Accepted`: False with the code where something is wrong with the object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
 /// The condition that says whether a node serves.
 pub const READY: &str = "Ready";
 

@@ -46,6 +46,14 @@ pub enum ClusterError {
         what: String,
         said: String,
     },
+    /// An object of ipamd's ledger is none that it wrote.
+    #[error("cannot {doing} {what}")]
+    Damaged {
+        doing: &'static str,
+        what: String,
+        #[source]
+        source: Box<flatnet_k8s_api::range::RangeError>,
+    },
     /// The definitions' schema or one of their rules does not allow it, or something else.
     #[error("cannot {doing} {what}: {said}")]
     Refused {
@@ -117,6 +125,7 @@ impl ClusterError {
                  fields over with --force",
             ),
             Self::Conflict { .. } => Some("somebody changed it meanwhile: run the command again"),
+            Self::Damaged { .. } => Some("look at it: `kubectl get hostranges.flatnet.io -o yaml`"),
             Self::Refused { .. } => None,
         }
     }

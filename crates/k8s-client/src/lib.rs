@@ -8,8 +8,9 @@
 //!                                                      ├─ delete: an object that the plan has no more
 //!                                                      ├─ follow: a kind listed and watched ─▶ [Event]
 //!                                                      ├─ plan_statuses, apply_plan_status
-//!                                                      └─ what ipamd makes for nodes: apply_part, delete_part;
-//!                                                         a node's own: follow_one, apply_node_status
+//!                                                      ├─ what ipamd makes for nodes: apply_part, delete_part;
+//!                                                      │  a node's own: follow_one, apply_node_status
+//!                                                      └─ [ledger] ipamd's: its head, the ranges it assigned
 //! ```
 //!
 //! # Guarantees
@@ -19,6 +20,7 @@
 
 mod changes;
 mod error;
+mod ledger;
 mod parts;
 mod status;
 mod watch;
@@ -34,6 +36,7 @@ use watch::Selection;
 
 pub use changes::{Changes, changes};
 pub use error::ClusterError;
+pub use ledger::{LedgerHead, LedgerPlace, StoredRange};
 pub use parts::NODE_MANAGER;
 pub use status::STATUS_MANAGER;
 pub use watch::{Event, OneEvent, Seen};
@@ -86,7 +89,7 @@ impl Cluster {
         Ok(Self { client, server })
     }
 
-    /// Every object of the plan, of all kinds.
+    /// Every object of the plan, of all kinds. The ranges that ipamd assigned are none.
     ///
     /// # Errors
     /// [`ClusterError`].
@@ -109,9 +112,20 @@ impl Cluster {
         selection: &Selection<'_>,
     ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
         let kind = selection.kind;
+        let page = ListParams {
+            field_selector: selection.fields(),
+            label_selector: selection.labels(),
+            ..ListParams::default().limit(PAGE)
+        };
+        self.list_pages(kind, page).await
+    }
+
+    async fn list_pages(
+        &self,
+        kind: Kind,
+        mut page: ListParams,
+    ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
         let mut all = Vec::new();
-        let mut page = ListParams::default().limit(PAGE);
-        page.field_selector = selection.fields();
         loop {
             let found = self.api(kind).list(&page).await;
             let found = found.map_err(|e| self.error("list", kind.plural(), e))?;

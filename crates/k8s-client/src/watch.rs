@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use flatnet_k8s_api::range::DECLARED;
 use flatnet_k8s_api::{Kind, Object};
 use futures_util::StreamExt;
 use kube::api::{DynamicObject, WatchEvent, WatchParams};
@@ -65,6 +66,12 @@ pub(crate) struct Selection<'a> {
 impl Selection<'_> {
     pub(crate) fn fields(&self) -> Option<String> {
         self.name.map(|name| format!("metadata.name={name}"))
+    }
+
+    /// The ranges that ipamd assigned are of its ledger, and no part of the plan: who reads the plan does not
+    /// get them.
+    pub(crate) fn labels(&self) -> Option<String> {
+        (self.kind == Kind::HostRange).then(|| DECLARED.to_owned())
     }
 }
 
@@ -158,6 +165,7 @@ impl Cluster {
         let kind = target.selection.kind;
         let mut params = WatchParams::default().timeout(WATCH);
         params.field_selector = target.selection.fields();
+        params.label_selector = target.selection.labels();
         let stream = match self.api(kind).watch(&params, version).await {
             Ok(stream) => stream,
             Err(kube::Error::Api(status)) if status.code == GONE => {

@@ -160,7 +160,8 @@ impl Ledger {
             start.trust
         };
         let begun = Start {
-            number: saved.starts.len() as u64,
+            // A store may have forgotten the oldest.
+            number: saved.starts.last().map_or(0, |last| last.number + 1),
             incarnation: start.incarnation,
             first: saved.sequence,
         };

@@ -30,5 +30,6 @@ pub use forecast::Forecast;
 pub use ledger::{AssignError, Ledger, LedgerConfig, LedgerStart, PlanOutcome, PoolUsage};
 pub use service::{Clock, Service, ServiceError, ServiceStart, Wait};
 pub use store::{
-    Entry, LedgerMemory, LedgerSaved, LedgerStore, RedbLedger, Start, Trust, read_mark,
+    Entry, LedgerMemory, LedgerObjects, LedgerSaved, LedgerStore, ObjectError, ObjectLedger,
+    RangeChange, RedbLedger, Start, Trust, read_mark,
 };

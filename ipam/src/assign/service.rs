@@ -203,6 +203,18 @@ impl Service {
         self.ranges(host).await
     }
 
+    /// [`Ledger::ask_all`].
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn ask_all(&self) -> Result<(), ServiceError> {
+        self.change(|ledger, now| {
+            ledger.ask_all(now);
+            Ok(())
+        })
+        .await
+    }
+
     /// [`Ledger::drain`].
     ///
     /// # Errors

@@ -10,9 +10,11 @@ use crate::store::{Fault, StoreError};
 use flatnet_types::ipamd::{Incarnation, Lease};
 
 mod mark;
+mod objects;
 mod redb_ledger;
 
 pub use mark::read as read_mark;
+pub use objects::{LedgerObjects, ObjectError, ObjectLedger, RangeChange};
 pub use redb_ledger::RedbLedger;
 
 /// The ledger's schema that this version writes.

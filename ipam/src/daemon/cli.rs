@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use flatnet_daemon::LogFormat;
 use flatnet_daemon::args::seconds;
 
+use super::lease_place::LeasePlace;
+
 /// The daemon that hands each host its address ranges, once.
 #[derive(Debug, Parser)]
 #[command(name = "ipamd", version, about, max_term_width = 100)]
@@ -51,7 +53,26 @@ pub struct RunArgs {
     /// The way to that cluster. Where absent: a pod's service account, else `$KUBECONFIG`.
     #[arg(long, value_name = "FILE", requires = "plan_from_cluster")]
     pub kubeconfig: Option<PathBuf>,
-    /// Directory of the ledger.
+    /// Lead by this Kubernetes Lease, or stand by, and keep the ledger in the cluster: in HostRange objects and
+    /// the ConfigMap NAME-ledger beside the Lease. Any number of replicas may run.
+    #[arg(
+        long,
+        value_name = "NAMESPACE/NAME",
+        requires = "plan_from_cluster",
+        conflicts_with = "init"
+    )]
+    pub elect: Option<LeasePlace>,
+    /// How long the Lease lasts without being renewed, in seconds: another one leads so long after this one
+    /// died.
+    #[arg(long = "lease", value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "elect")]
+    pub lease_time: Duration,
+    /// Who this is in the Lease, for people; where absent the machine's name, which is the pod's.
+    #[arg(long, value_name = "NAME", requires = "elect")]
+    pub identity: Option<String>,
+    /// TCP address for a kubelet's probes, in the clear: `/livez` and `/readyz`.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub probes: Option<SocketAddr>,
+    /// Directory of the accepted plan's copy, and of the ledger where that is a file.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet-ipamd")]
     pub state: PathBuf,
     /// Create the ledger if there is none. For a new cluster only: a lost ledger must not look

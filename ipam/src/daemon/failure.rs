@@ -1,11 +1,15 @@
 //! Errors that are answered.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flatnet_types::ipamd::ErrorBody;
 
 use crate::assign::ServiceError;
+
+/// The code of an ipamd that stands by.
+const STANDBY: &str = "standby";
 
 /// An error response.
 pub(crate) struct Failure {
@@ -14,6 +18,23 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Another one serves, or will soon.
+    pub(crate) fn standby(message: String) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            body: ErrorBody {
+                code: STANDBY.to_owned(),
+                message,
+                retryable: true,
+            },
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn body(&self) -> &ErrorBody {
+        &self.body
+    }
+
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -28,7 +49,14 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        let closes = self.body.code == STANDBY;
+        let mut response = (self.status, Json(self.body)).into_response();
+        if closes {
+            // The next connection may lead to the one that serves.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response
     }
 }
 

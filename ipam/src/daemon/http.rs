@@ -23,6 +23,7 @@ use super::auth::Token;
 use super::failure::Failure;
 use super::metrics::{Metrics, RunsOut};
 use super::rights::Rights;
+use super::role::{Role, Roles};
 use super::tls::Caller;
 use crate::assign::{Declared, PoolUsage, Service, ServiceError, Wait};
 
@@ -39,9 +40,19 @@ pub(crate) type Plans = watch::Receiver<flatnet_plan_source::State<Declared>>;
 /// State of the handlers.
 #[derive(Clone)]
 pub(crate) struct App {
-    pub(crate) service: Service,
+    pub(crate) role: Roles,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) plan: Plans,
+}
+
+impl App {
+    /// The ledger's service.
+    ///
+    /// # Errors
+    /// This one stands by, and says who leads.
+    fn service(&self) -> Result<Service, Failure> {
+        self.role.borrow().service().cloned()
+    }
 }
 
 /// The routes on the unix socket: for root only.
@@ -74,6 +85,7 @@ fn router(app: App) -> Router {
         .route("/v1/ledger/trust", post(trust))
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
+        .route("/readyz", get(readiness))
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .route_layer(middleware::from_fn_with_state(app.clone(), measured))
@@ -135,8 +147,8 @@ async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    // Load balancers have no credentials; `/healthz` shows no state.
-    if request.uri().path() == "/healthz" {
+    // Load balancers have no credentials; these show no state but who leads.
+    if matches!(request.uri().path(), "/healthz" | "/readyz") {
         return next.run(request).await;
     }
     // `None` without TLS.
@@ -216,7 +228,7 @@ async fn ranges(
 ) -> Result<Json<Arc<HostRanges>>, Failure> {
     let host = host_of(&host)?;
     rights.require_host(&host)?;
-    let mut ranges = app.service.watch(&host).await?;
+    let mut ranges = app.service()?.watch(&host).await?;
     if let Some(wait) = watch.wait()? {
         let changed = ranges.wait_for(|r| r.revision != wait.after);
         // After a timeout the answer is the unchanged one.
@@ -244,7 +256,7 @@ async fn grants(
     Query(watch): Query<Watch>,
 ) -> Result<Json<Grants>, Failure> {
     rights.require_reader()?;
-    Ok(Json(app.service.grants(watch.wait()?).await?))
+    Ok(Json(app.service()?.grants(watch.wait()?).await?))
 }
 
 /// What the other hosts of the host's segment hold. Cancel safe.
@@ -256,7 +268,7 @@ async fn peers(
 ) -> Result<Json<Grants>, Failure> {
     let host = host_of(&host)?;
     rights.require_host(&host)?;
-    Ok(Json(app.service.peers(&host, watch.wait()?).await?))
+    Ok(Json(app.service()?.peers(&host, watch.wait()?).await?))
 }
 
 async fn report(
@@ -268,12 +280,15 @@ async fn report(
     let host = host_of(&host)?;
     rights.require_host(&host)?;
     let report: Report = body_of(&body)?;
-    Ok(Json(app.service.report(&host, report.held).await?))
+    Ok(Json(app.service()?.report(&host, report.held).await?))
 }
 
 async fn list(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
     rights.require_reader()?;
-    let listing = app.service.inspect(|ledger, now| ledger.list(now)).await?;
+    let listing = app
+        .service()?
+        .inspect(|ledger, now| ledger.list(now))
+        .await?;
     Ok(Json(listing).into_response())
 }
 
@@ -286,8 +301,8 @@ async fn drain(
     let drain: Drain = body_of(&body)?;
     let host = drain.host.clone();
     tracing::info!(%host, range = %drain.prefix, cancel = drain.cancel, "drain");
-    app.service.drain(drain).await?;
-    Ok(Json(app.service.ranges(&host).await?))
+    app.service()?.drain(drain).await?;
+    Ok(Json(app.service()?.ranges(&host).await?))
 }
 
 async fn release(
@@ -303,8 +318,11 @@ async fn release(
     rights.require_host(&release.host)?;
     let host = release.host.clone();
     tracing::info!(%host, range = %release.prefix, force = release.force, "release");
-    app.service.release(release).await?;
-    let after = app.service.last_known(&host).ok_or(ServiceError::Stopped)?;
+    app.service()?.release(release).await?;
+    let after = app
+        .service()?
+        .last_known(&host)
+        .ok_or(ServiceError::Stopped)?;
     let after = Arc::clone(&after.borrow());
     Ok(Json(after))
 }
@@ -318,14 +336,14 @@ async fn grow(
     let grow: Grow = body_of(&body)?;
     let host = grow.host.clone();
     tracing::info!(%host, network = %grow.network, "grow");
-    app.service.grow(grow).await?;
-    Ok(Json(app.service.ranges(&host).await?))
+    app.service()?.grow(grow).await?;
+    Ok(Json(app.service()?.ranges(&host).await?))
 }
 
 async fn trust(rights: Rights, State(app): State<App>) -> Result<StatusCode, Failure> {
     rights.require_admin()?;
     tracing::warn!("an admin declared the ledger correct");
-    app.service.trust().await?;
+    app.service()?.trust().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -344,7 +362,7 @@ async fn owner(
         let message = format!("{:?} is no address", of.address);
         Failure::new(StatusCode::BAD_REQUEST, "badAddress", message)
     })?;
-    let owner = app.service.inspect(move |l, _| l.owner(address)).await?;
+    let owner = app.service()?.inspect(move |l, _| l.owner(address)).await?;
     Ok(Json(owner).into_response())
 }
 
@@ -368,15 +386,18 @@ fn pool_view(pool: &PoolUsage, runs_out: &RunsOut) -> PoolView {
 
 async fn pools(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
     rights.require_reader()?;
-    let (pools, runs_out) = sample(&app).await?;
+    let (pools, runs_out) = sample(&app.service()?, &app.metrics).await?;
     let views = pools.iter().zip(&runs_out);
     let views: Vec<PoolView> = views.map(|(p, r)| pool_view(p, r)).collect();
     Ok(Json(views).into_response())
 }
 
 /// Reads the usage of the pools, and updates the metrics and forecasts.
-pub(crate) async fn sample(app: &App) -> Result<(Vec<PoolUsage>, Vec<RunsOut>), ServiceError> {
-    let inspection = app.service.inspect(|ledger, now| {
+pub(crate) async fn sample(
+    service: &Service,
+    metrics: &Metrics,
+) -> Result<(Vec<PoolUsage>, Vec<RunsOut>), ServiceError> {
+    let inspection = service.inspect(|ledger, now| {
         let (leases, waiting) = ledger.counts();
         (
             ledger.pools(),
@@ -387,8 +408,8 @@ pub(crate) async fn sample(app: &App) -> Result<(Vec<PoolUsage>, Vec<RunsOut>), 
         )
     });
     let (pools, leases, waiting, in_grace_period, now) = inspection.await?;
-    app.metrics.ledger(leases, waiting, in_grace_period);
-    let runs_out = app.metrics.pools(&pools, now);
+    metrics.ledger(leases, waiting, in_grace_period);
+    let runs_out = metrics.pools(&pools, now);
     Ok((pools, runs_out))
 }
 
@@ -403,7 +424,12 @@ async fn plan(rights: Rights, State(app): State<App>) -> Result<Json<PlanReply>,
 
 async fn metrics(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
     rights.require_reader()?;
-    sample(&app).await?;
+    // A standby has metrics of its plan and its requests.
+    let service = app.service().ok();
+    app.metrics.leads(service.is_some());
+    if let Some(service) = service {
+        sample(&service, &app.metrics).await?;
+    }
     let text = app
         .metrics
         .encode()
@@ -412,8 +438,19 @@ async fn metrics(rights: Rights, State(app): State<App>) -> Result<Response, Fai
     Ok(([(axum::http::header::CONTENT_TYPE, kind)], text).into_response())
 }
 
+async fn readiness(State(app): State<App>) -> (StatusCode, String) {
+    app.role.borrow().readiness()
+}
+
 async fn health(State(app): State<App>) -> Result<&'static str, Failure> {
     // Succeeds if the ledger's thread answers and its store is writable.
-    app.service.tick().await?;
-    Ok("ok\n")
+    let role = app.role.borrow().clone();
+    match role {
+        Role::Leads(service) => {
+            service.tick().await?;
+            Ok("ok\n")
+        }
+        Role::Standby { .. } => Ok("standby\n"),
+        Role::Starting => Ok("starting\n"),
+    }
 }

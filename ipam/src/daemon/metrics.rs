@@ -67,6 +67,7 @@ pub(crate) struct Metrics {
     addresses: Family<PoolLabels, Gauge<f64, AtomicU64>>,
     exhausted_in: Family<ForecastLabels, Gauge<f64, AtomicU64>>,
     leases: Gauge<i64, AtomicI64>,
+    leader: Gauge<i64, AtomicI64>,
     waiting: Gauge<i64, AtomicI64>,
     in_grace_period: Gauge<i64, AtomicI64>,
     requests: Family<RequestLabels, Counter>,
@@ -91,6 +92,7 @@ impl Default for Metrics {
             addresses: Family::default(),
             exhausted_in: Family::default(),
             leases: Gauge::default(),
+            leader: Gauge::default(),
             waiting: Gauge::default(),
             in_grace_period: Gauge::default(),
             requests: Family::default(),
@@ -130,6 +132,11 @@ impl Metrics {
             self.exhausted_in.clone(),
         );
         r.register("leases", "Ranges that hosts hold", self.leases.clone());
+        r.register(
+            "leader",
+            "1 for the one that keeps the ledger, 0 for one that stands by",
+            self.leader.clone(),
+        );
         r.register(
             "waiting",
             "Ranges that hosts wait for",
@@ -227,6 +234,11 @@ impl Metrics {
                     .set(when.as_secs_f64());
             }
         }
+    }
+
+    /// Whether this one keeps the ledger.
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// Sets the gauges of the ledger.

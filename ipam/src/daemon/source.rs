@@ -1,5 +1,6 @@
 //! Where the plan comes from: a file, or a Kubernetes cluster's objects.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -10,10 +11,11 @@ use flatnet_plan_source::{
 };
 use tokio::sync::watch;
 
+use super::carried;
 use super::cli::RunArgs;
 use super::declare::declare;
 use super::http::Plans;
-use crate::assign::{Clock, Declared};
+use crate::assign::{Clock, Declared, Service};
 
 /// The plan's source.
 pub(super) enum Source {
@@ -61,21 +63,55 @@ impl Source {
         }
     }
 
-    /// Follows the plan, says in the cluster what became of it, and writes there what nodes need of it. Does
-    /// not end by itself. Cancel safe.
-    pub(super) async fn follow(self) {
+    /// Who writes to the cluster what becomes of the plan; `None` where the plan is a file.
+    pub(super) fn publisher(&self) -> Option<Publisher> {
         match self {
-            Self::File(source) => match source.follow().await {},
+            Self::File(_) => None,
             Self::Cluster {
                 source,
                 cluster,
                 accepted,
-            } => {
-                let verdicts = publish_verdicts(Arc::clone(&cluster), source.watch());
-                let parts = publish_parts(cluster, accepted);
-                let ((), (), never) = tokio::join!(verdicts, parts, source.follow());
-                match never {}
-            }
+            } => Some(Publisher {
+                cluster: Arc::clone(cluster),
+                plans: source.watch(),
+                accepted: accepted.clone(),
+            }),
         }
+    }
+
+    /// Follows the plan. Does not end by itself. Cancel safe.
+    pub(super) async fn follow(self) -> Infallible {
+        match self {
+            Self::File(source) => source.follow().await,
+            Self::Cluster { source, .. } => source.follow().await,
+        }
+    }
+}
+
+/// Writes to the cluster what became of its objects, and what nodes need of the accepted plan.
+pub(super) struct Publisher {
+    cluster: Arc<Cluster>,
+    plans: Plans,
+    accepted: AcceptedPlan,
+}
+
+impl Publisher {
+    pub(super) fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// With a service, what nodes read has the ranges that it granted. Ends when there are no more plans. Cancel
+    /// safe.
+    pub(super) async fn run(self, grants: Option<Service>) {
+        let verdicts = publish_verdicts(Arc::clone(&self.cluster), self.plans);
+        let parts = async {
+            let Some(service) = grants else {
+                return publish_parts(self.cluster, self.accepted).await;
+            };
+            let (sender, carried) = watch::channel(None);
+            let follows = carried::follow(service, self.accepted, sender);
+            let ((), ()) = tokio::join!(follows, publish_parts(self.cluster, carried));
+        };
+        let ((), ()) = tokio::join!(verdicts, parts);
     }
 }

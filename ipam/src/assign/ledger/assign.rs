@@ -19,6 +19,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Grants every host of the plan what the plan gives it, asked for or not.
+    pub fn ask_all(&mut self, now: Timestamp) {
+        self.tick(now);
+        let declared = Arc::clone(&self.declared);
+        for host in declared.hosts().keys() {
+            if !self.is_served(host) {
+                self.assign_host(host, now);
+            }
+        }
+    }
+
     /// Whether [`Ledger::ask`] would change nothing: the host has asked before and waits for
     /// nothing.
     pub fn is_served(&self, host: &NodeName) -> bool {

@@ -267,6 +267,14 @@ impl Running {
         ProcessId::of(pid).context("the daemon has ended")
     }
 
+    /// Whether it has ended by itself.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub(in crate::suites) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.0.try_wait()?.is_some())
+    }
+
     /// SIGKILL, and its end.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //!   [lead] takes it, dies, stops, is cut off     [bad] what it is given is wrong
 //!   [plan] the plan's kinds, their rules, and flatctl's way there and back
 //!   [ipamd] the plan taken from them, and the verdict in their status
+//!   [ha] two ipamds of which one leads, and their ledger in the objects
 //!   [node] a node's netd that takes its part of the plan from there, and says how it is
 //!   [admission] who may ask what of the network for a pod
 //!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
@@ -20,6 +21,7 @@ mod admission;
 mod bad;
 mod chaos;
 pub(super) mod cluster;
+mod ha;
 mod ipamd;
 mod lead;
 mod node;
@@ -129,6 +131,26 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "plan: the API server freezes: ipamd tells it within 45 s, and follows the objects again",
             run: ipamd::server_frozen,
+        },
+        Check {
+            sentence: "ledger: two ipamds by the rights of their manifest: one leads and gives every host its slices as objects, the other says who leads",
+            run: ha::assigns,
+        },
+        Check {
+            sentence: "ledger: the leader gets SIGKILL: the other one assigns on, no range is lost, and none is given twice",
+            run: ha::killed,
+        },
+        Check {
+            sentence: "ledger: a leader that was frozen writes nothing when it wakes, and ends",
+            run: ha::frozen,
+        },
+        Check {
+            sentence: "ledger: a range is drained, released, in quarantine and gone, and kubectl shows it",
+            run: ha::released,
+        },
+        Check {
+            sentence: "ledger: nobody else makes, changes or deletes what ipamd assigned, and ipamd no range of the plan",
+            run: ha::second_owner,
         },
         Check {
             sentence: "node: a netd without plan waits and says so, comes up with its object, follows changes by kubectl, and its status is right",

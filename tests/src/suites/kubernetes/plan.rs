@@ -130,6 +130,20 @@ pub(super) fn apply_changed(lab: &Lab, cluster: &Cluster, change: &[(&str, &str)
     apply(lab, cluster, &plan, &["--force"])?.with(0).map(drop)
 }
 
+/// Applies the lab's plan, changed as a value.
+pub(super) fn apply_model(
+    lab: &Lab,
+    cluster: &Cluster,
+    change: impl FnOnce(&mut flatnet_plan::NetworkPlan) -> Result<()>,
+) -> Result<()> {
+    let mut plan = flatnet_plan::load(&std::fs::read_to_string(lab.layout().plan())?)?;
+    plan.spec.cluster = Some("lab".to_owned());
+    change(&mut plan)?;
+    let path = cluster.dir.join("plan.yaml");
+    std::fs::write(&path, flatnet_plan::to_yaml(&plan)?)?;
+    apply(lab, cluster, &path, &["--force"])?.with(0).map(drop)
+}
+
 /// An API server that has the lab's plan and nothing else.
 pub(super) fn with_plan(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let cluster = with_kinds(lab)?;
