@@ -9,6 +9,7 @@
 //!   flatnet_plan::diagnose ◀── document (YAML) ◀── [join] ◀────────── objects ◀──────┘
 //!             └── diagnostics ─▶ [join::Joined::blame]: the object and the field of each
 //!
+//!   Services, ServiceCIDRs ─▶ [service] addresses
 //!   accepted plan ─▶ [node] parts of nodes, lists of peers ─▶ API server ─▶ [node::document] of one node
 //! ```
 //!
@@ -27,6 +28,7 @@ pub mod node;
 pub mod object;
 pub mod plan;
 mod schema;
+pub mod service;
 pub mod split;
 pub mod status;
 

@@ -3,9 +3,10 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use flatnet_k8s_api::service::{self, Claims, ServiceKind};
 use flatnet_k8s_api::{Kind, Object};
 use futures_util::StreamExt;
-use kube::api::{DynamicObject, WatchEvent, WatchParams};
+use kube::api::{ApiResource, DynamicObject, WatchEvent, WatchParams};
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep};
@@ -44,6 +45,19 @@ pub enum OneEvent {
     Away(Kind, ClusterError),
 }
 
+/// What is told of Kubernetes' own kinds of Services.
+#[derive(Debug)]
+pub enum ServiceEvent {
+    /// What all objects of a kind claim.
+    Listed(ServiceKind, Vec<Claims>),
+    /// What an object that is new or changed claims now.
+    Applied(ServiceKind, Claims),
+    /// One that is gone, by its key.
+    Deleted(ServiceKind, String),
+    /// The server gives no answer, or refuses. It is asked again until it does.
+    Away(ServiceKind, ClusterError),
+}
+
 /// An object, and what was said of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
@@ -57,7 +71,7 @@ pub struct Seen {
 
 /// What to follow.
 pub(crate) struct Selection<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) resource: ApiResource,
     /// The only object that is wanted.
     pub(crate) name: Option<&'a str>,
 }
@@ -82,17 +96,18 @@ enum Ended {
     ListAgain,
 }
 
-/// Where events go, and in which form.
-struct Target<'a, E> {
+/// Where events of a kind go, and in which form.
+struct Target<'a, K, E> {
     selection: Selection<'a>,
+    kind: K,
     events: &'a Sender<E>,
-    form: fn(Kind, Raw) -> E,
+    form: fn(K, Raw) -> E,
 }
 
-impl<E> Target<'_, E> {
+impl<K: Copy, E> Target<'_, K, E> {
     /// Whether somebody receives it.
     async fn send(&self, raw: Raw) -> bool {
-        let event = (self.form)(self.selection.kind, raw);
+        let event = (self.form)(self.kind, raw);
         self.events.send(event).await.is_ok()
     }
 }
@@ -101,9 +116,28 @@ impl Cluster {
     /// Lists a kind and watches it, until nobody receives the events any more. Cancel safe.
     pub async fn follow(&self, kind: Kind, events: &Sender<Event>) {
         self.follow_as(&Target {
-            selection: Selection { kind, name: None },
+            selection: Selection {
+                resource: kind.resource(),
+                name: None,
+            },
+            kind,
             events,
             form: of_kind,
+        })
+        .await;
+    }
+
+    /// The same of what Kubernetes' own objects claim for Services, in all namespaces. A server that does not
+    /// have the kind (ServiceCIDR before 1.33) has no objects of it.
+    pub async fn follow_services(&self, kind: ServiceKind, events: &Sender<ServiceEvent>) {
+        self.follow_as(&Target {
+            selection: Selection {
+                resource: kind.resource(),
+                name: None,
+            },
+            kind,
+            events,
+            form: of_service,
         })
         .await;
     }
@@ -112,14 +146,18 @@ impl Cluster {
     pub async fn follow_one(&self, kind: Kind, name: &str, events: &Sender<OneEvent>) {
         let name = Some(name);
         self.follow_as(&Target {
-            selection: Selection { kind, name },
+            selection: Selection {
+                resource: kind.resource(),
+                name,
+            },
+            kind,
             events,
             form: of_one,
         })
         .await;
     }
 
-    async fn follow_as<E>(&self, target: &Target<'_, E>) {
+    async fn follow_as<K: Copy, E>(&self, target: &Target<'_, K, E>) {
         loop {
             match self.list_and_watch(target).await {
                 Ok(Ended::Unheard) => return,
@@ -134,7 +172,10 @@ impl Cluster {
         }
     }
 
-    async fn list_and_watch<E>(&self, target: &Target<'_, E>) -> Result<Ended, ClusterError> {
+    async fn list_and_watch<K: Copy, E>(
+        &self,
+        target: &Target<'_, K, E>,
+    ) -> Result<Ended, ClusterError> {
         let (found, mut version) = self.list_selected(&target.selection).await?;
         if !target.send(Raw::Listed(found)).await {
             return Ok(Ended::Unheard);
@@ -150,24 +191,25 @@ impl Cluster {
     }
 
     /// One watch, until its time is over. `version` is what the next one goes on from.
-    async fn watch<E>(
+    async fn watch<K: Copy, E>(
         &self,
-        target: &Target<'_, E>,
+        target: &Target<'_, K, E>,
         version: &mut String,
     ) -> Result<Option<Ended>, ClusterError> {
-        let kind = target.selection.kind;
+        let resource = &target.selection.resource;
+        let plural = resource.plural.as_str();
         let mut params = WatchParams::default().timeout(WATCH);
         params.field_selector = target.selection.fields();
-        let stream = match self.api(kind).watch(&params, version).await {
+        let stream = match self.resource(resource).watch(&params, version).await {
             Ok(stream) => stream,
             Err(kube::Error::Api(status)) if status.code == GONE => {
                 return Ok(Some(Ended::ListAgain));
             }
-            Err(e) => return Err(self.error("watch", kind.plural(), e)),
+            Err(e) => return Err(self.error("watch", plural, e)),
         };
         let mut stream = pin!(stream);
         while let Some(event) = stream.next().await {
-            let raw = match event.map_err(|e| self.error("watch", kind.plural(), e))? {
+            let raw = match event.map_err(|e| self.error("watch", plural, e))? {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     seen(version, &object);
                     Raw::Applied(object)
@@ -185,7 +227,7 @@ impl Cluster {
                 }
                 WatchEvent::Error(status) => {
                     let error = kube::Error::Api(status);
-                    return Err(self.error("watch", kind.plural(), error));
+                    return Err(self.error("watch", plural, error));
                 }
             };
             if !target.send(raw).await {
@@ -203,6 +245,17 @@ fn of_kind(kind: Kind, raw: Raw) -> Event {
         Raw::Applied(one) => Event::Applied(object(&one)),
         Raw::Deleted(one) => Event::Deleted(kind, one.metadata.name.unwrap_or_default()),
         Raw::Away(error) => Event::Away(kind, error),
+    }
+}
+
+fn of_service(kind: ServiceKind, raw: Raw) -> ServiceEvent {
+    let claims = |object: &DynamicObject| Claims::of_api(kind, object);
+    match raw {
+        Raw::Listed(all) => ServiceEvent::Listed(kind, all.iter().map(claims).collect()),
+        Raw::Applied(one) => ServiceEvent::Applied(kind, claims(&one)),
+        Raw::Deleted(one) => ServiceEvent::Deleted(kind, service::key(&one)),
+        Raw::Away(ClusterError::NoKinds { .. }) => ServiceEvent::Listed(kind, Vec::new()),
+        Raw::Away(error) => ServiceEvent::Away(kind, error),
     }
 }
 

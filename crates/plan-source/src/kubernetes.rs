@@ -8,6 +8,7 @@ mod node;
 mod node_status;
 mod objects;
 mod parts;
+mod services;
 #[cfg(test)]
 mod tests;
 mod verdict;

@@ -25,7 +25,7 @@ use crate::{Lab, LabGuard};
 pub(super) use rules::{rules_refuse, unknown_fields};
 
 /// The definitions, as they are shipped.
-const CRDS: [&str; 11] = [
+const CRDS: [&str; 12] = [
     include_str!("../../../../deploy/crds/networkplans.yaml"),
     include_str!("../../../../deploy/crds/sites.yaml"),
     include_str!("../../../../deploy/crds/switches.yaml"),
@@ -37,6 +37,7 @@ const CRDS: [&str; 11] = [
     include_str!("../../../../deploy/crds/hostranges.yaml"),
     include_str!("../../../../deploy/crds/nodenetworks.yaml"),
     include_str!("../../../../deploy/crds/nodepeers.yaml"),
+    include_str!("../../../../deploy/crds/serviceaddresses.yaml"),
 ];
 /// Plans that are shipped: of one host, and of 500.
 const EXAMPLES: [(&str, &str); 2] = [
