@@ -95,6 +95,30 @@ impl NodeObjects {
     pub fn server(&self) -> &str {
         self.cluster.server()
     }
+
+    /// Reads the node's plan as it is now; nothing is accepted or kept.
+    ///
+    /// # Errors
+    /// [`Refusal::Cluster`] where the objects are not there or the API server gives no answer within
+    /// [`FIRST_ANSWER`]; else what is wrong with them.
+    pub async fn read(&self) -> Result<NetworkPlan, Refusal> {
+        let mut following = Following::begin(self.clone());
+        let due = Instant::now() + FIRST_ANSWER;
+        loop {
+            tokio::select! {
+                _ = following.next() => {}
+                () = sleep_until(due) => return Err(self.no_answer()),
+            }
+            if let Some(read) = following.read() {
+                return read?.plan();
+            }
+        }
+    }
+
+    fn no_answer(&self) -> Refusal {
+        let server = self.server().to_owned();
+        Refusal::Cluster(Box::new(Absent::NoAnswer { server }))
+    }
 }
 
 /// What is known of an object.
@@ -320,10 +344,8 @@ impl<T: Send + Sync + 'static> NodeSource<T> {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => due = None,
             }
             let objects = &following.objects;
-            let read = following.read().unwrap_or_else(|| {
-                let server = objects.server().to_owned();
-                Err(Refusal::Cluster(Box::new(Absent::NoAnswer { server })))
-            });
+            let read = following.read();
+            let read = read.unwrap_or_else(|| Err(objects.no_answer()));
             let take = Arc::clone(&take);
             let take = Box::new(move |plan, text: &str| take(plan, text));
             match Policy::open(&objects.state, Arc::clone(&objects.clock), read, take) {

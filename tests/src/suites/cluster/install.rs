@@ -14,6 +14,7 @@ use crate::suites::kit::{eventually, say};
 
 /// What an administrator applies.
 const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/netd.yaml");
+const RIGHTS: &str = include_str!("../../../../deploy/kubernetes/netd-plan.yaml");
 /// Where Debian and others keep CNI's reference plugins.
 const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 /// How long a container of a pod takes to say something.
@@ -35,18 +36,9 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
     for node in whole {
         loopback(node)?;
     }
-    let plan = lab.layout().plan();
-    world.kubectl(&["create", "namespace", "flatnet", "--save-config"])?;
-    let from = format!("--from-file=plan.yaml={}", plan.display());
-    world.kubectl(&[
-        "-n",
-        "flatnet",
-        "create",
-        "configmap",
-        "flatnet-plan",
-        &from,
-    ])?;
+    world.install_plan(lab)?;
     let begun = Instant::now();
+    world.apply("netd-plan.yaml", RIGHTS)?;
     world.apply("netd.yaml", MANIFEST)?;
     for node in whole {
         world.wait(&["wait", "--for=condition=Ready", "node", &node.name])?;
@@ -72,6 +64,12 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
     world.kubectl(&["-n", "flatnet", "delete", "pod", &pod, "--wait=false"])?;
     world.wait(&["wait", "--for=condition=Ready", "node", &lacking.name])?;
     world.wait(&["-n", "flatnet", "rollout", "status", "daemonset/netd"])?;
+    // Each says so itself, of the plan that ipamd has accepted.
+    for name in NODES {
+        let object = format!("nodenetwork/{name}");
+        world.wait(&["wait", "--for=condition=Ready", &object])?;
+        world.wait(&["wait", "--for=condition=Accepted", &object])?;
+    }
     for (node, network) in NODES.into_iter().zip(["web", "web", "cloud"]) {
         installed(world.node(node)?, network)?;
     }

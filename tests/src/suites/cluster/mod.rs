@@ -5,6 +5,7 @@
 //!     └─ [node] idc1, idc2 (mode vlan), vpc1 (mode routed): the lab's network namespace and Open vSwitch,
 //!        all else its own (`node.sh`); containerd, kubelet, kube-proxy, and no netd of the lab
 //!   [install] preflight, DaemonSet, node Ready     [reach] pods, nodes, probes, Services
+//!   [services] external IPs and ServiceCIDRs, live
 //!   [scale] no address is lost     [roll] an upgrade loses no packet     [uninstall] nothing is left
 //! ```
 //!
@@ -19,6 +20,7 @@ mod parts;
 mod reach;
 mod roll;
 mod scale;
+mod services;
 mod uninstall;
 mod world;
 
@@ -47,6 +49,14 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "a Service is reached by pods and nodes through kube-proxy, and every endpoint of it serves",
             run: reach::service,
+        },
+        Check {
+            sentence: "an external IP of a Service is served on every node while it runs; a node's own address is not, and is named",
+            run: services::external_ip,
+        },
+        Check {
+            sentence: "a second ServiceCIDR is served on every node while it runs",
+            run: services::second_cidr,
         },
         Check {
             sentence: "scaled from 1 to 30 and back to 1: no address is given twice, and none is leaked",

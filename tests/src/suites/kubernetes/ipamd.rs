@@ -37,14 +37,14 @@ const FROZEN: Duration = Duration::from_secs(45);
 const UNUSED: &str = "10.10.0.99/24";
 
 /// An ipamd with a ledger of its own.
-pub(super) struct Ipamd {
+pub(in crate::suites) struct Ipamd {
     running: Running,
     socket: PathBuf,
 }
 
 impl Ipamd {
     /// A new one, or one that goes on from what another left in its state directory.
-    pub(super) fn start(lab: &LabGuard, cluster: &Cluster) -> Result<Self> {
+    pub(in crate::suites) fn start(lab: &LabGuard, cluster: &Cluster) -> Result<Self> {
         let file = |name: &str| cluster.dir.join(name).display().to_string();
         let socket = cluster.dir.join("ipamd.sock");
         let mut command = bound(
@@ -72,7 +72,7 @@ impl Ipamd {
     }
 
     /// Stops it.
-    pub(super) fn end(self) -> Result<()> {
+    pub(in crate::suites) fn end(self) -> Result<()> {
         self.running.end()
     }
 
@@ -112,11 +112,16 @@ fn state_of(cluster: &Cluster) -> String {
 /// The lab's plan on an API server, and what the manifest makes.
 pub(super) fn cluster(lab: &LabGuard) -> Result<Arc<Cluster>> {
     let cluster = plan::with_plan(lab)?;
+    rights(&cluster)?;
+    Ok(cluster)
+}
+
+/// What the manifest makes, and the kubeconfig of its service account.
+pub(in crate::suites) fn rights(cluster: &Cluster) -> Result<()> {
     let manifest = cluster.dir.join("ipamd.yaml");
     std::fs::write(&manifest, MANIFEST)?;
     cluster.kubectl(&["apply", "-f", &manifest.display().to_string()])?;
-    cluster.account(ACCOUNT)?;
-    Ok(cluster)
+    cluster.account(ACCOUNT).map(drop)
 }
 
 /// The status of the plan's head.

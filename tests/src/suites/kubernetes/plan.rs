@@ -90,6 +90,12 @@ fn flatctl(lab: &Lab, cluster: &Cluster, args: &[&str]) -> Result<Said> {
 /// The API server with the definitions.
 fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let cluster = Cluster::get(lab)?;
+    install_kinds(&cluster)?;
+    Ok(cluster)
+}
+
+/// The definitions, served.
+fn install_kinds(cluster: &Cluster) -> Result<()> {
     let path = cluster.dir.join("crds.yaml");
     std::fs::write(&path, CRDS.join("---\n"))?;
     let path = path.display().to_string();
@@ -97,7 +103,7 @@ fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let wait = ["wait", "--for=condition=Established", "--timeout=30s", "-f"];
     cluster.kubectl(&[&wait[..], &[path.as_str()]].concat())?;
     eventually(SERVED, || cluster.kubectl(&["get", "flatnet"]).map(drop))?;
-    Ok(cluster)
+    Ok(())
 }
 
 /// The lab's plan with a cluster's name, `change`d, as a file.
@@ -133,10 +139,16 @@ pub(super) fn apply_changed(lab: &Lab, cluster: &Cluster, change: &[(&str, &str)
 
 /// An API server that has the lab's plan and nothing else.
 pub(super) fn with_plan(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
-    let cluster = with_kinds(lab)?;
-    let plan = written(lab, &cluster, &[])?;
-    apply(lab, &cluster, &plan, &["--force"])?.with(0)?;
+    let cluster = Cluster::get(lab)?;
+    install(lab, &cluster)?;
     Ok(cluster)
+}
+
+/// Gives an API server the definitions and the lab's plan.
+pub(in crate::suites) fn install(lab: &Lab, cluster: &Cluster) -> Result<()> {
+    install_kinds(cluster)?;
+    let plan = written(lab, cluster, &[])?;
+    apply(lab, cluster, &plan, &["--force"])?.with(0).map(drop)
 }
 
 pub(super) fn kinds(lab: &LabGuard) -> Result<()> {
