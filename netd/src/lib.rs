@@ -29,6 +29,7 @@ pub mod faults;
 pub mod features;
 pub mod flows;
 pub mod host;
+mod kubernetes_node;
 pub mod marks;
 pub mod metrics;
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod kinds;
 pub mod name;
 pub mod node;
 pub mod object;
+pub mod own_node;
 pub mod plan;
 mod schema;
 pub mod service;

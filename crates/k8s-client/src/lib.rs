@@ -10,7 +10,8 @@
 //!                                                      ├─ follow_services: what Services claim ─▶ [ServiceEvent]
 //!                                                      ├─ plan_statuses, apply_plan_status
 //!                                                      └─ what ipamd makes for nodes: apply_part, delete_part;
-//!                                                         a node's own: follow_one, apply_node_status
+//!                                                         a node's own: follow_one, apply_node_status,
+//!                                                         patch_kubernetes_node
 //! ```
 //!
 //! # Guarantees
@@ -20,6 +21,7 @@
 
 mod changes;
 mod error;
+mod node;
 mod parts;
 mod status;
 mod watch;

@@ -64,6 +64,7 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
     world.kubectl(&["-n", "flatnet", "delete", "pod", &pod, "--wait=false"])?;
     world.wait(&["wait", "--for=condition=Ready", "node", &lacking.name])?;
     world.wait(&["-n", "flatnet", "rollout", "status", "daemonset/netd"])?;
+    eventually(SAID, || NODES.into_iter().try_for_each(|name| told(&world, name)))?;
     // Each says so itself, of the plan that ipamd has accepted.
     for name in NODES {
         let object = format!("nodenetwork/{name}");
@@ -73,6 +74,25 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
     for (node, network) in NODES.into_iter().zip(["web", "web", "cloud"]) {
         installed(world.node(node)?, network)?;
     }
+    Ok(())
+}
+
+/// That a Node says that its network is there, and has no taint of ours any more.
+fn told(world: &World, name: &str) -> Result<()> {
+    let node = world.json(&["get", "node", name])?;
+    let conditions = node["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    let found = conditions.find(|c| c["type"] == "NetworkUnavailable");
+    let found = found.with_context(|| format!("{name} has no NetworkUnavailable"))?;
+    ensure!(
+        found["status"] == "False" && found["reason"] == "FlatnetReady",
+        "{name} says {found}"
+    );
+    let taints = node["spec"]["taints"].to_string();
+    ensure!(
+        !taints.contains("flatnet.io/not-ready"),
+        "{name} has taints {taints}"
+    );
     Ok(())
 }
 

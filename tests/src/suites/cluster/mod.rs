@@ -31,7 +31,7 @@ pub(super) const SUITE: Suite = Suite {
     about: "real kubelets: netd as a DaemonSet makes nodes ready, upgrades without a loss, and goes without a trace",
     checks: &[
         Check {
-            sentence: "install: two IDC nodes and a VPC node are Ready by `kubectl apply` of the manifests",
+            sentence: "install: two IDC nodes and a VPC node are Ready by `kubectl apply` of the manifests, NetworkUnavailable is False and the taint gone",
             run: install::ready,
         },
         Check {

@@ -147,6 +147,10 @@ pub(super) const SUITE: Suite = Suite {
             run: node::own_status_only,
         },
         Check {
+            sentence: "node: of Nodes a netd writes its own one's NetworkUnavailable and takes its taint away, and nothing else",
+            run: node::own_kubernetes_node_only,
+        },
+        Check {
             sentence: "node: ipamd puts back what somebody changes, and leaves alone what somebody else made",
             run: node::put_back,
         },
