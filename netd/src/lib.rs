@@ -39,6 +39,7 @@ pub mod node_plan;
 mod node_report;
 pub mod owned;
 pub mod plan_file;
+pub mod pod_events;
 pub mod preflight;
 pub mod probe;
 pub mod problems;

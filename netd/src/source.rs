@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::kubernetes_node::{self, NotReady};
 use crate::node_ops::NodeOps;
 use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::node_report::report;
+use crate::pod_events::{self, PodEvents};
 use crate::state::NodeState;
 use crate::waiting::Waiting;
 
@@ -140,6 +142,22 @@ impl Source {
         match self {
             Self::File(source) => source.watch(),
             Self::Cluster(source, _) => source.watch(),
+        }
+    }
+
+    /// Where failed ADDs are told, and what writes them to the cluster, as a task to be run. Nothing is told
+    /// where the plan is a file.
+    pub(crate) fn pod_events(
+        &self,
+        node: &NodeName,
+    ) -> (PodEvents, Pin<Box<dyn Future<Output = ()> + Send>>) {
+        match self {
+            Self::File(_) => (PodEvents::default(), Box::pin(std::future::ready(()))),
+            Self::Cluster(_, told) => {
+                let cluster = Arc::clone(&told.cluster);
+                let (events, writer) = pod_events::channel(cluster, node.clone());
+                (events, Box::pin(writer))
+            }
         }
     }
 

@@ -28,6 +28,7 @@ pub mod node;
 pub mod object;
 pub mod own_node;
 pub mod plan;
+pub mod pod_event;
 mod schema;
 pub mod service;
 pub mod split;

@@ -11,7 +11,7 @@
 //!                                                      ├─ plan_statuses, apply_plan_status
 //!                                                      └─ what ipamd makes for nodes: apply_part, delete_part;
 //!                                                         a node's own: follow_one, apply_node_status,
-//!                                                         patch_kubernetes_node
+//!                                                         patch_kubernetes_node, create_pod_event
 //! ```
 //!
 //! # Guarantees
@@ -21,6 +21,7 @@
 
 mod changes;
 mod error;
+mod events;
 mod node;
 mod parts;
 mod status;
