@@ -79,7 +79,9 @@ fn reason(error: &AttachError) -> &'static str {
 
 fn exhausted(error: &AttachError) -> Option<&AllocateError> {
     match error {
-        AttachError::Reserve(ReserveError::Allocate(e @ AllocateError::Exhausted { .. })) => Some(e),
+        AttachError::Reserve(ReserveError::Allocate(e @ AllocateError::Exhausted { .. })) => {
+            Some(e)
+        }
         _ => None,
     }
 }
@@ -98,7 +100,10 @@ fn note(error: &AttachError) -> String {
     let sum = |of: fn(&flatnet_ipam::RangeUsage) -> u128| ranges.iter().map(of).sum::<u128>();
     let (used, quarantined) = (sum(|r| r.used), sum(|r| r.quarantined));
     let next = match next_free_in {
-        Some(wait) => format!(", the next one is free in {} s", wait.as_millis().div_ceil(1000)),
+        Some(wait) => format!(
+            ", the next one is free in {} s",
+            wait.as_millis().div_ceil(1000)
+        ),
         None => String::new(),
     };
     format!(
@@ -217,7 +222,9 @@ async fn run(cluster: Arc<Cluster>, node: NodeName, mut failures: mpsc::Receiver
             None => continue,
             Some(Op::Create(event)) => cluster.create_pod_event(&event, node.as_str()).await,
             Some(Op::Repeat { name, count }) => {
-                cluster.repeat_pod_event((&namespace, &name), count, at).await
+                cluster
+                    .repeat_pod_event((&namespace, &name), count, at)
+                    .await
             }
         };
         match done {
@@ -273,8 +280,14 @@ mod tests {
         assert_eq!(at(60, "web-0", "NoAddressLeft"), Some(again));
         assert_eq!(at(61, "web-0", "NoAddressLeft"), None);
         // Another reason, and another pod, are events of their own.
-        assert!(matches!(at(62, "web-0", "AttachFailed"), Some(Op::Create(_))));
-        assert!(matches!(at(62, "web-1", "NoAddressLeft"), Some(Op::Create(_))));
+        assert!(matches!(
+            at(62, "web-0", "AttachFailed"),
+            Some(Op::Create(_))
+        ));
+        assert!(matches!(
+            at(62, "web-1", "NoAddressLeft"),
+            Some(Op::Create(_))
+        ));
         // After six minutes without it, it is another one.
         let Some(Op::Create(later)) = at(61 + 360, "web-0", "NoAddressLeft") else {
             panic!("it is new");
@@ -300,7 +313,11 @@ mod tests {
     #[test]
     fn a_pod_without_an_address_is_told_how_many_are_in_quarantine_and_when_one_is_free() {
         let usage = |used, quarantined| flatnet_ipam::RangeUsage {
-            range: flatnet_ipam::Span::from("10.0.0.0/29".parse::<ipnetwork::IpNetwork>().expect("a prefix")),
+            range: flatnet_ipam::Span::from(
+                "10.0.0.0/29"
+                    .parse::<ipnetwork::IpNetwork>()
+                    .expect("a prefix"),
+            ),
             capacity: 6,
             used,
             quarantined,

@@ -29,10 +29,10 @@ use tokio::net::UnixListener;
 use tracing::Instrument;
 
 use crate::attach::{AttachError, Engine};
-use crate::pod_events::PodEvents;
 use crate::features::Features;
 use crate::metrics::Metrics;
 use crate::node_plan::PlanReceiver;
+use crate::pod_events::PodEvents;
 use crate::reconcile::{ReconcileOps, Reconciler};
 use crate::state::NodeState;
 use crate::view;

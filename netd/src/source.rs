@@ -47,7 +47,11 @@ impl ToldCluster {
     fn new(cluster: Arc<Cluster>, node: &str) -> Self {
         let (not_ready, says) = watch::channel(Some("netd starts".to_owned()));
         let mut tasks = JoinSet::new();
-        tasks.spawn(kubernetes_node::publish(Arc::clone(&cluster), node.to_owned(), says));
+        tasks.spawn(kubernetes_node::publish(
+            Arc::clone(&cluster),
+            node.to_owned(),
+            says,
+        ));
         Self {
             cluster,
             not_ready,
@@ -170,8 +174,7 @@ impl Source {
             Self::Cluster(source, told) => {
                 let (own, cluster): (OwnObject, _) = (source.own(), Arc::clone(&told.cluster));
                 let status = publish_node_status(cluster, own, states, || report(&state));
-                let (never, (), ()) =
-                    tokio::join!(source.follow(), status, told.follow(&state));
+                let (never, (), ()) = tokio::join!(source.follow(), status, told.follow(&state));
                 match never {}
             }
         }

@@ -55,7 +55,11 @@ fn condition(node: &Value) -> Option<&Value> {
 
 fn condition_patch(node: &Value, not_ready: Option<&str>, now: Timestamp) -> Option<NodePatch> {
     let (status, reason, message) = match not_ready {
-        None => ("False", "FlatnetReady", "packets pass, and attaching is served"),
+        None => (
+            "False",
+            "FlatnetReady",
+            "packets pass, and attaching is served",
+        ),
         Some(why) => ("True", "FlatnetNotReady", why),
     };
     let message: String = message.chars().take(MESSAGE_MAX).collect();

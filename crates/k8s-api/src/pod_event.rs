@@ -128,6 +128,9 @@ mod tests {
         let at = Timestamp::from_millis(1_767_225_600_042);
         let long = PodEvent::name_of(&pod(&format!("{}.", "a".repeat(199))), at, u64::MAX);
         assert!(long.len() <= 253 && !long.contains(".."), "{long}");
-        assert_ne!(PodEvent::name_of(&pod("a"), at, 1), PodEvent::name_of(&pod("a"), at, 2));
+        assert_ne!(
+            PodEvent::name_of(&pod("a"), at, 1),
+            PodEvent::name_of(&pod("a"), at, 2)
+        );
     }
 }

@@ -127,7 +127,10 @@ fn one(text: &str) -> Option<IpNetwork> {
 }
 
 fn strings(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 #[cfg(test)]
@@ -151,12 +154,18 @@ mod tests {
     }
 
     #[test]
-    fn a_service_claims_its_external_ips_and_the_addresses_that_a_load_balancer_leaves_to_kube_proxy() {
+    fn a_service_claims_its_external_ips_and_the_addresses_that_a_load_balancer_leaves_to_kube_proxy()
+     {
         let ingress = json!([{"ip": "203.0.113.7"}, {"ip": "203.0.113.8", "ipMode": "VIP"},
             {"ip": "203.0.113.9", "ipMode": "Proxy"}, {"hostname": "lb.example"}]);
         let spec = json!({"type": "LoadBalancer", "clusterIP": "10.96.0.5", "externalIPs": ["203.0.113.1", "fd77::1"]});
         let object = service(spec, ingress.clone());
-        let wanted = ["203.0.113.1/32", "fd77::1/128", "203.0.113.7/32", "203.0.113.8/32"];
+        let wanted = [
+            "203.0.113.1/32",
+            "fd77::1/128",
+            "203.0.113.7/32",
+            "203.0.113.8/32",
+        ];
         assert_eq!(claimed(&object), wanted);
         let claims = Claims::of_api(ServiceKind::Service, &object);
         let first = claims.named(ServiceKind::Service).next().expect("a claim");
@@ -174,7 +183,8 @@ mod tests {
         ] {
             assert!(claimed(&service(spec, json!([]))).is_empty());
         }
-        let spec = json!({"type": "ClusterIP", "clusterIP": "10.96.0.5", "externalIPs": ["203.0.113.1"]});
+        let spec =
+            json!({"type": "ClusterIP", "clusterIP": "10.96.0.5", "externalIPs": ["203.0.113.1"]});
         let mut other = service(spec, json!([]));
         other.metadata.labels = Some([(OTHER_PROXY.to_owned(), "mine".to_owned())].into());
         assert!(claimed(&other).is_empty());

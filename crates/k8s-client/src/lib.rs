@@ -31,7 +31,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use flatnet_k8s_api::{Kind, Object};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use watch::Selection;

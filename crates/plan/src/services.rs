@@ -87,7 +87,8 @@ pub fn accepted(plan: &NetworkPlan, claims: &[Claim]) -> ServiceAddresses {
             continue;
         }
         let why = refusal(prefix, &uses, cloud).or_else(|| {
-            (kept.len() >= MOST).then(|| format!("there are {MOST} before it, and no more are served"))
+            (kept.len() >= MOST)
+                .then(|| format!("there are {MOST} before it, and no more are served"))
         });
         let Some(why) = why else {
             kept.insert(prefix);
@@ -141,7 +142,10 @@ fn fewest(kept: BTreeSet<IpNetwork>) -> Vec<IpNetwork> {
 /// Why no host may serve it.
 fn refusal(prefix: IpNetwork, uses: &[Use], cloud: bool) -> Option<String> {
     if let Some(block) = special::touched(prefix).filter(|b| b.is_nobodys()) {
-        return Some(format!("it has addresses of {}: {}", block.prefix, block.what));
+        return Some(format!(
+            "it has addresses of {}: {}",
+            block.prefix, block.what
+        ));
     }
     let own = special::clouds_own().filter(|own| cloud && overlap(*own, prefix));
     if let Some(own) = own {
@@ -229,12 +233,23 @@ mod tests {
 
     #[test]
     fn neighbouring_addresses_are_one_prefix_and_nothing_else_is_covered() {
-        let claims = ["10.97.0.0/16", "203.0.113.4", "203.0.113.5", "203.0.113.7", "fd77::1"];
+        let claims = [
+            "10.97.0.0/16",
+            "203.0.113.4",
+            "203.0.113.5",
+            "203.0.113.7",
+            "fd77::1",
+        ];
         let claims = claims.map(claim);
         let found = accepted(&lab(), &claims);
         assert_eq!(
             texts(&found.prefixes),
-            ["10.97.0.0/16", "203.0.113.4/31", "203.0.113.7/32", "fd77::1/128"]
+            [
+                "10.97.0.0/16",
+                "203.0.113.4/31",
+                "203.0.113.7/32",
+                "fd77::1/128"
+            ]
         );
         assert_eq!(found.refused_count, 0);
         // Their order is of no meaning.
@@ -294,7 +309,13 @@ mod tests {
     #[test]
     fn a_valid_plan_stays_valid_with_what_is_accepted() {
         let mut plan = lab();
-        let claims = ["10.96.0.0/12", "10.10.0.0/16", "172.20.0.0/14", "203.0.113.1", "fd10:96::/112"];
+        let claims = [
+            "10.96.0.0/12",
+            "10.10.0.0/16",
+            "172.20.0.0/14",
+            "203.0.113.1",
+            "fd10:96::/112",
+        ];
         let found = accepted(&plan, &claims.map(claim));
         assert!(found.refused_count > 0 && !found.prefixes.is_empty());
         plan.spec.service_prefixes = union(&plan.spec.service_prefixes, &found.prefixes);
@@ -310,7 +331,10 @@ mod tests {
         let own = list(&["10.96.0.0/16", "fd10::/112"]);
         let more = list(&["10.96.0.0/12", "fd10::/120", "203.0.113.1/32"]);
         let all = union(&own, &more);
-        assert_eq!(texts(&all), ["fd10::/112", "10.96.0.0/12", "203.0.113.1/32"]);
+        assert_eq!(
+            texts(&all),
+            ["fd10::/112", "10.96.0.0/12", "203.0.113.1/32"]
+        );
         assert_eq!(union(&own, &own), own);
         assert_eq!(union(&own, &[]), own);
     }

@@ -69,7 +69,11 @@ fn read(args: &PlanArgs, kubeconfig: Option<&Path>) -> Result<Read> {
             Err(why) => return Err(why.into()),
         };
         let spec = flatnet_plan::node::derive(&plan, &node)?;
-        let what = format!("the plan NodeNetwork/{} of {}", objects.name(), objects.server());
+        let what = format!(
+            "the plan NodeNetwork/{} of {}",
+            objects.name(),
+            objects.server()
+        );
         Ok(Read::Spec(Box::new(spec), what))
     })
 }

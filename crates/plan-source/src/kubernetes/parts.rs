@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_k8s_api::node::{self, PartError};
-use flatnet_k8s_api::{Kind, Object};
 use flatnet_k8s_api::service::ServiceKind;
+use flatnet_k8s_api::{Kind, Object};
 use flatnet_k8s_client::{Cluster, ClusterError, Event, ServiceEvent};
 use flatnet_plan::NetworkPlan;
 use flatnet_plan::services::{self, ServiceAddresses};
@@ -329,7 +329,9 @@ impl Publisher {
         };
         let mut written = 0;
         // What nodes have in common first.
-        let (shared, own) = objects.into_iter().partition(|o| o.kind != Kind::NodeNetwork);
+        let (shared, own) = objects
+            .into_iter()
+            .partition(|o| o.kind != Kind::NodeNetwork);
         for objects in [shared, own] {
             for (object, done) in apply_all(&self.cluster, objects).await {
                 match done {

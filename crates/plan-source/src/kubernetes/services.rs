@@ -77,7 +77,10 @@ mod tests {
         assert_eq!(gathered.claims(), None);
         let all = claims("kubernetes", 90, &["10.96.0.0/16"]);
         assert!(gathered.take(ServiceEvent::Listed(cidr, vec![all])));
-        assert_eq!(of(&gathered), ["ServiceCIDR kubernetes", "Service shop/web"]);
+        assert_eq!(
+            of(&gathered),
+            ["ServiceCIDR kubernetes", "Service shop/web"]
+        );
         // An older one is served before.
         let old = claims("shop/zoo", 10, &["203.0.113.2/32"]);
         assert!(gathered.take(ServiceEvent::Applied(service, old.clone())));
@@ -102,7 +105,10 @@ mod tests {
         gathered.take(ServiceEvent::Listed(cidr, Vec::new()));
         gathered.take(ServiceEvent::Listed(service, Vec::new()));
         assert!(!gathered.take(ServiceEvent::Applied(service, claims("a/b", 1, &[]))));
-        assert!(gathered.take(ServiceEvent::Applied(service, claims("a/b", 1, &["203.0.113.1/32"]))));
+        assert!(gathered.take(ServiceEvent::Applied(
+            service,
+            claims("a/b", 1, &["203.0.113.1/32"])
+        )));
         assert!(gathered.take(ServiceEvent::Applied(service, claims("a/b", 1, &[]))));
         assert!(!gathered.take(ServiceEvent::Deleted(service, "a/b".to_owned())));
         assert_eq!(gathered.claims(), Some(Vec::new()));

@@ -64,7 +64,9 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
     world.kubectl(&["-n", "flatnet", "delete", "pod", &pod, "--wait=false"])?;
     world.wait(&["wait", "--for=condition=Ready", "node", &lacking.name])?;
     world.wait(&["-n", "flatnet", "rollout", "status", "daemonset/netd"])?;
-    eventually(SAID, || NODES.into_iter().try_for_each(|name| told(&world, name)))?;
+    eventually(SAID, || {
+        NODES.into_iter().try_for_each(|name| told(&world, name))
+    })?;
     // Each says so itself, of the plan that ipamd has accepted.
     for name in NODES {
         let object = format!("nodenetwork/{name}");

@@ -5,7 +5,7 @@
 //!     └─ [node] idc1, idc2 (mode vlan), vpc1 (mode routed): the lab's network namespace and Open vSwitch,
 //!        all else its own (`node.sh`); containerd, kubelet, kube-proxy, and no netd of the lab
 //!   [install] preflight, DaemonSet, node Ready     [reach] pods, nodes, probes, Services
-//!   [services] external IPs and ServiceCIDRs, live
+//!   [services] external IPs and ServiceCIDRs, live     [events] at pods
 //!   [scale] no address is lost     [roll] an upgrade loses no packet     [uninstall] nothing is left
 //! ```
 //!
@@ -13,6 +13,7 @@
 
 mod cgroups;
 mod config;
+mod events;
 mod http;
 mod install;
 mod node;
@@ -57,6 +58,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "a second ServiceCIDR is served on every node while it runs",
             run: services::second_cidr,
+        },
+        Check {
+            sentence: "why a pod was not attached is one event at the pod, however often the runtime repeats",
+            run: events::at_the_pod,
         },
         Check {
             sentence: "scaled from 1 to 30 and back to 1: no address is given twice, and none is leaked",

@@ -113,7 +113,10 @@ pub(super) fn second_cidr(lab: &LabGuard) -> Result<()> {
     world.kubectl(&["delete", "servicecidr", "more"])?;
     eventually(FOLLOWED, || {
         let spec = services(&world)?;
-        ensure!(!spec["prefixes"].to_string().contains("10.97."), "it is {spec}");
+        ensure!(
+            !spec["prefixes"].to_string().contains("10.97."),
+            "it is {spec}"
+        );
         Ok(())
     })?;
     Ok(())

@@ -129,19 +129,37 @@ async fn what_services_claim_is_of_the_nodes_plan_and_one_that_is_gone_takes_not
     let mut known = Known::default();
     known.take(there(part(Kind::NodeNetwork, "idc1")));
     // Of the plan's own 10.96.0.0/16 the wider one is left.
-    assert!(known.take(there(services(&["10.96.0.0/15", "fd10:96::/120", "203.0.113.7/32"]))));
+    assert!(known.take(there(services(&[
+        "10.96.0.0/15",
+        "fd10:96::/120",
+        "203.0.113.7/32"
+    ]))));
     let document = known.read(&of).expect("known").expect("a document");
     let served = document.plan().expect("valid").spec.service_prefixes;
     let served: Vec<String> = served.iter().map(ToString::to_string).collect();
     assert_eq!(served, ["fd10:96::/112", "10.96.0.0/15", "203.0.113.7/32"]);
-    assert!(!known.take(there(services(&["10.96.0.0/15", "fd10:96::/120", "203.0.113.7/32"]))));
+    assert!(!known.take(there(services(&[
+        "10.96.0.0/15",
+        "fd10:96::/120",
+        "203.0.113.7/32"
+    ]))));
     known.take(OneEvent::Absent(Kind::ServiceAddresses));
-    assert!(known.read(&of).expect("answered").is_err(), "the plan of before stands");
+    assert!(
+        known.read(&of).expect("answered").is_err(),
+        "the plan of before stands"
+    );
     let mut later = services(&[]);
     later.spec.insert("fromTheFuture".to_owned(), true.into());
     known.take(there(later));
-    let why = known.read(&of).expect("answered").expect_err("unknown").text();
-    assert!(why.contains("ServiceAddresses/cluster of https://api:6443/ is not of this"), "{why}");
+    let why = known
+        .read(&of)
+        .expect("answered")
+        .expect_err("unknown")
+        .text();
+    assert!(
+        why.contains("ServiceAddresses/cluster of https://api:6443/ is not of this"),
+        "{why}"
+    );
 }
 
 #[test]
