@@ -156,10 +156,7 @@ fn events(scene: &Scene<'_>) -> Result<()> {
     ] {
         eventually(FOLLOWED, || {
             let said = make(&tried)?;
-            ensure!(
-                said.contains(wanted) || said.contains("AlreadyExists"),
-                "{tried}: {said}"
-            );
+            ensure!(said.contains(wanted), "{tried}: {said}");
             Ok(())
         })?;
     }
