@@ -158,7 +158,7 @@ fn limit(node: &Node) -> Result<u64> {
     let all: Vec<Value> = serde_json::from_str(&text)?;
     let own = all.iter().find(|a| a["pod"]["name"] == "asked");
     let own = own.context("netd does not know it")?;
-    own["bandwidth"]["ingressRate"]
+    own["bandwidth"]["ingress"]["rate"]
         .as_u64()
         .with_context(|| format!("it has no limit: {own}"))
 }
