@@ -53,6 +53,7 @@ mod tests {
         let manifests = [
             include_str!("../../deploy/kubernetes/netd.yaml"),
             include_str!("../../deploy/kubernetes/netd-uninstall.yaml"),
+            include_str!("../../deploy/kubernetes/netd-configmap.yaml"),
         ];
         let mut parsed = 0;
         let mut check = |words: &Value| {
@@ -92,6 +93,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(parsed, 8);
+        assert_eq!(parsed, 10);
     }
 }

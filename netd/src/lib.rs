@@ -29,6 +29,7 @@ pub mod faults;
 pub mod features;
 pub mod flows;
 pub mod host;
+mod kubernetes_node;
 pub mod marks;
 pub mod metrics;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub mod node_plan;
 mod node_report;
 pub mod owned;
 pub mod plan_file;
+pub mod pod_events;
 pub mod preflight;
 pub mod probe;
 pub mod problems;

@@ -4,6 +4,7 @@
 //! from inside of a container, so the advice names both.
 
 mod look;
+mod plan;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,13 +14,18 @@ use clap::Args;
 use flatnet_plan::node::Mode;
 
 use crate::config::{Datapath, PlanArgs};
-use crate::start;
 
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct PreflightArgs {
     #[command(flatten)]
     plan: PlanArgs,
+    /// Look at this node's objects in a Kubernetes cluster, and at no file, as `netd run` does.
+    #[arg(long, conflicts_with = "plan")]
+    plan_from_cluster: bool,
+    /// The way to that cluster. Where absent: a pod's service account, else `$KUBECONFIG`.
+    #[arg(long, value_name = "FILE", requires = "plan_from_cluster")]
+    kubeconfig: Option<PathBuf>,
     /// Open vSwitch's database socket.
     #[arg(long, value_name = "PATH", default_value = "/run/openvswitch/db.sock")]
     ovsdb: PathBuf,
@@ -98,25 +104,17 @@ fn all(args: &PreflightArgs) -> Vec<Finding> {
         findings.push(look::writable("the runtime's CNI files", dir));
     }
     findings.extend(bin.iter().map(|dir| look::loopback(dir)));
-    let spec = start::derive(&args.plan);
+    let (spec, found) = match args.plan_from_cluster {
+        true => plan::of_cluster(&args.plan, args.kubeconfig.as_deref()),
+        false => plan::of_file(&args.plan),
+    };
     // In mode `routed` netd sets it itself.
-    if let Ok(spec) = &spec
+    if let Some(spec) = &spec
         && matches!(spec.mode, Mode::Vlan { .. })
     {
         let services = &spec.service_prefixes;
         findings.push(look::forwarding(&args.sysctls, services));
     }
-    findings.push(plan(&args.plan, spec.err()));
+    findings.push(found);
     findings
-}
-
-/// Whether the plan can be used and has this node.
-fn plan(args: &PlanArgs, error: Option<anyhow::Error>) -> Finding {
-    let wrong = error.map(|e| {
-        format!(
-            "{e:#}; a node's name in Kubernetes is to be its host's name in the plan: add the host, or \
-             put the plan in its place (ConfigMap flatnet-plan)"
-        )
-    });
-    Finding::new(format!("the plan {}", args.plan.display()), wrong)
 }

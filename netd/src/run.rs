@@ -248,6 +248,8 @@ async fn run(args: RunArgs) -> Result<()> {
         state.repair_requested(),
     ));
     let plan = source.watch();
+    let (pod_events, events_writer) = source.pod_events(&state.spec().node);
+    tasks.spawn(events_writer);
     tasks.spawn(source.follow(state.clone()));
     tasks.spawn(plan_file::watch(
         plan_file,
@@ -271,6 +273,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let app = App {
         tracer: Arc::new(tracer),
         features,
+        pod_events,
         plan,
         state: state.clone(),
         engine,

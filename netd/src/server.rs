@@ -32,6 +32,7 @@ use crate::attach::{AttachError, Engine};
 use crate::features::Features;
 use crate::metrics::Metrics;
 use crate::node_plan::PlanReceiver;
+use crate::pod_events::PodEvents;
 use crate::reconcile::{ReconcileOps, Reconciler};
 use crate::state::NodeState;
 use crate::view;
@@ -60,6 +61,8 @@ pub struct App<N: ReconcileOps> {
     pub tracer: Arc<dyn view::trace::Tracer>,
     /// The datapath's features.
     pub features: Features,
+    /// Tells pods why they are not attached.
+    pub pod_events: PodEvents,
 }
 
 impl<N: ReconcileOps> Clone for App<N> {
@@ -73,6 +76,7 @@ impl<N: ReconcileOps> Clone for App<N> {
             scrape: Arc::clone(&self.scrape),
             tracer: Arc::clone(&self.tracer),
             features: self.features.clone(),
+            pod_events: self.pod_events.clone(),
         }
     }
 }
@@ -247,6 +251,7 @@ where
 }
 
 async fn add<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes) -> Response {
+    let events = app.pod_events.clone();
     call(
         app,
         "add",
@@ -260,7 +265,13 @@ async fn add<N: ReconcileOps>(State(app): State<App<N>>, body: axum::body::Bytes
                 pod = %format_args!("{}/{}", r.pod.namespace, r.pod.name),
             )
         },
-        |engine, r: AddRequest| async move { engine.add(&r).await },
+        |engine, r: AddRequest| async move {
+            let done = engine.add(&r).await;
+            if let Err(error) = &done {
+                events.tell(&r.pod, error);
+            }
+            done
+        },
     )
     .await
 }

@@ -1,9 +1,10 @@
 //! Where the node's plan comes from: a file, or the node's objects in a Kubernetes cluster.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use flatnet_k8s_client::Cluster;
@@ -11,18 +12,70 @@ use flatnet_plan_source::{
     FilePlan, FileSource, NodeObjects, NodeSource, OwnObject, PlanSource, publish_node_status,
 };
 use flatnet_types::NodeName;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::RunArgs;
+use crate::kubernetes_node::{self, NotReady};
 use crate::node_ops::NodeOps;
 use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::node_report::report;
+use crate::pod_events::{self, PodEvents};
 use crate::state::NodeState;
 use crate::waiting::Waiting;
+
+/// How often it is looked whether the node is ready, for its Node in Kubernetes.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The plan's source.
 pub(crate) enum Source {
     File(FileSource<NodePlan>),
-    Cluster(NodeSource<NodePlan>, Arc<Cluster>),
+    Cluster(NodeSource<NodePlan>, ToldCluster),
+}
+
+/// The cluster that the plan comes from, which is told how the node is.
+pub(crate) struct ToldCluster {
+    cluster: Arc<Cluster>,
+    not_ready: watch::Sender<NotReady>,
+    /// Writes to the Node. Dropped, and with it the task, when this is.
+    _tasks: JoinSet<()>,
+}
+
+impl ToldCluster {
+    /// Says in the node's Node that netd starts.
+    fn new(cluster: Arc<Cluster>, node: &str) -> Self {
+        let (not_ready, says) = watch::channel(Some("netd starts".to_owned()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(kubernetes_node::publish(
+            Arc::clone(&cluster),
+            node.to_owned(),
+            says,
+        ));
+        Self {
+            cluster,
+            not_ready,
+            _tasks: tasks,
+        }
+    }
+
+    fn tell(&self, now: NotReady) {
+        self.not_ready.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
+    }
+
+    /// Tells whether the node is ready. Does not end by itself.
+    async fn follow<N: NodeOps>(&self, state: &NodeState<N>) {
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.tell(state.ready().err().map(|e| e.to_string()));
+        }
+    }
 }
 
 /// What people call the place that the plan comes from.
@@ -78,10 +131,15 @@ impl Source {
             name: objects.name().to_owned(),
             server: objects.server().to_owned(),
         };
+        let told = ToldCluster::new(cluster, objects.name());
         let mut waiting = Waiting::new(&args.socket);
-        let source = NodeSource::open(objects, take, |why| waiting.tell(why)).await;
+        let source = NodeSource::open(objects, take, |why| {
+            let why = waiting.tell(why);
+            told.tell(Some(format!("the node has no plan yet: {why}")));
+        })
+        .await;
         waiting.end().await;
-        Ok((Self::Cluster(source, cluster), origin))
+        Ok((Self::Cluster(source, told), origin))
     }
 
     pub(crate) fn watch(&self) -> PlanReceiver {
@@ -91,31 +149,34 @@ impl Source {
         }
     }
 
-    /// The node's own object, where the plan comes from a cluster.
-    fn own(&self) -> Option<(OwnObject, Arc<Cluster>)> {
+    /// Where failed ADDs are told, and what writes them to the cluster, as a task to be run. Nothing is told
+    /// where the plan is a file.
+    pub(crate) fn pod_events(
+        &self,
+        node: &NodeName,
+    ) -> (PodEvents, Pin<Box<dyn Future<Output = ()> + Send>>) {
         match self {
-            Self::File(_) => None,
-            Self::Cluster(source, cluster) => Some((source.own(), Arc::clone(cluster))),
-        }
-    }
-
-    async fn follow_plan(self) -> Infallible {
-        match self {
-            Self::File(source) => source.follow().await,
-            Self::Cluster(source, _) => source.follow().await,
+            Self::File(_) => (PodEvents::default(), Box::pin(std::future::ready(()))),
+            Self::Cluster(_, told) => {
+                let cluster = Arc::clone(&told.cluster);
+                let (events, writer) = pod_events::channel(cluster, node.clone());
+                (events, Box::pin(writer))
+            }
         }
     }
 
     /// Follows the plan; where it comes from a cluster, says there how the node is. Does not end by itself.
     /// Cancel safe.
     pub(crate) async fn follow<N: NodeOps>(self, state: NodeState<N>) {
-        let (own, states) = (self.own(), self.watch());
-        let status = async {
-            if let Some((own, cluster)) = own {
-                publish_node_status(cluster, own, states, || report(&state)).await;
+        let states = self.watch();
+        match self {
+            Self::File(source) => match source.follow().await {},
+            Self::Cluster(source, told) => {
+                let (own, cluster): (OwnObject, _) = (source.own(), Arc::clone(&told.cluster));
+                let status = publish_node_status(cluster, own, states, || report(&state));
+                let (never, (), ()) = tokio::join!(source.follow(), status, told.follow(&state));
+                match never {}
             }
-        };
-        let (never, ()) = tokio::join!(self.follow_plan(), status);
-        match never {}
+        }
     }
 }

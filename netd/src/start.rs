@@ -92,7 +92,11 @@ pub(crate) fn derive(args: &PlanArgs) -> Result<NodeSpec> {
     Ok(flatnet_plan::node::derive(&plan, &node_name(args)?)?)
 }
 
-fn node_name(args: &PlanArgs) -> Result<NodeName> {
+/// The node's name in the plan.
+///
+/// # Errors
+/// None is given, and the host's own is no name.
+pub(crate) fn node_name(args: &PlanArgs) -> Result<NodeName> {
     match &args.node {
         Some(node) => Ok(node.clone()),
         None => {

@@ -39,8 +39,8 @@ impl Waiting {
         }
     }
 
-    /// Says from now on that this is why there is no plan.
-    pub(crate) fn tell(&mut self, why: &(dyn Error + 'static)) {
+    /// Says from now on that this is why there is no plan; in one line.
+    pub(crate) fn tell(&mut self, why: &(dyn Error + 'static)) -> String {
         let mut text = why.to_string();
         let mut cause = why.source();
         while let Some(error) = cause {
@@ -50,11 +50,12 @@ impl Waiting {
         }
         if *self.why.borrow() != text {
             warn!(why = text, "waiting for a plan");
-            self.why.send_replace(text);
+            self.why.send_replace(text.clone());
         }
         if self.serving.is_none() {
             self.serving = self.serve();
         }
+        text
     }
 
     fn serve(&self) -> Option<(JoinHandle<()>, watch::Sender<bool>)> {

@@ -13,7 +13,8 @@ use thiserror::Error;
 use crate::kinds::{
     Host, HostRange, HostRangeSpec, HostSpec, LeasedLine, LeasedLineSpec, Network, NetworkPlan,
     NetworkPlanSpec, NetworkSpec, NodeNetwork, NodeNetworkSpec, NodePeers, NodePeersSpec,
-    RouteTable, RouteTableSpec, Site, SiteSpec, Switch, SwitchSpec, Vlan, VlanSpec,
+    RouteTable, RouteTableSpec, ServiceAddresses, ServiceAddressesSpec, Site, SiteSpec, Switch,
+    SwitchSpec, Vlan, VlanSpec,
 };
 use crate::object::Kind;
 use crate::schema::structural;
@@ -71,6 +72,7 @@ fn definition(kind: Kind) -> Result<CustomResourceDefinition, SchemaError> {
         Kind::HostRange => of!(HostRange, HostRangeSpec, HostRangeStatus),
         Kind::NodeNetwork => of!(NodeNetwork, NodeNetworkSpec, NodeNetworkStatus),
         Kind::NodePeers => of!(NodePeers, NodePeersSpec, ObjectStatus),
+        Kind::ServiceAddresses => of!(ServiceAddresses, ServiceAddressesSpec, ObjectStatus),
     };
     let about = about.trim();
     if Kind::NODE.contains(&kind) {

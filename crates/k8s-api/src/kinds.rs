@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::status::{HostRangeStatus, NetworkPlanStatus, ObjectStatus};
 use part::spec;
 
-pub use node::{NodeNetwork, NodeNetworkSpec, NodePeers, NodePeersSpec};
+pub use node::{
+    NodeNetwork, NodeNetworkSpec, NodePeers, NodePeersSpec, ServiceAddresses, ServiceAddressesSpec,
+};
 
 spec! {
     /// The head of a plan: what is of no site, no network and no host. A cluster has one. Its status says

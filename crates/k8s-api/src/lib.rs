@@ -9,6 +9,7 @@
 //!   flatnet_plan::diagnose ◀── document (YAML) ◀── [join] ◀────────── objects ◀──────┘
 //!             └── diagnostics ─▶ [join::Joined::blame]: the object and the field of each
 //!
+//!   Services, ServiceCIDRs ─▶ [service] addresses
 //!   accepted plan ─▶ [node] parts of nodes, lists of peers ─▶ API server ─▶ [node::document] of one node
 //!
 //!   ipamd's lease ─▶ [range] a HostRange that is no part of the plan ─▶ API server ─▶ the lease again
@@ -25,11 +26,15 @@ pub mod crd;
 pub mod join;
 pub mod kinds;
 pub mod name;
+pub mod network_policy;
 pub mod node;
 pub mod object;
+pub mod own_node;
 pub mod plan;
+pub mod pod_event;
 pub mod range;
 mod schema;
+pub mod service;
 pub mod split;
 pub mod status;
 

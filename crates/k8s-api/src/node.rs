@@ -1,7 +1,9 @@
-//! What nodes read of the accepted plan: for each its `NodeNetwork`, and for each vSwitch one `NodePeers`.
+//! What nodes read of the accepted plan: for each its `NodeNetwork`, for each vSwitch one `NodePeers`, and one
+//! `ServiceAddresses` for all.
 //!
 //! ```text
-//!   accepted plan ─▶ [objects] ─▶ objects ─▶ API server ─▶ own NodeNetwork, its NodePeers ─▶ [document]
+//!   accepted plan ─▶ [objects] ──────────┬─▶ API server ─▶ own NodeNetwork, its NodePeers ─┬─▶ [document]
+//!   what is served ─▶ [services_object] ─┘              └▶ ServiceAddresses ─▶ [served] ────┘
 //! ```
 //!
 //! # Guarantees
@@ -13,15 +15,17 @@ use std::collections::BTreeSet;
 
 use flatnet_plan::model::{API_VERSION, KIND};
 use flatnet_plan::part::{self, Peers};
+use flatnet_plan::services::{self, ServiceAddresses};
 use flatnet_plan::{NetworkPlan, NodeError};
 use flatnet_types::NodeName;
+use ipnetwork::IpNetwork;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::join::Joined;
 use crate::join::text::Text;
-use crate::kinds::{NodeNetworkSpec, NodePeersSpec};
+use crate::kinds::{NodeNetworkSpec, NodePeersSpec, ServiceAddressesSpec};
 use crate::name;
 use crate::object::{Kind, Object};
 
@@ -43,6 +47,9 @@ pub enum PartError {
         source: serde_json::Error,
     },
 }
+
+/// The name of the `ServiceAddresses` that nodes read.
+pub const SERVICES: &str = "cluster";
 
 /// The name of a node's `NodeNetwork`.
 pub fn network_name(node: &NodeName) -> String {
@@ -96,14 +103,41 @@ pub fn objects(plan: &NetworkPlan) -> Result<Vec<Object>, PartError> {
     }
 }
 
-/// The plan of one node, of its `NodeNetwork` and the `NodePeers` that [`peers_of`] names. A field that this
-/// version does not know is in the document, and refused there; one of a peer is refused here.
+/// The `ServiceAddresses` of a plan's cluster.
+///
+/// # Errors
+/// [`PartError::Json`].
+pub fn services_object(plan: &NetworkPlan, served: ServiceAddresses) -> Result<Object, PartError> {
+    Ok(Object {
+        kind: Kind::ServiceAddresses,
+        name: SERVICES.to_owned(),
+        plan: Some(name::label(&plan.metadata.name)),
+        spec: fields(&ServiceAddressesSpec { part: served }, SERVICES)?,
+    })
+}
+
+/// The prefixes of a `ServiceAddresses`.
+///
+/// # Errors
+/// It is not of this version's shape.
+pub fn served(services: &Object) -> Result<Vec<IpNetwork>, serde_json::Error> {
+    let spec = Value::Object(services.spec.clone());
+    Ok(serde_json::from_value::<ServiceAddresses>(spec)?.prefixes)
+}
+
+/// The plan of one node, of its `NodeNetwork`, the `NodePeers` that [`peers_of`] names and what is [`served`]. A
+/// field that this version does not know is in the document, and refused there; one of a peer is refused here.
 ///
 /// # Errors
 /// What is wrong with the `NodePeers`, which is not of this shape.
-pub fn document(own: &Object, peers: Option<&Object>) -> Result<Joined, serde_json::Error> {
+pub fn document(
+    own: &Object,
+    peers: Option<&Object>,
+    served: &[IpNetwork],
+) -> Result<Joined, serde_json::Error> {
     let mut spec = own.spec.clone();
     let plan = spec.remove("plan").unwrap_or_default();
+    serve(&mut spec, served);
     let list = |value: Option<Value>| match value {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
@@ -155,6 +189,26 @@ pub fn document(own: &Object, peers: Option<&Object>) -> Result<Joined, serde_js
         }
     }
     Ok(text.finish(Vec::new()))
+}
+
+/// Adds prefixes to those of a spec. What is written there and is none stays as it is, and is refused later.
+fn serve(spec: &mut Map<String, Value>, served: &[IpNetwork]) {
+    const FIELD: &str = "servicePrefixes";
+    if served.is_empty() {
+        return;
+    }
+    let own = match spec.get(FIELD) {
+        None => Vec::new(),
+        Some(Value::Array(items)) => items.clone(),
+        Some(_) => return,
+    };
+    let parsed = own.iter().map(|item| item.as_str()?.parse().ok());
+    let Some(parsed) = parsed.collect::<Option<Vec<IpNetwork>>>() else {
+        return;
+    };
+    let all = services::union(&parsed, served);
+    let all = all.iter().map(|prefix| prefix.to_string().into());
+    spec.insert(FIELD.to_owned(), Value::Array(all.collect()));
 }
 
 fn written<T: Serialize>(items: &[T]) -> Result<Vec<Value>, serde_json::Error> {

@@ -20,6 +20,7 @@ pub enum Kind {
     HostRange,
     NodeNetwork,
     NodePeers,
+    ServiceAddresses,
 }
 
 impl Kind {
@@ -36,8 +37,9 @@ impl Kind {
         Self::HostRange,
     ];
 
-    /// The kinds that are made of the accepted plan, for nodes.
-    pub const NODE: [Self; 2] = [Self::NodePeers, Self::NodeNetwork];
+    /// The kinds that ipamd makes for nodes: of the accepted plan, and of the cluster's Services. Those that
+    /// nodes have in common come first.
+    pub const NODE: [Self; 3] = [Self::ServiceAddresses, Self::NodePeers, Self::NodeNetwork];
 
     /// As `kind` has it.
     pub fn as_str(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Kind {
             Self::HostRange => "HostRange",
             Self::NodeNetwork => "NodeNetwork",
             Self::NodePeers => "NodePeers",
+            Self::ServiceAddresses => "ServiceAddresses",
         }
     }
 
@@ -70,6 +73,7 @@ impl Kind {
             Self::HostRange => "hostranges",
             Self::NodeNetwork => "nodenetworks",
             Self::NodePeers => "nodepeers",
+            Self::ServiceAddresses => "serviceaddresses",
         }
     }
 

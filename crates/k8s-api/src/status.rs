@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The condition that says whether the objects are the plan in force.
 pub const ACCEPTED: &str = "Accepted";
 
+/// The condition that says whether every NetworkPolicy of the cluster is enforced: `False` where there is any.
+pub const POLICIES_ENFORCED: &str = "NetworkPoliciesEnforced";
+
 /// Which plan is in force, and what is wrong with the objects as they are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +27,8 @@ pub struct NetworkPlanStatus {
     /// hundred.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<DiagnosticStatus>,
-    /// `Accepted`: whether the objects, as they are now, are the plan in force.
+    /// `Accepted`: whether the objects, as they are now, are the plan in force. `NetworkPoliciesEnforced`:
+    /// False where the cluster has NetworkPolicies, which restrict nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -230,7 +230,7 @@ fn of_node(objects: &[Object], host: &str) -> String {
     let own = find(Kind::NodeNetwork, host).expect("its part");
     let peers = flatnet_k8s_api::node::peers_of(own);
     let peers = peers.map(|name| find(Kind::NodePeers, &name).expect("its peers"));
-    let joined = flatnet_k8s_api::node::document(own, peers);
+    let joined = flatnet_k8s_api::node::document(own, peers, &[]);
     joined.expect("of this shape").text
 }
 
@@ -300,7 +300,7 @@ fn what_a_node_does_not_understand_is_refused_with_object_and_field() {
     let mut own = find(Kind::NodeNetwork, "vpc1");
     let mut peers = find(Kind::NodePeers, "vpc.zone-a");
     own.spec["hosts"][0]["fromTheFuture"] = true.into();
-    let joined = flatnet_k8s_api::node::document(&own, Some(&peers)).expect("of this shape");
+    let joined = flatnet_k8s_api::node::document(&own, Some(&peers), &[]).expect("of this shape");
     let found = joined.blame(&diagnose(&joined.text, "node")).0;
     let told: Vec<(&str, &str, &str)> = found
         .iter()
@@ -311,6 +311,6 @@ fn what_a_node_does_not_understand_is_refused_with_object_and_field() {
         [("FN0002", "NodeNetwork/vpc1", "spec.hosts[0].fromTheFuture")]
     );
     peers.spec.insert("fromTheFuture".to_owned(), true.into());
-    let refused = flatnet_k8s_api::node::document(&own, Some(&peers)).expect_err("unknown");
+    let refused = flatnet_k8s_api::node::document(&own, Some(&peers), &[]).expect_err("unknown");
     assert!(refused.to_string().contains("fromTheFuture"), "{refused}");
 }

@@ -125,7 +125,7 @@ impl Cluster {
     /// [`ClusterError`]; [`ClusterError::Damaged`] where one is none that ipamd wrote.
     pub async fn assigned_ranges(&self) -> Result<Vec<StoredRange>, ClusterError> {
         let page = ListParams::default().labels(ASSIGNED).limit(PAGE);
-        let (found, _) = self.list_pages(Kind::HostRange, page).await?;
+        let (found, _) = self.list_pages(&Kind::HostRange.resource(), page).await?;
         let found = found.into_iter();
         found.map(|o| StoredRange::of(o, "read")).collect()
     }

@@ -7,9 +7,11 @@
 //!                                                      ├─ apply: server-side, as one field manager
 //!                                                      ├─ delete: an object that the plan has no more
 //!                                                      ├─ follow: a kind listed and watched ─▶ [Event]
+//!                                                      ├─ follow_services: what Services claim ─▶ [ServiceEvent]
 //!                                                      ├─ plan_statuses, apply_plan_status
 //!                                                      ├─ what ipamd makes for nodes: apply_part, delete_part;
-//!                                                      │  a node's own: follow_one, apply_node_status
+//!                                                      │  a node's own: follow_one, apply_node_status,
+//!                                                      │  patch_kubernetes_node, create_pod_event
 //!                                                      └─ [ledger] ipamd's: its head, the ranges it assigned
 //! ```
 //!
@@ -20,8 +22,11 @@
 
 mod changes;
 mod error;
+mod events;
 mod ledger;
+mod node;
 mod parts;
+mod policies;
 mod status;
 mod watch;
 
@@ -29,7 +34,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use flatnet_k8s_api::{Kind, Object};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use watch::Selection;
@@ -38,8 +45,9 @@ pub use changes::{Changes, changes};
 pub use error::ClusterError;
 pub use ledger::{LedgerHead, LedgerPlace, StoredRange};
 pub use parts::NODE_MANAGER;
+pub use policies::PolicyEvent;
 pub use status::STATUS_MANAGER;
-pub use watch::{Event, OneEvent, Seen};
+pub use watch::{Event, OneEvent, Seen, ServiceEvent};
 
 /// The field manager of what is applied from a plan's file.
 pub const MANAGER: &str = "flatctl-plan";
@@ -103,7 +111,7 @@ impl Cluster {
     }
 
     async fn list_kind(&self, kind: Kind) -> Result<(Vec<DynamicObject>, String), ClusterError> {
-        self.list_selected(&Selection { kind, name: None }).await
+        self.list_selected(&Selection::of_plan(kind, None)).await
     }
 
     /// The objects of a kind, page by page, and the version that a watch goes on from.
@@ -111,24 +119,23 @@ impl Cluster {
         &self,
         selection: &Selection<'_>,
     ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
-        let kind = selection.kind;
         let page = ListParams {
             field_selector: selection.fields(),
-            label_selector: selection.labels(),
+            label_selector: selection.labels.map(str::to_owned),
             ..ListParams::default().limit(PAGE)
         };
-        self.list_pages(kind, page).await
+        self.list_pages(&selection.resource, page).await
     }
 
     async fn list_pages(
         &self,
-        kind: Kind,
+        resource: &ApiResource,
         mut page: ListParams,
     ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
         let mut all = Vec::new();
         loop {
-            let found = self.api(kind).list(&page).await;
-            let found = found.map_err(|e| self.error("list", kind.plural(), e))?;
+            let found = self.resource(resource).list(&page).await;
+            let found = found.map_err(|e| self.error("list", &resource.plural, e))?;
             all.extend(found.items);
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page.continue_token = Some(token),
@@ -184,7 +191,12 @@ impl Cluster {
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &kind.resource())
+        self.resource(&kind.resource())
+    }
+
+    /// All objects of a kind, of all namespaces where it has any.
+    fn resource(&self, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), resource)
     }
 
     fn error(&self, doing: &'static str, what: &str, error: kube::Error) -> ClusterError {

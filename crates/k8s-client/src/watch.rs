@@ -4,9 +4,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use flatnet_k8s_api::range::DECLARED;
+use flatnet_k8s_api::service::{self, Claims, ServiceKind};
 use flatnet_k8s_api::{Kind, Object};
 use futures_util::StreamExt;
-use kube::api::{DynamicObject, WatchEvent, WatchParams};
+use kube::api::{ApiResource, DynamicObject, WatchEvent, WatchParams};
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep};
@@ -45,6 +46,19 @@ pub enum OneEvent {
     Away(Kind, ClusterError),
 }
 
+/// What is told of Kubernetes' own kinds of Services.
+#[derive(Debug)]
+pub enum ServiceEvent {
+    /// What all objects of a kind claim.
+    Listed(ServiceKind, Vec<Claims>),
+    /// What an object that is new or changed claims now.
+    Applied(ServiceKind, Claims),
+    /// One that is gone, by its key.
+    Deleted(ServiceKind, String),
+    /// The server gives no answer, or refuses. It is asked again until it does.
+    Away(ServiceKind, ClusterError),
+}
+
 /// An object, and what was said of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
@@ -58,25 +72,31 @@ pub struct Seen {
 
 /// What to follow.
 pub(crate) struct Selection<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) resource: ApiResource,
     /// The only object that is wanted.
     pub(crate) name: Option<&'a str>,
+    /// A label selector.
+    pub(crate) labels: Option<&'static str>,
 }
 
-impl Selection<'_> {
-    pub(crate) fn fields(&self) -> Option<String> {
-        self.name.map(|name| format!("metadata.name={name}"))
+impl<'a> Selection<'a> {
+    /// Of the plan. The ranges that ipamd assigned are of its ledger, and no part of the plan: who reads the
+    /// plan does not get them.
+    pub(crate) fn of_plan(kind: Kind, name: Option<&'a str>) -> Self {
+        Self {
+            resource: kind.resource(),
+            name,
+            labels: (kind == Kind::HostRange).then_some(DECLARED),
+        }
     }
 
-    /// The ranges that ipamd assigned are of its ledger, and no part of the plan: who reads the plan does not
-    /// get them.
-    pub(crate) fn labels(&self) -> Option<String> {
-        (self.kind == Kind::HostRange).then(|| DECLARED.to_owned())
+    pub(crate) fn fields(&self) -> Option<String> {
+        self.name.map(|name| format!("metadata.name={name}"))
     }
 }
 
 /// What a server said.
-enum Raw {
+pub(crate) enum Raw {
     Listed(Vec<DynamicObject>),
     Applied(DynamicObject),
     Deleted(DynamicObject),
@@ -89,17 +109,18 @@ enum Ended {
     ListAgain,
 }
 
-/// Where events go, and in which form.
-struct Target<'a, E> {
-    selection: Selection<'a>,
-    events: &'a Sender<E>,
-    form: fn(Kind, Raw) -> E,
+/// Where events of a kind go, and in which form.
+pub(crate) struct Target<'a, K, E> {
+    pub(crate) selection: Selection<'a>,
+    pub(crate) kind: K,
+    pub(crate) events: &'a Sender<E>,
+    pub(crate) form: fn(K, Raw) -> E,
 }
 
-impl<E> Target<'_, E> {
+impl<K: Copy, E> Target<'_, K, E> {
     /// Whether somebody receives it.
     async fn send(&self, raw: Raw) -> bool {
-        let event = (self.form)(self.selection.kind, raw);
+        let event = (self.form)(self.kind, raw);
         self.events.send(event).await.is_ok()
     }
 }
@@ -108,9 +129,26 @@ impl Cluster {
     /// Lists a kind and watches it, until nobody receives the events any more. Cancel safe.
     pub async fn follow(&self, kind: Kind, events: &Sender<Event>) {
         self.follow_as(&Target {
-            selection: Selection { kind, name: None },
+            selection: Selection::of_plan(kind, None),
+            kind,
             events,
             form: of_kind,
+        })
+        .await;
+    }
+
+    /// The same of what Kubernetes' own objects claim for Services, in all namespaces. A server that does not
+    /// have the kind (ServiceCIDR before 1.33) has no objects of it.
+    pub async fn follow_services(&self, kind: ServiceKind, events: &Sender<ServiceEvent>) {
+        self.follow_as(&Target {
+            selection: Selection {
+                resource: kind.resource(),
+                name: None,
+                labels: None,
+            },
+            kind,
+            events,
+            form: of_service,
         })
         .await;
     }
@@ -119,14 +157,15 @@ impl Cluster {
     pub async fn follow_one(&self, kind: Kind, name: &str, events: &Sender<OneEvent>) {
         let name = Some(name);
         self.follow_as(&Target {
-            selection: Selection { kind, name },
+            selection: Selection::of_plan(kind, name),
+            kind,
             events,
             form: of_one,
         })
         .await;
     }
 
-    async fn follow_as<E>(&self, target: &Target<'_, E>) {
+    pub(crate) async fn follow_as<K: Copy, E>(&self, target: &Target<'_, K, E>) {
         loop {
             match self.list_and_watch(target).await {
                 Ok(Ended::Unheard) => return,
@@ -141,7 +180,10 @@ impl Cluster {
         }
     }
 
-    async fn list_and_watch<E>(&self, target: &Target<'_, E>) -> Result<Ended, ClusterError> {
+    async fn list_and_watch<K: Copy, E>(
+        &self,
+        target: &Target<'_, K, E>,
+    ) -> Result<Ended, ClusterError> {
         let (found, mut version) = self.list_selected(&target.selection).await?;
         if !target.send(Raw::Listed(found)).await {
             return Ok(Ended::Unheard);
@@ -157,25 +199,26 @@ impl Cluster {
     }
 
     /// One watch, until its time is over. `version` is what the next one goes on from.
-    async fn watch<E>(
+    async fn watch<K: Copy, E>(
         &self,
-        target: &Target<'_, E>,
+        target: &Target<'_, K, E>,
         version: &mut String,
     ) -> Result<Option<Ended>, ClusterError> {
-        let kind = target.selection.kind;
+        let resource = &target.selection.resource;
+        let plural = resource.plural.as_str();
         let mut params = WatchParams::default().timeout(WATCH);
         params.field_selector = target.selection.fields();
-        params.label_selector = target.selection.labels();
-        let stream = match self.api(kind).watch(&params, version).await {
+        params.label_selector = target.selection.labels.map(str::to_owned);
+        let stream = match self.resource(resource).watch(&params, version).await {
             Ok(stream) => stream,
             Err(kube::Error::Api(status)) if status.code == GONE => {
                 return Ok(Some(Ended::ListAgain));
             }
-            Err(e) => return Err(self.error("watch", kind.plural(), e)),
+            Err(e) => return Err(self.error("watch", plural, e)),
         };
         let mut stream = pin!(stream);
         while let Some(event) = stream.next().await {
-            let raw = match event.map_err(|e| self.error("watch", kind.plural(), e))? {
+            let raw = match event.map_err(|e| self.error("watch", plural, e))? {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     seen(version, &object);
                     Raw::Applied(object)
@@ -193,7 +236,7 @@ impl Cluster {
                 }
                 WatchEvent::Error(status) => {
                     let error = kube::Error::Api(status);
-                    return Err(self.error("watch", kind.plural(), error));
+                    return Err(self.error("watch", plural, error));
                 }
             };
             if !target.send(raw).await {
@@ -211,6 +254,17 @@ fn of_kind(kind: Kind, raw: Raw) -> Event {
         Raw::Applied(one) => Event::Applied(object(&one)),
         Raw::Deleted(one) => Event::Deleted(kind, one.metadata.name.unwrap_or_default()),
         Raw::Away(error) => Event::Away(kind, error),
+    }
+}
+
+fn of_service(kind: ServiceKind, raw: Raw) -> ServiceEvent {
+    let claims = |object: &DynamicObject| Claims::of_api(kind, object);
+    match raw {
+        Raw::Listed(all) => ServiceEvent::Listed(kind, all.iter().map(claims).collect()),
+        Raw::Applied(one) => ServiceEvent::Applied(kind, claims(&one)),
+        Raw::Deleted(one) => ServiceEvent::Deleted(kind, service::key(&one)),
+        Raw::Away(ClusterError::NoKinds { .. }) => ServiceEvent::Listed(kind, Vec::new()),
+        Raw::Away(error) => ServiceEvent::Away(kind, error),
     }
 }
 

@@ -8,6 +8,8 @@ mod node;
 mod node_status;
 mod objects;
 mod parts;
+mod policies;
+mod services;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -34,6 +36,7 @@ use objects::Objects;
 pub use node::{NodeObjects, NodeSource, OwnObject};
 pub use node_status::{NodeReport, publish_node_status};
 pub use parts::{AcceptedPlan, publish_parts};
+pub use policies::{Policies, follow_policies};
 pub use verdict::publish_verdicts;
 
 /// How long no object may have changed before the objects are a plan.

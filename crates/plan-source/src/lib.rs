@@ -61,7 +61,7 @@ pub use file::{FilePlan, FileSource, read};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{
     AcceptedPlan, ClusterPlan, ClusterSource, NodeObjects, NodeReport, NodeSource, OwnObject,
-    publish_node_status, publish_parts, publish_verdicts,
+    Policies, follow_policies, publish_node_status, publish_parts, publish_verdicts,
 };
 pub use metrics::PlanMetrics;
 pub use policy::OpenError;

@@ -31,6 +31,7 @@ pub mod part;
 pub mod prefix;
 pub mod routes;
 pub mod schema;
+pub mod services;
 pub mod slices;
 pub mod source;
 pub mod takeover;

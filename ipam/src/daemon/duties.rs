@@ -178,7 +178,7 @@ impl Ready {
         let publishes = async {
             if let Some(publisher) = publisher {
                 let grants = args.elect.is_some().then(|| service.clone());
-                publisher.run(grants).await;
+                publisher.run(grants, &metrics).await;
             }
         };
         let plans = Plan {

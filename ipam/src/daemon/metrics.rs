@@ -68,6 +68,7 @@ pub(crate) struct Metrics {
     exhausted_in: Family<ForecastLabels, Gauge<f64, AtomicU64>>,
     leases: Gauge<i64, AtomicI64>,
     leader: Gauge<i64, AtomicI64>,
+    unenforced_policies: Gauge<i64, AtomicI64>,
     waiting: Gauge<i64, AtomicI64>,
     in_grace_period: Gauge<i64, AtomicI64>,
     requests: Family<RequestLabels, Counter>,
@@ -93,6 +94,7 @@ impl Default for Metrics {
             exhausted_in: Family::default(),
             leases: Gauge::default(),
             leader: Gauge::default(),
+            unenforced_policies: Gauge::default(),
             waiting: Gauge::default(),
             in_grace_period: Gauge::default(),
             requests: Family::default(),
@@ -136,6 +138,11 @@ impl Metrics {
             "leader",
             "1 for the one that keeps the ledger, 0 for one that stands by",
             self.leader.clone(),
+        );
+        r.register(
+            "network_policies_unenforced",
+            "NetworkPolicies of the cluster, which restrict nothing; 0 where the plan is a file",
+            self.unenforced_policies.clone(),
         );
         r.register(
             "waiting",
@@ -239,6 +246,11 @@ impl Metrics {
     /// Whether this one keeps the ledger.
     pub(crate) fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// How many NetworkPolicies exist.
+    pub(crate) fn unenforced_policies(&self, count: usize) {
+        self.unenforced_policies.set(int(count));
     }
 
     /// Sets the gauges of the ledger.

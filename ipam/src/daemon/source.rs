@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use flatnet_k8s_client::Cluster;
 use flatnet_plan_source::{
-    AcceptedPlan, ClusterPlan, ClusterSource, FilePlan, FileSource, PlanSource, publish_parts,
-    publish_verdicts,
+    AcceptedPlan, ClusterPlan, ClusterSource, FilePlan, FileSource, PlanSource, Policies,
+    follow_policies, publish_parts, publish_verdicts,
 };
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use super::carried;
 use super::cli::RunArgs;
 use super::declare::declare;
 use super::http::Plans;
+use super::metrics::Metrics;
 use crate::assign::{Clock, Declared, Service};
 
 /// The plan's source.
@@ -102,8 +103,11 @@ impl Publisher {
 
     /// With a service, what nodes read has the ranges that it granted. Ends when there are no more plans. Cancel
     /// safe.
-    pub(super) async fn run(self, grants: Option<Service>) {
-        let verdicts = publish_verdicts(Arc::clone(&self.cluster), self.plans);
+    pub(super) async fn run(self, grants: Option<Service>, metrics: &Metrics) {
+        let (sender, policies) = watch::channel(Policies::None);
+        let counted = count_policies(policies.clone(), metrics);
+        let followed = follow_policies(Arc::clone(&self.cluster), sender);
+        let verdicts = publish_verdicts(Arc::clone(&self.cluster), self.plans, policies);
         let parts = async {
             let Some(service) = grants else {
                 return publish_parts(self.cluster, self.accepted).await;
@@ -112,6 +116,14 @@ impl Publisher {
             let follows = carried::follow(service, self.accepted, sender);
             let ((), ()) = tokio::join!(follows, publish_parts(self.cluster, carried));
         };
-        let ((), ()) = tokio::join!(verdicts, parts);
+        let ((), (), (), ()) = tokio::join!(verdicts, parts, counted, followed);
+    }
+}
+
+/// Shows how many NetworkPolicies exist. Cancel safe.
+async fn count_policies(mut policies: watch::Receiver<Policies>, metrics: &Metrics) {
+    while policies.changed().await.is_ok() {
+        let there = policies.borrow_and_update().clone();
+        metrics.unenforced_policies(there.map_or(0, |p| p.len()));
     }
 }

@@ -224,6 +224,12 @@ const PLAN: &[Owned] = &[
         "yes; else the accepted plan stands",
         "plan-invalid",
     ),
+    row(
+        "the node's objects in a cluster (`--plan-from-cluster`): there, and the API server answers",
+        "yes; else the accepted plan stands",
+        Source::Connection("the API server"),
+        Response::Report("plan-unreachable"),
+    ),
     reported(
         "the accepted plan's copy",
         "on disk in the state directory",

@@ -22,7 +22,7 @@ const PREFIX_WORDS: &str = "a prefix is an address and a length, with no host bi
 fn rules(kind: Kind) -> &'static [Rule] {
     match kind {
         // ipamd writes them of a plan that was checked, and netd checks them again.
-        Kind::NodeNetwork | Kind::NodePeers => &[],
+        Kind::NodeNetwork | Kind::NodePeers | Kind::ServiceAddresses => &[],
         Kind::NetworkPlan => &[(&["servicePrefixes", "*"], PREFIX, PREFIX_WORDS)],
         Kind::Site => &[(&["prefixes", "*"], PREFIX, PREFIX_WORDS)],
         Kind::Switch => &[(

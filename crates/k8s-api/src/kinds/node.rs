@@ -2,6 +2,7 @@
 
 use flatnet_plan::model::PlanSpec;
 use flatnet_plan::part::Peers;
+use flatnet_plan::services::ServiceAddresses as Served;
 use kube::CustomResource;
 use serde_json::Value;
 
@@ -58,6 +59,29 @@ spec! {
             description = "The networks that its hosts have ranges of")
     )]
     pub struct NodePeersSpec of Peers {
+        without: [],
+        empty: [],
+    }
+}
+
+spec! {
+    /// What kube-proxy serves on every node beside the plan's service prefixes: of the cluster's ServiceCIDRs,
+    /// of Services' external IPs and of load balancers' addresses. One object, named `cluster`, for all nodes.
+    /// ipamd writes it, and puts back what somebody else changes.
+    #[derive(CustomResource, Debug, Clone, PartialEq)]
+    #[kube(
+        group = "flatnet.io", version = "v1alpha1", kind = "ServiceAddresses", plural = "serviceaddresses",
+        shortname = "fnservices", category = "flatnet", schema = "disabled", status = "ObjectStatus",
+        printcolumn(name = "Prefixes", type_ = "string", json_path = ".spec.prefixes[*]",
+            description = "What nodes give to kube-proxy"),
+        printcolumn(name = "Refused", type_ = "integer", json_path = ".spec.refusedCount",
+            description = "Claims that are refused"),
+        printcolumn(name = "Of", type_ = "string", json_path = ".spec.refused[0].of",
+            description = "Whose the first refused claim is"),
+        printcolumn(name = "Why", type_ = "string", json_path = ".spec.refused[0].why", priority = "1",
+            description = "Why it is refused")
+    )]
+    pub struct ServiceAddressesSpec of Served {
         without: [],
         empty: [],
     }

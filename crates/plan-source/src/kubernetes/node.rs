@@ -1,4 +1,5 @@
-//! One node's part of the plan, as objects: its `NodeNetwork`, and the `NodePeers` of its vSwitch.
+//! One node's part of the plan, as objects: its `NodeNetwork`, the `NodePeers` of its vSwitch, and the
+//! `ServiceAddresses` of all nodes.
 //!
 //! ```text
 //!   API server ─ one object each ─▶ [Known] ─ quiet ─▶ [NodeDocument] ─▶ the same check, copy, state as of a file
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flatnet_k8s_api::{Joined, Kind, node};
+use flatnet_k8s_api::{Joined, Kind, Object, node};
 use flatnet_k8s_client::{Cluster, ClusterError, OneEvent, Seen};
 use flatnet_plan::{NetworkPlan, diagnose};
 use flatnet_types::{NodeName, Timestamp};
@@ -25,7 +26,7 @@ use crate::document::Document;
 use crate::policy::{Clock, OpenError, Policy, Take};
 use crate::{PlanSource, Refusal, State, UnusablePlan};
 
-/// How long neither object may have changed before they are a plan: where both change, ipamd writes one after
+/// How long no object may have changed before they are a plan: where several change, ipamd writes one after
 /// the other.
 const QUIET: Duration = Duration::from_millis(200);
 /// The same where they are no valid plan as they are: the other one may not be written yet.
@@ -49,12 +50,17 @@ enum Absent {
         "{server} has no NodePeers/{name}; ipamd makes it of the accepted plan (`kubectl get fnplan`)"
     )]
     Peers { server: String, name: String },
+    #[error(
+        "{server} has no ServiceAddresses/{}; ipamd makes it of the cluster's Services (`kubectl -n flatnet logs -l app.kubernetes.io/name=ipamd`)",
+        node::SERVICES
+    )]
+    Services { server: String },
     #[error("no answer from {server} within {} s", FIRST_ANSWER.as_secs())]
     NoAnswer { server: String },
-    #[error("NodePeers/{name} of {server} is not of this version's shape")]
+    #[error("{object} of {server} is not of this version's shape")]
     Shape {
         server: String,
-        name: String,
+        object: String,
         #[source]
         source: serde_json::Error,
     },
@@ -89,6 +95,30 @@ impl NodeObjects {
     pub fn server(&self) -> &str {
         self.cluster.server()
     }
+
+    /// Reads the node's plan as it is now; nothing is accepted or kept.
+    ///
+    /// # Errors
+    /// [`Refusal::Cluster`] where the objects are not there or the API server gives no answer within
+    /// [`FIRST_ANSWER`]; else what is wrong with them.
+    pub async fn read(&self) -> Result<NetworkPlan, Refusal> {
+        let mut following = Following::begin(self.clone());
+        let due = Instant::now() + FIRST_ANSWER;
+        loop {
+            tokio::select! {
+                _ = following.next() => {}
+                () = sleep_until(due) => return Err(self.no_answer()),
+            }
+            if let Some(read) = following.read() {
+                return read?.plan();
+            }
+        }
+    }
+
+    fn no_answer(&self) -> Refusal {
+        let server = self.server().to_owned();
+        Refusal::Cluster(Box::new(Absent::NoAnswer { server }))
+    }
 }
 
 /// What is known of an object.
@@ -101,11 +131,12 @@ enum Slot {
     There(Arc<Seen>),
 }
 
-/// What is known of both objects.
+/// What is known of the objects.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     own: Slot,
     peers: Slot,
+    services: Slot,
 }
 
 impl Known {
@@ -118,6 +149,7 @@ impl Known {
         };
         let slot = match kind {
             Kind::NodePeers => &mut self.peers,
+            Kind::ServiceAddresses => &mut self.services,
             _ => &mut self.own,
         };
         // netd's own status is no change of the plan.
@@ -134,11 +166,18 @@ impl Known {
         }
     }
 
-    /// The document of both; `None` while one of them is not known yet.
+    /// The document of all; `None` while one of them is not known yet.
     pub(super) fn read(&self, of: &NodeObjects) -> Option<Result<NodeDocument, Refusal>> {
         let server = || of.server().to_owned();
         let absent = |why: Absent| Some(Err(Refusal::Cluster(Box::new(why))));
         let away = |e: &Arc<ClusterError>| Some(Err(Refusal::Cluster(Box::new(Arc::clone(e)))));
+        let shape = |object: &Object, source| {
+            absent(Absent::Shape {
+                server: server(),
+                object: object.reference(),
+                source,
+            })
+        };
         let own = match &self.own {
             Slot::Unknown => return None,
             Slot::Away(error) => return away(error),
@@ -167,16 +206,22 @@ impl Known {
             (Some(name), Slot::There(peers)) if *name != peers.object.name => return None,
             (Some(_), Slot::There(peers)) => Some(&peers.object),
         };
-        match node::document(&own.object, peers) {
+        let services = match &self.services {
+            Slot::Unknown => return None,
+            Slot::Away(error) => return away(error),
+            Slot::Absent => return absent(Absent::Services { server: server() }),
+            Slot::There(services) => &services.object,
+        };
+        let served = match node::served(services) {
+            Ok(served) => served,
+            Err(source) => return shape(services, source),
+        };
+        match node::document(&own.object, peers, &served) {
             Ok(joined) => Some(Ok(NodeDocument {
                 server: server(),
                 joined,
             })),
-            Err(source) => absent(Absent::Shape {
-                server: server(),
-                name: wanted.unwrap_or_default(),
-                source,
-            }),
+            Err(source) => shape(peers.unwrap_or(&own.object), source),
         }
     }
 }
@@ -231,6 +276,7 @@ impl Following {
         };
         let name = following.objects.name.clone();
         following.follow(Kind::NodeNetwork, name);
+        following.follow(Kind::ServiceAddresses, node::SERVICES.to_owned());
         following
     }
 
@@ -298,10 +344,8 @@ impl<T: Send + Sync + 'static> NodeSource<T> {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => due = None,
             }
             let objects = &following.objects;
-            let read = following.read().unwrap_or_else(|| {
-                let server = objects.server().to_owned();
-                Err(Refusal::Cluster(Box::new(Absent::NoAnswer { server })))
-            });
+            let read = following.read();
+            let read = read.unwrap_or_else(|| Err(objects.no_answer()));
             let take = Arc::clone(&take);
             let take = Box::new(move |plan, text: &str| take(plan, text));
             match Policy::open(&objects.state, Arc::clone(&objects.clock), read, take) {

@@ -1,9 +1,9 @@
-//! ipamd's objects for nodes, kept as the accepted plan has them.
+//! ipamd's objects for nodes, kept as the accepted plan and the cluster's Services have them.
 //!
 //! ```text
-//!   accepted plan ─▶ digests that are wanted ──┐
-//!                                              ├─▶ [Parts::due] ─▶ apply, delete: only what differs
-//!   API server ─ list, watch ─▶ digests there ─┘
+//!   accepted plan, Services' claims ─▶ digests that are wanted ──┐
+//!                                                                ├─▶ [Parts::due] ─▶ apply, delete: only what differs
+//!   API server ─ list, watch ─▶ digests there ───────────────────┘
 //! ```
 //!
 //! Of objects only digests are held, so that ten thousand of them are a megabyte; one that is to be written is
@@ -14,22 +14,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_k8s_api::node::{self, PartError};
+use flatnet_k8s_api::service::ServiceKind;
 use flatnet_k8s_api::{Kind, Object};
-use flatnet_k8s_client::{Cluster, ClusterError, Event};
+use flatnet_k8s_client::{Cluster, ClusterError, Event, ServiceEvent};
 use flatnet_plan::NetworkPlan;
+use flatnet_plan::services::{self, ServiceAddresses};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::EVENTS;
+use super::services::Gathered;
+
 /// How long events are collected before it is looked what differs.
 const COLLECT: Duration = Duration::from_millis(100);
 /// When what could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// How long what Services claim is collected: each write of it goes to all nodes.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Writes at a time: a change of all of 10,000 nodes takes some seconds, and the API server serves others.
 const WRITES: usize = 8;
 
@@ -122,9 +128,11 @@ impl Parts {
             let ours = all.iter().filter(|(_, t)| t.ours);
             ours.map(move |(name, _)| (kind, name.clone()))
         });
+        // Where Services are not known, what is served stays.
+        let gone = |key: &Key| key.0 != Kind::ServiceAddresses && !self.wanted.contains_key(key);
         Due {
             apply: apply.map(|(key, _)| key.clone()).collect(),
-            delete: ours.filter(|key| !self.wanted.contains_key(key)).collect(),
+            delete: ours.filter(gone).collect(),
         }
     }
 }
@@ -164,9 +172,9 @@ fn add(hash: &mut Sha256, value: &Value) {
     hash.update(b",");
 }
 
-/// Keeps the cluster's `NodeNetwork` and `NodePeers` objects as the accepted plan has them, until there are no
-/// more plans. What is as it is to be is not written; what somebody changes is put back. Cancel safe: each
-/// object is written as a whole.
+/// Keeps the cluster's `NodeNetwork` and `NodePeers` objects as the accepted plan has them, and its
+/// `ServiceAddresses` as its Services do, until there are no more plans. What is as it is to be is not written;
+/// what somebody changes is put back. Cancel safe: each object is written as a whole.
 pub async fn publish_parts(cluster: Arc<Cluster>, mut plans: AcceptedPlan) {
     let (sender, mut events) = mpsc::channel(EVENTS);
     let mut tasks = JoinSet::new();
@@ -174,17 +182,24 @@ pub async fn publish_parts(cluster: Arc<Cluster>, mut plans: AcceptedPlan) {
         let (cluster, sender) = (Arc::clone(&cluster), sender.clone());
         tasks.spawn(async move { cluster.follow(kind, &sender).await });
     }
+    let (sender_of_services, mut service_events) = mpsc::channel(EVENTS);
+    for kind in ServiceKind::ALL {
+        let (cluster, sender) = (Arc::clone(&cluster), sender_of_services.clone());
+        tasks.spawn(async move { cluster.follow_services(kind, &sender).await });
+    }
     let mut publisher = Publisher {
         cluster,
         parts: Parts::default(),
         plan: None,
+        services: Gathered::default(),
+        served: None,
         told: String::new(),
     };
     let plan = plans.borrow_and_update().clone();
     publisher.take_plan(plan).await;
-    let mut retry = false;
+    let mut retry: Option<Instant> = None;
+    let mut settled: Option<Instant> = None;
     loop {
-        let wait = if retry { RETRY } else { Duration::MAX };
         tokio::select! {
             changed = plans.changed() => {
                 if changed.is_err() {
@@ -193,7 +208,7 @@ pub async fn publish_parts(cluster: Arc<Cluster>, mut plans: AcceptedPlan) {
                 let plan = plans.borrow_and_update().clone();
                 publisher.take_plan(plan).await;
             }
-            // `sender` lives as long as this function.
+            // `sender` lives as long as this function, and so does the other one.
             Some(event) = events.recv() => {
                 publisher.take_event(&event);
                 // Those that come together are one change.
@@ -204,9 +219,22 @@ pub async fn publish_parts(cluster: Arc<Cluster>, mut plans: AcceptedPlan) {
                 };
                 let _ = timeout(COLLECT, collected).await;
             }
-            () = tokio::time::sleep(wait) => {}
+            Some(event) = service_events.recv() => {
+                if publisher.take_service(event) {
+                    settled.get_or_insert(Instant::now() + SETTLE);
+                }
+                continue;
+            }
+            () = sleep_until(settled.unwrap_or_else(Instant::now)), if settled.is_some() => {
+                settled = None;
+                publisher.want().await;
+            }
+            () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
         }
-        retry = !publisher.write().await;
+        retry = match publisher.write().await {
+            true => None,
+            false => Some(Instant::now() + RETRY),
+        };
     }
 }
 
@@ -214,6 +242,9 @@ struct Publisher {
     cluster: Arc<Cluster>,
     parts: Parts,
     plan: Option<Arc<NetworkPlan>>,
+    services: Gathered,
+    /// What is served of their claims; `None` while they are not known.
+    served: Option<ServiceAddresses>,
     /// The last error that was logged.
     told: String,
 }
@@ -222,6 +253,16 @@ impl Publisher {
     async fn take_plan(&mut self, plan: Option<Arc<NetworkPlan>>) {
         let Some(plan) = plan else { return };
         self.plan = Some(plan);
+        self.want().await;
+    }
+
+    /// Takes what the plan and the Services are now for what is to be.
+    async fn want(&mut self) {
+        let served = self.serve().await;
+        if served != self.served {
+            tell_refused(served.as_ref());
+            self.served = served;
+        }
         match self.objects(|_| true).await {
             Ok(objects) => self.parts.want(objects.iter()),
             Err(error) => self.tell(error.to_string()),
@@ -235,7 +276,22 @@ impl Publisher {
         self.parts.take(event);
     }
 
-    /// The plan's objects that are `wanted`, made not on a tokio worker: of thousands of hosts it takes long.
+    /// What is served of the claims, judged not on a tokio worker: each is compared with all of the plan.
+    async fn serve(&self) -> Option<ServiceAddresses> {
+        let (plan, claims) = (self.plan.clone()?, self.services.claims()?);
+        let judged = tokio::task::spawn_blocking(move || services::accepted(&plan, &claims));
+        judged.await.ok()
+    }
+
+    /// Takes an event; whether anything else is claimed now.
+    fn take_service(&mut self, event: ServiceEvent) -> bool {
+        if let ServiceEvent::Away(_, error) = &event {
+            self.tell(error.to_string());
+        }
+        self.services.take(event)
+    }
+
+    /// The objects of plan and Services that are `wanted`, made not on a tokio worker: of thousands of hosts it takes long.
     async fn objects(
         &self,
         wanted: impl Fn(&Object) -> bool + Send + 'static,
@@ -243,8 +299,12 @@ impl Publisher {
         let Some(plan) = self.plan.clone() else {
             return Ok(Vec::new());
         };
+        let served = self.served.clone();
         let made = tokio::task::spawn_blocking(move || {
             let mut all = node::objects(&plan)?;
+            if let Some(served) = served {
+                all.push(node::services_object(&plan, served)?);
+            }
             all.retain(wanted);
             Ok(all)
         });
@@ -269,7 +329,9 @@ impl Publisher {
         };
         let mut written = 0;
         // What nodes have in common first.
-        let (shared, own) = objects.into_iter().partition(|o| o.kind == Kind::NodePeers);
+        let (shared, own) = objects
+            .into_iter()
+            .partition(|o| o.kind != Kind::NodeNetwork);
         for objects in [shared, own] {
             for (object, done) in apply_all(&self.cluster, objects).await {
                 match done {
@@ -307,6 +369,19 @@ impl Publisher {
             self.told = why;
         }
     }
+}
+
+fn tell_refused(served: Option<&ServiceAddresses>) {
+    let Some(first) = served.and_then(|s| s.refused.first()) else {
+        return;
+    };
+    warn!(
+        refused = served.map_or(0, |s| s.refused_count),
+        first = first.prefix,
+        of = first.of,
+        why = first.why,
+        "addresses of Services are not served: `kubectl get fnservices -o yaml`"
+    );
 }
 
 /// Writes objects, [`WRITES`] at a time; what became of each.

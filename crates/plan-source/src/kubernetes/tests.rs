@@ -180,7 +180,7 @@ fn without_the_api_server_the_copy_is_the_plan_and_without_a_copy_there_is_none(
 fn the_verdict_is_written_once_and_its_time_is_that_of_the_last_change() {
     let dir = tempfile::tempdir().expect("a directory");
     let policy = open(dir.path(), Ok(objects(&lab()))).expect("opens");
-    let told = |old: &NetworkPlanStatus, at| verdict(&state(&policy), old, at);
+    let told = |old: &NetworkPlanStatus, at| verdict((&state(&policy), &None), old, at);
     let valid = told(&NetworkPlanStatus::default(), NOW).expect("news");
     let condition = &valid.conditions[0];
     assert_eq!((&*condition.status, &*condition.reason), ("True", "Valid"));
@@ -224,7 +224,7 @@ fn what_the_daemon_cannot_use_is_said_with_a_reason_of_its_own() {
     let mut all = lab();
     all.retain(|o| !matches!(o.kind, Kind::Host | Kind::HostRange));
     policy.accept_or_refuse(Ok(objects(&all)));
-    let said = verdict(&state(&policy), &NetworkPlanStatus::default(), NOW).expect("news");
+    let said = verdict((&state(&policy), &None), &NetworkPlanStatus::default(), NOW).expect("news");
     let condition = &said.conditions[0];
     assert_eq!(
         (&*condition.status, &*condition.reason),

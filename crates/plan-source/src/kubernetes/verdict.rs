@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flatnet_k8s_api::status::{ACCEPTED, AcceptedRevision, DiagnosticStatus, NetworkPlanStatus};
+use flatnet_k8s_api::status::{
+    ACCEPTED, AcceptedRevision, DiagnosticStatus, NetworkPlanStatus, POLICIES_ENFORCED,
+};
 use flatnet_k8s_client::{Cluster, ClusterError};
 use flatnet_types::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -12,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::policies::{self, Policies};
 use crate::{Refusal, State};
 
 /// How often the status is looked at when nothing changes: somebody may have made the head anew.
@@ -23,13 +26,19 @@ pub(super) const DIAGNOSTICS_MAX: usize = 100;
 /// The most characters of a text in a status, by the definitions.
 const TEXT_MAX: usize = 1024;
 
-/// Writes what `states` say of the objects to the status of the plan's head, where it says something else;
-/// until there are no more states. Cancel safe: a status is written as a whole.
-pub async fn publish_verdicts<T>(cluster: Arc<Cluster>, mut states: watch::Receiver<State<T>>) {
+/// Writes what `states` say of the objects, and of the cluster's NetworkPolicies, to the status of the plan's
+/// head, where it says something else; until there are no more states. Cancel safe: a status is written as a
+/// whole.
+pub async fn publish_verdicts<T>(
+    cluster: Arc<Cluster>,
+    mut states: watch::Receiver<State<T>>,
+    mut policies: watch::Receiver<Policies>,
+) {
     let mut told = String::new();
     loop {
         let state = states.borrow_and_update().clone();
-        let wait = match publish(&cluster, &state).await {
+        let there = policies.borrow_and_update().clone();
+        let wait = match publish(&cluster, &state, &there).await {
             Ok(()) => {
                 told.clear();
                 LOOK
@@ -43,20 +52,30 @@ pub async fn publish_verdicts<T>(cluster: Arc<Cluster>, mut states: watch::Recei
                 RETRY
             }
         };
+        let changed = async {
+            tokio::select! {
+                changed = states.changed() => changed.is_ok(),
+                Ok(()) = policies.changed() => true,
+            }
+        };
         // Without a change it is looked at again.
-        if let Ok(Err(_)) = timeout(wait, states.changed()).await {
+        if timeout(wait, changed).await == Ok(false) {
             return;
         }
     }
 }
 
-async fn publish<T>(cluster: &Cluster, state: &State<T>) -> Result<(), ClusterError> {
+async fn publish<T>(
+    cluster: &Cluster,
+    state: &State<T>,
+    policies: &Policies,
+) -> Result<(), ClusterError> {
     let now = Timestamp::from(SystemTime::now());
     if matches!(said(state), Said::Nothing) {
         return Ok(());
     }
     for (name, old) in cluster.plan_statuses().await? {
-        if let Some(new) = verdict(state, &old, now) {
+        if let Some(new) = verdict((state, policies), &old, now) {
             cluster.apply_plan_status(&name, &new).await?;
             info!(
                 plan = name,
@@ -96,7 +115,7 @@ fn said<T>(state: &State<T>) -> Said {
 
 /// The status that is to be written over `old`; `None` where it says so already.
 pub(super) fn verdict<T>(
-    state: &State<T>,
+    (state, policies): (&State<T>, &Policies),
     old: &NetworkPlanStatus,
     now: Timestamp,
 ) -> Option<NetworkPlanStatus> {
@@ -109,17 +128,8 @@ pub(super) fn verdict<T>(
         ),
         Said::Refused { reason, message } => ("False", reason, message),
     };
-    let before = old.conditions.iter().find(|c| c.type_ == ACCEPTED);
-    let before = before.filter(|c| c.status == status);
-    let condition = Condition {
-        type_: ACCEPTED.to_owned(),
-        status: status.to_owned(),
-        reason: reason.to_owned(),
-        message,
-        last_transition_time: before.map_or_else(|| time(now), |c| c.last_transition_time.clone()),
-        // It would be that of one object, and what is said is of all.
-        observed_generation: None,
-    };
+    let mut conditions = vec![condition((ACCEPTED, status, reason), message, (old, now))];
+    conditions.extend(policies_condition(policies, old, now));
     let refused = state.refused.as_deref();
     let diagnostics = refused.map_or(&[][..], |r| r.why.objects());
     let errors = diagnostics.iter().filter(|d| d.severity == "error").count();
@@ -139,9 +149,46 @@ pub(super) fn verdict<T>(
             .take(DIAGNOSTICS_MAX)
             .map(bounded)
             .collect(),
-        conditions: vec![condition],
+        conditions,
     };
     (new != *old).then_some(new)
+}
+
+/// What is said of NetworkPolicies; as it was while they are not known.
+fn policies_condition(
+    policies: &Policies,
+    old: &NetworkPlanStatus,
+    now: Timestamp,
+) -> Option<Condition> {
+    let Some(policies) = policies else {
+        let mut before = old.conditions.iter();
+        return before.find(|c| c.type_ == POLICIES_ENFORCED).cloned();
+    };
+    let (status, reason, message) = match policies::told(policies) {
+        None => ("True", "NoPolicies", "there are none".to_owned()),
+        Some(message) => ("False", "NotEnforced", cut(&message)),
+    };
+    let kind = (POLICIES_ENFORCED, status, reason);
+    Some(condition(kind, message, (old, now)))
+}
+
+/// A condition of `(type, status, reason)`, since when it is so by the status before.
+fn condition(
+    (kind, status, reason): (&str, &str, &str),
+    message: String,
+    (old, now): (&NetworkPlanStatus, Timestamp),
+) -> Condition {
+    let before = old.conditions.iter().find(|c| c.type_ == kind);
+    let before = before.filter(|c| c.status == status);
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: before.map_or_else(|| time(now), |c| c.last_transition_time.clone()),
+        // It would be that of one object, and what is said is of all.
+        observed_generation: None,
+    }
 }
 
 pub(super) fn bounded(diagnostic: &DiagnosticStatus) -> DiagnosticStatus {

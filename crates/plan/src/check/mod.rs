@@ -22,7 +22,7 @@ mod scale;
 mod security;
 mod slices;
 mod space;
-mod special;
+pub(crate) mod special;
 mod suspects;
 mod uplinks;
 mod vlans;

@@ -8,11 +8,11 @@ use ipnetwork::IpNetwork;
 use crate::prefix::overlap;
 
 /// A block that is set aside.
-pub(super) struct Block {
-    pub(super) prefix: IpNetwork,
+pub(crate) struct Block {
+    pub(crate) prefix: IpNetwork,
     whose: Whose,
     /// What it is for, and who says so.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ static BLOCKS: LazyLock<Vec<Block>> = LazyLock::new(|| {
 
 impl Block {
     /// Whether no machine can have such an address; else somebody else has it as a rule.
-    pub(super) fn is_nobodys(&self) -> bool {
+    pub(crate) fn is_nobodys(&self) -> bool {
         self.whose != Elsewhere
     }
 
@@ -104,7 +104,7 @@ impl Block {
 }
 
 /// The block that a prefix has addresses of, the worst where there are several.
-pub(super) fn touched(prefix: IpNetwork) -> Option<&'static Block> {
+pub(crate) fn touched(prefix: IpNetwork) -> Option<&'static Block> {
     let mut all = BLOCKS.iter().filter(|b| overlap(b.prefix, prefix));
     let first = all.clone().next();
     all.find(|b| b.is_nobodys()).or(first)
@@ -118,7 +118,7 @@ pub(super) fn has_metadata(prefix: IpNetwork) -> bool {
 
 /// What the cloud keeps for its own services, such as DNS at 100.100.2.136 and metadata at
 /// 100.100.100.200 (Aliyun).
-pub(super) fn clouds_own() -> Option<IpNetwork> {
+pub(crate) fn clouds_own() -> Option<IpNetwork> {
     IpNetwork::new(Ipv4Addr::new(100, 64, 0, 0).into(), 10).ok()
 }
 

@@ -92,6 +92,8 @@ fn kubelet() -> Value {
         "authorization": {"mode": "AlwaysAllow"},
         "evictionHard": {"memory.available": "50Mi"}, "imageGCHighThresholdPercent": 100,
         "nodeStatusUpdateFrequency": "2s",
+        // netd takes it away when the node is ready.
+        "registerWithTaints": [{"key": "flatnet.io/not-ready", "effect": "NoSchedule"}],
         // The suite's pods come thirty at a time on two nodes.
         "maxPods": 110, "registryPullQPS": 0, "eventRecordQPS": 0,
     })

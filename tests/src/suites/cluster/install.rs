@@ -14,6 +14,7 @@ use crate::suites::kit::{eventually, say};
 
 /// What an administrator applies.
 const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/netd.yaml");
+const RIGHTS: &str = include_str!("../../../../deploy/kubernetes/netd-plan.yaml");
 /// Where Debian and others keep CNI's reference plugins.
 const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 /// How long a container of a pod takes to say something.
@@ -35,18 +36,9 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
     for node in whole {
         loopback(node)?;
     }
-    let plan = lab.layout().plan();
-    world.kubectl(&["create", "namespace", "flatnet", "--save-config"])?;
-    let from = format!("--from-file=plan.yaml={}", plan.display());
-    world.kubectl(&[
-        "-n",
-        "flatnet",
-        "create",
-        "configmap",
-        "flatnet-plan",
-        &from,
-    ])?;
+    world.install_plan(lab)?;
     let begun = Instant::now();
+    world.apply("netd-plan.yaml", RIGHTS)?;
     world.apply("netd.yaml", MANIFEST)?;
     for node in whole {
         world.wait(&["wait", "--for=condition=Ready", "node", &node.name])?;
@@ -72,9 +64,37 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
     world.kubectl(&["-n", "flatnet", "delete", "pod", &pod, "--wait=false"])?;
     world.wait(&["wait", "--for=condition=Ready", "node", &lacking.name])?;
     world.wait(&["-n", "flatnet", "rollout", "status", "daemonset/netd"])?;
+    eventually(SAID, || {
+        NODES.into_iter().try_for_each(|name| told(&world, name))
+    })?;
+    // Each says so itself, of the plan that ipamd has accepted.
+    for name in NODES {
+        let object = format!("nodenetwork/{name}");
+        world.wait(&["wait", "--for=condition=Ready", &object])?;
+        world.wait(&["wait", "--for=condition=Accepted", &object])?;
+    }
     for (node, network) in NODES.into_iter().zip(["web", "web", "cloud"]) {
         installed(world.node(node)?, network)?;
     }
+    Ok(())
+}
+
+/// That a Node says that its network is there, and has no taint of ours any more.
+fn told(world: &World, name: &str) -> Result<()> {
+    let node = world.json(&["get", "node", name])?;
+    let conditions = node["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    let found = conditions.find(|c| c["type"] == "NetworkUnavailable");
+    let found = found.with_context(|| format!("{name} has no NetworkUnavailable"))?;
+    ensure!(
+        found["status"] == "False" && found["reason"] == "FlatnetReady",
+        "{name} says {found}"
+    );
+    let taints = node["spec"]["taints"].to_string();
+    ensure!(
+        !taints.contains("flatnet.io/not-ready"),
+        "{name} has taints {taints}"
+    );
     Ok(())
 }
 

@@ -5,13 +5,17 @@
 //!     └─ [node] idc1, idc2 (mode vlan), vpc1 (mode routed): the lab's network namespace and Open vSwitch,
 //!        all else its own (`node.sh`); containerd, kubelet, kube-proxy, and no netd of the lab
 //!   [install] preflight, DaemonSet, node Ready     [reach] pods, nodes, probes, Services
+//!   [services] external IPs and ServiceCIDRs, live     [events] at pods
+//!   [annotations] address, MAC and bandwidth, as the namespace grants
 //!   [scale] no address is lost     [roll] an upgrade loses no packet     [uninstall] nothing is left
 //! ```
 //!
 //! The checks are steps on one cluster: each stands on those before it.
 
+mod annotations;
 mod cgroups;
 mod config;
+mod events;
 mod http;
 mod install;
 mod node;
@@ -19,6 +23,7 @@ mod parts;
 mod reach;
 mod roll;
 mod scale;
+mod services;
 mod uninstall;
 mod world;
 
@@ -29,7 +34,7 @@ pub(super) const SUITE: Suite = Suite {
     about: "real kubelets: netd as a DaemonSet makes nodes ready, upgrades without a loss, and goes without a trace",
     checks: &[
         Check {
-            sentence: "install: two IDC nodes and a VPC node are Ready by `kubectl apply` of the manifests",
+            sentence: "install: two IDC nodes and a VPC node are Ready by `kubectl apply` of the manifests, NetworkUnavailable is False and the taint gone",
             run: install::ready,
         },
         Check {
@@ -47,6 +52,22 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "a Service is reached by pods and nodes through kube-proxy, and every endpoint of it serves",
             run: reach::service,
+        },
+        Check {
+            sentence: "an external IP of a Service is served on every node while it runs; a node's own address is not, and is named",
+            run: services::external_ip,
+        },
+        Check {
+            sentence: "a second ServiceCIDR is served on every node while it runs",
+            run: services::second_cidr,
+        },
+        Check {
+            sentence: "why a pod was not attached is one event at the pod, however often the runtime repeats",
+            run: events::at_the_pod,
+        },
+        Check {
+            sentence: "a pod's annotations choose its address, MAC and bandwidth where its namespace grants it; what no policy saw gets none",
+            run: annotations::handed_over,
         },
         Check {
             sentence: "scaled from 1 to 30 and back to 1: no address is given twice, and none is leaked",

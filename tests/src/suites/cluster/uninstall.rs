@@ -86,6 +86,7 @@ pub(super) fn without_a_trace(lab: &LabGuard) -> Result<()> {
         let left: Vec<&str> = ports.lines().filter(container).collect();
         ensure!(left.is_empty(), "{}: ports {left:?} are left", node.name);
     }
+    world.end_ipamd()?;
     world.kubectl(&["delete", "namespace", "flatnet", "--wait=false"])?;
     Ok(())
 }

@@ -16,6 +16,8 @@ use super::node::{Attached, Node};
 use super::parts::Parts;
 use crate::suites::kit::{READY, eventually, output, say};
 use crate::suites::kubernetes::cluster::{Access, Cluster, token_of};
+use crate::suites::kubernetes::ipamd::{self, Ipamd};
+use crate::suites::kubernetes::plan;
 use crate::supervise::Unit;
 use crate::{Lab, LabGuard};
 
@@ -50,6 +52,8 @@ pub(super) struct World {
     /// The nodes, in the order of [`NODES`].
     pub(super) nodes: Vec<Node>,
     controllers: Mutex<Vec<Child>>,
+    /// ipamd, once it is installed. It dies with this process.
+    ipamd: Mutex<Option<Ipamd>>,
     /// The lab's own netd of each node.
     stopped: Vec<Unit>,
 }
@@ -110,6 +114,7 @@ impl World {
             cluster,
             nodes,
             controllers: Mutex::new(controllers),
+            ipamd: Mutex::new(None),
             stopped,
         };
         let (_, took) = eventually(REGISTERED, || {
@@ -124,6 +129,26 @@ impl World {
             NODES.len()
         ));
         Ok(world)
+    }
+
+    /// Installs the kinds, the lab's plan and ipamd, by its manifest's rights.
+    ///
+    /// # Errors
+    /// What one of them says.
+    pub(super) fn install_plan(&self, lab: &LabGuard) -> Result<()> {
+        plan::install(lab, &self.cluster)?;
+        ipamd::rights(&self.cluster)?;
+        *locked(&self.ipamd) = Some(Ipamd::start(lab, &self.cluster)?);
+        Ok(())
+    }
+
+    /// Ends ipamd.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub(super) fn end_ipamd(&self) -> Result<()> {
+        let ipamd = locked(&self.ipamd).take();
+        ipamd.context("there is no ipamd")?.end()
     }
 
     /// What kubectl prints, for the administrator.

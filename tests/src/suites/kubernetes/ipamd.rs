@@ -37,14 +37,14 @@ const FROZEN: Duration = Duration::from_secs(45);
 const UNUSED: &str = "10.10.0.99/24";
 
 /// An ipamd with a ledger of its own.
-pub(super) struct Ipamd {
+pub(in crate::suites) struct Ipamd {
     running: Running,
     socket: PathBuf,
 }
 
 impl Ipamd {
     /// A new one, or one that goes on from what another left in its state directory.
-    pub(super) fn start(lab: &LabGuard, cluster: &Cluster) -> Result<Self> {
+    pub(in crate::suites) fn start(lab: &LabGuard, cluster: &Cluster) -> Result<Self> {
         let file = |name: &str| cluster.dir.join(name).display().to_string();
         let socket = cluster.dir.join("ipamd.sock");
         let mut command = bound(
@@ -72,7 +72,7 @@ impl Ipamd {
     }
 
     /// Stops it.
-    pub(super) fn end(self) -> Result<()> {
+    pub(in crate::suites) fn end(self) -> Result<()> {
         self.running.end()
     }
 
@@ -98,7 +98,8 @@ impl Ipamd {
         Ok(plan)
     }
 
-    fn metric(&self, line: &str) -> Result<()> {
+    /// That the metrics have this line.
+    pub(super) fn metric(&self, line: &str) -> Result<()> {
         let (_, metrics) = netd::get(&self.socket, "/metrics")?;
         ensure!(metrics.lines().any(|l| l == line), "no `{line}`");
         Ok(())
@@ -112,15 +113,20 @@ fn state_of(cluster: &Cluster) -> String {
 /// The lab's plan on an API server, and what the manifest makes.
 pub(super) fn cluster(lab: &LabGuard) -> Result<Arc<Cluster>> {
     let cluster = plan::with_plan(lab)?;
-    let manifest = cluster.dir.join("ipamd.yaml");
-    std::fs::write(&manifest, MANIFEST)?;
-    cluster.kubectl(&["apply", "-f", &manifest.display().to_string()])?;
-    cluster.account(ACCOUNT)?;
+    rights(&cluster)?;
     Ok(cluster)
 }
 
+/// What the manifest makes, and the kubeconfig of its service account.
+pub(in crate::suites) fn rights(cluster: &Cluster) -> Result<()> {
+    let manifest = cluster.dir.join("ipamd.yaml");
+    std::fs::write(&manifest, MANIFEST)?;
+    cluster.kubectl(&["apply", "-f", &manifest.display().to_string()])?;
+    cluster.account(ACCOUNT).map(drop)
+}
+
 /// The status of the plan's head.
-fn status(cluster: &Cluster) -> Result<Value> {
+pub(super) fn status(cluster: &Cluster) -> Result<Value> {
     let text = cluster.kubectl(&["get", "networkplans", "-o", "json"])?;
     let mut all: Value = serde_json::from_str(&text)?;
     Ok(all["items"][0]["status"].take())

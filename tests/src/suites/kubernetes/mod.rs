@@ -22,11 +22,12 @@ mod bad;
 mod chaos;
 pub(super) mod cluster;
 mod ha;
-mod ipamd;
+pub(super) mod ipamd;
 mod lead;
 mod node;
-mod plan;
+pub(super) mod plan;
 mod pod;
+mod policies;
 mod rig;
 mod routes;
 
@@ -133,6 +134,10 @@ pub(super) const SUITE: Suite = Suite {
             run: ipamd::server_frozen,
         },
         Check {
+            sentence: "a NetworkPolicy, which restricts nothing, is told at the plan's head, at itself and by a metric, and no more when it is gone",
+            run: policies::told,
+        },
+        Check {
             sentence: "ledger: two ipamds by the rights of their manifest: one leads and gives every host its slices as objects, the other says who leads",
             run: ha::assigns,
         },
@@ -167,6 +172,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "node: a netd writes the status of its own node, and of nothing else",
             run: node::own_status_only,
+        },
+        Check {
+            sentence: "node: of Nodes a netd writes its own one's NetworkUnavailable and takes its taint away, and nothing else",
+            run: node::own_kubernetes_node_only,
         },
         Check {
             sentence: "node: ipamd puts back what somebody changes, and leaves alone what somebody else made",

@@ -6,6 +6,8 @@
 //!                  └── status ◀── netd of vpc1, by a token that is bound to the node
 //! ```
 
+mod kubernetes_node;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use super::ipamd::{self, Ipamd};
 use crate::suites::kit::{eventually, say};
 use crate::suites::rig::Changed;
 use crate::{LabGuard, Node, netd};
+
+pub(super) use kubernetes_node::own_only as own_kubernetes_node_only;
 
 /// What an administrator applies.
 const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/netd-plan.yaml");
@@ -133,7 +137,7 @@ impl<'l> Scene<'l> {
 pub(super) fn waits_and_follows(lab: &LabGuard) -> Result<()> {
     let scene = Scene::new(lab)?;
     let cluster = &scene.cluster;
-    cluster.kubectl(&["delete", "nodenetworks,nodepeers", "--all"])?;
+    cluster.kubectl(&["delete", "nodenetworks,nodepeers,serviceaddresses", "--all"])?;
     let netd = scene.netd()?;
     let socket = scene.node.paths.netd_sock();
     eventually(FOLLOWED, || {

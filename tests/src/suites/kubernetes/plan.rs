@@ -25,7 +25,7 @@ use crate::{Lab, LabGuard};
 pub(super) use rules::{rules_refuse, unknown_fields};
 
 /// The definitions, as they are shipped.
-const CRDS: [&str; 11] = [
+const CRDS: [&str; 12] = [
     include_str!("../../../../deploy/crds/networkplans.yaml"),
     include_str!("../../../../deploy/crds/sites.yaml"),
     include_str!("../../../../deploy/crds/switches.yaml"),
@@ -37,6 +37,7 @@ const CRDS: [&str; 11] = [
     include_str!("../../../../deploy/crds/hostranges.yaml"),
     include_str!("../../../../deploy/crds/nodenetworks.yaml"),
     include_str!("../../../../deploy/crds/nodepeers.yaml"),
+    include_str!("../../../../deploy/crds/serviceaddresses.yaml"),
 ];
 /// Plans that are shipped: of one host, and of 500.
 const EXAMPLES: [(&str, &str); 2] = [
@@ -89,6 +90,12 @@ fn flatctl(lab: &Lab, cluster: &Cluster, args: &[&str]) -> Result<Said> {
 /// The API server with the definitions.
 fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let cluster = Cluster::get(lab)?;
+    install_kinds(&cluster)?;
+    Ok(cluster)
+}
+
+/// The definitions, served.
+fn install_kinds(cluster: &Cluster) -> Result<()> {
     let path = cluster.dir.join("crds.yaml");
     std::fs::write(&path, CRDS.join("---\n"))?;
     let path = path.display().to_string();
@@ -96,7 +103,7 @@ fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let wait = ["wait", "--for=condition=Established", "--timeout=30s", "-f"];
     cluster.kubectl(&[&wait[..], &[path.as_str()]].concat())?;
     eventually(SERVED, || cluster.kubectl(&["get", "flatnet"]).map(drop))?;
-    Ok(cluster)
+    Ok(())
 }
 
 /// The lab's plan with a cluster's name, `change`d, as a file.
@@ -146,10 +153,16 @@ pub(super) fn apply_model(
 
 /// An API server that has the lab's plan and nothing else.
 pub(super) fn with_plan(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
-    let cluster = with_kinds(lab)?;
-    let plan = written(lab, &cluster, &[])?;
-    apply(lab, &cluster, &plan, &["--force"])?.with(0)?;
+    let cluster = Cluster::get(lab)?;
+    install(lab, &cluster)?;
     Ok(cluster)
+}
+
+/// Gives an API server the definitions and the lab's plan.
+pub(in crate::suites) fn install(lab: &Lab, cluster: &Cluster) -> Result<()> {
+    install_kinds(cluster)?;
+    let plan = written(lab, cluster, &[])?;
+    apply(lab, cluster, &plan, &["--force"])?.with(0).map(drop)
 }
 
 pub(super) fn kinds(lab: &LabGuard) -> Result<()> {

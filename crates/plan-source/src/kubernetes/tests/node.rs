@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use flatnet_k8s_api::node;
 use flatnet_k8s_api::status::{AddressCount, NodeNetworkStatus, ProblemStatus, RangeStatus};
 use flatnet_k8s_client::{OneEvent, Seen};
+use flatnet_plan::services::ServiceAddresses;
 use flatnet_types::NodeName;
 
 use super::super::node::Known;
@@ -25,6 +26,15 @@ fn part(kind: Kind, name: &str) -> Object {
     let mut all = parts().into_iter();
     all.find(|o| o.kind == kind && o.name == name)
         .expect("there")
+}
+
+fn services(prefixes: &[&str]) -> Object {
+    let prefixes = prefixes.iter().map(|p| p.parse().expect("a prefix"));
+    let served = ServiceAddresses {
+        prefixes: prefixes.collect(),
+        ..ServiceAddresses::default()
+    };
+    node::services_object(&plan(), served).expect("an object")
 }
 
 fn there(object: Object) -> OneEvent {
@@ -80,6 +90,15 @@ async fn a_node_of_a_vswitch_needs_both_objects_and_one_of_a_data_centre_its_own
         .text();
     assert!(why.contains("has no NodePeers/vpc.zone-a"), "{why}");
     assert!(known.take(there(part(Kind::NodePeers, "vpc.zone-a"))));
+    assert!(known.read(&of).is_none(), "what is served is not known");
+    known.take(OneEvent::Absent(Kind::ServiceAddresses));
+    let why = known
+        .read(&of)
+        .expect("answered")
+        .expect_err("absent")
+        .text();
+    assert!(why.contains("has no ServiceAddresses/cluster"), "{why}");
+    assert!(known.take(there(services(&[]))));
     let document = known.read(&of).expect("known").expect("a document");
     let (part_plan, name) = (
         document.plan().expect("valid"),
@@ -100,7 +119,67 @@ async fn a_node_of_a_vswitch_needs_both_objects_and_one_of_a_data_centre_its_own
     let of = objects_of("idc1").await;
     let mut known = Known::default();
     known.take(there(part(Kind::NodeNetwork, "idc1")));
+    known.take(there(services(&[])));
     assert!(known.read(&of).expect("known").is_ok());
+}
+
+#[tokio::test]
+async fn what_services_claim_is_of_the_nodes_plan_and_one_that_is_gone_takes_nothing_away() {
+    let of = objects_of("idc1").await;
+    let mut known = Known::default();
+    known.take(there(part(Kind::NodeNetwork, "idc1")));
+    // Of the plan's own 10.96.0.0/16 the wider one is left.
+    assert!(known.take(there(services(&[
+        "10.96.0.0/15",
+        "fd10:96::/120",
+        "203.0.113.7/32"
+    ]))));
+    let document = known.read(&of).expect("known").expect("a document");
+    let served = document.plan().expect("valid").spec.service_prefixes;
+    let served: Vec<String> = served.iter().map(ToString::to_string).collect();
+    assert_eq!(served, ["fd10:96::/112", "10.96.0.0/15", "203.0.113.7/32"]);
+    assert!(!known.take(there(services(&[
+        "10.96.0.0/15",
+        "fd10:96::/120",
+        "203.0.113.7/32"
+    ]))));
+    known.take(OneEvent::Absent(Kind::ServiceAddresses));
+    assert!(
+        known.read(&of).expect("answered").is_err(),
+        "the plan of before stands"
+    );
+    let mut later = services(&[]);
+    later.spec.insert("fromTheFuture".to_owned(), true.into());
+    known.take(there(later));
+    let why = known
+        .read(&of)
+        .expect("answered")
+        .expect_err("unknown")
+        .text();
+    assert!(
+        why.contains("ServiceAddresses/cluster of https://api:6443/ is not of this"),
+        "{why}"
+    );
+}
+
+#[test]
+fn while_services_are_not_known_what_is_served_stays() {
+    let all = parts();
+    let mut parts = Parts::default();
+    parts.want(all.iter());
+    for kind in Kind::NODE {
+        parts.take(&Event::Listed(kind, Vec::new()));
+    }
+    for object in all.iter().chain([&services(&["203.0.113.7/32"])]) {
+        parts.take(&Event::Applied(object.clone()));
+    }
+    assert_eq!(parts.due(), Due::default());
+    // Known, and another: one object is written, however many nodes there are.
+    let now = services(&["203.0.113.8/32"]);
+    parts.want(all.iter().chain([&now]));
+    let due = parts.due();
+    assert_eq!(due.apply, BTreeSet::from([(now.kind, now.name.clone())]));
+    assert!(due.delete.is_empty());
 }
 
 #[test]
