@@ -1,7 +1,7 @@
 //! Says in Kubernetes whether the node's network is there.
 //!
 //! ```text
-//!   netd: why it is not ready ─▶ [Shown::decide] ─▶ own_node::patches ─▶ Node: status.conditions, spec.taints
+//!   netd: why it is not ready ─▶ [Shown::decide] ─▶ own_node::patch ──▶ Node: status.conditions, spec.taints
 //!                                     (time)           ▲
 //!                                                      └── the Node as the last patch returned it
 //! ```
@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flatnet_k8s_api::own_node::{NodePatch, patches, says_ready};
+use flatnet_k8s_api::own_node::{NodePatch, patch, says_ready};
 use flatnet_k8s_client::{Cluster, ClusterError};
 use flatnet_types::Timestamp;
 use serde_json::Value;
@@ -111,17 +111,18 @@ impl Publisher {
         if *due <= now {
             self.send(&NodePatch::nothing()).await?;
         }
-        let Known::Seen {
+        // The condition, and then the taint of the Node that this returned.
+        while let Known::Seen {
             node: Some(node), ..
         } = &self.known
-        else {
-            return Ok(());
-        };
-        let Some(wanted) = self.shown.decide(says, node, now) else {
-            return Ok(());
-        };
-        let at = Timestamp::from(SystemTime::now());
-        for patch in patches(node, wanted.as_deref(), at) {
+        {
+            let Some(wanted) = self.shown.decide(says.clone(), node, now) else {
+                return Ok(());
+            };
+            let at = Timestamp::from(SystemTime::now());
+            let Some(patch) = patch(node, wanted.as_deref(), at) else {
+                return Ok(());
+            };
             self.send(&patch).await?;
         }
         Ok(())
