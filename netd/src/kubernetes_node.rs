@@ -26,6 +26,8 @@ const NOT_READY_AFTER: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(60);
 /// When what failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// The most patches for one change.
+const PATCHES_MAX: usize = 2;
 /// How often it is looked whether netd is not ready for long enough.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -111,11 +113,15 @@ impl Publisher {
         if *due <= now {
             self.send(&NodePatch::nothing()).await?;
         }
-        // The condition, and then the taint of the Node that this returned.
-        while let Known::Seen {
-            node: Some(node), ..
-        } = &self.known
-        {
+        // The condition, and then the taint of the Node that this returned. What a server keeps otherwise than it
+        // was written is not written in a loop.
+        for _ in 0..PATCHES_MAX {
+            let Known::Seen {
+                node: Some(node), ..
+            } = &self.known
+            else {
+                return Ok(());
+            };
             let Some(wanted) = self.shown.decide(says.clone(), node, now) else {
                 return Ok(());
             };
