@@ -287,6 +287,13 @@ impl Publisher {
         }
     }
 
+    fn take_event(&mut self, event: &Event) {
+        if let Event::Away(_, error) = event {
+            self.tell(error.to_string());
+        }
+        self.parts.take(event);
+    }
+
     /// The objects of those keys. Where it is the Services' alone, nothing is made of the plan.
     async fn made(&self, keys: BTreeSet<Key>) -> Result<Vec<Object>, PartError> {
         let is_services = |(kind, _): &Key| *kind == Kind::ServiceAddresses;
