@@ -1,7 +1,7 @@
 //! Says in Kubernetes whether the node's network is there.
 //!
 //! ```text
-//!   netd: why it is not ready ─▶ [Shown::decide] ─▶ own_node::patches ─▶ Node: status.conditions, spec.taints
+//!   netd: why it is not ready ─▶ [Shown::decide] ─▶ own_node::patch ──▶ Node: status.conditions, spec.taints
 //!                                     (time)           ▲
 //!                                                      └── the Node as the last patch returned it
 //! ```
@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flatnet_k8s_api::own_node::{NodePatch, patches, says_ready};
+use flatnet_k8s_api::own_node::{NodePatch, patch, says_ready};
 use flatnet_k8s_client::{Cluster, ClusterError};
 use flatnet_types::Timestamp;
 use serde_json::Value;
@@ -26,6 +26,8 @@ const NOT_READY_AFTER: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(60);
 /// When what failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// The most patches for one change.
+const PATCHES_MAX: usize = 2;
 /// How often it is looked whether netd is not ready for long enough.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -111,17 +113,22 @@ impl Publisher {
         if *due <= now {
             self.send(&NodePatch::nothing()).await?;
         }
-        let Known::Seen {
-            node: Some(node), ..
-        } = &self.known
-        else {
-            return Ok(());
-        };
-        let Some(wanted) = self.shown.decide(says, node, now) else {
-            return Ok(());
-        };
-        let at = Timestamp::from(SystemTime::now());
-        for patch in patches(node, wanted.as_deref(), at) {
+        // The condition, and then the taint of the Node that this returned. What a server keeps otherwise than it
+        // was written is not written in a loop.
+        for _ in 0..PATCHES_MAX {
+            let Known::Seen {
+                node: Some(node), ..
+            } = &self.known
+            else {
+                return Ok(());
+            };
+            let Some(wanted) = self.shown.decide(says.clone(), node, now) else {
+                return Ok(());
+            };
+            let at = Timestamp::from(SystemTime::now());
+            let Some(patch) = patch(node, wanted.as_deref(), at) else {
+                return Ok(());
+            };
             self.send(&patch).await?;
         }
         Ok(())

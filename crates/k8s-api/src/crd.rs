@@ -78,7 +78,11 @@ fn definition(kind: Kind) -> Result<CustomResourceDefinition, SchemaError> {
     if Kind::NODE.contains(&kind) {
         // They are found by their own names, which are made of the plan's.
         spec["properties"].as_object_mut().map(|p| p.remove("name"));
-        spec["description"] = "What nodes need of the accepted plan.".into();
+        let about = match kind {
+            Kind::ServiceAddresses => "What the cluster's Services are reached at.",
+            _ => "What nodes need of the accepted plan.",
+        };
+        spec["description"] = about.into();
     } else {
         spec["description"] =
             "What is declared. Where `name` is absent, the object's name is it.".into();

@@ -36,16 +36,26 @@ pub fn says_ready(node: &Value) -> bool {
     condition(node).is_some_and(|c| c["status"] == "False")
 }
 
-/// What makes a Node say so; nothing where it does. `not_ready`: why the node does not serve.
-pub fn patches(node: &Value, not_ready: Option<&str>, now: Timestamp) -> Vec<NodePatch> {
-    let mut all: Vec<NodePatch> = condition_patch(node, not_ready, now).into_iter().collect();
-    let taints = node["spec"]["taints"].as_array();
-    let tainted = taints.is_some_and(|all| all.iter().any(|t| t["key"] == TAINT));
-    if not_ready.is_none() && tainted {
-        let gone = json!({"$patch": "delete", "key": TAINT});
-        all.push(NodePatch::Spec(json!({"spec": {"taints": [gone]}})));
-    }
-    all
+/// The next patch that makes a Node say so; `None` where it does. `not_ready`: why the node does not serve.
+pub fn patch(node: &Value, not_ready: Option<&str>, now: Timestamp) -> Option<NodePatch> {
+    condition_patch(node, not_ready, now).or_else(|| match not_ready {
+        None => taint_patch(node),
+        Some(_) => None,
+    })
+}
+
+/// Takes the taint away. A list of taints is written as a whole, so that the version that was read is named: of a
+/// Node that somebody else has written meanwhile the patch fails.
+fn taint_patch(node: &Value) -> Option<NodePatch> {
+    let ours = |taint: &&Value| taint["key"] == TAINT;
+    let taints = node["spec"]["taints"].as_array()?;
+    taints.iter().find(ours)?;
+    let left: Vec<&Value> = taints.iter().filter(|t| !ours(t)).collect();
+    let version = &node["metadata"]["resourceVersion"];
+    Some(NodePatch::Spec(json!({
+        "metadata": {"resourceVersion": version},
+        "spec": {"taints": left},
+    })))
 }
 
 fn condition(node: &Value) -> Option<&Value> {
@@ -98,33 +108,29 @@ mod tests {
         ]}})
     }
 
+    fn status(patch: Option<NodePatch>) -> Value {
+        match patch {
+            Some(NodePatch::Status(patch)) => patch["status"]["conditions"][0].clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_node_without_the_condition_gets_it_with_the_reason_and_one_that_has_it_is_not_written() {
-        let all = patches(&json!({}), Some("no plan yet"), NOW);
-        let [NodePatch::Status(patch)] = &all[..] else {
-            panic!("{all:?}");
-        };
-        let new = &patch["status"]["conditions"][0];
+        let new = status(patch(&json!({}), Some("no plan yet"), NOW));
         assert_eq!(new["status"], "True");
         assert_eq!(new["message"], "no plan yet");
         assert_eq!(new["lastTransitionTime"], "2026-01-01T00:00:00Z");
         let there = json!({"status": {"conditions": [new]}});
-        assert_eq!(patches(&there, Some("no plan yet"), NOW), []);
+        assert_eq!(patch(&there, Some("no plan yet"), NOW), None);
         assert!(!says_ready(&there));
-        let all = patches(&there, None, NOW);
-        let [NodePatch::Status(patch)] = &all[..] else {
-            panic!("{all:?}");
-        };
-        assert!(says_ready(&json!({"status": patch["status"]})));
+        let ready = status(patch(&there, None, NOW));
+        assert!(says_ready(&json!({"status": {"conditions": [ready]}})));
     }
 
     #[test]
     fn another_reason_is_no_transition() {
-        let all = patches(&node("True", "one"), Some("another"), NOW);
-        let [NodePatch::Status(patch)] = &all[..] else {
-            panic!("{all:?}");
-        };
-        let new = &patch["status"]["conditions"][0];
+        let new = status(patch(&node("True", "one"), Some("another"), NOW));
         assert_eq!(new["lastTransitionTime"], Value::Null);
         assert_eq!(new["message"], "another");
     }
@@ -132,14 +138,19 @@ mod tests {
     #[test]
     fn the_taint_goes_with_the_first_ready_and_nothing_else_of_the_node_does() {
         let mut node = node("True", "one");
+        node["metadata"] = json!({"resourceVersion": "7"});
         let taints = node["spec"]["taints"].as_array_mut().expect("taints");
         taints.push(json!({"key": TAINT, "effect": "NoSchedule"}));
-        assert_eq!(patches(&node, Some("one"), NOW), [], "not ready: it stays");
-        let all = patches(&node, None, NOW);
-        let [NodePatch::Status(_), NodePatch::Spec(patch)] = &all[..] else {
-            panic!("{all:?}");
-        };
-        let wanted = json!({"spec": {"taints": [{"$patch": "delete", "key": TAINT}]}});
-        assert_eq!(*patch, wanted);
+        assert_eq!(patch(&node, Some("one"), NOW), None, "not ready: it stays");
+        let ready = status(patch(&node, None, NOW));
+        node["status"]["conditions"] = json!([ready]);
+        let wanted = json!({"metadata": {"resourceVersion": "7"},
+            "spec": {"taints": [{"key": "other", "effect": "NoSchedule"}]}});
+        assert_eq!(
+            patch(&node, None, NOW),
+            Some(NodePatch::Spec(wanted.clone()))
+        );
+        node["spec"] = wanted["spec"].clone();
+        assert_eq!(patch(&node, None, NOW), None);
     }
 }

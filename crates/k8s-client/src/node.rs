@@ -36,7 +36,7 @@ impl Cluster {
             NodePatch::Spec(patch) => api.patch(name, &params, &Patch::Strategic(patch)).await,
         };
         match patched {
-            Ok(node) => Ok(Some(node.data)),
+            Ok(node) => Ok(Some(serde_json::to_value(&node).unwrap_or_default())),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(e) => Err(self.error("patch the Node", name, e)),
         }

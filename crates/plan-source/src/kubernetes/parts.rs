@@ -82,6 +82,14 @@ impl Parts {
         self.wanted = objects.map(|o| (key(o), digest(o))).collect();
     }
 
+    /// Takes one object for what is to be, beside those of a plan; without a plan nothing is to be.
+    pub(super) fn want_one(&mut self, object: &Object) {
+        if !self.wanted.is_empty() {
+            let key = (object.kind, object.name.clone());
+            self.wanted.insert(key, digest(object));
+        }
+    }
+
     /// Takes an event.
     pub(super) fn take(&mut self, event: &Event) {
         let there = |object: &Object| There {
@@ -227,7 +235,7 @@ pub async fn publish_parts(cluster: Arc<Cluster>, mut plans: AcceptedPlan) {
             }
             () = sleep_until(settled.unwrap_or_else(Instant::now)), if settled.is_some() => {
                 settled = None;
-                publisher.want().await;
+                publisher.want_services().await;
             }
             () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
         }
@@ -256,16 +264,26 @@ impl Publisher {
         self.want().await;
     }
 
-    /// Takes what the plan and the Services are now for what is to be.
+    /// Takes what the plan is now for what is to be.
     async fn want(&mut self) {
+        match self.objects(|_| true).await {
+            Ok(objects) => self.parts.want(objects.iter()),
+            Err(error) => return self.tell(error.to_string()),
+        }
+        self.want_services().await;
+    }
+
+    /// Takes what the Services claim now for what is to be; nothing is made of the plan for that.
+    async fn want_services(&mut self) {
         let served = self.serve().await;
         if served != self.served {
             tell_refused(served.as_ref());
             self.served = served;
         }
-        match self.objects(|_| true).await {
-            Ok(objects) => self.parts.want(objects.iter()),
-            Err(error) => self.tell(error.to_string()),
+        match self.services_object() {
+            None => {}
+            Some(Ok(object)) => self.parts.want_one(&object),
+            Some(Err(error)) => self.tell(error.to_string()),
         }
     }
 
@@ -274,6 +292,29 @@ impl Publisher {
             self.tell(error.to_string());
         }
         self.parts.take(event);
+    }
+
+    /// The objects of those keys. Where it is the Services' alone, nothing is made of the plan.
+    async fn made(&self, keys: BTreeSet<Key>) -> Result<Vec<Object>, PartError> {
+        let is_services = |(kind, _): &Key| *kind == Kind::ServiceAddresses;
+        let services = match keys.iter().any(is_services) {
+            true => self.services_object().transpose()?,
+            false => None,
+        };
+        let mut all = match keys.iter().all(is_services) {
+            true => Vec::new(),
+            false => {
+                let wanted = move |o: &Object| keys.contains(&(o.kind, o.name.clone()));
+                self.objects(wanted).await?
+            }
+        };
+        all.extend(services);
+        Ok(all)
+    }
+
+    fn services_object(&self) -> Option<Result<Object, PartError>> {
+        let (plan, served) = (self.plan.as_ref()?, self.served.clone()?);
+        Some(node::services_object(plan, served))
     }
 
     /// What is served of the claims, judged not on a tokio worker: each is compared with all of the plan.
@@ -291,7 +332,7 @@ impl Publisher {
         self.services.take(event)
     }
 
-    /// The objects of plan and Services that are `wanted`, made not on a tokio worker: of thousands of hosts it takes long.
+    /// The plan's objects that are `wanted`, made not on a tokio worker: of thousands of hosts it takes long.
     async fn objects(
         &self,
         wanted: impl Fn(&Object) -> bool + Send + 'static,
@@ -299,12 +340,8 @@ impl Publisher {
         let Some(plan) = self.plan.clone() else {
             return Ok(Vec::new());
         };
-        let served = self.served.clone();
         let made = tokio::task::spawn_blocking(move || {
             let mut all = node::objects(&plan)?;
-            if let Some(served) = served {
-                all.push(node::services_object(&plan, served)?);
-            }
             all.retain(wanted);
             Ok(all)
         });
@@ -319,8 +356,7 @@ impl Publisher {
             return true;
         }
         let Due { apply, delete } = due;
-        let wanted = move |o: &Object| apply.contains(&(o.kind, o.name.clone()));
-        let objects = match self.objects(wanted).await {
+        let objects = match self.made(apply).await {
             Ok(objects) => objects,
             Err(error) => {
                 self.tell(error.to_string());

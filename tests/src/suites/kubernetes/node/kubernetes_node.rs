@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, BACK, FOLLOWED, Ipamd, NODE, OTHER, Scene};
+use super::{ACCOUNT, BACK, FOLLOWED, Ipamd, NAMESPACE, NODE, OTHER, Scene};
 use crate::LabGuard;
 use crate::suites::kit::eventually;
 
@@ -74,6 +74,18 @@ pub(in crate::suites::kubernetes) fn own_only(lab: &LabGuard) -> Result<()> {
             let said = String::from_utf8_lossy(&tried.stderr).into_owned();
             Ok((tried.status.success(), said))
         };
+    // kubectl reads what it patches, and netd does not: the right to that is given for the tries.
+    let reads = "suite-reads-nodes";
+    let account = format!("--serviceaccount={NAMESPACE}:{ACCOUNT}");
+    cluster.kubectl(&[
+        "create",
+        "clusterrole",
+        reads,
+        "--verb=get",
+        "--resource=nodes,nodes/status",
+    ])?;
+    let role = format!("--clusterrole={reads}");
+    cluster.kubectl(&["create", "clusterrolebinding", reads, &role, &account])?;
     // A policy is in force a moment after it was made.
     for (name, subresource, change, wanted) in TRIES {
         eventually(FOLLOWED, || {
@@ -95,6 +107,7 @@ pub(in crate::suites::kubernetes) fn own_only(lab: &LabGuard) -> Result<()> {
     ensure!(!done, "netd may set a taint: {said}");
     let (done, said) = patch("admin", NODE, "", taints)?;
     ensure!(done, "{said}");
+    cluster.kubectl(&["delete", "clusterrolebinding,clusterrole", reads])?;
     events(&scene)?;
     let netd = scene.netd()?;
     let ipamd = Ipamd::start(lab, cluster)?;
