@@ -1,0 +1,619 @@
+//! A history: an application's releases over clusters, with faults at random, and then without.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use flatnet_platform_engine::observed::{Drain, GateVerdict, NodeState, Observed, Sight};
+use flatnet_platform_engine::{Action, Input, Op, Outcome, step};
+use flatnet_platform_types::kinds::{
+    AppSpec, Decision, Gate, KeepOld, LocationWish, Locations, OnFailure, Phase, PlacementSpec,
+    ReleaseKind, ReleasePolicy, ReleaseSpec, ReleaseStatus, Stable, Step, Verdict,
+};
+use flatnet_platform_types::{Amount, Moment, Span, revision};
+
+use crate::check;
+use crate::rng::Rng;
+use crate::world::{Member, serves};
+
+/// The first clusters are of one location, the last of another.
+const CLUSTERS: [(&str, &str); 3] = [("idc-1", "idc"), ("idc-2", "idc"), ("cloud", "cloud")];
+/// Looks that a history has at most after the last fault.
+const LOOKS: usize = 3_000;
+
+/// A controller between two looks: what it still has to do.
+#[derive(Debug, Default)]
+struct Controller {
+    epoch: u64,
+    queue: VecDeque<Action>,
+    /// Faults that there had been when it looked.
+    looked_at: u64,
+    emergency_in_the_dark: bool,
+}
+
+#[derive(Debug)]
+struct Release {
+    name: String,
+    spec: ReleaseSpec,
+    status: ReleaseStatus,
+}
+
+pub(crate) struct History {
+    rng: Rng,
+    now: Moment,
+    app: AppSpec,
+    stable: Option<Stable>,
+    releases: Vec<Release>,
+    members: Vec<Member>,
+    leader: Controller,
+    /// The one before, which does not know that it is none any more.
+    deposed: Controller,
+    /// What was seen some time ago, and the writes of the leader since.
+    before: Option<(Observed, Vec<String>)>,
+    verdicts: BTreeMap<(usize, u32, u32, u32), Verdict>,
+    /// Digests whose instances fail: their pods get stuck, or their gates say so.
+    bad: Vec<String>,
+    faults: u64,
+    faulty: bool,
+    log: Vec<String>,
+}
+
+fn digest(n: u32) -> String {
+    format!("sha256:{n:064x}")
+}
+
+fn app(rng: &mut Rng) -> AppSpec {
+    let amounts = [
+        Amount::Instances(1),
+        Amount::Percent(20),
+        Amount::Percent(50),
+        Amount::Instances(3),
+    ];
+    let gate = |n: usize| match n {
+        0 => Gate {
+            network: Some(true),
+            ..Gate::default()
+        },
+        1 => Gate {
+            probe: Some("/".to_owned()),
+            ..Gate::default()
+        },
+        _ => Gate {
+            human: Some(true),
+            ..Gate::default()
+        },
+    };
+    let steps = (0..rng.below(4)).map(|_| Step {
+        instances: amounts[rng.below(amounts.len())],
+        locations: if rng.chance(30) {
+            Locations::First
+        } else {
+            Locations::Each
+        },
+        bake: Span::seconds(rng.below(90) as u64),
+        gates: (0..rng.below(3)).map(|_| gate(rng.below(3))).collect(),
+    });
+    let steps = steps.collect();
+    let replicas = rng.number(1, 12);
+    let min = rng.chance(40).then(|| rng.number(0, replicas / 2));
+    let wish = |name: &str, min| LocationWish {
+        name: name.to_owned(),
+        min,
+    };
+    AppSpec {
+        replicas,
+        placement: PlacementSpec {
+            locations: vec![wish("idc", min), wish("cloud", None)],
+            ..PlacementSpec::default()
+        },
+        release: ReleasePolicy {
+            steps,
+            max_unavailable: Amount::Instances(if rng.chance(70) { 0 } else { rng.number(0, 3) }),
+            max_surge: [
+                Amount::Percent(25),
+                Amount::Percent(100),
+                Amount::Instances(1),
+            ][rng.below(3)],
+            keep_old: KeepOld {
+                count: [
+                    Amount::Percent(100),
+                    Amount::Instances(0),
+                    Amount::Instances(2),
+                ][rng.below(3)],
+                span: Span::seconds(120),
+            },
+            on_failure: if rng.chance(70) {
+                OnFailure::Abort
+            } else {
+                OnFailure::Pause
+            },
+            ..ReleasePolicy::default()
+        },
+        ..AppSpec::default()
+    }
+}
+
+impl History {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let app = app(&mut rng);
+        let members = CLUSTERS
+            .iter()
+            .map(|(name, location)| Member::new(name, location, 4));
+        let mut history = Self {
+            rng,
+            now: Moment::from_millis(1_000_000_000_000),
+            app,
+            stable: None,
+            releases: Vec::new(),
+            members: members.collect(),
+            leader: Controller {
+                epoch: 1,
+                ..Controller::default()
+            },
+            deposed: Controller::default(),
+            before: None,
+            verdicts: BTreeMap::new(),
+            bad: Vec::new(),
+            faults: 0,
+            faulty: true,
+            log: Vec::new(),
+        };
+        history.release(1, ReleaseKind::Deploy);
+        history
+    }
+
+    /// Plays it to its end.
+    pub(crate) fn play(mut self) -> Result<(), String> {
+        let events = 40 + self.rng.below(200);
+        for _ in 0..events {
+            self.event().map_err(|e| self.told(&e))?;
+        }
+        self.recover().map_err(|e| self.told(&e))
+    }
+
+    fn told(&self, wrong: &str) -> String {
+        let log = self.log.iter().rev().take(60).rev();
+        let log: Vec<&str> = log.map(String::as_str).collect();
+        format!("{wrong}\n{:#?}\n{}", self.app.release, log.join("\n"))
+    }
+
+    fn say(&mut self, text: impl Into<String>) {
+        self.log.push(text.into());
+    }
+
+    fn release(&mut self, n: u32, kind: ReleaseKind) {
+        let name = format!("r{}", self.releases.len());
+        self.log.push(format!("release {name} of {n}, {kind:?}"));
+        let spec = ReleaseSpec {
+            digest: digest(n),
+            kind,
+            ..ReleaseSpec::default()
+        };
+        self.releases.push(Release {
+            name,
+            spec,
+            status: ReleaseStatus::default(),
+        });
+    }
+
+    fn revision(digest: &str) -> String {
+        revision(digest, "@0", &serde_json::Value::Null)
+    }
+
+    // --- what is seen ---------------------------------------------------------------------------------------
+
+    fn observe(&self, release: usize) -> Observed {
+        let current = |k: &&(usize, u32, u32, u32)| k.0 == release;
+        let verdicts = self.verdicts.keys().filter(current).map(|k| GateVerdict {
+            step: k.1,
+            round: k.2,
+            gate: k.3,
+            verdict: self.verdicts[k],
+            reason: String::new(),
+        });
+        Observed {
+            epoch: self.leader.epoch,
+            stable: self.stable.clone(),
+            superseded_by: self.releases.get(release + 1).map(|r| r.name.clone()),
+            clusters: self
+                .members
+                .iter()
+                .map(|m| (m.name.clone(), m.observe()))
+                .collect(),
+            verdicts: verdicts.collect(),
+            reserved: BTreeMap::new(),
+        }
+    }
+
+    /// The leader looks at the last release, and at the one before until that knows that it is superseded.
+    fn look(&mut self) -> Result<Outcome, String> {
+        let last = self.releases.len() - 1;
+        let open = |i: &usize| self.releases[*i].status.phase != Phase::Superseded;
+        let at = (0..last).find(open).unwrap_or(last);
+        let mut observed = self.observe(at);
+        if self.rng.chance(20) {
+            let (stale, written) = self
+                .before
+                .take()
+                .unwrap_or_else(|| (observed.clone(), Vec::new()));
+            // What the leader has not written to since may be older.
+            for (name, cluster) in stale.clusters {
+                if !written.contains(&name) && cluster.fence == self.leader.epoch && self.faulty {
+                    observed.clusters.insert(name, cluster);
+                }
+            }
+        }
+        if self.rng.chance(20) {
+            self.before = Some((self.observe(at), Vec::new()));
+        }
+        let release = &self.releases[at];
+        let input = Input {
+            app: &self.app,
+            release: &release.spec,
+            status: &release.status,
+            observed: &observed,
+            now: self.now,
+        };
+        let out = step(&input);
+        check::look(&self.app, &release.spec, &observed, &out)?;
+        let again = step(&Input {
+            status: &out.status,
+            ..input
+        });
+        if again.status != out.status || again.actions != out.actions {
+            return Err(format!(
+                "a second look differs:\n{:?}\n{:?}\n{:?}\n{:?}",
+                out.status, again.status, out.actions, again.actions
+            ));
+        }
+        let dark = observed.clusters.values().any(|c| c.sight == Sight::Dark);
+        self.leader.emergency_in_the_dark =
+            dark && check::emergency(&release.spec, out.status.phase);
+        self.leader.looked_at = self.faults;
+        let phase = (release.status.phase, release.status.step);
+        if phase != (out.status.phase, out.status.step) {
+            let text = format!(
+                "{}: {:?} → {:?} {} {}",
+                release.name, phase, out.status.phase, out.status.step, out.status.message
+            );
+            self.log.push(text);
+        }
+        self.releases[at].status = out.status.clone();
+        self.leader.queue = out.actions.clone().into();
+        Ok(out)
+    }
+
+    // --- what is done ---------------------------------------------------------------------------------------
+
+    fn act(&mut self, deposed: bool) -> Result<(), String> {
+        let of = if deposed {
+            &mut self.deposed
+        } else {
+            &mut self.leader
+        };
+        let Some(action) = of.queue.pop_front() else {
+            return Ok(());
+        };
+        let excused = of.looked_at != self.faults || of.emergency_in_the_dark;
+        match action {
+            Action::RecordStable(stable) => {
+                // The hub refuses a write of a version that is not the latest: the deposed one's.
+                if !deposed {
+                    self.stable = Some(stable);
+                }
+            }
+            Action::Ask { step, round, gate } => {
+                let at = self.releases.len() - 1;
+                let bad = self.bad.contains(&self.releases[at].spec.digest);
+                let verdict = match self.rng.below(10) {
+                    _ if !self.faulty && bad => Verdict::Fail,
+                    0 if self.faulty => Verdict::Fail,
+                    1 | 2 if self.faulty => Verdict::Unknown,
+                    _ => Verdict::Pass,
+                };
+                self.verdicts.insert((at, step, round, gate), verdict);
+            }
+            Action::Member { cluster, epoch, op } => {
+                let before = self.serving();
+                let at = self
+                    .members
+                    .iter()
+                    .position(|m| m.name == cluster)
+                    .ok_or("no such cluster")?;
+                let done = self.members[at].apply(epoch, &op, self.now);
+                self.log.push(format!(
+                    "{}{cluster} {op:?}: {done:?}",
+                    if deposed { "(deposed) " } else { "" }
+                ));
+                if !deposed && done.is_ok() {
+                    if let Some((_, written)) = &mut self.before {
+                        written.push(cluster.clone());
+                    }
+                }
+                self.judge(&before, &op, excused)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn serving(&self) -> BTreeMap<String, i64> {
+        let mut serving = BTreeMap::new();
+        for member in &self.members {
+            *serving.entry(member.location.clone()).or_default() += i64::from(member.serving());
+        }
+        serving
+    }
+
+    /// What the action has done in truth, where nothing else has happened since it was decided.
+    fn judge(&self, before: &BTreeMap<String, i64>, op: &Op, excused: bool) -> Result<(), String> {
+        let after = self.serving();
+        let sum = |m: &BTreeMap<String, i64>| m.values().sum::<i64>();
+        if excused || sum(&after) >= sum(before) || self.stable.is_none() {
+            return Ok(());
+        }
+        let status = &self.releases.last().expect("one").status;
+        let out = Outcome {
+            status: status.clone(),
+            actions: Vec::new(),
+            wake: None,
+        };
+        let (total, locations) = check::bounds(&self.app, &out);
+        let wrong = |name: &String| {
+            after[name] < before[name] && after[name] < locations.get(name).copied().unwrap_or(0)
+        };
+        match sum(&after) < total || after.keys().any(wrong) {
+            true => Err(format!(
+                "{op:?} took instances in service from {before:?} to {after:?}, with {total} and {locations:?} wanted"
+            )),
+            false => Ok(()),
+        }
+    }
+
+    // --- what happens ---------------------------------------------------------------------------------------
+
+    fn event(&mut self) -> Result<(), String> {
+        let seconds = self.rng.below(8) as u64;
+        self.now = self.now.after(Span::seconds(seconds));
+        for at in 0..self.members.len() {
+            self.serve(at, 40);
+        }
+        match self.rng.below(100) {
+            0..30 => {
+                self.look()?;
+            }
+            30..70 => {
+                for _ in 0..self.rng.below(6) {
+                    self.act(false)?;
+                }
+            }
+            70..76 => self.act(true)?,
+            76..80 => self.depose(),
+            80..85 => self.people(),
+            _ => self.fault(),
+        }
+        Ok(())
+    }
+
+    /// What a cluster does by itself is no fault; but what is in service in truth changes, so nobody who looked before is
+    /// judged by it where it falls.
+    fn serve(&mut self, at: usize, percent: usize) {
+        let before = self.members[at].serving();
+        let Self { members, rng, .. } = self;
+        members[at].live(rng, percent);
+        if members[at].serving() < before {
+            self.faults += 1;
+        }
+        let bad: Vec<String> = self.bad.iter().map(|d| Self::revision(d)).collect();
+        for set in &mut self.members[at].sets {
+            if bad.contains(&set.revision) && self.faulty {
+                set.pods
+                    .iter_mut()
+                    .filter(|p| !p.ready)
+                    .for_each(|p| p.stuck = true);
+            }
+        }
+    }
+
+    /// The leader dies or is believed dead; another takes over.
+    fn depose(&mut self) {
+        let epoch = self.leader.epoch + 1;
+        let old = std::mem::replace(
+            &mut self.leader,
+            Controller {
+                epoch,
+                ..Controller::default()
+            },
+        );
+        self.before = None;
+        // A process that was killed does nothing more; one that only lost its lease does.
+        self.deposed = if self.rng.chance(50) {
+            old
+        } else {
+            Controller::default()
+        };
+        self.say(format!("leader {epoch}"));
+    }
+
+    fn people(&mut self) {
+        let n = self.rng.number(1, 4);
+        let last = self.releases.last_mut().expect("one");
+        match self.rng.below(10) {
+            0 => last.spec.decision = Decision::Pause,
+            1 => {
+                if last.spec.decision != Decision::Abort {
+                    last.spec.decision = Decision::Promote;
+                    last.spec.decision_step = Some(last.status.step);
+                }
+            }
+            2 => last.spec.decision = Decision::Abort,
+            3 if last.spec.decision == Decision::Pause => last.spec.decision = Decision::Run,
+            4 => last.spec.attempt += 1,
+            5 => {
+                self.app.replicas = self.rng.number(1, 14);
+                let least = self.app.replicas;
+                for wish in &mut self.app.placement.locations {
+                    wish.min = wish.min.map(|m| m.min(least));
+                }
+                self.faults += 1;
+            }
+            6 | 7 => {
+                // What it is bounded by is another release's from now on.
+                self.faults += 1;
+                if self.rng.chance(30) && !self.bad.contains(&digest(n)) {
+                    self.bad.push(digest(n));
+                }
+                self.release(n, ReleaseKind::Deploy);
+            }
+            8 => {
+                self.faults += 1;
+                self.release(n, ReleaseKind::Rollback);
+            }
+            _ => {}
+        }
+        let last = self.releases.last().expect("one");
+        let text = format!(
+            "people: {:?} {:?}, {} wanted",
+            last.spec.decision, last.spec.decision_step, self.app.replicas
+        );
+        self.say(text);
+    }
+
+    fn fault(&mut self) {
+        self.faults += 1;
+        let at = self.rng.below(self.members.len());
+        let host = self.rng.below(4);
+        let now = self.now;
+        let Self { members, rng, .. } = self;
+        let member = &mut members[at];
+        let pod = member.any(rng);
+        let kind = rng.below(12);
+        match (kind, pod) {
+            (0 | 1, _) => member.reachable = !member.reachable,
+            (2, _) => member.host(host, NodeState::Gone),
+            (3, _) => member.host(host, NodeState::Leaving),
+            (4, _) => member.host(host, NodeState::Mute),
+            (5 | 6, _) => member.host(host, NodeState::Well),
+            (7, Some((s, p))) => member.change(s, p, |pod| pod.seen.deleting = true),
+            (8, Some((s, p))) => {
+                let on = !member.sets[s].pods[p].seen.serve;
+                member.wish(s, p, on, now);
+            }
+            (9, Some((s, _))) => {
+                let replicas = rng.number(0, 8);
+                member.scale(s, replicas);
+            }
+            (10, Some((s, p))) => member.change(s, p, |pod| {
+                pod.seen.in_service = false;
+                pod.ready = false;
+                pod.seen.drain = Drain::default();
+            }),
+            (11, _) => {
+                let back = rng.chance(50);
+                let jump = Span::seconds(rng.below(100_000) as u64);
+                self.now = match back {
+                    true => Moment::from_millis(
+                        self.now.as_millis() - i64::try_from(jump.as_millis()).expect("small"),
+                    ),
+                    false => self.now.after(jump),
+                };
+            }
+            _ => {}
+        }
+        let cluster = self.members[at].name.clone();
+        self.say(format!("fault {kind} in {cluster}"));
+    }
+
+    // --- the end --------------------------------------------------------------------------------------------
+
+    /// Without faults it ends: over, or waiting for a person.
+    fn recover(&mut self) -> Result<(), String> {
+        self.say("no more faults");
+        self.faulty = false;
+        self.deposed.queue.clear();
+        self.members.iter_mut().for_each(Member::heal);
+        let last = self.releases.last_mut().expect("one");
+        if last.spec.decision == Decision::Pause {
+            last.spec.decision = Decision::Run;
+        }
+        last.spec.attempt += 1;
+        for _ in 0..LOOKS {
+            let out = self.look()?;
+            if self.over(&out) {
+                return self.right(&out);
+            }
+            while !self.leader.queue.is_empty() {
+                self.act(false)?;
+            }
+            for at in 0..self.members.len() {
+                self.serve(at, 70);
+            }
+            let wake = out.wake.unwrap_or(Span::seconds(5)).as_millis().min(20_000);
+            self.now = self.now.after(Span::millis(wake));
+        }
+        let last = self.releases.last().expect("one");
+        let members: Vec<String> = self.members.iter().map(|m| format!("{m:?}")).collect();
+        Err(format!(
+            "it never ends: {:?}\n{}\n{}",
+            last.status,
+            self.app.replicas,
+            members.join("\n")
+        ))
+    }
+
+    fn over(&self, out: &Outcome) -> bool {
+        let last = self.releases.last().expect("one");
+        let phase = last.status.phase;
+        let human = phase == Phase::Gating && last.status.message.contains("promote");
+        let still = self.members.iter().all(|m| {
+            m.sets.iter().all(|s| {
+                let live = s.pods.iter().all(|p| {
+                    !p.seen.deleting
+                        && p.host.is_some()
+                        && p.ready
+                        && p.seen.in_service == p.seen.serve
+                });
+                live && s.pods.len() == s.replicas as usize
+            })
+        });
+        out.status == last.status
+            && out.actions.is_empty()
+            && still
+            && (phase.is_over() || phase == Phase::Paused)
+            || human && still && out.actions.iter().all(|a| matches!(a, Action::Ask { .. }))
+    }
+
+    /// What serves in the end is what was meant.
+    fn right(&self, out: &Outcome) -> Result<(), String> {
+        let phase = out.status.phase;
+        let serves = |revision: &str| {
+            let sets = self
+                .members
+                .iter()
+                .flat_map(|m| &m.sets)
+                .filter(|s| s.revision == revision);
+            sets.flat_map(|s| &s.pods).filter(|p| serves(p)).count()
+        };
+        let all: u32 = self.members.iter().map(Member::serving).sum();
+        let target: u32 = out.status.target.iter().map(|c| c.count).sum();
+        let meant = match (phase, &out.status.from) {
+            (Phase::Done, _) => Some(&out.status.revision),
+            (Phase::Aborted | Phase::Failed, Some(from)) => Some(&from.revision),
+            _ => None,
+        };
+        let right = match meant {
+            Some(revision) => serves(revision) == target as usize && all == target,
+            None if phase == Phase::Aborted || phase == Phase::Failed => all == 0,
+            // Somebody decides; meanwhile no fewer serve than are wanted, where any ever did.
+            None => {
+                out.status.from.is_none()
+                    || all >= target - self.app.release.max_unavailable.of(target)
+            }
+        };
+        match right {
+            true => Ok(()),
+            false => Err(format!(
+                "in the end {all} serve of {target}: {:?}\n{:?}",
+                out.status, self.members
+            )),
+        }
+    }
+}
