@@ -26,7 +26,7 @@ impl<'a> Budget<'a> {
         for cell in &view.cells {
             let counted = match cell.reach {
                 Reach::Clear => cell.firm(),
-                Reach::Dark | Reach::Unfenced if emergency => cell.firm().min(cell.target),
+                Reach::Dark if emergency => cell.firm().min(cell.target),
                 _ => 0,
             };
             *firm.entry(cell.location).or_default() += counted;

@@ -136,7 +136,7 @@ pub(crate) fn goal(
         .from
         .as_ref()
         .is_some_and(|f| f.revision == status.revision);
-    let goal = match status.phase {
+    let mut goal = match status.phase {
         Phase::Superseded => return None,
         Phase::Pending | Phase::Placing => Goal {
             own: if serves { all() } else { stays(Role::Own) },
@@ -162,6 +162,10 @@ pub(crate) fn goal(
             hold: false,
         },
     };
+    if serves {
+        // They are the release's own.
+        goal.stable = nothing();
+    }
     Some(goal)
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn next(look: &Look<'_>, status: &ReleaseStatus, view: &View<'_>) -> 
         Phase::Paused => paused(look, status),
         Phase::Holding => holding(look, status, view),
         Phase::Retiring => retiring(status, view),
-        Phase::Aborting => aborting(view),
+        Phase::Aborting => aborting(status, view),
         Phase::Done | Phase::Aborted | Phase::Failed | Phase::Superseded => {
             Next::Stay("", status.message.clone())
         }
@@ -148,7 +148,9 @@ fn waiting(look: &Look<'_>, status: &ReleaseStatus, view: &View<'_>) -> Next {
         }
     });
     let serve = all(look, status, view, |c| c.firm);
-    if serve && old <= whole - want {
+    let last = status.step as usize >= look.steps.len();
+    let fits = status.shortage.is_empty() || !last;
+    if serve && fits && old <= whole - want {
         return Next::To(Phase::Gating, "InService", String::new());
     }
     late(look, status, view).unwrap_or_else(|| {
@@ -266,7 +268,15 @@ fn retiring(status: &ReleaseStatus, view: &View<'_>) -> Next {
     }
 }
 
-fn aborting(view: &View<'_>) -> Next {
+fn aborting(status: &ReleaseStatus, view: &View<'_>) -> Next {
+    if status
+        .from
+        .as_ref()
+        .is_some_and(|f| f.revision == status.revision)
+    {
+        let message = "its revision is the one that served before: it stays".to_owned();
+        return Next::To(Phase::Aborted, "WayBack", message);
+    }
     let own = view.sum(|c| {
         if c.is_clear() {
             c.count(Role::Own).alive

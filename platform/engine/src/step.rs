@@ -13,7 +13,7 @@ use crate::gates;
 use crate::goal::{goal, is_emergency, steps};
 use crate::machine::{Look, Next, next, step_of};
 use crate::observed::{Observed, Sight};
-use crate::retarget::{crowded, first, followed};
+use crate::retarget::{Target, crowded, first, followed};
 use crate::timers;
 use crate::view::View;
 
@@ -62,8 +62,6 @@ pub fn step(input: &Input<'_>) -> Outcome {
     } = *input;
     let mut status = input.status.clone();
     begin(&mut status, app, release, observed);
-    let counted = View::of(&status, observed).counted(&status.per_cluster);
-    status.per_cluster = counted;
     let steps = steps(app, release, &status);
     let look = Look {
         app,
@@ -74,7 +72,7 @@ pub fn step(input: &Input<'_>) -> Outcome {
     let passed = timers::passed(&status.timers, status.phase, now);
     count(&mut status, &look, passed);
 
-    let mut short = follow(&mut status, app, observed);
+    follow(&mut status, app, observed);
     for _ in 0..MOST_CHANGES {
         if let Some(step) = step_of(&look, &status) {
             status.gates = match status.phase {
@@ -86,6 +84,7 @@ pub fn step(input: &Input<'_>) -> Outcome {
             if !placed(&mut status, &look, now) {
                 break;
             }
+            follow(&mut status, app, observed);
             continue;
         }
         let view = View::of(&status, observed);
@@ -94,15 +93,10 @@ pub fn step(input: &Input<'_>) -> Outcome {
         if !changed(&mut status, next, &look, now) {
             break;
         }
-        short = follow(&mut status, app, observed).or(short);
+        follow(&mut status, app, observed);
     }
-    if let Some(short) = short {
-        status.message = format!(
-            "{}{}not all wanted instances fit: {short}",
-            status.message,
-            gap(&status.message)
-        );
-    }
+    let counted = View::of(&status, observed).counted(&status.per_cluster);
+    status.per_cluster = counted;
     let ticks = status.phase.is_step() || status.phase == Phase::Holding;
     status.timers.seen = ticks.then_some(now);
     let actions = actions(&status, &look, now);
@@ -112,10 +106,6 @@ pub fn step(input: &Input<'_>) -> Outcome {
         actions,
         wake,
     }
-}
-
-fn gap(text: &str) -> &'static str {
-    if text.is_empty() { "" } else { "; " }
 }
 
 fn begin(status: &mut ReleaseStatus, app: &AppSpec, release: &ReleaseSpec, observed: &Observed) {
@@ -161,25 +151,29 @@ fn count(status: &mut ReleaseStatus, look: &Look<'_>, passed: Span) {
     }
 }
 
-/// Lets the placement follow the wanted number. What does not fit is told.
-fn follow(status: &mut ReleaseStatus, app: &AppSpec, observed: &Observed) -> Option<String> {
+/// Lets the placement follow the wanted number, as far as there is room.
+fn follow(status: &mut ReleaseStatus, app: &AppSpec, observed: &Observed) {
     let waits = matches!(
         status.phase,
         Phase::Pending | Phase::Placing | Phase::Superseded
     );
     // What failed or was aborted before anything served keeps nothing up.
-    let nothing = matches!(
+    let back = matches!(
         status.phase,
         Phase::Aborting | Phase::Aborted | Phase::Failed
-    ) && status.from.is_none();
-    if waits || nothing {
-        return None;
+    );
+    if waits || (back && status.from.is_none()) {
+        return;
     }
-    let target = followed(app, status, observed)?;
-    if target.cells != status.target {
-        status.target = target.cells;
+    status.shortage.clear();
+    if let Some(Target { cells, short }) = followed(app, status, observed) {
+        status.target = cells;
+        // A location that only lacks its minimum is no reason to wait: all instances are somewhere.
+        let placed: u32 = status.target.iter().map(|c| c.count).sum();
+        if let Some(short) = short.filter(|_| placed < app.replicas) {
+            status.shortage = short.to_string();
+        }
     }
-    target.short.map(|s| s.to_string())
 }
 
 /// Finds out where the instances go; whether that changed the phase.
@@ -188,11 +182,13 @@ fn placed(status: &mut ReleaseStatus, look: &Look<'_>, now: Moment) -> bool {
     let target = first(app, status, observed);
     let back = look.release.kind == ReleaseKind::Rollback;
     let before = std::mem::replace(&mut status.target, target.cells);
-    let short = match (target.short, back) {
-        // The way back is never refused: it goes as far as there is room.
-        (_, true) => None,
-        (Some(short), false) => Some(short.to_string()),
-        (None, false) => crowded(app, status, observed),
+    let nowhere = status.target.is_empty() && app.replicas > 0;
+    let short = match target.short {
+        // The way back goes as far as there is room.
+        _ if back && !nowhere => None,
+        Some(short) => Some(short.to_string()),
+        None if back => None,
+        None => crowded(app, status, observed),
     };
     let Some(short) = short else {
         status.step = 1;

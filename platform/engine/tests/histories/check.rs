@@ -162,8 +162,19 @@ pub(crate) fn look(
             *here -= lowered;
             if slack.total < 0 || *here < 0 {
                 let (total, here) = (slack.total, *here);
+                let seen = observed.clusters.iter().map(|(name, c)| {
+                    let n = c
+                        .sets
+                        .iter()
+                        .flat_map(|s| &s.instances)
+                        .filter(|i| serves(i));
+                    format!("{name} {:?} {} serving", c.sight, n.count())
+                });
+                let seen: Vec<String> = seen.collect();
                 return Err(format!(
-                    "{op:?} in {name} lowers below the bound: {total} in all, {here} in its location"
+                    "{op:?} in {name} lowers below the bound: {total} in all, {here} in its location\n\
+                     {seen:?}\n{:?}\n{:?}",
+                    out.status, out.actions
                 ));
             }
         }
@@ -177,7 +188,7 @@ fn placed(app: &AppSpec, out: &Outcome) -> Result<(), String> {
     let phase = out.status.phase;
     let not_yet = matches!(phase, Phase::Pending | Phase::Placing | Phase::Superseded);
     let nothing = out.status.from.is_none() && (phase.is_over() || phase == Phase::Aborting);
-    let told = out.status.message.contains("not all wanted instances fit");
+    let told = !out.status.shortage.is_empty();
     match not_yet || nothing || told || whole == app.replicas {
         true => Ok(()),
         false => Err(format!(

@@ -47,7 +47,7 @@ pub(crate) struct History {
     /// The one before, which does not know that it is none any more.
     deposed: Controller,
     /// What was seen some time ago, and the writes of the leader since.
-    before: Option<(Observed, Vec<String>)>,
+    before: Option<(Observed, Vec<String>, u64)>,
     verdicts: BTreeMap<(usize, u32, u32, u32), Verdict>,
     /// Digests whose instances fail: their pods get stuck, or their gates say so.
     bad: Vec<String>,
@@ -173,7 +173,7 @@ impl History {
     fn told(&self, wrong: &str) -> String {
         let log = self.log.iter().rev().take(60).rev();
         let log: Vec<&str> = log.map(String::as_str).collect();
-        format!("{wrong}\n{:#?}\n{}", self.app.release, log.join("\n"))
+        format!("{wrong}\n{:?}\n{}", self.app.release, log.join("\n"))
     }
 
     fn say(&mut self, text: impl Into<String>) {
@@ -230,20 +230,22 @@ impl History {
         let open = |i: &usize| self.releases[*i].status.phase != Phase::Superseded;
         let at = (0..last).find(open).unwrap_or(last);
         let mut observed = self.observe(at);
+        let mut seen_at = self.faults;
         if self.rng.chance(20) {
-            let (stale, written) = self
+            let (stale, written, faults) = self
                 .before
                 .take()
-                .unwrap_or_else(|| (observed.clone(), Vec::new()));
+                .unwrap_or_else(|| (observed.clone(), Vec::new(), seen_at));
             // What the leader has not written to since may be older.
             for (name, cluster) in stale.clusters {
                 if !written.contains(&name) && cluster.fence == self.leader.epoch && self.faulty {
                     observed.clusters.insert(name, cluster);
+                    seen_at = faults;
                 }
             }
         }
         if self.rng.chance(20) {
-            self.before = Some((self.observe(at), Vec::new()));
+            self.before = Some((self.observe(at), Vec::new(), self.faults));
         }
         let release = &self.releases[at];
         let input = Input {
@@ -268,7 +270,7 @@ impl History {
         let dark = observed.clusters.values().any(|c| c.sight == Sight::Dark);
         self.leader.emergency_in_the_dark =
             dark && check::emergency(&release.spec, out.status.phase);
-        self.leader.looked_at = self.faults;
+        self.leader.looked_at = seen_at;
         let phase = (release.status.phase, release.status.step);
         if phase != (out.status.phase, out.status.step) {
             let text = format!(
@@ -325,7 +327,7 @@ impl History {
                     if deposed { "(deposed) " } else { "" }
                 ));
                 if !deposed && done.is_ok() {
-                    if let Some((_, written)) = &mut self.before {
+                    if let Some((_, written, _)) = &mut self.before {
                         written.push(cluster.clone());
                     }
                 }

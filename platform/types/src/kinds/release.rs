@@ -176,6 +176,9 @@ pub struct ReleaseStatus {
     /// What is waited for, or what went wrong, for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What of the wanted number of instances has no room, for people; empty where all has.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub shortage: String,
     /// The step, from 1; 0 before the first.
     pub step: u32,
     /// How often the step's gates were begun anew, since its instances were not all in service any more.
