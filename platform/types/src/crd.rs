@@ -32,11 +32,6 @@ const CLUSTER: &[Rule] = &[
         "an endpoint is an https:// URL",
     ),
     (
-        &["spec", "groups"],
-        "self.all(g, self.exists_one(o, o.name == g.name))",
-        "a group's name is one within the cluster",
-    ),
-    (
         &["spec", "location"],
         "self == oldSelf",
         "a cluster stays in its location: make another object",
@@ -52,11 +47,6 @@ const APP: &[Rule] = &[
         &["spec", "scale"],
         "self.min <= self.max",
         "scale.min is not more than scale.max",
-    ),
-    (
-        &["spec", "placement", "locations"],
-        "self.all(l, self.exists_one(o, o.name == l.name))",
-        "a location is named once",
     ),
     (
         &["spec"],

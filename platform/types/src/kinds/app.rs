@@ -75,6 +75,7 @@ pub struct AppSpec {
     pub hooks: Option<Hooks>,
     /// Who is told of instances that come into service and leave it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub discovery: Vec<Discovery>,
     /// AddressSets that the instances' addresses are in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -160,7 +161,10 @@ pub enum SignalLoss {
 #[serde(rename_all = "camelCase")]
 pub struct PlacementSpec {
     /// The locations, in the order in which a step `First` takes them.
-    #[schemars(length(min = 1))]
+    #[schemars(
+        length(min = 1, max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub locations: Vec<LocationWish>,
     /// The group of nodes, in each cluster; absent for all groups that are exclusive to nobody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,6 +234,7 @@ pub struct Discovery {
 #[serde(rename_all = "camelCase", default)]
 pub struct ReleasePolicy {
     /// The steps; what the last one leaves of the whole is done without a gate. None: all at once.
+    #[schemars(length(max = 32))]
     pub steps: Vec<Step>,
     /// How many of the wanted instances may be out of service by what a release does.
     pub max_unavailable: Amount,
@@ -270,6 +275,7 @@ pub struct Step {
     pub bake: Span,
     /// What must pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
     pub gates: Vec<Gate>,
 }
 

@@ -63,6 +63,7 @@ pub struct ClusterSpec {
     pub state: Option<ClusterState>,
     /// Groups of its nodes. A node that is in none is not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub groups: Vec<NodeGroup>,
 }
 
