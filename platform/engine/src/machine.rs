@@ -16,7 +16,7 @@ use flatnet_platform_types::{Amount, Span};
 use crate::gates::{self, Judged};
 use crate::goal::{is_emergency, seats};
 use crate::observed::Observed;
-use crate::view::{Role, View};
+use crate::view::{Cell, Role, View};
 
 /// What a look is about.
 pub(crate) struct Look<'a> {
@@ -269,30 +269,31 @@ fn retiring(status: &ReleaseStatus, view: &View<'_>) -> Next {
 }
 
 fn aborting(status: &ReleaseStatus, view: &View<'_>) -> Next {
+    let cause = status
+        .history
+        .iter()
+        .rev()
+        .find(|h| h.phase == Phase::Aborting);
+    let cause = cause.map_or("aborted", |h| h.message.as_str());
     if status
         .from
         .as_ref()
         .is_some_and(|f| f.revision == status.revision)
     {
-        let message = "its revision is the one that served before: it stays".to_owned();
-        return Next::To(Phase::Aborted, "WayBack", message);
+        let message = format!("{cause}; its revision is the one that served before, and stays");
+        return Next::To(Phase::Aborted, "", message);
     }
-    let own = view.sum(|c| {
-        if c.is_clear() {
-            c.count(Role::Own).alive
-        } else {
-            0
-        }
-    });
-    match own {
+    let alive = |c: &Cell<'_>| c.count(Role::Own).alive;
+    // The reason stays that of the abort.
+    match view.sum(|c| if c.is_clear() { alive(c) } else { 0 }) {
         0 => Next::To(
             Phase::Aborted,
-            "WayBack",
-            "the old instances serve".to_owned(),
+            "",
+            format!("{cause}; the new instances are gone"),
         ),
         own => stay(
-            "Aborting",
-            format!("{own} new instances go as old ones come into service"),
+            "",
+            format!("{cause}; {own} new instances go as old ones come into service"),
         ),
     }
 }

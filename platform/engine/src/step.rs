@@ -221,7 +221,9 @@ fn enter(status: &mut ReleaseStatus, phase: Phase, reason: &str, message: String
     let more = status.history.len().saturating_sub(HISTORY);
     status.history.drain(..more);
     status.phase = phase;
-    reason.clone_into(&mut status.reason);
+    if !reason.is_empty() {
+        reason.clone_into(&mut status.reason);
+    }
     status.message = message;
 }
 

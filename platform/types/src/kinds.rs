@@ -1,5 +1,10 @@
 //! The kinds. Specs are what people want, statuses what the controller says.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "columns of one type: each `printcolumn` is an attribute of its own to kube"
+)]
+
 mod access;
 mod app;
 mod build;

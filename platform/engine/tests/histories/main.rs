@@ -4,6 +4,7 @@
 //! `FLATNET_HISTORIES=10000 cargo test --release -p flatnet-platform-engine --test histories`.
 
 mod check;
+mod events;
 mod play;
 mod rng;
 mod world;

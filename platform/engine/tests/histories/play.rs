@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use flatnet_platform_engine::observed::{Drain, GateVerdict, NodeState, Observed, Sight};
+use flatnet_platform_engine::observed::{GateVerdict, Observed, Sight};
 use flatnet_platform_engine::{Action, Input, Op, Outcome, step};
 use flatnet_platform_types::kinds::{
     AppSpec, Decision, Gate, KeepOld, LocationWish, Locations, OnFailure, Phase, PlacementSpec,
@@ -21,7 +21,7 @@ const LOOKS: usize = 3_000;
 
 /// A controller between two looks: what it still has to do.
 #[derive(Debug, Default)]
-struct Controller {
+pub(crate) struct Controller {
     epoch: u64,
     queue: VecDeque<Action>,
     /// Faults that there had been when it looked.
@@ -30,33 +30,33 @@ struct Controller {
 }
 
 #[derive(Debug)]
-struct Release {
-    name: String,
-    spec: ReleaseSpec,
-    status: ReleaseStatus,
+pub(crate) struct Release {
+    pub(crate) name: String,
+    pub(crate) spec: ReleaseSpec,
+    pub(crate) status: ReleaseStatus,
 }
 
 pub(crate) struct History {
-    rng: Rng,
-    now: Moment,
-    app: AppSpec,
-    stable: Option<Stable>,
-    releases: Vec<Release>,
-    members: Vec<Member>,
-    leader: Controller,
+    pub(crate) rng: Rng,
+    pub(crate) now: Moment,
+    pub(crate) app: AppSpec,
+    pub(crate) stable: Option<Stable>,
+    pub(crate) releases: Vec<Release>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) leader: Controller,
     /// The one before, which does not know that it is none any more.
-    deposed: Controller,
+    pub(crate) deposed: Controller,
     /// What was seen some time ago, and the writes of the leader since.
-    before: Option<(Observed, Vec<String>, u64)>,
-    verdicts: BTreeMap<(usize, u32, u32, u32), Verdict>,
+    pub(crate) before: Option<(Observed, Vec<String>, u64)>,
+    pub(crate) verdicts: BTreeMap<(usize, u32, u32, u32), Verdict>,
     /// Digests whose instances fail: their pods get stuck, or their gates say so.
-    bad: Vec<String>,
-    faults: u64,
-    faulty: bool,
-    log: Vec<String>,
+    pub(crate) bad: Vec<String>,
+    pub(crate) faults: u64,
+    pub(crate) faulty: bool,
+    pub(crate) log: Vec<String>,
 }
 
-fn digest(n: u32) -> String {
+pub(crate) fn digest(n: u32) -> String {
     format!("sha256:{n:064x}")
 }
 
@@ -176,11 +176,11 @@ impl History {
         format!("{wrong}\n{:?}\n{}", self.app.release, log.join("\n"))
     }
 
-    fn say(&mut self, text: impl Into<String>) {
+    pub(crate) fn say(&mut self, text: impl Into<String>) {
         self.log.push(text.into());
     }
 
-    fn release(&mut self, n: u32, kind: ReleaseKind) {
+    pub(crate) fn release(&mut self, n: u32, kind: ReleaseKind) {
         let name = format!("r{}", self.releases.len());
         self.log.push(format!("release {name} of {n}, {kind:?}"));
         let spec = ReleaseSpec {
@@ -198,8 +198,6 @@ impl History {
     fn revision(digest: &str) -> String {
         revision(digest, "@0", &serde_json::Value::Null)
     }
-
-    // --- what is seen ---------------------------------------------------------------------------------------
 
     fn observe(&self, release: usize) -> Observed {
         let current = |k: &&(usize, u32, u32, u32)| k.0 == release;
@@ -284,8 +282,6 @@ impl History {
         Ok(out)
     }
 
-    // --- what is done ---------------------------------------------------------------------------------------
-
     fn act(&mut self, deposed: bool) -> Result<(), String> {
         let of = if deposed {
             &mut self.deposed
@@ -326,10 +322,11 @@ impl History {
                     "{}{cluster} {op:?}: {done:?}",
                     if deposed { "(deposed) " } else { "" }
                 ));
-                if !deposed && done.is_ok() {
-                    if let Some((_, written, _)) = &mut self.before {
-                        written.push(cluster.clone());
-                    }
+                if !deposed
+                    && done.is_ok()
+                    && let Some((_, written, _)) = &mut self.before
+                {
+                    written.push(cluster.clone());
                 }
                 self.judge(&before, &op, excused)?;
             }
@@ -369,8 +366,6 @@ impl History {
             false => Ok(()),
         }
     }
-
-    // --- what happens ---------------------------------------------------------------------------------------
 
     fn event(&mut self) -> Result<(), String> {
         let seconds = self.rng.below(8) as u64;
@@ -434,97 +429,6 @@ impl History {
         };
         self.say(format!("leader {epoch}"));
     }
-
-    fn people(&mut self) {
-        let n = self.rng.number(1, 4);
-        let last = self.releases.last_mut().expect("one");
-        match self.rng.below(10) {
-            0 => last.spec.decision = Decision::Pause,
-            1 => {
-                if last.spec.decision != Decision::Abort {
-                    last.spec.decision = Decision::Promote;
-                    last.spec.decision_step = Some(last.status.step);
-                }
-            }
-            2 => last.spec.decision = Decision::Abort,
-            3 if last.spec.decision == Decision::Pause => last.spec.decision = Decision::Run,
-            4 => last.spec.attempt += 1,
-            5 => {
-                self.app.replicas = self.rng.number(1, 14);
-                let least = self.app.replicas;
-                for wish in &mut self.app.placement.locations {
-                    wish.min = wish.min.map(|m| m.min(least));
-                }
-                self.faults += 1;
-            }
-            6 | 7 => {
-                // What it is bounded by is another release's from now on.
-                self.faults += 1;
-                if self.rng.chance(30) && !self.bad.contains(&digest(n)) {
-                    self.bad.push(digest(n));
-                }
-                self.release(n, ReleaseKind::Deploy);
-            }
-            8 => {
-                self.faults += 1;
-                self.release(n, ReleaseKind::Rollback);
-            }
-            _ => {}
-        }
-        let last = self.releases.last().expect("one");
-        let text = format!(
-            "people: {:?} {:?}, {} wanted",
-            last.spec.decision, last.spec.decision_step, self.app.replicas
-        );
-        self.say(text);
-    }
-
-    fn fault(&mut self) {
-        self.faults += 1;
-        let at = self.rng.below(self.members.len());
-        let host = self.rng.below(4);
-        let now = self.now;
-        let Self { members, rng, .. } = self;
-        let member = &mut members[at];
-        let pod = member.any(rng);
-        let kind = rng.below(12);
-        match (kind, pod) {
-            (0 | 1, _) => member.reachable = !member.reachable,
-            (2, _) => member.host(host, NodeState::Gone),
-            (3, _) => member.host(host, NodeState::Leaving),
-            (4, _) => member.host(host, NodeState::Mute),
-            (5 | 6, _) => member.host(host, NodeState::Well),
-            (7, Some((s, p))) => member.change(s, p, |pod| pod.seen.deleting = true),
-            (8, Some((s, p))) => {
-                let on = !member.sets[s].pods[p].seen.serve;
-                member.wish(s, p, on, now);
-            }
-            (9, Some((s, _))) => {
-                let replicas = rng.number(0, 8);
-                member.scale(s, replicas);
-            }
-            (10, Some((s, p))) => member.change(s, p, |pod| {
-                pod.seen.in_service = false;
-                pod.ready = false;
-                pod.seen.drain = Drain::default();
-            }),
-            (11, _) => {
-                let back = rng.chance(50);
-                let jump = Span::seconds(rng.below(100_000) as u64);
-                self.now = match back {
-                    true => Moment::from_millis(
-                        self.now.as_millis() - i64::try_from(jump.as_millis()).expect("small"),
-                    ),
-                    false => self.now.after(jump),
-                };
-            }
-            _ => {}
-        }
-        let cluster = self.members[at].name.clone();
-        self.say(format!("fault {kind} in {cluster}"));
-    }
-
-    // --- the end --------------------------------------------------------------------------------------------
 
     /// Without faults it ends: over, or waiting for a person.
     fn recover(&mut self) -> Result<(), String> {
