@@ -2,31 +2,31 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use flatnet_platform_engine::observed::{GateVerdict, Observed, Sight};
+use flatnet_platform_engine::observed::{Cluster, GateVerdict, Observed, Sight};
 use flatnet_platform_engine::{Action, Input, Op, Outcome, step};
 use flatnet_platform_types::kinds::{
-    AppSpec, Decision, Gate, KeepOld, LocationWish, Locations, OnFailure, Phase, PlacementSpec,
-    ReleaseKind, ReleasePolicy, ReleaseSpec, ReleaseStatus, Stable, Step, Verdict,
+    AppSpec, Gate, KeepOld, LocationWish, Locations, OnFailure, Phase, PlacementSpec, ReleaseKind,
+    ReleasePolicy, ReleaseSpec, ReleaseStatus, Stable, Step, Verdict,
 };
 use flatnet_platform_types::{Amount, Moment, Span, revision};
 
 use crate::check;
 use crate::rng::Rng;
-use crate::world::{Member, serves};
+use crate::world::Member;
 
 /// The first clusters are of one location, the last of another.
 const CLUSTERS: [(&str, &str); 3] = [("idc-1", "idc"), ("idc-2", "idc"), ("cloud", "cloud")];
-/// Looks that a history has at most after the last fault.
-const LOOKS: usize = 3_000;
 
 /// A controller between two looks: what it still has to do.
 #[derive(Debug, Default)]
 pub(crate) struct Controller {
-    epoch: u64,
-    queue: VecDeque<Action>,
+    pub(crate) epoch: u64,
+    pub(crate) queue: VecDeque<Action>,
     /// Faults that there had been when it looked.
     looked_at: u64,
     emergency_in_the_dark: bool,
+    /// What it saw some time ago, the clusters that it has written to since, and how many faults there had been.
+    before: Option<(BTreeMap<String, Cluster>, Vec<String>, u64)>,
 }
 
 #[derive(Debug)]
@@ -46,8 +46,6 @@ pub(crate) struct History {
     pub(crate) leader: Controller,
     /// The one before, which does not know that it is none any more.
     pub(crate) deposed: Controller,
-    /// What was seen some time ago, and the writes of the leader since.
-    pub(crate) before: Option<(Observed, Vec<String>, u64)>,
     pub(crate) verdicts: BTreeMap<(usize, u32, u32, u32), Verdict>,
     /// Digests whose instances fail: their pods get stuck, or their gates say so.
     pub(crate) bad: Vec<String>,
@@ -150,7 +148,6 @@ impl History {
                 ..Controller::default()
             },
             deposed: Controller::default(),
-            before: None,
             verdicts: BTreeMap::new(),
             bad: Vec::new(),
             faults: 0,
@@ -162,7 +159,7 @@ impl History {
     }
 
     /// Plays it to its end.
-    pub(crate) fn play(mut self) -> Result<(), String> {
+    pub(crate) fn play(mut self) -> Result<Phase, String> {
         let events = 40 + self.rng.below(200);
         for _ in 0..events {
             self.event().map_err(|e| self.told(&e))?;
@@ -199,7 +196,7 @@ impl History {
         revision(digest, "@0", &serde_json::Value::Null)
     }
 
-    fn observe(&self, release: usize) -> Observed {
+    fn observe(&self, release: usize, epoch: u64) -> Observed {
         let current = |k: &&(usize, u32, u32, u32)| k.0 == release;
         let verdicts = self.verdicts.keys().filter(current).map(|k| GateVerdict {
             step: k.1,
@@ -209,7 +206,7 @@ impl History {
             reason: String::new(),
         });
         Observed {
-            epoch: self.leader.epoch,
+            epoch,
             stable: self.stable.clone(),
             superseded_by: self.releases.get(release + 1).map(|r| r.name.clone()),
             clusters: self
@@ -222,29 +219,44 @@ impl History {
         }
     }
 
-    /// The leader looks at the last release, and at the one before until that knows that it is superseded.
-    fn look(&mut self) -> Result<Outcome, String> {
-        let last = self.releases.len() - 1;
-        let open = |i: &usize| self.releases[*i].status.phase != Phase::Superseded;
-        let at = (0..last).find(open).unwrap_or(last);
-        let mut observed = self.observe(at);
-        let mut seen_at = self.faults;
-        if self.rng.chance(20) {
-            let (stale, written, faults) = self
-                .before
-                .take()
-                .unwrap_or_else(|| (observed.clone(), Vec::new(), seen_at));
-            // What the leader has not written to since may be older.
-            for (name, cluster) in stale.clusters {
-                if !written.contains(&name) && cluster.fence == self.leader.epoch && self.faulty {
-                    observed.clusters.insert(name, cluster);
-                    seen_at = faults;
+    fn controller(&mut self, deposed: bool) -> &mut Controller {
+        match deposed {
+            true => &mut self.deposed,
+            false => &mut self.leader,
+        }
+    }
+
+    /// What a controller sees: some clusters as they were some time ago, if it has not written to them since.
+    fn seen(&mut self, at: usize, deposed: bool) -> (Observed, u64) {
+        let (mut faults, faulty) = (self.faults, self.faulty);
+        let epoch = self.controller(deposed).epoch;
+        let mut observed = self.observe(at, epoch);
+        // One that has lost its lease without knowing is one whose caches are late.
+        let late = if deposed { 80 } else { 20 };
+        if self.rng.chance(late) && faulty {
+            let before = self.controller(deposed).before.take();
+            if let Some((then, written, faults_then)) = before {
+                for (name, cluster) in then {
+                    if !written.contains(&name) {
+                        observed.clusters.insert(name, cluster);
+                        faults = faults_then;
+                    }
                 }
             }
         }
         if self.rng.chance(20) {
-            self.before = Some((self.observe(at), Vec::new(), self.faults));
+            let now = (self.observe(at, epoch).clusters, Vec::new(), self.faults);
+            self.controller(deposed).before = Some(now);
         }
+        (observed, faults)
+    }
+
+    /// A controller looks at the last release, and at those before until they know that they are superseded.
+    pub(crate) fn look(&mut self, deposed: bool) -> Result<Outcome, String> {
+        let last = self.releases.len() - 1;
+        let open = |i: &usize| self.releases[*i].status.phase != Phase::Superseded;
+        let at = (0..last).find(open).unwrap_or(last);
+        let (observed, seen_at) = self.seen(at, deposed);
         let release = &self.releases[at];
         let input = Input {
             app: &self.app,
@@ -266,9 +278,7 @@ impl History {
             ));
         }
         let dark = observed.clusters.values().any(|c| c.sight == Sight::Dark);
-        self.leader.emergency_in_the_dark =
-            dark && check::emergency(&release.spec, out.status.phase);
-        self.leader.looked_at = seen_at;
+        let in_the_dark = dark && check::emergency(&release.spec, out.status.phase);
         let phase = (release.status.phase, release.status.step);
         if phase != (out.status.phase, out.status.step) {
             let text = format!(
@@ -278,20 +288,20 @@ impl History {
             self.log.push(text);
         }
         self.releases[at].status = out.status.clone();
-        self.leader.queue = out.actions.clone().into();
+        let controller = self.controller(deposed);
+        controller.emergency_in_the_dark = in_the_dark;
+        controller.looked_at = seen_at;
+        controller.queue = out.actions.clone().into();
         Ok(out)
     }
 
-    fn act(&mut self, deposed: bool) -> Result<(), String> {
-        let of = if deposed {
-            &mut self.deposed
-        } else {
-            &mut self.leader
-        };
+    pub(crate) fn act(&mut self, deposed: bool) -> Result<(), String> {
+        let of = self.controller(deposed);
         let Some(action) = of.queue.pop_front() else {
             return Ok(());
         };
-        let excused = of.looked_at != self.faults || of.emergency_in_the_dark;
+        let (looked_at, in_the_dark) = (of.looked_at, of.emergency_in_the_dark);
+        let excused = looked_at != self.faults || in_the_dark;
         match action {
             Action::RecordStable(stable) => {
                 // The hub refuses a write of a version that is not the latest: the deposed one's.
@@ -322,9 +332,8 @@ impl History {
                     "{}{cluster} {op:?}: {done:?}",
                     if deposed { "(deposed) " } else { "" }
                 ));
-                if !deposed
-                    && done.is_ok()
-                    && let Some((_, written, _)) = &mut self.before
+                if done.is_ok()
+                    && let Some((_, written, _)) = &mut self.controller(deposed).before
                 {
                     written.push(cluster.clone());
                 }
@@ -375,14 +384,17 @@ impl History {
         }
         match self.rng.below(100) {
             0..30 => {
-                self.look()?;
+                self.look(false)?;
             }
             30..70 => {
                 for _ in 0..self.rng.below(6) {
                     self.act(false)?;
                 }
             }
-            70..76 => self.act(true)?,
+            70..73 => self.act(true)?,
+            73..76 if self.deposed.epoch > 0 => {
+                self.look(true)?;
+            }
             76..80 => self.depose(),
             80..85 => self.people(),
             _ => self.fault(),
@@ -392,7 +404,7 @@ impl History {
 
     /// What a cluster does by itself is no fault; but what is in service in truth changes, so nobody who looked before is
     /// judged by it where it falls.
-    fn serve(&mut self, at: usize, percent: usize) {
+    pub(crate) fn serve(&mut self, at: usize, percent: usize) {
         let before = self.members[at].serving();
         let Self { members, rng, .. } = self;
         members[at].live(rng, percent);
@@ -420,7 +432,6 @@ impl History {
                 ..Controller::default()
             },
         );
-        self.before = None;
         // A process that was killed does nothing more; one that only lost its lease does.
         self.deposed = if self.rng.chance(50) {
             old
@@ -428,98 +439,5 @@ impl History {
             Controller::default()
         };
         self.say(format!("leader {epoch}"));
-    }
-
-    /// Without faults it ends: over, or waiting for a person.
-    fn recover(&mut self) -> Result<(), String> {
-        self.say("no more faults");
-        self.faulty = false;
-        self.deposed.queue.clear();
-        self.members.iter_mut().for_each(Member::heal);
-        let last = self.releases.last_mut().expect("one");
-        if last.spec.decision == Decision::Pause {
-            last.spec.decision = Decision::Run;
-        }
-        last.spec.attempt += 1;
-        for _ in 0..LOOKS {
-            let out = self.look()?;
-            if self.over(&out) {
-                return self.right(&out);
-            }
-            while !self.leader.queue.is_empty() {
-                self.act(false)?;
-            }
-            for at in 0..self.members.len() {
-                self.serve(at, 70);
-            }
-            let wake = out.wake.unwrap_or(Span::seconds(5)).as_millis().min(20_000);
-            self.now = self.now.after(Span::millis(wake));
-        }
-        let last = self.releases.last().expect("one");
-        let members: Vec<String> = self.members.iter().map(|m| format!("{m:?}")).collect();
-        Err(format!(
-            "it never ends: {:?}\n{}\n{}",
-            last.status,
-            self.app.replicas,
-            members.join("\n")
-        ))
-    }
-
-    fn over(&self, out: &Outcome) -> bool {
-        let last = self.releases.last().expect("one");
-        let phase = last.status.phase;
-        let human = phase == Phase::Gating && last.status.message.contains("promote");
-        let still = self.members.iter().all(|m| {
-            m.sets.iter().all(|s| {
-                let live = s.pods.iter().all(|p| {
-                    !p.seen.deleting
-                        && p.host.is_some()
-                        && p.ready
-                        && p.seen.in_service == p.seen.serve
-                });
-                live && s.pods.len() == s.replicas as usize
-            })
-        });
-        out.status == last.status
-            && out.actions.is_empty()
-            && still
-            && (phase.is_over() || phase == Phase::Paused)
-            || human && still && out.actions.iter().all(|a| matches!(a, Action::Ask { .. }))
-    }
-
-    /// What serves in the end is what was meant.
-    fn right(&self, out: &Outcome) -> Result<(), String> {
-        let phase = out.status.phase;
-        let serves = |revision: &str| {
-            let sets = self
-                .members
-                .iter()
-                .flat_map(|m| &m.sets)
-                .filter(|s| s.revision == revision);
-            sets.flat_map(|s| &s.pods).filter(|p| serves(p)).count()
-        };
-        let all: u32 = self.members.iter().map(Member::serving).sum();
-        let target: u32 = out.status.target.iter().map(|c| c.count).sum();
-        let meant = match (phase, &out.status.from) {
-            (Phase::Done, _) => Some(&out.status.revision),
-            (Phase::Aborted | Phase::Failed, Some(from)) => Some(&from.revision),
-            _ => None,
-        };
-        let right = match meant {
-            Some(revision) => serves(revision) == target as usize && all == target,
-            None if phase == Phase::Aborted || phase == Phase::Failed => all == 0,
-            // Somebody decides; meanwhile no fewer serve than are wanted, where any ever did.
-            None => {
-                out.status.from.is_none()
-                    || all >= target - self.app.release.max_unavailable.of(target)
-            }
-        };
-        match right {
-            true => Ok(()),
-            false => Err(format!(
-                "in the end {all} serve of {target}: {:?}\n{:?}",
-                out.status, self.members
-            )),
-        }
     }
 }
