@@ -51,6 +51,12 @@ const BENCHES: &[Bench] = &[
         run: &["bench", "--bench", "plan"],
     },
     Bench {
+        name: "platform",
+        package: "flatnet-platform-engine",
+        before: None,
+        run: &["bench", "--bench", "engine"],
+    },
+    Bench {
         name: "routes",
         package: "flatnet-vpc-route",
         before: None,

@@ -1,0 +1,32 @@
+//! The kinds. Specs are what people want, statuses what the controller says.
+
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "columns of one type: each `printcolumn` is an attribute of its own to kube"
+)]
+
+mod access;
+mod app;
+mod build;
+mod cluster;
+mod release;
+mod template;
+
+pub use access::{
+    Grant, GrantSpec, LocationClaim, LocationClaimSpec, LocationClaimStatus, Role, Subject,
+};
+pub use app::{
+    App, AppSpec, AppStatus, Deadlines, Discovery, Gate, Hooks, KeepOld, LocationWish, Locations,
+    Metrics, OnFailure, PlacementSpec, ReleasePolicy, Resources, Scale, Signal, SignalLoss, Spread,
+    Stable, Step, TemplateRef,
+};
+pub use build::{Build, BuildPhase, BuildSpec, BuildStatus};
+pub use cluster::{
+    Cluster, ClusterSpec, ClusterState, ClusterStatus, GroupHeadroom, NodeGroup, Reachable,
+    SecretRef,
+};
+pub use release::{
+    CellCount, ClusterCount, Decision, GateStatus, HistoryEntry, Phase, Release, ReleaseKind,
+    ReleaseSpec, ReleaseStatus, Timers, Verdict,
+};
+pub use template::{Template, TemplateSpec};
