@@ -12,7 +12,7 @@ use flatnet_daemon::{socket, stop};
 use flatnet_plan_source::Version;
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::Incarnation;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -148,7 +148,12 @@ async fn run(args: RunArgs) -> Result<()> {
     if let Some(listener) = listener {
         tasks.spawn(listener.serve(app.clone(), stopping.clone()));
     }
+    let metrics = match args.metrics {
+        Some(address) => Some(flatnet_daemon::metrics::listen(address).await?),
+        None => None,
+    };
     let background = [
+        tokio::spawn(serve_metrics(metrics, app.clone())),
         tokio::spawn(listener::reload_tls(tls)),
         tokio::spawn(source.follow()),
         tokio::spawn(apply_plans(app.clone(), plan, version)),
@@ -203,6 +208,13 @@ async fn serve_unix(
     )
     .await;
     Ok(())
+}
+
+/// Serves the metrics where that is asked for. Cancel safe.
+async fn serve_metrics(listener: Option<TcpListener>, app: App) {
+    if let Some(listener) = listener {
+        flatnet_daemon::metrics::follow(listener, http::metrics_router(app)).await;
+    }
 }
 
 /// Applies each accepted plan to the ledger; `in_force` is the version that it has. Cancel safe: a

@@ -87,7 +87,7 @@ fn flatctl(lab: &Lab, cluster: &Cluster, args: &[&str]) -> Result<Said> {
 }
 
 /// The API server with the definitions.
-fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
+pub(super) fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let cluster = Cluster::get(lab)?;
     let path = cluster.dir.join("crds.yaml");
     std::fs::write(&path, CRDS.join("---\n"))?;
