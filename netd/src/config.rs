@@ -1,5 +1,6 @@
 //! The options of the command line, and their defaults.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub struct RunArgs {
     /// Where to serve. Only root may connect.
     #[arg(long, value_name = "PATH", default_value = "/run/flatnet/netd.sock")]
     pub socket: PathBuf,
+    /// Where to serve metrics over TCP beside, for everybody who reaches it; nowhere where absent.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Where the store is kept.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet")]
     pub state: PathBuf,

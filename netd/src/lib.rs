@@ -50,6 +50,7 @@ pub mod reconcile;
 mod replay;
 pub mod run;
 mod scrape;
+mod scraped;
 pub mod server;
 mod shares;
 pub mod source;

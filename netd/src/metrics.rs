@@ -367,6 +367,48 @@ mod tests {
         assert_eq!(readings.increase(now), [(2, 15), (3, 4), (4, 2)].into());
     }
 
+    /// The list that alerts and dashboards are held against.
+    #[test]
+    fn the_shipped_list_has_every_metric() {
+        let metrics = Metrics::default();
+        let state: flatnet_plan_source::State<()> = flatnet_plan_source::State {
+            accepted: flatnet_plan_source::Accepted {
+                plan: std::sync::Arc::new(()),
+                version: flatnet_plan_source::Version::of(""),
+                since: flatnet_types::Timestamp::from_millis(0),
+            },
+            refused: None,
+            unkept: None,
+        };
+        metrics.plan.observe(&state);
+        metrics.call("add", 0, Duration::from_millis(1));
+        metrics.ops.get_or_create(&OpLabel { op: "op" }).inc();
+        metrics.problems(&BTreeMap::from([("code", 1)]));
+        let range = RangeLabels {
+            network: String::new(),
+            range: String::new(),
+        };
+        for family in [&metrics.capacity, &metrics.used, &metrics.resting] {
+            family.get_or_create(&range).set(0.0);
+        }
+        let connection = PeerLabel {
+            connection: "ovsdb",
+        };
+        metrics.reconnects.get_or_create(&connection).set(0);
+        let list = flatnet_daemon::metrics::catalogue(&metrics.encode().expect("text"));
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../deploy/prometheus/metrics/netd.txt");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &list).expect("writes");
+        }
+        let shipped = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            shipped == list,
+            "{} differs: UPDATE_DOCS=1 cargo test -p flatnet-netd --lib metrics",
+            path.display()
+        );
+    }
+
     #[test]
     fn a_call_is_counted_with_its_code_and_time() {
         let metrics = Metrics::default();

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use flatnet_plan::node::Mode;
+use serde::Serialize;
 
 use crate::config::{Datapath, PlanArgs};
 
@@ -47,14 +48,18 @@ pub struct PreflightArgs {
     /// The runtime's directory of CNI configurations; not looked at where absent.
     #[arg(long, value_name = "DIR")]
     cni_conf_dir: Option<PathBuf>,
+    /// Print a list in JSON, `[{"what": …, "lacks": … or null}]`: for `flatctl install preflight`.
+    #[arg(long)]
+    json: bool,
 }
 
 /// One thing that netd needs.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Finding {
     /// What was looked at.
     what: String,
     /// What is wrong and what to do about it.
+    #[serde(rename = "lacks")]
     wrong: Option<String>,
 }
 
@@ -74,7 +79,10 @@ impl Finding {
 pub(crate) fn run(args: &PreflightArgs) -> Result<()> {
     let findings = all(args);
     let mut out = std::io::stdout().lock();
-    for finding in &findings {
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&findings)?)?;
+    }
+    for finding in findings.iter().filter(|_| !args.json) {
         match &finding.wrong {
             None => writeln!(out, "ok      {}", finding.what)?,
             Some(wrong) => writeln!(out, "LACKS   {}: {wrong}", finding.what)?,

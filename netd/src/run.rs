@@ -36,6 +36,7 @@ use crate::real::RealNode;
 use crate::reconcile::{NodeOptions, Reconciler};
 use crate::replay::{self, Replayer};
 use crate::scrape::Scraper;
+use crate::scraped;
 use crate::server::{self, App};
 use crate::shares::{self, Shares};
 use crate::start::{self, Started};
@@ -281,6 +282,11 @@ async fn run(args: RunArgs) -> Result<()> {
         metrics: Arc::clone(&metrics),
         scrape: Arc::new(Scraper::new(state, metrics)),
     };
+    if let Some(address) = args.metrics {
+        let listener = flatnet_daemon::metrics::listen(address).await?;
+        let scraped = scraped::router(Arc::clone(&app.metrics), Arc::clone(&app.scrape));
+        tasks.spawn(flatnet_daemon::metrics::follow(listener, scraped));
+    }
     info!(socket = %args.socket.display(), "serving");
     let mut served = tokio::spawn(server::serve(listener, app, stop::notified(stopping)));
     tokio::select! {

@@ -340,17 +340,7 @@ pub(crate) async fn version() -> Json<VersionReply> {
 
 async fn metrics<N: ReconcileOps>(State(app): State<App<N>>) -> Response {
     app.scrape.refresh().await;
-    match app.metrics.encode() {
-        Ok(text) => (
-            [(
-                "content-type",
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            )],
-            text,
-        )
-            .into_response(),
-        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()).into_response(),
-    }
+    flatnet_daemon::metrics::reply(app.metrics.encode())
 }
 
 async fn attachments<N: ReconcileOps>(State(app): State<App<N>>) -> Json<Vec<AttachmentView>> {

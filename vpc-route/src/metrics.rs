@@ -248,3 +248,56 @@ impl Observer for Metrics {
             .observe(took.as_secs_f64());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The list that alerts and dashboards are held against.
+    #[test]
+    fn the_shipped_list_has_every_metric() {
+        let metrics = Metrics::default();
+        let state: flatnet_plan_source::State<()> = flatnet_plan_source::State {
+            accepted: flatnet_plan_source::Accepted {
+                plan: std::sync::Arc::new(()),
+                version: flatnet_plan_source::Version::of(""),
+                since: flatnet_types::Timestamp::from_millis(0),
+            },
+            refused: None,
+            unkept: None,
+        };
+        metrics.plan.observe(&state);
+        let label = TableLabel {
+            table: String::new(),
+        };
+        for family in [
+            &metrics.headroom,
+            &metrics.drift,
+            &metrics.conflicts,
+            &metrics.orphans,
+            &metrics.refused,
+            &metrics.not_understood,
+            &metrics.failing,
+        ] {
+            family.get_or_create(&label).set(0);
+        }
+        let (table, owner) = (String::new(), "ours");
+        let labels = EntryLabels { table, owner };
+        metrics.entries.get_or_create(&labels).set(0);
+        let (table, op) = (String::new(), "add");
+        metrics.ops.get_or_create(&OpLabels { table, op }).inc();
+        metrics.called("action", "OK", Duration::from_millis(1));
+        let list = flatnet_daemon::metrics::catalogue(&metrics.render());
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../deploy/prometheus/metrics/vpc-route.txt");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &list).expect("writes");
+        }
+        let shipped = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            shipped == list,
+            "{} differs: UPDATE_DOCS=1 cargo test -p flatnet-vpc-route --lib metrics",
+            path.display()
+        );
+    }
+}

@@ -17,6 +17,17 @@ use crate::binaries::Binaries;
 
 /// netd's image, as the manifests in deploy/kubernetes name it.
 pub(crate) const NETD: &str = "flatnet.io/netd:0.1.0";
+/// vpc-route's.
+pub(crate) const VPC_ROUTE: &str = "flatnet.io/vpc-route:0.1.0";
+/// The authorities that a program in an image trusts, where OpenSSL and rustls look for them; Debian's package
+/// ca-certificates makes the file.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// How an image of a daemon is written: of which binaries, to which file.
+type Writer = fn(&Binaries, &Path) -> Result<()>;
+/// The images of daemons, each by its file's name.
+pub(crate) const ALL: [(&str, Writer); 3] =
+    [("netd", netd), ("ipamd", ipamd), ("vpc-route", vpc_route)];
 
 /// ipamd's image, as the manifest in deploy/kubernetes names it.
 pub(crate) const IPAMD: &str = "flatnet.io/ipamd:0.1.0";
@@ -66,6 +77,30 @@ pub(crate) fn ipamd(binaries: &Binaries, to: &Path) -> Result<()> {
     let image = Image {
         name: IPAMD,
         entrypoint: &["/usr/local/bin/ipamd"],
+        path: "/usr/local/bin",
+    };
+    write(&image, &root.0, to)
+}
+
+/// Writes vpc-route's image: the program, and the authorities of the cloud's API.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub(crate) fn vpc_route(binaries: &Binaries, to: &Path) -> Result<()> {
+    let root = Scratch::beside(to)?;
+    let programs = root.0.join("usr/local/bin");
+    fs::create_dir_all(&programs)?;
+    let program = "vpc-route";
+    copy_program(&binaries.dir().join(program), &programs.join(program))?;
+    let trusted = root.0.join(AUTHORITIES.trim_start_matches('/'));
+    fs::create_dir_all(root.0.join("etc/ssl/certs"))?;
+    fs::copy(AUTHORITIES, &trusted).with_context(|| {
+        format!("cannot copy {AUTHORITIES} (Debian: apt-get install ca-certificates)")
+    })?;
+    fs::set_permissions(&trusted, fs::Permissions::from_mode(0o644))?;
+    let image = Image {
+        name: VPC_ROUTE,
+        entrypoint: &["/usr/local/bin/vpc-route"],
         path: "/usr/local/bin",
     };
     write(&image, &root.0, to)
@@ -243,11 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn the_manifests_name_the_image_that_is_built() {
+    fn the_manifests_name_the_images_that_are_built() {
         for (file, built) in [
             ("netd.yaml", NETD),
             ("netd-uninstall.yaml", NETD),
             ("ipamd.yaml", IPAMD),
+            ("vpc-route.yaml", VPC_ROUTE),
         ] {
             let path = crate::host::root().join("deploy/kubernetes").join(file);
             let text = fs::read_to_string(path).expect("the manifest");

@@ -17,9 +17,11 @@ mod datapath;
 mod documented;
 mod elf;
 mod guest;
+mod helm;
 mod host;
 mod images;
 mod kubernetes;
+mod manifests;
 mod node_parts;
 mod report;
 mod structure;
@@ -69,8 +71,16 @@ enum Cmd {
     Redteam(Handover),
     /// Build Kubernetes' programs for the suites `kubernetes` and `cluster` (Go, the module proxy)
     Kubernetes,
-    /// Build netd's and ipamd's images: target/flatnet/{netd,ipamd}-image.tar, for `ctr -n k8s.io images import`
+    /// Build the images: target/flatnet/NAME-image.tar, for `ctr -n k8s.io images import`
     Image,
+    /// Write deploy/kustomize and deploy/helm anew from deploy/kubernetes and deploy/crds (builds nothing)
+    Manifests {
+        /// Write nothing; fail if they are not those of their sources
+        #[arg(long)]
+        check: bool,
+    },
+    /// Lint and render the Helm chart (helm is built once from its Go module)
+    Helm,
     /// Run a command in a guest that has the kernel's Open vSwitch
     #[command(hide = true)]
     Guest(guest::Options),
@@ -125,14 +135,14 @@ fn main() -> Result<ExitCode> {
         }
         Cmd::Image => {
             let binaries = Binaries::build(Purpose::Release)?;
-            let netd = binaries.dir().join("netd-image.tar");
-            images::netd(&binaries, &netd)?;
-            let ipamd = binaries.dir().join("ipamd-image.tar");
-            images::ipamd(&binaries, &ipamd)?;
-            for image in [netd, ipamd] {
+            for (name, write) in images::ALL {
+                let image = binaries.dir().join(format!("{name}-image.tar"));
+                write(&binaries, &image)?;
                 report::line(&format!("  {}", image.display()));
             }
         }
+        Cmd::Manifests { check } => manifests::command(check)?,
+        Cmd::Helm => helm::command()?,
         Cmd::Guest(options) => return guest::command(options),
         Cmd::Structure => return structure::command(),
         Cmd::Deny => return test::deny(),

@@ -4,11 +4,13 @@
 //!   command line ──▶ [args]    [log] ──▶ stderr, level by RUST_LOG
 //!   SIGTERM ──▶ [stop] ──▶ servers shut down gracefully
 //!   root's clients ──▶ [socket] mode 0600, and who is at the other end ─┐
-//!   other machines ──▶ a listener of the daemon's own ──────────────────┴─▶ [serve], within limits
+//!   other machines ──▶ a listener of the daemon's own ──────────────────┼─▶ [serve], within limits
+//!   Prometheus, probes ──▶ [metrics] over TCP, for everybody ───────────┘
 //! ```
 
 pub mod args;
 pub mod log;
+pub mod metrics;
 pub mod serve;
 pub mod socket;
 mod stall;

@@ -1,5 +1,6 @@
 //! The command line as it is written.
 
+mod install;
 mod live;
 mod plan;
 
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand, ValueHint};
 use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 
+pub use self::install::{Datapath, InstallCommand, PreflightArgs};
 pub use self::live::{LinkCommand, RoutesCommand, TablesArgs, TraceArgs};
 pub use self::plan::{ClusterArgs, Deny, Diagnostics, Growth, PlanCommand, Role, What};
 use crate::output::{Colour, Format};
@@ -93,6 +95,9 @@ pub enum Command {
     /// Ask the node daemon of this machine
     #[command(subcommand)]
     Node(NodeCommand),
+    /// Install Flatnet on this machine: what it lacks
+    #[command(subcommand)]
+    Install(InstallCommand),
     /// List what is attached on this node
     Attachments {
         /// netd's socket

@@ -2,6 +2,7 @@
 
 mod explain;
 mod held;
+mod install;
 mod ip;
 mod link;
 mod node;
@@ -12,7 +13,7 @@ mod shell;
 mod trace;
 
 use crate::CliError;
-use crate::args::{Command, IpCommand, LinkCommand, NodeCommand};
+use crate::args::{Command, InstallCommand, IpCommand, LinkCommand, NodeCommand};
 use crate::output::Output;
 use crate::source::Source;
 
@@ -45,6 +46,7 @@ pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliErro
         }
         Command::Node(NodeCommand::Status { netd }) => node::status(&netd, output),
         Command::Node(NodeCommand::Reconcile { netd }) => node::reconcile(&netd, output),
+        Command::Install(InstallCommand::Preflight(args)) => install::preflight(&args, output),
         Command::Attachments { netd, network } => {
             node::attachments(&netd, network.as_ref(), output)
         }

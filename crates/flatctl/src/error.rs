@@ -73,6 +73,22 @@ pub enum CliError {
         /// Where and why.
         report: Box<flatnet_plan::Report>,
     },
+    /// A program cannot be run.
+    #[error("cannot run {path}", path = program.display())]
+    Run {
+        /// As it was named on the command line.
+        program: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// netd did not say what it needs.
+    #[error("{path} did not say what it needs: {said}", path = program.display())]
+    Preflight {
+        /// As it was named on the command line.
+        program: PathBuf,
+        /// Its words.
+        said: String,
+    },
     /// The plan contradicts itself.
     #[error(transparent)]
     Routes(#[from] flatnet_plan::routes::RoutesError),
@@ -187,6 +203,11 @@ impl CliError {
             }
             Self::Directory { plans, .. } => Some(format!("there is {}", shortened(plans))),
             Self::NotText { path, what, .. } => Some(encoding_hint(path, *what)),
+            Self::Run { .. } => Some("name netd's program by --netd-program".to_owned()),
+            Self::Preflight { .. } => Some(
+                "flatctl and netd have to be of one version: `netd --version`, `flatctl --version`"
+                    .to_owned(),
+            ),
             Self::Write { .. } => Some("check that the directory exists and may be written".into()),
             Self::Print(_) => None,
             Self::NotAPlan { .. } => {
@@ -237,6 +258,8 @@ impl CliError {
             Self::Read { .. }
             | Self::Directory { .. }
             | Self::NotText { .. }
+            | Self::Run { .. }
+            | Self::Preflight { .. }
             | Self::NotAPlan { .. }
             | Self::NotTables { .. }
             | Self::NoTable { .. }

@@ -7,6 +7,7 @@ use super::*;
 mod check;
 mod cluster;
 mod daemons;
+mod install;
 mod plan;
 mod routes;
 mod trace;

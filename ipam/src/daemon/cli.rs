@@ -85,6 +85,9 @@ pub struct RunArgs {
     /// TCP address for hosts; needs --tls-client-ca, --token-file or both.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where to serve metrics over TCP, without identities; nowhere where absent.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// The file with the token of TCP callers that have no certificate. The token grants every
     /// permission. It is read at the start.
     #[arg(long, value_name = "FILE", requires = "listen")]

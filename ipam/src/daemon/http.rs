@@ -424,18 +424,24 @@ async fn plan(rights: Rights, State(app): State<App>) -> Result<Json<PlanReply>,
 
 async fn metrics(rights: Rights, State(app): State<App>) -> Result<Response, Failure> {
     rights.require_reader()?;
+    scraped(State(app)).await
+}
+
+async fn scraped(State(app): State<App>) -> Result<Response, Failure> {
     // A standby has metrics of its plan and its requests.
     let service = app.service().ok();
     app.metrics.leads(service.is_some());
     if let Some(service) = service {
         sample(&service, &app.metrics).await?;
     }
-    let text = app
-        .metrics
-        .encode()
-        .map_err(|e| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", e.to_string()))?;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(axum::http::header::CONTENT_TYPE, kind)], text).into_response())
+    Ok(flatnet_daemon::metrics::reply(app.metrics.encode()))
+}
+
+/// For Prometheus, which has no certificate of ours: numbers, and nothing else.
+pub(crate) fn metrics_router(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(scraped))
+        .with_state(app)
 }
 
 async fn readiness(State(app): State<App>) -> (StatusCode, String) {

@@ -267,3 +267,50 @@ impl Metrics {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The list that alerts and dashboards are held against.
+    #[test]
+    fn the_shipped_list_has_every_metric() {
+        let metrics = Metrics::default();
+        let state: flatnet_plan_source::State<()> = flatnet_plan_source::State {
+            accepted: flatnet_plan_source::Accepted {
+                plan: std::sync::Arc::new(()),
+                version: flatnet_plan_source::Version::of(""),
+                since: flatnet_types::Timestamp::from_millis(0),
+            },
+            refused: None,
+            unkept: None,
+        };
+        metrics.plan.observe(&state);
+        metrics.request("/", 200, Duration::from_millis(1));
+        let (network, pool) = (String::new(), String::new());
+        let labels = PoolLabels {
+            network: network.clone(),
+            pool: pool.clone(),
+            state: "free",
+        };
+        metrics.addresses.get_or_create(&labels).set(0.0);
+        let labels = ForecastLabels {
+            network,
+            pool,
+            of: "ranges",
+        };
+        metrics.exhausted_in.get_or_create(&labels).set(0.0);
+        let list = flatnet_daemon::metrics::catalogue(&metrics.encode().expect("text"));
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../deploy/prometheus/metrics/ipamd.txt");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &list).expect("writes");
+        }
+        let shipped = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            shipped == list,
+            "{} differs: UPDATE_DOCS=1 cargo test -p flatnet-ipam --lib metrics",
+            path.display()
+        );
+    }
+}

@@ -8,7 +8,7 @@ use flatnet_daemon::serve::{Limits, serve};
 use flatnet_daemon::socket::Peer;
 use flatnet_daemon::{socket, stop};
 use flatnet_types::Timestamp;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -121,9 +121,14 @@ async fn serve_until(
     if let Some(listener) = listener {
         tasks.spawn(listener.serve(app.clone(), stopping));
     }
+    let metrics = match args.metrics {
+        Some(address) => Some(flatnet_daemon::metrics::listen(address).await?),
+        None => None,
+    };
     let background = async {
         tokio::select! {
             never = source.follow() => match never {},
+            () = serve_metrics(metrics, app.clone()) => std::future::pending().await,
             () = listener::reload_tls(tls) => std::future::pending().await,
             () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
         }
@@ -169,6 +174,13 @@ async fn serve_unix(
     )
     .await;
     Ok(())
+}
+
+/// Serves the metrics where that is asked for. Cancel safe.
+async fn serve_metrics(listener: Option<TcpListener>, app: App) {
+    if let Some(listener) = listener {
+        flatnet_daemon::metrics::follow(listener, http::metrics_router(app)).await;
+    }
 }
 
 /// Shows in the metrics which plan is accepted. Cancel safe.

@@ -275,6 +275,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_configurations_that_are_shipped_are_understood() {
+        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+        let manifest = std::fs::read_to_string(deploy.join("kubernetes/vpc-route.yaml"));
+        let manifest = manifest.expect("the manifest");
+        let first = serde_norway::Deserializer::from_str(&manifest).next();
+        let first = serde_norway::Value::deserialize(first.expect("a document")).expect("YAML");
+        let text = first["data"]["vpc-route.yml"].as_str().expect("its text");
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("vpc-route.yml");
+        std::fs::write(&path, text).expect("written");
+        for path in [
+            path,
+            deploy.join("kustomize/overlays/aliyun/vpc-route.yml"),
+            deploy.join("kustomize/overlays/hybrid/vpc-route.yml"),
+        ] {
+            let config = Config::read(&path).expect("a configuration");
+            assert!(matches!(config.plan, PlanOrigin::Objects(_)));
+            assert!(config.cloud.is_some() && config.socket.is_none());
+            // Probes ask there, from the host.
+            assert_eq!(config.metrics.map(|m| m.port()), Some(9470));
+        }
+    }
+
+    #[test]
     fn the_plan_is_a_file_or_a_clusters_objects() {
         let origin = |text: &str| serde_norway::from_str::<PlanOrigin>(text);
         assert!(matches!(origin("/etc/plan.yaml"), Ok(PlanOrigin::File(p)) if p.is_absolute()));

@@ -35,12 +35,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
 use tokio::sync::{Notify, watch};
 
-use super::serve::{self, LIMITS};
+use super::health::{self, Health, Lease};
+use super::serve;
 use crate::causes::chain;
 use crate::cli::Change;
 use crate::config::Config;
@@ -57,20 +55,26 @@ const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
     let metrics = Arc::new(Metrics::default());
+    let health = Arc::new(Health::default());
     if let Some(address) = config.metrics {
-        serve_metrics(address, Arc::clone(&metrics)).await?;
+        let listener = flatnet_daemon::metrics::listen(address).await?;
+        let app = health::router(Arc::clone(&metrics), Arc::clone(&health));
+        // Ends with the process; dropped at any point it loses one answer.
+        tokio::spawn(flatnet_daemon::metrics::follow(listener, app));
     }
     let observer = Arc::clone(&metrics);
     let mut controller = Controller::new(config, Some(observer))?;
     let source = controller.watch_plan().await?;
     let plan = source.watch();
     metrics.plan.observe(&*plan.borrow());
+    health.has_plan();
     let controller = Arc::new(controller);
     let election = Arc::new(Election::open(controller.config.participant()).await?);
     serve::tables(&controller, &election);
     let leadership = Leadership {
         election: Arc::clone(&election),
         metrics: Arc::clone(&metrics),
+        health,
         leading: watch::Sender::new(None),
         at_least: AtomicU64::new(0),
         raised: Notify::new(),
@@ -96,6 +100,7 @@ pub(super) async fn run(config: Config, change: Change) -> Result<u8> {
 struct Leadership {
     election: Arc<Election>,
     metrics: Arc<Metrics>,
+    health: Arc<Health>,
     /// The generation under which this process leads, published to whoever subscribed.
     leading: watch::Sender<Option<Generation>>,
     /// The lowest epoch to take.
@@ -119,6 +124,7 @@ impl Leadership {
                 }
                 Err(error) => {
                     let words = chain(&error);
+                    self.health.lease(Lease::Trouble(words.clone()));
                     // Once, however long it lasts.
                     if trouble.as_ref() != Some(&words) {
                         tracing::error!(error = words, "the lease");
@@ -139,6 +145,7 @@ impl Leadership {
         let every = self.election.every();
         match verdict {
             Verdict::Leads { epoch } => {
+                self.health.lease(Lease::Leads);
                 let now = Some(Generation(epoch));
                 if *self.leading.borrow() != now {
                     tracing::info!(generation = epoch, "leads");
@@ -147,6 +154,7 @@ impl Leadership {
                 every
             }
             Verdict::Standby { holder, left, .. } => {
+                self.health.lease(Lease::StandsBy(holder.clone()));
                 if self.leading.borrow().is_some() {
                     let leader = holder.as_deref().unwrap_or("nobody");
                     tracing::warn!(leader, "does not lead any more");
@@ -289,26 +297,4 @@ fn log(outcomes: &[Outcome]) {
             tracing::error!(table, destination = %failed.op.destination(), why = %failed.reason, "not done");
         }
     }
-}
-
-async fn serve_metrics(address: std::net::SocketAddr, metrics: Arc<Metrics>) -> Result<()> {
-    let listener = tokio::net::TcpListener::bind(address).await;
-    let listener = listener.with_context(|| format!("listen on {address} for metrics"))?;
-    let app = Router::new()
-        .route(
-            "/metrics",
-            get(|State(m): State<Arc<Metrics>>| async move { m.render() }),
-        )
-        .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(metrics);
-    // Ends with the process; dropped at any point it loses one answer.
-    let never = std::future::pending();
-    tokio::spawn(flatnet_daemon::serve::serve(
-        listener,
-        |_, _| (),
-        app,
-        LIMITS,
-        never,
-    ));
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod daemon;
+mod health;
 mod once;
 mod serve;
 

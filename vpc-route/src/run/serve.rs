@@ -23,8 +23,8 @@ use crate::causes::chain;
 use crate::controller::{Controller, Round};
 use crate::model::Generation;
 
-/// Connections at a time, here and for metrics: a few people and a few scrapers.
-pub(super) const LIMITS: Limits = Limits { connections: 64 };
+/// Connections at a time: a few people.
+const LIMITS: Limits = Limits { connections: 64 };
 /// Bytes of a body: nothing that is served here has one.
 const BODY_MAX: usize = 4096;
 

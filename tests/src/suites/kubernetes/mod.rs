@@ -9,6 +9,7 @@
 //!   [ipamd] the plan taken from them, and the verdict in their status
 //!   [ha] two ipamds of which one leads, and their ledger in the objects
 //!   [node] a node's netd that takes its part of the plan from there, and says how it is
+//!   [install] what kustomize builds, by the API server
 //!   [admission] who may ask what of the network for a pod
 //!   [pod] by a service account's files alone     [chaos] killed and frozen at random ──▶ the
 //!                                                   simulator's history and the Lease's judge
@@ -22,6 +23,7 @@ mod bad;
 mod chaos;
 pub(super) mod cluster;
 mod ha;
+mod install;
 pub(super) mod ipamd;
 mod lead;
 mod node;
@@ -76,6 +78,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "plan: the kinds are installed server-side, `kubectl get flatnet` lists them and `explain` tells them",
             run: plan::kinds,
+        },
+        Check {
+            sentence: "install: each overlay of kustomize is built, and the API server takes it in a dry run",
+            run: install::kustomizations,
         },
         Check {
             sentence: "plan: what one object can prove the API server refuses, each rule with its words",

@@ -88,7 +88,7 @@ fn flatctl(lab: &Lab, cluster: &Cluster, args: &[&str]) -> Result<Said> {
 }
 
 /// The API server with the definitions.
-fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
+pub(super) fn with_kinds(lab: &Lab) -> Result<std::sync::Arc<Cluster>> {
     let cluster = Cluster::get(lab)?;
     install_kinds(&cluster)?;
     Ok(cluster)

@@ -171,11 +171,30 @@ pub(super) fn pair(
 /// # Errors
 /// If nobody answers.
 pub(super) fn metrics(lab: &Lab) -> Result<String> {
+    ask(lab, "/metrics")
+}
+
+/// That the one that serves metrics says to a probe that it is ready, and with these words.
+///
+/// # Errors
+/// What it says.
+pub(super) fn ready(lab: &Lab, words: &str) -> Result<()> {
+    let said = ask(lab, "/readyz")?;
+    ensure!(
+        said.starts_with("HTTP/1.1 200 ") && said.contains(words),
+        "/readyz: {said}"
+    );
+    Ok(())
+}
+
+/// Head and body of an answer.
+fn ask(lab: &Lab, path: &str) -> Result<String> {
     let router = lab.member(VPC_ROUTER)?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n");
     let asked = netns::enter(&router.netns_path(), || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(METRICS)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n")?;
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

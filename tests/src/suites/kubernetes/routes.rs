@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Cluster, LEASE};
 use super::ipamd::{self, Ipamd};
-use super::rig::{METRICS, config_with, mended, metrics, tear};
+use super::rig::{METRICS, config_with, mended, metrics, ready, tear};
 use crate::LabGuard;
 use crate::suites::cloud::rig::{CONTROLLER, TABLE, converged, entries, within};
 use crate::suites::kit::{eventually, say};
@@ -92,6 +92,7 @@ pub(super) fn follows_what_ipamd_accepts(lab: &LabGuard) -> Result<()> {
     let torn = tear(lab)?;
     within(FOLLOWED, || mended(lab, &torn))?;
     within(SAID, || valid(lab, true))?;
+    within(SAID, || ready(lab, "leads"))?;
 
     // What ipamd has not accepted is not followed, however long it stands there.
     ipamd.end()?;

@@ -10,6 +10,7 @@ use super::client::{Client, ClientConfig, DEFAULT_ENDPOINT};
 use super::credentials::{Credential, Credentials, Secret, Source};
 use super::http::{Http, HttpError};
 use super::metadata::{DEFAULT_ADDRESS, Metadata};
+use super::oidc::{self, Oidc};
 use super::sign::SignatureVersion;
 use crate::providers::{BoxedProvider, Cloud, CloudConfig, Environment, OpenError};
 
@@ -82,6 +83,23 @@ pub enum CredentialsConfig {
         #[serde(default)]
         role: Option<String>,
     },
+    /// A role, for the token of the pod's service account (RRSA). What is not given is taken of
+    /// `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN`, `ALIBABA_CLOUD_OIDC_TOKEN_FILE`.
+    #[serde(rename_all = "camelCase")]
+    Oidc {
+        /// `acs:ram::UID:role/NAME`.
+        #[serde(default)]
+        role_arn: Option<String>,
+        /// `acs:ram::UID:oidc-provider/NAME`.
+        #[serde(default)]
+        provider_arn: Option<String>,
+        /// The token, of the audience `sts.aliyuncs.com`.
+        #[serde(default)]
+        token_file: Option<PathBuf>,
+        /// STS's URL.
+        #[serde(default = "sts")]
+        endpoint: String,
+    },
     /// Here, for a simulator.
     #[serde(rename_all = "camelCase")]
     Static {
@@ -135,6 +153,18 @@ impl AliyunConfig {
                 metadata: Metadata::new(Http::new(Duration::from_secs(5))?, &self.metadata),
                 role: role.clone(),
             },
+            CredentialsConfig::Oidc {
+                role_arn,
+                provider_arn,
+                token_file,
+                endpoint,
+            } => Source::Oidc(Oidc {
+                http: Http::new(Duration::from_secs(self.timeout_seconds))?,
+                endpoint: endpoint.clone(),
+                role_arn: role_arn.clone(),
+                provider_arn: provider_arn.clone(),
+                token_file: token_file.clone(),
+            }),
             CredentialsConfig::Static {
                 access_key_id,
                 access_key_secret,
@@ -154,6 +184,10 @@ fn endpoint() -> String {
 
 fn metadata() -> String {
     DEFAULT_ADDRESS.to_owned()
+}
+
+fn sts() -> String {
+    oidc::DEFAULT_ENDPOINT.to_owned()
 }
 
 fn ten() -> u64 {

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use super::key::parse_time;
 pub use super::key::{Credential, CredentialError, Secret};
 use super::metadata::Metadata;
+use super::oidc::Oidc;
 
 /// Renewed so long before they expire, at the latest.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
@@ -31,6 +32,8 @@ pub enum Source {
         /// The role; `None`: the service says which.
         role: Option<String>,
     },
+    /// A role, for the token of the pod's service account.
+    Oidc(Oidc),
 }
 
 /// A source, and the last key that it gave.
@@ -58,7 +61,7 @@ impl Credentials {
         if let Some(credential) = last.as_ref().filter(|c| is_good(c, now + RENEW_BEFORE)) {
             return Ok(credential.clone());
         }
-        match (self.read().await, last.as_ref()) {
+        match (self.read(now).await, last.as_ref()) {
             (Ok(fresh), _) if is_good(&fresh, now) => Ok(last.insert(fresh).clone()),
             (_, Some(old)) if is_good(old, now) => Ok(old.clone()),
             (Ok(_), _) => Err(CredentialError::Expired),
@@ -74,12 +77,13 @@ impl Credentials {
         }
     }
 
-    async fn read(&self) -> Result<Credential, CredentialError> {
+    async fn read(&self, now: SystemTime) -> Result<Credential, CredentialError> {
         match &self.source {
             Source::Static(credential) => Ok(credential.clone()),
             Source::File(path) => from_file(path),
             Source::Environment => from_environment(|name| std::env::var(name).ok()),
             Source::Instance { metadata, role } => metadata.credential(role.as_deref()).await,
+            Source::Oidc(oidc) => oidc.credential(now).await,
         }
     }
 }

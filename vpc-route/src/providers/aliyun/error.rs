@@ -352,9 +352,14 @@ impl CallError {
             Self::NotJson { status, .. } => Class::of_status(*status) != Class::Final,
             Self::Http { source, .. } => source.is_retryable(),
             Self::Credentials { source, .. } => match source {
-                CredentialError::Metadata(http) => http.is_retryable(),
-                CredentialError::NoRole { status, .. } => Class::of_status(*status) != Class::Final,
+                CredentialError::Metadata(http) | CredentialError::Sts(http) => http.is_retryable(),
+                CredentialError::NoRole { status, .. }
+                | CredentialError::RoleRefused { status, .. } => {
+                    Class::of_status(*status) != Class::Final
+                }
                 CredentialError::File { .. }
+                | CredentialError::Token { .. }
+                | CredentialError::NotOfSts { .. }
                 | CredentialError::Form { .. }
                 | CredentialError::Environment { .. }
                 | CredentialError::Expiration { .. }

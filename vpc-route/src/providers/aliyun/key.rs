@@ -98,6 +98,38 @@ pub enum CredentialError {
         /// What is wrong with it; never what is in it.
         why: String,
     },
+    /// The token of the service account cannot be read.
+    #[error(
+        "cannot read the service account's token {}: mount one of the audience sts.aliyuncs.com there",
+        path.display()
+    )]
+    Token {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// STS did not answer.
+    #[error("STS did not give the role's key")]
+    Sts(#[source] HttpError),
+    /// STS refused.
+    #[error(
+        "STS refuses the role (HTTP {status}, {code}): {message}; do the role's trust policy and its OIDC \
+         provider name this cluster's issuer and this service account?"
+    )]
+    RoleRefused {
+        /// The HTTP status.
+        status: u16,
+        /// STS's code; empty where its answer is none of its own.
+        code: String,
+        /// Its words.
+        message: String,
+    },
+    /// STS answered something else.
+    #[error("STS's answer is no credential (line {line}): is the endpoint STS's?")]
+    NotOfSts {
+        /// Line of the answer, from 1.
+        line: usize,
+    },
     /// It has expired, and no new one came.
     #[error("the access key expired; its source has no newer one")]
     Expired,

@@ -5,7 +5,7 @@
 //!   [table]  Table, ops ◀──▶ typed calls
 //!   [client]                    │ action + parameters
 //!   [sign]     V1 or V3  ◀──────┤
-//!   [credentials] ◀─────────────┤  static, file, environment, instance metadata; renewed
+//!   [credentials] ◀─────────────┤  static, file, environment, instance metadata, OIDC; renewed
 //!   [http]     POST  ◀──────────┘  a time limit on each
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod http;
 mod key;
 mod listing;
 pub mod metadata;
+pub mod oidc;
 mod provider;
 pub mod sign;
 pub mod table;
@@ -35,4 +36,5 @@ pub use credentials::{Credential, CredentialError, Credentials, Secret, Source};
 pub use error::{CallError, Class, Code};
 pub use http::{Http, HttpError};
 pub use metadata::Metadata;
+pub use oidc::Oidc;
 pub use sign::SignatureVersion;

@@ -146,3 +146,60 @@ async fn an_instance_without_a_role_is_told_so() {
         "{error}"
     );
 }
+
+fn assumed(expires: &str, id: &str) -> String {
+    format!(
+        "{{\"RequestId\":\"r\",\"Credentials\":{{\"AccessKeyId\":\"{id}\",\"AccessKeySecret\":\"s\",\
+         \"SecurityToken\":\"t\",\"Expiration\":\"{expires}\"}}}}"
+    )
+}
+
+#[tokio::test]
+async fn a_service_accounts_token_is_exchanged_for_a_roles_key_and_read_again_for_the_next() {
+    let (first, second) = (
+        assumed("2030-01-01T01:00:00Z", "a"),
+        assumed("2030-01-01T02:00:00Z", "b"),
+    );
+    let refused = "{\"Code\":\"AuthenticationFail.OIDCToken.Expired\",\"Message\":\"too old\"}";
+    let server = Scripted::new(&[
+        (200, JSON, &first),
+        (200, JSON, &second),
+        (400, JSON, refused),
+    ])
+    .await;
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "header.claims.one\n").unwrap();
+    let credentials = Credentials::new(Source::Oidc(Oidc {
+        http: Http::new(Duration::from_secs(2)).unwrap(),
+        endpoint: server.address.clone(),
+        role_arn: Some("acs:ram::1:role/routes".into()),
+        provider_arn: Some("acs:ram::1:oidc-provider/cluster".into()),
+        token_file: Some(token.path().to_owned()),
+    }));
+    let at = |text: &str| humantime::parse_rfc3339(text).unwrap();
+    let key = credentials.get(at("2030-01-01T00:00:00Z")).await.unwrap();
+    assert_eq!((key.key_id.as_str(), key.token.is_some()), ("a", true));
+    // The kubelet has written another one.
+    std::fs::write(token.path(), "header.claims.two\n").unwrap();
+    let key = credentials.get(at("2030-01-01T00:56:00Z")).await.unwrap();
+    assert_eq!(key.key_id, "b");
+    let heads = server.heads();
+    assert!(
+        heads[0].starts_with("GET /?Action=AssumeRoleWithOIDC&"),
+        "{}",
+        heads[0]
+    );
+    assert!(heads[0].contains("RoleArn=acs%3Aram%3A%3A1%3Arole%2Froutes"));
+    assert!(heads[0].contains("OIDCToken=header.claims.one"));
+    assert!(heads[1].contains("OIDCToken=header.claims.two"));
+    let error = credentials
+        .get(at("2030-01-01T03:00:00Z"))
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("OIDCToken.Expired") && text.contains("trust policy"),
+        "{text}"
+    );
+    assert!(!format!("{error:?}").contains("header.claims"));
+}
