@@ -10,6 +10,7 @@
 //!             └── diagnostics ─▶ [join::Joined::blame]: the object and the field of each
 //!
 //!   accepted plan ─▶ [node] parts of nodes, lists of peers ─▶ API server ─▶ [node::document] of one node
+//!   [addresses] of a label selector's pods: of no plan
 //! ```
 //!
 //! # Guarantees
@@ -19,6 +20,7 @@
 //! - A field that this version does not know is in the document that [`join()`] writes, and is refused
 //!   there with its code (FN0002); it is never dropped.
 
+pub mod addresses;
 pub mod crd;
 pub mod join;
 pub mod kinds;

@@ -8,8 +8,10 @@
 //!                                                      ├─ delete: an object that the plan has no more
 //!                                                      ├─ follow: a kind listed and watched ─▶ [Event]
 //!                                                      ├─ plan_statuses, apply_plan_status
-//!                                                      └─ what ipamd makes for nodes: apply_part, delete_part;
+//!                                                      ├─ what ipamd makes for nodes: apply_part, delete_part;
 //!                                                         a node's own: follow_one, apply_node_status
+//!                                                      └─ AddressSets: follow_sets, follow_pods, follow_leases,
+//!                                                         publish_set, acknowledge, renew_subscriber
 //! ```
 //!
 //! # Guarantees
@@ -19,7 +21,9 @@
 
 mod changes;
 mod error;
+mod listing;
 mod parts;
+mod sets;
 mod status;
 mod watch;
 
@@ -34,7 +38,9 @@ use watch::Selection;
 
 pub use changes::{Changes, changes};
 pub use error::ClusterError;
+pub use listing::Told;
 pub use parts::NODE_MANAGER;
+pub use sets::{ADDRESSD_MANAGER, Key, Pod, Set, SubscriberLease, Written};
 pub use status::STATUS_MANAGER;
 pub use watch::{Event, OneEvent, Seen};
 
