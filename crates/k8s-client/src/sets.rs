@@ -176,8 +176,8 @@ impl Cluster {
         patch["status"] = json!(status);
         let params = PatchParams::apply(ADDRESSD_MANAGER).force();
         let api = self.sets(&seen.key.namespace);
-        let patched = api.patch_status(&seen.key.name, &params, &Patch::Apply(patch));
-        match patched.await {
+        let patch = Patch::Apply(patch);
+        match api.patch_status(&seen.key.name, &params, &patch).await {
             Ok(now) => Ok(set_of(&now).map_or(Written::Gone, |set| Written::Done(Box::new(set)))),
             Err(kube::Error::Api(s)) if s.code == 409 => Ok(Written::Stale),
             Err(kube::Error::Api(s)) if s.code == 404 => Ok(Written::Gone),
@@ -199,8 +199,8 @@ impl Cluster {
         let manager = format!("flatnet-subscriber-{}", acknowledgement.subscriber);
         let params = PatchParams::apply(&manager).force();
         let api = self.sets(&set.namespace);
-        let patched = api.patch_status(&set.name, &params, &Patch::Apply(patch));
-        match patched.await {
+        let patch = Patch::Apply(patch);
+        match api.patch_status(&set.name, &params, &patch).await {
             Ok(_) => Ok(()),
             Err(e) => Err(self.error("acknowledge", &format!("AddressSet {set}"), e)),
         }
