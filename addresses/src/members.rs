@@ -62,7 +62,10 @@ impl Pods {
     }
 
     fn of_namespace(&self, namespace: &str) -> impl Iterator<Item = &Pod> {
-        self.pods.get(namespace).into_iter().flat_map(BTreeMap::values)
+        self.pods
+            .get(namespace)
+            .into_iter()
+            .flat_map(BTreeMap::values)
     }
 }
 

@@ -53,8 +53,16 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
-        r.register("set_addresses", "Addresses of a set", self.addresses.clone());
-        r.register("set_generation", "Newest generation of a set", self.generation.clone());
+        r.register(
+            "set_addresses",
+            "Addresses of a set",
+            self.addresses.clone(),
+        );
+        r.register(
+            "set_generation",
+            "Newest generation of a set",
+            self.generation.clone(),
+        );
         r.register(
             "set_acknowledged",
             "The generation that everybody has who is waited for",
@@ -67,7 +75,11 @@ impl Metrics {
         );
         r.register("leader", "Whether this process leads", self.leader.clone());
         r.register("published", "Statuses written", self.published.clone());
-        r.register("publish_failures", "Statuses that could not be written", self.failed.clone());
+        r.register(
+            "publish_failures",
+            "Statuses that could not be written",
+            self.failed.clone(),
+        );
         r.register(
             "publish_seconds",
             "From the decision until a status is written",
@@ -82,8 +94,12 @@ impl Metrics {
         let number = |n: Option<i64>| n.unwrap_or(0);
         let count = status.count.map(i64::from);
         self.addresses.get_or_create(&label).set(number(count));
-        self.generation.get_or_create(&label).set(number(status.generation));
-        self.acknowledged.get_or_create(&label).set(number(status.acknowledged));
+        self.generation
+            .get_or_create(&label)
+            .set(number(status.generation));
+        self.acknowledged
+            .get_or_create(&label)
+            .set(number(status.acknowledged));
         let missing = i64::try_from(status.missing.len()).unwrap_or(i64::MAX);
         self.missing.get_or_create(&label).set(missing);
     }
@@ -91,7 +107,12 @@ impl Metrics {
     /// Shows a set no more.
     pub(crate) fn forget(&self, set: &Set) {
         let label = label(set);
-        for family in [&self.addresses, &self.generation, &self.acknowledged, &self.missing] {
+        for family in [
+            &self.addresses,
+            &self.generation,
+            &self.acknowledged,
+            &self.missing,
+        ] {
             family.remove(&label);
         }
     }

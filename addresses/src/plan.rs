@@ -81,7 +81,11 @@ pub fn plan(set: &Set, around: &Surroundings<'_>, memory: &mut Memory) -> Planne
         now: around.now.since_boot,
     };
     let (lingering, gone) = memory.lingering.keep(&published, &selected, &stay);
-    let wanted: Vec<String> = selected.addresses.union(&lingering).map(IpAddr::to_string).collect();
+    let wanted: Vec<String> = selected
+        .addresses
+        .union(&lingering)
+        .map(IpAddr::to_string)
+        .collect();
     let fits = wanted.len() <= MOST_ADDRESSES;
 
     let mut status = AddressSetStatus {
@@ -141,15 +145,12 @@ fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-fn judged(
-    set: &Set,
-    generation: i64,
-    around: &Surroundings<'_>,
-    memory: &mut Memory,
-) -> Verdict {
+fn judged(set: &Set, generation: i64, around: &Surroundings<'_>, memory: &mut Memory) -> Verdict {
     let now = around.now.since_boot;
     let declared = &set.spec.subscribers;
-    memory.absent.retain(|name, _| declared.iter().any(|s| s.name == *name));
+    memory
+        .absent
+        .retain(|name, _| declared.iter().any(|s| s.name == *name));
     let standing = declared.iter().map(|subscriber| {
         let lease = around.leases.and_then(|l| l.get(&subscriber.name));
         let lasts = Duration::from_secs(subscriber.lease_seconds().into());
@@ -167,7 +168,10 @@ fn judged(
         }
     });
     let standings: Vec<Standing> = standing.collect();
-    let after = set.spec.proceed_after_seconds.unwrap_or(PROCEED_AFTER_SECONDS);
+    let after = set
+        .spec
+        .proceed_after_seconds
+        .unwrap_or(PROCEED_AFTER_SECONDS);
     let terms = Terms {
         generation,
         before: set.status.acknowledged,
@@ -196,7 +200,10 @@ fn resolved(many: usize, fits: bool, selected: &Selected, lingering: usize) -> S
     };
     for (count, what) in [
         (selected.without, "have no address yet"),
-        (selected.host_network, "have their host's addresses, and are left out"),
+        (
+            selected.host_network,
+            "have their host's addresses, and are left out",
+        ),
     ] {
         if count > 0 {
             message += &format!(", {count} of which {what}");
@@ -221,7 +228,10 @@ fn acknowledged(verdict: &Verdict, generation: i64) -> Said {
         false => "everybody has it who is waited for".to_owned(),
     };
     if !verdict.passed_over.is_empty() {
-        message += &format!("; not waited for any more: {}", verdict.passed_over.join(", "));
+        message += &format!(
+            "; not waited for any more: {}",
+            verdict.passed_over.join(", ")
+        );
     }
     Said {
         type_: ACKNOWLEDGED,
@@ -253,8 +263,7 @@ impl Conditions<'_> {
             reason: said.reason.to_owned(),
             message: said.message,
             observed_generation: self.observed,
-            last_transition_time: since
-                .map_or(Time(self.now), |c| c.last_transition_time.clone()),
+            last_transition_time: since.map_or(Time(self.now), |c| c.last_transition_time.clone()),
         });
     }
 }

@@ -118,8 +118,11 @@ struct Events {
 
 /// Follows all three, until their receivers are dropped.
 fn follow(cluster: &Arc<Cluster>) -> Events {
-    let ((to_pods, pods), (to_sets, sets), (to_leases, leases)) =
-        (mpsc::channel(WAITING), mpsc::channel(WAITING), mpsc::channel(WAITING));
+    let ((to_pods, pods), (to_sets, sets), (to_leases, leases)) = (
+        mpsc::channel(WAITING),
+        mpsc::channel(WAITING),
+        mpsc::channel(WAITING),
+    );
     let of = Arc::clone(cluster);
     tokio::spawn(async move { of.follow_pods(&to_pods).await });
     let of = Arc::clone(cluster);
@@ -383,7 +386,9 @@ impl Driver {
     fn leases_to_make(&self, set: &Set) -> Vec<String> {
         let made = self.made.get(&set.uid);
         let names = set.spec.subscribers.iter().map(|s| s.name.clone());
-        names.filter(|name| made.is_none_or(|made| !made.contains(name))).collect()
+        names
+            .filter(|name| made.is_none_or(|made| !made.contains(name)))
+            .collect()
     }
 
     fn log(&self, set: &Set, status: &AddressSetStatus) {
@@ -393,7 +398,11 @@ impl Driver {
             tracing::info!(set, generation, addresses, "another list");
         }
         if before.missing != status.missing {
-            tracing::warn!(set, missing = status.missing.join(", "), "subscribers that are missing");
+            tracing::warn!(
+                set,
+                missing = status.missing.join(", "),
+                "subscribers that are missing"
+            );
         }
         if before.acknowledged != status.acknowledged {
             tracing::info!(set, acknowledged = status.acknowledged, "acknowledged");

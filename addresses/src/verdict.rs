@@ -188,24 +188,45 @@ mod tests {
 
     #[test]
     fn one_whose_lease_is_over_is_named_at_once_and_waited_for_until_its_time() {
-        let dead = [standing("fw", Some(4), renewed(100)), standing("lb", Some(5), renewed(135))];
+        let dead = [
+            standing("fw", Some(4), renewed(100)),
+            standing("lb", Some(5), renewed(135)),
+        ];
         let verdict = judge(&dead, &terms(OnMissing::Proceed, 139));
-        assert_eq!((verdict.acknowledged, verdict.missing.as_slice()), (4, &["fw".to_owned()][..]));
+        assert_eq!(
+            (verdict.acknowledged, verdict.missing.as_slice()),
+            (4, &["fw".to_owned()][..])
+        );
         assert_eq!(verdict.subscribers[0].state, SubscriberState::Expired);
         assert_eq!(verdict.next, Some(Duration::from_secs(140)));
         let verdict = judge(&dead, &terms(OnMissing::Proceed, 140));
         assert_eq!(verdict.acknowledged, 5);
-        assert_eq!((verdict.passed_over.as_slice(), verdict.waiting.len()), (&["fw".to_owned()][..], 0));
+        assert_eq!(
+            (verdict.passed_over.as_slice(), verdict.waiting.len()),
+            (&["fw".to_owned()][..], 0)
+        );
         assert_eq!(verdict.missing, ["fw"]);
         assert_eq!(verdict.next, Some(Duration::from_secs(145)));
     }
 
     #[test]
     fn with_hold_it_is_waited_for_without_an_end() {
-        let dead = [standing("fw", None, Sight::Never { since: Duration::ZERO })];
+        let dead = [standing(
+            "fw",
+            None,
+            Sight::Never {
+                since: Duration::ZERO,
+            },
+        )];
         let verdict = judge(&dead, &terms(OnMissing::Hold, 1_000_000));
-        assert_eq!((verdict.acknowledged, verdict.waiting.as_slice()), (2, &["fw".to_owned()][..]));
-        assert_eq!((verdict.subscribers[0].state, verdict.next), (SubscriberState::Absent, None));
+        assert_eq!(
+            (verdict.acknowledged, verdict.waiting.as_slice()),
+            (2, &["fw".to_owned()][..])
+        );
+        assert_eq!(
+            (verdict.subscribers[0].state, verdict.next),
+            (SubscriberState::Absent, None)
+        );
     }
 
     #[test]
@@ -221,13 +242,18 @@ mod tests {
     fn a_generation_that_there_is_not_is_not_acknowledged() {
         let ahead = [standing("fw", Some(9), renewed(100))];
         let verdict = judge(&ahead, &terms(OnMissing::Proceed, 101));
-        assert_eq!((verdict.acknowledged, verdict.subscribers[0].acknowledged), (2, None));
+        assert_eq!(
+            (verdict.acknowledged, verdict.subscribers[0].acknowledged),
+            (2, None)
+        );
     }
 
     fn standings() -> impl Strategy<Value = Vec<Standing>> {
         let lease = prop_oneof![
             (0_u64..200).prop_map(renewed),
-            (0_u64..200).prop_map(|s| Sight::Never { since: Duration::from_secs(s) }),
+            (0_u64..200).prop_map(|s| Sight::Never {
+                since: Duration::from_secs(s)
+            }),
         ];
         let role = prop_oneof![Just(Role::Required), Just(Role::Advisory)];
         let one = (proptest::option::of(0_i64..7), lease, role);

@@ -131,7 +131,9 @@ impl World {
                 let Some(leases) = &mut self.leases else {
                     return BTreeSet::new();
                 };
-                let old = leases.get_mut(&key).and_then(|l| l.remove(&lease.subscriber));
+                let old = leases
+                    .get_mut(&key)
+                    .and_then(|l| l.remove(&lease.subscriber));
                 see(leases, lease, old, now);
                 [key].into()
             }

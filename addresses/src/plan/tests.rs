@@ -25,7 +25,10 @@ fn pod(name: &str, app: &str, addresses: &[&str]) -> Pod {
     Pod {
         key: key(name),
         labels: labels(app),
-        addresses: addresses.iter().map(|a| a.parse().expect("an address")).collect(),
+        addresses: addresses
+            .iter()
+            .map(|a| a.parse().expect("an address"))
+            .collect(),
         ended: false,
         host_network: false,
     }
@@ -92,7 +95,10 @@ impl World {
         };
         let mut memory = self.memory.clone();
         let again = plan(&self.set, &around, &mut memory);
-        assert!(!again.differs, "what was written is looked at again: {again:?}");
+        assert!(
+            !again.differs,
+            "what was written is looked at again: {again:?}"
+        );
         planned
     }
 
@@ -116,7 +122,10 @@ impl World {
 fn a_set_without_pods_is_resolved_and_explicitly_empty() {
     let mut world = World::new(&[]);
     let status = world.look(1).status;
-    assert_eq!((status.generation, status.count, status.acknowledged), (Some(1), Some(0), Some(1)));
+    assert_eq!(
+        (status.generation, status.count, status.acknowledged),
+        (Some(1), Some(0), Some(1))
+    );
     assert_eq!(status.conditions[0].status, "True");
     assert_eq!(status.conditions[1].message, "there are no subscribers");
 }
@@ -157,7 +166,10 @@ fn the_generation_grows_with_the_addresses_and_with_nothing_else() {
     world.set.spec.on_missing = Some(OnMissing::Hold);
     world.set.spec_generation = Some(2);
     let planned = world.look(2);
-    assert_eq!((planned.status.generation, planned.differs), (Some(1), true));
+    assert_eq!(
+        (planned.status.generation, planned.differs),
+        (Some(1), true)
+    );
     assert_eq!(planned.status.changed, Some(Time(now(1).wall)));
     world.pods.put(pod("b", "web", &["10.0.0.2"]));
     assert_eq!(world.generation(3), 2);
@@ -165,13 +177,19 @@ fn the_generation_grows_with_the_addresses_and_with_nothing_else() {
 
 #[test]
 fn a_deleted_pods_address_stays_for_the_linger_and_not_where_another_has_it() {
-    let pods = [pod("a", "web", &["10.0.0.1"]), pod("b", "web", &["10.0.0.2"])];
+    let pods = [
+        pod("a", "web", &["10.0.0.1"]),
+        pod("b", "web", &["10.0.0.2"]),
+    ];
     let mut world = World::new(&pods);
     world.look(1);
     world.pods.remove(&key("a"));
     world.pods.remove(&key("b"));
     let planned = world.look(2);
-    assert_eq!((planned.status.generation, planned.next), (Some(1), Some(Duration::from_secs(12))));
+    assert_eq!(
+        (planned.status.generation, planned.next),
+        (Some(1), Some(Duration::from_secs(12)))
+    );
     // Whoever has the address now is a stranger.
     let mut stranger = pod("c", "bank", &["10.0.0.1"]);
     stranger.key.namespace = "bank".to_owned();
@@ -180,10 +198,16 @@ fn a_deleted_pods_address_stays_for_the_linger_and_not_where_another_has_it() {
     // A new leader knows the published list only, and counts from when it looks first.
     world.memory = Memory::default();
     let planned = world.look(9);
-    assert_eq!((planned.status.count, planned.next), (Some(1), Some(Duration::from_secs(19))));
+    assert_eq!(
+        (planned.status.count, planned.next),
+        (Some(1), Some(Duration::from_secs(19)))
+    );
     assert_eq!(world.look(18).status.count, Some(1));
     let planned = world.look(19);
-    assert_eq!((planned.status.generation, planned.status.count), (Some(3), Some(0)));
+    assert_eq!(
+        (planned.status.generation, planned.status.count),
+        (Some(3), Some(0))
+    );
     assert_eq!(planned.next, None);
 }
 
@@ -205,10 +229,19 @@ fn a_list_that_is_too_long_leaves_the_one_before_in_force() {
     }
     let status = world.look(2).status;
     assert_eq!((status.generation, status.count), (Some(1), Some(1)));
-    assert_eq!((status.conditions[0].status.as_str(), status.conditions[0].reason.as_str()), ("False", "TooManyAddresses"));
+    assert_eq!(
+        (
+            status.conditions[0].status.as_str(),
+            status.conditions[0].reason.as_str()
+        ),
+        ("False", "TooManyAddresses")
+    );
     world.pods.remove(&key("p0"));
     let status = world.look(3).status;
-    assert_eq!((status.generation, status.count.map(|c| c as usize)), (Some(2), Some(MOST_ADDRESSES)));
+    assert_eq!(
+        (status.generation, status.count.map(|c| c as usize)),
+        (Some(2), Some(MOST_ADDRESSES))
+    );
     let longest = serde_json_len(&status);
     assert!(longest < 1_500_000, "{longest}");
 }
@@ -243,7 +276,10 @@ fn subscribers_are_waited_for_named_and_passed_over() {
         lease_seconds: Some(5),
     }];
     let planned = world.look(1);
-    assert_eq!((planned.status.acknowledged, planned.next), (Some(0), Some(Duration::from_secs(31))));
+    assert_eq!(
+        (planned.status.acknowledged, planned.next),
+        (Some(0), Some(Duration::from_secs(31)))
+    );
     assert_eq!(planned.status.subscribers[0].state, SubscriberState::Absent);
     let seen = SeenLease {
         said: "1".to_owned(),
@@ -259,11 +295,18 @@ fn subscribers_are_waited_for_named_and_passed_over() {
     let planned = world.look(8);
     assert_eq!(planned.status.acknowledged, Some(1));
     assert_eq!(planned.status.conditions[1].message, "waiting for fw");
-    assert_eq!((planned.status.missing.as_slice(), planned.next), (&["fw".to_owned()][..], Some(Duration::from_secs(37))));
+    assert_eq!(
+        (planned.status.missing.as_slice(), planned.next),
+        (&["fw".to_owned()][..], Some(Duration::from_secs(37)))
+    );
     let status = world.look(37).status;
     assert_eq!((status.acknowledged, status.generation), (Some(2), Some(2)));
     assert_eq!(status.conditions[1].reason, "PassedOver");
-    assert!(status.conditions[1].message.ends_with("not waited for any more: fw"));
+    assert!(
+        status.conditions[1]
+            .message
+            .ends_with("not waited for any more: fw")
+    );
 }
 
 /// What may happen to a set.

@@ -41,21 +41,52 @@ pub const ACKNOWLEDGED: &str = "Acknowledged";
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[kube(
-    group = "flatnet.io", version = "v1alpha1", kind = "AddressSet", plural = "addresssets", namespaced,
-    shortname = "fnset", category = "flatnet", schema = "disabled", status = "AddressSetStatus",
-    printcolumn(name = "Addresses", type_ = "integer", json_path = ".status.count",
-        description = "How many addresses it has"),
-    printcolumn(name = "Generation", type_ = "integer", json_path = ".status.generation",
-        description = "Grows whenever the addresses change"),
-    printcolumn(name = "Acknowledged", type_ = "integer", json_path = ".status.acknowledged",
-        description = "The generation that everybody has who is waited for"),
-    printcolumn(name = "Missing", type_ = "string", json_path = ".status.missing[*]",
-        description = "Required subscribers without the newest generation, or whose lease is over"),
-    printcolumn(name = "Changed", type_ = "date", json_path = ".status.changed",
-        description = "When the addresses changed last"),
-    printcolumn(name = "Message", type_ = "string", priority = "1",
+    group = "flatnet.io",
+    version = "v1alpha1",
+    kind = "AddressSet",
+    plural = "addresssets",
+    namespaced,
+    shortname = "fnset",
+    category = "flatnet",
+    schema = "disabled",
+    status = "AddressSetStatus",
+    printcolumn(
+        name = "Addresses",
+        type_ = "integer",
+        json_path = ".status.count",
+        description = "How many addresses it has"
+    ),
+    printcolumn(
+        name = "Generation",
+        type_ = "integer",
+        json_path = ".status.generation",
+        description = "Grows whenever the addresses change"
+    ),
+    printcolumn(
+        name = "Acknowledged",
+        type_ = "integer",
+        json_path = ".status.acknowledged",
+        description = "The generation that everybody has who is waited for"
+    ),
+    printcolumn(
+        name = "Missing",
+        type_ = "string",
+        json_path = ".status.missing[*]",
+        description = "Required subscribers without the newest generation, or whose lease is over"
+    ),
+    printcolumn(
+        name = "Changed",
+        type_ = "date",
+        json_path = ".status.changed",
+        description = "When the addresses changed last"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        priority = "1",
         json_path = ".status.conditions[?(@.type==\"Acknowledged\")].message",
-        description = "Who is waited for, and who is not any more")
+        description = "Who is waited for, and who is not any more"
+    )
 )]
 pub struct AddressSetSpec {
     /// Which pods of the namespace.
@@ -333,8 +364,7 @@ mod tests {
         };
         assert!(by_label.selects(&pod));
         assert!(!by_label.selects(&labels(&[("app", "db")])));
-        by_label.match_expressions =
-            requirement("tier", Operator::In, &["back"]).match_expressions;
+        by_label.match_expressions = requirement("tier", Operator::In, &["back"]).match_expressions;
         assert!(!by_label.selects(&pod), "all demands hold");
         for (selector, selects) in [
             (requirement("tier", Operator::In, &["front", "x"]), true),

@@ -45,10 +45,7 @@ pub fn all() -> Result<Vec<(Kind, CustomResourceDefinition)>, SchemaError> {
 /// [`SchemaError`], which a test rules out.
 pub fn address_set() -> Result<CustomResourceDefinition, SchemaError> {
     let mut definition = AddressSet::crd();
-    let schema = addresses::schema(
-        of_type::<AddressSetSpec>(),
-        of_status::<AddressSetStatus>(),
-    );
+    let schema = addresses::schema(of_type::<AddressSetSpec>(), of_status::<AddressSetStatus>());
     let schema = serde_json::from_value(schema).map_err(|source| SchemaError {
         kind: "AddressSet",
         source,

@@ -264,7 +264,11 @@ impl Cluster {
             field_manager: Some(ADDRESSD_MANAGER.to_owned()),
             ..PostParams::default()
         };
-        match self.leases(&set.key.namespace).create(&params, &lease).await {
+        match self
+            .leases(&set.key.namespace)
+            .create(&params, &lease)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(s)) if s.code == 409 => Ok(()),
             Err(e) => Err(self.error("create", &format!("Lease {}/{name}", set.key.namespace), e)),
@@ -344,7 +348,10 @@ fn set_of(object: &DynamicObject) -> Option<Set> {
 fn pod_of(object: &DynamicObject) -> Pod {
     let status = &object.data["status"];
     let listed = status["podIPs"].as_array();
-    let listed = listed.into_iter().flatten().filter_map(|ip| ip["ip"].as_str());
+    let listed = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|ip| ip["ip"].as_str());
     let addresses = listed.filter_map(|ip| ip.parse().ok());
     let phase = status["phase"].as_str().unwrap_or_default();
     Pod {
@@ -409,7 +416,10 @@ mod tests {
         };
         assert_eq!(lease(json!({})), None);
         let held = lease(json!({"holderIdentity": "h", "renewTime": "1"})).expect("a lease");
-        assert_eq!((held.set.to_string().as_str(), held.subscriber.as_str()), ("n/web", "fw"));
+        assert_eq!(
+            (held.set.to_string().as_str(), held.subscriber.as_str()),
+            ("n/web", "fw")
+        );
         let renewed = lease(json!({"holderIdentity": "h", "renewTime": "2"})).expect("a lease");
         assert_ne!(held.renewed, renewed.renewed);
     }

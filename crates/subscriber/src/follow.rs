@@ -6,186 +6,30 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use flatnet_clock::Backoff;
-use flatnet_k8s_api::addresses::Acknowledgement;
-use flatnet_k8s_client::{Cluster, ClusterError, Key, Set, Told};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
+use flatnet_k8s_client::{Cluster, Key, Set, Told};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::command;
 use crate::merge::{List, Merge, Untaken};
+use crate::options::Options;
+use crate::report::Report;
 use crate::state::{self, State, StateError};
-use crate::target::{Target, TargetError};
+use crate::target::TargetError;
+use crate::worker::{Duty, worker};
 
-/// Delays after a write, or a call, that failed.
+/// Delays after a write that failed.
 const AGAIN: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
 /// How often it is looked whether targets hold what was written.
 const LOOK: Duration = Duration::from_secs(10);
 /// Events that wait to be taken.
 const WAITING: usize = 64;
-
-/// What is followed, and to where.
-pub struct Options {
-    /// The set; of this name and namespace in every cluster.
-    pub set: Key,
-    /// The name of this subscriber in the set; `None`: it acknowledges nothing.
-    pub name: Option<String>,
-    /// Where the list is written.
-    pub targets: Vec<Target>,
-    /// What is run by `sh -c` after each write.
-    pub reload: Option<String>,
-    /// Where the lists that were accepted last are kept.
-    pub state: PathBuf,
-    /// Who this process is in the lease, for people.
-    pub holder: String,
-}
-
-/// What a person is told.
-#[derive(Debug)]
-pub enum Report {
-    /// A list is in force at all targets.
-    Written {
-        /// The generation of each cluster.
-        generations: Vec<i64>,
-        /// How many addresses there are in all; 0 where the set says that it is empty.
-        addresses: usize,
-    },
-    /// The list could not be written; it is tried again.
-    NotWritten(TargetError),
-    /// A target held something else; it is written again.
-    Changed(String),
-    /// What a cluster says is not taken.
-    Untaken {
-        /// Its API server.
-        server: String,
-        /// Why.
-        why: Untaken,
-    },
-    /// The set is not there. Its last list stays in force.
-    Absent {
-        /// The API server.
-        server: String,
-    },
-    /// An API server gives no answer, or refuses. Its last list stays in force.
-    Away {
-        /// The API server.
-        server: String,
-        /// What failed.
-        error: ClusterError,
-    },
-    /// It answers again.
-    Back {
-        /// The API server.
-        server: String,
-    },
-    /// The set does not know this subscriber, so that nobody waits for it.
-    Undeclared {
-        /// The API server.
-        server: String,
-        /// This subscriber.
-        name: String,
-    },
-    /// A generation was acknowledged.
-    Acknowledged {
-        /// The API server.
-        server: String,
-        /// Which one.
-        generation: i64,
-    },
-    /// The state file cannot be written: a restart while an API server is away would wait for it.
-    NotKept(StateError),
-}
-
-impl Report {
-    /// Whether it is something that a person should look at.
-    pub fn is_trouble(&self) -> bool {
-        !matches!(
-            self,
-            Self::Written { .. } | Self::Back { .. } | Self::Acknowledged { .. }
-        )
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Written {
-                generations,
-                addresses,
-            } => {
-                let all: Vec<String> = generations.iter().map(i64::to_string).collect();
-                write!(f, "generation {}: {addresses} addresses are in force", all.join(", "))?;
-                match addresses {
-                    0 => f.write_str("; the set is empty, and nobody is let in"),
-                    _ => Ok(()),
-                }
-            }
-            Self::NotWritten(error) => {
-                write!(f, "not in force, and tried again: {}", chain(error))?;
-                error.hint().map_or(Ok(()), |hint| write!(f, "; next: {hint}"))
-            }
-            Self::Changed(target) => write!(f, "{target} was changed, and is written again"),
-            Self::Untaken { server, why } => {
-                write!(f, "{server}: {why}; what was accepted last stays in force")
-            }
-            Self::Absent { server } => {
-                write!(f, "{server}: there is no such set; what was accepted last stays in force")
-            }
-            Self::Away { server, error } => {
-                write!(f, "{server}: {}; what was accepted last stays in force", chain(error))?;
-                error.hint().map_or(Ok(()), |hint| write!(f, "; next: {hint}"))
-            }
-            Self::Back { server } => write!(f, "{server} answers again"),
-            Self::Undeclared { server, name } => write!(
-                f,
-                "{server}: the set has no subscriber {name}, so that nobody waits for it; next: add it to \
-                 `spec.subscribers`"
-            ),
-            Self::Acknowledged { server, generation } => {
-                write!(f, "generation {generation} is acknowledged at {server}")
-            }
-            Self::NotKept(error) => f.write_str(&chain(error)),
-        }
-    }
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// What the worker of a cluster has to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Duty {
-    /// For how many seconds a renewal lasts; `None`: the set does not know this subscriber.
-    lease: Option<u32>,
-    /// The set that the generation is of, and the generation.
-    acknowledge: Option<(String, i64)>,
-}
-
-/// What a task of a cluster tells.
-enum Message {
-    Told(usize, Told<Set>),
-    Report(Report),
-}
 
 /// Follows until it is dropped. Cancel safe: a target is replaced whole or not at all.
 ///
@@ -200,18 +44,31 @@ pub async fn follow(
     let kept = state::load(&options.state)?;
     let names: Vec<String> = clusters.iter().map(|c| c.server().to_owned()).collect();
     let options = Arc::new(options);
-    let (to, mut messages) = mpsc::channel(WAITING);
+    let (to, mut told) = mpsc::channel(WAITING);
+    let (to_person, mut reports) = mpsc::channel(WAITING);
     let mut duties = Vec::new();
     let mut tasks = tokio::task::JoinSet::new();
     for (index, cluster) in clusters.iter().enumerate() {
-        tasks.spawn(watched(index, Arc::clone(cluster), options.set.clone(), to.clone()));
+        tasks.spawn(watched(
+            index,
+            Arc::clone(cluster),
+            options.set.clone(),
+            to.clone(),
+        ));
         let (duty, receiver) = watch::channel(Duty::default());
         duties.push(duty);
         if options.name.is_some() {
-            tasks.spawn(worker(Arc::clone(cluster), Arc::clone(&options), receiver, to.clone()));
+            tasks.spawn(worker(
+                Arc::clone(cluster),
+                Arc::clone(&options),
+                receiver,
+                to_person.clone(),
+            ));
         }
     }
-    let known = names.iter().map(|server| kept.lists.get(&state_key(server, &options.set)).cloned());
+    let known = names
+        .iter()
+        .map(|server| kept.lists.get(&state_key(server, &options.set)).cloned());
     let mut follower = Follower {
         merge: Merge::new(known.collect()),
         options,
@@ -228,11 +85,11 @@ pub async fn follow(
     loop {
         let due = follower.due.filter(|_| follower.writing.is_none());
         tokio::select! {
-            message = messages.recv() => match message {
-                Some(Message::Told(index, told)) => follower.told(index, told, &mut report),
-                Some(Message::Report(said)) => report(said),
+            told = told.recv() => match told {
+                Some((index, told)) => follower.told(index, told, &mut report),
                 None => return Ok(()),
             },
+            Some(said) = reports.recv() => report(said),
             done = finished(&mut follower.writing) => follower.done(done, &mut report),
             () = sleep_until(due) => follower.begin(),
         }
@@ -333,7 +190,8 @@ impl Follower {
             }
             Ok(false) => {}
             // It is said with the next one that is resolved.
-            Err(Untaken::Unresolved) if self.merge.lists().get(index).is_some_and(Option::is_some) => {}
+            Err(Untaken::Unresolved)
+                if self.merge.lists().get(index).is_some_and(Option::is_some) => {}
             Err(why) => report(Report::Untaken { server, why }),
         }
     }
@@ -468,12 +326,17 @@ async fn put(
 }
 
 /// Watches the set in one cluster. Cancel safe.
-async fn watched(index: usize, cluster: Arc<Cluster>, set: Key, to: mpsc::Sender<Message>) {
+async fn watched(
+    index: usize,
+    cluster: Arc<Cluster>,
+    set: Key,
+    to: mpsc::Sender<(usize, Told<Set>)>,
+) {
     let (events, mut told) = mpsc::channel(WAITING);
     let follow = cluster.follow_sets(Some(&set), &events);
     let pass = async {
         while let Some(told) = told.recv().await {
-            if to.send(Message::Told(index, told)).await.is_err() {
+            if to.send((index, told)).await.is_err() {
                 return;
             }
         }
@@ -482,90 +345,4 @@ async fn watched(index: usize, cluster: Arc<Cluster>, set: Key, to: mpsc::Sender
         () = follow => {}
         () = pass => {}
     }
-}
-
-/// Acknowledges in one cluster, and renews the lease there. Cancel safe: what was written in doubt is written
-/// again.
-async fn worker(
-    cluster: Arc<Cluster>,
-    options: Arc<Options>,
-    mut duty: watch::Receiver<Duty>,
-    to: mpsc::Sender<Message>,
-) {
-    let name = options.name.clone().unwrap_or_default();
-    let server = cluster.server().to_owned();
-    let mut acknowledged = None;
-    let mut failures: u32 = 0;
-    loop {
-        let now = duty.borrow_and_update().clone();
-        let Some(seconds) = now.lease else {
-            // Nothing to do until the set knows this subscriber; its sender is dropped at the end.
-            if duty.changed().await.is_err() {
-                return;
-            }
-            continue;
-        };
-        let mut said = Vec::new();
-        let renewed = cluster.renew_subscriber(&options.set, &name, &options.holder, seconds);
-        let mut failed = renewed.await.err();
-        if failed.is_none() && now.acknowledge.is_some() && now.acknowledge != acknowledged {
-            match acknowledge(&cluster, &options, &name, now.acknowledge.as_ref()).await {
-                Ok(generation) => {
-                    acknowledged.clone_from(&now.acknowledge);
-                    said.extend(generation.map(|generation| Report::Acknowledged {
-                        server: server.clone(),
-                        generation,
-                    }));
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        let wait = match failed {
-            None => {
-                failures = 0;
-                Duration::from_secs(seconds.into()) / 3
-            }
-            Some(error) => {
-                failures += 1;
-                if failures == 1 {
-                    said.push(Report::Away {
-                        server: server.clone(),
-                        error,
-                    });
-                }
-                AGAIN.delay(failures).min(Duration::from_secs(seconds.into()) / 3)
-            }
-        };
-        for report in said {
-            if to.send(Message::Report(report)).await.is_err() {
-                return;
-            }
-        }
-        tokio::select! {
-            changed = duty.changed() => if changed.is_err() {
-                return;
-            },
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-}
-
-async fn acknowledge(
-    cluster: &Cluster,
-    options: &Options,
-    name: &str,
-    wanted: Option<&(String, i64)>,
-) -> Result<Option<i64>, ClusterError> {
-    let Some((_, generation)) = wanted else {
-        return Ok(None);
-    };
-    let at = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    let acknowledgement = Acknowledgement {
-        subscriber: name.to_owned(),
-        generation: *generation,
-        at: Time(at),
-        targets: options.targets.iter().map(Target::to_string).collect(),
-    };
-    cluster.acknowledge(&options.set, &acknowledgement).await?;
-    Ok(Some(*generation))
 }

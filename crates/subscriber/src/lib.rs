@@ -17,8 +17,13 @@
 mod command;
 pub mod follow;
 pub mod merge;
+pub mod options;
+pub mod report;
 pub mod state;
 pub mod target;
+mod worker;
 
-pub use follow::{Options, Report, follow};
+pub use follow::follow;
+pub use options::Options;
+pub use report::Report;
 pub use target::{Target, TargetError};

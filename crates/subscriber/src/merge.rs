@@ -22,7 +22,9 @@ pub struct List {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Untaken {
     /// addressd has not looked at it yet.
-    #[error("it is not resolved yet: `kubectl get addresssets` shows a generation once addressd runs")]
+    #[error(
+        "it is not resolved yet: `kubectl get addresssets` shows a generation once addressd runs"
+    )]
     Unresolved,
     /// The status has fewer or more addresses than it says.
     #[error("its status says that it has {said} addresses, and has {has}: somebody has changed it")]
@@ -39,7 +41,10 @@ pub enum Untaken {
         text: String,
     },
     /// It is older than what was accepted.
-    #[error("generation {generation} is older than generation {accepted}, which was accepted")]
+    #[error(
+        "generation {generation} is older than generation {accepted}, which was accepted; where the cluster was \
+         restored from a backup, stop this, move the state file away, and start it again"
+    )]
     Older {
         /// What it is.
         generation: i64,
@@ -47,7 +52,9 @@ pub enum Untaken {
         accepted: i64,
     },
     /// A generation has another list than it had.
-    #[error("generation {generation} has other addresses than it had: somebody has changed its status")]
+    #[error(
+        "generation {generation} has other addresses than it had: somebody has changed its status"
+    )]
     Contradiction {
         /// Which one.
         generation: i64,
@@ -117,7 +124,8 @@ fn list(set: &Set) -> Result<List, Untaken> {
         return Err(Untaken::NotWhole { said, has });
     }
     let one = |text: &String| {
-        text.parse().map_err(|_| Untaken::NoAddress { text: text.clone() })
+        text.parse()
+            .map_err(|_| Untaken::NoAddress { text: text.clone() })
     };
     Ok(List {
         uid: set.uid.clone(),
@@ -169,7 +177,10 @@ mod tests {
         let mut merge = Merge::new(vec![None, None]);
         assert_eq!(merge.take(0, &set("a", 3, &["10.0.0.1"])), Ok(true));
         assert_eq!(merge.union(), None);
-        assert_eq!(merge.take(1, &set("b", 1, &["fd00::1", "10.0.0.1"])), Ok(true));
+        assert_eq!(
+            merge.take(1, &set("b", 1, &["fd00::1", "10.0.0.1"])),
+            Ok(true)
+        );
         assert_eq!(union(&merge), ["10.0.0.1", "fd00::1"]);
         // The generations of two clusters have nothing to do with each other.
         assert_eq!(merge.take(1, &set("b", 2, &[])), Ok(true));
@@ -189,9 +200,20 @@ mod tests {
         for (said, why) in [
             (lost, Untaken::NotWhole { said: 1, has: 0 }),
             (unresolved, Untaken::Unresolved),
-            (set("a", 2, &[]), Untaken::Older { generation: 2, accepted: 3 }),
+            (
+                set("a", 2, &[]),
+                Untaken::Older {
+                    generation: 2,
+                    accepted: 3,
+                },
+            ),
             (set("a", 3, &[]), contradiction),
-            (set("a", 4, &["x"]), Untaken::NoAddress { text: "x".to_owned() }),
+            (
+                set("a", 4, &["x"]),
+                Untaken::NoAddress {
+                    text: "x".to_owned(),
+                },
+            ),
         ] {
             assert_eq!(merge.take(0, &said), Err(why));
             assert_eq!(union(&merge), ["10.0.0.1"]);

@@ -95,7 +95,9 @@ impl TargetError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::File { .. } => Some("check that the directory exists and may be written".to_owned()),
+            Self::File { .. } => {
+                Some("check that the directory exists and may be written".to_owned())
+            }
             Self::Spawn { program, .. } => Some(format!("install {program}, or check $PATH")),
             Self::Command { command, said, .. } if said.contains("No such file or directory") => {
                 Some(format!(

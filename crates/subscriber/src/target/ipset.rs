@@ -39,7 +39,9 @@ struct Found {
 /// Puts another set with these entries in its place.
 pub(super) async fn write(name: &str, list: &BTreeSet<IpAddr>) -> Result<(), TargetError> {
     let found = save(name).await?;
-    run("ipset", &["restore", "-exist"], &script(name, &found, list)).await.map(drop)
+    run("ipset", &["restore", "-exist"], &script(name, &found, list))
+        .await
+        .map(drop)
 }
 
 pub(super) async fn holds(name: &str, list: &BTreeSet<IpAddr>) -> Result<bool, TargetError> {
@@ -52,7 +54,10 @@ async fn save(name: &str) -> Result<Found, TargetError> {
     found(name, &said)
 }
 
-fn fitting<'a>(found: &Found, list: &'a BTreeSet<IpAddr>) -> impl Iterator<Item = &'a IpAddr> + use<'a> {
+fn fitting<'a>(
+    found: &Found,
+    list: &'a BTreeSet<IpAddr>,
+) -> impl Iterator<Item = &'a IpAddr> + use<'a> {
     let ipv4 = found.ipv4;
     list.iter().filter(move |address| address.is_ipv4() == ipv4)
 }
@@ -71,13 +76,20 @@ fn found(name: &str, said: &str) -> Result<Found, TargetError> {
     })?;
     let kind = made.split_whitespace().next().unwrap_or_default();
     if !["hash:ip", "hash:net"].contains(&kind) {
-        return Err(unfit(format!("its type is {kind}, not hash:ip or hash:net")));
+        return Err(unfit(format!(
+            "its type is {kind}, not hash:ip or hash:net"
+        )));
     }
     let add = format!("add {name} ");
-    let entries = said.lines().filter_map(|line| line.strip_prefix(&add)).map(|entry| {
-        let address = entry.split_whitespace().next().unwrap_or_default();
-        address.parse().map_err(|_| unfit(format!("it holds {address}, which is no address")))
-    });
+    let entries = said
+        .lines()
+        .filter_map(|line| line.strip_prefix(&add))
+        .map(|entry| {
+            let address = entry.split_whitespace().next().unwrap_or_default();
+            address
+                .parse()
+                .map_err(|_| unfit(format!("it holds {address}, which is no address")))
+        });
     Ok(Found {
         made: made.trim().to_owned(),
         ipv4: !made.contains("family inet6"),
@@ -104,8 +116,9 @@ mod tests {
                     add web 10.0.0.9\nadd web 10.0.0.8 comment \"x\"\n";
         let found = found("web", said).expect("a set");
         assert_eq!((found.ipv4, found.entries.len()), (true, 2));
-        let list: BTreeSet<IpAddr> =
-            ["10.0.0.1", "fd00::1"].map(|a| a.parse().expect("an address")).into();
+        let list: BTreeSet<IpAddr> = ["10.0.0.1", "fd00::1"]
+            .map(|a| a.parse().expect("an address"))
+            .into();
         assert_eq!(
             script("web", &found, &list),
             "create web-new hash:ip family inet hashsize 1024 maxelem 65536 bucketsize 12\n\
@@ -116,9 +129,19 @@ mod tests {
     #[test]
     fn what_holds_no_single_addresses_is_refused() {
         let ports = "create web bitmap:port range 0-1024\n";
-        assert!(found("web", ports).expect_err("ports").to_string().contains("bitmap:port"));
+        assert!(
+            found("web", ports)
+                .expect_err("ports")
+                .to_string()
+                .contains("bitmap:port")
+        );
         let prefix = "create web hash:net family inet6\nadd web fd00::/64\n";
-        assert!(found("web", prefix).expect_err("a prefix").to_string().contains("fd00::/64"));
+        assert!(
+            found("web", prefix)
+                .expect_err("a prefix")
+                .to_string()
+                .contains("fd00::/64")
+        );
         assert!(found("web", "").is_err());
     }
 }

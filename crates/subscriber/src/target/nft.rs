@@ -54,7 +54,9 @@ impl NftSet {
     /// Replaces all elements in one transaction.
     pub(super) async fn write(&self, list: &BTreeSet<IpAddr>) -> Result<(), TargetError> {
         let found = self.list().await?;
-        run("nft", &["-f", "-"], &self.script(&found, list)).await.map(drop)
+        run("nft", &["-f", "-"], &self.script(&found, list))
+            .await
+            .map(drop)
     }
 
     pub(super) async fn holds(&self, list: &BTreeSet<IpAddr>) -> Result<bool, TargetError> {
@@ -85,10 +87,16 @@ impl NftSet {
         let ipv4 = match &set["type"] {
             Value::String(kind) if kind == "ipv4_addr" => true,
             Value::String(kind) if kind == "ipv6_addr" => false,
-            other => return Err(unfit(format!("its type is {other}, not ipv4_addr or ipv6_addr"))),
+            other => {
+                return Err(unfit(format!(
+                    "its type is {other}, not ipv4_addr or ipv6_addr"
+                )));
+            }
         };
         if set["auto-merge"] == true {
-            return Err(unfit("it joins neighbouring addresses (auto-merge)".to_owned()));
+            return Err(unfit(
+                "it joins neighbouring addresses (auto-merge)".to_owned(),
+            ));
         }
         let elements = set["elem"].as_array().into_iter().flatten().map(|element| {
             // One with a comment, a counter or a timeout is an object.
@@ -107,14 +115,20 @@ impl NftSet {
         let elements: Vec<String> = found.fitting(list).map(IpAddr::to_string).collect();
         match elements.is_empty() {
             true => format!("flush set {at}\n"),
-            false => format!("flush set {at}\nadd element {at} {{ {} }}\n", elements.join(", ")),
+            false => format!(
+                "flush set {at}\nadd element {at} {{ {} }}\n",
+                elements.join(", ")
+            ),
         }
     }
 }
 
 impl Found {
     /// The addresses of the set's family.
-    fn fitting<'a>(&self, list: &'a BTreeSet<IpAddr>) -> impl Iterator<Item = &'a IpAddr> + use<'a> {
+    fn fitting<'a>(
+        &self,
+        list: &'a BTreeSet<IpAddr>,
+    ) -> impl Iterator<Item = &'a IpAddr> + use<'a> {
         let ipv4 = self.ipv4;
         list.iter().filter(move |address| address.is_ipv4() == ipv4)
     }
@@ -122,7 +136,10 @@ impl Found {
 
 /// nft's own: a letter first, then letters, digits, `_`, `.`, `-`.
 fn is_name(text: &str) -> bool {
-    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let first = text
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     first && text.len() <= LONGEST && text.chars().all(inner)
 }
@@ -140,7 +157,9 @@ mod tests {
     use super::*;
 
     fn web() -> NftSet {
-        NftSet::parse("inet/filter/web").expect("the form").expect("names")
+        NftSet::parse("inet/filter/web")
+            .expect("the form")
+            .expect("names")
     }
 
     fn said(set: Value) -> String {
@@ -148,7 +167,9 @@ mod tests {
     }
 
     fn list() -> BTreeSet<IpAddr> {
-        ["10.0.0.1", "10.0.0.2", "fd00::1"].map(|a| a.parse().expect("an address")).into()
+        ["10.0.0.1", "10.0.0.2", "fd00::1"]
+            .map(|a| a.parse().expect("an address"))
+            .into()
     }
 
     #[test]
@@ -160,26 +181,49 @@ mod tests {
             web().script(&found, &list()),
             "flush set inet filter web\nadd element inet filter web { 10.0.0.1, 10.0.0.2 }\n"
         );
-        let empty = web().found(&said(json!({"type": "ipv6_addr"}))).expect("a set");
+        let empty = web()
+            .found(&said(json!({"type": "ipv6_addr"})))
+            .expect("a set");
         assert_eq!(
             web().script(&empty, &list()),
             "flush set inet filter web\nadd element inet filter web { fd00::1 }\n"
         );
-        assert_eq!(web().script(&empty, &BTreeSet::new()), "flush set inet filter web\n");
+        assert_eq!(
+            web().script(&empty, &BTreeSet::new()),
+            "flush set inet filter web\n"
+        );
     }
 
     #[test]
     fn a_set_that_cannot_hold_single_addresses_is_refused() {
         for (set, words) in [
             (json!({"type": "inet_service"}), "its type is"),
-            (json!({"type": ["ipv4_addr", "inet_service"]}), "its type is"),
-            (json!({"type": "ipv4_addr", "flags": ["interval"], "auto-merge": true}), "auto-merge"),
-            (json!({"type": "ipv4_addr", "elem": [{"prefix": {"addr": "10.0.0.0", "len": 8}}]}), "no address"),
+            (
+                json!({"type": ["ipv4_addr", "inet_service"]}),
+                "its type is",
+            ),
+            (
+                json!({"type": "ipv4_addr", "flags": ["interval"], "auto-merge": true}),
+                "auto-merge",
+            ),
+            (
+                json!({"type": "ipv4_addr", "elem": [{"prefix": {"addr": "10.0.0.0", "len": 8}}]}),
+                "no address",
+            ),
         ] {
             let error = web().found(&said(set)).expect_err("unfit").to_string();
-            assert!(error.contains(words) && error.contains("nft:inet/filter/web"), "{error}");
+            assert!(
+                error.contains(words) && error.contains("nft:inet/filter/web"),
+                "{error}"
+            );
         }
-        assert!(web().found("{}").expect_err("nothing").to_string().contains("no set"));
+        assert!(
+            web()
+                .found("{}")
+                .expect_err("nothing")
+                .to_string()
+                .contains("no set")
+        );
         assert!(web().found("{").is_err());
     }
 }

@@ -59,7 +59,11 @@ pub(super) fn write(form: &Form, path: &Path, list: &BTreeSet<IpAddr>) -> Result
     })
 }
 
-pub(super) fn holds(form: &Form, path: &Path, list: &BTreeSet<IpAddr>) -> Result<bool, TargetError> {
+pub(super) fn holds(
+    form: &Form,
+    path: &Path,
+    list: &BTreeSet<IpAddr>,
+) -> Result<bool, TargetError> {
     let found = flatnet_files::read_if_there(path, LONGEST);
     let found = found.map_err(|source| TargetError::File {
         path: path.to_owned(),
@@ -82,8 +86,14 @@ mod tests {
         let shop = mysql("shop").expect("a user");
         for (form, text) in [
             (Form::Plain, "10.0.0.9\n10.0.0.10\nfd00::1\n"),
-            (Form::Nginx, "allow 10.0.0.9;\nallow 10.0.0.10;\nallow fd00::1;\n"),
-            (shop, "'shop'@'10.0.0.9'\n'shop'@'10.0.0.10'\n'shop'@'fd00::1'\n"),
+            (
+                Form::Nginx,
+                "allow 10.0.0.9;\nallow 10.0.0.10;\nallow fd00::1;\n",
+            ),
+            (
+                shop,
+                "'shop'@'10.0.0.9'\n'shop'@'10.0.0.10'\n'shop'@'fd00::1'\n",
+            ),
         ] {
             assert!(!holds(&form, &path, &list).expect("reads"));
             write(&form, &path, &list).expect("writes");

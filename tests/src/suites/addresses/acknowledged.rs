@@ -22,13 +22,22 @@ pub(super) fn waits(lab: &LabGuard) -> Result<()> {
     world.becomes("back", |s| s["count"] == 1)?;
     // Nobody has it: the wait ends with its time, and says for whom.
     let (code, _, said) = world.flatctl("admin", &["wait", "back", "--timeout", "1"])?;
-    ensure!(code == 1 && said.contains("waiting for proxy"), "{code}: {said}");
+    ensure!(
+        code == 1 && said.contains("waiting for proxy"),
+        "{code}: {said}"
+    );
 
     let (file, ran) = (world.file("back.txt"), world.file("back.reloads"));
     let to = format!("file:{}", file.display());
     let state = world.file("back.json").display().to_string();
-    let reload = format!("echo >> {} && test -e {}", ran.display(), world.file("back.sound").display());
-    let args = ["back", "--to", &to, "--name", "proxy", "--reload", &reload, "--state", &state];
+    let reload = format!(
+        "echo >> {} && test -e {}",
+        ran.display(),
+        world.file("back.sound").display()
+    );
+    let args = [
+        "back", "--to", &to, "--name", "proxy", "--reload", &reload, "--state", &state,
+    ];
     let follower = world.follower("admin", "back.log", &args)?;
     holds(&file, "10.79.0.1\n")?;
     // The reload command fails: it is written and not acknowledged, and its lease stands.
@@ -39,7 +48,10 @@ pub(super) fn waits(lab: &LabGuard) -> Result<()> {
     ensure!(code == 0, "{code}: {said}");
     let (status, _) = world.becomes("back", |s| s["subscribers"][0]["state"] == "Current")?;
     ensure!(status.get("missing").is_none(), "{status}");
-    ensure!(status["acknowledgements"][0]["targets"][0] == to, "{status}");
+    ensure!(
+        status["acknowledgements"][0]["targets"][0] == to,
+        "{status}"
+    );
 
     // A new pod's address is waited for by name, from before it is there.
     world.pods("back", &["b2".to_owned()])?;
@@ -52,13 +64,18 @@ pub(super) fn waits(lab: &LabGuard) -> Result<()> {
         let (code, _, said) = waiting.join().ok().context("the waiting thread")??;
         ensure!(code == 0, "{code}: {said}");
         let took = begun.elapsed().saturating_sub(given);
-        say(&format!("acknowledged {took:.1?} after the pod's status was written"));
+        say(&format!(
+            "acknowledged {took:.1?} after the pod's status was written"
+        ));
         Ok(())
     })?;
     let text = std::fs::read_to_string(&file)?;
     ensure!(text == "10.79.0.1\n10.79.0.2\n", "{text}");
     let (code, shown, _) = world.flatctl("admin", &["show", "back"])?;
-    ensure!(code == 0 && shown.contains("proxy") && shown.contains("current"), "{code}: {shown}");
+    ensure!(
+        code == 0 && shown.contains("proxy") && shown.contains("current"),
+        "{code}: {shown}"
+    );
     follower.end()
 }
 
@@ -68,7 +85,9 @@ pub(super) fn nft(lab: &LabGuard) -> Result<()> {
     let run = |script: &str| output(world.beside("nft").arg(script));
     run("add table inet flatnet-suite")?;
     for (set, kind) in [("four", "ipv4_addr"), ("six", "ipv6_addr")] {
-        run(&format!("add set inet flatnet-suite {set} {{ type {kind}; }}"))?;
+        run(&format!(
+            "add set inet flatnet-suite {set} {{ type {kind}; }}"
+        ))?;
     }
     let elements = |set: &str| -> Result<BTreeSet<String>> {
         let args = ["-j", "list", "set", "inet", "flatnet-suite", set];
@@ -105,7 +124,9 @@ pub(super) fn nft(lab: &LabGuard) -> Result<()> {
     world.delete("w1")?;
     let (_, took) = is("four", &["10.80.0.2"])?;
     is("six", &[])?;
-    say(&format!("a deleted pod is out of the nft set after {took:.1?}, of which 1 s is the linger"));
+    say(&format!(
+        "a deleted pod is out of the nft set after {took:.1?}, of which 1 s is the linger"
+    ));
     // Somebody else adds an address: it is taken out again.
     run("add element inet flatnet-suite four { 192.0.2.1 }")?;
     is("four", &["10.80.0.2"])?;
@@ -130,7 +151,10 @@ pub(super) fn ipset(lab: &LabGuard) -> Result<()> {
             Ok(())
         })
     };
-    world.make_set("older", &json!({"selector": {"matchLabels": {"app": "older"}}}))?;
+    world.make_set(
+        "older",
+        &json!({"selector": {"matchLabels": {"app": "older"}}}),
+    )?;
     world.pods("older", &["o1".to_owned(), "o2".to_owned()])?;
     world.give("o1", &["10.81.0.1", "fd00:81::1"])?;
     let state = world.file("older.json").display().to_string();

@@ -25,28 +25,46 @@ pub(super) fn subscriber_killed(lab: &LabGuard) -> Result<()> {
     });
     world.make_set("slow", &spec)?;
     let follow = |name: &str| {
-        let (file, state) = (world.file(&format!("slow-{name}.txt")), world.file(&format!("slow-{name}.json")));
-        let (to, state) = (format!("file:{}", file.display()), state.display().to_string());
+        let (file, state) = (
+            world.file(&format!("slow-{name}.txt")),
+            world.file(&format!("slow-{name}.json")),
+        );
+        let (to, state) = (
+            format!("file:{}", file.display()),
+            state.display().to_string(),
+        );
         let args = ["slow", "--to", &to, "--name", name, "--state", &state];
         world.follower("admin", &format!("slow-{name}.log"), &args)
     };
     let (one, two) = (follow("one")?, follow("two")?);
-    world.becomes("slow", |s| s["subscribers"][1]["state"] == "Current" && s["missing"].is_null())?;
+    world.becomes("slow", |s| {
+        s["subscribers"][1]["state"] == "Current" && s["missing"].is_null()
+    })?;
     two.kill()?;
     let killed = Instant::now();
     world.pods("slow", &["s1".to_owned()])?;
     world.give("s1", &["10.82.0.1"])?;
     // It is named while it is waited for, and the generation is not acknowledged.
     let (status, _) = world.becomes("slow", |s| {
-        s["missing"] == json!(["two"]) && s["subscribers"][0]["state"] == "Current" && s["count"] == 1
+        s["missing"] == json!(["two"])
+            && s["subscribers"][0]["state"] == "Current"
+            && s["count"] == 1
     })?;
     let generation = status["generation"].as_i64().context("a generation")?;
     ensure!(status["subscribers"][1]["awaited"] == true, "{status}");
-    ensure!(status["acknowledged"].as_i64() < Some(generation), "{status}");
+    ensure!(
+        status["acknowledged"].as_i64() < Some(generation),
+        "{status}"
+    );
     let number = generation.to_string();
-    let (code, _, said) =
-        world.flatctl("admin", &["wait", "slow", "--generation", &number, "--timeout", "60"])?;
-    ensure!(code == 0 && said.contains("not waited for any more: two"), "{code}: {said}");
+    let (code, _, said) = world.flatctl(
+        "admin",
+        &["wait", "slow", "--generation", &number, "--timeout", "60"],
+    )?;
+    ensure!(
+        code == 0 && said.contains("not waited for any more: two"),
+        "{code}: {said}"
+    );
     let took = killed.elapsed();
     ensure!(took >= Duration::from_secs(AFTER), "after {took:?}");
     let status = world.status("slow")?;
@@ -57,20 +75,31 @@ pub(super) fn subscriber_killed(lab: &LabGuard) -> Result<()> {
     ));
     // It comes back, catches up, and is waited for again.
     let two = follow("two")?;
-    world.becomes("slow", |s| s["missing"].is_null() && s["subscribers"][1]["awaited"] == true)?;
+    world.becomes("slow", |s| {
+        s["missing"].is_null() && s["subscribers"][1]["awaited"] == true
+    })?;
     one.end()?;
     two.end()
 }
 
 pub(super) fn leader_killed(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
-    world.make_set("lead", &json!({"selector": {"matchLabels": {"app": "lead"}}}))?;
+    world.make_set(
+        "lead",
+        &json!({"selector": {"matchLabels": {"app": "lead"}}}),
+    )?;
     world.pods("lead", &["l1".to_owned(), "l2".to_owned()])?;
     world.give("l1", &["10.83.0.1"])?;
     let (before, _) = world.becomes("lead", |s| s["count"] == 1)?;
     let holder = || {
         world.kubectl(&[
-            "-n", "flatnet", "get", "lease", "addressd", "-o", "jsonpath={.spec.holderIdentity}",
+            "-n",
+            "flatnet",
+            "get",
+            "lease",
+            "addressd",
+            "-o",
+            "jsonpath={.spec.holderIdentity}",
         ])
     };
     let leader = holder()?;
@@ -90,7 +119,9 @@ pub(super) fn leader_killed(lab: &LabGuard) -> Result<()> {
         "{before} {after}"
     );
     ensure!(!holder()?.starts_with(&name), "{name} leads still");
-    say(&format!("the other one's list {took:.1?} after the SIGKILL, with a lease of 5 s"));
+    say(&format!(
+        "the other one's list {took:.1?} after the SIGKILL, with a lease of 5 s"
+    ));
     // What was published is not written again, nor counted anew.
     let same = world.status("lead")?;
     ensure!(same == after, "{same}");
@@ -106,7 +137,10 @@ pub(super) fn server_away(lab: &LabGuard) -> Result<()> {
     world.pods("away", &["a1".to_owned()])?;
     world.give("a1", &["10.84.0.1"])?;
     let file = world.file("away.txt");
-    let (to, state) = (format!("file:{}", file.display()), world.file("away.json").display().to_string());
+    let (to, state) = (
+        format!("file:{}", file.display()),
+        world.file("away.json").display().to_string(),
+    );
     let args = ["away", "--to", &to, "--name", "proxy", "--state", &state];
     let follower = world.follower("admin", "away.log", &args)?;
     holds(&file, "10.84.0.1\n")?;
@@ -117,18 +151,25 @@ pub(super) fn server_away(lab: &LabGuard) -> Result<()> {
         ensure!(text.contains("stays in force"), "{text}");
         Ok(())
     })?;
-    ensure!(std::fs::read_to_string(&file)? == "10.84.0.1\n", "the list went");
+    ensure!(
+        std::fs::read_to_string(&file)? == "10.84.0.1\n",
+        "the list went"
+    );
     // As after a reboot: the target is empty, and the API server still away.
     follower.kill()?;
     std::fs::write(&file, "")?;
     let follower = world.follower("admin", "away.log", &args)?;
     let took = holds(&file, "10.84.0.1\n")?;
-    say(&format!("without the API server, a new follower has written the last list after {took:.1?}"));
+    say(&format!(
+        "without the API server, a new follower has written the last list after {took:.1?}"
+    ));
     world.cluster.start_server()?;
     world.pods("away", &["a2".to_owned()])?;
     world.give("a2", &["10.84.0.2"])?;
     let took = holds(&file, "10.84.0.1\n10.84.0.2\n")?;
-    say(&format!("followed again {took:.1?} after a pod's status was written to the new server"));
+    say(&format!(
+        "followed again {took:.1?} after a pod's status was written to the new server"
+    ));
     let (code, _, said) = world.flatctl("admin", &["wait", "away", "--timeout", "60"])?;
     ensure!(code == 0, "{code}: {said}");
     follower.end()

@@ -24,13 +24,22 @@ pub(super) fn kind(lab: &LabGuard) -> Result<()> {
             "should match",
         ),
     ] {
-        let error = world.make_set("refused", &spec).err().context("it was taken")?;
+        let error = world
+            .make_set("refused", &spec)
+            .err()
+            .context("it was taken")?;
         ensure!(format!("{error:#}").contains(words), "{error:#}");
     }
-    world.make_set("bare", &json!({"selector": {"matchLabels": {"app": "nobody"}}}))?;
+    world.make_set(
+        "bare",
+        &json!({"selector": {"matchLabels": {"app": "nobody"}}}),
+    )?;
     // Explicitly empty, and acknowledged by everybody, who is nobody.
     let (status, _) = world.becomes("bare", |s| s["generation"] == 1)?;
-    ensure!(status["count"] == 0 && status["acknowledged"] == 1, "{status}");
+    ensure!(
+        status["count"] == 0 && status["acknowledged"] == 1,
+        "{status}"
+    );
     let table = world.kubectl(&["-n", super::world::NAMESPACE, "get", "fnset"])?;
     for column in ["ADDRESSES", "GENERATION", "ACKNOWLEDGED", "MISSING"] {
         ensure!(table.contains(column), "{table}");
@@ -42,9 +51,15 @@ pub(super) fn kind(lab: &LabGuard) -> Result<()> {
 
 pub(super) fn follows_pods(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
-    world.make_set("front", &json!({"selector": {"matchLabels": {"app": "front"}}}))?;
+    world.make_set(
+        "front",
+        &json!({"selector": {"matchLabels": {"app": "front"}}}),
+    )?;
     let (plain, nginx) = (world.file("front.txt"), world.file("front.conf"));
-    let (to, and) = (format!("file:{}", plain.display()), format!("nginx:{}", nginx.display()));
+    let (to, and) = (
+        format!("file:{}", plain.display()),
+        format!("nginx:{}", nginx.display()),
+    );
     let state = world.file("front.json").display().to_string();
     let args = ["front", "--to", &to, "--to", &and, "--state", &state];
     let follower = world.follower("admin", "front.log", &args)?;
@@ -61,7 +76,10 @@ pub(super) fn follows_pods(lab: &LabGuard) -> Result<()> {
     }
     holds(&nginx, "allow 10.77.0.1;\nallow 10.77.0.2;\n")?;
     let status = world.status("front")?;
-    ensure!(status["addresses"] == json!(["10.77.0.1", "10.77.0.2"]), "{status}");
+    ensure!(
+        status["addresses"] == json!(["10.77.0.1", "10.77.0.2"]),
+        "{status}"
+    );
 
     // A change of something else is none of the set.
     let generation = status["generation"].clone();
@@ -71,7 +89,10 @@ pub(super) fn follows_pods(lab: &LabGuard) -> Result<()> {
     lines += "10.77.0.3\nfd00:77::3\n";
     waits.push(holds(&plain, &lines)?);
     let status = world.status("front")?;
-    ensure!(status["generation"].as_i64() == generation.as_i64().map(|g| g + 1), "{status}");
+    ensure!(
+        status["generation"].as_i64() == generation.as_i64().map(|g| g + 1),
+        "{status}"
+    );
 
     // Its containers have ended for good; then it is gone.
     world.patch_pod("f3", &json!({"status": {"phase": "Failed"}}))?;
@@ -87,21 +108,35 @@ pub(super) fn follows_pods(lab: &LabGuard) -> Result<()> {
 
 pub(super) fn a_burst(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
-    world.make_set("burst", &json!({"selector": {"matchLabels": {"app": "burst"}}}))?;
+    world.make_set(
+        "burst",
+        &json!({"selector": {"matchLabels": {"app": "burst"}}}),
+    )?;
     let names: Vec<String> = (0..100).map(|i| format!("burst-{i}")).collect();
     world.pods("burst", &names)?;
     let begun = Instant::now();
     // One request each, as kubelets send them; by one client that keeps its connection.
-    let statuses: Vec<_> = names.iter().enumerate().map(|(i, name)| {
-        let ip = format!("10.78.0.{i}");
-        json!({
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": super::world::NAMESPACE},
-            "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]},
+    let statuses: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| {
+            let ip = format!("10.78.0.{i}");
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": super::world::NAMESPACE},
+                "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]},
+            })
         })
-    }).collect();
+        .collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": statuses}).to_string();
-    let args = ["apply", "--server-side", "--subresource=status", "--force-conflicts", "-f", "-"];
+    let args = [
+        "apply",
+        "--server-side",
+        "--subresource=status",
+        "--force-conflicts",
+        "-f",
+        "-",
+    ];
     let mut command = world.cluster.kubectl_command("admin", &args);
     crate::run::output_with(&mut command, &list)?;
     let wrote = begun.elapsed();
@@ -115,6 +150,14 @@ pub(super) fn a_burst(lab: &LabGuard) -> Result<()> {
         "100 pods' statuses written in {wrote:.1?}: {generation} generations, the last {took:.1?} after"
     ));
     ensure!(generation <= 100, "{generation} generations");
-    let all = ["-n", super::world::NAMESPACE, "delete", "pods", "-l", "app=burst", "--force"];
+    let all = [
+        "-n",
+        super::world::NAMESPACE,
+        "delete",
+        "pods",
+        "-l",
+        "app=burst",
+        "--force",
+    ];
     world.kubectl(&all).map(drop)
 }

@@ -25,7 +25,15 @@ pub(super) fn own_name_only(lab: &LabGuard) -> Result<()> {
     let patch = |set: &str, status: &Value| {
         let patch = json!({"status": status}).to_string();
         let args = [
-            "-n", NAMESPACE, "patch", "addresssets", set, "--subresource=status", "--type=merge", "-p", &patch,
+            "-n",
+            NAMESPACE,
+            "patch",
+            "addresssets",
+            set,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &patch,
         ];
         let tried = world.cluster.kubectl_command(USER, &args).output()?;
         match tried.status.success() {
@@ -33,24 +41,33 @@ pub(super) fn own_name_only(lab: &LabGuard) -> Result<()> {
             false => bail!("{}", String::from_utf8_lossy(&tried.stderr)),
         }
     };
-    let item = |name: &str, generation: i64| {
-        json!({"subscriber": name, "generation": generation, "at": "2026-01-01T00:00:00Z"})
-    };
+    let item = |name: &str, generation: i64| json!({"subscriber": name, "generation": generation, "at": "2026-01-01T00:00:00Z"});
     let acknowledges = |items: &[Value]| json!({"acknowledgements": items});
     // A policy that is new is in force after a moment.
-    eventually(SOON, || match patch("web", &acknowledges(&[item("other", 1)])) {
-        Ok(()) => bail!("it acknowledged for another one"),
-        Err(error) => {
-            let said = error.to_string();
-            ensure!(said.contains("may not acknowledge for this subscriber"), "{said}");
-            Ok(())
+    eventually(SOON, || {
+        match patch("web", &acknowledges(&[item("other", 1)])) {
+            Ok(()) => bail!("it acknowledged for another one"),
+            Err(error) => {
+                let said = error.to_string();
+                ensure!(
+                    said.contains("may not acknowledge for this subscriber"),
+                    "{said}"
+                );
+                Ok(())
+            }
         }
     })?;
     for (status, words) in [
         (json!({"generation": 9}), "only addressd"),
-        (json!({"addresses": ["192.0.2.1"], "count": 1}), "only addressd"),
+        (
+            json!({"addresses": ["192.0.2.1"], "count": 1}),
+            "only addressd",
+        ),
         (json!({"acknowledged": 1, "missing": []}), "only addressd"),
-        (acknowledges(&[item("firewall", 1), item("other", 1)]), "its own acknowledgement"),
+        (
+            acknowledges(&[item("firewall", 1), item("other", 1)]),
+            "its own acknowledgement",
+        ),
     ] {
         let Err(error) = patch("web", &status) else {
             bail!("{status} was taken");
@@ -73,7 +90,10 @@ pub(super) fn own_name_only(lab: &LabGuard) -> Result<()> {
     }
     // With these rights alone it follows, acknowledges and renews.
     let file = world.file("web.txt");
-    let (to, state) = (format!("file:{}", file.display()), world.file("web.json").display().to_string());
+    let (to, state) = (
+        format!("file:{}", file.display()),
+        world.file("web.json").display().to_string(),
+    );
     let args = ["web", "--to", &to, "--name", "firewall", "--state", &state];
     let follower = world.follower(USER, "web.log", &args)?;
     world.becomes("web", |s| s["subscribers"][0]["state"] == "Current")?;

@@ -80,7 +80,9 @@ impl World {
 
     /// Applies documents.
     pub(super) fn apply(&self, text: &str) -> Result<String> {
-        let mut command = self.cluster.kubectl_command("admin", &["apply", "--server-side", "-f", "-"]);
+        let mut command = self
+            .cluster
+            .kubectl_command("admin", &["apply", "--server-side", "-f", "-"]);
         Ok(output_with(&mut command, text)?)
     }
 
@@ -137,14 +139,30 @@ impl World {
     pub(super) fn patch_pod(&self, pod: &str, patch: &Value) -> Result<()> {
         let patch = patch.to_string();
         let args = [
-            "-n", NAMESPACE, "patch", "pod", pod, "--subresource=status", "--type=merge", "-p", &patch,
+            "-n",
+            NAMESPACE,
+            "patch",
+            "pod",
+            pod,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &patch,
         ];
         self.kubectl(&args).map(drop)
     }
 
     /// Deletes a pod as its kubelet does at the end.
     pub(super) fn delete(&self, pod: &str) -> Result<()> {
-        let args = ["-n", NAMESPACE, "delete", "pod", pod, "--force", "--grace-period=0"];
+        let args = [
+            "-n",
+            NAMESPACE,
+            "delete",
+            "pod",
+            pod,
+            "--force",
+            "--grace-period=0",
+        ];
         self.kubectl(&args).map(drop)
     }
 
@@ -161,7 +179,10 @@ impl World {
     fn call(&self, user: &str, args: &[&str]) -> Vec<String> {
         let config = self.cluster.dir.join(format!("{user}.conf"));
         let more = ["-n", NAMESPACE, "--kubeconfig"];
-        let all = ["addresses"].into_iter().chain(args.iter().copied()).chain(more);
+        let all = ["addresses"]
+            .into_iter()
+            .chain(args.iter().copied())
+            .chain(more);
         let mut all: Vec<String> = all.map(str::to_owned).collect();
         all.push(config.display().to_string());
         all
@@ -212,7 +233,11 @@ pub(super) fn needs(program: &str) -> Result<()> {
 pub(super) fn holds(path: &Path, wanted: &str) -> Result<Duration> {
     let ((), took) = eventually(SOON, || {
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        ensure!(text == wanted, "{} has {text:?}, not {wanted:?}", path.display());
+        ensure!(
+            text == wanted,
+            "{} has {text:?}, not {wanted:?}",
+            path.display()
+        );
         Ok(())
     })?;
     Ok(took)
@@ -226,7 +251,13 @@ pub(super) fn nothing_left(lab: &LabGuard) -> Result<()> {
         keeper.end()?;
     }
     let holder = world.kubectl(&[
-        "-n", "flatnet", "get", "lease", "addressd", "-o", "jsonpath={.spec.holderIdentity}",
+        "-n",
+        "flatnet",
+        "get",
+        "lease",
+        "addressd",
+        "-o",
+        "jsonpath={.spec.holderIdentity}",
     ])?;
     ensure!(holder.is_empty(), "the Lease was not given back: {holder}");
     let dir = world.cluster.dir.clone();

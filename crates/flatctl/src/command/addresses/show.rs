@@ -67,7 +67,9 @@ fn number(number: Option<i64>) -> Cell {
 }
 
 fn message<'a>(status: &'a AddressSetStatus, condition: &str) -> &'a str {
-    status.condition(condition).map_or("", |c| c.message.as_str())
+    status
+        .condition(condition)
+        .map_or("", |c| c.message.as_str())
 }
 
 #[derive(Debug, Serialize)]
@@ -94,7 +96,10 @@ pub(super) fn one(
     });
     let shown: Vec<Shown> = shown.collect();
     output.show(&shown, |shown| {
-        shown.iter().flat_map(|s| tables(key, s)).collect::<Vec<_>>()
+        shown
+            .iter()
+            .flat_map(|s| tables(key, s))
+            .collect::<Vec<_>>()
     })?;
     Ok(code(shown.iter().filter_map(|s| s.status.as_ref())))
 }

@@ -46,11 +46,17 @@ impl Progress {
             // A later generation may be without what an earlier one had.
             self.target = None;
             self.done = false;
-            let verb = if missing.is_some() { "does not have" } else { "has" };
+            let verb = if missing.is_some() {
+                "does not have"
+            } else {
+                "has"
+            };
             self.why = format!("generation {generation} {verb} {address}");
             return;
         }
-        let target = *self.target.get_or_insert(wanted.generation.unwrap_or(generation));
+        let target = *self
+            .target
+            .get_or_insert(wanted.generation.unwrap_or(generation));
         self.done = status.acknowledged.is_some_and(|a| a >= target);
         let message = status.condition(ACKNOWLEDGED).map_or("", |c| &c.message);
         self.why = format!("generation {target}: {message}");
@@ -112,12 +118,7 @@ pub(super) async fn run(
 type Status = Result<AddressSetStatus, String>;
 
 /// Tells the set's status in one cluster, or why it is not known. Cancel safe.
-async fn watched(
-    index: usize,
-    cluster: Arc<Cluster>,
-    key: Key,
-    to: mpsc::Sender<(usize, Status)>,
-) {
+async fn watched(index: usize, cluster: Arc<Cluster>, key: Key, to: mpsc::Sender<(usize, Status)>) {
     let (events, mut told) = mpsc::channel(16);
     let follow = cluster.follow_sets(Some(&key), &events);
     let pass = async {
