@@ -35,6 +35,7 @@ const DAEMONS: Unit = Unit {
     packages: &[
         "flatnet-netd",
         "flatnet-ipam",
+        "flatnet-addresses",
         "flatnet-vpc-route",
         "flatnet-flatctl",
         "flatnet-lab",
@@ -42,6 +43,7 @@ const DAEMONS: Unit = Unit {
     ],
     programs: &[
         "netd",
+        "addressd",
         "ipamd",
         "vpc-route",
         "flatctl",

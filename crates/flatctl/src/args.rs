@@ -1,5 +1,6 @@
 //! The command line as it is written.
 
+mod addresses;
 mod install;
 mod live;
 mod plan;
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand, ValueHint};
 use flatnet_types::{NetworkName, NodeName};
 use ipnetwork::IpNetwork;
 
+pub use self::addresses::{AddressesCommand, SetArgs};
 pub use self::install::{Datapath, InstallCommand, PreflightArgs};
 pub use self::live::{LinkCommand, RoutesCommand, TablesArgs, TraceArgs};
 pub use self::plan::{ClusterArgs, Deny, Diagnostics, Growth, PlanCommand, Role, What};
@@ -92,6 +94,9 @@ pub enum Command {
     /// Check leased lines from both ends
     #[command(subcommand)]
     Link(LinkCommand),
+    /// Sets of pods' addresses: who is in them, who has acknowledged; keep a firewall equal to one
+    #[command(subcommand)]
+    Addresses(AddressesCommand),
     /// Ask the node daemon of this machine
     #[command(subcommand)]
     Node(NodeCommand),

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod addresses;
 mod explain;
 mod held;
 mod install;
@@ -40,6 +41,7 @@ pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliErro
         }
         Command::Range { ipamd, command } => range::run(command, &ipamd, output),
         Command::Routes { tables, command } => routes::run(command, &tables, output),
+        Command::Addresses(command) => addresses::run(command, output),
         Command::Trace(args) => trace::run(&args, output),
         Command::Link(LinkCommand::Check { line, plan, tables }) => {
             link::check(line.as_deref(), &Source::read(&plan)?, &tables, output)

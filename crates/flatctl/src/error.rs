@@ -113,6 +113,23 @@ pub enum CliError {
     /// The system gives no runtime.
     #[error("cannot begin to ask the API server")]
     Runtime(#[source] io::Error),
+    /// There is no AddressSet of that name.
+    #[error("there is no AddressSet {set} at {server}")]
+    NoSet {
+        /// `namespace/name`.
+        set: String,
+        /// The API server.
+        server: String,
+    },
+    /// Two kubeconfigs lead to one cluster.
+    #[error("two kubeconfigs lead to {server}")]
+    SameCluster {
+        /// The API server.
+        server: String,
+    },
+    /// What a subscriber keeps cannot be read.
+    #[error(transparent)]
+    Subscriber(#[from] flatnet_subscriber::state::StateError),
     /// A cluster's objects are no plan.
     #[error("the objects of the cluster are not a plan: {first}")]
     NoPlanInCluster {
@@ -218,6 +235,12 @@ impl CliError {
                 Some("`flatctl plan check --from-cluster` names every object and field".to_owned())
             }
             Self::NoObjects { .. } | Self::Runtime(_) => None,
+            Self::NoSet { .. } => Some(
+                "see what there is: `flatctl addresses list`; another namespace is named by -n"
+                    .to_owned(),
+            ),
+            Self::SameCluster { .. } => Some("name each cluster once".to_owned()),
+            Self::Subscriber(_) => Some("name another file: --state FILE".to_owned()),
             Self::Daemon(e) => e.hint(),
             Self::Access(_) => Some(
                 "see --ipamd, --token-file, --ipamd-ca, --ipamd-cert and --ipamd-key in `flatctl range \
@@ -271,6 +294,9 @@ impl CliError {
             | Self::Routes(_)
             | Self::NoPlanInCluster { .. }
             | Self::NoObjects { .. }
+            | Self::NoSet { .. }
+            | Self::SameCluster { .. }
+            | Self::Subscriber(_)
             | Self::Runtime(_)
             | Self::Unknown { .. }
             | Self::Write { .. }

@@ -1,5 +1,6 @@
 //! The custom resource definitions, made from the kinds.
 
+mod addresses;
 mod rules;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::addresses::{AddressSet, AddressSetSpec, AddressSetStatus};
 use crate::kinds::{
     Host, HostRange, HostRangeSpec, HostSpec, LeasedLine, LeasedLineSpec, Network, NetworkPlan,
     NetworkPlanSpec, NetworkSpec, NodeNetwork, NodeNetworkSpec, NodePeers, NodePeersSpec,
@@ -36,6 +38,25 @@ pub struct SchemaError {
 pub fn all() -> Result<Vec<(Kind, CustomResourceDefinition)>, SchemaError> {
     let kinds = Kind::ALL.into_iter().chain(Kind::NODE);
     kinds.map(|kind| Ok((kind, definition(kind)?))).collect()
+}
+
+/// The definition of `AddressSet`, which is of no plan.
+///
+/// # Errors
+/// [`SchemaError`], which a test rules out.
+pub fn address_set() -> Result<CustomResourceDefinition, SchemaError> {
+    let mut definition = AddressSet::crd();
+    let schema = addresses::schema(of_type::<AddressSetSpec>(), of_status::<AddressSetStatus>());
+    let schema = serde_json::from_value(schema).map_err(|source| SchemaError {
+        kind: "AddressSet",
+        source,
+    })?;
+    if let Some(version) = definition.spec.versions.first_mut() {
+        version.schema = Some(CustomResourceValidation {
+            open_api_v3_schema: Some(schema),
+        });
+    }
+    Ok(definition)
 }
 
 /// The YAML of a definition, as it is in `deploy/crds`.
@@ -137,15 +158,21 @@ fn spec(mut schema: Value, place: Option<&str>, without: &[&str]) -> Value {
 }
 
 fn of_status<S: JsonSchema>() -> Value {
-    let mut settings = schemars::generate::SchemaSettings::openapi3();
-    settings.inline_subschemas = true;
-    settings.meta_schema = None;
-    let schema = settings.into_generator().into_root_schema_for::<S>();
-    let mut schema = schema.to_value();
-    structural(&mut schema);
+    let mut schema = of_type::<S>();
     if let Some(conditions) = schema["properties"]["conditions"].as_object_mut() {
         conditions.insert("x-kubernetes-list-type".to_owned(), "map".into());
         conditions.insert("x-kubernetes-list-map-keys".to_owned(), json!(["type"]));
     }
+    schema
+}
+
+/// The structural schema of a type that is no part of the plan.
+fn of_type<T: JsonSchema>() -> Value {
+    let mut settings = schemars::generate::SchemaSettings::openapi3();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let schema = settings.into_generator().into_root_schema_for::<T>();
+    let mut schema = schema.to_value();
+    structural(&mut schema);
     schema
 }

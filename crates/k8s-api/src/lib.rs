@@ -13,6 +13,7 @@
 //!   accepted plan ─▶ [node] parts of nodes, lists of peers ─▶ API server ─▶ [node::document] of one node
 //!
 //!   ipamd's lease ─▶ [range] a HostRange that is no part of the plan ─▶ API server ─▶ the lease again
+//!   [addresses] of a label selector's pods: of no plan
 //! ```
 //!
 //! # Guarantees
@@ -22,6 +23,7 @@
 //! - A field that this version does not know is in the document that [`join()`] writes, and is refused
 //!   there with its code (FN0002); it is never dropped.
 
+pub mod addresses;
 pub mod crd;
 pub mod join;
 pub mod kinds;

@@ -3,18 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use flatnet_k8s_api::{Kind, crd};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds")
 }
 
+/// Of every kind, by its plural.
+fn definitions() -> Vec<(&'static str, CustomResourceDefinition)> {
+    let plan = crd::all().expect("definitions").into_iter();
+    let plan = plan.map(|(kind, definition)| (kind.plural(), definition));
+    let sets = crd::address_set().expect("a definition");
+    plan.chain([("addresssets", sets)]).collect()
+}
+
 #[test]
 fn the_shipped_definitions_are_those_of_the_types() {
     let update = std::env::var_os("UPDATE_DOCS").is_some();
     let mut names = Vec::new();
-    for (kind, definition) in crd::all().expect("definitions") {
-        let name = format!("{}.yaml", kind.plural());
+    for (plural, definition) in definitions() {
+        let name = format!("{plural}.yaml");
         let (path, current) = (
             directory().join(&name),
             crd::yaml(&definition).expect("YAML"),
@@ -78,24 +87,29 @@ fn structural(schema: &Value, place: &str) {
 
 #[test]
 fn every_schema_is_structural_and_every_field_told() {
-    for (kind, definition) in crd::all().expect("definitions") {
+    for (plural, definition) in definitions() {
         let value = serde_json::to_value(&definition).expect("JSON");
         let version = &value["spec"]["versions"][0];
-        structural(&version["schema"]["openAPIV3Schema"], kind.as_str());
+        structural(&version["schema"]["openAPIV3Schema"], plural);
         assert_eq!(
             value["spec"]["names"]["categories"],
             serde_json::json!(["flatnet"])
         );
-        assert_eq!(value["spec"]["scope"], "Cluster");
+        // Sets are their applications', in whose namespaces they are.
+        let scope = match plural {
+            "addresssets" => "Namespaced",
+            _ => "Cluster",
+        };
+        assert_eq!(value["spec"]["scope"], scope);
         assert!(value["spec"]["names"]["shortNames"][0].is_string());
         assert!(
             version["subresources"]["status"].is_object(),
-            "{kind:?} has a status"
+            "{plural} has a status"
         );
         let columns = version["additionalPrinterColumns"]
             .as_array()
             .expect("columns");
-        assert!(columns.len() >= 3, "{kind:?}");
+        assert!(columns.len() >= 3, "{plural}");
     }
 }
 

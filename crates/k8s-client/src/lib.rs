@@ -12,7 +12,9 @@
 //!                                                      ├─ what ipamd makes for nodes: apply_part, delete_part;
 //!                                                      │  a node's own: follow_one, apply_node_status,
 //!                                                      │  patch_kubernetes_node, create_pod_event
-//!                                                      └─ [ledger] ipamd's: its head, the ranges it assigned
+//!                                                      ├─ [ledger] ipamd's: its head, the ranges it assigned
+//!                                                      └─ AddressSets: follow_sets, follow_pods, follow_leases,
+//!                                                         publish_set, acknowledge, renew_subscriber
 //! ```
 //!
 //! # Guarantees
@@ -24,9 +26,11 @@ mod changes;
 mod error;
 mod events;
 mod ledger;
+mod listing;
 mod node;
 mod parts;
 mod policies;
+mod sets;
 mod status;
 mod watch;
 
@@ -44,8 +48,10 @@ use watch::Selection;
 pub use changes::{Changes, changes};
 pub use error::ClusterError;
 pub use ledger::{LedgerHead, LedgerPlace, StoredRange};
+pub use listing::Told;
 pub use parts::NODE_MANAGER;
 pub use policies::PolicyEvent;
+pub use sets::{ADDRESSD_MANAGER, Key, Pod, Set, SubscriberLease, Written};
 pub use status::STATUS_MANAGER;
 pub use watch::{Event, OneEvent, Seen, ServiceEvent};
 

@@ -4,6 +4,7 @@
 //! with a reason; the suite goes on after a failure, and the last line is the count alone, in
 //! the form that `cargo xtask test` reads. A check that this kernel cannot bear says so by `Skip`.
 
+mod addresses;
 mod bad_input;
 mod chaining;
 mod cloud;
@@ -71,6 +72,7 @@ const SUITES: &[Suite] = &[
     faults::SUITE,
     cloud::SUITE,
     kubernetes::SUITE,
+    addresses::SUITE,
     cluster::SUITE,
     ranges::SUITE,
     plan_live::SUITE,

@@ -56,6 +56,13 @@ const LOCAL: Access = Access {
     services: "10.96.0.0/16",
 };
 
+impl Access {
+    /// Beside the API server, in its network namespace, and by nobody else.
+    pub(in crate::suites) fn local() -> Self {
+        LOCAL
+    }
+}
+
 /// The token of a user of [`Access`].
 pub(in crate::suites) fn token_of(user: &str) -> String {
     format!("token-of-{}", user.replace(':', "-"))
@@ -192,7 +199,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it is not in time, with the end of its log.
-    pub(super) fn start_server(&self) -> Result<((), Duration)> {
+    pub(in crate::suites) fn start_server(&self) -> Result<((), Duration)> {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
@@ -371,7 +378,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it does not run.
-    pub(super) fn kill_server(&self) -> Result<()> {
+    pub(in crate::suites) fn kill_server(&self) -> Result<()> {
         let server = locked(&self.server).take();
         let mut server = server.context("there is no API server")?;
         server.kill()?;

@@ -5,7 +5,9 @@
 const SUITES: &[(&str, &[&str])] = &[
     // Tests and builds of the others, none of them in the lab.
     ("xtask", &[]),
-    ("crates/flatctl", &["trace"]),
+    ("addresses", &["addresses"]),
+    ("crates/flatctl", &["addresses", "trace"]),
+    ("crates/subscriber", &["addresses"]),
     ("crates/trace", &["trace"]),
     ("crates/uplink", &["restart", "uplink", "writers"]),
     (
