@@ -185,13 +185,15 @@ impl Ready {
             service: &service,
             serves_all: args.elect.is_some(),
         };
-        let ((), (), (), ticked) = tokio::join!(
-            statuses,
-            publishes,
-            plans.follow(plan, in_force),
-            tick_and_sample(&service, &metrics)
-        );
-        ticked
+        let rest = async {
+            let ((), (), ()) = tokio::join!(statuses, publishes, plans.follow(plan, in_force));
+            // There are no more plans: ipamd is stopping.
+            std::future::pending().await
+        };
+        tokio::select! {
+            ticked = tick_and_sample(&service, &metrics) => ticked,
+            never = rest => never,
+        }
     }
 }
 
