@@ -1,6 +1,7 @@
 //! Starting, running and stopping the daemon.
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,7 +13,7 @@ use flatnet_daemon::{socket, stop};
 use flatnet_plan_source::Version;
 use flatnet_types::Timestamp;
 use flatnet_types::ipamd::Incarnation;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -148,12 +149,8 @@ async fn run(args: RunArgs) -> Result<()> {
     if let Some(listener) = listener {
         tasks.spawn(listener.serve(app.clone(), stopping.clone()));
     }
-    let metrics = match args.metrics {
-        Some(address) => Some(flatnet_daemon::metrics::listen(address).await?),
-        None => None,
-    };
     let background = [
-        tokio::spawn(serve_metrics(metrics, app.clone())),
+        tokio::spawn(serve_metrics(args.metrics, app.clone())),
         tokio::spawn(listener::reload_tls(tls)),
         tokio::spawn(source.follow()),
         tokio::spawn(apply_plans(app.clone(), plan, version)),
@@ -211,9 +208,9 @@ async fn serve_unix(
 }
 
 /// Serves the metrics where that is asked for. Cancel safe.
-async fn serve_metrics(listener: Option<TcpListener>, app: App) {
-    if let Some(listener) = listener {
-        flatnet_daemon::metrics::follow(listener, http::metrics_router(app)).await;
+async fn serve_metrics(address: Option<SocketAddr>, app: App) {
+    if let Some(address) = address {
+        flatnet_daemon::metrics::keep(address, http::metrics_router(app)).await;
     }
 }
 
