@@ -283,9 +283,8 @@ async fn run(args: RunArgs) -> Result<()> {
         scrape: Arc::new(Scraper::new(state, metrics)),
     };
     if let Some(address) = args.metrics {
-        let listener = flatnet_daemon::metrics::listen(address).await?;
         let scraped = scraped::router(Arc::clone(&app.metrics), Arc::clone(&app.scrape));
-        tasks.spawn(flatnet_daemon::metrics::follow(listener, scraped));
+        tasks.spawn(flatnet_daemon::metrics::keep(address, scraped));
     }
     info!(socket = %args.socket.display(), "serving");
     let mut served = tokio::spawn(server::serve(listener, app, stop::notified(stopping)));

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -53,6 +54,28 @@ pub async fn follow(listener: TcpListener, router: Router) {
         std::future::pending::<()>(),
     )
     .await;
+}
+
+/// Listens and serves, and tries again while the address cannot be listened on: a daemon's work does not hang on who
+/// asks for its numbers. Does not end. Cancel safe.
+pub async fn keep(address: SocketAddr, router: Router) {
+    /// Interval between attempts: who has the port is often the daemon of before, which is ending.
+    const AGAIN: Duration = Duration::from_secs(2);
+    let mut told = false;
+    let listener = loop {
+        match listen(address).await {
+            Ok(listener) => break listener,
+            Err(e) if !told => {
+                tracing::error!(error = %e, cause = %e.source, "metrics are not served yet");
+                told = true;
+            }
+            // Once, however long it lasts.
+            Err(_) => {}
+        }
+        tokio::time::sleep(AGAIN).await;
+    };
+    tracing::info!(%address, "serving metrics");
+    follow(listener, router).await;
 }
 
 /// The answer to `GET /metrics`.

@@ -1,5 +1,11 @@
 //! Starting, running and stopping the daemon.
 
+    let background = async {
+        tokio::select! {
+            never = source.follow() => match never {},
+            () = serve_metrics(args.metrics, app.clone()) => std::future::pending().await,
+            () = listener::reload_tls(tls) => std::future::pending().await,
+            () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,7 +14,12 @@ use flatnet_daemon::serve::{Limits, serve};
 use flatnet_daemon::socket::Peer;
 use flatnet_daemon::{socket, stop};
 use flatnet_types::Timestamp;
-use tokio::net::{TcpListener, UnixListener};
+    let background = async {
+        tokio::select! {
+            never = source.follow() => match never {},
+            () = serve_metrics(args.metrics, app.clone()) => std::future::pending().await,
+            () = listener::reload_tls(tls) => std::future::pending().await,
+            () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -121,14 +132,10 @@ async fn serve_until(
     if let Some(listener) = listener {
         tasks.spawn(listener.serve(app.clone(), stopping));
     }
-    let metrics = match args.metrics {
-        Some(address) => Some(flatnet_daemon::metrics::listen(address).await?),
-        None => None,
-    };
     let background = async {
         tokio::select! {
             never = source.follow() => match never {},
-            () = serve_metrics(metrics, app.clone()) => std::future::pending().await,
+            () = serve_metrics(args.metrics, app.clone()) => std::future::pending().await,
             () = listener::reload_tls(tls) => std::future::pending().await,
             () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
         }
@@ -177,9 +184,9 @@ async fn serve_unix(
 }
 
 /// Serves the metrics where that is asked for. Cancel safe.
-async fn serve_metrics(listener: Option<TcpListener>, app: App) {
-    if let Some(listener) = listener {
-        flatnet_daemon::metrics::follow(listener, http::metrics_router(app)).await;
+async fn serve_metrics(address: Option<SocketAddr>, app: App) {
+    if let Some(address) = address {
+        flatnet_daemon::metrics::keep(address, http::metrics_router(app)).await;
     }
 }
 
