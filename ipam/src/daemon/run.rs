@@ -1,11 +1,6 @@
 //! Starting, running and stopping the daemon.
 
-    let background = async {
-        tokio::select! {
-            never = source.follow() => match never {},
-            () = serve_metrics(args.metrics, app.clone()) => std::future::pending().await,
-            () = listener::reload_tls(tls) => std::future::pending().await,
-            () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,12 +9,7 @@ use flatnet_daemon::serve::{Limits, serve};
 use flatnet_daemon::socket::Peer;
 use flatnet_daemon::{socket, stop};
 use flatnet_types::Timestamp;
-    let background = async {
-        tokio::select! {
-            never = source.follow() => match never {},
-            () = serve_metrics(args.metrics, app.clone()) => std::future::pending().await,
-            () = listener::reload_tls(tls) => std::future::pending().await,
-            () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
