@@ -99,8 +99,8 @@ impl NodeObjects {
     /// Reads the node's plan as it is now; nothing is accepted or kept.
     ///
     /// # Errors
-    /// [`Refusal::Cluster`] where the objects are not there or the API server gives no answer within
-    /// [`FIRST_ANSWER`]; else what is wrong with them.
+    /// [`Refusal::Cluster`] where the objects are not there or the API server gives no answer within three
+    /// seconds; else what is wrong with them.
     pub async fn read(&self) -> Result<NetworkPlan, Refusal> {
         let mut following = Following::begin(self.clone());
         let due = Instant::now() + FIRST_ANSWER;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::http::get;
-use super::world::World;
+use super::world::{Pod, World};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
@@ -25,7 +25,7 @@ const IN_MORE: &str = "10.97.0.10";
 
 /// Every pod of every node.
 fn pods(world: &World) -> Result<Vec<(String, PathBuf)>> {
-    let of = |pod| -> Result<(String, PathBuf)> {
+    let of = |pod: Pod| -> Result<(String, PathBuf)> {
         let netns = world.netns(&pod)?;
         Ok((format!("{} on {}", pod.name, pod.node), netns))
     };
