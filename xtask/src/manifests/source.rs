@@ -153,6 +153,12 @@ fn objects(text: &str) -> Result<Vec<Object>> {
             "object {} has no kind or no name",
             number + 1
         );
+        if let Some(number) = octal(&value) {
+            bail!(
+                "{}: {number} is a number in YAML 1.1 and a text in 1.2: write it in decimal",
+                identity(&value)
+            );
+        }
         // The head of a file tells how to apply that file.
         let text = if number == 0 {
             without_head(text)
@@ -165,6 +171,20 @@ fn objects(text: &str) -> Result<Vec<Object>> {
         });
     }
     Ok(objects)
+}
+
+/// A text in a value that kubectl reads as an octal number.
+fn octal(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => {
+            let digits = text.strip_prefix('0')?;
+            let all = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+            all.then_some(text)
+        }
+        Value::Sequence(list) => list.iter().find_map(octal),
+        Value::Mapping(map) => map.values().find_map(octal),
+        _ => None,
+    }
 }
 
 fn without_head(text: &str) -> &str {
@@ -291,6 +311,17 @@ mod tests {
         let objects = objects(text).expect("YAML");
         assert!(objects[0].text.starts_with("kind: A"));
         assert!(objects[1].text.starts_with("# why"));
+    }
+
+    #[test]
+    fn a_number_that_versions_of_yaml_read_differently_is_refused() {
+        let mode = |mode: &str| format!("kind: A\nmetadata: {{name: a}}\nspec: {{mode: {mode}}}\n");
+        assert!(objects(&mode("288")).is_ok() && objects(&mode("0")).is_ok());
+        let error = objects(&mode("0440")).expect_err("refused").to_string();
+        assert!(
+            error.contains("0440") && error.contains("decimal"),
+            "{error}"
+        );
     }
 
     #[test]
