@@ -87,7 +87,10 @@ async fn run(cli: &Cli) -> Result<()> {
     tracing::info!(signal, "stopping; sets stay as they are");
     // A write that is cut here is done or not; the next leader goes by what it reads.
     driver.writes.shutdown().await;
-    leadership.resign().await?;
+    if let Err(error) = leadership.resign().await {
+        // The lease is over by itself soon.
+        tracing::warn!(error = chain(&error), "the lease could not be given back");
+    }
     Ok(())
 }
 

@@ -130,8 +130,12 @@ pub(super) fn nft(lab: &LabGuard) -> Result<()> {
     // Somebody else adds an address: it is taken out again.
     run("add element inet flatnet-suite four { 192.0.2.1 }")?;
     is("four", &["10.80.0.2"])?;
-    let log = std::fs::read_to_string(world.file("fire.log"))?;
-    ensure!(log.contains("was changed, and is written again"), "{log}");
+    // It is told after the set was read back.
+    eventually(SOON, || {
+        let log = std::fs::read_to_string(world.file("fire.log"))?;
+        ensure!(log.contains("was changed, and is written again"), "{log}");
+        Ok(())
+    })?;
     follower.end()?;
     run("delete table inet flatnet-suite").map(drop)
 }

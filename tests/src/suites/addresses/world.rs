@@ -58,7 +58,7 @@ impl World {
             keepers: Mutex::new(Vec::new()),
             netns: netns_path(&namespace(VPC_ROUTER)),
             flatctl: lab.layout().bin("flatctl"),
-            addressd: lab.layout().bin("addressd"),
+            addressd: beside_this("addressd")?,
         };
         world.apply(CRD)?;
         let wait = ["wait", "--for=condition=Established", "--timeout=30s"];
@@ -218,6 +218,17 @@ impl World {
             Ok(status)
         })
     }
+}
+
+/// A program that is not one of the lab's own, beside this one.
+fn beside_this(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    ensure!(
+        path.is_file(),
+        "there is no {}: `cargo xtask build` makes it",
+        path.display()
+    );
+    Ok(path)
 }
 
 /// That a program is there, or that the check cannot be made.
