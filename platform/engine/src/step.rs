@@ -183,8 +183,8 @@ fn follow(status: &mut ReleaseStatus, app: &AppSpec, observed: &Observed) {
         status.target = cells;
         // A location that only lacks its minimum is no reason to wait: all instances are somewhere.
         let placed: u32 = status.target.iter().map(|c| c.count).sum();
-        if let Some(short) = short.filter(|_| placed < app.replicas) {
-            status.shortage = short.to_string();
+        if short.is_some() && placed < app.replicas {
+            status.shortage = format!("{placed} of {} wanted instances have room", app.replicas);
         }
     }
 }
