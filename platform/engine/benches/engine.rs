@@ -183,6 +183,7 @@ fn main() -> ExitCode {
             group: "mixed",
             nodes,
             reserved: 10,
+            made: 0,
         })
         .collect();
     let locations = locations();

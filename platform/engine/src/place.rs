@@ -57,8 +57,10 @@ pub struct Headroom<'a> {
     pub group: &'a str,
     /// Its ready and schedulable nodes.
     pub nodes: &'a [Node],
-    /// Instances that others have been promised there and have not made yet.
+    /// Instances that have been promised there and are not made yet.
     pub reserved: u32,
+    /// Instances of the application that are there and that `existing` does not count: they need no room.
+    pub made: u32,
 }
 
 /// What is to be placed.
@@ -142,6 +144,7 @@ pub fn place(request: &Request<'_>, headroom: &[Headroom<'_>]) -> Result<Placeme
             .sum();
         u32::try_from(sum)
             .unwrap_or(u32::MAX)
+            .saturating_add(h.made)
             .saturating_sub(h.reserved)
     };
     let rooms: Vec<u32> = groups.iter().map(room).collect();

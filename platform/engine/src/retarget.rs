@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use flatnet_platform_types::kinds::{AppSpec, CellCount, ReleaseStatus};
 
 use crate::apportion::prefix;
-use crate::observed::{Observed, Sight};
+use crate::observed::{Instance, Observed, Set, Sight};
 use crate::place::{Headroom, Request, Shortage, place};
+use crate::view::is_alive;
 
 /// A placement, and what does not fit into it.
 pub(crate) struct Target {
@@ -34,6 +35,7 @@ pub(crate) fn first(app: &AppSpec, status: &ReleaseStatus, observed: &Observed) 
     };
     filled(
         app,
+        status,
         status.target.iter().filter(stays).cloned().collect(),
         observed,
     )
@@ -59,7 +61,7 @@ pub(crate) fn followed(
         .iter()
         .filter(|c| !is_lost(observed, c))
         .cloned();
-    Some(filled(app, kept.collect(), observed))
+    Some(filled(app, status, kept.collect(), observed))
 }
 
 fn is_lost(observed: &Observed, cell: &CellCount) -> bool {
@@ -70,7 +72,12 @@ fn is_lost(observed: &Observed, cell: &CellCount) -> bool {
 }
 
 /// The wanted number: fewer of what is there, or more beside it.
-fn filled(app: &AppSpec, kept: Vec<CellCount>, observed: &Observed) -> Target {
+fn filled(
+    app: &AppSpec,
+    status: &ReleaseStatus,
+    kept: Vec<CellCount>,
+    observed: &Observed,
+) -> Target {
     let counts: Vec<u32> = kept.iter().map(|c| c.count).collect();
     let there: u32 = counts.iter().sum();
     if there >= app.replicas {
@@ -84,6 +91,15 @@ fn filled(app: &AppSpec, kept: Vec<CellCount>, observed: &Observed) -> Target {
             short: None,
         };
     }
+    let mut groups = headroom(app, observed);
+    for group in &mut groups {
+        let here = |c: &&CellCount| c.cluster == group.cluster && c.group == group.group;
+        let counted = kept.iter().find(here).map_or(0, |c| c.count);
+        let made = serving(observed, group, &status.revision);
+        // What the placement counts and nobody has made yet takes of the room, or each look would give it away again.
+        group.reserved += counted.saturating_sub(made);
+        group.made = made.saturating_sub(counted);
+    }
     let request = Request {
         count: app.replicas - there,
         size: app.resources,
@@ -91,7 +107,7 @@ fn filled(app: &AppSpec, kept: Vec<CellCount>, observed: &Observed) -> Target {
         existing: &kept,
         spread: app.placement.spread.unwrap_or_default(),
     };
-    let (placed, short) = match place(&request, &headroom(app, observed)) {
+    let (placed, short) = match place(&request, &groups) {
         Ok(placed) => (placed, None),
         Err(short) => (short.partial.clone(), Some(short)),
     };
@@ -129,6 +145,7 @@ pub(crate) fn headroom<'a>(app: &AppSpec, observed: &'a Observed) -> Vec<Headroo
         group: &g.name,
         nodes: &g.nodes,
         reserved: reserved(observed, cluster, &g.name),
+        made: 0,
     });
     headroom.collect()
 }
@@ -187,4 +204,16 @@ fn made(observed: &Observed, cell: &CellCount, revision: &str) -> u32 {
     let instances = sets.flat_map(|s| s.instances.iter().map(move |i| (s, i)));
     let there = instances.filter(|(s, i)| s.revision == revision || !i.serve);
     u32::try_from(there.count()).unwrap_or(u32::MAX)
+}
+
+/// Instances of the release's own revision in a group, and those of others that are wished to serve.
+fn serving(observed: &Observed, group: &Headroom<'_>, revision: &str) -> u32 {
+    let cluster = observed.clusters.get(group.cluster);
+    let sets = cluster.into_iter().flat_map(|c| &c.sets);
+    let sets = sets.filter(|s| s.group == group.group);
+    let count = |s: &Set| {
+        let there = |i: &&Instance| is_alive(i) && (i.serve || s.revision == revision);
+        s.instances.iter().filter(there).count()
+    };
+    u32::try_from(sets.map(count).sum::<usize>()).unwrap_or(u32::MAX)
 }

@@ -61,6 +61,13 @@ pub fn step(input: &Input<'_>) -> Outcome {
         ..
     } = *input;
     let mut status = input.status.clone();
+    if is_deposed(observed) {
+        return Outcome {
+            status,
+            actions: Vec::new(),
+            wake: None,
+        };
+    }
     begin(&mut status, app, release, observed);
     let steps = steps(app, release, &status);
     let look = Look {
@@ -126,6 +133,12 @@ fn begin(status: &mut ReleaseStatus, app: &AppSpec, release: &ReleaseSpec, obser
         .map_or_else(Vec::new, |s| s.placement.clone());
 }
 
+/// Whether a later controller has written somewhere: this one has nothing to say any more.
+fn is_deposed(observed: &Observed) -> bool {
+    let mut clusters = observed.clusters.values();
+    clusters.any(|c| c.sight == Sight::Clear && c.fence > observed.epoch)
+}
+
 fn is_decided(look: &Look<'_>) -> bool {
     look.observed.superseded_by.is_some() || look.release.decision == Decision::Abort
 }
@@ -170,8 +183,8 @@ fn follow(status: &mut ReleaseStatus, app: &AppSpec, observed: &Observed) {
         status.target = cells;
         // A location that only lacks its minimum is no reason to wait: all instances are somewhere.
         let placed: u32 = status.target.iter().map(|c| c.count).sum();
-        if let Some(short) = short.filter(|_| placed < app.replicas) {
-            status.shortage = short.to_string();
+        if short.is_some() && placed < app.replicas {
+            status.shortage = format!("{placed} of {} wanted instances have room", app.replicas);
         }
     }
 }
@@ -291,11 +304,7 @@ fn actions(status: &ReleaseStatus, look: &Look<'_>, now: Moment) -> Vec<Action> 
         ..
     } = *look;
     let view = View::of(status, observed);
-    let deposed = observed
-        .clusters
-        .values()
-        .any(|c| c.sight == Sight::Clear && c.fence > observed.epoch);
-    let Some(goal) = goal(app, release, status, &view).filter(|_| !deposed) else {
+    let Some(goal) = goal(app, release, status, &view) else {
         return Vec::new();
     };
     let promised = status.from.is_some() || observed.stable.is_some();

@@ -141,7 +141,7 @@ impl<'a> View<'a> {
             }
         }
         for (name, cluster) in &observed.clusters {
-            if cluster.sight == Sight::Clear {
+            if matches!(reach(observed, name), Reach::Clear | Reach::Unfenced) {
                 sets(&mut cells, name, cluster, status, observed);
             }
         }

@@ -375,11 +375,8 @@ fn more_are_raised_at_once_when_more_are_wanted() {
     assert_eq!(made(&out), [("a".to_owned(), 7), ("b".to_owned(), 7)]);
     fixture.app.replicas = 1_000;
     let out = fixture.look();
-    assert!(
-        out.status.shortage.starts_with("200 of 990 instances fit"),
-        "{}",
-        out.status.shortage
-    );
+    let told = "210 of 1000 wanted instances have room";
+    assert_eq!(out.status.shortage, told);
     assert_eq!(made(&out), [("a".to_owned(), 105), ("b".to_owned(), 105)]);
 }
 

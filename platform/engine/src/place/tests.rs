@@ -26,6 +26,7 @@ fn group<'a>(cluster: &'a str, location: &'a str, nodes: &'a [Node]) -> Headroom
         group: "mixed",
         nodes,
         reserved: 0,
+        made: 0,
     }
 }
 

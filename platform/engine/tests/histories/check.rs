@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flatnet_platform_engine::observed::{Instance, NodeState, Observed, Set, Sight};
+use flatnet_platform_engine::observed::{Cluster, Instance, NodeState, Observed, Set, Sight};
 use flatnet_platform_engine::{Action, Op, Outcome};
 use flatnet_platform_types::kinds::{AppSpec, Phase, ReleaseKind, ReleaseSpec};
 
@@ -179,7 +179,12 @@ pub(crate) fn look(
             }
         }
     }
-    placed(app, out)
+    let later = |c: &Cluster| c.sight == Sight::Clear && c.fence > observed.epoch;
+    match observed.clusters.values().any(later) {
+        true if out.actions.is_empty() => Ok(()),
+        true => Err("a controller acts that has seen a later one".to_owned()),
+        false => placed(app, out),
+    }
 }
 
 /// The placement in force has the wanted number, or says what does not fit.
