@@ -16,12 +16,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::command;
 use crate::merge::{List, Merge, Untaken};
 use crate::options::Options;
 use crate::report::Report;
 use crate::state::{self, State, StateError};
-use crate::target::TargetError;
+use crate::target::{TargetError, command};
 use crate::worker::{Duty, worker};
 
 /// Delays after a write that failed.

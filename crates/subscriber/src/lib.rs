@@ -14,7 +14,6 @@
 //!   succeeded.
 //! - A target is replaced in one step: it never holds a part of a list.
 
-mod command;
 pub mod follow;
 pub mod merge;
 pub mod options;

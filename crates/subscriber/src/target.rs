@@ -7,6 +7,7 @@
 //!   nft:FAMILY/TABLE/SET, ipset:NAME   replaced in one step; of the set's own family only
 //! ```
 
+pub(crate) mod command;
 mod ipset;
 mod nft;
 mod text;

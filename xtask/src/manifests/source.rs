@@ -12,8 +12,12 @@ use serde_norway::Value;
 
 /// The parts, by the beginning of their files' names.
 const PARTS: [&str; 5] = ["addressd", "admission", "ipamd", "netd", "vpc-route"];
-/// What is no part of an installation.
-const LEFT_OUT: [&str; 2] = ["netd-configmap.yaml", "netd-uninstall.yaml"];
+/// What is no part of an installation: an example, a patch, and what takes netd away.
+const LEFT_OUT: [&str; 3] = [
+    "address-subscriber.yaml",
+    "netd-configmap.yaml",
+    "netd-uninstall.yaml",
+];
 /// Alerts as a Prometheus without an operator reads them: the source.
 const RULES: &str = "deploy/prometheus/rules.yaml";
 /// The same as an object of the Prometheus operator: made.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::TargetError;
-use crate::command::run;
+use super::command::run;
 
 /// The longest name of a set (IPSET_MAXNAMELEN, with its end), less what is put behind it.
 const LONGEST: usize = 31 - NEW.len();

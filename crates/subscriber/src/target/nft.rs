@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::TargetError;
-use crate::command::run;
+use super::command::run;
 
 const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
 /// The longest name (NFT_NAME_MAXLEN, with its end).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::target::TargetError;
+use super::TargetError;
 
 /// How long a program may take.
 const LONGEST: Duration = Duration::from_secs(60);
