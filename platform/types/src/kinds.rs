@@ -9,6 +9,7 @@ mod access;
 mod app;
 mod build;
 mod cluster;
+mod common;
 mod release;
 mod template;
 
@@ -16,17 +17,18 @@ pub use access::{
     Grant, GrantSpec, LocationClaim, LocationClaimSpec, LocationClaimStatus, Role, Subject,
 };
 pub use app::{
-    App, AppSpec, AppStatus, Deadlines, Discovery, Gate, Hooks, KeepOld, LocationWish, Locations,
-    Metrics, OnFailure, PlacementSpec, ReleasePolicy, Resources, Scale, Signal, SignalLoss, Spread,
-    Stable, Step, TemplateRef,
+    App, AppSpec, AppStatus, Deadlines, Discovery, Gate, KeepOld, LocationWish, Locations, Metrics,
+    OnFailure, PlacementSpec, ReleasePolicy, Resources, Scale, Signal, SignalLoss, Spread, Step,
+    TemplateRef,
 };
 pub use build::{Build, BuildPhase, BuildSpec, BuildStatus};
 pub use cluster::{
     Cluster, ClusterSpec, ClusterState, ClusterStatus, GroupHeadroom, NodeGroup, Reachable,
     SecretRef,
 };
+pub use common::{CellCount, Hooks, Stable};
 pub use release::{
-    CellCount, ClusterCount, Decision, GateStatus, HistoryEntry, Phase, Release, ReleaseKind,
-    ReleaseSpec, ReleaseStatus, Timers, Verdict,
+    ClusterCount, Decision, GateStatus, HistoryEntry, Phase, Release, ReleaseKind, ReleaseSpec,
+    ReleaseStatus, Timers, Verdict,
 };
 pub use template::{Template, TemplateSpec};

@@ -5,8 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::release::CellCount;
-use super::template::any_object;
+use super::common::{Hooks, Stable, any_object};
 use crate::{Amount, Span};
 
 /// One application. Its namespace is its team's.
@@ -198,21 +197,6 @@ pub enum Spread {
     Pack,
 }
 
-/// What is run in an instance at the turns of its life: paths in the image.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Hooks {
-    /// Starts the application.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<String>,
-    /// Stops it, within the pod's grace period.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop: Option<String>,
-    /// Run when it is parked, for workers that take work by themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub park: Option<String>,
-}
-
 /// Who is told of instances in service. Exactly one of the fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -386,15 +370,4 @@ pub struct AppStatus {
     /// Instances in service, as far as is known.
     #[serde(default)]
     pub in_service: u32,
-}
-
-/// A revision that serves, and where its instances are meant to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Stable {
-    /// The revision: ten hexadecimal digits.
-    pub revision: String,
-    /// Instances by cluster and group.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub placement: Vec<CellCount>,
 }

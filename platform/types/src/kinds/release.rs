@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::template::any_object;
+use super::common::{CellCount, Stable, any_object};
 use crate::{Moment, Span};
 
 /// An application's digest and values taken through the steps of its policy, over all clusters with one budget.
@@ -190,7 +190,7 @@ pub struct ReleaseStatus {
     pub revision: String,
     /// What served when it began; empty where nothing did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<super::app::Stable>,
+    pub from: Option<Stable>,
     /// Where its instances go.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target: Vec<CellCount>,
@@ -205,20 +205,6 @@ pub struct ReleaseStatus {
     /// The last changes of phase, the latest last; at most fifty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
-}
-
-/// Instances of a group of nodes of a cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CellCount {
-    /// The cluster.
-    pub cluster: String,
-    /// Its location.
-    pub location: String,
-    /// The group.
-    pub group: String,
-    /// How many.
-    pub count: u32,
 }
 
 /// What was counted in a cluster.

@@ -1,11 +1,11 @@
 //! How a kind of component is built and run.
 
 use kube::CustomResource;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::kinds::Hooks;
+use super::common::{Hooks, any_object};
 
 /// How a kind of component is built and run. One object a version; it never changes.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,9 +59,4 @@ pub struct TemplateSpec {
     /// What is run in an instance at the turns of its life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Hooks>,
-}
-
-/// An object whose fields are somebody else's.
-pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
