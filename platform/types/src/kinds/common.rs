@@ -1,4 +1,4 @@
-//! What several kinds have.
+//! What several kinds have in common.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,17 @@ pub struct CellCount {
     pub count: u32,
 }
 
+/// A revision that serves, and where its instances are meant to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stable {
+    /// The revision: ten hexadecimal digits.
+    pub revision: String,
+    /// Instances by cluster and group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placement: Vec<CellCount>,
+}
+
 /// What is run in an instance at the turns of its life: paths in the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -30,17 +41,6 @@ pub struct Hooks {
     /// Run when it is parked, for workers that take work by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub park: Option<String>,
-}
-
-/// A revision that serves, and where its instances are meant to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Stable {
-    /// The revision: ten hexadecimal digits.
-    pub revision: String,
-    /// Instances by cluster and group.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub placement: Vec<CellCount>,
 }
 
 /// An object whose fields are somebody else's.
