@@ -122,11 +122,12 @@ async fn serve_until(
         tasks.spawn(listener.serve(app.clone(), stopping));
     }
     let background = async {
-        tokio::select! {
-            never = source.follow() => match never {},
-            () = listener::reload_tls(tls) => std::future::pending().await,
-            () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
-        }
+        let ((), (), never) = tokio::join!(
+            listener::reload_tls(tls),
+            observe_plans(app.plan.clone(), Arc::clone(&app.metrics)),
+            source.follow()
+        );
+        match never {}
     };
     let ended: Result<()> = tokio::select! {
         ended = tasks.join_next() => match ended {
