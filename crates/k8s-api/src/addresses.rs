@@ -10,6 +10,11 @@
 //! addressd. A subscriber's lease is a `Lease` of `coordination.k8s.io` ([`lease_name`]), so that renewing it
 //! writes, and sends to who watches, a small object and not the whole list.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "columns of one type: each `printcolumn` is an attribute of its own to kube"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

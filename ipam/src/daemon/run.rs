@@ -123,12 +123,13 @@ async fn serve_until(
         tasks.spawn(listener.serve(app.clone(), stopping));
     }
     let background = async {
-        tokio::select! {
-            never = source.follow() => match never {},
-            () = serve_metrics(args.metrics, app.clone()) => std::future::pending().await,
-            () = listener::reload_tls(tls) => std::future::pending().await,
-            () = observe_plans(app.plan.clone(), Arc::clone(&app.metrics)) => std::future::pending().await,
-        }
+        let ((), (), (), never) = tokio::join!(
+            serve_metrics(args.metrics, app.clone()),
+            listener::reload_tls(tls),
+            observe_plans(app.plan.clone(), Arc::clone(&app.metrics)),
+            source.follow()
+        );
+        match never {}
     };
     let ended: Result<()> = tokio::select! {
         ended = tasks.join_next() => match ended {
