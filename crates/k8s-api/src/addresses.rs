@@ -43,6 +43,7 @@ pub const ACKNOWLEDGED: &str = "Acknowledged";
 /// The addresses of the pods of its namespace that a label selector is now, for applications that let in by
 /// address. An address is in it from when the pod's status has it until it is released. Everybody who writes it
 /// into a firewall or a list is a subscriber and acknowledges a generation, so that one can wait for it.
+#[allow(clippy::duplicated_attributes, reason = "each column has its type")]
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[kube(
