@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The plan's source.
 pub(crate) enum Source {
     File(FileSource<NodePlan>),
-    Cluster(NodeSource<NodePlan>, ToldCluster),
+    Cluster(Box<NodeSource<NodePlan>>, ToldCluster),
 }
 
 /// The cluster that the plan comes from, which is told how the node is.
@@ -139,7 +139,7 @@ impl Source {
         })
         .await;
         waiting.end().await;
-        Ok((Self::Cluster(source, told), origin))
+        Ok((Self::Cluster(Box::new(source), told), origin))
     }
 
     pub(crate) fn watch(&self) -> PlanReceiver {

@@ -26,9 +26,15 @@ const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// How an image of a daemon is written: of which binaries, to which file.
 type Writer = fn(&Binaries, &Path) -> Result<()>;
 /// The images of daemons, each by its file's name.
-pub(crate) const ALL: [(&str, Writer); 3] =
-    [("netd", netd), ("ipamd", ipamd), ("vpc-route", vpc_route)];
+pub(crate) const ALL: [(&str, Writer); 4] = [
+    ("netd", netd),
+    ("ipamd", ipamd),
+    ("addressd", addressd),
+    ("vpc-route", vpc_route),
+];
 
+/// addressd's image, as the manifest in deploy/kubernetes names it.
+pub(crate) const ADDRESSD: &str = "flatnet.io/addressd:0.1.0";
 /// ipamd's image, as the manifest in deploy/kubernetes names it.
 pub(crate) const IPAMD: &str = "flatnet.io/ipamd:0.1.0";
 
@@ -65,18 +71,31 @@ pub(crate) fn netd(binaries: &Binaries, to: &Path) -> Result<()> {
     write(&image, &root.0, to)
 }
 
-/// Writes ipamd's image: ipamd, and nothing else.
+/// Writes ipamd's image.
 ///
 /// # Errors
 /// If a file cannot be read or written.
 pub(crate) fn ipamd(binaries: &Binaries, to: &Path) -> Result<()> {
+    one_program(binaries, (IPAMD, "ipamd"), to)
+}
+
+/// Writes addressd's image.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub(crate) fn addressd(binaries: &Binaries, to: &Path) -> Result<()> {
+    one_program(binaries, (ADDRESSD, "addressd"), to)
+}
+
+/// An image of a program, and nothing else.
+fn one_program(binaries: &Binaries, (name, program): (&str, &str), to: &Path) -> Result<()> {
     let root = Scratch::beside(to)?;
     let programs = root.0.join("usr/local/bin");
     fs::create_dir_all(&programs)?;
-    copy_program(&binaries.dir().join("ipamd"), &programs.join("ipamd"))?;
+    copy_program(&binaries.dir().join(program), &programs.join(program))?;
     let image = Image {
-        name: IPAMD,
-        entrypoint: &["/usr/local/bin/ipamd"],
+        name,
+        entrypoint: &[&format!("/usr/local/bin/{program}")],
         path: "/usr/local/bin",
     };
     write(&image, &root.0, to)
@@ -282,6 +301,7 @@ mod tests {
         for (file, built) in [
             ("netd.yaml", NETD),
             ("netd-uninstall.yaml", NETD),
+            ("addressd.yaml", ADDRESSD),
             ("ipamd.yaml", IPAMD),
             ("vpc-route.yaml", VPC_ROUTE),
         ] {

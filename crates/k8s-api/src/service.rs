@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn service(spec: Value, ingress: Value) -> DynamicObject {
+    fn service(spec: &Value, ingress: &Value) -> DynamicObject {
         let object = json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"namespace": "shop", "name": "web", "creationTimestamp": "2026-01-01T00:00:10Z"},
@@ -159,7 +159,7 @@ mod tests {
         let ingress = json!([{"ip": "203.0.113.7"}, {"ip": "203.0.113.8", "ipMode": "VIP"},
             {"ip": "203.0.113.9", "ipMode": "Proxy"}, {"hostname": "lb.example"}]);
         let spec = json!({"type": "LoadBalancer", "clusterIP": "10.96.0.5", "externalIPs": ["203.0.113.1", "fd77::1"]});
-        let object = service(spec, ingress.clone());
+        let object = service(&spec, &ingress);
         let wanted = [
             "203.0.113.1/32",
             "fd77::1/128",
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(first.of, "Service shop/web");
         // A status that is left of another type.
         let spec = json!({"type": "ClusterIP", "clusterIP": "10.96.0.5"});
-        assert!(claimed(&service(spec, ingress)).is_empty());
+        assert!(claimed(&service(&spec, &ingress)).is_empty());
     }
 
     #[test]
@@ -181,11 +181,11 @@ mod tests {
             json!({"type": "ClusterIP", "clusterIP": "None", "externalIPs": ["203.0.113.1"]}),
             json!({"type": "ExternalName", "externalName": "a", "externalIPs": ["203.0.113.1"]}),
         ] {
-            assert!(claimed(&service(spec, json!([]))).is_empty());
+            assert!(claimed(&service(&spec, &json!([]))).is_empty());
         }
         let spec =
             json!({"type": "ClusterIP", "clusterIP": "10.96.0.5", "externalIPs": ["203.0.113.1"]});
-        let mut other = service(spec, json!([]));
+        let mut other = service(&spec, &json!([]));
         other.metadata.labels = Some([(OTHER_PROXY.to_owned(), "mine".to_owned())].into());
         assert!(claimed(&other).is_empty());
     }

@@ -162,7 +162,7 @@ mod tests {
             .expect("names")
     }
 
-    fn said(set: Value) -> String {
+    fn said(set: &Value) -> String {
         json!({"nftables": [{"metainfo": {"json_schema_version": 1}}, {"set": set}]}).to_string()
     }
 
@@ -175,14 +175,14 @@ mod tests {
     #[test]
     fn a_set_is_replaced_in_one_transaction_by_what_is_of_its_family() {
         let set = json!({"type": "ipv4_addr", "elem": ["10.0.0.9", {"elem": {"val": "10.0.0.1", "comment": "x"}}]});
-        let found = web().found(&said(set)).expect("a set");
+        let found = web().found(&said(&set)).expect("a set");
         assert_eq!((found.ipv4, found.elements.len()), (true, 2));
         assert_eq!(
             web().script(&found, &list()),
             "flush set inet filter web\nadd element inet filter web { 10.0.0.1, 10.0.0.2 }\n"
         );
         let empty = web()
-            .found(&said(json!({"type": "ipv6_addr"})))
+            .found(&said(&json!({"type": "ipv6_addr"})))
             .expect("a set");
         assert_eq!(
             web().script(&empty, &list()),
@@ -211,7 +211,7 @@ mod tests {
                 "no address",
             ),
         ] {
-            let error = web().found(&said(set)).expect_err("unfit").to_string();
+            let error = web().found(&said(&set)).expect_err("unfit").to_string();
             assert!(
                 error.contains(words) && error.contains("nft:inet/filter/web"),
                 "{error}"
