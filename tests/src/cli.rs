@@ -221,7 +221,7 @@ mod tests {
     use clap::CommandFactory;
 
     /// Benchmarks that `cargo xtask` runs by itself, without the lab.
-    const WITHOUT_LAB: [&str; 4] = ["plan", "routes", "ipam", "ipamd"];
+    const WITHOUT_LAB: [&str; 5] = ["plan", "platform", "routes", "ipam", "ipamd"];
     /// Opens a shell beside the lab, which is `cargo xtask`'s own verb.
     const SHELL: &str = "shell";
 

@@ -31,6 +31,8 @@ const FILES: &[(&str, &str)] = &files![
     "base/kustomization.yaml",
     "base/namespace.yaml",
     "base/netd.yaml",
+    "parts/addressd/addressd.yaml",
+    "parts/addressd/kustomization.yaml",
     "parts/admission/admission.yaml",
     "parts/admission/kustomization.yaml",
     "parts/monitoring/kustomization.yaml",
@@ -45,7 +47,7 @@ const FILES: &[(&str, &str)] = &files![
     "overlays/idc/kustomization.yaml",
 ];
 /// What kustomize builds, and what has to be in it.
-const BUILT: [(&str, &[&str]); 4] = [
+const BUILT: [(&str, &[&str]); 5] = [
     ("overlays/idc", &["daemonset.apps/netd"]),
     (
         "overlays/aliyun",
@@ -55,6 +57,7 @@ const BUILT: [(&str, &[&str]); 4] = [
         "overlays/hybrid",
         &["daemonset.apps/netd", "deployment.apps/vpc-route"],
     ),
+    ("overlays/addresses", &["deployment.apps/addressd"]),
     (
         "overlays/admission",
         &["validatingadmissionpolicy.admissionregistration.k8s.io/flatnet-pods"],
@@ -63,6 +66,9 @@ const BUILT: [(&str, &[&str]); 4] = [
 /// An overlay of an administrator who lets pods choose.
 const ADMISSION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n\
                          resources: [../../base, ../../parts/admission]\n";
+/// One whose applications whitelist addresses.
+const ADDRESSES: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n\
+                         resources: [../../base, ../../parts/addressd]\n";
 /// And one with monitors and alerts, whose kinds this server does not serve: it is built only.
 const MONITORING: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n\
                           resources: [../../base, ../../parts/monitoring]\n";
@@ -111,6 +117,7 @@ fn built(cluster: &Cluster, overlay: &Path) -> Result<String> {
 
 fn write(dir: &Path) -> Result<()> {
     let more = [
+        ("overlays/addresses/kustomization.yaml", ADDRESSES),
         ("overlays/admission/kustomization.yaml", ADMISSION),
         ("overlays/monitoring/kustomization.yaml", MONITORING),
     ];

@@ -28,6 +28,7 @@ pub(super) mod ipamd;
 mod lead;
 mod node;
 pub(super) mod plan;
+mod platform;
 mod pod;
 mod policies;
 mod rig;
@@ -78,6 +79,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "plan: the kinds are installed server-side, `kubectl get flatnet` lists them and `explain` tells them",
             run: plan::kinds,
+        },
+        Check {
+            sentence: "platform: the release platform's kinds are taken, and their rules refuse what breaks them",
+            run: platform::kinds,
         },
         Check {
             sentence: "install: each overlay of kustomize is built, and the API server takes it in a dry run",
