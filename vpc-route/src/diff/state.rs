@@ -9,6 +9,14 @@ use crate::model::{DesiredTable, Entry, NextHops, Prefix, is_covered};
 /// Where each destination leads.
 type Hops<'a> = BTreeMap<Prefix, &'a NextHops>;
 
+/// Addresses that no entry tells apart, before the first op, after the last one, or in between.
+pub(super) struct Piece<'a> {
+    /// The shortest prefix that all of them are in.
+    prefix: Prefix,
+    was: Option<&'a NextHops>,
+    will: Option<&'a NextHops>,
+}
+
 /// The table now, and as it will be in the end.
 #[derive(Clone)]
 pub(super) struct State<'a> {
@@ -76,6 +84,47 @@ impl<'a> State<'a> {
         before == Some(next_hops) || self.agrees(destination, Some(next_hops))
     }
 
+    /// The pieces of `destinations` that need a route, in a table before its first op; `None` if there may be more
+    /// than `most`.
+    pub(super) fn pieces(&self, destinations: &[Prefix], most: usize) -> Option<Vec<Piece<'a>>> {
+        let all: BTreeSet<Prefix> = self
+            .now
+            .keys()
+            .chain(self.end.keys())
+            .chain(&self.needed)
+            .filter(|p| destinations.iter().any(|d| d.covers(**p)))
+            .chain(destinations)
+            .copied()
+            .collect();
+        if all.len() > most {
+            return None;
+        }
+        let finer = |whole: Prefix| {
+            all.iter()
+                .copied()
+                .filter(move |p| *p != whole && whole.covers(*p))
+        };
+        let served = all
+            .iter()
+            .copied()
+            .filter(|p| self.is_needed(*p) && !is_covered(*p, finer(*p)));
+        let piece = |prefix| Piece {
+            prefix,
+            was: leads(&self.now, prefix),
+            will: leads(&self.end, prefix),
+        };
+        Some(served.map(piece).collect())
+    }
+
+    /// Whether each piece of what changed last leads where it did before the first op, or where it shall in the
+    /// end.
+    pub(super) fn keeps(&self, pieces: &[Piece<'_>], changed: Prefix) -> bool {
+        let touched = pieces.iter().filter(|piece| changed.covers(piece.prefix));
+        touched
+            .map(|piece| (leads(&self.now, piece.prefix), piece))
+            .all(|(is, piece)| is == piece.was || is == piece.will)
+    }
+
     /// Whether the part of a destination that no more specific entry serves shall lead to
     /// `hops` in the end, as far as it shall lead anywhere.
     fn agrees(&self, destination: Prefix, hops: Option<&NextHops>) -> bool {
@@ -111,6 +160,12 @@ impl State<'_> {
         }
         false
     }
+}
+
+/// Where addresses of a destination lead that no more specific entry serves.
+fn leads<'a>(table: &Hops<'a>, destination: Prefix) -> Option<&'a NextHops> {
+    let own = table.get(&destination).copied();
+    own.or_else(|| above(table, destination).map(|(_, hops)| hops))
 }
 
 /// The longest entry that covers a destination and is not itself.

@@ -496,3 +496,26 @@ fn a_quota_of_each_family_refuses_the_one_that_exceeds_it() {
         over.refused
     );
 }
+
+/// The only orders that keep the quota lead 10.0.0.6 to c, back to a, and to c again.
+#[test]
+fn an_address_goes_back_and_forth_where_no_other_order_keeps_the_quota() {
+    let mut entries = managed(&[
+        ("10.0.0.0/29", "c"),
+        ("10.0.0.0/31", "a"),
+        ("10.0.0.6/32", "a"),
+    ]);
+    entries.push(entry("10.0.0.0/32", "a", "by-hand"));
+    entries.push(entry("10.0.0.7/32", "a", "by-hand"));
+    let mut rules = rules();
+    rules.quota = Some(5);
+    rules.mass_delete.allowed = true;
+    let want = desired(&[
+        ("10.0.0.0/28", "a"),
+        ("10.0.0.6/31", "c"),
+        ("10.0.0.8/29", "a"),
+    ]);
+    let plan = plan(&want, &actual(entries), &rules);
+    assert_eq!(plan.refused, []);
+    assert_eq!(short(&plan).len(), 6);
+}
