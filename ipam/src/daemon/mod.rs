@@ -8,8 +8,8 @@
 //!                                                              [listener]: [tls], or TCP (token)
 //! ```
 //!
-//! With `--elect` any number of them run. [leading] has the Lease, [duties] are what only the one that leads does,
-//! with the ledger in the cluster ([cluster_ledger]); the others answer by their [role].
+//! With `--elect` any number of them run. `leading` has the Lease, `duties` are what only the one that leads does,
+//! with the ledger in the cluster (`cluster_ledger`); the others answer by their `role`.
 
 mod auth;
 mod carried;
