@@ -11,7 +11,7 @@ use super::install::CONFLIST;
 use super::node::Node;
 use super::reach;
 use super::world::{NODES, World};
-use crate::suites::kit::{eventually, output};
+use crate::suites::kit::{eventually, output, say};
 use crate::{Lab, LabGuard, netd};
 
 const POLICIES: &str = include_str!("../../../../deploy/kubernetes/admission.yaml");
@@ -57,9 +57,21 @@ pub(super) fn handed_over(lab: &LabGuard) -> Result<()> {
         }
     })?;
     create(&world, GRANTED, "asked", &asked)?;
-    world.wait(&["-n", GRANTED, "wait", "--for=condition=Ready", "pod/asked"])?;
-    has(&world, address)?;
-    unadmitted(&world)?;
+    let runtime = world.json(&["get", "node", NODE])?;
+    let runtime = &runtime["status"]["nodeInfo"]["containerRuntimeVersion"];
+    match runtime.as_str().is_some_and(hands_annotations_over) {
+        true => {
+            world.wait(&["-n", GRANTED, "wait", "--for=condition=Ready", "pod/asked"])?;
+            has(&world, address)?;
+            unadmitted(&world)?;
+        }
+        false => {
+            refused_at(&world, "asked", "no pod annotations")?;
+            say(&format!(
+                "{runtime} hands no annotations over: no pod is attached, and it says why"
+            ));
+        }
+    }
     world.kubectl(&["delete", "namespace", GRANTED, "--wait=true"])?;
     let file = world.cluster.dir.join("admission.yaml");
     world.kubectl(&["delete", "-f", &file.display().to_string()])?;
@@ -163,6 +175,31 @@ fn limit(node: &Node) -> Result<u64> {
         .with_context(|| format!("it has no limit: {own}"))
 }
 
+/// `containerd://1.6.20` does not; from 1.7 on containerd does.
+fn hands_annotations_over(runtime: &str) -> bool {
+    let version = runtime.strip_prefix("containerd://");
+    let mut numbers = version.into_iter().flat_map(|v| v.split('.'));
+    let mut number = || numbers.next().and_then(|n| n.parse::<u32>().ok());
+    match (number(), number()) {
+        (Some(major), Some(minor)) => (major, minor) >= (1, 7),
+        _ => true,
+    }
+}
+
+/// A pod has no address, and an event at it says why.
+fn refused_at(world: &World, name: &str, why: &str) -> Result<()> {
+    eventually(IN_FORCE, || {
+        let of = format!("--field-selector=involvedObject.name={name}");
+        let events = world.kubectl(&["-n", GRANTED, "get", "events", &of, "-o", "yaml"])?;
+        ensure!(events.contains(why), "events: {events}");
+        Ok(())
+    })?;
+    let pod = world.json(&["-n", GRANTED, "get", "pod", name])?;
+    let address = &pod["status"]["podIP"];
+    ensure!(address.is_null(), "it has the address {address}");
+    Ok(())
+}
+
 /// A pod that no policy has seen gets no address, and the reason is at the pod.
 fn unadmitted(world: &World) -> Result<()> {
     let binding = ["mutatingadmissionpolicybinding", "flatnet-pods"];
@@ -184,14 +221,22 @@ fn unadmitted(world: &World) -> Result<()> {
         ensure!(stamp.is_null(), "it is still admitted");
         Ok(())
     })?;
-    eventually(IN_FORCE, || {
-        let of = "--field-selector=involvedObject.name=unseen";
-        let events = world.kubectl(&["-n", GRANTED, "get", "events", of, "-o", "yaml"])?;
-        ensure!(events.contains("flatnet.io/admitted"), "events: {events}");
-        Ok(())
-    })?;
-    let pod = world.json(&["-n", GRANTED, "get", "pod", "unseen"])?;
-    let address = &pod["status"]["podIP"];
-    ensure!(address.is_null(), "it has the address {address}");
-    Ok(())
+    refused_at(world, "unseen", "flatnet.io/admitted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_runtime_hands_annotations_over() {
+        for (runtime, does) in [
+            ("containerd://1.6.20", false),
+            ("containerd://1.7.0", true),
+            ("containerd://2.1.1", true),
+            ("cri-o://1.33.0", true),
+        ] {
+            assert_eq!(hands_annotations_over(runtime), does, "{runtime}");
+        }
+    }
 }

@@ -13,15 +13,18 @@ use crate::suites::kit::eventually;
 const TOLD: Duration = Duration::from_secs(20);
 /// An address that no node has a range of.
 const NOWHERE: &str = "192.168.77.7";
+/// The namespace that the interface would be in.
+const NETNS: &str = "suite-events";
 /// How often the plugin is called, as a runtime repeats an ADD.
 const TIMES: usize = 5;
 
 /// What the runtime runs for one more interface of a pod: it asks for an address that is nowhere.
-fn script(netns: &str, args: &str) -> String {
+fn script(args: &str) -> String {
     let config = r#"{"cniVersion":"1.0.0","name":"web","type":"flatnet"}"#;
     format!(
-        "for n in $(seq {TIMES}); do echo '{config}' | CNI_COMMAND=ADD CNI_CONTAINERID=suite CNI_IFNAME=eth9 \
-         CNI_PATH=/opt/cni/bin CNI_NETNS='{netns}' CNI_ARGS='{args}' /opt/cni/bin/flatnet; done; true"
+        "ip netns add {NETNS}; for n in $(seq {TIMES}); do echo '{config}' | CNI_COMMAND=ADD CNI_CONTAINERID=suite \
+         CNI_IFNAME=eth9 CNI_PATH=/opt/cni/bin CNI_NETNS=/run/netns/{NETNS} CNI_ARGS='{args}' \
+         /opt/cni/bin/flatnet; done; ip netns del {NETNS}"
     )
 }
 
@@ -37,12 +40,7 @@ pub(super) fn at_the_pod(lab: &LabGuard) -> Result<()> {
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={};K8S_POD_UID={uid};IP={NOWHERE}",
         pod.name
     );
-    // It is not looked at: there is no address.
-    let netns = "/proc/self/ns/net";
-    let said = node
-        .command("sh")
-        .args(["-c", &script(netns, &args)])
-        .output()?;
+    let said = node.command("sh").args(["-c", &script(&args)]).output()?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     ensure!(said.contains(NOWHERE), "the plugin says {said}");
     let (event, _) = eventually(TOLD, || {

@@ -73,7 +73,8 @@ pub(super) fn ready(lab: &LabGuard) -> Result<()> {
         world.wait(&["wait", "--for=condition=Ready", &object])?;
         world.wait(&["wait", "--for=condition=Accepted", &object])?;
     }
-    for (node, network) in NODES.into_iter().zip(["web", "web", "cloud"]) {
+    // Objects have no order: the first by its name.
+    for (node, network) in NODES.into_iter().zip(["db", "db", "cloud"]) {
         installed(world.node(node)?, network)?;
     }
     Ok(())

@@ -223,15 +223,17 @@ pub(super) fn released(lab: &LabGuard) -> Result<()> {
     output(std::process::Command::new(flatctl).args(gone))?;
     let quarantined = Instant::now();
     eventually(Duration::from_secs(QUARANTINE), || shown("quarantined"))?;
-    eventually(SERVED, || {
+    let over = Duration::from_secs(QUARANTINE) + SERVED;
+    eventually(over, || {
         let found = assigned(&cluster)?;
-        // The first free slice is this one again.
-        ensure!(
-            found.len() == 2 && quarantined.elapsed().as_secs() >= QUARANTINE,
-            "{found:?}"
-        );
-        shown("active")
+        ensure!(found.len() == 1, "{found:?}");
+        Ok(())
     })?;
+    ensure!(
+        quarantined.elapsed().as_secs() + 1 >= QUARANTINE,
+        "gone after {:.1?}",
+        quarantined.elapsed()
+    );
     second.running.end()?;
     first.running.end()
 }
