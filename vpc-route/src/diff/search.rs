@@ -35,7 +35,7 @@ impl Item<'_> {
 /// which no address goes back to where it led before.
 pub(super) fn search<'a>(
     work: &Work<'a>,
-    state: State<'a>,
+    state: &State<'a>,
     rules: &Rules,
     quota: usize,
 ) -> Option<Vec<Op>> {
@@ -53,7 +53,7 @@ pub(super) fn search<'a>(
         return None;
     }
     let straight = |item, after: &mut State<'a>| step(item, after, rules, quota);
-    if let Some(ops) = first_order(&items, &state, straight) {
+    if let Some(ops) = first_order(&items, state, straight) {
         return Some(ops);
     }
     let destinations: Vec<Prefix> = items.iter().map(Item::destination).collect();
@@ -62,7 +62,7 @@ pub(super) fn search<'a>(
         let ops = any_step(item, after, rules, quota)?;
         after.keeps(&pieces, item.destination()).then_some(ops)
     };
-    first_order(&items, &state, back_and_forth)
+    first_order(&items, state, back_and_forth)
 }
 
 /// The first order of the items in which `step` does each.

@@ -52,7 +52,7 @@ pub(super) fn order<'a>(
     let interleaved = interleave(chains.collect(), state.used(), quota);
     if interleaved.stuck.is_empty() {
         plan.ops.extend(interleaved.ops);
-    } else if let Some(ops) = search(work, state, rules, quota) {
+    } else if let Some(ops) = search(work, &state, rules, quota) {
         plan.ops.extend(ops);
     } else {
         plan.ops.extend(interleaved.ops);

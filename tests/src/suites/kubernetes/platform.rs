@@ -46,7 +46,7 @@ fn refused(cluster: &Cluster, object: &Value, words: &str) -> Result<()> {
     Ok(())
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "platform.flatnet.io/v1alpha1",
         "kind": kind,
@@ -75,28 +75,28 @@ pub(super) fn kinds(lab: &LabGuard) -> Result<()> {
     apply(&cluster, &template("a"))?;
     refused(&cluster, &template("b"), "never changes")?;
     let digest = |n: u8| format!("sha256:{}", format!("{n:02x}").repeat(32));
-    let release = |spec: Value| {
+    let release = |spec: &Value| {
         let mut all = json!({"app": "web", "digest": digest(1)});
         if let (Some(all), Some(more)) = (all.as_object_mut(), spec.as_object()) {
             all.extend(more.clone());
         }
-        object("Release", "web-1", all)
+        object("Release", "web-1", &all)
     };
-    apply(&cluster, &release(json!({})))?;
+    apply(&cluster, &release(&json!({})))?;
     refused(
         &cluster,
-        &release(json!({"digest": digest(2)})),
+        &release(&json!({"digest": digest(2)})),
         "make another release",
     )?;
     refused(
         &cluster,
-        &release(json!({"decision": "Promote"})),
+        &release(&json!({"decision": "Promote"})),
         "decisionStep",
     )?;
-    apply(&cluster, &release(json!({"decision": "Abort"})))?;
+    apply(&cluster, &release(&json!({"decision": "Abort"})))?;
     refused(
         &cluster,
-        &release(json!({"decision": "Run"})),
+        &release(&json!({"decision": "Run"})),
         "not taken back",
     )?;
     let explained = cluster.kubectl(&["explain", "release.spec.decision"])?;
