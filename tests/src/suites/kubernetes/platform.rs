@@ -68,8 +68,8 @@ pub(super) fn kinds(lab: &LabGuard) -> Result<()> {
         let pod = json!({"spec": {"containers": [{"name": "app", "command": [command]}]}});
         object(
             "Template",
-            "plain.1",
-            json!({"version": 1, "podTemplate": pod}),
+            "plain-v1",
+            &json!({"name": "plain", "version": 1, "podTemplate": pod}),
         )
     };
     apply(&cluster, &template("a"))?;
