@@ -12,13 +12,13 @@ use flatnet_k8s_api::{GROUP, VERSION};
 use flatnet_types::ipamd::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{
-    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
-    TypeMeta,
+    Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, TypeMeta,
 };
 use serde_json::{Value, json};
 
+use crate::listing::Followed;
 use crate::status::STATUS_MANAGER;
-use crate::{Cluster, ClusterError, PAGE};
+use crate::{Cluster, ClusterError};
 
 /// How often an object that others change meanwhile is read again.
 const TRIES: usize = 5;
@@ -124,8 +124,11 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`]; [`ClusterError::Damaged`] where one is none that ipamd wrote.
     pub async fn assigned_ranges(&self) -> Result<Vec<StoredRange>, ClusterError> {
-        let page = ListParams::default().labels(ASSIGNED).limit(PAGE);
-        let (found, _) = self.list_pages(&Kind::HostRange.resource(), page).await?;
+        let assigned = Followed {
+            labels: Some(ASSIGNED.to_owned()),
+            ..self.of_plan(Kind::HostRange, None)
+        };
+        let (found, _) = self.pages(&assigned).await?;
         let found = found.into_iter();
         found.map(|o| StoredRange::of(o, "read")).collect()
     }

@@ -38,19 +38,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use flatnet_k8s_api::{Kind, Object};
-use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
-};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use watch::Selection;
 
 pub use changes::{Changes, changes};
 pub use error::ClusterError;
 pub use ledger::{LedgerHead, LedgerPlace, StoredRange};
 pub use listing::Told;
 pub use parts::NODE_MANAGER;
-pub use policies::PolicyEvent;
 pub use sets::{ADDRESSD_MANAGER, Key, Pod, Set, SubscriberLease, Written};
 pub use status::STATUS_MANAGER;
 pub use watch::{Event, OneEvent, Seen, ServiceEvent};
@@ -117,37 +113,7 @@ impl Cluster {
     }
 
     async fn list_kind(&self, kind: Kind) -> Result<(Vec<DynamicObject>, String), ClusterError> {
-        self.list_selected(&Selection::of_plan(kind, None)).await
-    }
-
-    /// The objects of a kind, page by page, and the version that a watch goes on from.
-    async fn list_selected(
-        &self,
-        selection: &Selection<'_>,
-    ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
-        let page = ListParams {
-            field_selector: selection.fields(),
-            label_selector: selection.labels.map(str::to_owned),
-            ..ListParams::default().limit(PAGE)
-        };
-        self.list_pages(&selection.resource, page).await
-    }
-
-    async fn list_pages(
-        &self,
-        resource: &ApiResource,
-        mut page: ListParams,
-    ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
-        let mut all = Vec::new();
-        loop {
-            let found = self.resource(resource).list(&page).await;
-            let found = found.map_err(|e| self.error("list", &resource.plural, e))?;
-            all.extend(found.items);
-            match found.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page.continue_token = Some(token),
-                None => return Ok((all, found.metadata.resource_version.unwrap_or_default())),
-            }
-        }
+        self.pages(&self.of_plan(kind, None)).await
     }
 
     /// Applies an object: fields that were applied before and are not in it any more go.

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{Cluster, ClusterError, PAGE};
 
-/// How long one watch lasts, in seconds; below the time that an answer may take, so that a server that vanished
-/// without a word is noticed.
+/// How long one watch lasts, in seconds. It is below the time that an answer may take, so that a server
+/// that vanished without a word is noticed; the next watch goes on from the same version.
 const WATCH: u32 = 20;
 /// The pause after an error, and the shortest time from one watch to the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const GONE: u16 = 410;
 pub enum Told<T> {
     /// All of them.
     Listed(Vec<T>),
-    /// One that is new or changed.
+    /// One that is new or changed, perhaps in nothing but its status.
     Applied(T),
     /// One that is gone, as it was last.
     Deleted(T),
@@ -34,8 +34,8 @@ pub enum Told<T> {
 /// What is followed: objects of one kind, and which of them.
 pub(crate) struct Followed {
     pub(crate) api: Api<DynamicObject>,
-    /// For messages.
-    pub(crate) what: &'static str,
+    /// The kind, in messages.
+    pub(crate) what: String,
     pub(crate) fields: Option<String>,
     pub(crate) labels: Option<String>,
 }
@@ -47,28 +47,31 @@ enum Ended {
 }
 
 /// Where it is told, and in which form.
-struct Target<'a, T> {
+struct Target<'a, E, F> {
     followed: &'a Followed,
-    /// An object of which it makes nothing is not told.
-    form: fn(&DynamicObject) -> Option<T>,
-    events: &'a Sender<Told<T>>,
+    /// What is told is not sent where it makes nothing of it.
+    form: F,
+    events: &'a Sender<E>,
 }
 
-impl<T> Target<'_, T> {
+impl<E, F: Fn(Told<DynamicObject>) -> Option<E>> Target<'_, E, F> {
     /// Whether somebody receives it.
-    async fn send(&self, told: Told<T>) -> bool {
-        self.events.send(told).await.is_ok()
+    async fn send(&self, told: Told<DynamicObject>) -> bool {
+        match (self.form)(told) {
+            Some(event) => self.events.send(event).await.is_ok(),
+            None => !self.events.is_closed(),
+        }
     }
 }
 
 impl Cluster {
-    /// Lists and watches, until nobody receives the events any more; an object of which `form` makes nothing is
-    /// not told. Cancel safe.
-    pub(crate) async fn tell<T>(
+    /// Lists and watches, until nobody receives the events any more; what is told is not sent where `form` makes
+    /// nothing of it. Cancel safe.
+    pub(crate) async fn tell<E>(
         &self,
         followed: &Followed,
-        form: fn(&DynamicObject) -> Option<T>,
-        events: &Sender<Told<T>>,
+        form: impl Fn(Told<DynamicObject>) -> Option<E>,
+        events: &Sender<E>,
     ) {
         let target = Target {
             followed,
@@ -89,8 +92,11 @@ impl Cluster {
         }
     }
 
-    async fn list_then_watch<T>(&self, target: &Target<'_, T>) -> Result<Ended, ClusterError> {
-        let (all, mut version) = self.pages(target.followed, target.form).await?;
+    async fn list_then_watch<E, F: Fn(Told<DynamicObject>) -> Option<E>>(
+        &self,
+        target: &Target<'_, E, F>,
+    ) -> Result<Ended, ClusterError> {
+        let (all, mut version) = self.pages(target.followed).await?;
         if !target.send(Told::Listed(all)).await {
             return Ok(Ended::Unheard);
         }
@@ -108,19 +114,18 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ClusterError`].
-    pub(crate) async fn pages<T>(
+    pub(crate) async fn pages(
         &self,
         followed: &Followed,
-        form: fn(&DynamicObject) -> Option<T>,
-    ) -> Result<(Vec<T>, String), ClusterError> {
+    ) -> Result<(Vec<DynamicObject>, String), ClusterError> {
         let mut all = Vec::new();
         let mut page = ListParams::default().limit(PAGE);
         page.field_selector.clone_from(&followed.fields);
         page.label_selector.clone_from(&followed.labels);
         loop {
             let found = followed.api.list(&page).await;
-            let found = found.map_err(|e| self.error("list", followed.what, e))?;
-            all.extend(found.items.iter().filter_map(form));
+            let found = found.map_err(|e| self.error("list", &followed.what, e))?;
+            all.extend(found.items);
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page.continue_token = Some(token),
                 None => return Ok((all, found.metadata.resource_version.unwrap_or_default())),
@@ -129,16 +134,16 @@ impl Cluster {
     }
 
     /// One watch, until its time is over. `version` is what the next one goes on from.
-    async fn one_watch<T>(
+    async fn one_watch<E, F: Fn(Told<DynamicObject>) -> Option<E>>(
         &self,
-        target: &Target<'_, T>,
+        target: &Target<'_, E, F>,
         version: &mut String,
     ) -> Result<Option<Ended>, ClusterError> {
         let followed = target.followed;
         let mut params = WatchParams::default().timeout(WATCH);
         params.field_selector.clone_from(&followed.fields);
         params.label_selector.clone_from(&followed.labels);
-        let failed = |e| self.error("watch", followed.what, e);
+        let failed = |e| self.error("watch", &followed.what, e);
         let stream = match followed.api.watch(&params, version).await {
             Ok(stream) => stream,
             Err(kube::Error::Api(s)) if s.code == GONE => return Ok(Some(Ended::ListAgain)),
@@ -159,17 +164,27 @@ impl Cluster {
             if let Some(now) = &object.metadata.resource_version {
                 version.clone_from(now);
             }
-            let Some(formed) = (target.form)(&object) else {
-                continue;
-            };
             let told = match gone {
-                false => Told::Applied(formed),
-                true => Told::Deleted(formed),
+                false => Told::Applied(object),
+                true => Told::Deleted(object),
             };
             if !target.send(told).await {
                 return Ok(Some(Ended::Unheard));
             }
         }
         Ok(None)
+    }
+}
+
+/// What is told, each object in the form of `form`; one of which it makes nothing is left out.
+pub(crate) fn formed<T>(
+    told: Told<DynamicObject>,
+    form: impl Fn(&DynamicObject) -> Option<T>,
+) -> Option<Told<T>> {
+    match told {
+        Told::Listed(all) => Some(Told::Listed(all.iter().filter_map(form).collect())),
+        Told::Applied(one) => form(&one).map(Told::Applied),
+        Told::Deleted(one) => form(&one).map(Told::Deleted),
+        Told::Away(error) => Some(Told::Away(error)),
     }
 }

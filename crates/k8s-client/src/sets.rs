@@ -14,7 +14,7 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams}
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 
-use crate::listing::{Followed, Told};
+use crate::listing::{Followed, Told, formed};
 use crate::{Cluster, ClusterError};
 
 /// The field manager of what addressd says of a set.
@@ -99,11 +99,12 @@ impl Cluster {
                 Some(key) => self.sets(&key.namespace),
                 None => Api::all_with(self.client.clone(), &set_resource()),
             },
-            what: "addresssets",
+            what: "addresssets".to_owned(),
             fields: one.map(|key| format!("metadata.name={}", key.name)),
             labels: None,
         };
-        self.tell(&followed, set_of, events).await;
+        self.tell(&followed, |told| formed(told, set_of), events)
+            .await;
     }
 
     /// The same of every pod of the cluster.
@@ -111,23 +112,24 @@ impl Cluster {
         let pods = core("", "Pod", "pods");
         let followed = Followed {
             api: Api::all_with(self.client.clone(), &pods),
-            what: "pods",
+            what: "pods".to_owned(),
             fields: None,
             labels: None,
         };
-        self.tell(&followed, |object| Some(pod_of(object)), events)
-            .await;
+        let form = |told| formed(told, |object| Some(pod_of(object)));
+        self.tell(&followed, form, events).await;
     }
 
     /// The same of the Leases of subscribers.
     pub async fn follow_leases(&self, events: &Sender<Told<SubscriberLease>>) {
         let followed = Followed {
             api: Api::all_with(self.client.clone(), &lease_resource()),
-            what: "leases",
+            what: "leases".to_owned(),
             fields: None,
             labels: Some(SET_LABEL.to_owned()),
         };
-        self.tell(&followed, lease_of, events).await;
+        self.tell(&followed, |told| formed(told, lease_of), events)
+            .await;
     }
 
     /// All sets, or those of a namespace.
@@ -140,12 +142,12 @@ impl Cluster {
                 Some(namespace) => self.sets(namespace),
                 None => Api::all_with(self.client.clone(), &set_resource()),
             },
-            what: "addresssets",
+            what: "addresssets".to_owned(),
             fields: None,
             labels: None,
         };
-        let (sets, _) = self.pages(&followed, set_of).await?;
-        Ok(sets)
+        let (sets, _) = self.pages(&followed).await?;
+        Ok(sets.iter().filter_map(set_of).collect())
     }
 
     /// One set; `None`: there is none of that name.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use flatnet_k8s_api::network_policy::NetworkPolicy;
-use flatnet_k8s_client::{Cluster, PolicyEvent};
+use flatnet_k8s_client::{Cluster, Told};
 use flatnet_types::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -46,19 +46,19 @@ pub(super) fn told(policies: &BTreeSet<NetworkPolicy>) -> Option<String> {
 }
 
 /// Takes an event; whether there are others now.
-fn take(policies: &mut Policies, event: PolicyEvent) -> bool {
+fn take(policies: &mut Policies, event: Told<NetworkPolicy>) -> bool {
     let before = policies.clone();
     let mut all = before.as_deref().cloned().unwrap_or_default();
     match event {
-        PolicyEvent::Listed(listed) => all = listed.into_iter().collect(),
-        PolicyEvent::Applied(policy) => {
+        Told::Listed(listed) => all = listed.into_iter().collect(),
+        Told::Applied(policy) => {
             all.insert(policy);
         }
-        PolicyEvent::Deleted(policy) => {
+        Told::Deleted(policy) => {
             all.remove(&policy);
         }
         // What was told stays: nobody knows better.
-        PolicyEvent::Away(error) => {
+        Told::Away(error) => {
             tracing::debug!(%error, "NetworkPolicies are not known");
             return false;
         }
@@ -157,12 +157,12 @@ mod tests {
     #[test]
     fn what_is_there_follows_the_events_and_stays_while_the_server_is_away() {
         let mut policies = None;
-        assert!(take(&mut policies, PolicyEvent::Listed(Vec::new())));
-        assert!(!take(&mut policies, PolicyEvent::Listed(Vec::new())));
-        assert!(take(&mut policies, PolicyEvent::Applied(policy("a"))));
+        assert!(take(&mut policies, Told::Listed(Vec::new())));
+        assert!(!take(&mut policies, Told::Listed(Vec::new())));
+        assert!(take(&mut policies, Told::Applied(policy("a"))));
         // A change of what it restricts.
-        assert!(!take(&mut policies, PolicyEvent::Applied(policy("a"))));
-        assert!(take(&mut policies, PolicyEvent::Deleted(policy("a"))));
+        assert!(!take(&mut policies, Told::Applied(policy("a"))));
+        assert!(take(&mut policies, Told::Deleted(policy("a"))));
         assert_eq!(policies.as_deref(), Some(&BTreeSet::new()));
     }
 }
