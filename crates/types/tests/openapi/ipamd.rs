@@ -88,6 +88,11 @@ pub(crate) fn document() -> Document {
             Text,
             "Whether the ledger answers and its store is writable",
         ),
+        Operation::get(
+            "/readyz",
+            Text,
+            "Whether it leads, or stands by and knows who leads",
+        ),
     ];
     add(&mut document, operations, "ErrorBody");
     document
