@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 
 use super::install::CONFLIST;
 use super::node::Node;
-use super::reach;
 use super::world::{NODES, World};
-use crate::suites::kit::{eventually, output, say};
+use crate::suites::kit::{eventually, output};
 use crate::{Lab, LabGuard, netd};
 
 const POLICIES: &str = include_str!("../../../../deploy/kubernetes/admission.yaml");
@@ -21,6 +20,8 @@ const IN_FORCE: Duration = Duration::from_secs(60);
 const GRANTED: &str = "annotated";
 /// Where the pod is to run.
 const NODE: &str = "idc1";
+/// The network of its configuration.
+const NETWORK: &str = "db";
 const MAC: &str = "02:aa:00:00:00:77";
 /// Bits a second, to the pod.
 const RATE: u64 = 20_000_000;
@@ -57,21 +58,9 @@ pub(super) fn handed_over(lab: &LabGuard) -> Result<()> {
         }
     })?;
     create(&world, GRANTED, "asked", &asked)?;
-    let runtime = world.json(&["get", "node", NODE])?;
-    let runtime = &runtime["status"]["nodeInfo"]["containerRuntimeVersion"];
-    match runtime.as_str().is_some_and(hands_annotations_over) {
-        true => {
-            world.wait(&["-n", GRANTED, "wait", "--for=condition=Ready", "pod/asked"])?;
-            has(&world, address)?;
-            unadmitted(&world)?;
-        }
-        false => {
-            refused_at(&world, "asked", "no pod annotations")?;
-            say(&format!(
-                "{runtime} hands no annotations over: no pod is attached, and it says why"
-            ));
-        }
-    }
+    world.wait(&["-n", GRANTED, "wait", "--for=condition=Ready", "pod/asked"])?;
+    has(&world, address)?;
+    unadmitted(&world)?;
     world.kubectl(&["delete", "namespace", GRANTED, "--wait=true"])?;
     let file = world.cluster.dir.join("admission.yaml");
     world.kubectl(&["delete", "-f", &file.display().to_string()])?;
@@ -100,7 +89,8 @@ fn switch(world: &World, args: &Value) -> Result<()> {
     Ok(())
 }
 
-/// An IPv4 address of the node's first range that no container has: the highest one.
+/// An IPv4 address of the node's range of the network that containers are in, which no container has: the
+/// highest one.
 fn free_address(lab: &Lab, world: &World) -> Result<IpAddr> {
     let taken: BTreeSet<String> = world
         .node(NODE)?
@@ -109,9 +99,11 @@ fn free_address(lab: &Lab, world: &World) -> Result<IpAddr> {
         .flat_map(|a| a.addresses)
         .filter_map(|a| a.split('/').next().map(str::to_owned))
         .collect();
-    let ranges = reach::ranges(lab, NODE)?;
-    let range = ranges.into_iter().find(|r| r.is_ipv4());
-    let range = range.context("no range of IPv4")?;
+    let mut hosts = lab.plan().spec.hosts.iter();
+    let host = hosts.find(|host| host.name.as_str() == NODE);
+    let mut ranges = host.context("the plan has no such host")?.ranges.iter();
+    let own = ranges.find(|r| r.network.as_str() == NETWORK && r.prefix.is_ipv4());
+    let range = own.context("no range of IPv4")?.prefix;
     // Not the last one, which is the subnet's broadcast address where the range is all of it.
     let all: Vec<IpAddr> = range.iter().collect();
     let mut usable = all.iter().rev().skip(1);
@@ -175,17 +167,6 @@ fn limit(node: &Node) -> Result<u64> {
         .with_context(|| format!("it has no limit: {own}"))
 }
 
-/// `containerd://1.6.20` does not; from 1.7 on containerd does.
-fn hands_annotations_over(runtime: &str) -> bool {
-    let version = runtime.strip_prefix("containerd://");
-    let mut numbers = version.into_iter().flat_map(|v| v.split('.'));
-    let mut number = || numbers.next().and_then(|n| n.parse::<u32>().ok());
-    match (number(), number()) {
-        (Some(major), Some(minor)) => (major, minor) >= (1, 7),
-        _ => true,
-    }
-}
-
 /// A pod has no address, and an event at it says why.
 fn refused_at(world: &World, name: &str, why: &str) -> Result<()> {
     eventually(IN_FORCE, || {
@@ -222,21 +203,4 @@ fn unadmitted(world: &World) -> Result<()> {
         Ok(())
     })?;
     refused_at(world, "unseen", "flatnet.io/admitted")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn which_runtime_hands_annotations_over() {
-        for (runtime, does) in [
-            ("containerd://1.6.20", false),
-            ("containerd://1.7.0", true),
-            ("containerd://2.1.1", true),
-            ("cri-o://1.33.0", true),
-        ] {
-            assert_eq!(hands_annotations_over(runtime), does, "{runtime}");
-        }
-    }
 }

@@ -66,7 +66,7 @@ pub(super) const SUITE: Suite = Suite {
             run: events::at_the_pod,
         },
         Check {
-            sentence: "a pod's annotations choose its address, MAC and bandwidth where its namespace grants it; what no policy saw gets none, as where the runtime hands none over",
+            sentence: "a pod's annotations choose its address, MAC and bandwidth where its namespace grants it; what no policy saw gets none",
             run: annotations::handed_over,
         },
         Check {
