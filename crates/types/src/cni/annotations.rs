@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The runtime hands them over where the configuration has the capability
-//! `io.kubernetes.cri.pod-annotations` (containerd 1.7, `docs/cri/config.md`; CRI-O has it too), so
+//! `io.kubernetes.cri.pod-annotations` (containerd, `docs/cri/config.md`; CRI-O has it too), so
 //! an ADD needs no API server. They are used only where the configuration says
 //! `"podAnnotations": "admitted"`: whoever may create a pod writes its annotations, so what they may
 //! ask for is decided when the pod is admitted (`deploy/kubernetes/admission.yaml`), and a pod that

@@ -90,7 +90,7 @@ pub enum InputError {
     /// The configuration goes by pod annotations, and the runtime handed none over.
     #[error(
         "the runtime handed no pod annotations over, which the configuration goes by: give it the \
-         capability \"io.kubernetes.cri.pod-annotations\", which containerd 1.7 and CRI-O serve, or \
+         capability \"io.kubernetes.cri.pod-annotations\", which containerd and CRI-O serve, or \
          take `podAnnotations` out of it"
     )]
     NoAnnotations,

@@ -80,9 +80,12 @@ fn mac(node: &Node<'_>) -> Result<Option<MacAddr>, InputError> {
 }
 
 fn bandwidth(node: &Node<'_>) -> Result<Bandwidth, InputError> {
+    let ingress = rate(node, "ingressRate", "ingressBurst")?;
+    let egress = rate(node, "egressRate", "egressBurst")?;
+    // containerd writes the names of Go's fields, which readers in Go take for the same.
     Ok(Bandwidth {
-        ingress: rate(node, "ingressRate", "ingressBurst")?,
-        egress: rate(node, "egressRate", "egressBurst")?,
+        ingress: ingress.or(rate(node, "IngressRate", "IngressBurst")?),
+        egress: egress.or(rate(node, "EgressRate", "EgressBurst")?),
     })
 }
 

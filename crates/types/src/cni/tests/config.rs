@@ -229,6 +229,21 @@ fn bandwidth_is_in_bits_and_zero_is_no_limit() {
     assert_eq!((egress.rate, egress.burst), (8000, 1600));
 }
 
+/// As containerd hands over the annotation `kubernetes.io/ingress-bandwidth`: go-cni's type has no JSON names.
+#[test]
+fn bandwidth_is_read_as_containerd_writes_it() {
+    let conf = attach(
+        r#""runtimeConfig":{"bandwidth":{"IngressRate":20000000,"IngressBurst":4294967295,"EgressRate":0,"EgressBurst":0}}"#,
+    )
+    .expect("sound");
+    let ingress = conf.bandwidth.ingress.expect("a limit");
+    assert_eq!(
+        (ingress.rate, ingress.burst),
+        (20_000_000, u64::from(u32::MAX))
+    );
+    assert_eq!(conf.bandwidth.egress, None);
+}
+
 #[test]
 fn an_absent_list_of_what_lives_is_not_an_empty_one() {
     let valid = |value: &str| document(value).valid_attachments();
