@@ -6,13 +6,11 @@
 //!        all else its own (`node.sh`); containerd, kubelet, kube-proxy, and no netd of the lab
 //!   [install] preflight, DaemonSet, node Ready     [reach] pods, nodes, probes, Services
 //!   [services] external IPs and ServiceCIDRs, live     [events] at pods
-//!   [annotations] address, MAC and bandwidth, as the namespace grants
 //!   [scale] no address is lost     [roll] an upgrade loses no packet     [uninstall] nothing is left
 //! ```
 //!
 //! The checks are steps on one cluster: each stands on those before it.
 
-mod annotations;
 mod cgroups;
 mod config;
 mod events;
@@ -64,10 +62,6 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "why a pod was not attached is one event at the pod, however often the runtime repeats",
             run: events::at_the_pod,
-        },
-        Check {
-            sentence: "a pod's annotations choose its address, MAC and bandwidth where its namespace grants it; what no policy saw gets none",
-            run: annotations::handed_over,
         },
         Check {
             sentence: "scaled from 1 to 30 and back to 1: no address is given twice, and none is leaked",
