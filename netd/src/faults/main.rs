@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    flatnet_netd::run::main()
+    flatnet_netd::command::main()
 }

@@ -86,7 +86,7 @@ fn order(work: &Work<'_>, desired: &DesiredTable, actual: &Table, rules: &Rules,
         if peak <= quota {
             with_headroom::order(&work, state, rules, plan);
         } else {
-            under_quota::order(&work, state, rules, quota, plan);
+            under_quota::order(&work, &state, rules, quota, plan);
         }
     }
 }

@@ -39,7 +39,7 @@ use crate::model::{DesiredEntry, Prefix};
 /// Ops in an order that keeps the quota; what has no such order is refused.
 pub(super) fn order<'a>(
     work: &Work<'a>,
-    state: State<'a>,
+    state: &State<'a>,
     rules: &Rules,
     quota: usize,
     plan: &mut Plan,
@@ -52,7 +52,7 @@ pub(super) fn order<'a>(
     let interleaved = interleave(chains.collect(), state.used(), quota);
     if interleaved.stuck.is_empty() {
         plan.ops.extend(interleaved.ops);
-    } else if let Some(ops) = search(work, &state, rules, quota) {
+    } else if let Some(ops) = search(work, state, rules, quota) {
         plan.ops.extend(ops);
     } else {
         plan.ops.extend(interleaved.ops);

@@ -152,7 +152,7 @@ fn static_steps(root: bool, packages: &Packages) -> Vec<Step> {
     if root {
         tests = tests.env(ROOT_TESTS, "1");
     }
-    let lints = ["--all-targets", "--", "-D", "warnings"];
+    let lints = ["--all-targets", "--all-features", "--", "-D", "warnings"];
     steps.push(cargo("clippy", "clippy", &lints));
     let documentation = cargo("documentation", "doc", &["--no-deps"]);
     steps.push(documentation.env("RUSTDOCFLAGS", "-D warnings"));
