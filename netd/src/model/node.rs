@@ -59,6 +59,7 @@ impl ReconcileOps for ModelNode {
             unmanaged_routes: state.unmanaged_routes.clone(),
             sysctls: sysctls.iter().filter_map(value).collect(),
             flows: state.bridge.is_some().then(|| state.flows.clone()),
+            switch_error: None,
             meters: state.meters.clone(),
             switch: SwitchActual {
                 zones: Some(true),

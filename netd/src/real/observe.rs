@@ -122,12 +122,16 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
         }
     }
     let observed = match bridge {
-        Some(_) => switch::observe(node, &ports).await,
+        Some(_) => Some(switch::observe(node, &ports).await),
         None => None,
     };
+    let mut switch_error = None;
     let (flows, meters, switch) = match observed {
-        Some(observed) => (Some(observed.flows), observed.meters, observed.switch),
-        None => (None, Vec::new(), SwitchActual::default()),
+        Some(Ok(observed)) => (Some(observed.flows), observed.meters, observed.switch),
+        other => {
+            switch_error = other.and_then(Result::err).map(|e| e.to_string());
+            (None, Vec::new(), SwitchActual::default())
+        }
     };
     let writers = writers(&ports, &links, &addresses);
     Ok(Actual {
@@ -160,6 +164,7 @@ pub(super) async fn node(node: &RealNode, sysctls: &[String]) -> Result<Actual, 
         unmanaged_routes,
         sysctls: values,
         flows,
+        switch_error,
         meters,
         switch,
         timeouts: TimeoutsActual {

@@ -34,11 +34,14 @@ pub(super) struct Observed {
     pub(super) switch: SwitchActual,
 }
 
-/// Observes the switch; `None` if it does not answer.
+/// Observes the switch.
+///
+/// # Errors
+/// It does not answer.
 pub(super) async fn observe(
     node: &RealNode,
     ports: &BTreeMap<String, ActualPort>,
-) -> Option<Observed> {
+) -> Result<Observed, OpenFlowError> {
     let observed = read(node, ports).await;
     let restore = match &observed {
         Ok(_) => node.restore.observe(node),
@@ -47,11 +50,10 @@ pub(super) async fn observe(
             None
         }
     };
-    let mut observed = observed
-        .inspect_err(|error| tracing::debug!(%error, "the switch cannot be read"))
-        .ok()?;
+    let mut observed =
+        observed.inspect_err(|error| tracing::debug!(%error, "the switch cannot be read"))?;
     observed.switch.restore = restore;
-    Some(observed)
+    Ok(observed)
 }
 
 async fn read(

@@ -51,6 +51,9 @@ pub struct Actual {
     pub sysctls: BTreeMap<String, String>,
     /// netd's flows of the bridge; `None` if the switch does not answer.
     pub flows: Option<BTreeSet<Flow>>,
+    /// Why the switch could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switch_error: Option<String>,
     /// All meters of the bridge.
     pub meters: Vec<Meter>,
     /// State of the switch that no database keeps, and what stops it from forwarding.

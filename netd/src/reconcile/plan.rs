@@ -32,10 +32,13 @@ pub fn plan(desired: &Desired, actual: &Actual) -> ChangeSet {
     node_side(desired, actual, &mut changes);
     if actual.flows.is_none() {
         // Not ready: flows cannot be set, and port numbers are not known.
-        changes.problems.push(Problem::blocking(
-            "switch-away",
-            "the bridge does not answer on its OpenFlow socket: is ovs-vswitchd running?",
-        ));
+        let why = actual.switch_error.as_deref().unwrap_or("no bridge");
+        let text = format!(
+            "the bridge does not answer on its OpenFlow socket ({why}): is ovs-vswitchd running?"
+        );
+        changes
+            .problems
+            .push(Problem::blocking("switch-away", text));
         return changes;
     }
     changes.ports = node_ports(desired, actual);

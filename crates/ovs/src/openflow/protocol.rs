@@ -86,6 +86,7 @@ pub enum ProtocolError {
 pub(crate) struct Setup {
     pub(crate) setup_timeout: Duration,
     pub(crate) probe_interval: Duration,
+    pub(crate) silence_limit: Duration,
     pub(crate) request_timeout: Duration,
     /// The longest answer of many parts, in bytes.
     pub(crate) answer_bytes: usize,
@@ -196,8 +197,10 @@ impl<T> Protocol<T> {
 
     /// When [`Protocol::tick`] is due.
     pub(crate) fn deadline(&self) -> Instant {
-        let interval = self.setup.probe_interval;
-        let probe = self.heard + if self.probed { interval * 2 } else { interval };
+        let probe = match self.probed {
+            true => self.heard + self.setup.silence_limit,
+            false => self.heard + self.setup.probe_interval,
+        };
         let starting = self.starting.as_ref().map(|_| self.setup_by);
         let request = self.requests.deadline();
         [starting, request]
@@ -218,7 +221,7 @@ impl<T> Protocol<T> {
             return Err(ProtocolError::SetupTimeout);
         }
         let quiet = now.saturating_duration_since(self.heard);
-        if self.probed && quiet >= self.setup.probe_interval * 2 {
+        if self.probed && quiet >= self.setup.silence_limit {
             return Err(ProtocolError::Silent);
         }
         if !self.probed && quiet >= self.setup.probe_interval {

@@ -157,6 +157,7 @@ impl Switch {
             setup: Setup {
                 setup_timeout: config.timing.setup_timeout,
                 probe_interval: config.timing.probe_interval,
+                silence_limit: config.timing.silence_limit,
                 request_timeout: config.timing.request_timeout,
                 answer_bytes: config.answer_bytes,
                 settings: config.settings,

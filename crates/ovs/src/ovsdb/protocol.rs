@@ -83,6 +83,7 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) setup_timeout: Duration,
     pub(crate) probe_interval: Duration,
+    pub(crate) silence_limit: Duration,
 }
 
 /// The state of one connection. `T` is what the caller knows a transaction by.
@@ -155,8 +156,10 @@ impl<T> Protocol<T> {
 
     /// When [`Protocol::tick`] is due.
     pub(crate) fn deadline(&self) -> Instant {
-        let interval = self.setup.probe_interval;
-        let probe = self.heard + if self.probed { interval * 2 } else { interval };
+        let probe = match self.probed {
+            true => self.heard + self.setup.silence_limit,
+            false => self.heard + self.setup.probe_interval,
+        };
         match self.phase {
             Phase::Ready => probe,
             Phase::Schema | Phase::Monitor(_) => probe.min(self.setup_by),
@@ -169,7 +172,7 @@ impl<T> Protocol<T> {
             return Err(ProtocolError::SetupTimeout);
         }
         let quiet = now.saturating_duration_since(self.heard);
-        if self.probed && quiet >= self.setup.probe_interval * 2 {
+        if self.probed && quiet >= self.setup.silence_limit {
             return Err(ProtocolError::Silent);
         }
         if !self.probed && quiet >= self.setup.probe_interval {

@@ -133,6 +133,7 @@ impl Session {
                 limits: config.limits,
                 setup_timeout: config.timing.setup_timeout,
                 probe_interval: config.timing.probe_interval,
+                silence_limit: config.timing.silence_limit,
             },
             shared,
         };

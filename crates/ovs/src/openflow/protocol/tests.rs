@@ -13,6 +13,7 @@ fn protocol(now: Instant) -> Machine {
         Setup {
             setup_timeout: Duration::from_secs(60),
             probe_interval: INTERVAL,
+            silence_limit: INTERVAL * 3,
             request_timeout: REQUEST,
             answer_bytes: 1000,
             settings: Settings::default(),
@@ -334,7 +335,8 @@ fn echoes_are_answered_and_silence_is_probed_and_then_ends_the_connection() {
     );
     p.tick(now + INTERVAL).expect("a probe");
     assert_eq!(kinds(&mut p), [OFPT_ECHO_REQUEST]);
-    assert_eq!(p.tick(now + INTERVAL * 2), Err(ProtocolError::Silent));
+    assert_eq!(p.tick(now + INTERVAL * 2), Ok(()));
+    assert_eq!(p.tick(now + INTERVAL * 3), Err(ProtocolError::Silent));
 }
 
 #[test]

@@ -10,6 +10,7 @@ fn protocol(now: Instant) -> Protocol<&'static str> {
         limits: Limits::default(),
         setup_timeout: Duration::from_secs(60),
         probe_interval: INTERVAL,
+        silence_limit: INTERVAL * 3,
     };
     Protocol::new(setup, now)
 }
@@ -148,8 +149,9 @@ fn silence_is_probed_once_and_then_ends_the_connection() {
     assert_eq!(sent(&mut p).len(), 1);
     p.tick(now + INTERVAL).expect("one is enough");
     assert!(p.output().is_empty());
-    assert_eq!(p.deadline(), now + INTERVAL * 2);
-    assert_eq!(p.tick(now + INTERVAL * 2), Err(ProtocolError::Silent));
+    assert_eq!(p.deadline(), now + INTERVAL * 3);
+    assert_eq!(p.tick(now + INTERVAL * 2), Ok(()));
+    assert_eq!(p.tick(now + INTERVAL * 3), Err(ProtocolError::Silent));
 }
 
 #[test]
