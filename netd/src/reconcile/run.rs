@@ -190,8 +190,9 @@ impl<N: ReconcileOps> Reconciler<N> {
             debug!(round, "applied");
             if changes.ports.is_some() && !vital(&done.failed) && !vital_held {
                 // The ports are known and the node's flows are set: ADD can be served while the
-                // rest is applied.
+                // rest is applied, and what an earlier observation complained of is over.
                 self.state.set_ports(changes.ports);
+                self.post(problems.clone(), (self.ticks)());
             }
         }
         if macs_changed {
@@ -226,26 +227,31 @@ impl<N: ReconcileOps> Reconciler<N> {
     }
 
     /// Posts the problems and keeps the report as the last one.
-    fn finish(&self, mut report: Report, mut problems: Vec<Problem>) -> Report {
+    fn finish(&self, mut report: Report, problems: Vec<Problem>) -> Report {
         let now = (self.ticks)();
         let unfinished = !report.view.converged && report.again.is_none();
         if unfinished || !problems.is_empty() {
             report.again = Some(now);
         }
-        let attempts = self.attempts().problems(now);
-        if !attempts.is_empty() {
+        if !self.attempts().problems(now).is_empty() {
             // There is no event for the end of a quarrel.
             report.again.get_or_insert(now + QUARREL_POLL);
         }
-        problems.extend(attempts);
-        report.view.problems = problems.iter().map(ToString::to_string).collect();
-        self.state.board().post(SOURCE, problems);
+        report.view.problems = self.post(problems, now);
         log(&report.view);
         self.last
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone_from(&report.view);
         report
+    }
+
+    /// Posts what an observation found, and the quarrels; returns their texts.
+    fn post(&self, mut problems: Vec<Problem>, now: Instant) -> Vec<String> {
+        problems.extend(self.attempts().problems(now));
+        let texts = problems.iter().map(ToString::to_string).collect();
+        self.state.board().post(SOURCE, problems);
+        texts
     }
 
     pub(super) fn attempts(&self) -> MutexGuard<'_, Attempts> {

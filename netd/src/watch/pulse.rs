@@ -2,7 +2,7 @@
 //!
 //! A process that exits closes its socket, which is an event; one that hangs does not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flatnet_ovs::openflow::{FlowFilter, OpenFlowError, SwitchState};
 use flatnet_ovs::ovsdb::ConnState;
@@ -19,6 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// process is reported within two seconds. With hundreds of ADDs at once answers took 0.3 s, on a
 /// slow machine over a second; other answers arrived meanwhile.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
+/// A process that hung for so long may have been changed meanwhile, by others or by its restart. One
+/// that was late is overloaded, and must not be read anew for each of its late answers.
+const HUNG: Duration = Duration::from_secs(5);
 /// Source name of this task's problems on the board.
 const SOURCE: &str = "pulse";
 
@@ -52,6 +55,7 @@ pub(super) async fn run(state: NodeState<DaemonNode>) {
     // The number of flows at the last check, used where the switch has no flow monitor.
     let mut count = None;
     let mut unresponsive = [false; 2];
+    let mut silent_since = None;
     loop {
         ticks.tick().await;
         let (switch, database) = tokio::join!(switch(state.node(), &mut count), database(&state));
@@ -75,8 +79,14 @@ pub(super) async fn run(state: NodeState<DaemonNode>) {
         if unresponsive != before || unresponsive != [false; 2] {
             state.board().post(SOURCE, problems);
         }
-        // A process that answers again may have been changed meanwhile.
-        if switch == Answer::Changed || (unresponsive != before && unresponsive == [false; 2]) {
+        let hung = if unresponsive == [false; 2] {
+            let since = silent_since.take();
+            since.is_some_and(|since: Instant| since.elapsed() >= HUNG)
+        } else {
+            silent_since.get_or_insert_with(Instant::now);
+            false
+        };
+        if switch == Answer::Changed || hung {
             repair_requested.notify_one();
         }
     }

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use super::containers::{Living, anchor, forget_all, spots};
 use super::ledger::{Call, Ledger};
 use super::verdict::{detach_everything, judge};
-use super::{NODES, PATIENCE, load, slowness};
+use super::{NODES, PATIENCE, WORKERS, load, slowness};
 use crate::lab::running;
 use crate::process::poll;
 use crate::rng::{SeededRng, seed};
@@ -98,11 +98,17 @@ impl Chaos {
             ledger.given(one.id(), &one.addresses());
         }
         let ping = Pinging::start(&anchors, self.limit + PATIENCE)?;
+        // An emulated processor is full with fewer: with more its switch answers nobody in time.
+        let workers = if slowness(lab) > 1 {
+            WORKERS / 2
+        } else {
+            WORKERS
+        };
         let stop = AtomicBool::new(false);
         let kills = AtomicUsize::new(0);
         let begun = Instant::now();
         let (population, killed) = std::thread::scope(|scope| {
-            let load = scope.spawn(|| load::run(&spots, seed, &ledger, &stop));
+            let load = scope.spawn(|| load::run(&spots, seed, &ledger, &stop, workers));
             let killers: Vec<_> = (0..NODES.len())
                 .map(|n| {
                     scope.spawn({

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
+use super::PATIENCE;
 use super::containers::{Container, Living, Spot};
 use super::ledger::{Call, Ledger};
-use super::{PATIENCE, WORKERS};
 use crate::process::poll;
 use crate::rng::SeededRng;
 
@@ -32,15 +32,16 @@ pub(super) struct Population {
     pub(super) ghosts: Vec<Container>,
 }
 
-/// Works until `stop` is set; each worker on one of the spots at a time.
+/// Works until `stop` is set; each of so many workers on one of the spots at a time.
 pub(super) fn run(
     spots: &[Spot],
     seed: u64,
     ledger: &Ledger,
     stop: &AtomicBool,
+    workers: usize,
 ) -> Result<Population> {
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS)
+        let workers: Vec<_> = (0..workers)
             .map(|number| {
                 let mut worker = Worker {
                     number,
