@@ -189,10 +189,6 @@ pub(super) const SUITE: Suite = Suite {
             run: node::own_kubernetes_node_only,
         },
         Check {
-            sentence: "node: a pod with the gate is in service when its containers are ready, out when the wish goes, and no foreign pod is written",
-            run: node::in_service_gate,
-        },
-        Check {
             sentence: "node: ipamd puts back what somebody changes, and leaves alone what somebody else made",
             run: node::put_back,
         },
