@@ -31,6 +31,7 @@ pub mod faults;
 pub mod features;
 pub mod flows;
 pub mod host;
+mod in_service;
 mod kubernetes_node;
 pub mod marks;
 pub mod metrics;

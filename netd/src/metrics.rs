@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flatnet_k8s_api::in_service::State;
 use flatnet_plan_source::PlanMetrics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -76,6 +77,13 @@ pub struct LimitLabel {
     pub limit: &'static str,
 }
 
+/// The label of one state of a pod with the gate `flatnet.io/in-service`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct GateLabel {
+    /// [`flatnet_k8s_api::in_service::State::label`].
+    pub state: &'static str,
+}
+
 /// A gauge with a series for each range.
 pub type RangeGauge = Family<RangeLabels, Gauge<f64, AtomicU64>>;
 
@@ -102,6 +110,7 @@ pub struct Metrics {
     pub plan: PlanMetrics,
     drops: Family<DropLabel, Counter>,
     metered: Family<LimitLabel, Counter>,
+    gates: Family<GateLabel, Gauge<i64, AtomicI64>>,
     /// The last readings of the meters, by number.
     meter_readings: Mutex<Readings<u32>>,
     /// The last readings of the drop flows, by cookie and reason.
@@ -136,6 +145,7 @@ impl Default for Metrics {
             plan: PlanMetrics::default(),
             drops: Family::default(),
             metered: Family::default(),
+            gates: Family::default(),
             meter_readings: Mutex::default(),
             drop_readings: Mutex::default(),
             known_codes: Mutex::default(),
@@ -216,7 +226,13 @@ impl Metrics {
              and neighbour discovery",
             self.metered.clone(),
         );
+        r.register(
+            "in_service_gates",
+            "Pods of this node with the readiness gate flatnet.io/in-service, by what netd found last",
+            self.gates.clone(),
+        );
         self.plan.register(r);
+        self.gates(&BTreeMap::new());
         for limit in Limit::ALL {
             self.metered_counter(limit);
         }
@@ -253,6 +269,14 @@ impl Metrics {
             self.problem
                 .get_or_create(&ProblemLabel { code })
                 .set(counts.get(code).copied().unwrap_or(0));
+        }
+    }
+
+    /// Sets how many pods with the gate are in each state; those that are not named are 0.
+    pub fn gates(&self, counts: &BTreeMap<&'static str, i64>) {
+        for state in State::LABELS {
+            let count = counts.get(state).copied().unwrap_or(0);
+            self.gates.get_or_create(&GateLabel { state }).set(count);
         }
     }
 

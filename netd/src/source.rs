@@ -17,7 +17,9 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::RunArgs;
+use crate::in_service::InService;
 use crate::kubernetes_node::{self, NotReady};
+use crate::metrics::Metrics;
 use crate::node_ops::NodeOps;
 use crate::node_plan::{NodePlan, PlanReceiver};
 use crate::node_report::report;
@@ -165,16 +167,18 @@ impl Source {
         }
     }
 
-    /// Follows the plan; where it comes from a cluster, says there how the node is. Does not end by itself.
-    /// Cancel safe.
-    pub(crate) async fn follow<N: NodeOps>(self, state: NodeState<N>) {
+    /// Follows the plan; where it comes from a cluster, says there how the node is, and which of its pods are in
+    /// service. Does not end by itself. Cancel safe.
+    pub(crate) async fn follow<N: NodeOps>(self, state: NodeState<N>, metrics: Arc<Metrics>) {
         let states = self.watch();
         match self {
             Self::File(source) => match source.follow().await {},
             Self::Cluster(source, told) => {
                 let (own, cluster): (OwnObject, _) = (source.own(), Arc::clone(&told.cluster));
                 let status = publish_node_status(cluster, own, states, || report(&state));
-                let (never, (), ()) = tokio::join!(source.follow(), status, told.follow(&state));
+                let gate = InService::new(Arc::clone(&told.cluster), state.clone(), metrics);
+                let (never, (), (), ()) =
+                    tokio::join!(source.follow(), status, told.follow(&state), gate.follow());
                 match never {}
             }
         }

@@ -77,7 +77,7 @@ pub(crate) fn spawn(args: &RunArgs, parts: Composed, tasks: &mut JoinSet<()>) ->
     let plan = source.watch();
     let (pod_events, events_writer) = source.pod_events(&state.spec().node);
     tasks.spawn(events_writer);
-    tasks.spawn(source.follow(state.clone()));
+    tasks.spawn(source.follow(state.clone(), Arc::clone(&metrics)));
     tasks.spawn(plan_file::watch(file, state.clone(), Arc::clone(&metrics)));
     if let Some(followers) = followers {
         tasks.spawn(followers.own.follow(state.clone()));

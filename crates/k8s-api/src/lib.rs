@@ -14,6 +14,7 @@
 //!
 //!   ipamd's lease ─▶ [range] a HostRange that is no part of the plan ─▶ API server ─▶ the lease again
 //!   [addresses] of a label selector's pods: of no plan
+//!   [in_service] the condition of a pod that netd writes: of no plan
 //! ```
 //!
 //! # Guarantees
@@ -25,6 +26,7 @@
 
 pub mod addresses;
 pub mod crd;
+pub mod in_service;
 pub mod join;
 pub mod kinds;
 pub mod name;

@@ -11,7 +11,8 @@
 //!                                                      ├─ plan_statuses, apply_plan_status
 //!                                                      ├─ what ipamd makes for nodes: apply_part, delete_part;
 //!                                                      │  a node's own: follow_one, apply_node_status,
-//!                                                      │  patch_kubernetes_node, create_pod_event
+//!                                                      │  patch_kubernetes_node, create_pod_event,
+//!                                                      │  follow_gated_pods, patch_gated_pod
 //!                                                      ├─ [ledger] ipamd's: its head, the ranges it assigned
 //!                                                      └─ AddressSets: follow_sets, follow_pods, follow_leases,
 //!                                                         publish_set, acknowledge, renew_subscriber
@@ -25,6 +26,7 @@
 mod changes;
 mod error;
 mod events;
+mod gates;
 mod ledger;
 mod listing;
 mod node;
@@ -44,6 +46,7 @@ use kube::{Client, Config};
 
 pub use changes::{Changes, changes};
 pub use error::ClusterError;
+pub use gates::PodWritten;
 pub use ledger::{LedgerHead, LedgerPlace, StoredRange};
 pub use listing::Told;
 pub use parts::NODE_MANAGER;
