@@ -1,10 +1,9 @@
 //! A stream of pings, and the gaps in it.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::Read;
 use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,8 +25,6 @@ pub(in crate::suites) struct Stream {
     name: String,
     child: Child,
     output: Option<JoinHandle<String>>,
-    /// One message for the last answers that nobody has asked after.
-    answers: Receiver<()>,
 }
 
 /// What came of it.
@@ -76,38 +73,17 @@ impl Stream {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let mut child = command.spawn().context("cannot run ping")?;
-        let stdout = child.stdout.take().context("ping has no stdout")?;
-        // That there was an answer is all that is to be told, so one place is enough.
-        let (tell, answers) = sync_channel(1);
+        let mut stdout = child.stdout.take().context("ping has no stdout")?;
         let output = std::thread::spawn(move || {
             let mut text = String::new();
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if line.contains(" bytes from ") {
-                    let _ = tell.try_send(());
-                }
-                text += &line;
-                text.push('\n');
-            }
+            let _ = stdout.read_to_string(&mut text);
             text
         });
         Ok(Self {
             name: format!("{from} to {to}"),
             child,
             output: Some(output),
-            answers,
         })
-    }
-
-    /// Ends it after another answer, or without one after `limit`: pings that a busy machine has
-    /// not answered yet are no loss.
-    ///
-    /// # Errors
-    /// As [`Self::finish`].
-    pub(in crate::suites) fn finish_answered(self, limit: Duration) -> Result<Outcome> {
-        // An answer from before is no news.
-        let _ = self.answers.try_recv();
-        let _ = self.answers.recv_timeout(limit);
-        self.finish()
     }
 
     /// Ends it.

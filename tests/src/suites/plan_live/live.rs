@@ -260,8 +260,6 @@ impl<'l> Live<'l> {
         for run in runs {
             let verdict = verdict(&run.flow);
             let came = match (run.stream, run.came) {
-                // What was asked before the end is answered before it, however busy the machine is.
-                (Some(stream), _) if verdict < Until::Done => stream.finish_answered(REACHED)?,
                 (Some(stream), _) => stream.finish()?,
                 (None, Some(came)) => came,
                 (None, None) => continue,
