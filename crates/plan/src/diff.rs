@@ -139,6 +139,14 @@ pub struct Change {
     pub details: Vec<String>,
 }
 
+impl Change {
+    /// What it is, without names of the plan: `give a range of NETWORK`. With its phase and its
+    /// [`Lasts`] it is a kind of step, as docs/plan-diff.md lists them.
+    pub fn general(&self) -> String {
+        kinds::general(&self.what)
+    }
+}
+
 /// All changes, in the order in which to do them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

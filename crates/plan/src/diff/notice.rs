@@ -60,6 +60,16 @@ pub struct Lasts {
     pub reason: &'static str,
 }
 
+impl Lasts {
+    /// For people, in one line.
+    pub fn words(self) -> String {
+        match self.until {
+            Until::Never => "nobody notices it".to_owned(),
+            until => format!("{}, {}", until.as_str(), self.reason),
+        }
+    }
+}
+
 /// Whose packets a change may cost, or who has to be made again.
 ///
 /// A packet is concerned if either of its ends is.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use flatnet_plan::NetworkPlan;
 
 use super::daemons::Daemons;
+use super::edits::Edit;
 use super::verdict::{Diff, Phase, Step, Until, agrees};
 use super::world::{Flow, PLACES, REACHED, World};
 use crate::suites::kit::pings::{Outcome, Stream};
@@ -102,11 +103,7 @@ impl<'l> Live<'l> {
     }
 
     /// Goes over to the plan that `edit` makes, and back again.
-    pub(super) fn there_and_back(
-        mut self,
-        hands: &[Hand],
-        edit: impl Fn(&mut NetworkPlan) -> Result<()>,
-    ) -> Result<()> {
+    pub(super) fn there_and_back(mut self, hands: &[Hand], edit: Edit) -> Result<()> {
         let own = self.world.lab.plan().clone();
         let mut other = own.clone();
         edit(&mut other)?;

@@ -15,7 +15,10 @@
 //! and for how long is read from flatctl's output alone.
 
 mod daemons;
+mod edits;
 mod live;
+#[cfg(test)]
+mod proof;
 mod scenes;
 mod verdict;
 mod world;
