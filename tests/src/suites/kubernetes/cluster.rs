@@ -74,6 +74,9 @@ pub(in crate::suites) struct Cluster {
     pub(in crate::suites) dir: PathBuf,
     pub(in crate::suites) kube: PathBuf,
     access: Access,
+    port: u16,
+    /// What its keys in etcd begin with: several API servers may share one.
+    prefix: String,
     etcd: Mutex<Option<Child>>,
     server: Mutex<Option<Child>>,
 }
@@ -112,6 +115,8 @@ impl Cluster {
             etcd: Mutex::new(None),
             server: Mutex::new(None),
             access,
+            port: PORT,
+            prefix: "/registry".to_owned(),
             dir,
         };
         cluster.keys()?;
@@ -126,6 +131,30 @@ impl Cluster {
             "the API server is ready after {took:.1?}, {} MiB",
             resident.unwrap_or(0) >> 10
         ));
+        Ok(cluster)
+    }
+
+    /// Another cluster beside this one: an API server with the same keys and users over the same etcd, in a
+    /// directory of this one. It is not started yet.
+    ///
+    /// # Errors
+    /// If its files cannot be written.
+    pub(in crate::suites) fn beside(&self, name: &str, port: u16) -> Result<Self> {
+        let dir = self.dir.join(name);
+        std::fs::create_dir(&dir)?;
+        for file in ["ca.crt", "server.crt", "server.key", "accounts.key", "tokens.csv"] {
+            std::fs::copy(self.dir.join(file), dir.join(file))?;
+        }
+        let cluster = Self {
+            kube: self.kube.clone(),
+            etcd: Mutex::new(None),
+            server: Mutex::new(None),
+            access: Access::local(),
+            port,
+            prefix: format!("/{name}"),
+            dir,
+        };
+        cluster.kubeconfig("admin", TOKEN)?;
         Ok(cluster)
     }
 
@@ -203,7 +232,8 @@ impl Cluster {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
-            format!("--secure-port={PORT}"),
+            format!("--etcd-prefix={}", self.prefix),
+            format!("--secure-port={}", self.port),
             format!("--service-cluster-ip-range={}", self.access.services),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
@@ -322,7 +352,7 @@ impl Cluster {
         let config = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "suite",
             "clusters": [{"name": "suite", "cluster": {
-                "server": format!("https://{address}:{PORT}"),
+                "server": format!("https://{address}:{}", self.port),
                 "certificate-authority": self.dir.join("ca.crt"),
             }}],
             "users": [{"name": user, "user": {"token": token}}],
