@@ -142,7 +142,13 @@ impl Cluster {
     pub(in crate::suites) fn beside(&self, name: &str, port: u16) -> Result<Self> {
         let dir = self.dir.join(name);
         std::fs::create_dir(&dir)?;
-        for file in ["ca.crt", "server.crt", "server.key", "accounts.key", "tokens.csv"] {
+        for file in [
+            "ca.crt",
+            "server.crt",
+            "server.key",
+            "accounts.key",
+            "tokens.csv",
+        ] {
             std::fs::copy(self.dir.join(file), dir.join(file))?;
         }
         let cluster = Self {

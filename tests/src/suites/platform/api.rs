@@ -32,7 +32,12 @@ impl Api {
 
     /// A strategic merge patch: conditions are merged by their types.
     pub(super) fn patch(&self, path: &str, patch: &Value) -> Result<Value> {
-        self.call("PATCH", path, "application/strategic-merge-patch+json", patch)
+        self.call(
+            "PATCH",
+            path,
+            "application/strategic-merge-patch+json",
+            patch,
+        )
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<Value> {

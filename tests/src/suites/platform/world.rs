@@ -89,7 +89,9 @@ impl World {
                 .iter()
                 .map(|(_, cluster)| scope.spawn(|| cluster.start_server()))
                 .collect();
-            let joined = starts.into_iter().map(|s| s.join().map_err(|_| anyhow::anyhow!("a start panicked"))?);
+            let joined = starts
+                .into_iter()
+                .map(|s| s.join().map_err(|_| anyhow::anyhow!("a start panicked"))?);
             joined.collect::<Result<Vec<_>>>()
         })?;
         let mut children = Vec::new();
@@ -132,12 +134,14 @@ impl World {
             self.api.get("/apis/platform.flatnet.io/v1alpha1/templates")
         })?;
         for name in [NAMESPACE, "flatnet-platform"] {
-            self.api.post("/api/v1/namespaces", &json!({"metadata": {"name": name}}))?;
+            self.api
+                .post("/api/v1/namespaces", &json!({"metadata": {"name": name}}))?;
         }
         for member in &self.members {
             let kubeconfig = std::fs::read_to_string(member.cluster.dir.join("admin.conf"))?;
             let secret = json!({"metadata": {"name": member.name}, "stringData": {"kubeconfig": kubeconfig}});
-            self.api.post("/api/v1/namespaces/flatnet-platform/secrets", &secret)?;
+            self.api
+                .post("/api/v1/namespaces/flatnet-platform/secrets", &secret)?;
             let cluster = json!({
                 "apiVersion": "platform.flatnet.io/v1alpha1", "kind": "Cluster",
                 "metadata": {"name": member.name},
@@ -155,7 +159,8 @@ impl World {
             "spec": {"name": "plain", "version": 1, "podTemplate": {"spec": {"containers": [
                 {"name": "app", "image": "registry.example/shop/web@{{ .digest }}"}]}}},
         });
-        self.api.post("/apis/platform.flatnet.io/v1alpha1/templates", &template)?;
+        self.api
+            .post("/apis/platform.flatnet.io/v1alpha1/templates", &template)?;
         let app = json!({
             "apiVersion": "platform.flatnet.io/v1alpha1", "kind": "App", "metadata": {"name": "web"},
             "spec": {
@@ -174,7 +179,7 @@ impl World {
     /// Starts platformd, or another one after it was killed.
     pub(super) fn start_controller(&self) -> Result<()> {
         let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &self.platformd)?;
-        command.args(["controller", "--lease", "3", "--kubeconfig"]);
+        command.args(["controller", "--lease", "5", "--kubeconfig"]);
         command.arg(self.hub.dir.join("admin.conf"));
         if let Some(level) = std::env::var_os("RUST_LOG") {
             command.env("RUST_LOG", level);
@@ -237,8 +242,15 @@ impl World {
 
     /// Pods in service, by name.
     pub(super) fn serving(&self) -> Result<Vec<String>> {
-        let serving = |p: &&Value| in_service(p) == Some(true) && p["metadata"]["deletionTimestamp"].is_null();
-        let name = |p: &Value| p["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let serving = |p: &&Value| {
+            in_service(p) == Some(true) && p["metadata"]["deletionTimestamp"].is_null()
+        };
+        let name = |p: &Value| {
+            p["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
         let mut names: Vec<String> = self.pods()?.iter().filter(serving).map(name).collect();
         names.sort();
         Ok(names)
@@ -283,8 +295,13 @@ impl Watcher {
         let watched = self.thread.join();
         let (least, looks) = watched.map_err(|_| anyhow::anyhow!("the watcher panicked"))?;
         ensure!(looks > 0, "nothing was looked at");
-        ensure!(least >= wanted, "only {least} of {wanted} were in service once");
-        say(&format!("{looks} looks, never fewer than {least} in service"));
+        ensure!(
+            least >= wanted,
+            "only {least} of {wanted} were in service once"
+        );
+        say(&format!(
+            "{looks} looks, never fewer than {least} in service"
+        ));
         Ok(())
     }
 }
@@ -307,8 +324,12 @@ fn controllers(cluster: &Cluster) -> Result<Child> {
     let args = [
         "controller-manager".to_owned(),
         format!("--kubeconfig={}", file("admin.conf")),
-        format!("--service-account-private-key-file={}", file("accounts.key")),
-        "--controllers=replicaset-controller,serviceaccount-controller,namespace-controller".to_owned(),
+        format!(
+            "--service-account-private-key-file={}",
+            file("accounts.key")
+        ),
+        "--controllers=replicaset-controller,serviceaccount-controller,namespace-controller"
+            .to_owned(),
         "--leader-elect=false".to_owned(),
         "--secure-port=0".to_owned(),
     ];
@@ -323,8 +344,12 @@ fn nodes(api: &Api, member: &str) -> Result<Vec<String>> {
         let node = json!({"metadata": {"name": name, "labels": {"pool": "mixed"}}});
         api.post("/api/v1/nodes", &node)?;
         // The API server taints new nodes; no controller takes that away here.
-        api.merge(&format!("/api/v1/nodes/{name}"), &json!({"spec": {"taints": null}}))?;
-        let has = json!({"cpu": "8", "memory": "16Gi", "pods": "110", "flatnet.io/addresses-pods": "12"});
+        api.merge(
+            &format!("/api/v1/nodes/{name}"),
+            &json!({"spec": {"taints": null}}),
+        )?;
+        let has =
+            json!({"cpu": "8", "memory": "16Gi", "pods": "110", "flatnet.io/addresses-pods": "12"});
         let status = json!({"status": {
             "capacity": has, "allocatable": has,
             "conditions": [{"type": "Ready", "status": "True", "reason": "Played"}]}});
@@ -342,7 +367,10 @@ pub(super) fn nothing_left(lab: &LabGuard) -> Result<()> {
     let lease = "/apis/coordination.k8s.io/v1/namespaces/flatnet-platform/leases/controller";
     let lease = world.api.get(lease)?;
     let holder = &lease["spec"]["holderIdentity"];
-    ensure!(holder == "" || holder.is_null(), "the Lease was not given back: {holder}");
+    ensure!(
+        holder == "" || holder.is_null(),
+        "the Lease was not given back: {holder}"
+    );
     for mut child in std::mem::take(&mut *locked(&world.children)) {
         // Both fail harmlessly on one that has ended.
         let _ = child.kill();
