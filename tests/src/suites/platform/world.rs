@@ -39,6 +39,9 @@ const DEFINITIONS: [&str; 4] = [
     include_str!("../../../../deploy/platform/crds/templates.yaml"),
 ];
 
+/// The controller's rights on the hub.
+const MANIFEST: &str = include_str!("../../../../deploy/platform/controller.yaml");
+
 static WORLD: Mutex<Option<Arc<World>>> = Mutex::new(None);
 
 /// A member, and what is played in it.
@@ -133,10 +136,12 @@ impl World {
             self.api.get(CLUSTERS)?;
             self.api.get("/apis/platform.flatnet.io/v1alpha1/templates")
         })?;
-        for name in [NAMESPACE, "flatnet-platform"] {
-            self.api
-                .post("/api/v1/namespaces", &json!({"metadata": {"name": name}}))?;
-        }
+        output_with(&mut self.hub.kubectl_command("admin", &apply), MANIFEST)?;
+        let token = ["-n", "flatnet-platform", "create", "token", "controller"];
+        let token = self.hub.kubectl(&token)?;
+        self.hub.kubeconfig("controller", token.trim())?;
+        let namespace = json!({"metadata": {"name": NAMESPACE}});
+        self.api.post("/api/v1/namespaces", &namespace)?;
         for member in &self.members {
             let kubeconfig = std::fs::read_to_string(member.cluster.dir.join("admin.conf"))?;
             let secret = json!({"metadata": {"name": member.name}, "stringData": {"kubeconfig": kubeconfig}});
@@ -180,7 +185,7 @@ impl World {
     pub(super) fn start_controller(&self) -> Result<()> {
         let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &self.platformd)?;
         command.args(["controller", "--lease", "5", "--kubeconfig"]);
-        command.arg(self.hub.dir.join("admin.conf"));
+        command.arg(self.hub.dir.join("controller.conf"));
         if let Some(level) = std::env::var_os("RUST_LOG") {
             command.env("RUST_LOG", level);
         }
