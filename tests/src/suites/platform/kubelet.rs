@@ -10,8 +10,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::world::{NAMESPACE, SERVE};
 
+/// The namespace of the application, on the hub and in members.
+pub(super) const NAMESPACE: &str = "shop";
+/// The label with the wish.
+pub(super) const SERVE: &str = "flatnet.io/serve";
 const IN_SERVICE: &str = "flatnet.io/in-service";
 /// The time between two looks.
 const EVERY: Duration = Duration::from_millis(50);

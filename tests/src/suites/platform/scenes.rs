@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::world::{NAMESPACE, REPLICAS, SERVE, SOON, Watcher, World};
+use super::kubelet::{NAMESPACE, SERVE, in_service};
+use super::world::{REPLICAS, SOON, Watcher, World};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
@@ -227,10 +228,7 @@ pub(super) fn member_away(lab: &LabGuard) -> Result<()> {
         "it went on: {status}"
     );
     let one = world.members[0].api.items("/api/v1/namespaces/shop/pods")?;
-    let serving = one
-        .iter()
-        .filter(|p| super::kubelet::in_service(p) == Some(true))
-        .count();
+    let serving = one.iter().filter(|p| in_service(p) == Some(true)).count();
     ensure!(
         serving >= REPLICAS / 2,
         "{serving} serve in the other member, of {before}"

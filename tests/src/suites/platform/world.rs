@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::kubelet::{Kubelet, in_service};
+use super::kubelet::{Kubelet, NAMESPACE, in_service};
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
 use crate::suites::cloud::rig::Running;
@@ -18,10 +18,6 @@ use crate::suites::kit::{bound, eventually, say};
 use crate::suites::kubernetes::cluster::{Access, Cluster};
 use crate::{Lab, LabGuard};
 
-/// The namespace of the application, on the hub and in members.
-pub(super) const NAMESPACE: &str = "shop";
-/// The label with the wish.
-pub(super) const SERVE: &str = "flatnet.io/serve";
 /// The application's instances.
 pub(super) const REPLICAS: usize = 4;
 /// Generous for a busy machine: what is measured is printed.
