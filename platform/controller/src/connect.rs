@@ -36,7 +36,7 @@ pub(crate) enum Event {
     /// The hub's objects are listed anew.
     HubBegan,
     /// By the hub.
-    Hub(HubTold),
+    Hub(Box<HubTold>),
     /// The hub gives no answer.
     HubAway(String),
     /// Of a member, in one of its lives.
@@ -162,10 +162,10 @@ async fn hub_life(
         all(Api::all(lasting), LASTING.0),
     );
     tokio::select! {
-        ended = follow(&apps, |t| Some(Event::Hub(HubTold::Apps(t))), events) => ended,
-        ended = follow(&releases, |t| Some(Event::Hub(HubTold::Releases(t))), events) => ended,
-        ended = follow(&clusters, |t| Some(Event::Hub(HubTold::Clusters(t))), events) => ended,
-        ended = follow(&templates, |t| Some(Event::Hub(HubTold::Templates(t))), events) => ended,
+        ended = follow(&apps, |t| Some(Event::Hub(Box::new(HubTold::Apps(t)))), events) => ended,
+        ended = follow(&releases, |t| Some(Event::Hub(Box::new(HubTold::Releases(t)))), events) => ended,
+        ended = follow(&clusters, |t| Some(Event::Hub(Box::new(HubTold::Clusters(t)))), events) => ended,
+        ended = follow(&templates, |t| Some(Event::Hub(Box::new(HubTold::Templates(t)))), events) => ended,
     }
 }
 

@@ -264,7 +264,7 @@ impl Driver {
                 self.hub_away = true;
                 self.complain("hub".to_owned(), why);
             }
-            Event::Hub(told) => self.on_hub(told),
+            Event::Hub(told) => self.on_hub(*told),
             Event::Member {
                 cluster,
                 life,
@@ -327,7 +327,7 @@ impl Driver {
             let same = |m: &&mut Followed| {
                 m.spec.endpoint == spec.endpoint && m.spec.credentials == spec.credentials
             };
-            if let Some(member) = self.members.get_mut(&name).filter(|m| same(&m)) {
+            if let Some(member) = self.members.get_mut(&name).filter(same) {
                 member.spec = spec;
             } else {
                 self.connect(name.clone(), spec);
