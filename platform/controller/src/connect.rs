@@ -43,7 +43,7 @@ pub(crate) enum Event {
     Member {
         cluster: String,
         life: u64,
-        what: MemberEvent,
+        what: Box<MemberEvent>,
     },
 }
 
@@ -214,7 +214,7 @@ impl Line {
         let event = Event::Member {
             cluster: self.cluster.clone(),
             life,
-            what,
+            what: Box::new(what),
         };
         self.events.send(event).await.map_err(|_| Ended::Unheard)
     }
@@ -270,7 +270,7 @@ impl Line {
             told.map(|told| Event::Member {
                 cluster: self.cluster.clone(),
                 life,
-                what: MemberEvent::Told(told),
+                what: Box::new(MemberEvent::Told(told)),
             })
         };
         let to = &self.events;

@@ -269,7 +269,7 @@ impl Driver {
                 cluster,
                 life,
                 what,
-            } => self.on_member(&cluster, life, what),
+            } => self.on_member(&cluster, life, *what),
         }
         let there = !self.hub_away && self.hub.is_complete();
         self.health.ready.store(there, Ordering::Relaxed);
