@@ -235,6 +235,15 @@ impl Cluster {
     /// # Errors
     /// If it is not in time, with the end of its log.
     pub(in crate::suites) fn start_server(&self) -> Result<((), Duration)> {
+        self.launch_server()?;
+        self.ready()
+    }
+
+    /// Starts the API server, and does not wait. It dies with the thread that starts it.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub(in crate::suites) fn launch_server(&self) -> Result<()> {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
@@ -272,6 +281,14 @@ impl Cluster {
             .collect();
         let child = self.spawn("apiserver", &self.kube, &args)?;
         *locked(&self.server) = Some(child);
+        Ok(())
+    }
+
+    /// Waits until the API server that was started is ready.
+    ///
+    /// # Errors
+    /// If it is not in time, with the end of its log.
+    pub(in crate::suites) fn ready(&self) -> Result<((), Duration)> {
         eventually(STARTED, || {
             self.kubectl(&["get", "--raw", "/readyz"]).map(drop)
         })

@@ -83,16 +83,12 @@ impl World {
         let hub = Cluster::start(lab, Access::local())?;
         let clusters = MEMBERS.map(|(name, port)| Ok((name, hub.beside(name, port)?)));
         let clusters = clusters.into_iter().collect::<Result<Vec<_>>>()?;
-        std::thread::scope(|scope| {
-            let starts: Vec<_> = clusters
-                .iter()
-                .map(|(_, cluster)| scope.spawn(|| cluster.start_server()))
-                .collect();
-            let joined = starts
-                .into_iter()
-                .map(|s| s.join().map_err(|_| anyhow::anyhow!("a start panicked"))?);
-            joined.collect::<Result<Vec<_>>>()
-        })?;
+        for (_, cluster) in &clusters {
+            cluster.launch_server()?;
+        }
+        for (_, cluster) in &clusters {
+            cluster.ready()?;
+        }
         let mut children = Vec::new();
         let api = proxy(&hub, &mut children)?;
         let mut members = Vec::new();
