@@ -36,6 +36,7 @@ const DAEMONS: Unit = Unit {
         "flatnet-netd",
         "flatnet-ipam",
         "flatnet-addresses",
+        "flatnet-platformd",
         "flatnet-vpc-route",
         "flatnet-flatctl",
         "flatnet-lab",
@@ -44,6 +45,7 @@ const DAEMONS: Unit = Unit {
     programs: &[
         "netd",
         "addressd",
+        "platformd",
         "ipamd",
         "vpc-route",
         "flatctl",

@@ -15,6 +15,7 @@ mod host;
 mod kit;
 mod kubernetes;
 mod plan_live;
+mod platform;
 mod ranges;
 mod restart;
 mod rig;
@@ -74,6 +75,7 @@ const SUITES: &[Suite] = &[
     kubernetes::SUITE,
     addresses::SUITE,
     cluster::SUITE,
+    platform::SUITE,
     ranges::SUITE,
     plan_live::SUITE,
     trace::SUITE,

@@ -43,7 +43,7 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suites that want Kubernetes' programs, which are built from their sources.
-const KUBERNETES_SUITES: [&str; 3] = ["kubernetes", "addresses", CLUSTER_SUITE];
+const KUBERNETES_SUITES: [&str; 4] = ["kubernetes", "addresses", "platform", CLUSTER_SUITE];
 /// Of those, the one with nodes, which also wants containerd and images.
 const CLUSTER_SUITE: &str = "cluster";
 

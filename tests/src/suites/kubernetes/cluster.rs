@@ -74,6 +74,9 @@ pub(in crate::suites) struct Cluster {
     pub(in crate::suites) dir: PathBuf,
     pub(in crate::suites) kube: PathBuf,
     access: Access,
+    port: u16,
+    /// What its keys in etcd begin with: several API servers may share one.
+    prefix: String,
     etcd: Mutex<Option<Child>>,
     server: Mutex<Option<Child>>,
 }
@@ -112,6 +115,8 @@ impl Cluster {
             etcd: Mutex::new(None),
             server: Mutex::new(None),
             access,
+            port: PORT,
+            prefix: "/registry".to_owned(),
             dir,
         };
         cluster.keys()?;
@@ -126,6 +131,36 @@ impl Cluster {
             "the API server is ready after {took:.1?}, {} MiB",
             resident.unwrap_or(0) >> 10
         ));
+        Ok(cluster)
+    }
+
+    /// Another cluster beside this one: an API server with the same keys and users over the same etcd, in a
+    /// directory of this one. It is not started yet.
+    ///
+    /// # Errors
+    /// If its files cannot be written.
+    pub(in crate::suites) fn beside(&self, name: &str, port: u16) -> Result<Self> {
+        let dir = self.dir.join(name);
+        std::fs::create_dir(&dir)?;
+        for file in [
+            "ca.crt",
+            "server.crt",
+            "server.key",
+            "accounts.key",
+            "tokens.csv",
+        ] {
+            std::fs::copy(self.dir.join(file), dir.join(file))?;
+        }
+        let cluster = Self {
+            kube: self.kube.clone(),
+            etcd: Mutex::new(None),
+            server: Mutex::new(None),
+            access: Access::local(),
+            port,
+            prefix: format!("/{name}"),
+            dir,
+        };
+        cluster.kubeconfig("admin", TOKEN)?;
         Ok(cluster)
     }
 
@@ -200,10 +235,20 @@ impl Cluster {
     /// # Errors
     /// If it is not in time, with the end of its log.
     pub(in crate::suites) fn start_server(&self) -> Result<((), Duration)> {
+        self.launch_server()?;
+        self.ready()
+    }
+
+    /// Starts the API server, and does not wait. It dies with the thread that starts it.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub(in crate::suites) fn launch_server(&self) -> Result<()> {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let flags = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
-            format!("--secure-port={PORT}"),
+            format!("--etcd-prefix={}", self.prefix),
+            format!("--secure-port={}", self.port),
             format!("--service-cluster-ip-range={}", self.access.services),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
@@ -236,6 +281,14 @@ impl Cluster {
             .collect();
         let child = self.spawn("apiserver", &self.kube, &args)?;
         *locked(&self.server) = Some(child);
+        Ok(())
+    }
+
+    /// Waits until the API server that was started is ready.
+    ///
+    /// # Errors
+    /// If it is not in time, with the end of its log.
+    pub(in crate::suites) fn ready(&self) -> Result<((), Duration)> {
         eventually(STARTED, || {
             self.kubectl(&["get", "--raw", "/readyz"]).map(drop)
         })
@@ -322,7 +375,7 @@ impl Cluster {
         let config = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "suite",
             "clusters": [{"name": "suite", "cluster": {
-                "server": format!("https://{address}:{PORT}"),
+                "server": format!("https://{address}:{}", self.port),
                 "certificate-authority": self.dir.join("ca.crt"),
             }}],
             "users": [{"name": user, "user": {"token": token}}],

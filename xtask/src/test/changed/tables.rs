@@ -9,6 +9,9 @@ const SUITES: &[(&str, &[&str])] = &[
     ("crates/flatctl", &["addresses", "trace"]),
     ("crates/subscriber", &["addresses"]),
     ("crates/trace", &["trace"]),
+    ("platform/controller", &["platform"]),
+    ("platform/engine", &["platform"]),
+    ("platform/platformd", &["platform"]),
     ("crates/uplink", &["restart", "uplink", "writers"]),
     (
         "vpc-route",

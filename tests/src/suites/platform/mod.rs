@@ -1,0 +1,49 @@
+//! `platform`: releases over two clusters by platformd's controller, on real API servers with real ReplicaSet controllers.
+//!
+//! ```text
+//!   hub (API server) ◀─ platformd controller ─▶ one, two (API servers, kube-controller-manager)
+//!                                                   ▲
+//!                     kubelet and netd of all nodes ┘ played by [kubelet]: pods bound, ready, in service as the wish says
+//! ```
+
+mod api;
+mod kubelet;
+mod scenes;
+mod world;
+
+use super::{Check, Suite};
+
+pub(super) const SUITE: Suite = Suite {
+    name: "platform",
+    about: "releases over two clusters by platformd's controller, on real API servers",
+    checks: &[
+        Check {
+            sentence: "a first release over two clusters is done, with as many instances in service as asked for, and its clusters' headroom is told",
+            run: scenes::first,
+        },
+        Check {
+            sentence: "at rest nothing is written",
+            run: scenes::at_rest,
+        },
+        Check {
+            sentence: "a second digest goes by a canary to all, never below what is wanted; the way back flips parked instances and makes none",
+            run: scenes::canary_and_back,
+        },
+        Check {
+            sentence: "the controller gets SIGKILL again and again during a release: it ends the same, never below what is wanted",
+            run: scenes::controller_killed,
+        },
+        Check {
+            sentence: "a member's API server stops in the middle of a step: it is told, nothing is lowered for want of it, and the release goes on when it is back",
+            run: scenes::member_away,
+        },
+        Check {
+            sentence: "the hub is away for a while: nothing changes in the members, and a release goes on afterwards",
+            run: scenes::hub_away,
+        },
+        Check {
+            sentence: "controller and clusters go, and nothing of them is left",
+            run: world::nothing_left,
+        },
+    ],
+};
