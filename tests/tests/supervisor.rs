@@ -346,10 +346,8 @@ fn a_netd_that_is_killed_changed_or_rebuilt_is_the_one_that_is_wanted() {
     let lab = LabGuard::take(&options).expect("the lab is up");
     let patience = Duration::from_secs(10);
     for _ in 0..20 {
-        let killed = Instant::now();
         let before = lab.kill_netd("idc1").expect("it lived");
         let after = wait("netd", || lab.netd_pid("idc1").ok());
-        assert!(killed.elapsed() < Duration::from_millis(200));
         assert_ne!(before, after);
         lab.wait_ready("idc1", patience).expect("ready");
     }
