@@ -10,6 +10,9 @@ use super::world::{REPLICAS, SOON, Watcher, World};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
+/// How often the controller is killed in one release.
+const KILLS: usize = 3;
+
 pub(super) fn first(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
     world.release("web-1", 1, "Deploy")?;
@@ -163,16 +166,22 @@ pub(super) fn controller_killed(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
     let watcher = Watcher::start(&world);
     world.release("web-4", 4, "Deploy")?;
-    // Another time after each start, so that it dies at other places.
+    // As soon as it has come a phase further, so that it dies at other places.
     let mut kills = 0;
-    for after in [3600_u64, 3400, 3900] {
-        std::thread::sleep(Duration::from_millis(after));
-        if world.status("web-4")?["phase"] == "Done" {
+    let mut last = Value::Null;
+    while kills < KILLS {
+        let (phase, _) = eventually(SOON, || {
+            let phase = world.status("web-4")?["phase"].take();
+            ensure!(phase != last, "it stays {last}");
+            Ok(phase)
+        })?;
+        if phase == "Done" {
             break;
         }
         world.kill_controller()?;
         kills += 1;
         world.start_controller()?;
+        last = phase;
     }
     let took = world.reaches("web-4", "Done")?;
     say(&format!(

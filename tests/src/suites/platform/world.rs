@@ -264,7 +264,17 @@ impl World {
 /// Looks at the instances in service for as long as a scene takes.
 pub(super) struct Watcher {
     stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<(usize, usize)>,
+    thread: Option<std::thread::JoinHandle<(usize, usize)>>,
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It has the world, which nobody else may have when it is taken down.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Watcher {
@@ -283,13 +293,17 @@ impl Watcher {
             }
             (least, looks)
         });
-        Self { stop, thread }
+        Self {
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// That there were never fewer than are wanted.
-    pub(super) fn never_below(self, wanted: usize) -> Result<()> {
+    pub(super) fn never_below(mut self, wanted: usize) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        let watched = self.thread.join();
+        let thread = self.thread.take().context("it was asked before")?;
+        let watched = thread.join();
         let (least, looks) = watched.map_err(|_| anyhow::anyhow!("the watcher panicked"))?;
         ensure!(looks > 0, "nothing was looked at");
         ensure!(
