@@ -7,8 +7,8 @@
 //!   [lead] several run, one leads (a Lease) ─▶ [run] status first ◀─ [request] (Op to a request) ◀┘
 //! ```
 //!
-//! [`seen`], [`cache`], [`hub`], [`member`], [`mod@observe`], [`render`] and [`request`] are pure; [`connect`], [`follow`],
-//! [`apply`] and [`run`] are the effects.
+//! [`seen`], [`cache`], [`hub`], [`member`], [`mod@observe`], [`render`] and [`request`] are pure; `connect`, `follow`,
+//! `apply` and [`run`] are the effects.
 //!
 //! # Guarantees
 //! - A release's status is written before the actions that follow from it are done; every write carries the version of
