@@ -84,6 +84,12 @@ impl<'l> Daemons<'l> {
             self.lab.kill_netd(&node.name)?;
             self.lab.wait_ready(&node.name, FOLLOWED).map(drop)
         })?;
+        Ok(())
+    }
+
+    /// Waits until each node has the ranges that the plan gives it and no others, and the tables are
+    /// filled.
+    pub(super) fn settle(&self, plan: &NetworkPlan) -> Result<()> {
         for node in &self.nodes {
             eventually(FOLLOWED, || self.has_its_ranges(plan, node))?;
         }

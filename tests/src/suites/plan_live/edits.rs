@@ -6,9 +6,11 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, Result};
 use flatnet_plan::NetworkPlan;
-use flatnet_plan::model::{Accept, Host, MacMode, Network, Subnet, Switch};
+use flatnet_plan::model::{Accept, Host, MacMode, Migrate, Network, Site, Subnet, Switch};
 use flatnet_types::Mtu;
 use ipnetwork::IpNetwork;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 /// What makes another plan of the lab's own.
 pub(super) type Edit = fn(&mut NetworkPlan) -> Result<()>;
@@ -72,10 +74,7 @@ pub(super) fn line(plan: &mut NetworkPlan) -> Result<()> {
 }
 
 pub(super) fn range(plan: &mut NetworkPlan) -> Result<()> {
-    let host = host(plan, "vpc2")?;
-    let mut v4 = host.ranges.iter_mut().filter(|r| r.prefix.is_ipv4());
-    v4.next().context("a range")?.prefix = "172.30.32.0/19".parse()?;
-    Ok(())
+    first_range(plan, "vpc2", "172.30.32.0/19")
 }
 
 pub(super) fn trunk(plan: &mut NetworkPlan) -> Result<()> {
@@ -100,6 +99,103 @@ pub(super) fn uplinks(plan: &mut NetworkPlan) -> Result<()> {
 pub(super) fn cables(plan: &mut NetworkPlan) -> Result<()> {
     host(plan, "idc2")?.uplink.switch = Some("tor1".to_owned());
     Ok(())
+}
+
+/// All that comes without anybody's using it yet, at once.
+pub(super) fn unused(plan: &mut NetworkPlan) -> Result<()> {
+    let idc = site(plan, "idc")?;
+    idc.switches.push(made(json!({"name": "tor3"}))?);
+    idc.vlans.push(made(json!({
+        "id": 300, "name": "spare", "role": "pod",
+        "subnets": [{"prefix": "10.230.0.0/16", "gateway": "10.230.0.1"}],
+    }))?);
+    let hosts = idc.vlans.iter_mut().find(|v| v.id.get() == 10);
+    let more = made(json!({"prefix": "10.11.0.0/24", "gateway": "10.11.0.1"}))?;
+    hosts.context("VLAN 10")?.subnets.push(more);
+    let vpc = site(plan, "vpc")?;
+    for prefix in ["172.16.0.0/12", "fd20::/16"] {
+        vpc.prefixes.push(prefix.parse()?);
+    }
+    vpc.v_switches.push(made(json!({
+        "name": "zone-c",
+        "subnets": [{"prefix": "172.20.3.0/24", "gateway": "172.20.3.253"}],
+    }))?);
+    let branch = made(json!({"name": "branch", "type": "VPC"}))?;
+    plan.spec.sites.push(branch);
+    plan.spec.networks.push(made(json!({
+        "name": "spare", "site": "idc", "vlan": 300, "pools": [{"prefix": "10.230.0.0/16"}],
+    }))?);
+    let cloud = network(plan, "cloud")?;
+    cloud.pools.push(made(json!({"prefix": "172.31.0.0/16"}))?);
+    let pool = cloud.pools.first_mut().context("a pool")?;
+    pool.exclude.push("172.30.240.0/20".parse()?);
+    let mut trunk = network(plan, "web")?.trunk.iter_mut();
+    let tagged = trunk.next().context("a tagged VLAN")?;
+    tagged.addresses.push("10.200.1.0/26".parse()?);
+    let range = json!({"network": "web", "prefix": "10.100.48.0/20"});
+    plan.spec.hosts.push(third(range)?);
+    // What moves of uplinks go by, which nobody makes meanwhile.
+    plan.spec.api_server = Some("10.10.0.1:6443".to_owned());
+    host(plan, "vpc2")?.uplink.migrate = Migrate::Auto;
+    Ok(())
+}
+
+/// Switches that carry more than the hosts send and are wired otherwise, and a line that carries less.
+pub(super) fn switches(plan: &mut NetworkPlan) -> Result<()> {
+    let larger = || Mtu::new(9000);
+    host(plan, "idc1")?.uplink.mtu = Some(larger()?);
+    let tor1 = switch(plan, "tor1")?;
+    tor1.mtu = Some(larger()?);
+    tor1.peers = vec!["tor2".to_owned()];
+    let tor2 = switch(plan, "tor2")?;
+    let port = json!({"name": "idc2", "trunk": [10, 100, 200], "mtu": 9000});
+    tor2.ports.push(made(port)?);
+    tor2.spanning_tree = true;
+    let vlans = &mut site(plan, "idc")?.vlans;
+    let db = vlans.iter_mut().find(|v| v.id.get() == 200);
+    db.context("VLAN 200")?.mtu = Some(larger()?);
+    let line = plan.spec.links.first_mut().context("a line")?;
+    line.mtu = Some(Mtu::new(1400)?);
+    Ok(())
+}
+
+/// Ranges that go to other hosts, of which one is new, and one that begins elsewhere.
+pub(super) fn handed_on(plan: &mut NetworkPlan) -> Result<()> {
+    plan.spec.mtu = Mtu::new(1400)?;
+    first_range(plan, "vpc1", "172.30.0.0/19")?;
+    first_range(plan, "vpc2", "172.30.64.0/20")?;
+    let range = made(json!({"network": "cloud", "prefix": "172.30.32.0/20"}))?;
+    host(plan, "vpc1")?.ranges.push(range);
+    first_range(plan, "idc1", "10.100.64.0/20")?;
+    let range = json!({"network": "web", "prefix": "10.100.16.0/20"});
+    plan.spec.hosts.push(third(range)?);
+    Ok(())
+}
+
+/// A host that is not there yet.
+fn third(range: Value) -> Result<Host> {
+    made(json!({
+        "name": "idc3", "site": "idc", "addresses": ["10.10.0.13/24"],
+        "uplink": {"interface": "eth0", "switch": "tor1"},
+        "ranges": [range],
+    }))
+}
+
+fn first_range(plan: &mut NetworkPlan, name: &str, prefix: &str) -> Result<()> {
+    let mut v4 = host(plan, name)?.ranges.iter_mut();
+    let range = v4.find(|r| r.prefix.is_ipv4());
+    range.context("a range")?.prefix = prefix.parse()?;
+    Ok(())
+}
+
+/// What a document has of a thing.
+fn made<T: DeserializeOwned>(value: Value) -> Result<T> {
+    Ok(serde_json::from_value(value)?)
+}
+
+fn site<'p>(plan: &'p mut NetworkPlan, name: &str) -> Result<&'p mut Site> {
+    let found = plan.spec.sites.iter_mut().find(|s| s.name == name);
+    found.with_context(|| format!("a site {name}"))
 }
 
 fn switch<'p>(plan: &'p mut NetworkPlan, name: &str) -> Result<&'p mut Switch> {

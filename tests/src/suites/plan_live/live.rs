@@ -115,6 +115,7 @@ impl<'l> Live<'l> {
                 let _ = (hand.deed)(self.world.lab);
             }
             let _ = self.daemons.take_over(&own);
+            let _ = self.daemons.settle(&own);
         }
         both?;
         for container in self.world.containers.drain(..).flatten() {
@@ -191,12 +192,19 @@ impl<'l> Live<'l> {
         hands: &[Hand],
         runs: &mut [Run],
     ) -> Result<()> {
-        let mut planned = false;
+        let (mut planned, mut settled) = (false, false);
         let mut done = 0;
+        let drains = diff.steps().filter(|s| s.phase == Phase::Drain).count();
+        let mut drained = 0;
         for step in diff.steps() {
             if !planned && !matches!(step.phase, Phase::Carry | Phase::Drain) {
                 self.daemons.take_over(new)?;
                 planned = true;
+            }
+            // Who has to leave a range keeps it until then.
+            if planned && !settled && drained == drains {
+                self.daemons.settle(new)?;
+                settled = true;
             }
             let at = |h: &&Hand| matches!(h.at, When::Step(phase, what) if phase == step.phase && what == step.what);
             if let Some(hand) = hands.iter().filter(|h| h.way == way).find(at) {
@@ -205,10 +213,14 @@ impl<'l> Live<'l> {
             }
             if step.phase == Phase::Drain {
                 self.drain(step, runs)?;
+                drained += 1;
             }
         }
         if !planned {
             self.daemons.take_over(new)?;
+        }
+        if !settled {
+            self.daemons.settle(new)?;
         }
         let of_steps = |h: &&Hand| h.way == way && matches!(h.at, When::Step(..));
         let wanted = hands.iter().filter(of_steps).count();

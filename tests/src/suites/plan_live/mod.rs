@@ -82,5 +82,17 @@ pub(super) const SUITE: Suite = Suite {
             sentence: "a host whose only cable moves to another switch is away until it is there",
             run: scenes::cables,
         },
+        Check {
+            sentence: "what nobody uses yet comes and goes unnoticed",
+            run: scenes::unused,
+        },
+        Check {
+            sentence: "other MTUs of switches and lines, and a spanning tree, cost seconds to who hangs on them",
+            run: scenes::switches,
+        },
+        Check {
+            sentence: "ranges are handed on to other hosts after they are drained, and nobody else notices",
+            run: scenes::handed_on,
+        },
     ],
 };

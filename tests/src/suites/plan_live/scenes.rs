@@ -139,3 +139,76 @@ fn port(
         output(switch.command("ip").args(args)).map(drop)
     }
 }
+
+pub(super) fn unused(lab: &LabGuard) -> Result<()> {
+    Live::begin(lab)?.there_and_back(&[], edits::unused)
+}
+
+pub(super) fn switches(lab: &LabGuard) -> Result<()> {
+    const MTUS: [&str; 4] = [
+        "change a switch's MTU",
+        "change a port's MTU",
+        "change a VLAN's MTU",
+        "change a leased line's MTU",
+    ];
+    // A VLAN's at the switch's port to the router.
+    let mtu = |way, phase, at: usize, member, port, mtu| {
+        Hand::new(way, phase, MTUS[at], resize(member, port, mtu))
+    };
+    let there = |at, member, port, size| mtu(Way::There, Phase::Carry, at, member, port, size);
+    let back = |phase, at, member, port, size| mtu(Way::Back, phase, at, member, port, size);
+    let hands = [
+        there(0, "tor1", "idc1", "9000"),
+        there(1, "tor2", "idc2", "9000"),
+        there(2, "tor1", EDGE, "9000"),
+        there(3, EDGE, "line0", "1400"),
+        Hand::new(
+            Way::There,
+            Phase::Carry,
+            "start the spanning tree",
+            tree("true"),
+        ),
+        back(Phase::Clear, 0, "tor1", "idc1", "1500"),
+        back(Phase::Clear, 1, "tor2", "idc2", "1500"),
+        back(Phase::Carry, 2, "tor1", EDGE, "1500"),
+        back(Phase::Carry, 3, EDGE, "line0", "1500"),
+        Hand::new(
+            Way::Back,
+            Phase::Clear,
+            "stop the spanning tree",
+            tree("false"),
+        ),
+    ];
+    Live::begin(lab)?.there_and_back(&hands, edits::switches)
+}
+
+fn resize(
+    member: &'static str,
+    port: &'static str,
+    mtu: &'static str,
+) -> impl Fn(&Lab) -> Result<()> {
+    move |lab| {
+        let switch = lab.member(member)?;
+        let args = ["link", "set", "dev", port, "mtu", mtu];
+        output(switch.command("ip").args(args)).map(drop)
+    }
+}
+
+/// With the shortest delay that the standard allows, which is by the greatest age of what the tree is
+/// made of: a port is silent for twice as long.
+fn tree(on: &'static str) -> impl Fn(&Lab) -> Result<()> {
+    const TIMES: [&str; 2] = [
+        "other_config:stp-max-age=6",
+        "other_config:stp-forward-delay=4",
+    ];
+    move |lab| {
+        let switch = lab.member("tor2")?;
+        let enable = format!("stp_enable={on}");
+        let args = ["set", "bridge", "br-tor", TIMES[0], TIMES[1], &enable];
+        output(switch.vsctl().args(args)).map(drop)
+    }
+}
+
+pub(super) fn handed_on(lab: &LabGuard) -> Result<()> {
+    Live::begin(lab)?.there_and_back(&[], edits::handed_on)
+}
