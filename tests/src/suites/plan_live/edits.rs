@@ -159,19 +159,6 @@ pub(super) fn switches(plan: &mut NetworkPlan) -> Result<()> {
     Ok(())
 }
 
-/// Ranges that go to other hosts, of which one is new, and one that begins elsewhere.
-pub(super) fn handed_on(plan: &mut NetworkPlan) -> Result<()> {
-    plan.spec.mtu = Mtu::new(1400)?;
-    first_range(plan, "vpc1", "172.30.0.0/19")?;
-    first_range(plan, "vpc2", "172.30.64.0/20")?;
-    let range = made(json!({"network": "cloud", "prefix": "172.30.32.0/20"}))?;
-    host(plan, "vpc1")?.ranges.push(range);
-    first_range(plan, "idc1", "10.100.64.0/20")?;
-    let range = json!({"network": "web", "prefix": "10.100.16.0/20"});
-    plan.spec.hosts.push(third(range)?);
-    Ok(())
-}
-
 /// A host that is not there yet.
 fn third(range: Value) -> Result<Host> {
     made(json!({

@@ -29,7 +29,6 @@ const SCENES: &[(&str, Edit)] = &[
     ("a host whose only cable", edits::cables),
     ("what nobody uses yet", edits::unused),
     ("other MTUs of switches", edits::switches),
-    ("ranges are handed on", edits::handed_on),
 ];
 
 /// What a scene could do.
@@ -154,6 +153,15 @@ const NOT: &[(&str, &str, &str)] = &[
         "who speaks them loses them, and the scenes' containers only ping",
     ),
     ("new host", "", YET),
+    ("change the MTU of every link", "", YET),
+    ("move the gateway of a range", "", YET),
+    ("hand on a range", "", YET),
+    ("lead elsewhere", "", YET),
+    (
+        "drain a range of NETWORK",
+        "until drained, for containers with these addresses are made again, before",
+        YET,
+    ),
     ("take uplinks off", "seconds at most", YET),
 ];
 

@@ -208,7 +208,3 @@ fn tree(on: &'static str) -> impl Fn(&Lab) -> Result<()> {
         output(switch.vsctl().args(args)).map(drop)
     }
 }
-
-pub(super) fn handed_on(lab: &LabGuard) -> Result<()> {
-    Live::begin(lab)?.there_and_back(&[], edits::handed_on)
-}
