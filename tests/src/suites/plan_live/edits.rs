@@ -133,7 +133,7 @@ pub(super) fn unused(plan: &mut NetworkPlan) -> Result<()> {
     let tagged = trunk.next().context("a tagged VLAN")?;
     tagged.addresses.push("10.200.1.0/26".parse()?);
     let range = json!({"network": "web", "prefix": "10.100.48.0/20"});
-    plan.spec.hosts.push(third(range)?);
+    plan.spec.hosts.push(third(&range)?);
     // What moves of uplinks go by, which nobody makes meanwhile.
     plan.spec.api_server = Some("10.10.0.1:6443".to_owned());
     host(plan, "vpc2")?.uplink.migrate = Migrate::Auto;
@@ -160,7 +160,7 @@ pub(super) fn switches(plan: &mut NetworkPlan) -> Result<()> {
 }
 
 /// A host that is not there yet.
-fn third(range: Value) -> Result<Host> {
+fn third(range: &Value) -> Result<Host> {
     made(json!({
         "name": "idc3", "site": "idc", "addresses": ["10.10.0.13/24"],
         "uplink": {"interface": "eth0", "switch": "tor1"},
