@@ -5,7 +5,7 @@
 //!                                                  the clock ───────┴▶ [mod@plan] (pure) ─▶ a status
 //!                                                     [members] who is in it: generation  ┘   │
 //!                                                     [verdict] who has it: acknowledged      │
-//!   [lead] two run, one leads (a Lease) ─▶ [run] writes what differs, over the version seen ◀─┘
+//!   two run, one leads (`flatnet_leader`) ─▶ [run] writes what differs, over the version seen ◀─┘
 //! ```
 //!
 //! # Guarantees
@@ -19,7 +19,6 @@
 //!   compared.
 
 pub mod cli;
-mod lead;
 pub mod members;
 mod metrics;
 pub mod plan;

@@ -15,17 +15,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use flatnet_clock::{Clock, System};
+use flatnet_daemon::causes::chain;
 use flatnet_daemon::serve::{Limits, serve};
 use flatnet_k8s_api::addresses::AddressSetStatus;
 use flatnet_k8s_client::{Cluster, ClusterError, Key, Pod, Set, SubscriberLease, Told, Written};
-use flatnet_leader::{Election, KubernetesLease, LeaseKind, ObjectName, Participant};
+use flatnet_leader::{Election, KubernetesLease, Leadership, LeaseKind, ObjectName, Participant};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::Cli;
-use crate::lead::{Leadership, chain};
 use crate::metrics::Metrics;
 use crate::plan::Now;
 use crate::world::World;
@@ -199,7 +199,7 @@ struct Driver {
 
 impl Driver {
     /// Takes in what is told and acts on it, until nothing more is told. Cancel safe.
-    async fn drive(&mut self, mut events: Events, mut leading: watch::Receiver<bool>) {
+    async fn drive(&mut self, mut events: Events, mut leading: watch::Receiver<Option<u64>>) {
         loop {
             let next = self.due.iter().filter(|(key, _)| !self.busy.contains(*key));
             let next = next.map(|(_, at)| at.saturating_sub(since_boot())).min();
@@ -227,7 +227,7 @@ impl Driver {
                     if changed.is_err() {
                         return;
                     }
-                    self.on_lead(*leading.borrow_and_update());
+                    self.on_lead(leading.borrow_and_update().is_some());
                 }
                 () = tokio::time::sleep(wait) => {}
             }

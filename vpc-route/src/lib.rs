@@ -12,7 +12,6 @@
 //! never touched.
 
 pub mod apply;
-pub mod causes;
 pub mod cli;
 pub mod config;
 pub mod controller;

@@ -20,8 +20,8 @@ use flatnet_plan::grants::heard;
 use flatnet_types::ipamd::Grants;
 use tokio::sync::watch;
 
-use crate::causes::chain;
 use crate::store::{StoreError, read, write};
+use flatnet_daemon::causes::chain;
 
 /// The file in the state directory.
 const FILE: &str = "ranges.json";

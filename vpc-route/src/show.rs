@@ -4,9 +4,9 @@ mod document;
 
 use std::fmt::Write;
 
-use crate::causes::chain;
 use crate::controller::Outcome;
 use crate::diff::{Op, Plan};
+use flatnet_daemon::causes::chain;
 
 pub use document::{Head, document};
 

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod args;
+pub mod causes;
 pub mod log;
 pub mod metrics;
 pub mod serve;

@@ -5,7 +5,8 @@
 //!   [settings] the key `lease` of a daemon's configuration
 //!   [file]  read, decide, replace under a lock            ┐
 //!   [elected] read, decide ([candidate]), replace that    ├─▶ Election: try_take, leads, resign
-//!             version only, through [kubernetes]          ┘
+//!             version only, through [kubernetes]          ┘          │
+//!   [leadership] asks all the time; publishes the epoch in which it leads ◀┘
 //! ```
 //!
 //! Each new holder counts the epoch up. What a leader writes bears its epoch (vpc-route: the
@@ -17,6 +18,7 @@ pub mod candidate;
 pub mod elected;
 pub mod file;
 pub mod kubernetes;
+mod leadership;
 mod settings;
 
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ use file::{Decision, FileError, LeaseFile, millis};
 use flatnet_clock::{Clock, Rng, System};
 use kubernetes::KubeApi;
 
+pub use leadership::Leadership;
 pub use settings::{KubernetesLease, LeaseKind, ObjectName, ObjectNameError};
 
 /// What came of asking for a lease.

@@ -314,23 +314,6 @@ fn each_step_says_who_notices_for_how_long_and_how_it_is_seen() {
     }
 }
 
-/// A change's name without those of the plan.
-fn general(what: &str) -> String {
-    let named = [
-        ("range of ", "NETWORK"),
-        ("slice of ", "NETWORK"),
-        ("add to ", "TABLE"),
-        ("delete from ", "TABLE"),
-        ("lead elsewhere in ", "TABLE"),
-        ("leave ", "TABLE"),
-    ];
-    let hit = named.iter().find_map(|(stem, name)| {
-        let (before, _) = what.split_once(stem)?;
-        Some(format!("{before}{stem}{name}"))
-    });
-    hit.unwrap_or_else(|| what.to_owned())
-}
-
 /// `docs/plan-diff.md` lists each kind of step with its verdict.
 #[test]
 fn the_kinds_of_steps_are_documented() {
@@ -344,7 +327,7 @@ fn the_kinds_of_steps_are_documented() {
                 until => format!("{}, {}", until.as_str(), c.lasts.reason),
             };
             let seen = format!("`{}` on {} shows {}", check.run, check.on, check.shows);
-            let what = general(&c.what);
+            let what = c.general();
             let netd = c.netd.map_or("", Verdict::as_str);
             Some((
                 c.phase,

@@ -16,10 +16,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cache::Key;
-use crate::lead::{Leadership, chain};
 use crate::member::Wrote;
 use crate::request::{Kind, Request};
 use crate::seen::{FenceSeen, PdbSeen, PodSeen, SetSeen};
+use flatnet_daemon::causes::chain;
+use flatnet_leader::Leadership;
 
 /// The field manager of everything that is written here. Members' policies know the controller's writes by it.
 pub(crate) const MANAGER: &str = "flatnet-platform";

@@ -17,7 +17,7 @@ pub struct Cli {
     /// The namespace of the Lease that says who leads.
     #[arg(long, value_name = "NAME", default_value = "flatnet-platform")]
     pub lease_namespace: String,
-    /// Its name.
+    /// The name of that Lease.
     #[arg(long, value_name = "NAME", default_value = "controller")]
     pub lease_name: String,
     /// Who this process is in the Lease, for people. Where absent: the host's name.

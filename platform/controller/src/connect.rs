@@ -17,9 +17,9 @@ use tokio::sync::mpsc::Sender;
 
 use crate::follow::{Ended, Followed, follow};
 use crate::hub::HubTold;
-use crate::lead::chain;
 use crate::member::MemberTold;
 use crate::seen::{APP_LABEL, FENCE, FenceSeen, NodeSeen, PdbSeen, PodSeen, SetSeen};
+use flatnet_daemon::causes::chain;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -4,11 +4,11 @@
 //!   hub: App, Release, Template, Cluster ─┐  listed, watched
 //!   members: ReplicaSets, pods, nodes,    ├─▶ [hub], [member] (caches) ─▶ [mod@observe] ─▶ engine::step
 //!     PodDisruptionBudgets, the fence ────┘                                                │ status, actions
-//!   [lead] several run, one leads (a Lease) ─▶ [run] status first ◀─ [request] (Op to a request) ◀┘
+//!   several run, one leads (`flatnet_leader`) ─▶ [run] status first ◀─ [request] (Op to a request) ◀┘
 //! ```
 //!
 //! [`seen`], [`cache`], [`hub`], [`member`], [`mod@observe`], [`render`] and [`request`] are pure; `connect`, `follow`,
-//! `apply` and [`run`] are the effects.
+//! `driver` (events), `look` (what is due), `apply` and [`run`] are the effects.
 //!
 //! # Guarantees
 //! - A release's status is written before the actions that follow from it are done; every write carries the version of
@@ -21,9 +21,11 @@ mod apply;
 pub mod cache;
 pub mod cli;
 mod connect;
+mod driver;
 mod follow;
+mod health;
 pub mod hub;
-mod lead;
+mod look;
 pub mod member;
 mod metrics;
 pub mod observe;

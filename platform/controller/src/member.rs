@@ -20,7 +20,7 @@ pub struct Member {
     pub nodes: Cache<NodeSeen>,
     /// PodDisruptionBudgets of applications.
     pub pdbs: Cache<PdbSeen>,
-    /// The fence.
+    /// The ConfigMap with the highest epoch that was written.
     pub fences: Cache<FenceSeen>,
     /// The version of its Kubernetes.
     pub version: Option<String>,
@@ -37,7 +37,7 @@ pub enum MemberTold {
     Nodes(Told<NodeSeen>),
     /// PodDisruptionBudgets.
     Pdbs(Told<PdbSeen>),
-    /// The fence.
+    /// The ConfigMap with the highest epoch that was written.
     Fences(Told<FenceSeen>),
     /// The version of its Kubernetes.
     Version(String),
@@ -52,7 +52,7 @@ pub enum Wrote {
     Pod(PodSeen),
     /// A PodDisruptionBudget.
     Pdb(PdbSeen),
-    /// The fence.
+    /// The ConfigMap with the highest epoch that was written.
     Fence(FenceSeen),
     /// There is no such ReplicaSet.
     SetGone(Key),

@@ -30,27 +30,27 @@ pub enum Kind {
 pub enum Request {
     /// Make it; that it is there already is no error for a namespace.
     Create {
-        /// Its kind.
+        /// The kind of the object.
         kind: Kind,
-        /// Where.
+        /// Namespace and name; no namespace for what has none.
         key: Key,
         /// The object.
         object: Value,
     },
     /// A JSON merge patch (RFC 7386) with the version that it is for.
     Patch {
-        /// Its kind.
+        /// The kind of the object.
         kind: Kind,
-        /// Where.
+        /// Namespace and name; no namespace for what has none.
         key: Key,
         /// The patch.
         patch: Value,
     },
     /// Delete it, if it is of that version.
     Delete {
-        /// Its kind.
+        /// The kind of the object.
         kind: Kind,
-        /// Where.
+        /// Namespace and name; no namespace for what has none.
         key: Key,
         /// The version.
         version: String,
@@ -71,9 +71,9 @@ pub struct Material {
 /// Who writes, for whom, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer<'a> {
-    /// The application.
+    /// The application's namespace and name.
     pub app: &'a Key,
-    /// The epoch.
+    /// The epoch in which the writer leads; it is annotated on what it makes.
     pub epoch: u64,
     /// The wall clock.
     pub now: Moment,

@@ -58,13 +58,13 @@ seen!(SetSeen, PodSeen, NodeSeen, PdbSeen, FenceSeen);
 /// A ReplicaSet of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SetSeen {
-    /// Where it is.
+    /// Namespace and name.
     pub key: Key,
-    /// Its version.
+    /// `metadata.resourceVersion`.
     pub version: String,
-    /// The application.
+    /// The application's name.
     pub app: String,
-    /// The revision.
+    /// The value of its label [`REVISION_LABEL`].
     pub revision: String,
     /// The group of nodes.
     pub group: String,
@@ -86,11 +86,11 @@ pub struct Requests {
 /// A pod, of an application or of anybody: those of others take room too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodSeen {
-    /// Where it is.
+    /// Namespace and name.
     pub key: Key,
-    /// Its version.
+    /// `metadata.resourceVersion`.
     pub version: String,
-    /// The application; none of others' pods.
+    /// The application's name; `None` for pods of others.
     pub app: Option<String>,
     /// The ReplicaSet that it is of.
     pub set: Option<String>,
@@ -117,9 +117,9 @@ pub struct PodSeen {
 /// A node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeSeen {
-    /// Its name.
+    /// Its name; the namespace is empty.
     pub key: Key,
-    /// Its version.
+    /// `metadata.resourceVersion`.
     pub version: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -138,9 +138,9 @@ pub struct NodeSeen {
 /// A PodDisruptionBudget of an application, by its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PdbSeen {
-    /// Where it is.
+    /// Namespace and name.
     pub key: Key,
-    /// Its version.
+    /// `metadata.resourceVersion`.
     pub version: String,
     /// Its `spec.minAvailable`.
     pub min_available: u32,
@@ -149,11 +149,11 @@ pub struct PdbSeen {
 /// The epoch that was written last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FenceSeen {
-    /// Where it is.
+    /// Namespace and name.
     pub key: Key,
-    /// Its version.
+    /// `metadata.resourceVersion`.
     pub version: String,
-    /// The epoch.
+    /// The highest epoch in which anybody led that wrote here.
     pub epoch: u64,
 }
 

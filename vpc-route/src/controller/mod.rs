@@ -27,13 +27,13 @@ use flatnet_plan_source::{Refusal, State};
 use tokio::sync::{Mutex, watch};
 
 use crate::apply::{RateLimiter, RetryPolicy};
-use crate::causes::chain;
 use crate::config::{Config, PlanOrigin};
 use crate::desired::{Target, TargetError, idle_edge_routers, targets};
 use crate::model::{DesiredTable, Generation, Timestamp};
 use crate::providers::{Environment, Observer, Provider, ProviderRegistry};
 use crate::ranges::Ranges;
 use crate::store::Store;
+use flatnet_daemon::causes::chain;
 use writers::by_writer;
 
 pub use error::{ControllerError, RoundError};

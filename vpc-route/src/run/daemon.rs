@@ -39,13 +39,13 @@ use tokio::sync::{Notify, watch};
 
 use super::health::{self, Health, Lease};
 use super::serve;
-use crate::causes::chain;
 use crate::cli::Change;
 use crate::config::Config;
 use crate::controller::{Controller, Outcome, Plans, Round};
 use crate::metrics::Metrics;
 use crate::model::Generation;
 use crate::ranges::Ranges;
+use flatnet_daemon::causes::chain;
 use flatnet_leader::{Election, Verdict};
 
 /// The least time that writing gets in a round, while others wait for the next.

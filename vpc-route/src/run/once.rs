@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{print, print_outcomes};
-use crate::causes::chain;
 use crate::cli::{AdoptArgs, RollbackArgs, Show};
 use crate::config::Config;
 use crate::controller::{Controller, Round};
@@ -13,6 +12,7 @@ use crate::diff::{Conflict, ConflictKind};
 use crate::model::{Entry, EntryKind, Generation, Owner, Status};
 use crate::providers::{Provider, TableScope};
 use crate::show::{apply_status, plan_status};
+use flatnet_daemon::causes::chain;
 use flatnet_leader::{Election, Verdict};
 
 pub(super) async fn plan(config: Config, show: Show) -> Result<u8> {

@@ -19,9 +19,9 @@ use flatnet_types::tables::Refused;
 use tokio::sync::Mutex;
 
 use super::document;
-use crate::causes::chain;
 use crate::controller::{Controller, Round};
 use crate::model::Generation;
+use flatnet_daemon::causes::chain;
 
 /// Connections at a time: a few people.
 const LIMITS: Limits = Limits { connections: 64 };

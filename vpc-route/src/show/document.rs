@@ -7,13 +7,13 @@ use flatnet_types::tables::{self as wire, Failed, Kind, Refusal, Table, Tables, 
 use ipnetwork::IpNetwork;
 
 use crate::apply::Report;
-use crate::causes::chain;
 use crate::controller::{Observed, Outcome};
 use crate::diff::{self, Op, Plan};
 use crate::model::{
     ClusterName, DesiredEntry, Entry, EntryKind, NextHops, NotUnderstood, Owner, Prefix, Status,
     Timestamp,
 };
+use flatnet_daemon::causes::chain;
 
 /// The cluster whose tables a document describes, and when they were listed.
 #[derive(Debug, Clone)]

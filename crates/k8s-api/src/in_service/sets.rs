@@ -14,14 +14,14 @@ type Key = (String, String);
 pub enum Wait {
     /// A set that selects it does not have its address yet.
     Listed {
-        /// The set.
+        /// The name of the AddressSet, in the pod's namespace.
         set: String,
         /// The address.
         address: IpAddr,
     },
     /// A subscriber has not acknowledged a generation that has its address.
     Acknowledged {
-        /// The set.
+        /// The name of the AddressSet, in the pod's namespace.
         set: String,
         /// The subscriber.
         subscriber: String,

@@ -94,6 +94,8 @@ fn versions(world: &World) -> Result<Vec<String>> {
 
 pub(super) fn at_rest(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
+    // Figures of a cluster's status are gathered for a second before they are written; then there is nothing
+    // to wait for but that nothing comes.
     std::thread::sleep(Duration::from_secs(2));
     let before = versions(&world)?;
     std::thread::sleep(Duration::from_secs(4));
@@ -230,6 +232,7 @@ pub(super) fn member_away(lab: &LabGuard) -> Result<()> {
         Ok(())
     })?;
     say(&format!("told after {took:.1?}"));
+    // Longer than the bake: it must not go on.
     std::thread::sleep(Duration::from_secs(3));
     let status = world.status("web-5")?;
     ensure!(
@@ -271,6 +274,7 @@ pub(super) fn hub_away(lab: &LabGuard) -> Result<()> {
         Ok(world.pods()?.iter().map(show).collect())
     };
     let before = state()?;
+    // That nothing comes has no event.
     std::thread::sleep(Duration::from_secs(3));
     let after = state()?;
     ensure!(before == after, "{before:?} became {after:?}");

@@ -224,7 +224,7 @@ async fn a_table_that_is_tagged_as_anothers_is_not_written() {
     let site = Site::new("untagged", state);
     let error = site.bring(&[(0, "i-0")]).await.result.unwrap_err();
     assert!(
-        crate::causes::chain(&error).contains("is not tagged flatnet:cluster=lab"),
+        flatnet_daemon::causes::chain(&error).contains("is not tagged flatnet:cluster=lab"),
         "{error:?}"
     );
     assert_eq!(site.writes(), Vec::<String>::new());

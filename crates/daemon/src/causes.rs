@@ -1,6 +1,6 @@
-//! An error with its causes, in one line.
+//! An error with its causes, for a log or a message of one line.
 
-/// An error with its causes, on one line.
+/// `error: cause: cause of that`; a cause that the text before it ends with is not repeated.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,45 +1,49 @@
-//! Who leads: a Lease taken, renewed, and given up in time.
+//! Leadership of a process over its lifetime: the lease taken, renewed, and given up in time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use flatnet_leader::{Election, LeaseError, Verdict};
+use flatnet_daemon::causes::chain;
 use tokio::sync::watch;
 
+use crate::{Election, LeaseError, Verdict};
+
 /// Whether this process leads and in which epoch, published to whoever subscribed.
-pub(crate) struct Leadership {
-    election: Arc<Election>,
-    /// The highest epoch that was seen in a member: a Lease that was deleted does not begin anew below it.
+pub struct Leadership {
+    election: Election,
+    /// The highest epoch that was seen in what leaders write: a lease that was deleted does not begin anew below it.
     seen: AtomicU64,
     leading: watch::Sender<Option<u64>>,
 }
 
 impl Leadership {
-    pub(crate) fn new(election: Election) -> Self {
+    /// Leads nothing yet: [`Leadership::keep`] and [`Leadership::expire`] have to run.
+    pub fn new(election: Election) -> Self {
         Self {
-            election: Arc::new(election),
+            election,
             seen: AtomicU64::new(0),
             leading: watch::Sender::new(None),
         }
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<Option<u64>> {
+    /// The epoch in which this process leads; `None` while it does not.
+    pub fn watch(&self) -> watch::Receiver<Option<u64>> {
         self.leading.subscribe()
     }
 
-    /// An epoch that was seen in a member. One that leads below it takes that one with its next renewal, and one more
+    /// An epoch that was seen in what leaders write. One that leads below it takes that one with its next renewal, and one more
     /// where it was another's.
-    pub(crate) fn saw(&self, epoch: u64) {
+    pub fn saw(&self, epoch: u64) {
         self.seen.fetch_max(epoch, Ordering::Relaxed);
     }
 
-    /// Asked before each write.
-    pub(crate) fn leads(&self) -> bool {
+    /// Whether the lease is held at this moment: to be asked before each write.
+    pub fn leads(&self) -> bool {
         self.election.leads()
     }
 
     /// Takes the lease when it can be had, and keeps it. Cancel safe.
-    pub(crate) async fn keep(&self) {
+    pub async fn keep(&self) {
         let mut trouble = None;
         loop {
             let wait = match self
@@ -68,7 +72,7 @@ impl Leadership {
     }
 
     /// Publishes a change of leadership; the time until the next look at the lease.
-    fn on_verdict(&self, verdict: &Verdict) -> std::time::Duration {
+    fn on_verdict(&self, verdict: &Verdict) -> Duration {
         let every = self.election.every();
         match verdict {
             Verdict::Leads { epoch } => {
@@ -83,13 +87,13 @@ impl Leadership {
                     tracing::warn!(leader, "does not lead any more");
                 }
                 // Soon after it may expire, and not much later than a renewal would show.
-                every.min(*left + std::time::Duration::from_millis(50))
+                every.min(*left + Duration::from_millis(50))
             }
         }
     }
 
     /// Publishes the loss of a lease that could not be renewed in time. Cancel safe.
-    pub(crate) async fn expire(&self) {
+    pub async fn expire(&self) {
         let mut leading = self.leading.subscribe();
         loop {
             if leading.borrow_and_update().is_none() {
@@ -111,23 +115,8 @@ impl Leadership {
     ///
     /// # Errors
     /// [`LeaseError`]; a standby waits for its time then.
-    pub(crate) async fn resign(&self) -> Result<(), LeaseError> {
+    pub async fn resign(&self) -> Result<(), LeaseError> {
         self.leading.send_replace(None);
         self.election.resign().await
     }
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
