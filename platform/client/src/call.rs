@@ -140,7 +140,7 @@ impl Client {
     /// `GET /api/v1` and the path.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`enum@Error`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         self.call(Method::GET, path, None::<&()>, None).await
     }
@@ -148,7 +148,7 @@ impl Client {
     /// `POST`.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`enum@Error`].
     pub async fn post<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,
@@ -160,7 +160,7 @@ impl Client {
     /// `POST` of something that is not to be done twice: sent again with the same key, it is answered as the first time.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`enum@Error`].
     pub async fn post_once<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,
@@ -173,7 +173,7 @@ impl Client {
     /// `PUT`.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`enum@Error`].
     pub async fn put<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,
@@ -185,7 +185,7 @@ impl Client {
     /// `PATCH`.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`enum@Error`].
     pub async fn patch<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,
@@ -197,7 +197,7 @@ impl Client {
     /// `DELETE`.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`enum@Error`].
     pub async fn delete(&self, path: &str) -> Result<(), Error> {
         self.call::<(), serde_json::Value>(Method::DELETE, path, None, None)
             .await
