@@ -8,7 +8,7 @@ use super::is_live;
 use super::words::{gate_in_words, path, phase, step_in_words};
 use crate::CliError;
 use crate::args::AppName;
-use crate::output::{Cell, Column, Format, Output, Style, Table};
+use crate::output::{Cell, Column, Format, Output, Style, Table, counted};
 
 /// Moves to the beginning of a line so many lines up, and clears what follows (ECMA-48, CPL and ED).
 fn back(lines: usize) -> String {
@@ -179,13 +179,18 @@ fn abort(release: &ReleaseObject) -> String {
             let wanted = release.replicas.saturating_sub(all.saturating_sub(new));
             let at_once = wanted.min(parked);
             let made = wanted - at_once;
+            let number = |n: u32, what: &str| counted(n as usize, what);
             let back = match (at_once, made) {
                 (0, 0) => "all old instances serve".to_owned(),
-                (n, 0) => format!("{n} parked ones serve at once"),
-                (0, m) => format!("{m} old ones are made again"),
-                (n, m) => format!("{n} parked ones serve at once, {m} are made again"),
+                (n, 0) => format!("{} back at once", number(n, "parked instance")),
+                (0, m) => format!("{} made again", number(m, "old instance")),
+                (n, m) => format!(
+                    "{} back at once, {} made again",
+                    number(n, "parked instance"),
+                    number(m, "old instance")
+                ),
             };
-            format!("{back}; {new} new ones go")
+            format!("{back}; {} removed", number(new, "new instance"))
         }
     }
 }
@@ -229,13 +234,13 @@ fn view(release: &ReleaseObject, policy: &ReleasePolicy, outcome: Option<u8>) ->
         Column::number("OLD"),
         Column::number("PARKED"),
         Column::number("IN SERVICE"),
-        Column::text("FIGURES"),
+        Column::text("FIGURES").wrapped(),
     ];
     let mut clusters = Table::new(columns).or_empty("no instance yet");
     for c in &status.per_cluster {
         let figures = match c.current {
             true => Cell::styled("current", Style::Dim),
-            false => Cell::styled("last known: the cluster does not answer", Style::Warn),
+            false => Cell::styled("last known: no answer", Style::Warn),
         };
         clusters.row([
             c.cluster.as_str().into(),
@@ -316,15 +321,15 @@ mod tests {
         }
         assert_eq!(
             abort(&release("Gating", 1, 9, 1)),
-            "1 parked ones serve at once; 1 new ones go"
+            "1 parked instance back at once; 1 new instance removed"
         );
         assert_eq!(
             abort(&release("Raising", 4, 6, 1)),
-            "1 parked ones serve at once, 3 are made again; 4 new ones go"
+            "1 parked instance back at once, 3 old instances made again; 4 new instances removed"
         );
         assert_eq!(
             abort(&release("Raising", 0, 10, 0)),
-            "all old instances serve; 0 new ones go"
+            "all old instances serve; 0 new instances removed"
         );
     }
 
@@ -353,7 +358,7 @@ mod tests {
             .map(|t| t.render(false, Some(80), false))
             .collect();
         assert!(
-            text.contains("an abort now") && text.contains("does not answer"),
+            text.contains("an abort now") && text.contains("no answer"),
             "{text}"
         );
         assert!(
