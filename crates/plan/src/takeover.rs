@@ -186,7 +186,12 @@ fn field(place: &[&str], how: How) -> Option<Field> {
         ["networks"] | ["networks", _, "ranges"] if how == How::Goes => Field::Taken,
         ["networks", _, "ranges"] if how == How::Grows => Field::Grown,
         ["networks"] | ["networks", _, "ranges"] => Field::Given,
-        ["networks", _, "allow" | "trunk" | "egress" | "neighbour_rate", ..] => Field::Allowed,
+        [
+            "networks",
+            _,
+            "allow" | "trunk" | "egress" | "neighbour_rate",
+            ..,
+        ] => Field::Allowed,
         ["networks", _, "mac", ..] => Field::Mac,
         ["networks", _, "mtu"] => Field::NetworkMtu,
         ["networks", _, "ranges", _, "exclude", ..] => Field::Exclude,

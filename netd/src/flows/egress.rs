@@ -58,7 +58,9 @@ impl Egress {
         let on = |subnet: IpNetwork| {
             let both = destinations.iter().filter_map(move |d| {
                 let inner = [(d.to, subnet), (subnet, d.to)];
-                let inner = inner.into_iter().find(|(inner, outer)| covers(*outer, *inner));
+                let inner = inner
+                    .into_iter()
+                    .find(|(inner, outer)| covers(*outer, *inner));
                 inner.map(|(inner, _)| inner)
             });
             both.collect::<Vec<_>>()
@@ -93,7 +95,11 @@ fn v6(prefix: &IpNetwork) -> Option<Ipv6Network> {
 
 /// What a container may send from one of its IPv4 addresses.
 pub(super) fn ipv4(pod: &PodPort, egress: &Egress, ip: Ipv4Addr) -> Vec<Flow> {
-    let own = |m| in_vlan(m, pod.vlan_reg()).in_port(pod.port).eth_src(pod.mac);
+    let own = |m| {
+        in_vlan(m, pod.vlan_reg())
+            .in_port(pod.port)
+            .eth_src(pod.mac)
+    };
     let arp = || own(Match::arp()).arp_sha(pod.mac);
     let about_itself = || arp().arp_spa(ip);
     // A probe for a duplicate has no source yet (RFC 5227 §2.1.1).
@@ -108,7 +114,9 @@ pub(super) fn ipv4(pod: &PodPort, egress: &Egress, ip: Ipv4Addr) -> Vec<Flow> {
         DropReason::Egress.drops(probe()),
         DropReason::Egress.drops(packets()),
     ];
-    let neighbours = egress.neighbours_v4().filter(|n| *n != Ipv4Network::from(ip));
+    let neighbours = egress
+        .neighbours_v4()
+        .filter(|n| *n != Ipv4Network::from(ip));
     flows.extend(neighbours.map(|n| {
         let asked = about_itself().arp_tpa_net(n.network(), n.prefix());
         passes(asked, RESOLVE)
@@ -120,8 +128,16 @@ pub(super) fn ipv4(pod: &PodPort, egress: &Egress, ip: Ipv4Addr) -> Vec<Flow> {
 /// What a container may send from one of its IPv6 addresses, or from its link-local one, from which
 /// it only speaks with neighbours.
 pub(super) fn ipv6(pod: &PodPort, egress: &Egress, ip: Ipv6Addr) -> Vec<Flow> {
-    let own = |m| in_vlan(m, pod.vlan_reg()).in_port(pod.port).eth_src(pod.mac);
-    let solicits = || own(Match::neighbour(ICMPV6_NS)).ipv6_src(ip).nd_sll(pod.mac);
+    let own = |m| {
+        in_vlan(m, pod.vlan_reg())
+            .in_port(pod.port)
+            .eth_src(pod.mac)
+    };
+    let solicits = || {
+        own(Match::neighbour(ICMPV6_NS))
+            .ipv6_src(ip)
+            .nd_sll(pod.mac)
+    };
     // The answer to a probe may leave the MAC out (RFC 4861 §4.4).
     let advertises = || {
         let about = own(Match::neighbour(ICMPV6_NA)).ipv6_src(ip).nd_target(ip);
@@ -140,7 +156,9 @@ pub(super) fn ipv6(pod: &PodPort, egress: &Egress, ip: Ipv6Addr) -> Vec<Flow> {
     }
     let hosts = egress.hosts.iter().filter_map(v6);
     let asking = egress.neighbours_v6().chain(hosts);
-    let asking = asking.map(|p| (p.network(), p.prefix())).chain([LINK_LOCAL]);
+    let asking = asking
+        .map(|p| (p.network(), p.prefix()))
+        .chain([LINK_LOCAL]);
     // Those on the link are in one of them already.
     let asking: BTreeSet<_> = asking.collect();
     for (to, of) in asking {
@@ -162,7 +180,10 @@ pub(super) fn ipv6(pod: &PodPort, egress: &Egress, ip: Ipv6Addr) -> Vec<Flow> {
 /// Matches packets to the destinations of their family.
 fn destinations<'e>(egress: &'e Egress, packets: &'e Match) -> impl Iterator<Item = Match> + 'e {
     let v6 = packets.get(Field::EthType) == Match::ipv6().get(Field::EthType);
-    let here = egress.destinations.iter().filter(move |d| d.to.is_ipv6() == v6);
+    let here = egress
+        .destinations
+        .iter()
+        .filter(move |d| d.to.is_ipv6() == v6);
     let all = here.flat_map(move |d| {
         let to = match d.to {
             IpNetwork::V4(p) => packets.clone().ipv4_dst_net(p.network(), p.prefix()),

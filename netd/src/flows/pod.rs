@@ -126,7 +126,11 @@ fn deliver(pod: &PodPort, table: u8, priority: u16, matches: Match, more: &[Acti
 
 /// What a container may send from an IPv4 address of its own, to anybody.
 fn anywhere_v4(pod: &PodPort, ip: Ipv4Addr) -> Vec<Flow> {
-    let own = |m| in_vlan(m, pod.vlan_reg()).in_port(pod.port).eth_src(pod.mac);
+    let own = |m| {
+        in_vlan(m, pod.vlan_reg())
+            .in_port(pod.port)
+            .eth_src(pod.mac)
+    };
     let arp = || own(Match::arp()).arp_sha(pod.mac);
     let passes = |m, then| Flow::new(SECURITY, 100).matching(m).goto(then);
     vec![
@@ -148,7 +152,11 @@ fn anywhere_v6(pod: &PodPort, ip: Ipv6Addr) -> Vec<Flow> {
     let passes = |priority, m, then| Flow::new(SECURITY, priority).matching(m).goto(then);
     let advertised = || own(Match::neighbour(ICMPV6_NA)).nd_target(ip);
     vec![
-        passes(110, own(Match::neighbour(ICMPV6_NS)).nd_sll(pod.mac), RESOLVE),
+        passes(
+            110,
+            own(Match::neighbour(ICMPV6_NS)).nd_sll(pod.mac),
+            RESOLVE,
+        ),
         passes(110, advertised().nd_tll(pod.mac), RESOLVE),
         // The answer to a probe that was sent to the container alone may leave the MAC out
         // (RFC 4861 §4.4), as Linux does. Open vSwitch reads a missing option as zero.

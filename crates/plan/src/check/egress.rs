@@ -109,7 +109,9 @@ fn ports<'d>(
 }
 
 fn named(destination: &Destination, port: Option<NonZeroU16>) -> String {
-    let protocol = destination.protocol.map_or("any protocol", Transport::as_str);
+    let protocol = destination
+        .protocol
+        .map_or("any protocol", Transport::as_str);
     match port {
         Some(port) => format!("{} {protocol} port {port}", destination.to),
         None => format!("{} {protocol}", destination.to),
@@ -162,15 +164,24 @@ mod tests {
         spec.api_server = Some("10.10.0.2:6443".to_owned());
         for (text, what) in [
             ("{to: 100.64.0.0/10}", Some("100.100.100.200")),
-            ("{to: 169.254.0.0/16, protocol: udp}", Some("169.254.169.254")),
+            (
+                "{to: 169.254.0.0/16, protocol: udp}",
+                Some("169.254.169.254"),
+            ),
             ("{to: 169.254.1.0/24}", Some("link-local")),
             ("{to: 0.0.0.0/0}", Some("169.254.169.254")),
             ("{to: \"::/0\"}", Some("fd00:ec2::254")),
-            ("{to: 10.10.0.0/24, protocol: tcp, ports: [6443]}", Some("10.10.0.2:6443")),
+            (
+                "{to: 10.10.0.0/24, protocol: tcp, ports: [6443]}",
+                Some("10.10.0.2:6443"),
+            ),
             ("{to: 10.10.0.2/32}", Some("10.10.0.2:6443")),
             ("{to: 10.10.0.2/32, protocol: udp}", None),
             ("{to: 10.10.0.2/32, protocol: tcp, ports: [443]}", None),
-            ("{to: 10.96.0.0/16, protocol: tcp, ports: [443]}", Some("10.96.0.1")),
+            (
+                "{to: 10.96.0.0/16, protocol: tcp, ports: [443]}",
+                Some("10.96.0.1"),
+            ),
             ("{to: 10.96.0.10/32, protocol: tcp, ports: [443]}", None),
             ("{to: 10.96.0.0/16, protocol: udp, ports: [53]}", None),
             ("{to: 10.0.0.0/8, protocol: tcp, ports: [80]}", None),

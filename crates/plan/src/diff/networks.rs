@@ -270,13 +270,41 @@ mod tests {
             ("[]", "[{to: 10.0.0.0/8}]", false),
             ("[{to: 10.0.0.0/8}]", "~", false),
             ("[{to: 10.0.0.0/8}]", "[]", true),
-            ("[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]", "[{to: 10.0.0.0/8, protocol: tcp}]", false),
-            ("[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]", "[{to: 10.0.0.0/8}]", false),
-            ("[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]", "[{to: 10.0.0.0/8, protocol: udp}]", true),
-            ("[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]", "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]", true),
-            ("[{to: 10.0.0.0/8, protocol: tcp}]", "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]", true),
-            ("[{to: 10.0.0.0/8}]", "[{to: 10.0.0.0/8, protocol: tcp}, {to: 10.0.0.0/8, protocol: udp}]", true),
-            ("[{to: 10.0.0.0/8}]", "[{to: 10.0.0.0/9}, {to: 10.128.0.0/9}]", false),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8, protocol: tcp}]",
+                false,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8}]",
+                false,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8, protocol: udp}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp}]",
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8}]",
+                "[{to: 10.0.0.0/8, protocol: tcp}, {to: 10.0.0.0/8, protocol: udp}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8}]",
+                "[{to: 10.0.0.0/9}, {to: 10.128.0.0/9}]",
+                false,
+            ),
             ("[{to: 10.0.0.0/8}]", "[{to: 10.0.0.0/9}]", true),
         ] {
             let found = fewer(list(was).as_deref(), list(now).as_deref());

@@ -115,6 +115,21 @@ pub struct Destination {
     pub ports: Vec<NonZeroU16>,
 }
 
+impl Destination {
+    /// Whether it takes in packets to an address and, of TCP and UDP, to a port.
+    pub fn takes_in(&self, address: IpAddr, port: Option<(Transport, u16)>) -> bool {
+        let at = match (self.protocol, port) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some((protocol, port))) => {
+                let listed = self.ports.iter().any(|p| p.get() == port);
+                own == protocol && (self.ports.is_empty() || listed)
+            }
+        };
+        at && self.to.contains(address)
+    }
+}
+
 /// A protocol with ports.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

@@ -53,9 +53,17 @@ fn packets_pass_to_destinations_only_by_protocol_and_port() {
         ["tcp,", "nw_dst=10.20.0.0/255.255.255.0", "tcp_dst=80"],
         ["tcp,", "nw_dst=10.20.0.0/255.255.255.0", "tcp_dst=443"],
         ["udp,", "nw_dst=10.20.0.53", "udp_dst=53"],
-        ["udp,", "nw_dst=10.20.1.0/255.255.255.0", "nw_src=10.100.16.5"],
+        [
+            "udp,",
+            "nw_dst=10.20.1.0/255.255.255.0",
+            "nw_src=10.100.16.5",
+        ],
         ["ip,", "nw_dst=10.20.2.7", "nw_src=10.100.16.5"],
-        ["tcp6,", "ipv6_dst=fd20::/ffff:ffff:ffff:ffff::", "tcp_dst=443"],
+        [
+            "tcp6,",
+            "ipv6_dst=fd20::/ffff:ffff:ffff:ffff::",
+            "tcp_dst=443",
+        ],
     ] {
         assert_eq!(count(&packets, &parts), 1, "{parts:?} in {packets:#?}");
     }
@@ -79,7 +87,10 @@ fn with_an_empty_list_a_container_speaks_with_its_next_hops_by_arp_and_nd_alone(
     assert_eq!(arp.len(), 3);
     // From two addresses: a solicitation of the router, to its group and to itself; and answers, with
     // and without the MAC, to the link's addresses, the router and the host.
-    assert_eq!(count(&passing, &["icmpv6_type=135", "nd_target=fe80::1"]), 4);
+    assert_eq!(
+        count(&passing, &["icmpv6_type=135", "nd_target=fe80::1"]),
+        4
+    );
     assert_eq!(count(&passing, &["icmpv6_type=135"]), 4, "{passing:#?}");
     assert_eq!(count(&passing, &["icmpv6_type=136"]), 12, "{passing:#?}");
     for to in ["fe80::/ffc0::", "fe80::1,", "fd10:10::b"] {
@@ -98,7 +109,10 @@ fn neighbours_that_are_destinations_are_asked_for_and_others_are_not() {
          - {to: \"fd20::/64\"}\n",
     ));
     let asks = |what: &str| count(&passing, &[&format!("arp_tpa={what}")]);
-    assert_eq!((asks("10.100.16.0/255.255.255.0"), asks("10.100.16.9")), (1, 1));
+    assert_eq!(
+        (asks("10.100.16.0/255.255.255.0"), asks("10.100.16.9")),
+        (1, 1)
+    );
     assert_eq!((asks("10.20"), asks("10.100.0.0/")), (0, 0));
     let of = |what: &str| count(&passing, &["icmpv6_type=135", &format!("nd_target={what}")]);
     // From two addresses, to the group and to the neighbour itself.
@@ -128,7 +142,11 @@ fn what_goes_elsewhere_is_counted_under_a_reason_of_its_own_below_what_no_contai
         .iter()
         .filter(|f| f.table == table::SECURITY && f.instructions.goto == Some(table::DELIVER));
     assert!(packets.clone().count() == 1);
-    assert!(packets.clone().all(|f| f.priority < DropReason::ForgedNd.priority()));
+    assert!(
+        packets
+            .clone()
+            .all(|f| f.priority < DropReason::ForgedNd.priority())
+    );
 }
 
 #[test]
