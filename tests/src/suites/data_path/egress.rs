@@ -87,14 +87,16 @@ fn tried(
             eventually(PATIENCE, || caller.call(64, ANSWER))?;
         }
     }
+    let gateway = gateways(node, network)?;
     let cast = Cast {
         from: &build,
         mirror: &mirror,
         containers: &containers,
-        gateway: gateways(node, network)?,
+        gateway,
         first_hop: match node.spec.uplink_vlans().is_empty() {
             true => wire_mac(node)?,
-            false => containers[0].mac,
+            // It is known: the mirror was reached by it.
+            false => neighbour(&build, gateway.0)?,
         },
     };
     cast.refused(lab)?;
@@ -127,6 +129,15 @@ fn limit(network: &mut Network, mirror: &Container, port: u16) {
     network.egress = Some(each.collect());
 }
 
+/// The MAC that a container knows of a neighbour.
+fn neighbour(of: &Container, ip: Ipv4Addr) -> Result<MacAddr> {
+    let known = of.run("ip", &["-j", "neigh", "show", &ip.to_string()])?;
+    let known: serde_json::Value = serde_json::from_str(&known)?;
+    let mac = known[0]["lladdr"].as_str();
+    let mac = mac.with_context(|| format!("{ip} is no known neighbour: {known}"))?;
+    Ok(mac.parse()?)
+}
+
 /// By TCP, in both families.
 fn reaches(from: &Container, mirror: &Container, port: u16) -> Result<()> {
     for (own, ip) in from.ips().into_iter().zip(mirror.ips()) {
@@ -144,7 +155,7 @@ struct Cast<'c> {
     /// The first one is of the same node and network.
     containers: &'c [Container],
     gateway: (Ipv4Addr, Ipv6Addr),
-    /// The MAC of frames to other networks; in mode `vlan` it is anybody's.
+    /// The MAC of frames to other networks.
     first_hop: MacAddr,
 }
 
