@@ -96,7 +96,7 @@ impl DropReason {
     }
 
     /// The priority of its flows. Priority 121 passes allowed control protocols, 110 neighbour
-    /// discovery, 100 the container's other frames. [`Self::Egress`] has [`ELSEWHERE_ND`] too.
+    /// discovery, 100 the container's other frames. [`Self::Egress`] has `ELSEWHERE_ND` too.
     pub const fn priority(self) -> u16 {
         match self {
             Self::VlanTag => 126,
