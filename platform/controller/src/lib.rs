@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`render`] and [`request`] are pure; `connect`,
-//! `driver` (events), `look` (what is due), `apply` and [`run`] are the effects.
+//! `driver` (events), `look` (what is due), `gates` (what they say), `apply` and [`run`] are the effects.
 //!
 //! # Guarantees
 //! - A release's status is written before the actions that follow from it are done; every write carries the version of
@@ -21,6 +21,7 @@ mod apply;
 pub mod cli;
 mod connect;
 mod driver;
+mod gates;
 mod health;
 mod look;
 mod metrics;

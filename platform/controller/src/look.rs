@@ -7,7 +7,7 @@ use std::time::Duration;
 use flatnet_daemon::causes::chain;
 use flatnet_platform_engine::{Action, Input, Op, Outcome as Looked, step};
 use flatnet_platform_types::kinds::{
-    App, AppStatus, ClusterStatus, Phase, Release, ReleaseStatus, Stable,
+    App, AppSpec, AppStatus, ClusterStatus, Phase, Release, ReleaseStatus, Stable, Verdict,
 };
 use flatnet_platform_types::{Moment, Span};
 use kube::ResourceExt;
@@ -15,6 +15,7 @@ use kube::api::Api;
 
 use crate::apply::{Batch, Job, replace_status};
 use crate::driver::{AGAIN, Done, Driver, JOBS, now, since_boot};
+use crate::gates::{Place, Question, Subjects};
 use crate::render::recipe;
 use crate::request::{Material, Writer};
 use flatnet_platform_watch::cache::{Key, Seen};
@@ -35,6 +36,7 @@ impl Driver {
             // Everything is looked at when this one leads, and when the hub is listed.
             self.due.clear();
             self.figures.clear();
+            self.gates.clear();
             return;
         };
         let now = since_boot();
@@ -135,7 +137,8 @@ impl Driver {
             status,
         };
         let now = now();
-        let observed = observe(&self.hub, &members, subject, epoch, superseded_by);
+        let mut observed = observe(&self.hub, &members, subject, epoch, superseded_by);
+        observed.verdicts = self.gates.verdicts(key, &release.name_any());
         self.health.metrics.looks.inc();
         let looked = step(&Input {
             app: &app.spec,
@@ -169,9 +172,11 @@ impl Driver {
             batches,
             app: app_status,
         };
+        let questions = self.questions(key, &app.spec, &release.name_any(), &looked);
         for fault in faults {
             self.complain(format!("{key}'s pods"), fault);
         }
+        self.ask(questions);
         if let Some(wake) = looked.wake {
             self.wake(key.clone(), Duration::from_millis(wake.as_millis()));
         }
@@ -193,6 +198,76 @@ impl Driver {
         });
     }
 
+    /// The questions of a release's gates, each with how long until it is to be asked.
+    fn questions(
+        &self,
+        key: &Key,
+        app: &AppSpec,
+        release: &str,
+        looked: &Looked,
+    ) -> Vec<(Place, Duration, Question)> {
+        let gates = looked.actions.iter().filter_map(|action| match action {
+            Action::Ask {
+                step,
+                round,
+                gate,
+                of,
+            } => {
+                let place = Place {
+                    app: key.clone(),
+                    release: release.to_owned(),
+                    step: *step,
+                    round: *round,
+                    gate: *gate,
+                };
+                let due = self.gates.due(&place, since_boot())?;
+                Some((place, due, of))
+            }
+            _ => None,
+        });
+        let mut gates = gates.peekable();
+        if gates.peek().is_none() {
+            return Vec::new();
+        }
+        let current = self.members.iter().filter(|(_, m)| m.is_current());
+        let current =
+            current.filter_map(|(name, m)| Some((name.as_str(), &m.seen, m.client.as_ref()?)));
+        let subjects = Subjects::of(key, &looked.status, current);
+        let question = |(place, due, gate)| {
+            let question = Question::of(gate, app, &looked.status, subjects.clone())?;
+            Some((place, due, question))
+        };
+        gates.filter_map(question).collect()
+    }
+
+    /// Asks what is due, and looks again when the others are.
+    fn ask(&mut self, questions: Vec<(Place, Duration, Question)>) {
+        for (place, due, question) in questions {
+            if !due.is_zero() {
+                self.wake(place.app, due);
+                continue;
+            }
+            self.gates.asks(&place);
+            let tools = self.tools.clone();
+            self.questions.spawn(async move {
+                let (verdict, reason) = question.ask(tools).await;
+                (place, verdict, reason)
+            });
+        }
+    }
+
+    /// A gate has answered.
+    pub(crate) fn on_answer(&mut self, answer: Option<(Place, Verdict, String)>) {
+        let Some((place, verdict, reason)) = answer else {
+            // A question that panicked is asked no more: its release waits, and pauses.
+            return;
+        };
+        tracing::debug!(app = %place.app, place.step, place.gate, ?verdict, reason, "a gate answers");
+        let app = place.app.clone();
+        self.gates.answered(place, verdict, reason, since_boot());
+        self.wake(app, Duration::ZERO);
+    }
+
     /// The requests of the actions, one batch for each, in order; and why some cannot be made.
     fn batches(
         &self,
@@ -206,7 +281,6 @@ impl Driver {
         let (mut batches, mut faults) = (Vec::new(), Vec::new());
         for action in actions {
             let Action::Member { cluster, op, .. } = action else {
-                // Gates are not asked yet: they say nothing, and a release waits for them.
                 continue;
             };
             let Some(member) = self.members.get(cluster).filter(|m| m.is_current()) else {

@@ -112,6 +112,10 @@ pub struct PodSeen {
     pub trouble: Option<String>,
     /// What it requests.
     pub requests: Requests,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// The first port that a container of it declares.
+    pub port: Option<u16>,
 }
 
 /// A node.
@@ -232,6 +236,10 @@ impl PodSeen {
             deletion_cost: cost.unwrap_or(0),
             trouble: if in_service { None } else { trouble(pod) },
             requests: pod.spec.as_ref().map(requests).unwrap_or_default(),
+            addresses: status
+                .and_then(|s| s.pod_ips.as_ref())
+                .map_or_else(Vec::new, |ips| ips.iter().map(|ip| ip.ip.clone()).collect()),
+            port: pod.spec.as_ref().and_then(port),
         }
     }
 
@@ -239,6 +247,12 @@ impl PodSeen {
     pub fn is_cheapest(&self) -> bool {
         self.deletion_cost == CHEAPEST
     }
+}
+
+fn port(spec: &PodSpec) -> Option<u16> {
+    let containers = spec.containers.iter();
+    let mut ports = containers.flat_map(|c| c.ports.iter().flatten());
+    ports.find_map(|p| u16::try_from(p.container_port).ok())
 }
 
 fn moment(text: &str) -> Option<Moment> {
@@ -379,8 +393,8 @@ mod tests {
                 "annotations": {WITHDRAWN: "1970-01-01T00:00:02Z"}},
             "spec": {"containers": [
                 {"name": "a", "resources": {"requests": {"cpu": "250m", "memory": "1Mi", "flatnet.io/addresses-pods": "1"}}},
-                {"name": "b"}]},
-            "status": {"conditions": conditions},
+                {"name": "b", "ports": [{"containerPort": 8080}]}]},
+            "status": {"conditions": conditions, "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]},
         });
         PodSeen::of(&serde_json::from_value(pod).expect("a pod"))
     }
@@ -396,6 +410,8 @@ mod tests {
             (serving.requests.cpu_millis, serving.requests.addresses),
             (250, 1)
         );
+        assert_eq!(serving.addresses, ["10.0.0.1", "fd00::1"]);
+        assert_eq!(serving.port, Some(8080));
         let only = json!([{"type": IN_SERVICE, "status": "True"}]);
         assert!(!pod("true", &only).in_service);
         let out = |reason: &str| json!([{"type": IN_SERVICE, "status": "False", "reason": reason}]);

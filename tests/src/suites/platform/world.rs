@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::instances::{Instances, PORT, Serving};
 use super::kubelet::{Kubelet, NAMESPACE, in_service};
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
@@ -37,6 +38,13 @@ const DEFINITIONS: [&str; 4] = [
 
 /// The controller's rights on the hub.
 const MANIFEST: &str = include_str!("../../../../deploy/platform/controller.yaml");
+/// What a member needs: the platform's account and rights, and the policy of epochs.
+const MEMBER: &str = include_str!("../../../../deploy/platform/member.yaml");
+/// The network's kinds that gates read.
+const NETWORK: &str = include_str!("../../../../deploy/crds/nodenetworks.yaml");
+const SETS: &str = include_str!("../../../../deploy/crds/addresssets.yaml");
+/// Where metrics are, once somebody keeps them.
+pub(super) const METRICS: &str = "127.0.0.1:8428";
 
 static WORLD: Mutex<Option<Arc<World>>> = Mutex::new(None);
 
@@ -49,18 +57,30 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// The administrator's kubeconfig with its credentials in it, as the platform wants it.
+    /// The kubeconfig of the platform's account there, with its credentials in it, as the platform wants it.
     ///
     /// # Errors
     /// kubectl's.
     pub(super) fn kubeconfig(&self) -> Result<String> {
-        self.cluster
-            .kubectl(&["config", "view", "--raw", "--flatten"])
+        let view = ["config", "view", "--raw", "--flatten"];
+        let mut view = self.cluster.kubectl_command("platform", &view);
+        Ok(crate::run::output(&mut view)?)
+    }
+
+    /// What the documents say to apply in a member, and the kinds of the network.
+    fn install(&self) -> Result<()> {
+        let apply = ["apply", "--server-side", "-f", "-"];
+        let all = [MEMBER, NETWORK, SETS].join("\n---\n");
+        output_with(&mut self.cluster.kubectl_command("admin", &apply), &all)?;
+        let token = ["-n", "flatnet-platform", "create", "token", "platform"];
+        let token = self.cluster.kubectl(&token)?;
+        self.cluster.kubeconfig("platform", token.trim()).map(drop)
     }
 }
 
 /// All of it. Fields are dropped in their order: the hub's etcd last.
 pub(super) struct World {
+    _serving: Serving,
     pub(super) controller: Mutex<Option<Running>>,
     children: Mutex<Vec<Child>>,
     pub(super) members: Vec<Member>,
@@ -100,6 +120,8 @@ impl World {
         for (_, cluster) in &clusters {
             cluster.ready()?;
         }
+        let instances = Arc::new(Instances::default());
+        let serving = instances.serve(&netns_path(&namespace(VPC_ROUTER)))?;
         let mut children = Vec::new();
         let api = proxy(&hub, &mut children)?;
         let mut members = Vec::new();
@@ -107,7 +129,7 @@ impl World {
             let api = proxy(&cluster, &mut children)?;
             children.push(controllers(&cluster)?);
             let nodes = nodes(&api, name)?;
-            let kubelet = Kubelet::play(api.clone(), nodes);
+            let kubelet = Kubelet::play(api.clone(), nodes, Arc::clone(&instances));
             members.push(Member {
                 name,
                 cluster,
@@ -116,6 +138,7 @@ impl World {
             });
         }
         let world = Self {
+            _serving: serving,
             controller: Mutex::new(None),
             children: Mutex::new(children),
             members,
@@ -146,6 +169,7 @@ impl World {
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         self.api.post("/api/v1/namespaces", &namespace)?;
         for member in &self.members {
+            member.install()?;
             let kubeconfig = member.kubeconfig()?;
             let secret = json!({"metadata": {"name": member.name}, "stringData": {"kubeconfig": kubeconfig}});
             self.api
@@ -165,7 +189,7 @@ impl World {
             "apiVersion": "platform.flatnet.io/v1alpha1", "kind": "Template",
             "metadata": {"name": "plain-v1"},
             "spec": {"name": "plain", "version": 1, "podTemplate": {"spec": {"containers": [
-                {"name": "app", "image": "registry.example/shop/web@{{ .digest }}"}]}}},
+                {"name": "app", "image": "registry.example/shop/web@{{ .digest }}", "ports": [{"containerPort": PORT}]}]}}},
         });
         self.api
             .post("/apis/platform.flatnet.io/v1alpha1/templates", &template)?;
@@ -189,6 +213,9 @@ impl World {
         let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &self.platformd)?;
         command.args(["controller", "--lease", "5", "--kubeconfig"]);
         command.arg(self.hub.dir.join("controller.conf"));
+        command
+            .arg("--metrics-url")
+            .arg(format!("http://{METRICS}/"));
         if let Some(level) = std::env::var_os("RUST_LOG") {
             command.env("RUST_LOG", level);
         }
