@@ -1,7 +1,7 @@
 //! Gates that are no people: they are asked while the engine wants to know, each at most once at a time.
 //!
 //! ```text
-//!   Action::Ask ─▶ [Board] ─▶ is it due? ─▶ [question] (whom: instances by cluster) ─▶ task: [probe], [paths], [sets], [metrics]
+//!   Action::Ask ─▶ [Board] ─▶ is it due? ─▶ [question], [subjects] (instances by cluster) ─▶ task: [probe], [paths], [sets], [metrics]
 //!                    ▲                                                                    │
 //!                    └────────────── answer: verdict, and why ◀──────────────────────────┘ ─▶ the application is looked at
 //! ```
@@ -17,6 +17,7 @@ mod paths;
 mod probe;
 mod question;
 mod sets;
+mod subjects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +26,8 @@ use flatnet_platform_engine::observed::GateVerdict;
 use flatnet_platform_types::kinds::Verdict;
 use flatnet_platform_watch::Key;
 
-pub(crate) use question::{Question, Subjects, Tools};
+pub(crate) use question::Question;
+pub(crate) use subjects::{Subjects, Tools};
 
 /// From one answer of a gate to the next question.
 pub(crate) const EVERY: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use flatnet_platform_engine::measure::{Answers, Measure, judge};
 use flatnet_platform_types::kinds::{Metrics, Verdict};
 use serde_json::Value;
 
-use super::question::Tools;
+use super::subjects::Tools;
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(15);

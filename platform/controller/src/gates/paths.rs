@@ -15,7 +15,7 @@ use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use tokio::net::TcpStream;
 
-use super::question::{Subjects, Target};
+use super::subjects::{Subjects, Target};
 
 /// How long a connection may take: Linux sends its first SYN again after 1 and 3 s.
 const CONNECT: Duration = Duration::from_secs(5);

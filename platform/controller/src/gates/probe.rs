@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::iter;
 
 use super::paths;
-use super::question::{Subjects, Target};
+use super::subjects::{Subjects, Target};
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);

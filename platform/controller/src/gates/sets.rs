@@ -7,7 +7,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
-use super::question::{Subjects, Target};
+use super::subjects::{Subjects, Target};
 
 /// How long an API server may take.
 const READ: Duration = Duration::from_secs(10);

@@ -8,12 +8,11 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::world::locked;
 use crate::netns;
 use crate::suites::kit::server::Server;
 
@@ -56,9 +55,13 @@ pub(super) struct Serving {
 }
 
 impl Instances {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The address of a pod, the same each time.
     pub(super) fn address(&self, pod: &str, revision: &str, image: &str, serves: bool) -> Ipv4Addr {
-        let mut state = locked(&self.0);
+        let mut state = self.state();
         let made = state.made;
         let address = *state.by_pod.entry(pod.to_owned()).or_insert_with(|| {
             let [high, low] = (made + 1).to_be_bytes();
@@ -78,7 +81,7 @@ impl Instances {
 
     /// A pod is gone; its address is nobody's again.
     pub(super) fn gone(&self, pod: &str) {
-        let mut state = locked(&self.0);
+        let mut state = self.state();
         if let Some(address) = state.by_pod.remove(pod) {
             state.by_address.remove(&address);
         }
@@ -108,7 +111,7 @@ impl Instances {
 
     fn use_one(&self, netns: &Path) -> Result<()> {
         let address = {
-            let mut state = locked(&self.0);
+            let mut state = self.state();
             let serving = state.by_address.iter().filter(|(_, i)| i.serves);
             let serving: Vec<Ipv4Addr> = serving.map(|(a, _)| *a).collect();
             state.users += 1;
@@ -146,7 +149,7 @@ impl Instances {
     }
 
     fn page(&self, at: Ipv4Addr, path: &str) -> (u16, String) {
-        let mut state = locked(&self.0);
+        let mut state = self.state();
         if path == "/metrics" {
             return (200, metrics(&state));
         }
