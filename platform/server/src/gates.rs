@@ -47,9 +47,7 @@ mod tests {
             .expect("an application")
         };
         assert!(check(&spec("rate(errors{app=\"{{ .app }}\"}[1m]) < 1")).is_ok());
-        let refused = check(&spec("rate(errors[1m])"))
-            .err()
-            .expect("no comparison");
+        let refused = check(&spec("rate(errors[1m])")).expect_err("no comparison");
         let fields = format!("{refused:?}");
         assert!(
             fields.contains("spec.release.steps[0].gates[1].metrics.query"),
