@@ -28,6 +28,7 @@ mod metrics;
 pub mod render;
 pub mod request;
 pub mod run;
+mod service;
 
 pub use cli::Cli;
 pub use run::main;

@@ -14,10 +14,11 @@ use kube::ResourceExt;
 use kube::api::Api;
 
 use crate::apply::{Batch, Job, replace_status};
-use crate::driver::{AGAIN, Done, Driver, JOBS, now, since_boot};
+use crate::driver::{AGAIN, Done, Driver, Followed, JOBS, now, since_boot};
 use crate::gates::{Place, Question, Subjects};
 use crate::render::recipe;
 use crate::request::{Material, Writer};
+use crate::service;
 use flatnet_platform_watch::cache::{Key, Seen};
 use flatnet_platform_watch::member::Member;
 use flatnet_platform_watch::observe::{Subject, observe};
@@ -324,7 +325,37 @@ impl Driver {
                 });
             }
         }
+        batches.extend(self.services(key, app, epoch, now));
         (batches, faults)
+    }
+
+    /// The application's Service in each member that has ReplicaSets of it and takes this controller's writes.
+    fn services(&self, key: &Key, app: &App, epoch: u64, now: Moment) -> Vec<Batch> {
+        let batch = |(cluster, member): (&String, &Followed)| {
+            let has = member
+                .seen
+                .sets
+                .iter()
+                .any(|s| s.key.namespace == key.namespace && s.app == key.name);
+            if !has || !member.is_current() || member.seen.fence() != epoch {
+                return None;
+            }
+            let writer = Writer {
+                app: key,
+                epoch,
+                now,
+                fence: None,
+            };
+            let requests = service::requests(&writer, &app.spec, member.seen.services.get(key));
+            let client = member.client.clone().filter(|_| !requests.is_empty())?;
+            Some(Batch {
+                cluster: cluster.clone(),
+                life: member.life,
+                client,
+                requests,
+            })
+        };
+        self.members.iter().filter_map(batch).collect()
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Kind {
     Pod,
     /// A PodDisruptionBudget.
     Pdb,
+    /// A Service.
+    Service,
 }
 
 /// One request.
@@ -213,7 +215,7 @@ impl Writer<'_> {
     }
 
     /// A patch with its precondition and the epoch.
-    fn patch(&self, kind: Kind, key: Key, version: &str, mut patch: Value) -> Request {
+    pub(crate) fn patch(&self, kind: Kind, key: Key, version: &str, mut patch: Value) -> Request {
         let meta = &mut patch["metadata"];
         meta["resourceVersion"] = json!(version);
         meta["annotations"][EPOCH] = json!(self.epoch.to_string());
@@ -275,7 +277,7 @@ pub fn set_name(app: &str, revision: &str, group: &str) -> String {
     format!("{app}-{revision}-{group}")
 }
 
-fn namespace(name: &str) -> Request {
+pub(crate) fn namespace(name: &str) -> Request {
     Request::Create {
         kind: Kind::Namespace,
         key: Key::new("", name),

@@ -6,7 +6,7 @@ use flatnet_platform_engine::action::CHEAPEST;
 use flatnet_platform_engine::observed::{Drain, NodeState};
 use flatnet_platform_types::{IN_SERVICE, Moment, SERVE_LABEL};
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -53,7 +53,7 @@ macro_rules! seen {
     };
 }
 
-seen!(SetSeen, PodSeen, NodeSeen, PdbSeen, FenceSeen);
+seen!(SetSeen, PodSeen, NodeSeen, PdbSeen, ServiceSeen, FenceSeen);
 
 /// A ReplicaSet of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,6 +148,19 @@ pub struct PdbSeen {
     pub version: String,
     /// Its `spec.minAvailable`.
     pub min_available: u32,
+}
+
+/// A Service of an application, by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceSeen {
+    /// Namespace and name.
+    pub key: Key,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// Its ports, each its own target, in order.
+    pub ports: Vec<u16>,
+    /// Whether it selects the application's pods and no less, and each port is its own target.
+    pub is_ours: bool,
 }
 
 /// The epoch that was written last.
@@ -364,6 +377,29 @@ impl PdbSeen {
             version,
             min_available: min,
         }
+    }
+}
+
+impl ServiceSeen {
+    /// What is read of a Service; none where it is not of the application of its name.
+    pub fn of(service: &Service) -> Option<Self> {
+        let (key, version) = place(&service.metadata);
+        let app = label(&service.metadata, APP_LABEL)?;
+        let spec = service.spec.clone().unwrap_or_default();
+        let ports = spec.ports.unwrap_or_default();
+        let same = ports.iter().all(|p| {
+            p.target_port
+                .as_ref()
+                .is_none_or(|t| *t == IntOrString::Int(p.port))
+        });
+        let selector = BTreeMap::from([(APP_LABEL.to_owned(), app.clone())]);
+        let ports = ports.iter().filter_map(|p| u16::try_from(p.port).ok());
+        (app == key.name).then(|| Self {
+            key,
+            version,
+            ports: ports.collect(),
+            is_ours: same && spec.selector.as_ref() == Some(&selector),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
+use super::instances::PORT;
 use super::kubelet::{NAMESPACE, SERVE, in_service};
 use super::world::{REPLICAS, SOON, Watcher, World};
 use crate::LabGuard;
@@ -53,6 +54,14 @@ pub(super) fn first(lab: &LabGuard) -> Result<()> {
         ensure!(
             status["version"].is_string() && status["lastSeen"].is_string(),
             "it is {status}"
+        );
+        let service = member
+            .api
+            .get(&format!("/api/v1/namespaces/{NAMESPACE}/services/web"))?;
+        ensure!(
+            service["spec"]["ports"][0]["targetPort"] == PORT,
+            "its Service is {}",
+            service["spec"]
         );
         let pdb = member.api.get(&format!(
             "/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets/web"

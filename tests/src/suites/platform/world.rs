@@ -199,6 +199,7 @@ impl World {
                 "repo": "https://git.example/shop/web", "team": "shop", "replicas": REPLICAS,
                 "template": {"name": "plain", "version": 1},
                 "placement": {"locations": [{"name": "one"}, {"name": "two"}]},
+                "discovery": [{"servicePort": PORT}],
                 "release": {
                     "steps": [{"instances": 1, "bake": "1s"}],
                     "keepOld": {"count": "100%", "for": "1s"},
