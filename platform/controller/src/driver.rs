@@ -23,6 +23,7 @@ use crate::apply::Outcome;
 use crate::connect::{Event, Line, MemberEvent};
 use crate::gates::{Board, Place, Tools};
 use crate::health::Health;
+use crate::leftovers;
 use flatnet_platform_watch::hub::{Hub, HubTold};
 use flatnet_platform_watch::member::{Concerns, Member};
 
@@ -429,7 +430,11 @@ impl Driver {
     }
 
     fn wake_all(&mut self) {
-        let keys: Vec<Key> = self.hub.apps.iter().map(App::key).collect();
+        let left = self
+            .members
+            .values()
+            .flat_map(|m| leftovers::applications(&m.seen));
+        let keys: BTreeSet<Key> = self.hub.apps.iter().map(App::key).chain(left).collect();
         for key in keys {
             self.wake(key, APART);
         }

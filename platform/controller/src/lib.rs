@@ -23,6 +23,7 @@ mod connect;
 mod driver;
 mod gates;
 mod health;
+mod leftovers;
 mod look;
 mod metrics;
 pub mod render;

@@ -16,6 +16,7 @@ use kube::api::Api;
 use crate::apply::{Batch, Job, replace_status};
 use crate::driver::{AGAIN, Done, Driver, Followed, JOBS, now, since_boot};
 use crate::gates::{Place, Question, Subjects};
+use crate::leftovers::{self, Left};
 use crate::render::recipe;
 use crate::request::{Material, Writer};
 use crate::service;
@@ -113,6 +114,7 @@ impl Driver {
 
     fn look(&mut self, key: &Key, epoch: u64) {
         let Some(app) = self.hub.apps.get(key) else {
+            self.tidy(key, epoch);
             return;
         };
         let releases = self.hub.releases_of(key);
@@ -197,6 +199,49 @@ impl Driver {
             }
             Done::Job(Box::new(job.work(leadership).await))
         });
+    }
+
+    /// Takes away what an application that is gone has left in members, where it has no instances.
+    fn tidy(&mut self, key: &Key, epoch: u64) {
+        let (mut batches, mut instances) = (Vec::new(), Vec::new());
+        for (cluster, member) in &self.members {
+            if !member.is_current() || member.seen.fence() > epoch {
+                continue;
+            }
+            match (leftovers::left(&member.seen, key), &member.client) {
+                (Left::Instances(count), _) => instances.push(format!("{count} in {cluster}")),
+                (Left::Goes(requests), Some(client)) if !requests.is_empty() => {
+                    batches.push(Batch {
+                        cluster: cluster.clone(),
+                        life: member.life,
+                        client: client.clone(),
+                        requests,
+                    });
+                }
+                _ => {}
+            }
+        }
+        if !instances.is_empty() {
+            let why = format!(
+                "the hub has no such application, and there are instances: {}",
+                instances.join(", ")
+            );
+            self.complain(format!("{key}'s instances"), why);
+        }
+        if batches.is_empty() {
+            return;
+        }
+        let job = Job {
+            key: key.clone(),
+            hub: self.hub_client.clone(),
+            release: None,
+            batches,
+            app: None,
+        };
+        self.busy.insert(key.clone());
+        let leadership = Arc::clone(&self.leadership);
+        self.jobs
+            .spawn(async move { Done::Job(Box::new(job.work(leadership).await)) });
     }
 
     /// The questions of a release's gates, each with how long until it is to be asked.

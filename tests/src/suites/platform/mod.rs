@@ -66,6 +66,10 @@ pub(super) const SUITE: Suite = Suite {
             run: gates::deposed,
         },
         Check {
+            sentence: "an application without instances is removed, and nothing of it is left in members",
+            run: scenes::removed,
+        },
+        Check {
             sentence: "controller and clusters go, and nothing of them is left",
             run: world::nothing_left,
         },

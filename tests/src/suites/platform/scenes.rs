@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::instances::PORT;
@@ -292,4 +292,37 @@ pub(super) fn hub_away(lab: &LabGuard) -> Result<()> {
     say(&format!("done {took:.1?} after its return"));
     settled(&world, '6')?;
     watcher.never_below(REPLICAS)
+}
+
+pub(super) fn removed(lab: &LabGuard) -> Result<()> {
+    let world = World::get(lab)?;
+    let path = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/apps/web";
+    let none = serde_json::json!({"spec": {"replicas": 0}});
+    world.api.merge(path, &none)?;
+    let gone = eventually(SOON, || {
+        let pods = world.pods()?.len();
+        ensure!(pods == 0, "{pods} pods are left");
+        Ok(())
+    });
+    gone.with_context(|| world.log())?;
+    world.api.delete(path)?;
+    let left = eventually(SOON, || {
+        for member in &world.members {
+            for path in [
+                "/apis/apps/v1/namespaces/shop/replicasets",
+                "/api/v1/namespaces/shop/services",
+                "/apis/policy/v1/namespaces/shop/poddisruptionbudgets",
+            ] {
+                let items = member.api.items(path)?;
+                ensure!(
+                    items.is_empty(),
+                    "{}: {path} has {}",
+                    member.name,
+                    items[0]["metadata"]["name"]
+                );
+            }
+        }
+        Ok(())
+    });
+    left.map(drop).with_context(|| world.log())
 }
