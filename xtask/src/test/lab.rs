@@ -11,7 +11,7 @@ use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::wanted::Wanted;
-use super::{CLUSTER_SUITE, KUBERNETES_SUITES, MINUTE, Options};
+use super::{KUBERNETES_SUITES, MINUTE, NODE_SUITES, Options};
 use crate::binaries::{Binaries, Purpose};
 use crate::datapath::{Datapath, packages_of};
 use crate::host::OFFLINE;
@@ -52,7 +52,7 @@ pub(super) fn lab_steps(
             Vec::new()
         }
     };
-    if kubernetes && wanted.suite(CLUSTER_SUITE) {
+    if kubernetes && NODE_SUITES.iter().any(|suite| wanted.suite(suite)) {
         outcomes.push(node_parts(&binaries));
     }
     let user = user_steps((options, wanted), kubernetes, &binaries.lab(), &names);
@@ -88,7 +88,10 @@ fn node_parts(binaries: &Binaries) -> Outcome {
     match node_parts::prepare(binaries, offline) {
         Ok(()) => Outcome::built("nodes' parts", started.elapsed()),
         Err(error) => {
-            report::line(&format!("NOT RUN: suite {CLUSTER_SUITE}: {error:#}"));
+            report::line(&format!(
+                "NOT RUN: suites {}: {error:#}",
+                NODE_SUITES.join(", ")
+            ));
             Outcome::skipped("nodes' parts")
         }
     }

@@ -43,9 +43,9 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suites that want Kubernetes' programs, which are built from their sources.
-const KUBERNETES_SUITES: [&str; 4] = ["kubernetes", "addresses", "platform", CLUSTER_SUITE];
-/// Of those, the one with nodes, which also wants containerd and images.
-const CLUSTER_SUITE: &str = "cluster";
+const KUBERNETES_SUITES: [&str; 5] = ["kubernetes", "addresses", "platform", "release", "cluster"];
+/// Of those, the ones with nodes, which also want containerd and images.
+const NODE_SUITES: [&str; 2] = ["cluster", "release"];
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;

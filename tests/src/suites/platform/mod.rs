@@ -7,13 +7,13 @@
 //!                     the application in the pods: a real HTTP server with its users ([instances]); its metrics in VictoriaMetrics
 //! ```
 
-mod api;
+pub(super) mod api;
 mod gates;
 mod instances;
 mod kubelet;
 mod people;
 mod scenes;
-mod world;
+pub(super) mod world;
 
 use super::{Check, Suite};
 

@@ -29,7 +29,7 @@ const APPS: &str = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/apps";
 const RELEASES: &str = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/releases";
 const CLUSTERS: &str = "/apis/platform.flatnet.io/v1alpha1/clusters";
 /// The kinds that are used here.
-const DEFINITIONS: [&str; 4] = [
+pub(in crate::suites) const DEFINITIONS: [&str; 4] = [
     include_str!("../../../../deploy/platform/crds/apps.yaml"),
     include_str!("../../../../deploy/platform/crds/releases.yaml"),
     include_str!("../../../../deploy/platform/crds/clusters.yaml"),
@@ -37,12 +37,13 @@ const DEFINITIONS: [&str; 4] = [
 ];
 
 /// The controller's rights on the hub.
-const MANIFEST: &str = include_str!("../../../../deploy/platform/controller.yaml");
+pub(in crate::suites) const MANIFEST: &str =
+    include_str!("../../../../deploy/platform/controller.yaml");
 /// What a member needs: the platform's account and rights, and the policy of epochs.
-const MEMBER: &str = include_str!("../../../../deploy/platform/member.yaml");
+pub(in crate::suites) const MEMBER: &str = include_str!("../../../../deploy/platform/member.yaml");
 /// The network's kinds that gates read.
 const NETWORK: &str = include_str!("../../../../deploy/crds/nodenetworks.yaml");
-const SETS: &str = include_str!("../../../../deploy/crds/addresssets.yaml");
+pub(in crate::suites) const SETS: &str = include_str!("../../../../deploy/crds/addresssets.yaml");
 /// Where metrics are, once somebody keeps them.
 pub(super) const METRICS: &str = "127.0.0.1:8428";
 
@@ -112,7 +113,8 @@ impl World {
             platformd.display()
         );
         let hub = Cluster::start(lab, Access::local())?;
-        let clusters = MEMBERS.map(|(name, port)| Ok((name, hub.beside(name, port)?)));
+        let clusters =
+            MEMBERS.map(|(name, port)| Ok((name, hub.beside(name, port, Access::local())?)));
         let clusters = clusters.into_iter().collect::<Result<Vec<_>>>()?;
         for (_, cluster) in &clusters {
             cluster.launch_server()?;
@@ -357,7 +359,7 @@ impl Watcher {
 }
 
 /// The administrator's way to a cluster by a socket.
-fn proxy(cluster: &Cluster, children: &mut Vec<Child>) -> Result<Api> {
+pub(in crate::suites) fn proxy(cluster: &Cluster, children: &mut Vec<Child>) -> Result<Api> {
     let socket = cluster.dir.join("proxy.sock");
     let config = cluster.dir.join("admin.conf").display().to_string();
     let unix = format!("--unix-socket={}", socket.display());
@@ -440,6 +442,6 @@ pub(super) fn nothing_left(lab: &LabGuard) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(in crate::suites) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
