@@ -343,6 +343,7 @@ impl Driver {
                             recipe,
                             group,
                             resources: app.spec.resources,
+                            spread: app.spec.placement.spread.unwrap_or_default(),
                         }),
                         (Err(error), _) => {
                             faults.push(chain(&error));

@@ -1,7 +1,7 @@
 //! The engine's operations as requests to a member's API server. Pure.
 
 use flatnet_platform_engine::Op;
-use flatnet_platform_types::kinds::{NodeGroup, Resources};
+use flatnet_platform_types::kinds::{NodeGroup, Resources, Spread};
 use flatnet_platform_types::{IN_SERVICE, Moment, SERVE_LABEL};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use crate::render::Recipe;
 use flatnet_platform_watch::cache::Key;
 use flatnet_platform_watch::seen::{
-    APP_LABEL, DELETION_COST, EPOCH, FENCE, GROUP_LABEL, REVISION_LABEL, WITHDRAWN,
+    APP_LABEL, DELETION_COST, EPOCH, FENCE, GROUP_LABEL, REVISION_LABEL, SWITCH, WITHDRAWN,
 };
+
+/// Kubernetes' label of a node with its name.
+const HOST: &str = "kubernetes.io/hostname";
 
 /// Kinds that are written in a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -70,6 +73,8 @@ pub struct Material {
     pub group: NodeGroup,
     /// What an instance requests.
     pub resources: Resources,
+    /// How instances are kept apart.
+    pub spread: Spread,
 }
 
 /// Who writes, for whom, and when.
@@ -245,12 +250,15 @@ impl Writer<'_> {
             &mut spec["nodeSelector"],
             &[&json!(material.group.node_selector)],
         );
+        // What the template says holds here too.
+        if spec["topologySpreadConstraints"].is_null() {
+            spec["topologySpreadConstraints"] = apart(material.spread, &labels);
+        }
         let first = spec["containers"]
             .as_array_mut()
             .and_then(|c| c.first_mut());
         if let Some(container) = first {
             let requests = &mut container["resources"]["requests"];
-            // What the template says holds.
             if requests.is_null() {
                 *requests = json!({
                     "cpu": format!("{}m", material.resources.cpu_millis),
@@ -270,6 +278,22 @@ impl Writer<'_> {
             "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
         })
     }
+}
+
+/// How the scheduler keeps pods with those labels apart, where there is a choice.
+fn apart(spread: Spread, labels: &Value) -> Value {
+    let keys: &[&str] = match spread {
+        Spread::Switch => &[SWITCH, HOST],
+        Spread::Host => &[HOST],
+        Spread::Pack => return Value::Null,
+    };
+    let constraint = |key: &&str| {
+        json!({
+            "maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": labels},
+        })
+    };
+    keys.iter().map(constraint).collect()
 }
 
 /// The name of an application's ReplicaSet.
@@ -377,6 +401,7 @@ mod tests {
                 cpu_millis: 50,
                 memory_bytes: 1024,
             },
+            spread: Spread::Switch,
         };
         let create = Op::CreateSet {
             revision: "r1".to_owned(),
@@ -400,6 +425,12 @@ mod tests {
         assert_eq!(
             pod["spec"]["containers"][0]["resources"]["requests"]["cpu"],
             "50m"
+        );
+        let apart = &pod["spec"]["topologySpreadConstraints"];
+        assert_eq!(apart[0]["topologyKey"], "flatnet.io/switch");
+        assert_eq!(
+            apart[1]["labelSelector"]["matchLabels"],
+            object["spec"]["selector"]["matchLabels"]
         );
         // The wish is no part of the selector: a drained pod stays its ReplicaSet's.
         assert!(object["spec"]["selector"]["matchLabels"][SERVE_LABEL].is_null());

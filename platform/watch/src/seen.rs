@@ -37,7 +37,7 @@ pub const FENCE: (&str, &str) = ("flatnet-platform", "controller");
 /// The taint of a node that is known to be gone.
 const GONE: &str = "node.kubernetes.io/out-of-service";
 /// The label of a node with its top-of-rack switch.
-const SWITCH: &str = "flatnet.io/switch";
+pub const SWITCH: &str = "flatnet.io/switch";
 
 macro_rules! seen {
     ($($kind:ty),*) => {

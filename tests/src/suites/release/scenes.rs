@@ -184,7 +184,7 @@ pub(super) fn killed(lab: &LabGuard) -> Result<()> {
         }
         world.kill_controller()?;
         kills += 1;
-        world.start_controller(lab)?;
+        world.start_controller()?;
         last = phase;
     }
     let took = follow(&world, &load, "shop-5", &["Holding"])?;

@@ -136,7 +136,7 @@ impl World {
             members,
         };
         world.install()?;
-        world.start_controller(lab)?;
+        world.start_controller()?;
         Ok(world)
     }
 
@@ -176,8 +176,8 @@ impl World {
     }
 
     /// Starts platformd, or another one after it was killed.
-    pub(super) fn start_controller(&self, lab: &Lab) -> Result<()> {
-        let program = lab.layout().bin("platformd");
+    pub(super) fn start_controller(&self) -> Result<()> {
+        let program = std::env::current_exe()?.with_file_name("platformd");
         let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &program)?;
         command.args(["controller", "--lease", "5", "--kubeconfig"]);
         command.arg(self.hub.dir.join("controller.conf"));
