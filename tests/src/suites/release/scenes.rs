@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::load::Load;
 use super::shop::SICK;
-use super::world::{INSTANCES, SOON, World};
+use super::world::{SOON, World};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
@@ -32,10 +32,14 @@ pub(super) fn first(lab: &LabGuard) -> Result<()> {
         Ok(())
     })?;
     let serving = world.serving(Some(0))?;
-    ensure!(serving.len() == INSTANCES, "{serving:?} are in service");
+    ensure!(
+        serving.len() == world.instances,
+        "{serving:?} are in service"
+    );
     say(&format!(
-        "the first in service after {:.1?}, all {INSTANCES} after {:.1?}",
+        "the first in service after {:.1?}, all {} after {:.1?}",
         first.unwrap_or_default(),
+        world.instances,
         begun.elapsed()
     ));
     Ok(())
@@ -96,7 +100,7 @@ fn settled(world: &World, image: usize) -> Result<()> {
     let settled = eventually(SOON, || {
         let (of, all) = (world.serving(Some(image))?, world.serving(None)?);
         ensure!(
-            of.len() == INSTANCES && of == all,
+            of.len() == world.instances && of == all,
             "{of:?} of {all:?} are in service"
         );
         Ok(())
@@ -130,11 +134,12 @@ pub(super) fn back(lab: &LabGuard) -> Result<()> {
     })?;
     let (_, all) = eventually(SOON, || {
         let serving = world.serving(Some(0))?.len();
-        ensure!(serving == INSTANCES, "{serving} are back in service");
+        ensure!(serving == world.instances, "{serving} are back in service");
         Ok(())
     })?;
     say(&format!(
-        "the first back in service after {first:.1?}, all {INSTANCES} after {:.1?}",
+        "the first back in service after {first:.1?}, all {} after {:.1?}",
+        world.instances,
         first + all
     ));
     follow(&world, &load, "shop-3", &["Holding"])?;

@@ -37,8 +37,8 @@ const MEMBERS: [(&str, u16, [&str; 2]); 2] = [
 ];
 /// The port of the hub's API server.
 const HUB: u16 = 6447;
-/// The instances of the application.
-pub(super) const INSTANCES: usize = 10;
+/// The instances of the application; `FLATNET_INSTANCES` says another number.
+const INSTANCES: usize = 10;
 /// Generous for a busy machine: what is measured is printed.
 pub(super) const SOON: Duration = Duration::from_secs(180);
 const PLATFORM: &str = "/apis/platform.flatnet.io/v1alpha1";
@@ -61,6 +61,8 @@ pub(super) struct World {
     /// The lab's own netd of each node.
     stopped: Vec<Unit>,
     pub(super) digests: [String; 3],
+    /// How many instances the application has.
+    pub(super) instances: usize,
     pub(super) api: Api,
     pub(super) hub: Cluster,
     pub(super) members: Vec<Member>,
@@ -131,6 +133,7 @@ impl World {
             children: Mutex::new(children),
             stopped,
             digests: digests.context("there are no nodes")?,
+            instances: instances()?,
             api,
             hub,
             members,
@@ -172,7 +175,7 @@ impl World {
         self.api
             .post(&format!("{PLATFORM}/templates"), &shop::template())?;
         let apps = format!("{PLATFORM}/namespaces/shop/apps");
-        self.api.post(&apps, &shop::app(INSTANCES)).map(drop)
+        self.api.post(&apps, &shop::app(self.instances)).map(drop)
     }
 
     /// Starts platformd, or another one after it was killed.
@@ -286,6 +289,14 @@ impl World {
         }
         out
     }
+}
+
+fn instances() -> Result<usize> {
+    let Ok(number) = std::env::var("FLATNET_INSTANCES") else {
+        return Ok(INSTANCES);
+    };
+    let number = number.parse().ok().filter(|n| *n > 1);
+    number.context("FLATNET_INSTANCES is no number of two or more")
 }
 
 fn member(
