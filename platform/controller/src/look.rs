@@ -167,6 +167,9 @@ impl Driver {
             );
             tracing::info!(release = %r.key(), ?phase, step, message, "goes on");
         }
+        if acts {
+            self.health.metrics.release(key, &looked.status);
+        }
         let app_status = acts.then(|| said(app, latest, &looked)).flatten();
         let job = Job {
             key: key.clone(),
@@ -203,6 +206,7 @@ impl Driver {
 
     /// Takes away what an application that is gone has left in members, where it has no instances.
     fn tidy(&mut self, key: &Key, epoch: u64) {
+        self.health.metrics.forget_app(key);
         let (mut batches, mut instances) = (Vec::new(), Vec::new());
         for (cluster, member) in &self.members {
             if !member.is_current() || member.seen.fence() > epoch {
