@@ -10,6 +10,7 @@
 //!
 //! Nothing is played: pods run flatnet-run and a server, and are in service when netd says so.
 
+mod deployment;
 mod load;
 mod scenes;
 mod shop;
@@ -48,6 +49,10 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "the hub is away in the middle of a release: no request fails, and it goes on afterwards",
             run: scenes::hub_away,
+        },
+        Check {
+            sentence: "the same by a Deployment of Kubernetes in the same cluster, side by side: what fails and how long it takes is printed",
+            run: deployment::beside,
         },
         Check {
             sentence: "the clusters go, nothing of them is left, and the lab's own netd is back",

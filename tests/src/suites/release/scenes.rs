@@ -12,7 +12,7 @@ use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
 /// Requests a second at each of two places.
-const RATE: u32 = 40;
+pub(super) const RATE: u32 = 40;
 /// How often the controller is killed.
 const KILLS: usize = 3;
 

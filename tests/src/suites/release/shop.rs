@@ -50,20 +50,24 @@ pub(super) fn import(node: &Node) -> Result<[String; 3]> {
     Ok(digests)
 }
 
-/// How it is run: one template for all.
-pub(super) fn template() -> Value {
-    let container = json!({
+/// Its container, but for the release's digest.
+pub(super) fn container() -> Value {
+    json!({
         "name": "app", "image": format!("{REPOSITORY}@{{{{ .digest }}}}"), "imagePullPolicy": "Never",
         "command": ["/flatnet-run", "--stop-within", "5", "--kill-after", "5", "--", "/bin/sh", "/start.sh"],
         "ports": [{"containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 5},
         "resources": {"requests": {"cpu": "10m", "memory": "8Mi"}},
-    });
+    })
+}
+
+/// How it is run: one template for all.
+pub(super) fn template() -> Value {
     json!({
         "apiVersion": "platform.flatnet.io/v1alpha1", "kind": "Template", "metadata": {"name": "shop-v1"},
         "spec": {"name": "shop", "version": 1, "podTemplate": {"spec": {
             "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 15,
-            "containers": [container]}}},
+            "containers": [container()]}}},
     })
 }
 
