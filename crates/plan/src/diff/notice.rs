@@ -8,6 +8,7 @@
 //!
 //! A kind is what several changes have in common; whom they concern is found where they are.
 
+use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
@@ -84,6 +85,20 @@ pub enum Notices {
     Host(String),
     /// The containers of a network, on every host.
     Network(String),
+    /// Frames of a protocol of routers and switches, of the containers of a network.
+    Protocol {
+        /// The network.
+        network: String,
+        /// The protocol's name, as the plan's `allow` has it.
+        protocol: String,
+    },
+    /// Frames that the containers of a network send with the tag of a VLAN of their trunk.
+    Tagged {
+        /// The network.
+        network: String,
+        /// The tag.
+        vlan: VlanId,
+    },
     /// Whoever has an address of a prefix, and who talks to them.
     Prefix(IpNetwork),
     /// What crosses between two sites.

@@ -6,8 +6,8 @@ use flatnet_types::{Mtu, VlanId};
 
 use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::{Found, Phase, paired};
-use crate::model::{BondMode, Host, Network, NetworkPlan, Port, Site, Switch};
+use super::{Found, Phase, is_another, paired, trunks};
+use crate::model::{BondMode, Host, NetworkPlan, Nic, Port, Site, Switch};
 
 /// VLANs that a list gets.
 pub(super) const MORE: Kind =
@@ -36,14 +36,35 @@ pub(super) fn compare(
 ) {
     let name = format!("{} in {site}", b.name);
     let here = || at(&old.spec.hosts, site, &[&b.name], None);
-    trunk(&name, a.trunk.as_deref(), b.trunk.as_deref(), found);
+    let lists = Lists {
+        site,
+        switches: (a, b),
+        plans: (old, new),
+    };
+    let overridden = |by: fn(&Port) -> bool| {
+        is_overridden((old, a), site, by) && is_overridden((new, b), site, by)
+    };
+    if a.trunk != b.trunk && overridden(|_| true) {
+        let what = "switch's trunk, in place of which all its ports have their own";
+        found.add(NOTED, what, NOBODY, name.clone());
+    } else {
+        lists.trunk(&name, None, (a.trunk.as_deref(), b.trunk.as_deref()), found);
+    }
     let mut natives: BTreeSet<VlanId> = BTreeSet::new();
     let mut native = |a: Option<VlanId>, b: Option<VlanId>| {
-        if a != b {
+        if is_another(&a, &b) {
             natives.extend(a.into_iter().chain(b));
         }
     };
-    native(a.native, b.native);
+    let said = a.native != b.native;
+    if said && overridden(|p| p.native.is_some()) {
+        let what = "switch's native VLAN, in place of which all its ports have their own";
+        found.add(NOTED, what, NOBODY, name.clone());
+    } else if said && !is_another(&a.native, &b.native) {
+        found.add(NOTED, "native VLAN of ports", NOBODY, name.clone());
+    } else {
+        native(a.native, b.native);
+    }
     for pair in paired(&a.ports, &b.ports, |p| &p.name) {
         let Some(port) = pair.1.or(pair.0) else {
             continue;
@@ -51,7 +72,7 @@ pub(super) fn compare(
         let before = AsPort::of(a, pair.0, old.spec.mtu);
         let after = AsPort::of(b, pair.1, new.spec.mtu);
         let name = format!("{} port {}", name, port.name);
-        trunk(&name, before.trunk, after.trunk, found);
+        lists.trunk(&name, Some(&port.name), (before.trunk, after.trunk), found);
         native(before.native, after.native);
         let own = (pair.0.and_then(|p| p.mtu), pair.1.and_then(|p| p.mtu));
         let mtus = (before.mtu, after.mtu);
@@ -71,7 +92,8 @@ pub(super) fn compare(
     }
     if !natives.is_empty() {
         // Whose frames of one of them have a tag, or none, from then on.
-        let uses = |plan: &NetworkPlan, h: &&Host| vlans(plan, h).any(|id| natives.contains(&id));
+        let uses =
+            |plan: &NetworkPlan, h: &&Host| trunks::used(plan, h).any(|id| natives.contains(&id));
         let hosts = old
             .spec
             .hosts
@@ -99,12 +121,18 @@ pub(super) fn compare(
     } else if a.peer_trunk != b.peer_trunk {
         let name = format!("{name}, to its peers");
         let (before, after) = (a.peer_trunk.as_deref(), b.peer_trunk.as_deref());
-        trunk(&name, before, after, found);
+        told(&name, difference(before, after), found);
     }
     let mtus = (a.mtu.unwrap_or(old.spec.mtu), b.mtu.unwrap_or(new.spec.mtu));
     if a.mtu != b.mtu && mtus.0 != mtus.1 {
-        let what = "change a switch's MTU";
-        found.add(resized(mtus), what, here(), name.clone());
+        let whom = sized_by(site, (a, b), old);
+        if whom.is_empty() && overridden(|p| p.mtu.is_some()) {
+            let what = "switch's MTU, in place of which all its ports have their own";
+            found.add(NOTED, what, NOBODY, name.clone());
+        } else {
+            let what = "change a switch's MTU";
+            found.add(resized(mtus), what, whom, name.clone());
+        }
     } else if a.mtu != b.mtu {
         let what = "switch's MTU, which stays what it is";
         found.add(NOTED, what, NOBODY, name.clone());
@@ -168,18 +196,55 @@ fn at(hosts: &[Host], site: &str, switches: &[&str], port: Option<&str>) -> Whom
     }
 }
 
-/// The VLANs that a host uses: its own, and those of its ranges' networks; and those of networks that
-/// ipamd cuts slices of.
-fn vlans<'p>(plan: &'p NetworkPlan, host: &'p Host) -> impl Iterator<Item = VlanId> + use<'p> {
-    let site = plan.site(&host.site);
-    let own = site.and_then(|s| s.host_vlan_of(host)).map(|v| v.id);
-    let networks = plan.spec.networks.iter().filter(|n| n.site == host.site);
-    let has = |n: &&Network| {
-        let sliced = n.pools.iter().any(|p| p.slice_length.is_some());
-        sliced || host.ranges.iter().any(|r| r.network == n.name)
+/// Whether each cable to a switch is in a port that has a thing of its own, and there is one.
+fn is_overridden(
+    (plan, switch): (&NetworkPlan, &Switch),
+    site: &str,
+    by: fn(&Port) -> bool,
+) -> bool {
+    let hosts = plan.spec.hosts.iter().filter(|h| h.site == site);
+    let cables = hosts.flat_map(|h| h.uplink.cables());
+    let mut here = cables
+        .filter(|c| c.switch.as_deref() == Some(&switch.name))
+        .peekable();
+    here.peek().is_some() && here.all(|c| trunks::port_of(switch, &c).is_some_and(by))
+}
+
+/// Who notices another MTU of a switch: the hosts in ports that have none of their own, and what
+/// reaches others by its links to other switches.
+fn sized_by(site: &str, (a, b): (&Switch, &Switch), old: &NetworkPlan) -> Whom {
+    let switches = old.site(site).map_or(&[][..], |s| &s.switches);
+    let hangs = |on: &str| {
+        let on = on.to_owned();
+        switches.iter().filter(move |s| s.uplinks.contains(&on))
     };
-    own.into_iter()
-        .chain(networks.filter(has).filter_map(|n| n.vlan))
+    let is_peer = |s: &Switch| s.peers.contains(&a.name);
+    let linked = !a.uplinks.is_empty()
+        || !a.peers.is_empty()
+        || hangs(&a.name).next().is_some()
+        || switches.iter().any(is_peer);
+    let mut below: Vec<&str> = Vec::new();
+    let mut next: Vec<&str> = vec![&a.name];
+    while let Some(name) = next.pop() {
+        if !below.contains(&name) {
+            below.push(name);
+            next.extend(hangs(name).map(|s| s.name.as_str()));
+        }
+    }
+    let hosts = &old.spec.hosts;
+    if !linked && cabled_to(hosts.iter(), site, &[&a.name], None).is_empty() {
+        // The plan does not say what it joins.
+        return vec![Notices::Site(site.to_owned())];
+    }
+    let own = |s: &Switch, c: &Nic| trunks::port_of(s, c).is_some_and(|p| p.mtu.is_some());
+    let sized = |h: &&Host| {
+        let cables = h.uplink.cables();
+        let mut here = cables
+            .iter()
+            .filter(|c| c.switch.as_deref() == Some(&a.name));
+        linked || here.any(|c| !own(a, c) && !own(b, c))
+    };
+    cabled_to(hosts.iter().filter(sized), site, &below, None)
 }
 
 fn cabled_to<'p>(
@@ -312,9 +377,42 @@ fn resized((old, new): (Mtu, Mtu)) -> Kind {
     if new < old { SMALLER } else { LARGER }
 }
 
-/// What a list of VLANs gets and loses. Without one every VLAN is carried, as far as is known.
-fn trunk(name: &str, old: Option<&[VlanId]>, new: Option<&[VlanId]>, found: &mut Found) {
-    let (more, less) = difference(old, new);
+/// The lists of VLANs of a switch and its ports.
+struct Lists<'p> {
+    site: &'p str,
+    switches: (&'p Switch, &'p Switch),
+    plans: (&'p NetworkPlan, &'p NetworkPlan),
+}
+
+impl Lists<'_> {
+    /// What a list gets and loses. `port`: that of one port; none: of all that have none of their own.
+    /// Where it is not written, it is what the hosts behind it use.
+    fn trunk(
+        &self,
+        name: &str,
+        port: Option<&str>,
+        (old, new): (Option<&[VlanId]>, Option<&[VlanId]>),
+        found: &mut Found,
+    ) {
+        if old == new {
+            return;
+        }
+        let of = |list: Option<&[VlanId]>, plan, switch| match list {
+            Some(list) => list.to_vec(),
+            None => trunks::of_ports(plan, self.site, switch, port),
+        };
+        let old = of(old, self.plans.0, self.switches.0);
+        let new = of(new, self.plans.1, self.switches.1);
+        let (more, less) = difference(Some(&old), Some(&new));
+        if more.is_none() && less.is_none() && port.is_none() {
+            let what = "switch's trunk, which stays what it is";
+            found.add(NOTED, what, NOBODY, name.to_owned());
+        }
+        told(name, (more, less), found);
+    }
+}
+
+fn told(name: &str, (more, less): (Option<String>, Option<String>), found: &mut Found) {
     if let Some(ids) = more {
         let detail = format!("{ids} on {name}");
         found.add(MORE, "add VLANs to a trunk", NOBODY, detail);

@@ -70,6 +70,8 @@ pub(super) enum Notices {
     Site(String),
     Host(String),
     Network(String),
+    Protocol {},
+    Tagged {},
     Prefix(IpNetwork),
     Between([String; 2]),
     Across { prefix: IpNetwork, site: String },
@@ -132,6 +134,8 @@ impl Notices {
             Self::Site(site) => any(&|e| e.site == *site),
             Self::Host(host) => any(&|e| e.host == *host),
             Self::Network(name) => any(&|e| e.network.as_ref() == Some(name)),
+            // Pings are of no such protocol, and bear no tag of a trunk.
+            Self::Protocol {} | Self::Tagged {} => false,
             Self::Prefix(prefix) => any(&|e| prefix.contains(e.address)),
             Self::Between(sites) => {
                 let way = |a: &End, b: &End| a.site == sites[0] && b.site == sites[1];
