@@ -41,9 +41,7 @@ pub(super) fn compare(
         switches: (a, b),
         plans: (old, new),
     };
-    let overridden = |by: fn(&Port) -> bool| {
-        is_overridden((old, a), site, by) && is_overridden((new, b), site, by)
-    };
+    let overridden = |by: fn(&Port) -> bool| is_overridden((old, a), (new, b), site, by);
     if a.trunk != b.trunk && overridden(|_| true) {
         let what = "switch's trunk, in place of which all its ports have their own";
         found.add(NOTED, what, NOBODY, name.clone());
@@ -110,33 +108,8 @@ pub(super) fn compare(
         let site = plan.site(site);
         site.is_some_and(|s| pairs(s).iter().any(|p| p.0 == b.name || p.1 == b.name))
     };
-    if a.peer_trunk != b.peer_trunk && !has_peers(new) {
-        let detail = name.clone();
-        found.add(
-            NOTED,
-            "trunk to peers, of which there are none",
-            NOBODY,
-            detail,
-        );
-    } else if a.peer_trunk != b.peer_trunk {
-        let name = format!("{name}, to its peers");
-        let (before, after) = (a.peer_trunk.as_deref(), b.peer_trunk.as_deref());
-        told(&name, difference(before, after), found);
-    }
-    let mtus = (a.mtu.unwrap_or(old.spec.mtu), b.mtu.unwrap_or(new.spec.mtu));
-    if a.mtu != b.mtu && mtus.0 != mtus.1 {
-        let whom = sized_by(site, (a, b), old);
-        if whom.is_empty() && overridden(|p| p.mtu.is_some()) {
-            let what = "switch's MTU, in place of which all its ports have their own";
-            found.add(NOTED, what, NOBODY, name.clone());
-        } else {
-            let what = "change a switch's MTU";
-            found.add(resized(mtus), what, whom, name.clone());
-        }
-    } else if a.mtu != b.mtu {
-        let what = "switch's MTU, which stays what it is";
-        found.add(NOTED, what, NOBODY, name.clone());
-    }
+    peer_trunk(&name, (a, b), has_peers(new), found);
+    mtu(&name, site, (a, b), (old, new), found);
     cabling(&name, (a, b, has_peers(new)), &here, found);
     if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
         found.add(NOTED, "switch", NOBODY, name);
@@ -196,18 +169,76 @@ fn at(hosts: &[Host], site: &str, switches: &[&str], port: Option<&str>) -> Whom
     }
 }
 
-/// Whether each cable to a switch is in a port that has a thing of its own, and there is one.
+/// Whether each cable to a switch, before and after, is in a port that has a thing of its own, and
+/// there is one.
 fn is_overridden(
-    (plan, switch): (&NetworkPlan, &Switch),
+    old: (&NetworkPlan, &Switch),
+    new: (&NetworkPlan, &Switch),
     site: &str,
     by: fn(&Port) -> bool,
 ) -> bool {
-    let hosts = plan.spec.hosts.iter().filter(|h| h.site == site);
-    let cables = hosts.flat_map(|h| h.uplink.cables());
-    let mut here = cables
-        .filter(|c| c.switch.as_deref() == Some(&switch.name))
-        .peekable();
-    here.peek().is_some() && here.all(|c| trunks::port_of(switch, &c).is_some_and(by))
+    [old, new].into_iter().all(|(plan, switch)| {
+        let hosts = plan.spec.hosts.iter().filter(|h| h.site == site);
+        let cables = hosts.flat_map(|h| h.uplink.cables());
+        let mut here = cables
+            .filter(|c| c.switch.as_deref() == Some(&switch.name))
+            .peekable();
+        here.peek().is_some() && here.all(|c| trunks::port_of(switch, &c).is_some_and(by))
+    })
+}
+
+/// What the links to a switch's peers carry; without a list, and with one of every ID, all.
+fn peer_trunk(name: &str, (a, b): (&Switch, &Switch), has_peers: bool, found: &mut Found) {
+    if a.peer_trunk == b.peer_trunk {
+        return;
+    }
+    const EVERY: usize = 4094;
+    let list = |s: &'_ Switch| -> Option<BTreeSet<VlanId>> {
+        let all: BTreeSet<VlanId> = s.peer_trunk.as_ref()?.iter().copied().collect();
+        (all.len() < EVERY).then_some(all)
+    };
+    let (before, after) = (list(a), list(b));
+    let noted = match (has_peers, before == after) {
+        (false, _) => Some("trunk to peers, of which there are none"),
+        (true, true) => Some("trunk to peers, which stays what it is"),
+        (true, false) => None,
+    };
+    match noted {
+        Some(what) => found.add(NOTED, what, NOBODY, name.to_owned()),
+        None => {
+            let of = |list: Option<BTreeSet<VlanId>>| list.map(Vec::from_iter);
+            let name = format!("{name}, to its peers");
+            let (before, after) = (of(before), of(after));
+            told(
+                &name,
+                difference(before.as_deref(), after.as_deref()),
+                found,
+            );
+        }
+    }
+}
+
+fn mtu(
+    name: &str,
+    site: &str,
+    (a, b): (&Switch, &Switch),
+    (old, new): (&NetworkPlan, &NetworkPlan),
+    found: &mut Found,
+) {
+    let mtus = (a.mtu.unwrap_or(old.spec.mtu), b.mtu.unwrap_or(new.spec.mtu));
+    if a.mtu != b.mtu && mtus.0 != mtus.1 {
+        let whom = sized_by(site, (a, b), old);
+        if whom.is_empty() && is_overridden((old, a), (new, b), site, |p| p.mtu.is_some()) {
+            let what = "switch's MTU, in place of which all its ports have their own";
+            found.add(NOTED, what, NOBODY, name.to_owned());
+        } else {
+            let what = "change a switch's MTU";
+            found.add(resized(mtus), what, whom, name.to_owned());
+        }
+    } else if a.mtu != b.mtu {
+        let what = "switch's MTU, which stays what it is";
+        found.add(NOTED, what, NOBODY, name.to_owned());
+    }
 }
 
 /// Who notices another MTU of a switch: the hosts in ports that have none of their own, and what
