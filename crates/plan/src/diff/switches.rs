@@ -6,15 +6,10 @@ use flatnet_types::{Mtu, VlanId};
 
 use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::{Found, Phase, is_another, paired, trunks};
+use super::trunks::{self, Lists, difference, told};
+use super::{Found, Phase, is_another, paired};
 use crate::model::{BondMode, Host, NetworkPlan, Nic, Port, Site, Switch};
 
-/// VLANs that a list gets.
-pub(super) const MORE: Kind =
-    Kind::new(Phase::Carry, Done::Carried).mind("before anything uses them");
-/// VLANs that a list loses.
-pub(super) const LESS: Kind =
-    Kind::new(Phase::Clear, Done::Unused).mind("last of all: until then somebody may use them");
 const NATIVE: Kind = Kind::new(Phase::Give, Done::Answers)
     .outage(
         Until::Done,
@@ -48,6 +43,27 @@ pub(super) fn compare(
     } else {
         lists.trunk(&name, None, (a.trunk.as_deref(), b.trunk.as_deref()), found);
     }
+    ports(&lists, &name, found);
+    let has_peers = |plan: &NetworkPlan| {
+        let site = plan.site(site);
+        site.is_some_and(|s| pairs(s).iter().any(|p| p.0 == b.name || p.1 == b.name))
+    };
+    peer_trunk(&name, (a, b), has_peers(new), found);
+    mtu(&name, site, (a, b), (old, new), found);
+    cabling(&name, (a, b, has_peers(new)), &here, found);
+    if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
+        found.add(NOTED, "switch", NOBODY, name);
+    }
+}
+
+/// The ports that differ from the rest, and the native VLAN of all.
+fn ports(lists: &Lists<'_>, name: &str, found: &mut Found) {
+    let Lists {
+        site,
+        switches: (a, b),
+        plans: (old, new),
+    } = *lists;
+    let overridden = |by: fn(&Port) -> bool| is_overridden((old, a), (new, b), site, by);
     let mut natives: BTreeSet<VlanId> = BTreeSet::new();
     let mut native = |a: Option<VlanId>, b: Option<VlanId>| {
         if is_another(&a, &b) {
@@ -57,9 +73,9 @@ pub(super) fn compare(
     let said = a.native != b.native;
     if said && overridden(|p| p.native.is_some()) {
         let what = "switch's native VLAN, in place of which all its ports have their own";
-        found.add(NOTED, what, NOBODY, name.clone());
+        found.add(NOTED, what, NOBODY, name.to_owned());
     } else if said && !is_another(&a.native, &b.native) {
-        found.add(NOTED, "native VLAN of ports", NOBODY, name.clone());
+        found.add(NOTED, "native VLAN of ports", NOBODY, name.to_owned());
     } else {
         native(a.native, b.native);
     }
@@ -72,6 +88,11 @@ pub(super) fn compare(
         let name = format!("{} port {}", name, port.name);
         lists.trunk(&name, Some(&port.name), (before.trunk, after.trunk), found);
         native(before.native, after.native);
+        let own = (pair.0.and_then(|p| p.native), pair.1.and_then(|p| p.native));
+        let first = before.native != after.native && !is_another(&before.native, &after.native);
+        if own.0 != own.1 && first {
+            found.add(NOTED, "native VLAN of ports", NOBODY, name.clone());
+        }
         let own = (pair.0.and_then(|p| p.mtu), pair.1.and_then(|p| p.mtu));
         let mtus = (before.mtu, after.mtu);
         // What all ports of the switch get is told of the switch.
@@ -102,17 +123,12 @@ pub(super) fn compare(
             true => Kind::new(Phase::Give, Done::Answers),
             false => NATIVE,
         };
-        found.add(kind, "change the native VLAN of ports", whom, name.clone());
-    }
-    let has_peers = |plan: &NetworkPlan| {
-        let site = plan.site(site);
-        site.is_some_and(|s| pairs(s).iter().any(|p| p.0 == b.name || p.1 == b.name))
-    };
-    peer_trunk(&name, (a, b), has_peers(new), found);
-    mtu(&name, site, (a, b), (old, new), found);
-    cabling(&name, (a, b, has_peers(new)), &here, found);
-    if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
-        found.add(NOTED, "switch", NOBODY, name);
+        found.add(
+            kind,
+            "change the native VLAN of ports",
+            whom,
+            name.to_owned(),
+        );
     }
 }
 
@@ -406,71 +422,4 @@ fn bonded(plan: &NetworkPlan, site: &Site, pair: (&str, &str)) -> Option<Whom> {
 
 fn resized((old, new): (Mtu, Mtu)) -> Kind {
     if new < old { SMALLER } else { LARGER }
-}
-
-/// The lists of VLANs of a switch and its ports.
-struct Lists<'p> {
-    site: &'p str,
-    switches: (&'p Switch, &'p Switch),
-    plans: (&'p NetworkPlan, &'p NetworkPlan),
-}
-
-impl Lists<'_> {
-    /// What a list gets and loses. `port`: that of one port; none: of all that have none of their own.
-    /// Where it is not written, it is what the hosts behind it use.
-    fn trunk(
-        &self,
-        name: &str,
-        port: Option<&str>,
-        (old, new): (Option<&[VlanId]>, Option<&[VlanId]>),
-        found: &mut Found,
-    ) {
-        if old == new {
-            return;
-        }
-        let of = |list: Option<&[VlanId]>, plan, switch| match list {
-            Some(list) => list.to_vec(),
-            None => trunks::of_ports(plan, self.site, switch, port),
-        };
-        let old = of(old, self.plans.0, self.switches.0);
-        let new = of(new, self.plans.1, self.switches.1);
-        let (more, less) = difference(Some(&old), Some(&new));
-        if more.is_none() && less.is_none() && port.is_none() {
-            let what = "switch's trunk, which stays what it is";
-            found.add(NOTED, what, NOBODY, name.to_owned());
-        }
-        told(name, (more, less), found);
-    }
-}
-
-fn told(name: &str, (more, less): (Option<String>, Option<String>), found: &mut Found) {
-    if let Some(ids) = more {
-        let detail = format!("{ids} on {name}");
-        found.add(MORE, "add VLANs to a trunk", NOBODY, detail);
-    }
-    if let Some(ids) = less {
-        let detail = format!("{ids} on {name}");
-        found.add(LESS, "take VLANs off a trunk", NOBODY, detail);
-    }
-}
-
-/// The VLANs that a list has more and less than before, in words.
-pub(super) fn difference(
-    old: Option<&[VlanId]>,
-    new: Option<&[VlanId]>,
-) -> (Option<String>, Option<String>) {
-    let listed = |of: &[VlanId], but: &[VlanId]| {
-        let ids: Vec<String> = of
-            .iter()
-            .filter(|id| !but.contains(id))
-            .map(ToString::to_string)
-            .collect();
-        (!ids.is_empty()).then(|| ids.join(", "))
-    };
-    match (old, new) {
-        (None, None) => (None, None),
-        (Some(_), None) => (Some("all".to_owned()), None),
-        (None, Some(_)) => (None, Some("all others".to_owned())),
-        (Some(old), Some(new)) => (listed(new, old), listed(old, new)),
-    }
 }

@@ -1,12 +1,21 @@
-//! Which VLANs a list stands for that is not written: an uplink's is that of the ports that it is in,
-//! and a port's what the hosts in it use.
+//! Lists of VLANs, of uplinks, switches and ports: what they get and lose. An uplink's list that is not
+//! written is that of the ports that it is in, and a port's is what the hosts in it use.
 
 use std::collections::BTreeSet;
 
 use flatnet_types::VlanId;
 
+use super::kinds::NOTED;
+use super::notice::{Done, Kind, NOBODY};
+use super::{Found, Phase};
 use crate::model::{Host, NetworkPlan, Nic, Port, Switch};
 
+/// VLANs that a list gets.
+pub(super) const MORE: Kind =
+    Kind::new(Phase::Carry, Done::Carried).mind("before anything uses them");
+/// VLANs that a list loses.
+pub(super) const LESS: Kind =
+    Kind::new(Phase::Clear, Done::Unused).mind("last of all: until then somebody may use them");
 /// The VLANs that a host uses: its own, and those of its ranges' networks, of their trunks, and of
 /// networks that ipamd cuts slices of.
 pub(super) fn used<'p>(
@@ -74,4 +83,71 @@ pub(super) fn of_ports(
 pub(super) fn port_of<'s>(switch: &'s Switch, cable: &Nic) -> Option<&'s Port> {
     let name = cable.port.as_deref()?;
     switch.ports.iter().find(|p| p.name == name)
+}
+
+/// The lists of VLANs of a switch and its ports.
+pub(super) struct Lists<'p> {
+    pub(super) site: &'p str,
+    pub(super) switches: (&'p Switch, &'p Switch),
+    plans: (&'p NetworkPlan, &'p NetworkPlan),
+}
+
+impl Lists<'_> {
+    /// What a list gets and loses. `port`: that of one port; none: of all that have none of their own.
+    /// Where it is not written, it is what the hosts behind it use.
+    pub(super) fn trunk(
+        &self,
+        name: &str,
+        port: Option<&str>,
+        (old, new): (Option<&[VlanId]>, Option<&[VlanId]>),
+        found: &mut Found,
+    ) {
+        if old == new {
+            return;
+        }
+        let of = |list: Option<&[VlanId]>, plan, switch| match list {
+            Some(list) => list.to_vec(),
+            None => of_ports(plan, self.site, switch, port),
+        };
+        let old = of(old, self.plans.0, self.switches.0);
+        let new = of(new, self.plans.1, self.switches.1);
+        let (more, less) = difference(Some(&old), Some(&new));
+        if more.is_none() && less.is_none() {
+            let what = "trunk of ports, which stays what it is";
+            found.add(NOTED, what, NOBODY, name.to_owned());
+        }
+        told(name, (more, less), found);
+    }
+}
+
+pub(super) fn told(name: &str, (more, less): (Option<String>, Option<String>), found: &mut Found) {
+    if let Some(ids) = more {
+        let detail = format!("{ids} on {name}");
+        found.add(MORE, "add VLANs to a trunk", NOBODY, detail);
+    }
+    if let Some(ids) = less {
+        let detail = format!("{ids} on {name}");
+        found.add(LESS, "take VLANs off a trunk", NOBODY, detail);
+    }
+}
+
+/// The VLANs that a list has more and less than before, in words.
+pub(super) fn difference(
+    old: Option<&[VlanId]>,
+    new: Option<&[VlanId]>,
+) -> (Option<String>, Option<String>) {
+    let listed = |of: &[VlanId], but: &[VlanId]| {
+        let ids: Vec<String> = of
+            .iter()
+            .filter(|id| !but.contains(id))
+            .map(ToString::to_string)
+            .collect();
+        (!ids.is_empty()).then(|| ids.join(", "))
+    };
+    match (old, new) {
+        (None, None) => (None, None),
+        (Some(_), None) => (Some("all".to_owned()), None),
+        (None, Some(_)) => (None, Some("all others".to_owned())),
+        (Some(old), Some(new)) => (listed(new, old), listed(old, new)),
+    }
 }

@@ -3,8 +3,8 @@
 use super::hosts::Both;
 use super::kinds::{NOTED, TAKEN};
 use super::notice::{Done, Kind, Until};
-use super::switches::{LESS, MORE, difference};
-use super::{Found, Phase, is_another, trunks};
+use super::trunks::{self, LESS, MORE, difference};
+use super::{Found, Phase, is_another};
 use crate::model::{Host, NetworkPlan, Nic};
 use crate::takeover::Field;
 
