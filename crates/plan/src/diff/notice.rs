@@ -77,8 +77,6 @@ impl Lasts {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Notices {
-    /// Every container and host of the plan.
-    Everyone,
     /// Every host of a site, with its containers.
     Site(String),
     /// A host, with its containers.

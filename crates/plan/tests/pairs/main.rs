@@ -25,7 +25,6 @@ struct Pair {
 /// Who notices something, in words.
 fn named(notices: &Notices) -> String {
     match notices {
-        Notices::Everyone => "everyone".to_owned(),
         Notices::Site(site) => format!("site {site}"),
         Notices::Host(host) => format!("host {host}"),
         Notices::Network(network) => format!("network {network}"),

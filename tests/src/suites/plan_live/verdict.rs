@@ -66,7 +66,6 @@ pub(super) enum Until {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Notices {
-    Everyone,
     Site(String),
     Host(String),
     Network(String),
@@ -130,7 +129,6 @@ impl Notices {
         let [one, other] = ends;
         let any = |is: &dyn Fn(&End) -> bool| is(one) || is(other);
         match self {
-            Self::Everyone => true,
             Self::Site(site) => any(&|e| e.site == *site),
             Self::Host(host) => any(&|e| e.host == *host),
             Self::Network(name) => any(&|e| e.network.as_ref() == Some(name)),

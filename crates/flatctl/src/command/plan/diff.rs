@@ -139,7 +139,6 @@ fn noticed(notices: &[Notices]) -> String {
     }
     let others = notices.iter().filter_map(|n| match n {
         Notices::Host(_) => None,
-        Notices::Everyone => Some("everyone".to_owned()),
         Notices::Site(site) => Some(format!("everyone in {site}")),
         Notices::Network(network) => Some(format!("containers of {network}")),
         Notices::Protocol { network, protocol } => {
