@@ -89,7 +89,7 @@ pub(super) fn port_of<'s>(switch: &'s Switch, cable: &Nic) -> Option<&'s Port> {
 pub(super) struct Lists<'p> {
     pub(super) site: &'p str,
     pub(super) switches: (&'p Switch, &'p Switch),
-    plans: (&'p NetworkPlan, &'p NetworkPlan),
+    pub(super) plans: (&'p NetworkPlan, &'p NetworkPlan),
 }
 
 impl Lists<'_> {

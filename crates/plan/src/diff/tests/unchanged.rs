@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Edit = fn(&mut NetworkPlan);
+
 /// What a plan says of a thing for the first time makes no other thing of it.
 #[test]
 fn a_first_id_is_no_other_one() {
@@ -10,7 +12,7 @@ fn a_first_id_is_no_other_one() {
         edit(&mut new);
         [kinds(&lab(), &new), kinds(&new, &lab())].concat()
     };
-    let edits: [(fn(&mut NetworkPlan), &str); 8] = [
+    let edits: [(Edit, &str); 8] = [
         (
             |p| p.spec.sites[1].vpc_id = Some("vpc-1".into()),
             "ID or region of a VPC",
