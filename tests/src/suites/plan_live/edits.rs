@@ -110,9 +110,6 @@ pub(super) fn cables(plan: &mut NetworkPlan) -> Result<()> {
 pub(super) fn unused(plan: &mut NetworkPlan) -> Result<()> {
     let idc = site(plan, "idc")?;
     idc.switches.push(made(json!({"name": "tor3"}))?);
-    let tor1 = idc.switches.iter_mut().find(|s| s.name == "tor1");
-    let port = json!({"name": "spare", "trunk": [10, 100, 200], "mtu": 9000});
-    tor1.context("a switch tor1")?.ports.push(made(port)?);
     idc.vlans.push(made(json!({
         "id": 300, "name": "spare", "role": "pod",
         "subnets": [{"prefix": "10.230.0.0/16", "gateway": "10.230.0.1"}],
@@ -164,19 +161,6 @@ pub(super) fn switches(plan: &mut NetworkPlan) -> Result<()> {
     db.context("VLAN 200")?.mtu = Some(larger()?);
     let line = plan.spec.links.first_mut().context("a line")?;
     line.mtu = Some(Mtu::new(1400)?);
-    Ok(())
-}
-
-/// Ranges that go to other hosts, of which one is new, and one that begins elsewhere.
-pub(super) fn handed_on(plan: &mut NetworkPlan) -> Result<()> {
-    plan.spec.mtu = Mtu::new(1400)?;
-    first_range(plan, "vpc1", "172.30.0.0/19")?;
-    first_range(plan, "vpc2", "172.30.64.0/20")?;
-    let range = made(json!({"network": "cloud", "prefix": "172.30.32.0/20"}))?;
-    host(plan, "vpc1")?.ranges.push(range);
-    first_range(plan, "idc1", "10.100.64.0/20")?;
-    let range = json!({"network": "web", "prefix": "10.100.16.0/20"});
-    plan.spec.hosts.push(third(&range)?);
     Ok(())
 }
 

@@ -94,9 +94,5 @@ pub(super) const SUITE: Suite = Suite {
             sentence: "other MTUs of switches and lines, and a spanning tree, cost seconds to who hangs on them",
             run: scenes::switches,
         },
-        Check {
-            sentence: "ranges are handed on to other hosts after they are drained, and nobody else notices",
-            run: scenes::handed_on,
-        },
     ],
 };

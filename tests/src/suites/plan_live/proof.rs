@@ -30,7 +30,6 @@ const SCENES: &[(&str, Edit)] = &[
     ("a host whose only cable", edits::cables),
     ("what nobody uses yet", edits::unused),
     ("other MTUs of switches", edits::switches),
-    ("ranges are handed on", edits::handed_on),
 ];
 
 /// What a scene could do.
@@ -148,12 +147,22 @@ const NOT: &[(&str, &str, &str)] = &[
         "the lab's hosts have one NIC each, and no bond",
     ),
     ("change the host's routers", "", YET),
+    ("change a port's MTU", "", YET),
     (
         "change the protocols",
         "",
         "who speaks them loses them, and the scenes' containers only ping",
     ),
     ("new host", "", YET),
+    ("change the MTU of every link", "", YET),
+    ("move the gateway of a range", "", YET),
+    ("hand on a range", "", YET),
+    ("lead elsewhere", "", YET),
+    (
+        "drain a range of NETWORK",
+        "until drained, for containers with these addresses are made again, before",
+        YET,
+    ),
     ("take uplinks off", "seconds at most", YET),
 ];
 

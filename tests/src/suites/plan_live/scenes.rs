@@ -200,11 +200,7 @@ fn resize(
 
 /// With the shortest delay that the standard allows, which is by the greatest age of what the tree is
 /// made of: a port is silent for twice as long.
-///
-/// Open vSwitch 3.1.0 keeps it in mind that the ports of a tree that has ended flood nothing (`floodable`
-/// of `bundle_update()`, which `set_stp()` does not call): each is told to flood anew.
 fn tree(on: &'static str) -> impl Fn(&Lab) -> Result<()> {
-    const BRIDGE: &str = "br-tor";
     const TIMES: [&str; 2] = [
         "other_config:stp-max-age=6",
         "other_config:stp-forward-delay=4",
@@ -212,23 +208,7 @@ fn tree(on: &'static str) -> impl Fn(&Lab) -> Result<()> {
     move |lab| {
         let switch = lab.member("tor2")?;
         let enable = format!("stp_enable={on}");
-        let args = ["set", "bridge", BRIDGE, TIMES[0], TIMES[1], &enable];
-        output(switch.vsctl().args(args))?;
-        if on == "true" {
-            return Ok(());
-        }
-        let ports = output(switch.vsctl().args(["list-ports", BRIDGE]))?;
-        for port in ports.split_whitespace() {
-            for flood in ["no-flood", "flood"] {
-                // OpenFlow 1.0 alone has the flag (§5.2.1, OFPPC_NO_FLOOD).
-                let args = ["-O", "OpenFlow10", "mod-port", BRIDGE, port, flood];
-                output(switch.command("ovs-ofctl").args(args))?;
-            }
-        }
-        Ok(())
+        let args = ["set", "bridge", "br-tor", TIMES[0], TIMES[1], &enable];
+        output(switch.vsctl().args(args)).map(drop)
     }
-}
-
-pub(super) fn handed_on(lab: &LabGuard) -> Result<()> {
-    Live::begin(lab)?.there_and_back(&[], edits::handed_on)
 }
