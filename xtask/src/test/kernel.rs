@@ -5,15 +5,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::MINUTE;
 use super::outcome::Outcome;
 use super::step::Step;
+use super::{KUBERNETES_SUITES, MINUTE};
 use crate::datapath::packages_of;
 use crate::guest::{self, Guest, Kernel};
 use crate::report;
 
-/// Suites that touch no bridge; nodes of Kubernetes need more of a kernel than a guest's has.
-const NO_BRIDGE: &[&str] = &["kubernetes", "addresses", "platform", "cluster"];
 /// What User Mode Linux skips, for it translates no addresses: the suites, and words in the sentences
 /// of their checks. It runs in qemu, in one lab, for raising that takes longest there.
 const TRANSLATING: &[(&str, &[&str])] = &[
@@ -93,7 +91,9 @@ impl Place {
                 Step::program(row, lab, &["demo", "--datapath", "kernel"])
             });
         }
-        let wanted = suites.iter().filter(|s| !NO_BRIDGE.contains(&s.as_str()));
+        // They touch no bridge, or have nodes, which need more of a kernel than a guest's has.
+        let elsewhere = |suite: &&String| !KUBERNETES_SUITES.contains(&suite.as_str());
+        let wanted = suites.iter().filter(elsewhere);
         for suite in wanted {
             let what = format!("suite {suite}");
             self.add(&mut lane, &what, required, |row| {
@@ -231,7 +231,8 @@ mod tests {
     #[test]
     fn every_suite_that_touches_a_bridge_runs_with_the_kernel_in_its_name() {
         let place = Place::Guest(Arc::new(Fake));
-        let names = suites(&["nimbus", "kubernetes"]);
+        let mut names = suites(&["nimbus"]);
+        names.extend(suites(&KUBERNETES_SUITES));
         let lane = place.lane(Path::new("lab"), false, &names, true);
         let rows: Vec<&str> = lane.steps.iter().map(Step::name).collect();
         assert_eq!(rows, ["suite nimbus (kernel 9.9 fake)"]);
