@@ -24,6 +24,7 @@
 
 mod allow;
 mod announce;
+mod counting;
 mod neighbour_limit;
 mod node;
 mod pod;
@@ -44,6 +45,7 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 pub use announce::{announcements, host_announcements};
+pub use counting::{COUNTED_MAX, Counted, Datagrams};
 pub use neighbour_limit::{Limit, NeighbourLimit, group};
 pub use node::node_flows;
 pub use pod::{meters, pod_flows};
@@ -133,6 +135,8 @@ pub struct PodPort {
     pub ingress_meter: Option<u32>,
     /// The limit of ARP and neighbour discovery that it may send.
     pub neighbour_limit: NeighbourLimit,
+    /// What is counted of what it receives, while it is drained.
+    pub counted: Option<Counted>,
 }
 
 impl PodPort {
