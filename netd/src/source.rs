@@ -169,7 +169,11 @@ impl Source {
 
     /// Follows the plan; where it comes from a cluster, says there how the node is, and which of its pods are in
     /// service. Does not end by itself. Cancel safe.
-    pub(crate) async fn follow<N: ConnectionCounter>(self, state: NodeState<N>, metrics: Arc<Metrics>) {
+    pub(crate) async fn follow<N: ConnectionCounter>(
+        self,
+        state: NodeState<N>,
+        metrics: Arc<Metrics>,
+    ) {
         let states = self.watch();
         match self {
             Self::File(source) => match source.follow().await {},

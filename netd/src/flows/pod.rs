@@ -12,8 +12,8 @@ use super::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::trunk::{from_trunk, to_trunk};
 use super::{
-    Counted, DropReason, ICMPV6_NA, ICMPV6_NS, NodePorts, PodPort, REG_OWNER, REG_VLAN, arp_reply, in_vlan,
-    priority_tag, tagged_output, vlan_reg,
+    Counted, DropReason, ICMPV6_NA, ICMPV6_NS, NodePorts, PodPort, REG_OWNER, REG_VLAN, arp_reply,
+    in_vlan, priority_tag, tagged_output, vlan_reg,
 };
 
 /// The flows of one container. Each has its cookie, and no two containers with different addresses

@@ -42,7 +42,10 @@ impl ConnectionCounter for RealNode {
         match appctl::revalidated(self.rundir()).await {
             Ok(()) => true,
             Err(appctl::AppctlError::Refused { message, .. }) => {
-                debug!(message, "not told when flows are in force: waiting as long as it can take");
+                debug!(
+                    message,
+                    "not told when flows are in force: waiting as long as it can take"
+                );
                 tokio::time::sleep(REVALIDATION_MAX).await;
                 true
             }
@@ -176,6 +179,15 @@ fn wanted_flows<N: NodeOps>(
     let planned = plan::plan(&state.spec(), &state.ports().ok()?, &attachment).ok()?;
     let row = planned.row.number;
     let flows = planned.counting(counted).flows_at(row);
-    let of = |meter| flows.iter().filter(|f| f.instructions.meter == Some(meter)).count();
-    Some(counted.meters().map(|meter| u32::try_from(of(meter)).unwrap_or(u32::MAX)))
+    let of = |meter| {
+        flows
+            .iter()
+            .filter(|f| f.instructions.meter == Some(meter))
+            .count()
+    };
+    Some(
+        counted
+            .meters()
+            .map(|meter| u32::try_from(of(meter)).unwrap_or(u32::MAX)),
+    )
 }

@@ -54,7 +54,8 @@ impl Followed {
             stays
         });
         let tasks = &self.tasks;
-        self.known.retain(|namespace, _| tasks.contains_key(namespace));
+        self.known
+            .retain(|namespace, _| tasks.contains_key(namespace));
         for namespace in namespaces {
             let (cluster, events) = (Arc::clone(&self.cluster), self.events.clone());
             let name = (*namespace).to_owned();
@@ -144,11 +145,14 @@ impl Drains {
         let uids: BTreeSet<&str> = pods.iter().map(|p| p.uid.as_str()).collect();
         self.running.retain(|uid, _| uids.contains(uid.as_str()));
 
-        let ports: Vec<BTreeMap<u64, Arc<Record>>> = pods.iter().map(|p| records(p, state)).collect();
+        let ports: Vec<BTreeMap<u64, Arc<Record>>> =
+            pods.iter().map(|p| records(p, state)).collect();
         let wanted = pods.iter().zip(&ports).flat_map(|(pod, records)| {
             let slices = self.followed.known.get(&pod.namespace);
             let datagrams = slices.map(|slices| of_services(slices, pod));
-            records.keys().filter_map(move |generation| Some((*generation, datagrams.clone()?)))
+            records
+                .keys()
+                .filter_map(move |generation| Some((*generation, datagrams.clone()?)))
         });
         state.count(&wanted.collect());
 
@@ -163,7 +167,9 @@ impl Drains {
                     counters: BTreeMap::new(),
                 }
             });
-            running.counters.retain(|generation, _| records.contains_key(generation));
+            running
+                .counters
+                .retain(|generation, _| records.contains_key(generation));
             let mut counts = Some(Counts::default());
             for (generation, record) in records {
                 let of_port = match counted.get(generation) {
@@ -178,7 +184,13 @@ impl Drains {
             }
             let slices = self.followed.known.get(&pod.namespace);
             let offered = slices.map_or(Offered::Unknown, |slices| slices.offered(pod));
-            let progress = look(running, self.begun.elapsed(), (offered, counts), pod, metrics);
+            let progress = look(
+                running,
+                self.begun.elapsed(),
+                (offered, counts),
+                pod,
+                metrics,
+            );
             stands.insert(pod.uid.clone(), progress);
         }
         stands
@@ -205,8 +217,14 @@ fn look(
 }
 
 /// The attachments of this node that have the pod's addresses, by generation.
-fn records<N: ConnectionCounter>(pod: &GatedPod, state: &NodeState<N>) -> BTreeMap<u64, Arc<Record>> {
-    let of_pod = pod.addresses.iter().filter(|ip| super::holds(state.ipam(), &pod.uid, **ip));
+fn records<N: ConnectionCounter>(
+    pod: &GatedPod,
+    state: &NodeState<N>,
+) -> BTreeMap<u64, Arc<Record>> {
+    let of_pod = pod
+        .addresses
+        .iter()
+        .filter(|ip| super::holds(state.ipam(), &pod.uid, **ip));
     let of_pod = of_pod.filter_map(|ip| state.ipam().owner_of(*ip));
     of_pod.map(|record| (record.generation, record)).collect()
 }

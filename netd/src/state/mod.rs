@@ -26,8 +26,8 @@ use ipnetwork::IpNetwork;
 use tokio::sync::{Notify, watch};
 
 pub(crate) use self::add_log::{AddLog, LogPosition};
-pub use self::locks::KeyGuard;
 use self::counting::Counting;
+pub use self::locks::KeyGuard;
 use self::locks::KeyLocks;
 use crate::clock::Clock;
 use crate::flows::{Counted, Datagrams, NodePorts};

@@ -128,7 +128,17 @@ mod tests {
         for (text, millis) in [("2s", 2_000), ("500ms", 500), ("300s", 300_000)] {
             assert_eq!(quiet(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "2", "s", "-2s", "1.5s", "2m", "499ms", "301s", "99999999999s"] {
+        for text in [
+            "",
+            "2",
+            "s",
+            "-2s",
+            "1.5s",
+            "2m",
+            "499ms",
+            "301s",
+            "99999999999s",
+        ] {
             assert_eq!(quiet(text), None, "{text}");
         }
     }

@@ -135,7 +135,10 @@ mod tests {
         // What is not said is ready (discovery.k8s.io/v1, EndpointConditions).
         slices.apply(slice("a", &json!({})));
         assert_eq!(slices.offered(&pod()), Offered::In("a"));
-        slices.apply(slice("a", &json!({"ready": false, "serving": true, "terminating": true})));
+        slices.apply(slice(
+            "a",
+            &json!({"ready": false, "serving": true, "terminating": true}),
+        ));
         assert_eq!(slices.offered(&pod()), Offered::Nowhere);
         slices.apply(slice("b", &json!({"ready": true})));
         assert_eq!(slices.offered(&pod()), Offered::In("b"));

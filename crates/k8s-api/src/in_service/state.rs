@@ -256,7 +256,11 @@ pub(super) mod tests {
         let held = |_: &str, _: IpAddr| true;
         let none = || Some(Vec::new());
         assert_eq!(decide(&pod(), held, none(), ON), Some(State::InService));
-        assert_eq!(decide(&pod(), held, None, ON), None, "the sets are not known");
+        assert_eq!(
+            decide(&pod(), held, None, ON),
+            None,
+            "the sets are not known"
+        );
         let waiting = decide(&pod(), held, Some(vec![wait()]), ON).expect("known");
         let shown = waiting.shown().expect("it is to be written");
         assert_eq!(shown.reason, "WaitingForEdgeFw");
@@ -271,7 +275,10 @@ pub(super) mod tests {
             change(&mut pod);
             decide(&pod, held, None, ON)
         };
-        assert_eq!(change(|p| p.deleting = true), Some(State::Deleting { listed: None }));
+        assert_eq!(
+            change(|p| p.deleting = true),
+            Some(State::Deleting { listed: None })
+        );
         assert_eq!(change(|p| p.labels.clear()), Some(NOT_WISHED));
         let not_ready = change(|p| p.containers_ready = false);
         assert_eq!(not_ready, Some(State::ContainersNotReady));
@@ -314,7 +321,12 @@ pub(super) mod tests {
         let state = decide(&pod, held, None, &end).expect("known");
         let shown = state.shown().expect("it is to be written");
         assert_eq!((shown.is_true, shown.reason.as_str()), (false, "Drained"));
-        assert!(shown.message.ends_with("for 2s; late before that: 3 connections"), "{shown:?}");
+        assert!(
+            shown
+                .message
+                .ends_with("for 2s; late before that: 3 connections"),
+            "{shown:?}"
+        );
         // A netd that starts knows nothing of the drain: the condition is the memory.
         let mut after = patched(&pod, &state);
         let known = decide(&after, held, None, ON);

@@ -6,6 +6,8 @@
 //!                  └── status ◀── netd of vpc1, by a token that is bound to the node
 //! ```
 
+mod drain;
+mod in_service;
 mod kubernetes_node;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use crate::suites::kit::{eventually, say};
 use crate::suites::rig::Changed;
 use crate::{LabGuard, Node, netd};
 
+pub(super) use in_service::gate as in_service_gate;
 pub(super) use kubernetes_node::own_only as own_kubernetes_node_only;
 
 /// What an administrator applies.
