@@ -98,7 +98,7 @@ impl Site {
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
-            .with_root_certificates(flatnet_client::tls::roots(&ca.file).expect("an authority"))
+            .with_root_certificates(flatnet_tls::roots(&ca.file).expect("an authority"))
             .with_no_client_auth();
         let name = "127.0.0.1".try_into().expect("a name");
         let session = rustls::ClientConnection::new(Arc::new(config), name).expect("a session");

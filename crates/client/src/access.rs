@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::tls::{Tls, TlsError};
 use crate::{Client, Endpoint};
+use flatnet_tls::{ClientTls, TlsError};
 
 /// What lets one in, by files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -69,7 +69,7 @@ impl Client {
         };
         let tls = match (&endpoint, access.ca) {
             (Endpoint::Tls(_), Some(ca)) => {
-                let tls = Tls::new(ca, identity);
+                let tls = ClientTls::new(ca, identity);
                 // What is wrong with the files is told at the start.
                 tls.config()?;
                 Some(Arc::new(tls))

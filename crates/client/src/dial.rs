@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::Endpoint;
-use crate::tls::Tls;
+use flatnet_tls::ClientTls;
 
 /// How long a connection may take to be made, and as long TLS on it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the network or TLS says.
 pub(crate) async fn dial(
     endpoint: &Endpoint,
-    tls: Option<&Tls>,
+    tls: Option<&ClientTls>,
 ) -> io::Result<SendRequest<Full<Bytes>>> {
     match endpoint {
         Endpoint::Unix(path) => converse(in_time(UnixStream::connect(path)).await?).await,

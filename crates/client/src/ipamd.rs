@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::Endpoint;
 use crate::dial::dial;
-use crate::tls::Tls;
+use flatnet_tls::ClientTls;
 
 /// How long an answer may take, beside what a watch waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,7 +94,7 @@ impl ClientError {
 pub struct Client {
     pub(crate) endpoint: Endpoint,
     pub(crate) token: Option<String>,
-    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tls: Option<Arc<ClientTls>>,
 }
 
 impl fmt::Debug for Client {

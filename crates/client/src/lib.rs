@@ -10,7 +10,6 @@ mod access;
 mod dial;
 mod endpoint;
 pub mod ipamd;
-pub mod tls;
 
 pub use access::{Access, AccessError};
 pub use endpoint::{Endpoint, EndpointError};

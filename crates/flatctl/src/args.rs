@@ -4,6 +4,7 @@ mod addresses;
 mod install;
 mod live;
 mod plan;
+mod platform;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -16,6 +17,10 @@ pub use self::addresses::{AddressesCommand, SetArgs};
 pub use self::install::{Datapath, InstallCommand, PreflightArgs};
 pub use self::live::{LinkCommand, RoutesCommand, TablesArgs, TraceArgs};
 pub use self::plan::{ClusterArgs, Deny, Diagnostics, Growth, PlanCommand, Role, What};
+pub use self::platform::{
+    AppCommand, AppName, AuditArgs, ClaimCommand, ClusterCommand, LoginArgs, PlaceArgs,
+    PlatformCommand, ReleaseCommand, RollbackArgs, ScaleArgs, ServerArgs, TemplateCommand,
+};
 use crate::output::{Colour, Format};
 use flatnet_client::Endpoint;
 
@@ -112,6 +117,9 @@ pub enum Command {
         #[arg(long)]
         network: Option<NetworkName>,
     },
+    /// The release platform's
+    #[command(flatten)]
+    Platform(PlatformCommand),
     /// Explain a diagnostic: why it matters, and what to do
     Explain {
         /// Its code, such as FN0103; none: list all codes

@@ -8,6 +8,7 @@ mod ip;
 mod link;
 mod node;
 mod plan;
+mod platform;
 mod range;
 mod routes;
 mod shell;
@@ -52,6 +53,7 @@ pub fn dispatch(command: Command, output: &mut Output<'_>) -> Result<u8, CliErro
         Command::Attachments { netd, network } => {
             node::attachments(&netd, network.as_ref(), output)
         }
+        Command::Platform(command) => platform::run(command, output),
         Command::Explain { code } => explain::run(code.as_deref(), output),
         Command::Completions { shell } => shell::completions(shell, output),
         Command::Man { dir } => shell::manual(&dir, output),

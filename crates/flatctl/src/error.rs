@@ -178,6 +178,81 @@ pub enum CliError {
         /// A diagnostic's code, `FN0403`.
         code: &'static str,
     },
+    /// The release platform's API refuses or does not answer.
+    #[error(transparent)]
+    Platform(#[from] flatnet_platform_client::Error),
+    /// The session of a login cannot be read or kept.
+    #[error(transparent)]
+    Place(#[from] flatnet_platform_client::PlaceError),
+    /// It is not known where the release platform is.
+    #[error("it is not known where the release platform is")]
+    NoServer,
+    /// A login without a way to say who one is.
+    #[error("a login says who you are by --name NAME or --token")]
+    NoCredentials,
+    /// A password or token was to be on standard input.
+    #[error("there is no {what} on standard input")]
+    NoSecret {
+        /// `password` or `token`.
+        what: &'static str,
+    },
+    /// A document is no YAML.
+    #[error("{} is no YAML document", path.display())]
+    Document {
+        /// The file, or `-`.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: serde_norway::Error,
+    },
+    /// A document lacks a field.
+    #[error("{} has no `{key}`", path.display())]
+    NoField {
+        /// The file, or `-`.
+        path: PathBuf,
+        /// The field.
+        key: &'static str,
+    },
+    /// An application's spec cannot be read.
+    #[error("the spec in {} is none of an application", path.display())]
+    Spec {
+        /// The file, or `-`.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An event of the API cannot be read.
+    #[error("an event of the release platform cannot be read")]
+    Event {
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A group of nodes that is written wrong.
+    #[error("{text:?} is no group of nodes")]
+    NoGroup {
+        /// As it was given.
+        text: String,
+    },
+    /// A value that is written wrong.
+    #[error("{text:?} is no value: NAME=VALUE is wanted")]
+    NoPair {
+        /// As it was given.
+        text: String,
+    },
+    /// A dangerous command was not confirmed by its object's name.
+    #[error("--confirm names another cluster than {name}")]
+    NotConfirmed {
+        /// The object.
+        name: String,
+    },
+    /// An application has no release yet.
+    #[error("application {app} has no release")]
+    NoRelease {
+        /// `TEAM/NAME`.
+        app: String,
+    },
     /// The plan has nothing of that name.
     #[error("the plan has no {kind} {name:?}")]
     Unknown {
@@ -247,6 +322,19 @@ impl CliError {
                  --help`"
                     .to_owned(),
             ),
+            Self::Platform(e) => platform_hint(e),
+            Self::Place(_) | Self::Document { .. } | Self::Event { .. } | Self::NoPair { .. } | Self::NoSecret { .. } => None,
+            Self::NoServer => Some("log in: `flatctl login https://PLATFORM --name NAME`, or name it by --server".to_owned()),
+            Self::NoCredentials => Some(
+                "`flatctl login URL --name NAME` reads a password, `flatctl login URL --token` a token from standard input"
+                    .to_owned(),
+            ),
+            Self::NoField { .. } | Self::Spec { .. } => {
+                Some("a document has team, name and spec, as `flatctl app show TEAM/NAME -o yaml` prints it".to_owned())
+            }
+            Self::NoGroup { .. } => Some("write NAME:LABEL=VALUE, as in mixed:pool=mixed".to_owned()),
+            Self::NotConfirmed { name } => Some(format!("`flatctl cluster lost {name} --confirm {name}`")),
+            Self::NoRelease { app } => Some(format!("`flatctl release start {app} --digest sha256:…`")),
             Self::Grow { source, .. } => grow_hint(source),
             Self::Changed { .. } => Some("run the command again".to_owned()),
             Self::UnknownCode { .. } => {
@@ -277,7 +365,7 @@ impl CliError {
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Daemon(_) | Self::Cluster(_) => exit::UNREACHABLE,
+            Self::Daemon(_) | Self::Cluster(_) | Self::Platform(_) => exit::UNREACHABLE,
             Self::Read { .. }
             | Self::Directory { .. }
             | Self::NotText { .. }
@@ -298,6 +386,18 @@ impl CliError {
             | Self::SameCluster { .. }
             | Self::Subscriber(_)
             | Self::Runtime(_)
+            | Self::Place(_)
+            | Self::NoServer
+            | Self::NoCredentials
+            | Self::NoSecret { .. }
+            | Self::Document { .. }
+            | Self::NoField { .. }
+            | Self::Spec { .. }
+            | Self::Event { .. }
+            | Self::NoGroup { .. }
+            | Self::NoPair { .. }
+            | Self::NotConfirmed { .. }
+            | Self::NoRelease { .. }
             | Self::Unknown { .. }
             | Self::Write { .. }
             | Self::Print(_) => exit::UNREADABLE,
@@ -307,6 +407,26 @@ impl CliError {
     /// Whether the reader of our output went away, as `head` does: nothing to complain of.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Print(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// What the platform says to do, and what is wrong with single fields.
+fn platform_hint(error: &flatnet_platform_client::Error) -> Option<String> {
+    use flatnet_platform_client::Error as E;
+    match error {
+        E::Refused(problem) => {
+            let fields = problem
+                .fields
+                .iter()
+                .map(|f| format!("{}: {}", f.field, f.message));
+            let lines: Vec<String> = problem.hint.iter().cloned().chain(fields).collect();
+            (!lines.is_empty()).then(|| lines.join("\n"))
+        }
+        E::Away { .. } => Some("check --server, and that `platformd serve` runs there".to_owned()),
+        E::Tls(_) | E::NoRoots(_) => {
+            Some("name the authority of the server's certificate: --server-ca FILE".to_owned())
+        }
+        E::Url(_) | E::Plain(_) | E::Foreign { .. } => None,
     }
 }
 

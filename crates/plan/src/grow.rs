@@ -272,6 +272,7 @@ impl NewVlan {
             density: None,
             allow: Vec::new(),
             trunk: Vec::new(),
+            egress: None,
         })
     }
 }

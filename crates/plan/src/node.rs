@@ -10,7 +10,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::model::{
-    Allow, Host, MacMode, Migrate, Network, NetworkPlan, Site, SiteType, Subnet, Trunk,
+    Allow, Destination, Host, MacMode, Migrate, Network, NetworkPlan, Site, SiteType, Subnet, Trunk,
 };
 
 pub use crate::prefix::{covers, first_address};
@@ -82,6 +82,9 @@ pub struct NodeNetwork {
     /// VLANs that its containers may ask to send tagged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trunk: Vec<Trunk>,
+    /// The only destinations that its containers may send to; none: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Vec<Destination>>,
 }
 
 /// One range of one node.
@@ -181,6 +184,7 @@ pub fn derive(plan: &NetworkPlan, node: &NodeName) -> Result<NodeSpec, NodeError
                 ranges: vec![derived],
                 allow: network.allow.clone(),
                 trunk: network.trunk.clone(),
+                egress: network.egress.clone(),
             }),
         }
     }

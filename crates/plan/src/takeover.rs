@@ -130,7 +130,8 @@ pub enum Field {
     Taken,
     /// A range that takes in more addresses around those that it has, with the same gateway.
     Grown,
-    /// What a network's containers may send: protocols, tagged VLANs, neighbour discovery.
+    /// What a network's containers may send: protocols, tagged VLANs, neighbour discovery,
+    /// destinations.
     Allowed,
     /// Whose MAC a network shows.
     Mac,
@@ -185,7 +186,12 @@ fn field(place: &[&str], how: How) -> Option<Field> {
         ["networks"] | ["networks", _, "ranges"] if how == How::Goes => Field::Taken,
         ["networks", _, "ranges"] if how == How::Grows => Field::Grown,
         ["networks"] | ["networks", _, "ranges"] => Field::Given,
-        ["networks", _, "allow" | "trunk" | "neighbour_rate", ..] => Field::Allowed,
+        [
+            "networks",
+            _,
+            "allow" | "trunk" | "egress" | "neighbour_rate",
+            ..,
+        ] => Field::Allowed,
         ["networks", _, "mac", ..] => Field::Mac,
         ["networks", _, "mtu"] => Field::NetworkMtu,
         ["networks", _, "ranges", _, "exclude", ..] => Field::Exclude,
@@ -230,6 +236,7 @@ fn take_over_network(known: &mut NodeNetwork, fresh: &NodeNetwork) {
     known.neighbour_rate = fresh.neighbour_rate;
     known.allow.clone_from(&fresh.allow);
     known.trunk.clone_from(&fresh.trunk);
+    known.egress.clone_from(&fresh.egress);
     if known.vlan != fresh.vlan {
         // A range that is new belongs to the other VLAN.
         return;

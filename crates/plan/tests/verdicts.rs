@@ -60,6 +60,7 @@ fn others(value: &Value) -> Vec<Value> {
                 "auto",
                 "manual",
                 "ospf",
+                "udp",
                 "vrrp",
                 "10.9.9.9",
                 "10.9.9.0/24",

@@ -131,6 +131,46 @@ fn an_address_that_the_plan_does_not_know_is_the_first_fault() {
 }
 
 #[test]
+fn a_destination_that_a_network_does_not_allow_is_told_as_the_plans_fault() {
+    let mut plan = plan();
+    let tcp = |src, dst, port| Packet {
+        proto: Proto::Tcp { port },
+        ..packet(src, dst)
+    };
+    let db = plan
+        .spec
+        .networks
+        .iter_mut()
+        .find(|n| n.name.as_str() == "db");
+    db.expect("network db").egress = Some(vec![flatnet_plan::model::Destination {
+        to: "10.100.32.0/20".parse().expect("a prefix"),
+        protocol: Some(flatnet_plan::model::Transport::Tcp),
+        ports: vec![443.try_into().expect("a port")],
+    }]);
+    let (db, allowed, other) = ("10.200.32.7", "10.100.32.7", "10.100.16.5");
+    for (packet, passes) in [
+        (tcp(db, allowed, 443), true),
+        // The answers of a destination are nobody's list's affair, and its questions are not answered.
+        (tcp(db, allowed, 443).answer(), true),
+        (tcp(allowed, db, 443), true),
+        (tcp(allowed, db, 443).answer(), false),
+        (tcp(db, allowed, 80), false),
+        (tcp(db, other, 443), false),
+        (packet(db, allowed), false),
+    ] {
+        let walked = walk(&plan, packet, &observed(&plan, packet));
+        let fault = walked.first_fault();
+        assert_eq!(fault.is_none(), passes, "{packet}: {walked:#?}");
+        if let Some(fault) = fault {
+            assert_eq!(
+                (fault.at.as_str(), fault.verdict),
+                ("network db", Verdict::Wrong)
+            );
+        }
+    }
+}
+
+#[test]
 fn a_prefix_that_a_line_does_not_accept_is_told_as_the_plans_fault() {
     let mut plan = plan();
     plan.spec.links[0].accept = Some(flatnet_plan::model::Accept {

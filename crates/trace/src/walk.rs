@@ -11,6 +11,7 @@
 //! Every hop is judged, also behind one that is wrong: what a person wants is the first wrong
 //! one, and to see that the rest is well.
 
+mod egress;
 mod node;
 pub(crate) mod tables;
 
@@ -76,6 +77,7 @@ impl<'a> Walker<'a> {
         };
         let known = format!("{} → {}", src.title(), dst.title());
         self.hops.push(at.ok(known));
+        self.egress(&src);
         if self.packet.src == self.packet.dst {
             return;
         }

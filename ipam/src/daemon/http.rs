@@ -24,7 +24,7 @@ use super::failure::Failure;
 use super::metrics::{Metrics, RunsOut};
 use super::rights::Rights;
 use super::role::{Role, Roles};
-use super::tls::Caller;
+use super::tls_caller::Caller;
 use crate::assign::{Declared, PoolUsage, Service, ServiceError, Wait};
 
 /// The largest request body in bytes: a report of a few thousand ranges.

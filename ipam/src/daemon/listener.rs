@@ -1,22 +1,18 @@
 //! The TCP listener for other machines: its options, its credentials, and how it serves.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail};
 use axum::serve::ListenerExt;
 use flatnet_daemon::serve::{self, Limits};
 use flatnet_daemon::stop;
+use flatnet_tls::server::{ServerTls, TlsFiles, TlsListener};
 use tokio::sync::watch;
-use tracing::{error, info};
 
 use super::auth::Token;
 use super::cli::RunArgs;
 use super::http::{self, App};
 use super::listen;
-use super::tls::{Tls, TlsFiles, TlsListener};
+use super::tls_caller::caller;
 
-/// How often the files of TLS are checked for changes.
-const RELOAD_EVERY: Duration = Duration::from_secs(1);
 /// The most connections at a time: three of each of ten thousand hosts.
 const CONNECTIONS_MAX: usize = 32_768;
 
@@ -24,7 +20,7 @@ const CONNECTIONS_MAX: usize = 32_768;
 pub(crate) struct ListenerConfig {
     listener: tokio::net::TcpListener,
     token: Option<Token>,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) tls: Option<ServerTls>,
 }
 
 impl ListenerConfig {
@@ -59,7 +55,7 @@ impl ListenerConfig {
                     client_ca: args.tls_client_ca.clone(),
                     certificate_optional: token.is_some(),
                 };
-                Some(Tls::new(files).context("TLS")?)
+                Some(ServerTls::new(files).context("TLS")?)
             }
             _ => None,
         };
@@ -87,7 +83,7 @@ impl ListenerConfig {
             let handshakes = limits.connections.div_ceil(4);
             limits.connections = (limits.connections - handshakes).max(1);
             let listener = TlsListener::start(self.listener, tls, handshakes);
-            serve::serve(listener, |_, caller| caller, router, limits, stop).await;
+            serve::serve(listener, |io, _| caller(io), router, limits, stop).await;
             return Ok(());
         }
         let listener = self.listener.tap_io(|stream| {
@@ -98,22 +94,5 @@ impl ListenerConfig {
         });
         serve::serve(listener, |_, _| (), router, limits, stop).await;
         Ok(())
-    }
-}
-
-/// Reloads the certificates when their files change. Cancel safe: they are replaced as a whole.
-pub(crate) async fn reload_tls(tls: Option<Tls>) {
-    let Some(tls) = tls else {
-        return;
-    };
-    loop {
-        tokio::time::sleep(RELOAD_EVERY).await;
-        match tls.reload_if_changed() {
-            Ok(false) => {}
-            Ok(true) => info!("the changed certificates are in force"),
-            Err(e) => {
-                error!(error = %e, "the changed certificates are refused; the old ones stay in force");
-            }
-        }
     }
 }

@@ -32,7 +32,7 @@ mod run;
 mod source;
 #[cfg(test)]
 mod tests;
-mod tls;
+mod tls_caller;
 
 pub use cli::{Cli, Command, InitArgs, RunArgs};
 pub use declare::declare;

@@ -18,7 +18,7 @@ use super::duties::{Duties, LEDGER_FILE, make_dir};
 use super::http::{self, App, Plans};
 use super::leading::Candidate;
 use super::listen;
-use super::listener::{self, ListenerConfig};
+use super::listener::ListenerConfig;
 use super::metrics::Metrics;
 use super::probes::Probes;
 use super::role::Role;
@@ -125,7 +125,7 @@ async fn serve_until(
     let background = async {
         let ((), (), (), never) = tokio::join!(
             serve_metrics(args.metrics, app.clone()),
-            listener::reload_tls(tls),
+            flatnet_tls::server::keep_current(tls),
             observe_plans(app.plan.clone(), Arc::clone(&app.metrics)),
             source.follow()
         );

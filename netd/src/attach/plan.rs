@@ -13,7 +13,7 @@ use ipnetwork::IpNetwork;
 
 use super::error::{AttachError, RefusedRequest};
 use super::macs;
-use crate::flows::{self, Counted, Limit, NeighbourLimit, NodePorts, PodPort, TrunkVlan};
+use crate::flows::{self, Counted, Egress, Limit, NeighbourLimit, NodePorts, PodPort, TrunkVlan};
 use crate::marks;
 use crate::node_ops::{InterfaceSpec, LinkSpec, PortRow};
 
@@ -298,6 +298,7 @@ pub fn plan(
     let detail = &attachment.detail;
     let limited = |rate: Option<_>, id: u32| rate.map(|_| id);
     let [ingress, egress, _] = Limit::meters_of(attachment.slot);
+    let routes = routes(&attachment.addresses, &detail.routes);
     let port = PodPort {
         generation: attachment.generation,
         port: requested_port_number(attachment.generation),
@@ -310,6 +311,14 @@ pub fn plan(
         vlan: network.vlan,
         trunk: TrunkVlan::declared(network, &detail.trunk),
         allow: network.allow.clone(),
+        egress: network.egress.as_ref().map(|destinations| {
+            Egress::new(
+                destinations,
+                routes.iter().filter_map(|r| r.gateway),
+                attachment.addresses.iter().map(|a| a.address),
+                spec.host_addresses.iter().map(IpNetwork::ip),
+            )
+        }),
         uplink_mac: match network.mac {
             MacMode::Host => node.mac,
             MacMode::Pod => detail.mac,
@@ -323,7 +332,6 @@ pub fn plan(
         neighbour_limit: NeighbourLimit::of_slot(attachment.slot, network.neighbour_rate),
         counted: None,
     };
-    let routes = routes(&attachment.addresses, &detail.routes);
     let link = LinkSpec {
         host_name: attachment.host_ifname(),
         host_ifindex: host_ifindex(attachment.slot),

@@ -25,6 +25,7 @@
 mod allow;
 mod announce;
 mod counting;
+mod egress;
 mod neighbour_limit;
 mod node;
 mod pod;
@@ -46,6 +47,7 @@ use serde::Serialize;
 
 pub use announce::{announcements, host_announcements};
 pub use counting::{COUNTED_MAX, Counted, Datagrams};
+pub use egress::Egress;
 pub use neighbour_limit::{Limit, NeighbourLimit, group};
 pub use node::node_flows;
 pub use pod::{meters, pod_flows};
@@ -125,6 +127,8 @@ pub struct PodPort {
     pub trunk: Vec<TrunkVlan>,
     /// Protocols of routers and switches that it may speak.
     pub allow: Vec<Allow>,
+    /// The only destinations that it may send to; `None`: any.
+    pub egress: Option<Egress>,
     /// The MAC that the uplink sees for it: its own, or the host's.
     pub uplink_mac: MacAddr,
     /// The conntrack zone of its connections to services; `None` where the datapath has no zones.

@@ -7,6 +7,7 @@ use flatnet_types::{Bandwidth, MacAddr, Rate};
 
 use super::allow;
 use super::counting;
+use super::egress;
 use super::neighbour_limit;
 use super::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
@@ -33,8 +34,11 @@ pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
         ipv6(pod, node, pod.mac.link_local(), &mut flows);
     }
     to_trunk(pod, &mut flows);
-    from_trunk(pod, &mut flows);
-    allow::of_pod(pod, &mut flows);
+    // The plan's check refuses a list of destinations beside either, which would go past it.
+    if pod.egress.is_none() {
+        from_trunk(pod, &mut flows);
+        allow::of_pod(pod, &mut flows);
+    }
     shares::of_pod(pod, &mut flows);
     counting::of_pod(pod, node, &mut flows);
     let cookie = pod.cookie();
@@ -123,33 +127,57 @@ fn deliver(pod: &PodPort, table: u8, priority: u16, matches: Match, more: &[Acti
     }
 }
 
-fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
-    let vlan = pod.vlan_reg();
-    let from = || {
-        in_vlan(Match::arp(), vlan)
+/// What a container may send from an IPv4 address of its own, to anybody.
+fn anywhere_v4(pod: &PodPort, ip: Ipv4Addr) -> Vec<Flow> {
+    let own = |m| {
+        in_vlan(m, pod.vlan_reg())
             .in_port(pod.port)
             .eth_src(pod.mac)
-            .arp_sha(pod.mac)
     };
+    let arp = || own(Match::arp()).arp_sha(pod.mac);
+    let passes = |m, then| Flow::new(SECURITY, 100).matching(m).goto(then);
+    vec![
+        passes(arp().arp_spa(ip), RESOLVE),
+        // A probe for a duplicate has no source yet (RFC 5227 §2.1.1).
+        passes(arp().arp_op(1).arp_spa(Ipv4Addr::UNSPECIFIED), RESOLVE),
+        passes(own(Match::ipv4()).ipv4_src(ip), DELIVER),
+    ]
+}
+
+/// What a container may send from an IPv6 address of its own, to anybody.
+fn anywhere_v6(pod: &PodPort, ip: Ipv6Addr) -> Vec<Flow> {
+    let own = |m| {
+        in_vlan(m, pod.vlan_reg())
+            .in_port(pod.port)
+            .eth_src(pod.mac)
+            .ipv6_src(ip)
+    };
+    let passes = |priority, m, then| Flow::new(SECURITY, priority).matching(m).goto(then);
+    let advertised = || own(Match::neighbour(ICMPV6_NA)).nd_target(ip);
+    vec![
+        passes(
+            110,
+            own(Match::neighbour(ICMPV6_NS)).nd_sll(pod.mac),
+            RESOLVE,
+        ),
+        passes(110, advertised().nd_tll(pod.mac), RESOLVE),
+        // The answer to a probe that was sent to the container alone may leave the MAC out
+        // (RFC 4861 §4.4), as Linux does. Open vSwitch reads a missing option as zero.
+        passes(110, advertised().nd_tll(MacAddr::ZERO), RESOLVE),
+        passes(100, own(Match::ipv6()), DELIVER),
+    ]
+}
+
+fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
+    let vlan = pod.vlan_reg();
     let request = || Match::arp().arp_op(1).arp_tpa(ip);
     let to = || Match::ipv4().ipv4_dst(ip);
     let here = || arp_reply(ip, pod.mac, vec![Action::in_port()]);
+    flows.extend(match &pod.egress {
+        Some(egress) => egress::ipv4(pod, egress, ip),
+        None => anywhere_v4(pod, ip),
+    });
     flows.extend([
-        Flow::new(SECURITY, 100)
-            .matching(from().arp_spa(ip))
-            .goto(RESOLVE),
-        // A probe for a duplicate has no source yet (RFC 5227 §2.1.1).
-        Flow::new(SECURITY, 100)
-            .matching(from().arp_op(1).arp_spa(Ipv4Addr::UNSPECIFIED))
-            .goto(RESOLVE),
-        Flow::new(SECURITY, 100)
-            .matching(
-                in_vlan(Match::ipv4(), vlan)
-                    .in_port(pod.port)
-                    .eth_src(pod.mac)
-                    .ipv4_src(ip),
-            )
-            .goto(DELIVER),
         // Its own announcement or probe goes out and is not answered here: an answer would signal a
         // conflict.
         Flow::new(RESOLVE, 110)
@@ -186,35 +214,13 @@ fn ipv4(pod: &PodPort, node: &NodePorts, ip: Ipv4Addr, flows: &mut Vec<Flow>) {
 /// whose kernel answers, and [`UPSTREAM`] writes the host's MAC into what leaves (ADR 20).
 fn ipv6(pod: &PodPort, node: &NodePorts, ip: Ipv6Addr, flows: &mut Vec<Flow>) {
     let vlan = pod.vlan_reg();
-    let neighbour_message = |t| {
-        in_vlan(Match::neighbour(t), vlan)
-            .in_port(pod.port)
-            .eth_src(pod.mac)
-            .ipv6_src(ip)
-    };
     let request = || Match::neighbour(ICMPV6_NS).nd_target(ip);
     let to = || Match::ipv6().ipv6_dst(ip);
-    let advertised = || neighbour_message(ICMPV6_NA).nd_target(ip);
+    flows.extend(match &pod.egress {
+        Some(egress) => egress::ipv6(pod, egress, ip),
+        None => anywhere_v6(pod, ip),
+    });
     flows.extend([
-        Flow::new(SECURITY, 110)
-            .matching(neighbour_message(ICMPV6_NS).nd_sll(pod.mac))
-            .goto(RESOLVE),
-        Flow::new(SECURITY, 110)
-            .matching(advertised().nd_tll(pod.mac))
-            .goto(RESOLVE),
-        // The answer to a probe that was sent to the container alone may leave the MAC out
-        // (RFC 4861 §4.4), as Linux does. Open vSwitch reads a missing option as zero.
-        Flow::new(SECURITY, 110)
-            .matching(advertised().nd_tll(MacAddr::ZERO))
-            .goto(RESOLVE),
-        Flow::new(SECURITY, 100)
-            .matching(
-                in_vlan(Match::ipv6(), vlan)
-                    .in_port(pod.port)
-                    .eth_src(pod.mac)
-                    .ipv6_src(ip),
-            )
-            .goto(DELIVER),
         deliver(pod, RESOLVE, 100, in_vlan(request(), vlan), &[]),
         // Answers of other containers of this node.
         deliver(pod, RESOLVE, 90, in_vlan(to(), vlan), &[]),

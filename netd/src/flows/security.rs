@@ -31,6 +31,10 @@ const UNSOLICITED: u16 = 130;
 /// Above the drops of control protocols: those that a network allows.
 pub(super) const ALLOWED: u16 = 121;
 
+/// Between the neighbour discovery that passes (110) and [`DropReason::ForgedNd`]: a container's own,
+/// with others than its network's list allows.
+pub(super) const ELSEWHERE_ND: u16 = 107;
+
 /// Why a frame of a container was dropped. Each reason has a priority of its own in table
 /// [`SECURITY`], by which it can be recognised in `ovs-ofctl dump-flows`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +56,9 @@ pub enum DropReason {
     /// Any other frame whose MAC, IP address or ARP is not the container's, or of another
     /// EtherType.
     SpoofedAddress,
+    /// What a container of a network with a list of destinations sends elsewhere: packets, ARP,
+    /// neighbour discovery.
+    Egress,
     /// A new connection to a service beyond the container's share: not in table [`SECURITY`], see
     /// `shares.rs`.
     ServiceShare,
@@ -59,7 +66,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::VlanTag,
         Self::RouterAdvertisement,
         Self::Redirect,
@@ -68,6 +75,7 @@ impl DropReason {
         Self::ControlProtocol,
         Self::ForgedNd,
         Self::SpoofedAddress,
+        Self::Egress,
         Self::ServiceShare,
     ];
 
@@ -82,12 +90,13 @@ impl DropReason {
             Self::ControlProtocol => "control_protocol",
             Self::ForgedNd => "forged_nd",
             Self::SpoofedAddress => "spoofed_address",
+            Self::Egress => "egress",
             Self::ServiceShare => "service_share",
         }
     }
 
     /// The priority of its flows. Priority 121 passes allowed control protocols, 110 neighbour
-    /// discovery, 100 the container's other frames.
+    /// discovery, 100 the container's other frames. [`Self::Egress`] has `ELSEWHERE_ND` too.
     pub const fn priority(self) -> u16 {
         match self {
             Self::VlanTag => 126,
@@ -97,6 +106,7 @@ impl DropReason {
             Self::Unparsed => 122,
             Self::ControlProtocol => 120,
             Self::ForgedNd => 105,
+            Self::Egress => 50,
             Self::SpoofedAddress => 1,
             Self::ServiceShare => 0,
         }
@@ -105,8 +115,12 @@ impl DropReason {
     /// The reason of a flow that drops; `None` for other flows.
     pub fn of(flow: &Flow) -> Option<Self> {
         let drops = flow.table == SECURITY && flow.instructions == Instructions::default();
-        let reason = |r: &Self| drops && r.priority() == flow.priority;
-        Self::ALL.into_iter().find(reason)
+        let reason = |r: &Self| r.priority() == flow.priority;
+        match flow.priority {
+            _ if !drops => None,
+            ELSEWHERE_ND => Some(Self::Egress),
+            _ => Self::ALL.into_iter().find(reason),
+        }
     }
 
     /// A flow that drops for this reason.

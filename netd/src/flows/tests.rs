@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod egress;
 mod security;
 
 const LAB: &str = include_str!("../../../examples/lab.yaml");
@@ -37,6 +38,7 @@ fn pod(n: u8, vlan: Option<u32>) -> PodPort {
         vlan: vlan.map(|v| VlanId::new(v).expect("id")),
         trunk: Vec::new(),
         allow: Vec::new(),
+        egress: None,
         uplink_mac: HOST_MAC,
         zone: Some(u16::from(n) + 1),
         egress_meter: None,

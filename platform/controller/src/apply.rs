@@ -15,12 +15,12 @@ use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::cache::Key;
-use crate::member::Wrote;
 use crate::request::{Kind, Request};
-use crate::seen::{FenceSeen, PdbSeen, PodSeen, SetSeen};
 use flatnet_daemon::causes::chain;
 use flatnet_leader::Leadership;
+use flatnet_platform_watch::cache::Key;
+use flatnet_platform_watch::member::Wrote;
+use flatnet_platform_watch::seen::{FenceSeen, PdbSeen, PodSeen, SetSeen};
 
 /// The field manager of everything that is written here. Members' policies know the controller's writes by it.
 pub(crate) const MANAGER: &str = "flatnet-platform";

@@ -13,17 +13,17 @@ use flatnet_leader::Leadership;
 use flatnet_platform_engine::Action;
 use flatnet_platform_types::Moment;
 use flatnet_platform_types::kinds::{App, Cluster, ClusterSpec, Reachable, Release};
+use flatnet_platform_watch::{Key, Seen, Told, way};
 use kube::{Client, Config, ResourceExt};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::apply::Outcome;
-use crate::cache::{Key, Seen, Told};
-use crate::connect::{self, Event, Line, MemberEvent};
+use crate::connect::{Event, Line, MemberEvent};
 use crate::health::Health;
-use crate::hub::{Hub, HubTold};
-use crate::member::{Concerns, Member};
+use flatnet_platform_watch::hub::{Hub, HubTold};
+use flatnet_platform_watch::member::{Concerns, Member};
 
 /// Events that are taken in before releases are looked at: what comes together is looked at together.
 const TOGETHER: usize = 256;
@@ -107,7 +107,7 @@ impl Driver {
         health: Arc<Health>,
     ) -> Result<Self> {
         Ok(Self {
-            hub_client: connect::client(config, SILENCE).context("make a client of the hub")?,
+            hub_client: way::client(config, SILENCE).context("make a client of the hub")?,
             events,
             leadership,
             health,

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!   hub: App, Release, Template, Cluster ─┐  listed, watched
-//!   members: ReplicaSets, pods, nodes,    ├─▶ [hub], [member] (caches) ─▶ [mod@observe] ─▶ engine::step
-//!     PodDisruptionBudgets, the fence ────┘                                                │ status, actions
+//!   members: ReplicaSets, pods, nodes,    ├─▶ caches (`flatnet_platform_watch`) ─▶ observe ─▶ engine::step
+//!     PodDisruptionBudgets, the fence ────┘                                                        │ status, actions
 //!   several run, one leads (`flatnet_leader`) ─▶ [run] status first ◀─ [request] (Op to a request) ◀┘
 //! ```
 //!
-//! [`seen`], [`cache`], [`hub`], [`member`], [`mod@observe`], [`render`] and [`request`] are pure; `connect`, `follow`,
+//! [`render`] and [`request`] are pure; `connect`,
 //! `driver` (events), `look` (what is due), `apply` and [`run`] are the effects.
 //!
 //! # Guarantees
@@ -18,22 +18,15 @@
 //!   outcome is unknown makes the cluster dark until it has been listed again.
 
 mod apply;
-pub mod cache;
 pub mod cli;
 mod connect;
 mod driver;
-mod follow;
 mod health;
-pub mod hub;
 mod look;
-pub mod member;
 mod metrics;
-pub mod observe;
-pub mod quantity;
 pub mod render;
 pub mod request;
 pub mod run;
-pub mod seen;
 
 pub use cli::Cli;
 pub use run::main;

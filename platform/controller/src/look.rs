@@ -14,13 +14,13 @@ use kube::ResourceExt;
 use kube::api::Api;
 
 use crate::apply::{Batch, Job, replace_status};
-use crate::cache::{Key, Seen};
 use crate::driver::{AGAIN, Done, Driver, JOBS, now, since_boot};
-use crate::member::Member;
-use crate::observe::{Subject, observe};
 use crate::render::recipe;
 use crate::request::{Material, Writer};
-use crate::seen::FENCE;
+use flatnet_platform_watch::cache::{Key, Seen};
+use flatnet_platform_watch::member::Member;
+use flatnet_platform_watch::observe::{Subject, observe};
+use flatnet_platform_watch::seen::FENCE;
 
 /// A release's status is written for the sake of its timers alone when they are as old as that: time that nobody wrote
 /// down counts up to 30 s.

@@ -5,7 +5,7 @@ use flatnet_platform_types::revision;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::hub::Hub;
+use flatnet_platform_watch::hub::Hub;
 
 /// Why a revision cannot be made.
 #[derive(Debug, Error)]
@@ -120,7 +120,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cache::Told;
+    use flatnet_platform_watch::cache::Told;
 
     #[test]
     fn placeholders_are_filled_and_keep_their_types_where_they_stand_alone() {

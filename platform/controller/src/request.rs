@@ -6,9 +6,11 @@ use flatnet_platform_types::{IN_SERVICE, Moment, SERVE_LABEL};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cache::Key;
 use crate::render::Recipe;
-use crate::seen::{APP_LABEL, DELETION_COST, EPOCH, FENCE, GROUP_LABEL, REVISION_LABEL, WITHDRAWN};
+use flatnet_platform_watch::cache::Key;
+use flatnet_platform_watch::seen::{
+    APP_LABEL, DELETION_COST, EPOCH, FENCE, GROUP_LABEL, REVISION_LABEL, WITHDRAWN,
+};
 
 /// Kinds that are written in a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use flatnet_daemon::causes::chain;
 use flatnet_leader::{Election, KubernetesLease, Leadership, LeaseKind, ObjectName, Participant};
+use flatnet_platform_watch::way;
 use tokio::sync::mpsc;
 
 use crate::cli::Cli;
@@ -32,7 +33,7 @@ pub fn main(cli: &Cli) -> Result<()> {
 }
 
 async fn run(cli: &Cli) -> Result<()> {
-    let config = connect::hub_config(cli.kubeconfig.as_deref()).await;
+    let config = way::hub_config(cli.kubeconfig.as_deref()).await;
     let config = config.context("find the way to the hub: --kubeconfig FILE, or $KUBECONFIG")?;
     let health = Arc::new(Health::default());
     if let Some(address) = cli.listen {

@@ -42,4 +42,5 @@ mod view;
 
 pub use action::{Action, Op};
 pub use observed::Observed;
+pub use retarget::headroom;
 pub use step::{Input, Outcome, step};

@@ -131,7 +131,7 @@ fn filled(
 }
 
 /// What is free where the application may be.
-pub(crate) fn headroom<'a>(app: &AppSpec, observed: &'a Observed) -> Vec<Headroom<'a>> {
+pub fn headroom<'a>(app: &AppSpec, observed: &'a Observed) -> Vec<Headroom<'a>> {
     let open = observed
         .clusters
         .iter()

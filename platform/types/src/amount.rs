@@ -107,6 +107,29 @@ impl JsonSchema for Amount {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Amount {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
+        let share = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^(100|[0-9]{1,2})%$"));
+        let number = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0));
+        let either = OneOfBuilder::new()
+            .item(number)
+            .item(share)
+            .description(Some(
+                "A number of instances, or a share of all in percent, rounded up",
+            ));
+        RefOr::T(Schema::OneOf(either.build()))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Amount {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   [kinds] Cluster Template App Build Release Grant LocationClaim ─▶ [crd] deploy/platform/crds/*.yaml
-//!      └─▶ platform/engine: step(app, release, observed, now), place(request, headroom)
+//!      ├─▶ platform/engine: step(app, release, observed, now), place(request, headroom)
+//!      └─▶ [api]: the messages of platform/server and its clients
 //! ```
 //!
 //! # Guarantees
@@ -12,6 +13,7 @@
 //!   together: the controller's acceptance is the truth.
 
 pub mod amount;
+pub mod api;
 pub mod crd;
 pub mod kinds;
 pub mod moment;

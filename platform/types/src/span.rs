@@ -125,6 +125,24 @@ impl JsonSchema for Span {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Span {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::{ObjectBuilder, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^([0-9]{1,9}(ms|s|m|h|d))+$"))
+            .description(Some(
+                "A duration: numbers with ms, s, m, h or d, as in 90s or 1h30m",
+            ))
+            .build()
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Span {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,6 +95,13 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// Whether there is no text in it.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
 impl<T: ToString> From<T> for Cell {
     fn from(value: T) -> Self {
         Self::styled(value.to_string(), Style::Plain)

@@ -8,6 +8,7 @@ mod cabling;
 mod cloud;
 mod clusters;
 mod context;
+mod egress;
 mod hosts;
 mod identity;
 mod infrastructure;
@@ -61,6 +62,7 @@ pub fn check_expanded(expanded: &Expanded) -> Vec<Finding> {
     cloud::check(&context, &mut found);
     vlans::check(&context, &mut found);
     security::check(&context, &mut found);
+    egress::check(&context, &mut found);
     cabling::check(&context, &mut found);
     native::check(&context, &mut found);
     uplinks::check(&context, &mut found);

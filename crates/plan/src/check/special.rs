@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ipnetwork::IpNetwork;
 
-use crate::prefix::overlap;
+use crate::prefix::{covers, overlap};
 
 /// A block that is set aside.
 pub(crate) struct Block {
@@ -108,6 +108,11 @@ pub(crate) fn touched(prefix: IpNetwork) -> Option<&'static Block> {
     let mut all = BLOCKS.iter().filter(|b| overlap(b.prefix, prefix));
     let first = all.clone().next();
     all.find(|b| b.is_nobodys()).or(first)
+}
+
+/// The block that all of a prefix is in.
+pub(super) fn covering(prefix: IpNetwork) -> Option<&'static Block> {
+    BLOCKS.iter().find(|b| covers(b.prefix, prefix))
 }
 
 /// Whether a prefix has the address that instances ask for their metadata at (AWS, Azure, Google,

@@ -1,9 +1,11 @@
 //! Changes of networks and their pools.
 
+use std::num::NonZeroU16;
+
 use super::kinds::{GONE, NOTED, TAKEN};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
 use super::{Found, Phase, paired};
-use crate::model::{Allow, Network, Pool, Trunk};
+use crate::model::{Allow, Destination, Network, Pool, Trunk};
 use crate::routes::parts::without;
 use crate::takeover::Field;
 
@@ -110,6 +112,16 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
         let what = "change a network's trunk";
         found.add(kind, what, lost.collect(), name.clone());
     }
+    if a.egress != b.egress {
+        let kind = TAKEN.of(Field::Allowed).outage(
+            Until::Undone,
+            "for packets to destinations that are no longer allowed are dropped from then on",
+        );
+        let what = "change the destinations that a network allows";
+        let lost = fewer(a.egress.as_deref(), b.egress.as_deref());
+        let whom = if lost { whom() } else { NOBODY };
+        found.add(kind, what, whom, name.clone());
+    }
     if a.mtu != b.mtu {
         let kind = Kind {
             done: Done::Remade,
@@ -173,6 +185,32 @@ fn untrunked(was: &Trunk, now: &[Trunk], network: &str) -> Whom {
     lost.map(Notices::Prefix).collect()
 }
 
+/// Whether a destination that could be reached by a list can not by another. Without a list, every
+/// destination can.
+fn fewer(was: Option<&[Destination]>, now: Option<&[Destination]>) -> bool {
+    let Some(now) = now else { return false };
+    let Some(was) = was else { return true };
+    // Of one entry, each port by itself; none: all of them.
+    let parts = |d: &Destination| -> Vec<Option<NonZeroU16>> {
+        match d.ports.is_empty() {
+            true => vec![None],
+            false => d.ports.iter().copied().map(Some).collect(),
+        }
+    };
+    was.iter().any(|old| {
+        parts(old).into_iter().any(|port| {
+            let holds = |new: &&Destination| match (new.protocol, new.ports.is_empty()) {
+                (None, _) => true,
+                (same, true) => same == old.protocol,
+                (same, false) => {
+                    same == old.protocol && port.is_some_and(|port| new.ports.contains(&port))
+                }
+            };
+            !without(old.to, now.iter().filter(holds).map(|n| n.to)).is_empty()
+        })
+    })
+}
+
 /// Of a pool that goes, the slices that hosts have.
 fn slices_drain(network: &Network, pool: &Pool, found: &mut Found) {
     if pool.slice_length.is_some() {
@@ -213,6 +251,64 @@ fn pool_parts(network: &str, old: &Pool, pool: &Pool, found: &mut Found) {
                 .mind("slices that hosts have stay as they are; the next ones have the new length");
             let detail = format!("{}: /{a} → /{b}", detail());
             found.add(kind, "cut slices of another length", NOBODY, detail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_reaches_more_takes_nothing_from_anybody() {
+        let list = |text: &str| -> Option<Vec<Destination>> {
+            serde_norway::from_str(text).expect("a list or nothing")
+        };
+        for (was, now, lost) in [
+            ("~", "[]", true),
+            ("[]", "~", false),
+            ("[]", "[{to: 10.0.0.0/8}]", false),
+            ("[{to: 10.0.0.0/8}]", "~", false),
+            ("[{to: 10.0.0.0/8}]", "[]", true),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8, protocol: tcp}]",
+                false,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8}]",
+                false,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8, protocol: udp}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8, protocol: tcp}]",
+                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8}]",
+                "[{to: 10.0.0.0/8, protocol: tcp}, {to: 10.0.0.0/8, protocol: udp}]",
+                true,
+            ),
+            (
+                "[{to: 10.0.0.0/8}]",
+                "[{to: 10.0.0.0/9}, {to: 10.128.0.0/9}]",
+                false,
+            ),
+            ("[{to: 10.0.0.0/8}]", "[{to: 10.0.0.0/9}]", true),
+        ] {
+            let found = fewer(list(was).as_deref(), list(now).as_deref());
+            assert_eq!(found, lost, "{was} to {now}");
         }
     }
 }

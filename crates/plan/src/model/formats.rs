@@ -94,6 +94,16 @@ stands_for!(
     })
 );
 stands_for!(
+    /// A port of TCP or UDP.
+    TransportPort,
+    json_schema!({
+        "type": "integer",
+        "description": "A port of TCP or UDP.",
+        "minimum": 1,
+        "maximum": 65535
+    })
+);
+stands_for!(
     /// A maximum transmission unit.
     Mtu,
     json_schema!({

@@ -23,7 +23,7 @@ pub use allowance::{Allowance, Day, DayError};
 pub use host::{BondMode, Host, HostGroup, Location, Migrate, Nic, Range, SubAllocation, Uplink};
 pub use host_vlans::HostVlans;
 pub use line::{Accept, LeasedLine, Transfer, Vbr};
-pub use network::{Allow, MacMode, Network, Pool, Reservation, Trunk};
+pub use network::{Allow, Destination, MacMode, Network, Pool, Reservation, Transport, Trunk};
 pub use site::{
     EdgeRouter, Port, RouteTable, Site, SiteType, Subnet, Switch, VSwitch, Vlan, VlanRole,
 };

@@ -1,12 +1,12 @@
 //! What a CNI configuration may name, and the pools behind it.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use flatnet_types::{MacAddr, Mtu, NetworkName, VlanId};
 use ipnetwork::IpNetwork;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::formats;
 
@@ -47,6 +47,20 @@ pub struct Network {
     /// VLANs that its containers may ask to send tagged (`vlanTrunk`); without, none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trunk: Vec<Trunk>,
+    /// The only destinations that its containers may send to; without, any, and with an empty
+    /// list none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "destinations")]
+    #[schemars(with = "Vec<Destination>")]
+    pub egress: Option<Vec<Destination>>,
+}
+
+/// Reads a list. Nothing behind the key is refused: it could be meant as no list, and as an empty
+/// one.
+fn destinations<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<Destination>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
 
 /// A protocol of routers and switches that a network's containers may speak.
@@ -81,6 +95,69 @@ pub struct Trunk {
     /// Any address, the gateway's and every neighbour's among them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub any: bool,
+}
+
+/// A destination that a network's containers may send to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Destination {
+    /// The prefix of the destination's addresses.
+    #[serde(deserialize_with = "super::prefixes::one")]
+    #[schemars(with = "formats::Prefix")]
+    pub to: IpNetwork,
+    /// The protocol; without, every IP packet to the prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Transport>,
+    /// Destination ports of `protocol`; without, all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "super::numbers::list")]
+    #[schemars(with = "Vec<formats::TransportPort>")]
+    pub ports: Vec<NonZeroU16>,
+}
+
+impl Destination {
+    /// Whether it takes in packets to an address and, of TCP and UDP, to a port.
+    pub fn takes_in(&self, address: IpAddr, port: Option<(Transport, u16)>) -> bool {
+        let at = match (self.protocol, port) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some((protocol, port))) => {
+                let listed = self.ports.iter().any(|p| p.get() == port);
+                own == protocol && (self.ports.is_empty() || listed)
+            }
+        };
+        at && self.to.contains(address)
+    }
+}
+
+/// A protocol with ports.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Transport {
+    /// As a plan has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// The number in IANA's registry of protocols.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
 }
 
 /// Whose MAC the physical switches see.

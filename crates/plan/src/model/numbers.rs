@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroU16;
 
 use flatnet_types::{Mtu, VlanId};
 use serde::{Deserialize, Deserializer, de};
@@ -29,6 +30,15 @@ impl Bounded for VlanId {
     fn of(number: u64) -> Result<Self, String> {
         let id = u32::try_from(number).unwrap_or(u32::MAX);
         Self::new(id).map_err(|e| e.to_string())
+    }
+}
+
+impl Bounded for NonZeroU16 {
+    const WHAT: &'static str = "a port from 1 to 65535";
+
+    fn of(number: u64) -> Result<Self, String> {
+        let port = u16::try_from(number).ok().and_then(Self::new);
+        port.ok_or_else(|| format!("{number} is not {}", Self::WHAT))
     }
 }
 

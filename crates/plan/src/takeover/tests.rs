@@ -134,6 +134,7 @@ fn every_field_has_a_verdict() {
     let network = &mut spec.networks[0];
     network.trunk = serde_json::from_value(serde_json::json!([{"vlan": 7}])).expect("a trunk");
     network.allow = serde_json::from_value(serde_json::json!([{"protocol": "vrrp"}])).expect("one");
+    network.egress = Some(Vec::new());
     let fields = |value: &Value| -> Vec<String> {
         let fields = value.as_object().expect("an object");
         fields.keys().cloned().collect()

@@ -87,6 +87,26 @@ fn a_misfit_is_told_in_the_fields_own_words_and_with_what_was_meant() {
             "site: vpc, neighbourRate: 0, pools",
             "a number from 1 to 4294967295 is wanted here, not `0`",
         ),
+        (
+            "site: vpc, pools",
+            "site: vpc, egress: [{to: 10.9.0.0/24, protocol: tcp, ports: [0]}], pools",
+            "0 is not a port from 1 to 65535",
+        ),
+        (
+            "site: vpc, pools",
+            "site: vpc, egress: [{to: 10.9.0.0/24, protocol: tcp, ports: [65536]}], pools",
+            "65536 is not a port from 1 to 65535",
+        ),
+        (
+            "site: vpc, pools",
+            "site: vpc, egress: [{to: 10.9.0.0/24, protocol: icmp}], pools",
+            "icmp",
+        ),
+        (
+            "site: vpc, pools",
+            "site: vpc, egress: ~, pools",
+            "a list is wanted here, not nothing",
+        ),
     ] {
         let only = says((from, to), wanted);
         assert!(!only.rule.why.contains("misspelt"));

@@ -252,9 +252,12 @@ fn end(spec: &NodeSpec, place: &Place<'_>, own: IpAddr, to: Option<IpAddr>) -> E
     if !place.container {
         return End::Host;
     }
-    let ranges = spec.networks.iter().flat_map(|n| &n.ranges);
-    let range = ranges.clone().find(|r| r.prefix.contains(own));
-    let range = range.expect("a range");
+    let ranges = spec
+        .networks
+        .iter()
+        .flat_map(|n| n.ranges.iter().map(move |r| (n, r)));
+    let mut of_own = ranges.filter(|(_, r)| r.prefix.contains(own));
+    let (network, range) = of_own.next().expect("a range");
     let n = number(own);
     let first = match own {
         IpAddr::V4(a) => u32::from(a.octets()[0]),
@@ -270,7 +273,7 @@ fn end(spec: &NodeSpec, place: &Place<'_>, own: IpAddr, to: Option<IpAddr>) -> E
         pod: None,
         ifname: "eth0".to_owned(),
         netns: "/run/netns/c".to_owned(),
-        network: "net".to_owned(),
+        network: network.name.to_string(),
         committed: true,
         generation: u64::from(n),
         mtu: 1500,

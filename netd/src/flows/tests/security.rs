@@ -53,7 +53,7 @@ fn a_trunk_is_for_its_addresses_and_its_mac() {
 fn a_reason_has_a_label_and_a_priority_of_its_own() {
     let labels: BTreeSet<_> = DropReason::ALL.iter().map(|r| r.label()).collect();
     let priorities: BTreeSet<_> = DropReason::ALL.iter().map(|r| r.priority()).collect();
-    assert_eq!((labels.len(), priorities.len()), (9, 9));
+    assert_eq!((labels.len(), priorities.len()), (10, 10));
     // Every drop flow of the table is counted, except those for what kernels send by themselves.
     let mut flows = node_flows(&spec("idc1"), &node_ports(true));
     flows.extend(pod_flows(&pod(5, Some(100)), &node_ports(true)));

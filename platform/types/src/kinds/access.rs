@@ -9,6 +9,7 @@ use crate::Moment;
 /// A right of a person or a program on an application, or on all of a team's (its namespace). It never exceeds the
 /// rights of who writes it.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[kube(
     group = "platform.flatnet.io",
     version = "v1alpha1",
@@ -49,6 +50,7 @@ pub struct GrantSpec {
 
 /// A person or a program. Exactly one of the fields beside the name is not needed: the kind says which it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
     /// `User`, `Group` or `ServiceAccount`, as in RBAC.
@@ -62,6 +64,7 @@ pub struct Subject {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Role {
     /// To see.
     Viewer,
@@ -74,6 +77,7 @@ pub enum Role {
 /// An application's request to be in a location, and the answer of who is responsible for the location. Approved, it
 /// is a quota.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[kube(
     group = "platform.flatnet.io",
     version = "v1alpha1",
@@ -123,6 +127,7 @@ pub struct LocationClaimSpec {
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LocationClaimStatus {
     /// Whether it is granted; absent while nobody has answered.

@@ -10,6 +10,7 @@ use crate::{Amount, Span};
 
 /// One application. Its namespace is its team's.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[kube(
     group = "platform.flatnet.io",
     version = "v1alpha1",
@@ -86,6 +87,7 @@ pub struct AppSpec {
 
 /// A version of a template, and values for it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateRef {
     /// The template.
@@ -101,6 +103,7 @@ pub struct TemplateRef {
 
 /// What one instance requests of a node, beside one pod and one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
     /// Thousandths of a CPU.
@@ -120,6 +123,7 @@ impl Default for Resources {
 
 /// Instances by signals.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Scale {
     /// Never fewer.
@@ -136,6 +140,7 @@ pub struct Scale {
 
 /// A measure that instances are counted by.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Signal {
     /// A PromQL expression whose value is a sum over all instances.
@@ -147,6 +152,7 @@ pub struct Signal {
 
 /// What is done where a signal has no data. There is no choice that lowers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum SignalLoss {
     /// The number stays as it is.
     #[default]
@@ -157,6 +163,7 @@ pub enum SignalLoss {
 
 /// Where instances may be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PlacementSpec {
     /// The locations, in the order in which a step `First` takes them.
@@ -175,6 +182,7 @@ pub struct PlacementSpec {
 
 /// A location for instances.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LocationWish {
     /// Its name: clusters' `location`.
@@ -187,6 +195,7 @@ pub struct LocationWish {
 
 /// How instances are kept apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Spread {
     /// Over top-of-rack switches, then hosts.
     #[default]
@@ -199,6 +208,7 @@ pub enum Spread {
 
 /// Who is told of instances in service. Exactly one of the fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Discovery {
     /// The port of a Kubernetes Service.
@@ -215,6 +225,7 @@ pub struct Discovery {
 
 /// How a release goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReleasePolicy {
     /// The steps; what the last one leaves of the whole is done without a gate. None: all at once.
@@ -247,6 +258,7 @@ impl Default for ReleasePolicy {
 
 /// A step of a release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// How many instances are new at its end, in all.
@@ -265,6 +277,7 @@ pub struct Step {
 
 /// Which locations a step's instances are in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Locations {
     /// The first location is filled before the second.
     First,
@@ -275,6 +288,7 @@ pub enum Locations {
 
 /// Something that must pass before a step is over. Exactly one of the fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
     /// The paths to the new instances from every location.
@@ -296,6 +310,7 @@ pub struct Gate {
 
 /// A measure that decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
     /// A PromQL comparison (`… < 0.01`) that has a result while all is well.
@@ -306,6 +321,7 @@ pub struct Metrics {
 
 /// Old instances that are kept out of service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct KeepOld {
     /// How many.
@@ -327,6 +343,7 @@ impl Default for KeepOld {
 /// How long is waited. Time counts only while somebody watches, and while no cluster that is waited for is
 /// unreachable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Deadlines {
     /// For a step's instances to be in service.
@@ -349,6 +366,7 @@ impl Default for Deadlines {
 
 /// What becomes of a release that fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum OnFailure {
     /// The old instances serve again, the new ones go.
     #[default]
@@ -359,6 +377,7 @@ pub enum OnFailure {
 
 /// What is said of an application.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AppStatus {
     /// What the last finished release left.

@@ -8,6 +8,7 @@ use crate::Moment;
 
 /// A commit built by a template's version. The same inputs have the same name, and there is no second build.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[kube(
     group = "platform.flatnet.io",
     version = "v1alpha1",
@@ -60,6 +61,7 @@ pub struct BuildSpec {
 
 /// How far a build is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BuildStatus {
     /// How far it is.
@@ -84,6 +86,7 @@ pub struct BuildStatus {
 
 /// How far a build is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum BuildPhase {
     /// Not begun.
     #[default]

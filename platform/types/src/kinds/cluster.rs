@@ -11,6 +11,7 @@ use crate::Moment;
 /// A Kubernetes cluster that applications' instances are placed in. The controller speaks to its API server; there is
 /// no agent in it.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[kube(
     group = "platform.flatnet.io",
     version = "v1alpha1",
@@ -69,6 +70,7 @@ pub struct ClusterSpec {
 
 /// Whether instances are placed in a cluster.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ClusterState {
     /// They are.
     #[default]
@@ -82,6 +84,7 @@ pub enum ClusterState {
 
 /// A Secret of the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// Its namespace.
@@ -92,6 +95,7 @@ pub struct SecretRef {
 
 /// A group of nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NodeGroup {
     /// Its name, which is one within the cluster.
@@ -105,6 +109,7 @@ pub struct NodeGroup {
 
 /// What is observed of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
     /// Whether its API server answers.
@@ -126,6 +131,7 @@ pub struct ClusterStatus {
 
 /// Whether an API server answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Reachable {
     /// It does, and what is observed is current.
     True,
@@ -138,6 +144,7 @@ pub enum Reachable {
 
 /// What is free in a group of nodes: sums over its ready and schedulable nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GroupHeadroom {
     /// The group.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Instances of a group of nodes of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CellCount {
     /// The cluster.
@@ -19,6 +20,7 @@ pub struct CellCount {
 
 /// A revision that serves, and where its instances are meant to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Stable {
     /// The revision: ten hexadecimal digits.
@@ -30,6 +32,7 @@ pub struct Stable {
 
 /// What is run in an instance at the turns of its life: paths in the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Hooks {
     /// Starts the application.

@@ -10,6 +10,7 @@ use crate::{Moment, Span};
 
 /// An application's digest and values taken through the steps of its policy, over all clusters with one budget.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[kube(
     group = "platform.flatnet.io",
     version = "v1alpha1",
@@ -88,6 +89,7 @@ pub struct ReleaseSpec {
 
 /// The way forth, or the way back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ReleaseKind {
     /// The application's steps with their gates.
     #[default]
@@ -98,6 +100,7 @@ pub enum ReleaseKind {
 
 /// What somebody wants of a release.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Decision {
     /// It goes on.
     #[default]
@@ -114,6 +117,7 @@ pub enum Decision {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Phase {
     /// Not begun.
     #[default]
@@ -166,6 +170,7 @@ impl Phase {
 
 /// What is said of a release. With what is observed of the clusters it is all that the controller knows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReleaseStatus {
     /// How far it is.
@@ -209,6 +214,7 @@ pub struct ReleaseStatus {
 
 /// What was counted in a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterCount {
     /// The cluster.
@@ -229,6 +235,7 @@ pub struct ClusterCount {
 
 /// What a gate says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GateStatus {
     /// The gate's place in its step, from 0.
@@ -244,6 +251,7 @@ pub struct GateStatus {
 
 /// What a gate says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Verdict {
     /// It holds.
     Pass,
@@ -257,6 +265,7 @@ pub enum Verdict {
 /// Time that is counted. Each look at the release adds what passed since the last one, but never more than a bound, and
 /// nothing where the clock went back: so a clock that jumps ends no bake, and time in which nobody looked does not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Timers {
     /// The last look.
@@ -274,6 +283,7 @@ pub struct Timers {
 
 /// A change of phase.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// When.

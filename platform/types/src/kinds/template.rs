@@ -9,6 +9,7 @@ use super::common::{Hooks, any_object};
 
 /// How a kind of component is built and run. One object a version; it never changes.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[kube(
     group = "platform.flatnet.io",
     version = "v1alpha1",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -106,6 +107,8 @@ pub(super) fn one_for_a_host(lab: &LabGuard) -> Result<()> {
 pub(super) struct OtherPlan<'l> {
     lab: &'l Lab,
     nodes: Vec<String>,
+    network: String,
+    file: PathBuf,
 }
 
 impl<'l> OtherPlan<'l> {
@@ -120,18 +123,33 @@ impl<'l> OtherPlan<'l> {
         network: &str,
         change: impl Fn(&mut Network),
     ) -> Result<Self> {
-        let mut plan = lab.plan().clone();
-        let all = plan.spec.networks.iter_mut();
-        all.filter(|n| n.name.as_str() == network).for_each(change);
         let file = lab.layout().root().join("plan-of-the-check.yaml");
-        files::write_if_changed(&file, flatnet_plan::to_yaml(&plan)?.as_bytes())?;
         let nodes = nodes.iter().map(|n| n.name.clone()).collect();
-        let other = Self { lab, nodes };
+        let other = Self {
+            lab,
+            nodes,
+            network: network.to_owned(),
+            file: file.clone(),
+        };
+        other.change(change)?;
         for node in &other.nodes {
             lab.set_netd_plan(node, &file)?;
         }
         other.wait_ready()?;
         Ok(other)
+    }
+
+    /// The lab's own plan with the network changed otherwise, for a netd that runs: it takes over
+    /// what is live.
+    pub(super) fn change(&self, change: impl Fn(&mut Network)) -> Result<()> {
+        let mut plan = self.lab.plan().clone();
+        let all = plan.spec.networks.iter_mut();
+        all.filter(|n| n.name.as_str() == self.network)
+            .for_each(change);
+        let text = flatnet_plan::to_yaml(&plan)?;
+        flatnet_plan::load(&text).context("the check's own plan")?;
+        files::write_if_changed(&self.file, text.as_bytes())?;
+        Ok(())
     }
 
     fn wait_ready(&self) -> Result<()> {

@@ -5,6 +5,7 @@ mod allowed;
 mod announce;
 mod bandwidth;
 mod cost;
+mod egress;
 mod host;
 mod isolation;
 mod macs;
@@ -76,6 +77,14 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "a network that allows VRRP lets its virtual MAC and addresses through, and they reach their holder",
             run: allowed::vrrp,
+        },
+        Check {
+            sentence: "in mode vlan a network's list of destinations lets its containers send to them and to nobody else",
+            run: egress::in_a_vlan,
+        },
+        Check {
+            sentence: "in mode routed a network's list of destinations lets its containers send to them and to nobody else",
+            run: egress::routed,
         },
         Check {
             sentence: "what a kernel sends unasked is not counted as forged",

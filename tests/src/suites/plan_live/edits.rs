@@ -25,6 +25,11 @@ pub(super) fn neighbour_rate(plan: &mut NetworkPlan) -> Result<()> {
     Ok(())
 }
 
+pub(super) fn egress(plan: &mut NetworkPlan) -> Result<()> {
+    network(plan, "db")?.egress = Some(Vec::new());
+    Ok(())
+}
+
 pub(super) fn mtu(plan: &mut NetworkPlan) -> Result<()> {
     network(plan, "web")?.mtu = Some(Mtu::new(1400)?);
     Ok(())

@@ -35,6 +35,10 @@ pub(super) const SUITE: Suite = Suite {
             run: scenes::neighbour_rate,
         },
         Check {
+            sentence: "a network without any destination is cut off until it has no such list again",
+            run: scenes::egress,
+        },
+        Check {
             sentence: "another MTU of a network is for containers that are made again",
             run: scenes::mtu,
         },

@@ -15,6 +15,7 @@ type Kind = (String, String, String);
 /// back from.
 const SCENES: &[(&str, Edit)] = &[
     ("another rate of", edits::neighbour_rate),
+    ("a network without any destination", edits::egress),
     ("another MTU of a network", edits::mtu),
     ("another gateway is", edits::gateway),
     ("another gateway of the hosts", edits::hosts_gateway),

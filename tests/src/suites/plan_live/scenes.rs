@@ -13,6 +13,10 @@ pub(super) fn neighbour_rate(lab: &LabGuard) -> Result<()> {
     Live::begin(lab)?.there_and_back(&[], edits::neighbour_rate)
 }
 
+pub(super) fn egress(lab: &LabGuard) -> Result<()> {
+    Live::begin(lab)?.there_and_back(&[], edits::egress)
+}
+
 pub(super) fn mtu(lab: &LabGuard) -> Result<()> {
     Live::begin(lab)?.there_and_back(&[], edits::mtu)
 }

@@ -1,13 +1,14 @@
 //! `platform`: releases over two clusters by platformd's controller, on real API servers with real ReplicaSet controllers.
 //!
 //! ```text
-//!   hub (API server) ◀─ platformd controller ─▶ one, two (API servers, kube-controller-manager)
+//!   flatctl ─▶ platformd serve ─▶ hub (API server) ◀─ platformd controller ─▶ one, two (API servers, kube-controller-manager)
 //!                                                   ▲
 //!                     kubelet and netd of all nodes ┘ played by [kubelet]: pods bound, ready, in service as the wish says
 //! ```
 
 mod api;
 mod kubelet;
+mod people;
 mod scenes;
 mod world;
 
@@ -40,6 +41,14 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "the hub is away for a while: nothing changes in the members, and a release goes on afterwards",
             run: scenes::hub_away,
+        },
+        Check {
+            sentence: "by flatctl alone people release, go back, abort, scale, change and add; who may not is refused, and the audit log knows who did what",
+            run: people::by_flatctl_alone,
+        },
+        Check {
+            sentence: "while the hub is away the API tells what was seen last, and changes nothing",
+            run: people::without_the_hub,
         },
         Check {
             sentence: "controller and clusters go, and nothing of them is left",

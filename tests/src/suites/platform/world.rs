@@ -48,6 +48,17 @@ pub(super) struct Member {
     _kubelet: Kubelet,
 }
 
+impl Member {
+    /// The administrator's kubeconfig with its credentials in it, as the platform wants it.
+    ///
+    /// # Errors
+    /// kubectl's.
+    pub(super) fn kubeconfig(&self) -> Result<String> {
+        self.cluster
+            .kubectl(&["config", "view", "--raw", "--flatten"])
+    }
+}
+
 /// All of it. Fields are dropped in their order: the hub's etcd last.
 pub(super) struct World {
     pub(super) controller: Mutex<Option<Running>>,
@@ -135,7 +146,7 @@ impl World {
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         self.api.post("/api/v1/namespaces", &namespace)?;
         for member in &self.members {
-            let kubeconfig = std::fs::read_to_string(member.cluster.dir.join("admin.conf"))?;
+            let kubeconfig = member.kubeconfig()?;
             let secret = json!({"metadata": {"name": member.name}, "stringData": {"kubeconfig": kubeconfig}});
             self.api
                 .post("/api/v1/namespaces/flatnet-platform/secrets", &secret)?;

@@ -91,6 +91,22 @@ rules! {
             \x20 bond: lacp\n\
             \x20 nics: [{…, switch: tor1}, {…, switch: tor2}]\n\
             ranges: [{network: web, …}]   # VLAN 100";
+    EGRESS "FN0314" Error "a network's list of destinations cannot be"
+        why "Each entry is a flow that lets packets out, and nothing else does: an entry that says \
+            something else than it seems to opens too much, or nothing."
+        help "Give each prefix once with a protocol and its ports, or with neither. A network with \
+            `egress` has neither `allow` nor `trunk`."
+        example "networks:\n\
+            \x20 - name: builds\n\
+            \x20   egress: [{to: 10.20.0.0/24, ports: [443]}]   # protocol: tcp";
+    EGRESS_GUARDED "FN0315" Warning "containers may reach what a list of destinations keeps away"
+        why "The metadata address gives a node's credentials to whoever asks, and the API server is \
+            one secret away from the whole cluster. Who runs untrusted code in a network with \
+            `egress` seldom means to let it there."
+        help "Write the prefixes of the machines that are meant, and their ports."
+        example "networks:\n\
+            \x20 - name: builds\n\
+            \x20   egress: [{to: 0.0.0.0/0, protocol: tcp, ports: [443]}]";
     UNBONDED "FN0401" Error "a host has two uplinks that are not bonded"
         why "Two trunks into one bridge are a layer-2 loop: one broadcast circles until the \
             VLAN is dead."

@@ -1,6 +1,6 @@
 //! VLANs, trunks, uplinks, switches and MTUs.
 
-use flatnet_plan::model::{Allow, BondMode, VlanRole};
+use flatnet_plan::model::{Allow, BondMode, Destination, Transport, VlanRole};
 
 use super::{Mutation, any, bond, idc, mtu, nics, pool, vlan};
 
@@ -49,6 +49,13 @@ mutations! {
         p.spec.sites[0].vlans[2].role = VlanRole::Pod;
         p.spec.networks[0].trunk = vec![any(300)];
     };
+    "FN0314" "ports without a protocol" |p, _| {
+        p.spec.networks[0].egress = Some(vec![destination("10.20.0.0/24", None, 443)]);
+    };
+    "FN0315" "a way to the metadata address" |p, _| {
+        let to = "100.100.100.200/32";
+        p.spec.networks[0].egress = Some(vec![destination(to, Some(Transport::Tcp), 80)]);
+    };
     "FN0401" "two uplinks without a bond" |p, k| bond(p, k, None);
     "FN0402" "a static aggregate to two switches" |p, k| bond(p, k, Some(BondMode::BalanceXor));
     "FN0402" "active-backup between two domains" |p, k| bond(p, k, Some(BondMode::ActiveBackup));
@@ -80,4 +87,12 @@ mutations! {
         p.spec.sites[0].switches[2].uplinks = vec!["tor1".into()];
         p.spec.sites[0].switches[1].uplinks = vec!["lone".into()];
     };
+}
+
+fn destination(to: &str, protocol: Option<Transport>, port: u16) -> Destination {
+    Destination {
+        to: to.parse().expect("a prefix"),
+        protocol,
+        ports: port.try_into().into_iter().collect(),
+    }
 }

@@ -2,12 +2,12 @@
 //! files change.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::serve::Listener;
-use flatnet_client::tls::{Stamps, TlsError, VERSIONS, certificates, private_key, roots, stamps};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use thiserror::Error;
@@ -18,27 +18,31 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::rights::Identity;
+use crate::{Stamps, TlsError, VERSIONS, certificates, private_key, roots, stamps};
 
 /// The longest handshake: if ten thousand hosts connect at once, they wait for one another.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often the files are checked for changes.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
 /// The most connections that have completed their handshake and are not served yet.
 const READY_MAX: usize = 64;
 
 /// The files of TLS.
 #[derive(Debug, Clone)]
-pub(crate) struct TlsFiles {
-    pub(crate) cert: PathBuf,
-    pub(crate) key: PathBuf,
+pub struct TlsFiles {
+    /// The certificate and those between it and its authority.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
     /// The authority of callers' certificates; `None` if callers have no certificates.
-    pub(crate) client_ca: Option<PathBuf>,
+    pub client_ca: Option<PathBuf>,
     /// Whether a caller may connect without a certificate: it authenticates by the token.
-    pub(crate) certificate_optional: bool,
+    pub certificate_optional: bool,
 }
 
 /// The TLS configuration cannot be built.
 #[derive(Debug, Error)]
-pub(crate) enum ServerTlsError {
+pub enum ServerTlsError {
     /// A file cannot be read or parsed.
     #[error(transparent)]
     File(#[from] TlsError),
@@ -105,13 +109,17 @@ impl TlsFiles {
 
 /// The TLS configuration in force.
 #[derive(Clone)]
-pub(crate) struct Tls {
+pub struct ServerTls {
     files: TlsFiles,
     now: Arc<RwLock<(Stamps, Arc<ServerConfig>)>>,
 }
 
-impl Tls {
-    pub(crate) fn new(files: TlsFiles) -> Result<Self, ServerTlsError> {
+impl ServerTls {
+    /// By the files as they are now.
+    ///
+    /// # Errors
+    /// [`ServerTlsError`].
+    pub fn new(files: TlsFiles) -> Result<Self, ServerTlsError> {
         let stamps = files.stamps();
         let config = Arc::new(files.config()?);
         Ok(Self {
@@ -127,7 +135,10 @@ impl Tls {
 
     /// Reloads the files if one has changed since the last call; returns whether it did. After an
     /// error the former configuration stays in force, and the same change is not reported again.
-    pub(crate) fn reload_if_changed(&self) -> Result<bool, ServerTlsError> {
+    ///
+    /// # Errors
+    /// [`ServerTlsError`].
+    pub fn reload_if_changed(&self) -> Result<bool, ServerTlsError> {
         let stamps = self.files.stamps();
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         if now.0 == stamps {
@@ -139,34 +150,44 @@ impl Tls {
     }
 }
 
-/// The caller of a connection over TCP.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    /// The identity in its certificate; `None` if it has no certificate.
-    pub(crate) identity: Option<Arc<Identity>>,
-}
-
 /// A listener that yields connections which have completed their handshake.
-pub(crate) struct TlsListener {
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, Caller)>,
+pub struct TlsListener {
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
 }
 
 impl TlsListener {
     /// Starts a task that accepts connections. Each handshake runs in its own task, so that a slow
     /// caller delays no other one; at most `at_most` run at a time, further connections wait in the
     /// kernel's queue. The tasks end with the listener.
-    pub(crate) fn start(listener: TcpListener, tls: Tls, at_most: usize) -> Self {
+    pub fn start(listener: TcpListener, tls: ServerTls, at_most: usize) -> Self {
         let (handshaken, ready) = mpsc::channel(READY_MAX);
         tokio::spawn(accept(listener, tls, handshaken, at_most));
         Self { ready }
     }
 }
 
+/// Reloads the certificates when their files change, for as long as it is polled. Cancel safe: they are replaced as a whole.
+pub async fn keep_current(tls: Option<ServerTls>) {
+    let Some(tls) = tls else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(RELOAD_EVERY).await;
+        match tls.reload_if_changed() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the changed certificates are in force"),
+            Err(e) => {
+                tracing::error!(error = %e, "the changed certificates are refused; the old ones stay in force");
+            }
+        }
+    }
+}
+
 /// Cancel safe: the caller of a connection that is dropped connects again.
 async fn accept(
     listener: TcpListener,
-    tls: Tls,
-    handshaken: mpsc::Sender<(TlsStream<TcpStream>, Caller)>,
+    tls: ServerTls,
+    handshaken: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
     at_most: usize,
 ) {
     let mut listener = listener;
@@ -185,9 +206,8 @@ async fn accept(
             }
             match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    let caller = caller(&stream);
                     // Fails if the listener is gone.
-                    let _ = handshaken.send((stream, caller)).await;
+                    let _ = handshaken.send((stream, peer)).await;
                 }
                 Ok(Err(e)) => tracing::info!(%peer, error = %e, "no TLS with this caller"),
                 Err(_) => tracing::info!(%peer, "a caller did not finish its handshake"),
@@ -196,17 +216,9 @@ async fn accept(
     }
 }
 
-fn caller(stream: &TlsStream<TcpStream>) -> Caller {
-    let (_, session) = stream.get_ref();
-    let certificate = session.peer_certificates().and_then(<[_]>::first);
-    Caller {
-        identity: certificate.map(|c| Arc::new(Identity::of(c))),
-    }
-}
-
 impl Listener for TlsListener {
     type Io = TlsStream<TcpStream>;
-    type Addr = Caller;
+    type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         match self.ready.recv().await {
@@ -217,9 +229,7 @@ impl Listener for TlsListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        // `Addr` is the caller, which a listener does not have.
+        // The socket is the task's that accepts.
         Err(io::ErrorKind::Unsupported.into())
     }
 }
-
-impl flatnet_daemon::serve::Caller for Caller {}

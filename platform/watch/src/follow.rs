@@ -22,17 +22,20 @@ const GONE: u16 = 410;
 
 /// What is followed.
 #[derive(Clone)]
-pub(crate) struct Followed<K> {
-    pub(crate) api: Api<K>,
-    pub(crate) fields: Option<String>,
-    pub(crate) labels: Option<String>,
+pub struct Followed<K> {
+    /// Where they are.
+    pub api: Api<K>,
+    /// A field selector.
+    pub fields: Option<String>,
+    /// A label selector.
+    pub labels: Option<String>,
     /// How long one watch lasts, in seconds. It is below the time that an answer of the client may take.
-    pub(crate) watch: u32,
+    pub watch: u32,
 }
 
 /// Why nothing is followed any more.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// The server gives no answer, or refuses.
     #[error(transparent)]
     Server(#[from] kube::Error),
@@ -42,7 +45,10 @@ pub(crate) enum Ended {
 }
 
 /// Lists and watches, until the server gives no answer. Cancel safe.
-pub(crate) async fn follow<K, E>(
+///
+/// # Errors
+/// [`Ended`]: it ends by nothing else.
+pub async fn follow<K, E>(
     followed: &Followed<K>,
     form: impl Fn(Told<K>) -> Option<E>,
     events: &Sender<E>,

@@ -1,4 +1,12 @@
-//! Certificates and keys from PEM files, and TLS 1.3 made of them.
+//! TLS 1.3 from PEM files: a client's configuration, and a server's listener. Both read the files again when they change.
+//!
+//! ```text
+//!   PEM files ─▶ [certificates], [private_key], [roots] ─┬─▶ [ClientTls]
+//!                     [stamps] (whether they changed)    └─▶ [server::ServerTls] ─▶ [server::TlsListener]
+//! ```
+
+#[cfg(feature = "server")]
+pub mod server;
 
 use std::fs;
 use std::io;
@@ -113,15 +121,16 @@ pub fn stamps<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Stamps {
 
 /// Whom a client trusts, and who it is: read again when a file changes.
 #[derive(Debug)]
-pub(crate) struct Tls {
+pub struct ClientTls {
     ca: PathBuf,
     /// Its certificate and key.
     identity: Option<(PathBuf, PathBuf)>,
     made: Mutex<Option<(Stamps, Arc<ClientConfig>)>>,
 }
 
-impl Tls {
-    pub(crate) fn new(ca: PathBuf, identity: Option<(PathBuf, PathBuf)>) -> Self {
+impl ClientTls {
+    /// Trusts the authorities in the file `ca`, and shows a certificate (its file, its key's file) if one is given.
+    pub fn new(ca: PathBuf, identity: Option<(PathBuf, PathBuf)>) -> Self {
         Self {
             ca,
             identity,
@@ -130,7 +139,10 @@ impl Tls {
     }
 
     /// By the files as they are now.
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let identity = self.identity.iter().flat_map(|(cert, key)| [cert, key]);
         let files = identity.chain([&self.ca]).map(PathBuf::as_path);
         let now = stamps(files);

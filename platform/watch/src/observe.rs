@@ -102,7 +102,7 @@ fn cluster(app: &Key, wanted: &AppSpec, spec: &ClusterSpec, member: Option<&Memb
 }
 
 /// Whether an application may use a group: one that is its own, or that is nobody's.
-fn usable(app: &Key, wanted: &AppSpec, group: &NodeGroup) -> bool {
+pub fn usable(app: &Key, wanted: &AppSpec, group: &NodeGroup) -> bool {
     let named = wanted
         .placement
         .group

@@ -5,26 +5,7 @@ use std::cmp::Ordering;
 use flatnet_platform_types::kinds::{App, Cluster, Release, Template};
 use kube::ResourceExt;
 
-use crate::cache::{Cache, Key, Seen, Told};
-
-macro_rules! seen {
-    ($($kind:ty),*) => {
-        $(impl Seen for $kind {
-            fn key(&self) -> Key {
-                Key {
-                    namespace: self.namespace().unwrap_or_default(),
-                    name: self.name_any(),
-                }
-            }
-
-            fn version(&self) -> &str {
-                self.metadata.resource_version.as_deref().unwrap_or("")
-            }
-        })*
-    };
-}
-
-seen!(App, Release, Cluster, Template);
+use crate::{Cache, Key, Told};
 
 /// What was seen of the hub.
 #[derive(Debug, Default)]

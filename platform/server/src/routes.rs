@@ -1,0 +1,220 @@
+//! The paths of the API, each with what it tells of itself in the OpenAPI document.
+
+mod apps;
+mod audit;
+mod claims;
+mod clusters;
+mod events;
+mod releases;
+mod sessions;
+mod templates;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use flatnet_platform_types::api::{Code, ROOT, STALE};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::context::Context;
+use crate::objects::is_name;
+use crate::problem::{Refusal, Reply};
+
+/// Objects of a page, unless another number is asked for.
+const PAGE: usize = 100;
+/// The most objects of a page.
+const PAGE_MAX: usize = 500;
+
+fn described() -> OpenApiRouter<Arc<Context>> {
+    let router = OpenApiRouter::with_openapi(base());
+    let inner = OpenApiRouter::new()
+        .merge(sessions::routes())
+        .merge(clusters::routes())
+        .merge(templates::routes())
+        .merge(apps::routes())
+        .merge(releases::routes())
+        .merge(claims::routes())
+        .merge(audit::routes());
+    router.nest(ROOT, inner)
+}
+
+fn base() -> OpenApi {
+    let info = Info::new("Flatnet platform", "v1");
+    let mut document = OpenApiBuilder::new().info(info).build();
+    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", bearer);
+    document.security = Some(vec![utoipa::openapi::SecurityRequirement::new(
+        "bearer",
+        Vec::<String>::new(),
+    )]);
+    document
+}
+
+/// The OpenAPI 3.1 document of the API, as it is committed in docs/api/platform.json.
+///
+/// # Errors
+/// If it cannot be written as JSON, which a test rules out.
+pub fn document() -> Result<String, serde_json::Error> {
+    let (_, document) = described().split_for_parts();
+    document.to_pretty_json()
+}
+
+/// Everything that is served.
+pub(crate) fn router(context: Arc<Context>) -> Router {
+    let (router, document) = described().split_for_parts();
+    let text = document.to_json().unwrap_or_default();
+    let openapi = move || {
+        let json = (axum::http::header::CONTENT_TYPE, "application/json");
+        std::future::ready(([json], text.clone()))
+    };
+    router
+        .route_layer(from_fn(names))
+        .route(&format!("{ROOT}/openapi.json"), get(openapi))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(Arc::clone(&context), tell_stale))
+        .with_state(context)
+}
+
+async fn nowhere(uri: Uri) -> Refusal {
+    Refusal::new(
+        Code::NotFound,
+        format!("there is nothing at {}", uri.path()),
+    )
+    .hint(format!("GET {ROOT}/openapi.json tells every path"))
+}
+
+async fn no_method(method: Method, uri: Uri) -> Refusal {
+    Refusal::new(
+        Code::MethodNotAllowed,
+        format!("{method} is nothing that {} knows", uri.path()),
+    )
+    .hint(format!(
+        "GET {ROOT}/openapi.json tells every path and its methods"
+    ))
+}
+
+/// Refuses names that are none: they become parts of paths of the hub's API server.
+async fn names(parts: RawPathParams, request: Request, next: Next) -> Response {
+    for (what, name) in &parts {
+        if !is_name(name) {
+            return Refusal::new(Code::BadRequest, format!("{name:?} is no name of a {what}"))
+                .hint("names have lower-case letters, digits, `-` and `.`, and begin and end with a letter or digit")
+                .into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// Says in the answer that the hub does not answer, where it does not.
+async fn tell_stale(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(stale) = context.projection.stale() {
+        let seconds = HeaderValue::from(stale.as_secs());
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(STALE), seconds);
+    }
+    response
+}
+
+/// A request's query, in which nothing is ignored.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Reply<Self> {
+        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        let read = read.map_err(|e| {
+            Refusal::new(Code::BadRequest, format!("the query cannot be read: {e}"))
+        })?;
+        Ok(Self(read.0))
+    }
+}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// The most objects of the page: 1 to 500, 100 where it is absent.
+    pub(crate) limit: Option<usize>,
+    /// What `next` of the page before says.
+    pub(crate) after: Option<String>,
+}
+
+/// A page of what is sorted by a text of each.
+pub(crate) fn page<T>(
+    items: impl Iterator<Item = T>,
+    of: impl Fn(&T) -> String,
+    limit: Option<usize>,
+    after: Option<&str>,
+) -> Reply<flatnet_platform_types::api::Page<T>> {
+    let limit = limit.unwrap_or(PAGE);
+    if limit == 0 || limit > PAGE_MAX {
+        return Err(Refusal::new(
+            Code::BadRequest,
+            format!("a page has 1 to {PAGE_MAX} objects, not {limit}"),
+        )
+        .field("limit", "out of range"));
+    }
+    let mut items: Vec<T> = items
+        .filter(|item| after.is_none_or(|after| of(item).as_str() > after))
+        .take(limit + 1)
+        .collect();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().map(of).filter(|_| more);
+    Ok(flatnet_platform_types::api::Page { items, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_follow_one_another_until_the_last() {
+        let all = ["a", "b", "c", "d", "e"];
+        let of = |item: &&str| (*item).to_owned();
+        let mut after = None;
+        let mut read = Vec::new();
+        loop {
+            let page = page(all.into_iter(), of, Some(2), after.as_deref()).expect("a page");
+            read.push(page.items.len());
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(read, [2, 2, 1]);
+        assert!(page(all.into_iter(), of, Some(0), None).is_err());
+    }
+
+    #[test]
+    fn the_document_is_the_one_that_is_committed() {
+        let text = format!("{}\n", document().expect("JSON"));
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api/platform.json");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &text).expect("docs/api is written");
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == text,
+            "docs/api/platform.json is not what the API is: UPDATE_DOCS=1 cargo test -p flatnet-platform-server"
+        );
+        assert!(text.contains("\"openapi\": \"3.1.0\""));
+    }
+}
