@@ -1,13 +1,14 @@
 //! A pod is drained under connections: by its address, and by a Service's that the host translates.
 //!
 //! ```text
-//!   client ──▶ its address ───────────────────────────▶ web        DELIVER
-//!      └─────▶ the Service's ──▶ host: DNAT ──▶ flat0 ─▶ web        FROM_HOST
-//!                                                        └─ tcpdump: every SYN
+//!   near, of this node ──▶ its addresses ───────────────────────▶ web        DELIVER
+//!     └──▶ the Service's ──▶ host: DNAT ──▶ flat0 ──────────────▶ web        FROM_HOST
+//!   far, of another node ──▶ its addresses ──▶ switch ──▶ uplink ─▶ web       FROM_UPLINK
+//!                                                                   └─ tcpdump: every SYN
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -31,8 +32,9 @@ const QUIET: Duration = Duration::from_secs(1);
 const PORT: u16 = 8080;
 const SERVICE: &str = "10.96.0.77";
 const SLICE: &str = "web-1";
-/// The first segment of a TCP connection (pcap-filter(7)).
-const SYN: &str = "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn";
+/// The first segment of a TCP connection (pcap-filter(7), which knows TCP's flags in IPv4 only).
+const SYN: &str = "(ip and tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or \
+                   (ip6[6] == 6 and ip6[53] & 0x12 == 2)";
 /// So many calls are late.
 const CALLS: u64 = 40;
 /// How long a call may take: the machine may be busy.
@@ -93,7 +95,8 @@ struct Caller {
 }
 
 impl Caller {
-    fn start(from: &Path, places: Vec<SocketAddr>) -> Self {
+    /// Each call is from a namespace to a place.
+    fn start(ways: Vec<(PathBuf, SocketAddr)>) -> Self {
         let mut caller = Self {
             stop: Arc::default(),
             calls: Arc::default(),
@@ -101,13 +104,13 @@ impl Caller {
             thread: None,
         };
         let (stop, calls) = (Arc::clone(&caller.stop), Arc::clone(&caller.calls));
-        let (failed, from) = (Arc::clone(&caller.failed), from.to_owned());
+        let failed = Arc::clone(&caller.failed);
         let thread = std::thread::spawn(move || {
-            for at in places.iter().cycle() {
+            for (from, at) in ways.iter().cycle() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                if let Err(error) = ask(&from, *at, ANSWER) {
+                if let Err(error) = ask(from, *at, ANSWER) {
                     failed.lock().expect("not poisoned").replace(error);
                     return;
                 }
@@ -175,32 +178,52 @@ impl Drop for Translated<'_> {
     }
 }
 
-/// The pod is in service, and drained in the end.
-pub(super) fn late_connections(scene: &Scene<'_>, rig: &Rig, web: &Pod) -> Result<()> {
-    let ips = addresses(web)?;
+/// Who calls the pod by which way: see the picture above.
+fn ways<'r>(
+    scene: &Scene<'_>,
+    rig: &'r Rig,
+    ips: &[IpAddr],
+    [near, far]: [&Pod; 2],
+) -> Result<(Vec<(PathBuf, SocketAddr)>, Option<Translated<'r>>)> {
+    let mut ways = Vec::new();
+    for ip in ips {
+        let at = SocketAddr::new(*ip, PORT);
+        ways.extend([near, far].map(|from| (from.ns.path().to_owned(), at)));
+    }
     let v4 = ips.iter().find(|ip| ip.is_ipv4()).context("no IPv4")?;
-    let direct = SocketAddr::new(*v4, PORT);
-    let _greeter = Greeter::start(web.ns.path(), PORT)?;
-    let client = rig.attach("kube-gate-client")?;
     // The guest's kernel may translate nothing: there only what is direct is counted.
     let service = match nat::needed(scene.lab) {
-        Ok(()) => Some(Translated::add(rig, direct)?),
+        Ok(()) => Some(Translated::add(rig, SocketAddr::new(*v4, PORT))?),
         Err(why) => {
             say(&format!("without a Service: {why}"));
             None
         }
     };
-    let mut places = vec![direct];
     if service.is_some() {
-        places.push(SocketAddr::new(SERVICE.parse()?, 80));
+        let at = SocketAddr::new(SERVICE.parse()?, 80);
+        ways.push((near.ns.path().to_owned(), at));
     }
+    Ok((ways, service))
+}
+
+/// The pod is in service, and drained in the end.
+pub(super) fn late_connections(
+    scene: &Scene<'_>,
+    rig: &Rig,
+    web: &Pod,
+    clients: [&Pod; 2],
+) -> Result<()> {
+    let ips = addresses(web)?;
+    let _greeter = Greeter::start(web.ns.path(), PORT)?;
+    let (ways, _service) = ways(scene, rig, &ips, clients)?;
+    let all_ways = u64::try_from(ways.len())?;
     offer(scene, &ips, true)?;
     ensure!(
         counting_flows(rig)? == 0,
         "connections are counted of a pod that serves"
     );
-    let caller = Caller::start(client.ns.path(), places);
-    caller.more(2)?;
+    let caller = Caller::start(ways);
+    caller.more(all_ways)?;
 
     wish(scene, false)?;
     let (_, took) = eventually(FOLLOWED, || shows(scene, "False", "NotWished"))?;

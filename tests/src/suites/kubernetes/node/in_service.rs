@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, FOLLOWED, Ipamd, NAMESPACE, NODE, OTHER, Scene, drain};
+use super::{ACCOUNT, FOLLOWED, Ipamd, NAMESPACE, OTHER, Scene, drain};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 use crate::suites::rig::{Pod, Rig};
@@ -16,9 +16,14 @@ pub(super) const GATE: &str = "flatnet.io/in-service";
 pub(super) const SPACE: &str = "gate";
 pub(super) const OWN: &str = "gate-own";
 const FOREIGN: &str = "gate-foreign";
+/// A node in mode `vlan`, which delivers by all of its tables, and its network.
+const NODE: &str = "idc1";
+const NETWORK: &str = "web";
+/// Another node of that network.
+const NEIGHBOUR: &str = "idc2";
 
 pub(in crate::suites::kubernetes) fn gate(lab: &LabGuard) -> Result<()> {
-    let scene = Scene::new(lab)?;
+    let scene = Scene::of(lab, NODE)?;
     let cluster = &scene.cluster;
     cluster.kubectl(&["create", "namespace", SPACE])?;
     // Without a controller manager nobody else makes it.
@@ -27,8 +32,10 @@ pub(in crate::suites::kubernetes) fn gate(lab: &LabGuard) -> Result<()> {
         make(&scene, name, node)?;
     }
     refused(&scene)?;
-    let rig = Rig::new(lab, NODE, "cloud")?;
+    let rig = Rig::new(lab, NODE, NETWORK)?;
     let web = rig.attach("kube-gate")?;
+    let near = rig.attach("kube-gate-near")?;
+    let far = Rig::new(lab, NEIGHBOUR, NETWORK)?.attach("kube-gate-far")?;
     let ipamd = Ipamd::start(lab, cluster)?;
     let netd = scene.netd()?;
     eventually(FOLLOWED, || shows(&scene, "False", "ContainersNotReady"))?;
@@ -41,7 +48,7 @@ pub(in crate::suites::kubernetes) fn gate(lab: &LabGuard) -> Result<()> {
     say(&format!(
         "in service {took:.1?} after its containers were ready"
     ));
-    drain::late_connections(&scene, &rig, &web)?;
+    drain::late_connections(&scene, &rig, &web, [&near, &far])?;
 
     let version = || -> Result<Value> { Ok(pod(&scene)?["metadata"]["resourceVersion"].clone()) };
     let before = version()?;
@@ -118,7 +125,7 @@ fn refused(scene: &Scene<'_>) -> Result<()> {
     kubectl(&["create", "clusterrolebinding", reads, &role, &account])?;
     let own = |type_: &str| json!({"status": {"conditions": [{"type": type_, "status": "False"}]}});
     for (name, patch, wanted) in [
-        (FOREIGN, own(GATE), "netd of node vpc1 may not write pod"),
+        (FOREIGN, own(GATE), "netd of node idc1 may not write pod"),
         (OWN, own("Ready"), "the condition flatnet.io/in-service"),
         (
             OWN,
