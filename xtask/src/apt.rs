@@ -67,6 +67,10 @@ const PACKAGES: &[Package] = &[
         purpose: "the store behind a real API server, in a namespace only",
     },
     Package {
+        name: "victoria-metrics",
+        purpose: "what metrics gates of releases ask, in a namespace only",
+    },
+    Package {
         name: "openssl",
         purpose: "the API server's certificates",
     },
@@ -216,7 +220,11 @@ fn apt(missing: &[&str]) -> Result<()> {
     let installed = install_missing(missing);
     quiet.end()?;
     installed?;
-    for (package, service) in [("frr", "frr"), ("etcd-server", "etcd")] {
+    for (package, service) in [
+        ("frr", "frr"),
+        ("etcd-server", "etcd"),
+        ("victoria-metrics", "victoria-metrics"),
+    ] {
         if missing.contains(&package) && host::has_program("systemctl") {
             disable(service);
         }

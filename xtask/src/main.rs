@@ -69,6 +69,11 @@ enum Cmd {
     /// Send forged and odd frames from a container: --mutate, --seed N, --json FILE
     #[command(disable_help_flag = true)]
     Redteam(Handover),
+    /// The release platform on two real clusters: demo
+    Platform {
+        #[command(subcommand)]
+        command: Platform,
+    },
     /// Build Kubernetes' programs for the suites `kubernetes` and `cluster` (Go, the module proxy)
     Kubernetes,
     /// Build the images: target/flatnet/NAME-image.tar, for `ctr -n k8s.io images import`
@@ -88,6 +93,19 @@ enum Cmd {
     Structure,
     /// Licences, banned crates and sources of the dependencies (cargo-deny; no network)
     Deny,
+}
+
+/// What is shown of the release platform.
+#[derive(Debug, Subcommand)]
+enum Platform {
+    /// Raise two clusters with real kubelets, in a data centre and a cloud, and release an application over both under
+    /// load: forward by a canary, back, with a bad commit, with the controller killed, and without the hub. About four
+    /// minutes once everything is built
+    Demo {
+        /// How many instances the application has
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        instances: u32,
+    },
 }
 
 /// What is handed to `flatnet-lab` as it is.
@@ -125,6 +143,9 @@ fn main() -> Result<ExitCode> {
             return datapath::measure("redteam", &ready(Purpose::Lab, &rest.args)?, &rest.args);
         }
         Cmd::Test(options) => return test::run(&options),
+        Cmd::Platform {
+            command: Platform::Demo { instances },
+        } => return platform_demo(instances),
         Cmd::Kubernetes => {
             kubernetes::build()?;
             // `test` builds the lab's binaries first; by itself this command takes those that are there.
@@ -174,6 +195,18 @@ fn lab(args: &[OsString]) -> Result<ExitCode> {
         _ => ready(Purpose::Lab, args)?,
     };
     datapath::lab(&binaries, args)
+}
+
+/// The suite `release` with so many instances; its lines are the story and its figures.
+fn platform_demo(instances: u32) -> Result<ExitCode> {
+    let binaries = prepared(Purpose::Lab)?;
+    kubernetes::build()?;
+    node_parts::prepare(&binaries, std::env::var_os(host::OFFLINE).is_some())?;
+    let error = Command::new(binaries.lab())
+        .args(["suite", "release", "--datapath", "user"])
+        .env("FLATNET_INSTANCES", instances.to_string())
+        .exec();
+    Err(error).with_context(|| format!("cannot run {}", binaries.lab().display()))
 }
 
 /// Becomes another program, so that signals and the exit status are its own.

@@ -29,6 +29,7 @@ pub(crate) fn prepare(binaries: &Binaries, offline: bool) -> Result<()> {
     let _ = fs::remove_file(&fresh);
     symlink(&tree, &fresh).and_then(|()| fs::rename(&fresh, &programs))?;
     busybox(&tree, &images)?;
+    shop(binaries, &tree, &node.join("shop"))?;
     images::netd(binaries, &images.join("netd.tar"))?;
     report::line("nodes: containerd, runc, busybox; images of netd and busybox");
     Ok(())
@@ -59,6 +60,38 @@ fn busybox(tree: &Path, images: &Path) -> Result<()> {
             path: "/bin",
         };
         images::write(&image, &root.0, &images.join(format!("{name}.tar")))?;
+    }
+    Ok(())
+}
+
+/// The application of the suite `release`: flatnet-run and busybox's server, with other pages in each of three images. The
+/// last has no page for its health.
+fn shop(binaries: &Binaries, tree: &Path, to: &Path) -> Result<()> {
+    let program = busybox_program(tree)?;
+    for version in 1..=3 {
+        let root = Scratch::beside(&to.join(format!("shop-{version}")))?;
+        let (bin, www) = (root.0.join("bin"), root.0.join("www"));
+        fs::create_dir_all(&bin)?;
+        fs::create_dir_all(&www)?;
+        images::copy_program(&program, &bin.join("busybox"))?;
+        for applet in ["sh", "httpd"] {
+            symlink("busybox", bin.join(applet))?;
+        }
+        images::copy_program(
+            &binaries.dir().join("flatnet-run"),
+            &root.0.join("flatnet-run"),
+        )?;
+        fs::write(root.0.join("start.sh"), "exec httpd -f -p 8080 -h /www\n")?;
+        fs::write(www.join("index.html"), format!("shop {version}\n"))?;
+        if version < 3 {
+            fs::write(www.join("health"), "well\n")?;
+        }
+        let image = Image {
+            name: &format!("flatnet.io/lab/shop:{version}"),
+            entrypoint: &["/flatnet-run", "--", "/bin/sh", "/start.sh"],
+            path: "/bin",
+        };
+        images::write(&image, &root.0, &to.join(format!("shop-{version}.tar")))?;
     }
     Ok(())
 }

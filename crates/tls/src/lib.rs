@@ -1,10 +1,13 @@
 //! TLS 1.3 from PEM files: a client's configuration, and a server's listener. Both read the files again when they change.
+//! And [`get`]: documents by HTTP and HTTPS, with the machine's root certificates.
 //!
 //! ```text
 //!   PEM files ─▶ [certificates], [private_key], [roots] ─┬─▶ [ClientTls]
 //!                     [stamps] (whether they changed)    └─▶ [server::ServerTls] ─▶ [server::TlsListener]
 //! ```
 
+#[cfg(feature = "get")]
+pub mod get;
 #[cfg(feature = "server")]
 pub mod server;
 

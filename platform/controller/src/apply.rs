@@ -8,7 +8,7 @@ use std::time::Duration;
 use flatnet_platform_types::kinds::{App, Release};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
@@ -20,7 +20,7 @@ use flatnet_daemon::causes::chain;
 use flatnet_leader::Leadership;
 use flatnet_platform_watch::cache::Key;
 use flatnet_platform_watch::member::Wrote;
-use flatnet_platform_watch::seen::{FenceSeen, PdbSeen, PodSeen, SetSeen};
+use flatnet_platform_watch::seen::{FenceSeen, PdbSeen, PodSeen, ServiceSeen, SetSeen};
 
 /// The field manager of everything that is written here. Members' policies know the controller's writes by it.
 pub(crate) const MANAGER: &str = "flatnet-platform";
@@ -211,6 +211,7 @@ fn gone(kind: Kind, key: &Key) -> Option<Wrote> {
         Kind::Set => Some(Wrote::SetGone(key.clone())),
         Kind::Pod => Some(Wrote::PodGone(key.clone())),
         Kind::Pdb => Some(Wrote::PdbGone(key.clone())),
+        Kind::Service => Some(Wrote::ServiceGone(key.clone())),
     }
 }
 
@@ -243,6 +244,10 @@ async fn dispatch(client: &Client, request: &Request) -> kube::Result<Option<Wro
         Kind::Pdb => ask::<PodDisruptionBudget>(client, request)
             .await?
             .map(|o| Wrote::Pdb(PdbSeen::of(&o))),
+        Kind::Service => ask::<Service>(client, request)
+            .await?
+            .and_then(|o| ServiceSeen::of(&o))
+            .map(Wrote::Service),
     })
 }
 

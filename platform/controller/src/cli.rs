@@ -30,6 +30,10 @@ pub struct Cli {
     /// Serve /livez, /readyz and /metrics there.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// What metrics gates ask: the URL of a Prometheus, or of what answers like it (VictoriaMetrics). Where absent they say
+    /// nothing, and releases that have one wait.
+    #[arg(long, value_name = "URL")]
+    pub metrics_url: Option<String>,
     /// The log's format. Its level is set by `RUST_LOG` (`info` where absent).
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

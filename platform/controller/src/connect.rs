@@ -20,7 +20,7 @@ use tokio::sync::mpsc::Sender;
 use flatnet_platform_watch::hub::HubTold;
 use flatnet_platform_watch::member::MemberTold;
 use flatnet_platform_watch::seen::{
-    APP_LABEL, FENCE, FenceSeen, NodeSeen, PdbSeen, PodSeen, SetSeen,
+    APP_LABEL, FENCE, FenceSeen, NodeSeen, PdbSeen, PodSeen, ServiceSeen, SetSeen,
 };
 
 /// What is told.
@@ -161,7 +161,9 @@ impl Line {
         let mut sets = all(Api::all(lasting.clone()), LASTING.0);
         sets.labels.clone_from(&ours);
         let mut pdbs = all(Api::all(lasting.clone()), LASTING.0);
-        pdbs.labels = ours;
+        pdbs.labels.clone_from(&ours);
+        let mut services = all(Api::all(lasting.clone()), LASTING.0);
+        services.labels = ours;
         let (pods, nodes) = (
             all(Api::all(lasting.clone()), LASTING.0),
             all(Api::all(lasting), LASTING.0),
@@ -181,6 +183,7 @@ impl Line {
             ended = follow(&pods, |t| told(t.formed(|p| Some(PodSeen::of(p))).map(MemberTold::Pods)), to) => ended,
             ended = follow(&nodes, |t| told(t.formed(|n| Some(NodeSeen::of(n))).map(MemberTold::Nodes)), to) => ended,
             ended = follow(&pdbs, |t| told(t.formed(|p| Some(PdbSeen::of(p))).map(MemberTold::Pdbs)), to) => ended,
+            ended = follow(&services, |t| told(t.formed(ServiceSeen::of).map(MemberTold::Services)), to) => ended,
             ended = follow(&fences, |t| told(t.formed(|f| Some(FenceSeen::of(f))).map(MemberTold::Fences)), to) => ended,
         }
     }

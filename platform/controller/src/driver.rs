@@ -12,7 +12,7 @@ use flatnet_clock::{Clock, System};
 use flatnet_leader::Leadership;
 use flatnet_platform_engine::Action;
 use flatnet_platform_types::Moment;
-use flatnet_platform_types::kinds::{App, Cluster, ClusterSpec, Reachable, Release};
+use flatnet_platform_types::kinds::{App, Cluster, ClusterSpec, Reachable, Release, Verdict};
 use flatnet_platform_watch::{Key, Seen, Told, way};
 use kube::{Client, Config, ResourceExt};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -21,7 +21,9 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::apply::Outcome;
 use crate::connect::{Event, Line, MemberEvent};
+use crate::gates::{Board, Place, Tools};
 use crate::health::Health;
+use crate::leftovers;
 use flatnet_platform_watch::hub::{Hub, HubTold};
 use flatnet_platform_watch::member::{Concerns, Member};
 
@@ -97,6 +99,9 @@ pub(crate) struct Driver {
     pub(crate) writing: BTreeSet<String>,
     trouble: BTreeMap<String, String>,
     pub(crate) jobs: JoinSet<Done>,
+    pub(crate) gates: Board,
+    pub(crate) questions: JoinSet<(Place, Verdict, String)>,
+    pub(crate) tools: Tools,
 }
 
 impl Driver {
@@ -105,6 +110,7 @@ impl Driver {
         events: Sender<Event>,
         leadership: Arc<Leadership>,
         health: Arc<Health>,
+        tools: Tools,
     ) -> Result<Self> {
         Ok(Self {
             hub_client: way::client(config, SILENCE).context("make a client of the hub")?,
@@ -122,6 +128,9 @@ impl Driver {
             writing: BTreeSet::new(),
             trouble: BTreeMap::new(),
             jobs: JoinSet::new(),
+            gates: Board::default(),
+            questions: JoinSet::new(),
+            tools,
         })
     }
 
@@ -154,6 +163,7 @@ impl Driver {
                         self.on_done(done);
                     }
                 }
+                Some(answered) = self.questions.join_next() => self.on_answer(answered.ok()),
                 changed = leading.changed() => {
                     if changed.is_err() {
                         return;
@@ -420,7 +430,11 @@ impl Driver {
     }
 
     fn wake_all(&mut self) {
-        let keys: Vec<Key> = self.hub.apps.iter().map(App::key).collect();
+        let left = self
+            .members
+            .values()
+            .flat_map(|m| leftovers::applications(&m.seen));
+        let keys: BTreeSet<Key> = self.hub.apps.iter().map(App::key).chain(left).collect();
         for key in keys {
             self.wake(key, APART);
         }

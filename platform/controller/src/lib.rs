@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`render`] and [`request`] are pure; `connect`,
-//! `driver` (events), `look` (what is due), `apply` and [`run`] are the effects.
+//! `driver` (events), `look` (what is due), `gates` (what they say), `apply` and [`run`] are the effects.
 //!
 //! # Guarantees
 //! - A release's status is written before the actions that follow from it are done; every write carries the version of
@@ -21,12 +21,15 @@ mod apply;
 pub mod cli;
 mod connect;
 mod driver;
+mod gates;
 mod health;
+mod leftovers;
 mod look;
 mod metrics;
 pub mod render;
 pub mod request;
 pub mod run;
+mod service;
 
 pub use cli::Cli;
 pub use run::main;

@@ -7,16 +7,19 @@ use std::time::Duration;
 use flatnet_daemon::causes::chain;
 use flatnet_platform_engine::{Action, Input, Op, Outcome as Looked, step};
 use flatnet_platform_types::kinds::{
-    App, AppStatus, ClusterStatus, Phase, Release, ReleaseStatus, Stable,
+    App, AppSpec, AppStatus, ClusterStatus, Phase, Release, ReleaseStatus, Stable, Verdict,
 };
 use flatnet_platform_types::{Moment, Span};
 use kube::ResourceExt;
 use kube::api::Api;
 
 use crate::apply::{Batch, Job, replace_status};
-use crate::driver::{AGAIN, Done, Driver, JOBS, now, since_boot};
+use crate::driver::{AGAIN, Done, Driver, Followed, JOBS, now, since_boot};
+use crate::gates::{Place, Question, Subjects};
+use crate::leftovers::{self, Left};
 use crate::render::recipe;
 use crate::request::{Material, Writer};
+use crate::service;
 use flatnet_platform_watch::cache::{Key, Seen};
 use flatnet_platform_watch::member::Member;
 use flatnet_platform_watch::observe::{Subject, observe};
@@ -35,6 +38,7 @@ impl Driver {
             // Everything is looked at when this one leads, and when the hub is listed.
             self.due.clear();
             self.figures.clear();
+            self.gates.clear();
             return;
         };
         let now = since_boot();
@@ -110,6 +114,7 @@ impl Driver {
 
     fn look(&mut self, key: &Key, epoch: u64) {
         let Some(app) = self.hub.apps.get(key) else {
+            self.tidy(key, epoch);
             return;
         };
         let releases = self.hub.releases_of(key);
@@ -135,7 +140,8 @@ impl Driver {
             status,
         };
         let now = now();
-        let observed = observe(&self.hub, &members, subject, epoch, superseded_by);
+        let mut observed = observe(&self.hub, &members, subject, epoch, superseded_by);
+        observed.verdicts = self.gates.verdicts(key, &release.name_any());
         self.health.metrics.looks.inc();
         let looked = step(&Input {
             app: &app.spec,
@@ -161,6 +167,9 @@ impl Driver {
             );
             tracing::info!(release = %r.key(), ?phase, step, message, "goes on");
         }
+        if acts {
+            self.health.metrics.release(key, &looked.status);
+        }
         let app_status = acts.then(|| said(app, latest, &looked)).flatten();
         let job = Job {
             key: key.clone(),
@@ -169,9 +178,11 @@ impl Driver {
             batches,
             app: app_status,
         };
+        let questions = self.questions(key, &app.spec, &release.name_any(), &looked);
         for fault in faults {
             self.complain(format!("{key}'s pods"), fault);
         }
+        self.ask(questions);
         if let Some(wake) = looked.wake {
             self.wake(key.clone(), Duration::from_millis(wake.as_millis()));
         }
@@ -193,6 +204,120 @@ impl Driver {
         });
     }
 
+    /// Takes away what an application that is gone has left in members, where it has no instances.
+    fn tidy(&mut self, key: &Key, epoch: u64) {
+        self.health.metrics.forget_app(key);
+        let (mut batches, mut instances) = (Vec::new(), Vec::new());
+        for (cluster, member) in &self.members {
+            if !member.is_current() || member.seen.fence() > epoch {
+                continue;
+            }
+            match (leftovers::left(&member.seen, key), &member.client) {
+                (Left::Instances(count), _) => instances.push(format!("{count} in {cluster}")),
+                (Left::Goes(requests), Some(client)) if !requests.is_empty() => {
+                    batches.push(Batch {
+                        cluster: cluster.clone(),
+                        life: member.life,
+                        client: client.clone(),
+                        requests,
+                    });
+                }
+                _ => {}
+            }
+        }
+        if !instances.is_empty() {
+            let why = format!(
+                "the hub has no such application, and there are instances: {}",
+                instances.join(", ")
+            );
+            self.complain(format!("{key}'s instances"), why);
+        }
+        if batches.is_empty() {
+            return;
+        }
+        let job = Job {
+            key: key.clone(),
+            hub: self.hub_client.clone(),
+            release: None,
+            batches,
+            app: None,
+        };
+        self.busy.insert(key.clone());
+        let leadership = Arc::clone(&self.leadership);
+        self.jobs
+            .spawn(async move { Done::Job(Box::new(job.work(leadership).await)) });
+    }
+
+    /// The questions of a release's gates, each with how long until it is to be asked.
+    fn questions(
+        &self,
+        key: &Key,
+        app: &AppSpec,
+        release: &str,
+        looked: &Looked,
+    ) -> Vec<(Place, Duration, Question)> {
+        let gates = looked.actions.iter().filter_map(|action| match action {
+            Action::Ask {
+                step,
+                round,
+                gate,
+                of,
+            } => {
+                let place = Place {
+                    app: key.clone(),
+                    release: release.to_owned(),
+                    step: *step,
+                    round: *round,
+                    gate: *gate,
+                };
+                let due = self.gates.due(&place, since_boot())?;
+                Some((place, due, of))
+            }
+            _ => None,
+        });
+        let mut gates = gates.peekable();
+        if gates.peek().is_none() {
+            return Vec::new();
+        }
+        let current = self.members.iter().filter(|(_, m)| m.is_current());
+        let current =
+            current.filter_map(|(name, m)| Some((name.as_str(), &m.seen, m.client.as_ref()?)));
+        let subjects = Subjects::of(key, &looked.status, current);
+        let question = |(place, due, gate)| {
+            let question = Question::of(gate, app, &looked.status, subjects.clone())?;
+            Some((place, due, question))
+        };
+        gates.filter_map(question).collect()
+    }
+
+    /// Asks what is due, and looks again when the others are.
+    fn ask(&mut self, questions: Vec<(Place, Duration, Question)>) {
+        for (place, due, question) in questions {
+            if !due.is_zero() {
+                self.wake(place.app, due);
+                continue;
+            }
+            self.gates.asks(&place);
+            let tools = self.tools.clone();
+            self.questions.spawn(async move {
+                let (verdict, reason) = question.ask(tools).await;
+                (place, verdict, reason)
+            });
+        }
+    }
+
+    /// A gate has answered.
+    pub(crate) fn on_answer(&mut self, answer: Option<(Place, Verdict, String)>) {
+        let Some((place, verdict, reason)) = answer else {
+            // A question that panicked is asked no more: its release waits, and pauses.
+            return;
+        };
+        tracing::debug!(app = %place.app, place.step, place.gate, ?verdict, reason, "a gate answers");
+        let app = place.app.clone();
+        self.gates.answered(place, verdict, reason, since_boot());
+        self.wake(app, Duration::ZERO);
+    }
+
     /// The requests of the actions, one batch for each, in order; and why some cannot be made.
     fn batches(
         &self,
@@ -206,7 +331,6 @@ impl Driver {
         let (mut batches, mut faults) = (Vec::new(), Vec::new());
         for action in actions {
             let Action::Member { cluster, op, .. } = action else {
-                // Gates are not asked yet: they say nothing, and a release waits for them.
                 continue;
             };
             let Some(member) = self.members.get(cluster).filter(|m| m.is_current()) else {
@@ -223,6 +347,7 @@ impl Driver {
                             recipe,
                             group,
                             resources: app.spec.resources,
+                            spread: app.spec.placement.spread.unwrap_or_default(),
                         }),
                         (Err(error), _) => {
                             faults.push(chain(&error));
@@ -250,7 +375,37 @@ impl Driver {
                 });
             }
         }
+        batches.extend(self.services(key, app, epoch, now));
         (batches, faults)
+    }
+
+    /// The application's Service in each member that has ReplicaSets of it and takes this controller's writes.
+    fn services(&self, key: &Key, app: &App, epoch: u64, now: Moment) -> Vec<Batch> {
+        let batch = |(cluster, member): (&String, &Followed)| {
+            let has = member
+                .seen
+                .sets
+                .iter()
+                .any(|s| s.key.namespace == key.namespace && s.app == key.name);
+            if !has || !member.is_current() || member.seen.fence() != epoch {
+                return None;
+            }
+            let writer = Writer {
+                app: key,
+                epoch,
+                now,
+                fence: None,
+            };
+            let requests = service::requests(&writer, &app.spec, member.seen.services.get(key));
+            let client = member.client.clone().filter(|_| !requests.is_empty())?;
+            Some(Batch {
+                cluster: cluster.clone(),
+                life: member.life,
+                client,
+                requests,
+            })
+        };
+        self.members.iter().filter_map(batch).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine's operations as requests to a member's API server. Pure.
 
 use flatnet_platform_engine::Op;
-use flatnet_platform_types::kinds::{NodeGroup, Resources};
+use flatnet_platform_types::kinds::{NodeGroup, Resources, Spread};
 use flatnet_platform_types::{IN_SERVICE, Moment, SERVE_LABEL};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use crate::render::Recipe;
 use flatnet_platform_watch::cache::Key;
 use flatnet_platform_watch::seen::{
-    APP_LABEL, DELETION_COST, EPOCH, FENCE, GROUP_LABEL, REVISION_LABEL, WITHDRAWN,
+    APP_LABEL, DELETION_COST, EPOCH, FENCE, GROUP_LABEL, REVISION_LABEL, SWITCH, WITHDRAWN,
 };
+
+/// Kubernetes' label of a node with its name.
+const HOST: &str = "kubernetes.io/hostname";
 
 /// Kinds that are written in a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,6 +28,8 @@ pub enum Kind {
     Pod,
     /// A PodDisruptionBudget.
     Pdb,
+    /// A Service.
+    Service,
 }
 
 /// One request.
@@ -68,6 +73,8 @@ pub struct Material {
     pub group: NodeGroup,
     /// What an instance requests.
     pub resources: Resources,
+    /// How instances are kept apart.
+    pub spread: Spread,
 }
 
 /// Who writes, for whom, and when.
@@ -213,7 +220,7 @@ impl Writer<'_> {
     }
 
     /// A patch with its precondition and the epoch.
-    fn patch(&self, kind: Kind, key: Key, version: &str, mut patch: Value) -> Request {
+    pub(crate) fn patch(&self, kind: Kind, key: Key, version: &str, mut patch: Value) -> Request {
         let meta = &mut patch["metadata"];
         meta["resourceVersion"] = json!(version);
         meta["annotations"][EPOCH] = json!(self.epoch.to_string());
@@ -243,12 +250,15 @@ impl Writer<'_> {
             &mut spec["nodeSelector"],
             &[&json!(material.group.node_selector)],
         );
+        // What the template says holds here too.
+        if spec["topologySpreadConstraints"].is_null() {
+            spec["topologySpreadConstraints"] = apart(material.spread, &labels);
+        }
         let first = spec["containers"]
             .as_array_mut()
             .and_then(|c| c.first_mut());
         if let Some(container) = first {
             let requests = &mut container["resources"]["requests"];
-            // What the template says holds.
             if requests.is_null() {
                 *requests = json!({
                     "cpu": format!("{}m", material.resources.cpu_millis),
@@ -270,12 +280,28 @@ impl Writer<'_> {
     }
 }
 
+/// How the scheduler keeps pods with those labels apart, where there is a choice.
+fn apart(spread: Spread, labels: &Value) -> Value {
+    let keys: &[&str] = match spread {
+        Spread::Switch => &[SWITCH, HOST],
+        Spread::Host => &[HOST],
+        Spread::Pack => return Value::Null,
+    };
+    let constraint = |key: &&str| {
+        json!({
+            "maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": labels},
+        })
+    };
+    keys.iter().map(constraint).collect()
+}
+
 /// The name of an application's ReplicaSet.
 pub fn set_name(app: &str, revision: &str, group: &str) -> String {
     format!("{app}-{revision}-{group}")
 }
 
-fn namespace(name: &str) -> Request {
+pub(crate) fn namespace(name: &str) -> Request {
     Request::Create {
         kind: Kind::Namespace,
         key: Key::new("", name),
@@ -375,6 +401,7 @@ mod tests {
                 cpu_millis: 50,
                 memory_bytes: 1024,
             },
+            spread: Spread::Switch,
         };
         let create = Op::CreateSet {
             revision: "r1".to_owned(),
@@ -398,6 +425,12 @@ mod tests {
         assert_eq!(
             pod["spec"]["containers"][0]["resources"]["requests"]["cpu"],
             "50m"
+        );
+        let apart = &pod["spec"]["topologySpreadConstraints"];
+        assert_eq!(apart[0]["topologyKey"], "flatnet.io/switch");
+        assert_eq!(
+            apart[1]["labelSelector"]["matchLabels"],
+            object["spec"]["selector"]["matchLabels"]
         );
         // The wish is no part of the selector: a drained pod stays its ReplicaSet's.
         assert!(object["spec"]["selector"]["matchLabels"][SERVE_LABEL].is_null());

@@ -3,15 +3,17 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use flatnet_daemon::causes::chain;
 use flatnet_leader::{Election, KubernetesLease, Leadership, LeaseKind, ObjectName, Participant};
 use flatnet_platform_watch::way;
+use flatnet_tls::get::Getter;
 use tokio::sync::mpsc;
 
 use crate::cli::Cli;
 use crate::connect;
 use crate::driver::Driver;
+use crate::gates::Tools;
 use crate::health::{Health, router};
 
 /// The manifest that grants what this daemon needs, for messages.
@@ -44,7 +46,17 @@ async fn run(cli: &Cli) -> Result<()> {
     }
     let leadership = Arc::new(Leadership::new(election(cli).await?));
     let (events, told) = mpsc::channel(WAITING);
-    let mut driver = Driver::new(&config, events.clone(), Arc::clone(&leadership), health)?;
+    let tools = Tools {
+        getter: Getter::new(),
+        metrics: cli.metrics_url.as_deref().map(server_url).transpose()?,
+    };
+    let mut driver = Driver::new(
+        &config,
+        events.clone(),
+        Arc::clone(&leadership),
+        health,
+        tools,
+    )?;
     tokio::spawn(connect::follow_hub(config, events));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "follows the hub");
     let signal = tokio::select! {
@@ -60,6 +72,16 @@ async fn run(cli: &Cli) -> Result<()> {
         tracing::warn!(error = chain(&error), "the lease could not be given back");
     }
     Ok(())
+}
+
+/// The URL without a slash at its end.
+fn server_url(url: &str) -> Result<String> {
+    let is_url = url.starts_with("http://") || url.starts_with("https://");
+    ensure!(
+        is_url,
+        "--metrics-url {url}: an http:// or https:// URL is wanted"
+    );
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
 async fn election(cli: &Cli) -> Result<Election> {

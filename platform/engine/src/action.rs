@@ -1,6 +1,6 @@
 //! What is to be done.
 
-use flatnet_platform_types::kinds::Stable;
+use flatnet_platform_types::kinds::{Gate, Stable};
 use serde::Serialize;
 
 /// One thing to do. Each is idempotent, and refused where its precondition does not hold any more: then it is dropped,
@@ -24,6 +24,8 @@ pub enum Action {
         round: u32,
         /// The gate's place in its step, from 0.
         gate: u32,
+        /// What it asks.
+        of: Gate,
     },
     /// Write `App.status.stable`.
     RecordStable(Stable),

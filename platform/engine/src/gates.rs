@@ -110,13 +110,14 @@ pub(crate) fn judge(gates: &[GateStatus], step: u32) -> Judged {
     }
 }
 
-/// Asks every gate that is no person.
-pub(crate) fn ask(status: &ReleaseStatus) -> impl Iterator<Item = Action> {
-    let (step, round) = (status.step, status.round);
-    let gates = status.gates.iter().filter(|g| g.kind != "human");
-    gates.map(move |g| Action::Ask {
-        step,
-        round,
-        gate: g.gate,
+/// Asks every gate of the step that is no person.
+pub(crate) fn ask(step: &Step, status: &ReleaseStatus) -> impl Iterator<Item = Action> {
+    let gates = step.gates.iter().enumerate();
+    let gates = gates.filter(|(_, gate)| kind(gate) != "human");
+    gates.map(|(place, gate)| Action::Ask {
+        step: status.step,
+        round: status.round,
+        gate: u32::try_from(place).unwrap_or(u32::MAX),
+        of: gate.clone(),
     })
 }

@@ -12,6 +12,8 @@
 //!   [place::Request] + headroom ─▶ [place::place()] ─▶ Placement (where each goes) | Shortage (what is missing)
 //! ```
 //!
+//! [measure]: what a metrics gate asks of Prometheus, and what its answers say.
+//!
 //! # Invariants
 //! 1. No action takes the instances in service below the wanted number less `maxUnavailable`, in all and for each
 //!    location; where a fault already has, none lowers them further.
@@ -33,6 +35,7 @@ mod converge;
 mod gates;
 mod goal;
 mod machine;
+pub mod measure;
 pub mod observed;
 pub mod place;
 mod retarget;

@@ -318,8 +318,9 @@ fn actions(status: &ReleaseStatus, look: &Look<'_>, now: Moment) -> Vec<Action> 
         tidy: status.phase.is_over(),
     };
     let mut actions = converge(&goal, &view, budget, &terms);
-    if matches!(status.phase, Phase::Gating | Phase::Baking) {
-        actions.extend(gates::ask(status));
+    let asks = matches!(status.phase, Phase::Gating | Phase::Baking);
+    if let Some(step) = step_of(look, status).filter(|_| asks) {
+        actions.extend(gates::ask(step, status));
     }
     actions.extend(stable(status, observed).map(Action::RecordStable));
     actions

@@ -275,6 +275,7 @@ fn a_bad_revision_never_has_more_than_its_steps_share_and_is_aborted_by_its_gate
         step: 1,
         round: 0,
         gate: 0,
+        of: fixture.app.release.steps[0].gates[0].clone(),
     };
     assert!(out.actions.contains(&ask), "{:?}", out.actions);
     assert_eq!(made(&out), [], "no more of it");

@@ -19,6 +19,7 @@ mod caller;
 pub mod cli;
 mod context;
 mod fetch;
+mod gates;
 mod health;
 mod identify;
 mod members;

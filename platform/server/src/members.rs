@@ -204,8 +204,12 @@ async fn look(client: Client) -> kube::Result<Member> {
         sets.iter().filter_map(SetSeen::of).collect(),
         String::new(),
     )));
-    // Neither is looked at: a member without them would not be whole.
+    // None of these is looked at: a member without them would not be whole.
     member.told(MemberTold::Pdbs(Told::Listed(Vec::new(), String::new())));
+    member.told(MemberTold::Services(Told::Listed(
+        Vec::new(),
+        String::new(),
+    )));
     member.told(MemberTold::Fences(Told::Listed(Vec::new(), String::new())));
     Ok(member)
 }

@@ -9,6 +9,7 @@ use axum::middleware::from_fn_with_state;
 use flatnet_daemon::serve::{self, Limits};
 use flatnet_daemon::stop;
 use flatnet_platform_watch::way;
+use flatnet_tls::get::Getter;
 use flatnet_tls::server::{ServerTls, TlsFiles, TlsListener, keep_current};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -162,7 +163,7 @@ fn oidc(cli: &Cli) -> Result<Option<Oidc>> {
         name_claim: cli.oidc_name_claim.clone(),
         groups_claim: cli.oidc_groups_claim.clone(),
     };
-    Ok(Some(Oidc::new(settings, Box::new(Https::new()?))))
+    Ok(Some(Oidc::new(settings, Box::new(Https(Getter::new())))))
 }
 
 async fn serve_on(

@@ -7,7 +7,7 @@ use flatnet_platform_engine::place::Node;
 use flatnet_platform_types::kinds::{GroupHeadroom, NodeGroup};
 
 use crate::cache::{Cache, Key, Told};
-use crate::seen::{FENCE, FenceSeen, NodeSeen, PdbSeen, PodSeen, Requests, SetSeen};
+use crate::seen::{FENCE, FenceSeen, NodeSeen, PdbSeen, PodSeen, Requests, ServiceSeen, SetSeen};
 
 /// What was seen of a member.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Member {
     pub nodes: Cache<NodeSeen>,
     /// PodDisruptionBudgets of applications.
     pub pdbs: Cache<PdbSeen>,
+    /// Services of applications.
+    pub services: Cache<ServiceSeen>,
     /// The ConfigMap with the highest epoch that was written.
     pub fences: Cache<FenceSeen>,
     /// The version of its Kubernetes.
@@ -37,6 +39,8 @@ pub enum MemberTold {
     Nodes(Told<NodeSeen>),
     /// PodDisruptionBudgets.
     Pdbs(Told<PdbSeen>),
+    /// Services.
+    Services(Told<ServiceSeen>),
     /// The ConfigMap with the highest epoch that was written.
     Fences(Told<FenceSeen>),
     /// The version of its Kubernetes.
@@ -52,6 +56,8 @@ pub enum Wrote {
     Pod(PodSeen),
     /// A PodDisruptionBudget.
     Pdb(PdbSeen),
+    /// A Service.
+    Service(ServiceSeen),
     /// The ConfigMap with the highest epoch that was written.
     Fence(FenceSeen),
     /// There is no such ReplicaSet.
@@ -60,6 +66,8 @@ pub enum Wrote {
     PodGone(Key),
     /// There is no such PodDisruptionBudget.
     PdbGone(Key),
+    /// There is no such Service.
+    ServiceGone(Key),
     /// There is no fence.
     FenceGone(Key),
 }
@@ -82,6 +90,7 @@ impl Member {
             && self.pods.is_listed()
             && self.nodes.is_listed()
             && self.pdbs.is_listed()
+            && self.services.is_listed()
             && self.fences.is_listed()
     }
 
@@ -133,6 +142,14 @@ impl Member {
                 self.pdbs.told(told);
                 concerns
             }
+            MemberTold::Services(told) => {
+                let concerns = match &told {
+                    Told::Listed(..) => Concerns::All,
+                    Told::Applied(s) | Told::Deleted(s) => Concerns::App(s.key.clone()),
+                };
+                self.services.told(told);
+                concerns
+            }
             MemberTold::Fences(told) => {
                 self.fences.told(told);
                 Concerns::All
@@ -150,10 +167,12 @@ impl Member {
             Wrote::Set(set) => self.sets.wrote(set),
             Wrote::Pod(pod) => self.pods.wrote(pod),
             Wrote::Pdb(pdb) => self.pdbs.wrote(pdb),
+            Wrote::Service(service) => self.services.wrote(service),
             Wrote::Fence(fence) => self.fences.wrote(fence),
             Wrote::SetGone(key) => self.sets.gone(&key),
             Wrote::PodGone(key) => self.pods.gone(&key),
             Wrote::PdbGone(key) => self.pdbs.gone(&key),
+            Wrote::ServiceGone(key) => self.services.gone(&key),
             Wrote::FenceGone(key) => self.fences.gone(&key),
         }
     }
@@ -298,6 +317,7 @@ mod tests {
         assert!(!member.is_complete());
         member.told(MemberTold::Sets(Told::Listed(vec![], "1".to_owned())));
         member.told(MemberTold::Pdbs(Told::Listed(vec![], "1".to_owned())));
+        member.told(MemberTold::Services(Told::Listed(vec![], "1".to_owned())));
         assert!(!member.is_complete());
         member.told(MemberTold::Fences(Told::Listed(vec![], "1".to_owned())));
         assert!(member.is_complete());

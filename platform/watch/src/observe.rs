@@ -252,6 +252,7 @@ mod tests {
         member.told(MemberTold::Pods(Told::Listed(pods, at())));
         member.told(MemberTold::Nodes(Told::Listed(vec![node], at())));
         member.told(MemberTold::Pdbs(Told::Listed(vec![], at())));
+        member.told(MemberTold::Services(Told::Listed(vec![], at())));
         member.told(MemberTold::Fences(Told::Listed(vec![fence], at())));
         (hub, member)
     }

@@ -6,7 +6,7 @@ use flatnet_platform_engine::action::CHEAPEST;
 use flatnet_platform_engine::observed::{Drain, NodeState};
 use flatnet_platform_types::{IN_SERVICE, Moment, SERVE_LABEL};
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -37,7 +37,7 @@ pub const FENCE: (&str, &str) = ("flatnet-platform", "controller");
 /// The taint of a node that is known to be gone.
 const GONE: &str = "node.kubernetes.io/out-of-service";
 /// The label of a node with its top-of-rack switch.
-const SWITCH: &str = "flatnet.io/switch";
+pub const SWITCH: &str = "flatnet.io/switch";
 
 macro_rules! seen {
     ($($kind:ty),*) => {
@@ -53,7 +53,7 @@ macro_rules! seen {
     };
 }
 
-seen!(SetSeen, PodSeen, NodeSeen, PdbSeen, FenceSeen);
+seen!(SetSeen, PodSeen, NodeSeen, PdbSeen, ServiceSeen, FenceSeen);
 
 /// A ReplicaSet of an application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,6 +112,10 @@ pub struct PodSeen {
     pub trouble: Option<String>,
     /// What it requests.
     pub requests: Requests,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// The first port that a container of it declares.
+    pub port: Option<u16>,
 }
 
 /// A node.
@@ -144,6 +148,19 @@ pub struct PdbSeen {
     pub version: String,
     /// Its `spec.minAvailable`.
     pub min_available: u32,
+}
+
+/// A Service of an application, by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceSeen {
+    /// Namespace and name.
+    pub key: Key,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// Its ports, each its own target, in order.
+    pub ports: Vec<u16>,
+    /// Whether it selects the application's pods and no less, and each port is its own target.
+    pub is_ours: bool,
 }
 
 /// The epoch that was written last.
@@ -232,6 +249,10 @@ impl PodSeen {
             deletion_cost: cost.unwrap_or(0),
             trouble: if in_service { None } else { trouble(pod) },
             requests: pod.spec.as_ref().map(requests).unwrap_or_default(),
+            addresses: status
+                .and_then(|s| s.pod_ips.as_ref())
+                .map_or_else(Vec::new, |ips| ips.iter().map(|ip| ip.ip.clone()).collect()),
+            port: pod.spec.as_ref().and_then(port),
         }
     }
 
@@ -239,6 +260,12 @@ impl PodSeen {
     pub fn is_cheapest(&self) -> bool {
         self.deletion_cost == CHEAPEST
     }
+}
+
+fn port(spec: &PodSpec) -> Option<u16> {
+    let containers = spec.containers.iter();
+    let mut ports = containers.flat_map(|c| c.ports.iter().flatten());
+    ports.find_map(|p| u16::try_from(p.container_port).ok())
 }
 
 fn moment(text: &str) -> Option<Moment> {
@@ -353,6 +380,29 @@ impl PdbSeen {
     }
 }
 
+impl ServiceSeen {
+    /// What is read of a Service; none where it is not of the application of its name.
+    pub fn of(service: &Service) -> Option<Self> {
+        let (key, version) = place(&service.metadata);
+        let app = label(&service.metadata, APP_LABEL)?;
+        let spec = service.spec.clone().unwrap_or_default();
+        let ports = spec.ports.unwrap_or_default();
+        let same = ports.iter().all(|p| {
+            p.target_port
+                .as_ref()
+                .is_none_or(|t| *t == IntOrString::Int(p.port))
+        });
+        let selector = BTreeMap::from([(APP_LABEL.to_owned(), app.clone())]);
+        let ports = ports.iter().filter_map(|p| u16::try_from(p.port).ok());
+        (app == key.name).then(|| Self {
+            key,
+            version,
+            ports: ports.collect(),
+            is_ours: same && spec.selector.as_ref() == Some(&selector),
+        })
+    }
+}
+
 impl FenceSeen {
     /// What is read of the fence's ConfigMap. One that cannot be read is as high as can be: nothing is done there.
     pub fn of(map: &ConfigMap) -> Self {
@@ -379,8 +429,8 @@ mod tests {
                 "annotations": {WITHDRAWN: "1970-01-01T00:00:02Z"}},
             "spec": {"containers": [
                 {"name": "a", "resources": {"requests": {"cpu": "250m", "memory": "1Mi", "flatnet.io/addresses-pods": "1"}}},
-                {"name": "b"}]},
-            "status": {"conditions": conditions},
+                {"name": "b", "ports": [{"containerPort": 8080}]}]},
+            "status": {"conditions": conditions, "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]},
         });
         PodSeen::of(&serde_json::from_value(pod).expect("a pod"))
     }
@@ -396,6 +446,8 @@ mod tests {
             (serving.requests.cpu_millis, serving.requests.addresses),
             (250, 1)
         );
+        assert_eq!(serving.addresses, ["10.0.0.1", "fd00::1"]);
+        assert_eq!(serving.port, Some(8080));
         let only = json!([{"type": IN_SERVICE, "status": "True"}]);
         assert!(!pod("true", &only).in_service);
         let out = |reason: &str| json!([{"type": IN_SERVICE, "status": "False", "reason": reason}]);

@@ -17,6 +17,7 @@ mod kubernetes;
 mod plan_live;
 mod platform;
 mod ranges;
+mod release;
 mod restart;
 mod rig;
 
@@ -76,6 +77,7 @@ const SUITES: &[Suite] = &[
     addresses::SUITE,
     cluster::SUITE,
     platform::SUITE,
+    release::SUITE,
     ranges::SUITE,
     plan_live::SUITE,
     trace::SUITE,

@@ -11,17 +11,18 @@ use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::wanted::Wanted;
-use super::{CLUSTER_SUITE, KUBERNETES_SUITES, MINUTE, Options};
+use super::{KUBERNETES_SUITES, MINUTE, NODE_SUITES, Options};
 use crate::binaries::{Binaries, Purpose};
 use crate::datapath::{Datapath, packages_of};
 use crate::host::OFFLINE;
 use crate::{node_parts, report};
 
-/// The steps in the lab: the demo, then the suites; those of Kubernetes if its programs are there.
+/// The steps in the lab: the demo, then the suites; those of Kubernetes if its programs are there. `builds` run beside
+/// them, and by themselves where there is no lab.
 pub(super) fn lab_steps(
     options: &Options,
     wanted: &Wanted,
-    kubernetes: bool,
+    (kubernetes, builds): (bool, &[Step]),
     outcomes: &mut Vec<Outcome>,
 ) -> Result<()> {
     let started = Instant::now();
@@ -31,6 +32,7 @@ pub(super) fn lab_steps(
             report::line(&format!("{error:#}"));
             outcomes.push(Outcome::failed("static binaries", started.elapsed()));
             outcomes.push(Outcome::skipped("the demo and the suites"));
+            outcomes.extend(run_all(builds, Voice::Alone)?);
             return Ok(());
         }
     };
@@ -52,12 +54,17 @@ pub(super) fn lab_steps(
             Vec::new()
         }
     };
-    if kubernetes && wanted.suite(CLUSTER_SUITE) {
+    if kubernetes && NODE_SUITES.iter().any(|suite| wanted.suite(suite)) {
         outcomes.push(node_parts(&binaries));
     }
     let user = user_steps((options, wanted), kubernetes, &binaries.lab(), &names);
+    let voice = match builds.is_empty() {
+        true => Voice::Alone,
+        false => Voice::Beside,
+    };
     if !options.wants(Datapath::Kernel) {
-        outcomes.extend(run_all(&user, Voice::Alone)?);
+        let (steps, builds) = beside(builds, || run_all(&user, voice))?;
+        outcomes.extend(builds.into_iter().chain(steps));
         return Ok(());
     }
     let place = Place::find();
@@ -66,13 +73,16 @@ pub(super) fn lab_steps(
     let lane = place.lane(&binaries.lab(), demo, &names, options.require_kernel);
     let rest = place.rest(&binaries.lab(), &names, options.require_kernel);
     // Two labs on one machine would meet; one in a guest meets nobody.
-    if place.is_apart() && !user.is_empty() {
-        let (here, inside) = side_by_side(&user, &lane.steps)?;
-        outcomes.extend(here.into_iter().chain(inside));
-    } else {
-        outcomes.extend(run_all(&user, Voice::Alone)?);
-        outcomes.extend(run_all(&lane.steps, Voice::Alone)?);
-    }
+    let (steps, builds) = beside(builds, || {
+        if place.is_apart() && !user.is_empty() {
+            let (here, inside) = side_by_side(&user, &lane.steps)?;
+            return Ok(here.into_iter().chain(inside).collect());
+        }
+        let mut steps = run_all(&user, voice)?;
+        steps.extend(run_all(&lane.steps, voice)?);
+        Ok(steps)
+    })?;
+    outcomes.extend(builds.into_iter().chain(steps));
     outcomes.extend(lane.left_out);
     // Last and alone: an emulated machine that shares the processors becomes too slow for what
     // nodes give one another time for.
@@ -88,7 +98,10 @@ fn node_parts(binaries: &Binaries) -> Outcome {
     match node_parts::prepare(binaries, offline) {
         Ok(()) => Outcome::built("nodes' parts", started.elapsed()),
         Err(error) => {
-            report::line(&format!("NOT RUN: suite {CLUSTER_SUITE}: {error:#}"));
+            report::line(&format!(
+                "NOT RUN: suites {}: {error:#}",
+                NODE_SUITES.join(", ")
+            ));
             Outcome::skipped("nodes' parts")
         }
     }
@@ -126,6 +139,21 @@ fn user_steps(
 
 fn run_all(steps: &[Step], voice: Voice) -> Result<Vec<Outcome>> {
     steps.iter().map(|step| step.run(voice)).collect()
+}
+
+/// Builds beside other steps; the outcomes of the steps and of the builds.
+fn beside(
+    builds: &[Step],
+    steps: impl FnOnce() -> Result<Vec<Outcome>>,
+) -> Result<(Vec<Outcome>, Vec<Outcome>)> {
+    std::thread::scope(|scope| {
+        let builder = scope.spawn(|| run_all(builds, Voice::Beside));
+        let steps = steps();
+        let built = builder
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((steps?, built?))
+    })
 }
 
 /// Two lists of steps at once: those that meet each other on this machine in their order, those in

@@ -1,10 +1,12 @@
-//! `cargo xtask test`: every check of the project, one step after the other.
+//! `cargo xtask test`: every check of the project.
 //!
 //! ```text
-//!   format ─ structure ─ clippy ─ docs ─ unit and property tests   (--fast ends here; else with root)
-//!     ─ suite aliyun-sim                                        (PyPI, unless FLATNET_OFFLINE)
-//!     ─ demo ─ suite … ─ suite                                  (root, packages, binaries)
-//!     ─ the same on the kernel's datapath, beside them in a guest where the machine has none
+//!   format ─ structure ─ clippy ─ docs ─ unit and property tests   (--fast)
+//!
+//!   format ─ structure ─ static binaries ─┬ demo ─ suite … ─ suite        (root, packages, binaries)
+//!                                         ├ the same on the kernel's datapath, in a guest where the machine has none
+//!                                         └ clippy ─ docs ─ build of the tests, by what processor time these two leave
+//!     ─ unit and property tests, with root ─ suite aliyun-sim             (PyPI, unless FLATNET_OFFLINE)
 //!
 //!   suites kubernetes, cluster: Kubernetes is built first, once      (Go, unless FLATNET_OFFLINE)
 //! ```
@@ -43,9 +45,9 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suites that want Kubernetes' programs, which are built from their sources.
-const KUBERNETES_SUITES: [&str; 4] = ["kubernetes", "addresses", "platform", CLUSTER_SUITE];
-/// Of those, the one with nodes, which also wants containerd and images.
-const CLUSTER_SUITE: &str = "cluster";
+const KUBERNETES_SUITES: [&str; 5] = ["kubernetes", "addresses", "platform", "release", "cluster"];
+/// Of those, the ones with nodes, which also want containerd and images.
+const NODE_SUITES: [&str; 2] = ["cluster", "release"];
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;
@@ -109,14 +111,24 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         && KUBERNETES_SUITES.iter().any(|suite| wanted.suite(suite))
         && kubernetes_programs(&wanted, &mut outcomes)?;
     let root = end_to_end || options.changed.is_some() && !options.fast && host::is_root();
-    for step in static_steps(root, &wanted.packages) {
+    let steps = static_steps(root, &wanted.packages);
+    for step in steps.quick {
+        outcomes.push(step.run(Voice::Alone)?);
+    }
+    if wanted.lab() {
+        let builds = steps.builds.into_iter().chain(steps.tests_built);
+        let builds: Vec<Step> = builds.map(Step::modest).collect();
+        lab_steps(options, &wanted, (kubernetes, &builds), &mut outcomes)?;
+    } else {
+        for step in steps.builds {
+            outcomes.push(step.run(Voice::Alone)?);
+        }
+    }
+    for step in steps.tests {
         outcomes.push(step.run(Voice::Alone)?);
     }
     if wanted.suite(SIMULATOR_SUITE) {
         outcomes.push(simulator_suite()?);
-    }
-    if wanted.lab() {
-        lab_steps(options, &wanted, kubernetes, &mut outcomes)?;
     }
     if options.repeat_failed {
         let repeated = outcomes.into_iter().map(Outcome::once_more);
@@ -125,15 +137,29 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(summary(&outcomes, started.elapsed()))
 }
 
+/// The steps that need no lab.
+#[derive(Default)]
+struct Static {
+    /// Seconds.
+    quick: Vec<Step>,
+    /// Builds, and nothing else.
+    builds: Vec<Step>,
+    /// The build of what `tests` run, where that is done before.
+    tests_built: Option<Step>,
+    tests: Vec<Step>,
+}
+
 /// The steps that need no lab. With `root`, the tests that need it run too, in the same step: asked
 /// for by themselves, cargo would build them with other features once more.
-fn static_steps(root: bool, packages: &Packages) -> Vec<Step> {
-    let mut steps = Vec::new();
+fn static_steps(root: bool, packages: &Packages) -> Static {
+    let mut steps = Static::default();
     if *packages == Packages::None {
         return steps;
     }
-    steps.push(Step::cargo("format", &["fmt", "--all", "--check"]));
-    steps.push(Step::cargo("structure", &["xtask", "structure"]));
+    steps.quick = vec![
+        Step::cargo("format", &["fmt", "--all", "--check"]),
+        Step::cargo("structure", &["xtask", "structure"]),
+    ];
     let chosen = packages.arguments();
     if chosen.is_empty() {
         return steps;
@@ -153,12 +179,15 @@ fn static_steps(root: bool, packages: &Packages) -> Vec<Step> {
         tests = tests.env(ROOT_TESTS, "1");
     }
     let lints = ["--all-targets", "--all-features", "--", "-D", "warnings"];
-    steps.push(cargo("clippy", "clippy", &lints));
     let documentation = cargo("documentation", "doc", &["--no-deps"]);
-    steps.push(documentation.env("RUSTDOCFLAGS", "-D warnings"));
-    steps.push(tests);
+    steps.builds = vec![
+        cargo("clippy", "clippy", &lints),
+        documentation.env("RUSTDOCFLAGS", "-D warnings"),
+    ];
+    steps.tests_built = Some(cargo("build of the tests", "test", &["--no-run"]));
+    steps.tests = vec![tests];
     if has_deny() && *packages == Packages::All {
-        steps.push(deny_step());
+        steps.tests.push(deny_step());
     }
     steps
 }
@@ -279,12 +308,16 @@ fn summary(outcomes: &[Outcome], all: Duration) -> ExitCode {
 mod tests {
     use super::*;
 
+    /// What the steps run, but the build of the tests.
+    fn shown_steps(root: bool, packages: &Packages) -> Vec<String> {
+        let steps = static_steps(root, packages);
+        let all = steps.quick.iter().chain(&steps.builds).chain(&steps.tests);
+        all.map(Step::shown).collect()
+    }
+
     #[test]
     fn the_fast_part_has_no_step_for_root() {
-        let shown = |root| -> Vec<String> {
-            let steps = static_steps(root, &Packages::All);
-            steps.iter().map(Step::shown).collect()
-        };
+        let shown = |root| shown_steps(root, &Packages::All);
         let fast = shown(false);
         assert!(fast.iter().all(|s| !s.contains(ROOT_TESTS)), "{fast:?}");
         let all = shown(true);
@@ -299,14 +332,20 @@ mod tests {
     fn only_chosen_packages_are_checked_and_format_always() {
         let shown = |names: &[&str]| -> Vec<String> {
             let names = names.iter().map(|&n| n.to_owned()).collect();
-            let steps = static_steps(false, &Packages::These(names));
-            steps.iter().map(Step::shown).collect()
+            shown_steps(false, &Packages::These(names))
         };
         assert_eq!(shown(&[]).len(), 2);
         let steps = shown(&["a", "b"]);
         let tests = "cargo test --package a --package b --no-fail-fast";
         assert!(steps.iter().any(|s| s == tests), "{steps:?}");
-        assert!(static_steps(true, &Packages::None).is_empty());
+        assert!(shown_steps(true, &Packages::None).is_empty());
+        let built = static_steps(true, &Packages::All).tests_built;
+        let built = built
+            .expect("the tests are built beside the suites")
+            .shown();
+        let run = shown_steps(true, &Packages::All);
+        let flags = built.replace("--no-run", "--no-fail-fast");
+        assert!(run.iter().any(|s| s.ends_with(&flags)), "{run:?}, {built}");
     }
 
     #[test]

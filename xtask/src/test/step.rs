@@ -31,6 +31,8 @@ pub(crate) struct Step {
     limit: Duration,
     /// The kernel to run it on; none: this machine's.
     guest: Option<Arc<dyn Guest>>,
+    /// It takes what processor time the others leave.
+    modest: bool,
     /// The packages that the guest has besides, and where they are unpacked.
     programs: Option<(&'static [&'static str], PathBuf)>,
 }
@@ -67,8 +69,15 @@ impl Step {
             env: Vec::new(),
             limit: 10 * MINUTE,
             guest: None,
+            modest: false,
             programs: None,
         }
+    }
+
+    /// With what processor time the others leave: a build beside suites that count what is lost.
+    pub(crate) fn modest(mut self) -> Self {
+        self.modest = true;
+        self
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
@@ -187,10 +196,13 @@ impl Step {
     }
 
     fn command(&self) -> Command {
-        let mut command = if self.program == Path::new("cargo") {
-            host::cargo()
-        } else {
-            Command::new(&self.program)
+        let plain = match self.program == Path::new("cargo") {
+            true => host::cargo(),
+            false => Command::new(&self.program),
+        };
+        let mut command = match self.modest {
+            true => modest(&plain),
+            false => plain,
         };
         command
             .args(&self.args)
@@ -285,6 +297,25 @@ impl End {
     }
 }
 
+/// The command with the least share of the processors. Linux shares them out by session first where it groups processes
+/// by session (sched(7), "The autogroup feature"), so it has one of its own; it ends with this process all the same.
+fn modest(command: &Command) -> Command {
+    let mut modest = Command::new("setpriv");
+    modest
+        .args(["--pdeathsig", "TERM", "--", "setsid", "sh", "-c"])
+        .arg("echo 19 2> /dev/null > /proc/self/autogroup; exec nice -n 19 \"$@\"")
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => modest.env(name, value),
+            None => modest.env_remove(name),
+        };
+    }
+    modest
+}
+
 /// Waits at most so long.
 fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     let started = Instant::now();
@@ -333,6 +364,19 @@ mod tests {
     fn the_end_of_an_output_is_shown() {
         assert_eq!(tail("a\nb\nc\n", 2), "b\nc");
         assert_eq!(tail("a\n", 5), "a");
+    }
+
+    #[test]
+    fn a_modest_step_runs_and_is_ended_like_any_other() {
+        let step = Step::program("modest", Path::new("sh"), &["-c", "test \"$(nice)\" = 19"]);
+        let outcome = step.modest().run(Voice::Alone).expect("it starts");
+        assert_eq!(outcome.count.failed, 0);
+        let started = Instant::now();
+        let step = Step::program("modest sleeper", Path::new("sleep"), &["30"]);
+        let step = step.limit(Duration::from_millis(100)).modest();
+        let outcome = step.run(Voice::Alone).expect("sleep starts");
+        assert_eq!(outcome.count.failed, 1);
+        assert!(started.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

@@ -309,7 +309,9 @@ impl History {
                     self.stable = Some(stable);
                 }
             }
-            Action::Ask { step, round, gate } => {
+            Action::Ask {
+                step, round, gate, ..
+            } => {
                 let at = self.releases.len() - 1;
                 let bad = self.bad.contains(&self.releases[at].spec.digest);
                 let verdict = match self.rng.below(10) {

@@ -27,6 +27,7 @@ use utoipa_axum::routes;
 use super::{Query, page};
 use crate::caller::Caller;
 use crate::context::{Context, Intent};
+use crate::gates;
 use crate::problem::{Refusal, Reply};
 use crate::projection::Objects;
 use crate::rights::Act;
@@ -129,6 +130,7 @@ fn api(context: &Context, team: &str) -> Api<App> {
 
 /// What one object cannot prove: that what it names is there.
 fn check(objects: &Objects, team: &str, spec: &AppSpec) -> Reply<()> {
+    gates::check(spec)?;
     if spec.team != team {
         return Err(Refusal::new(
             Code::Invalid,

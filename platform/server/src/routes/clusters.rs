@@ -119,7 +119,7 @@ async fn tried(
     let endpoint = url.trim_end_matches('/').to_owned();
     let failed = |why: String| {
         Refusal::new(Code::MemberFailed, format!("cluster {name} at {endpoint} was asked with these credentials: {why}"))
-            .hint("nothing was kept; it has to be reachable from platformd, and to know deploy/platform/controller.yaml's ClusterRole flatnet-platform-member")
+            .hint("nothing was kept; it has to be reachable from platformd, and deploy/platform/member.yaml has to be applied there")
     };
     let client = client(&config, ANSWER).map_err(|e| failed(chain(&e)))?;
     // Nodes are what the controller reads first; a version alone is told to anybody.

@@ -291,14 +291,16 @@ pub enum Locations {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
-    /// The paths to the new instances from every location.
+    /// The new instances are reached from the hub, and the network of their nodes is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<bool>,
     /// Every subscriber of the AddressSets has acknowledged the new instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addresses: Option<bool>,
-    /// An HTTP path of the new instances that answers 200.
+    /// An HTTP path of the new instances that answers 200: `/PATH`, at the first port that the pod declares (80 where it
+    /// declares none), or `:PORT/PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024), regex(pattern = r"^(:[1-9][0-9]{0,4})?/[!-~]*$"))]
     pub probe: Option<String>,
     /// A measure of the new instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -313,9 +315,11 @@ pub struct Gate {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
-    /// A PromQL comparison (`… < 0.01`) that has a result while all is well.
+    /// A PromQL comparison (`… < 0.01`) that has a result while all is well. `{{ .app }}`, `{{ .namespace }}`,
+    /// `{{ .revision }}` (the new one) and `{{ .stable }}` (the one before) stand for names.
+    #[schemars(length(min = 1, max = 4096))]
     pub query: String,
-    /// Samples without which it says nothing.
+    /// Samples without which it says nothing: those of the selector in what is compared that has most.
     pub min_samples: u32,
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::suites::kubernetes::cluster::{Cluster, PORT, token_of};
+use crate::suites::kubernetes::cluster::{Cluster, token_of};
 
 /// Without CAP_SYS_RESOURCE runc fails to lower an OOM score; without AppArmor's tools a profile cannot be
 /// loaded.
@@ -35,10 +35,10 @@ const NODE: &str = include_str!("node.sh");
 const DAEMONS: &str = include_str!("daemons.sh");
 
 /// kube-proxy's user, as Kubernetes' own rights name it.
-pub(super) const PROXY_USER: &str = "system:kube-proxy";
+pub(in crate::suites) const PROXY_USER: &str = "system:kube-proxy";
 
 /// A kubelet's user.
-pub(super) fn kubelet_user(node: &str) -> String {
+pub(in crate::suites) fn kubelet_user(node: &str) -> String {
     format!("system:node:{node}")
 }
 
@@ -74,7 +74,7 @@ fn kubeconfig(cluster: &Cluster, user: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "suite",
         "clusters": [{"name": "suite", "cluster": {
-            "server": format!("https://{}:{PORT}", cluster.address()),
+            "server": format!("https://{}:{}", cluster.address(), cluster.port),
             "certificate-authority": "/opt/node/ca.crt",
         }}],
         "users": [{"name": user, "user": {"token": token_of(user)}}],

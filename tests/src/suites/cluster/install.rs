@@ -13,8 +13,10 @@ use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
 /// What an administrator applies.
-const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/netd.yaml");
-const RIGHTS: &str = include_str!("../../../../deploy/kubernetes/netd-plan.yaml");
+pub(in crate::suites) const MANIFEST: &str =
+    include_str!("../../../../deploy/kubernetes/netd.yaml");
+pub(in crate::suites) const RIGHTS: &str =
+    include_str!("../../../../deploy/kubernetes/netd-plan.yaml");
 /// Where Debian and others keep CNI's reference plugins.
 const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 /// How long a container of a pod takes to say something.
@@ -100,7 +102,7 @@ fn told(world: &World, name: &str) -> Result<()> {
 }
 
 /// The plugin that containerd calls for each pod's `lo`.
-fn loopback(node: &Node) -> Result<()> {
+pub(in crate::suites) fn loopback(node: &Node) -> Result<()> {
     let from = PLUGINS.iter().map(|dir| Path::new(dir).join("loopback"));
     let from: PathBuf = from
         .into_iter()

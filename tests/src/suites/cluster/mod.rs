@@ -12,18 +12,18 @@
 //! The checks are steps on one cluster: each stands on those before it.
 
 mod cgroups;
-mod config;
+pub(super) mod config;
 mod events;
 mod http;
-mod install;
-mod node;
-mod parts;
+pub(super) mod install;
+pub(super) mod node;
+pub(super) mod parts;
 mod reach;
 mod roll;
 mod scale;
 mod services;
 mod uninstall;
-mod world;
+pub(super) mod world;
 
 use super::{Check, Suite};
 

@@ -34,9 +34,9 @@ const JANITOR: &str = "cat > /dev/null; n=0; \
     done";
 
 /// One node.
-pub(super) struct Node {
+pub(in crate::suites) struct Node {
     /// Its name in Kubernetes, in the plan and in the lab.
-    pub(super) name: String,
+    pub(in crate::suites) name: String,
     /// Its first process, as the machine knows it.
     pid: Pid,
     logs: PathBuf,
@@ -47,20 +47,20 @@ pub(super) struct Node {
 
 /// A container that netd of a node has attached.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Attached {
+pub(in crate::suites) struct Attached {
     /// Its addresses with prefix lengths.
-    pub(super) addresses: Vec<String>,
+    pub(in crate::suites) addresses: Vec<String>,
     /// Where the runtime named its network namespace, in the node.
     netns: Option<String>,
     /// Its pod.
-    pub(super) pod: Option<Pod>,
+    pub(in crate::suites) pod: Option<Pod>,
 }
 
 /// A pod, as the runtime told of it.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Pod {
+pub(in crate::suites) struct Pod {
     /// Its name.
-    pub(super) name: String,
+    pub(in crate::suites) name: String,
 }
 
 impl Node {
@@ -70,7 +70,7 @@ impl Node {
     ///
     /// # Errors
     /// If it is not made in time, with what the script said.
-    pub(super) fn start(
+    pub(in crate::suites) fn start(
         lab: &Lab,
         cluster: &Cluster,
         parts: &Parts,
@@ -125,7 +125,7 @@ impl Node {
     }
 
     /// A command in the node.
-    pub(super) fn command(&self, program: &str) -> Command {
+    pub(in crate::suites) fn command(&self, program: &str) -> Command {
         let mut command = crate::run::command("nsenter");
         command.args(["--target", &self.pid.to_string(), "--all", "--"]);
         // Before what the machine has.
@@ -139,13 +139,13 @@ impl Node {
     ///
     /// # Errors
     /// What it says.
-    pub(super) fn ctr(&self, args: &[&str]) -> Result<String> {
+    pub(in crate::suites) fn ctr(&self, args: &[&str]) -> Result<String> {
         let mut command = self.command("ctr");
         output(command.args(["-n", "k8s.io"]).args(args))
     }
 
     /// A path of the node, as the machine sees it. Its symbolic links must not be absolute.
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(in crate::suites) fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.pid))
     }
 
@@ -153,7 +153,7 @@ impl Node {
     ///
     /// # Errors
     /// If netd does not answer.
-    pub(super) fn attached(&self) -> Result<Vec<Attached>> {
+    pub(in crate::suites) fn attached(&self) -> Result<Vec<Attached>> {
         let socket = self.path("/run/flatnet/netd.sock");
         let (status, text) = netd::get(&socket, "/v1/attachments")?;
         ensure!(
@@ -168,21 +168,21 @@ impl Node {
     ///
     /// # Errors
     /// If netd does not know it.
-    pub(super) fn netns_of(&self, attached: &Attached) -> Result<PathBuf> {
+    pub(in crate::suites) fn netns_of(&self, attached: &Attached) -> Result<PathBuf> {
         let named = attached.netns.as_deref().context("it has no namespace")?;
         // `/var/run` is an absolute link.
         Ok(self.path(named.strip_prefix("/var").unwrap_or(named)))
     }
 
     /// The end of a daemon's log, for an error.
-    pub(super) fn log(&self, daemon: &str) -> String {
+    pub(in crate::suites) fn log(&self, daemon: &str) -> String {
         let text = fs::read_to_string(self.logs.join(format!("{daemon}.log"))).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(5)..].join("\n")
     }
 
     /// Its cgroups.
-    pub(super) fn groups(&self) -> Vec<PathBuf> {
+    pub(in crate::suites) fn groups(&self) -> Vec<PathBuf> {
         self.groups.clone()
     }
 }

@@ -10,11 +10,11 @@ use crate::suites::kubernetes::cluster::kube;
 
 /// The parts that are there.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(in crate::suites) struct Parts {
     /// containerd, runc and busybox, unpacked.
-    pub(super) programs: PathBuf,
+    pub(in crate::suites) programs: PathBuf,
     /// Images, one in each file.
-    pub(super) images: PathBuf,
+    pub(in crate::suites) images: PathBuf,
 }
 
 impl Parts {
@@ -22,7 +22,7 @@ impl Parts {
     ///
     /// # Errors
     /// [`Skip`] with what is missing.
-    pub(super) fn find() -> Result<Self> {
+    pub(in crate::suites) fn find() -> Result<Self> {
         let skip = |why: String| Skip(format!("no nodes of Kubernetes here: {why}"));
         if let Err(why) = kube() {
             return Err(skip(format!("{why:#}")).into());

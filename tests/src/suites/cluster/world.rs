@@ -24,16 +24,16 @@ use crate::{Lab, LabGuard};
 /// The nodes: two in the data centre, in mode `vlan`, and one in the VPC, in mode `routed`.
 pub(super) const NODES: [&str; 3] = ["idc1", "idc2", "vpc1"];
 /// Where the API server listens: the VPC router's end of the leased line, which every node reaches.
-const SERVER: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 255, 0, 2);
+pub(in crate::suites) const SERVER: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 255, 0, 2);
 /// Within the plan's service prefixes.
-const SERVICES: &str = "10.96.0.0/16,fd10:96::/112";
+pub(in crate::suites) const SERVICES: &str = "10.96.0.0/16,fd10:96::/112";
 /// How long a kubelet takes to register its node, on a busy machine.
-const REGISTERED: Duration = Duration::from_secs(60);
+pub(in crate::suites) const REGISTERED: Duration = Duration::from_secs(60);
 /// How long `kubectl` waits for what it was told to wait for.
 const WAIT: &str = "--timeout=120s";
 
 /// What replaces the manifests' settings in this lab, which has no kernel module.
-const LAB_DATAPATH: (&str, &str) = ("datapath: system", "datapath: netdev");
+pub(in crate::suites) const LAB_DATAPATH: (&str, &str) = ("datapath: system", "datapath: netdev");
 
 /// What `node.sh` sets in the namespace of the lab's node, where it was 0. Where netd of the lab wants
 /// another value, it sets that again.
@@ -275,8 +275,15 @@ pub(super) fn take_down(lab: &LabGuard, look: impl FnOnce(&[PathBuf]) -> Result<
     let stopped = std::mem::take(&mut last.stopped);
     drop(last);
     look(&groups)?;
-    for name in NODES {
-        // What daemons of Kubernetes left in the namespace of the lab's node.
+    restore(lab, &NODES, &stopped)
+}
+
+/// Gives nodes back to the lab: what Kubernetes' daemons left in their namespaces goes, and the lab's netd runs again.
+///
+/// # Errors
+/// If netd does not come back.
+pub(in crate::suites) fn restore(lab: &LabGuard, nodes: &[&str], stopped: &[Unit]) -> Result<()> {
+    for name in nodes {
         let member = lab.member(name)?;
         output(member.command("nft").args(["flush", "ruleset"]))?;
         let back = || SETTINGS.map(|setting| std::fs::write(setting, "0"));
@@ -284,16 +291,16 @@ pub(super) fn take_down(lab: &LabGuard, look: impl FnOnce(&[PathBuf]) -> Result<
             written?;
         }
     }
-    for unit in &stopped {
+    for unit in stopped {
         lab.start_unit(unit);
     }
-    for name in NODES {
+    for name in nodes {
         lab.wait_ready(name, READY)?;
     }
     Ok(())
 }
 
-fn controllers(cluster: &Cluster) -> Result<Child> {
+pub(in crate::suites) fn controllers(cluster: &Cluster) -> Result<Child> {
     let kubeconfig = credentials(cluster, "system:kube-controller-manager")?;
     let file = |name: &str| cluster.dir.join(name).display().to_string();
     cluster.spawn(
@@ -309,12 +316,12 @@ fn controllers(cluster: &Cluster) -> Result<Child> {
             &format!("--root-ca-file={}", file("ca.crt")),
             "--use-service-account-credentials=true",
             "--leader-elect=false",
-            "--bind-address=127.0.0.1",
+            "--secure-port=0",
         ],
     )
 }
 
-fn scheduler(cluster: &Cluster) -> Result<Child> {
+pub(in crate::suites) fn scheduler(cluster: &Cluster) -> Result<Child> {
     let kubeconfig = credentials(cluster, "system:kube-scheduler")?;
     cluster.spawn(
         "scheduler",
@@ -325,7 +332,7 @@ fn scheduler(cluster: &Cluster) -> Result<Child> {
             &format!("--authentication-kubeconfig={kubeconfig}"),
             &format!("--authorization-kubeconfig={kubeconfig}"),
             "--leader-elect=false",
-            "--bind-address=127.0.0.1",
+            "--secure-port=0",
         ],
     )
 }

@@ -54,9 +54,11 @@ pub(super) fn twice(lab: &LabGuard) -> Result<()> {
     let before = (Snapshot::take(&rig)?, interface(&pod.ns, "eth0")?);
     rig.call("ADD", &pod.ns).run()?.refused(100, &["twice"])?;
     rig.same_as(&before.0)?;
+    let after = interface(&pod.ns, "eth0")?;
     ensure!(
-        interface(&pod.ns, "eth0")? == before.1,
-        "the first was changed"
+        after == before.1,
+        "the first was changed from {:?} to {after:?}",
+        before.1
     );
     pod.attached
         .check()?

@@ -14,7 +14,7 @@ pub(super) mod losses;
 pub(super) mod nat;
 pub(super) mod pings;
 pub(super) mod rate;
-mod server;
+pub(super) mod server;
 pub(super) mod sysctls;
 pub(super) mod tcp;
 pub(in crate::suites) mod udp;

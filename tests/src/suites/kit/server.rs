@@ -6,14 +6,14 @@ use std::thread::JoinHandle;
 
 /// Serves turn by turn on a thread of its own.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(in crate::suites) struct Server {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Begins. A turn has to end within moments also where nobody calls: a drop waits for it.
-    pub(super) fn start(mut turn: impl FnMut() + Send + 'static) -> Self {
+    pub(in crate::suites) fn start(mut turn: impl FnMut() + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {

@@ -24,7 +24,7 @@ pub(super) const LEASE: &str = "vpc-route";
 /// What an administrator applies.
 const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/vpc-route-lease.yaml");
 /// Where the API server listens.
-pub(in crate::suites) const PORT: u16 = 6443;
+pub(super) const PORT: u16 = 6443;
 /// Its address for hosts of the vSwitch zone-a: their gateway's.
 const REMOTE: &str = "172.20.1.253";
 /// A start takes about 4 s, on a busy machine much more.
@@ -36,6 +36,7 @@ const TOKEN: &str = "the-suites-own-token";
 static CLUSTER: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
 
 /// How an API server is reached, and by whom beside the administrator.
+#[derive(Clone)]
 pub(in crate::suites) struct Access {
     /// Where it listens.
     pub(in crate::suites) address: Ipv4Addr,
@@ -74,7 +75,7 @@ pub(in crate::suites) struct Cluster {
     pub(in crate::suites) dir: PathBuf,
     pub(in crate::suites) kube: PathBuf,
     access: Access,
-    port: u16,
+    pub(in crate::suites) port: u16,
     /// What its keys in etcd begin with: several API servers may share one.
     prefix: String,
     etcd: Mutex<Option<Child>>,
@@ -139,7 +140,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If its files cannot be written.
-    pub(in crate::suites) fn beside(&self, name: &str, port: u16) -> Result<Self> {
+    pub(in crate::suites) fn beside(&self, name: &str, port: u16, access: Access) -> Result<Self> {
         let dir = self.dir.join(name);
         std::fs::create_dir(&dir)?;
         for file in [
@@ -155,7 +156,7 @@ impl Cluster {
             kube: self.kube.clone(),
             etcd: Mutex::new(None),
             server: Mutex::new(None),
-            access: Access::local(),
+            access,
             port,
             prefix: format!("/{name}"),
             dir,

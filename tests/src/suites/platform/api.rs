@@ -13,25 +13,25 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// The administrator's way to an API server.
 #[derive(Debug, Clone)]
-pub(super) struct Api {
-    pub(super) socket: PathBuf,
+pub(in crate::suites) struct Api {
+    pub(in crate::suites) socket: PathBuf,
 }
 
 impl Api {
-    pub(super) fn get(&self, path: &str) -> Result<Value> {
+    pub(in crate::suites) fn get(&self, path: &str) -> Result<Value> {
         self.call("GET", path, "application/json", &Value::Null)
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(in crate::suites) fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.call("POST", path, "application/json", body)
     }
 
-    pub(super) fn merge(&self, path: &str, patch: &Value) -> Result<Value> {
+    pub(in crate::suites) fn merge(&self, path: &str, patch: &Value) -> Result<Value> {
         self.call("PATCH", path, "application/merge-patch+json", patch)
     }
 
     /// A strategic merge patch: conditions are merged by their types.
-    pub(super) fn patch(&self, path: &str, patch: &Value) -> Result<Value> {
+    pub(in crate::suites) fn patch(&self, path: &str, patch: &Value) -> Result<Value> {
         self.call(
             "PATCH",
             path,
@@ -40,12 +40,12 @@ impl Api {
         )
     }
 
-    pub(super) fn delete(&self, path: &str) -> Result<Value> {
+    pub(in crate::suites) fn delete(&self, path: &str) -> Result<Value> {
         self.call("DELETE", path, "application/json", &Value::Null)
     }
 
     /// The objects of a list.
-    pub(super) fn items(&self, path: &str) -> Result<Vec<Value>> {
+    pub(in crate::suites) fn items(&self, path: &str) -> Result<Vec<Value>> {
         let mut list = self.get(path)?;
         match list["items"].take() {
             Value::Array(items) => Ok(items),

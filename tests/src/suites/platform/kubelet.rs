@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::instances::Instances;
 
 /// The namespace of the application, on the hub and in members.
 pub(super) const NAMESPACE: &str = "shop";
@@ -28,13 +29,13 @@ pub(super) struct Kubelet {
 
 impl Kubelet {
     /// For a member with those nodes.
-    pub(super) fn play(api: Api, nodes: Vec<String>) -> Self {
+    pub(super) fn play(api: Api, nodes: Vec<String>, instances: Arc<Instances>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 // Where the server is away, or a pod changed meanwhile, the next look does it.
-                let _ = look(&api, &nodes);
+                let _ = look(&api, &nodes, &instances);
                 std::thread::sleep(EVERY);
             }
         });
@@ -55,19 +56,20 @@ impl Drop for Kubelet {
     }
 }
 
-fn look(api: &Api, nodes: &[String]) -> Result<()> {
+fn look(api: &Api, nodes: &[String], instances: &Instances) -> Result<()> {
     for (place, pod) in api.items(PODS)?.iter().enumerate() {
-        let done = one(api, pod, &nodes[place % nodes.len()]);
+        let done = one(api, pod, &nodes[place % nodes.len()], instances);
         // The others are not held up by one that is gone.
         drop(done);
     }
     Ok(())
 }
 
-fn one(api: &Api, pod: &Value, node: &str) -> Result<()> {
+fn one(api: &Api, pod: &Value, node: &str, instances: &Instances) -> Result<()> {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let path = format!("{PODS}/{name}");
     if !pod["metadata"]["deletionTimestamp"].is_null() {
+        instances.gone(name);
         api.delete(&format!("{path}?gracePeriodSeconds=0"))?;
         return Ok(());
     }
@@ -86,7 +88,11 @@ fn one(api: &Api, pod: &Value, node: &str) -> Result<()> {
     }
     let word = if serves { "True" } else { "False" };
     let reason = if serves { "InService" } else { "Drained" };
-    let status = json!({"status": {"phase": "Running", "conditions": [
+    let revision = &pod["metadata"]["labels"]["platform.flatnet.io/revision"];
+    let image = &pod["spec"]["containers"][0]["image"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let address = instances.address(name, &text(revision), &text(image), serves);
+    let status = json!({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [
         {"type": "ContainersReady", "status": "True"},
         {"type": "Ready", "status": word},
         {"type": IN_SERVICE, "status": word, "reason": reason},

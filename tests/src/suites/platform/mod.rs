@@ -4,13 +4,16 @@
 //!   flatctl ─▶ platformd serve ─▶ hub (API server) ◀─ platformd controller ─▶ one, two (API servers, kube-controller-manager)
 //!                                                   ▲
 //!                     kubelet and netd of all nodes ┘ played by [kubelet]: pods bound, ready, in service as the wish says
+//!                     the application in the pods: a real HTTP server with its users ([instances]); its metrics in VictoriaMetrics
 //! ```
 
-mod api;
+pub(super) mod api;
+mod gates;
+mod instances;
 mod kubelet;
 mod people;
 mod scenes;
-mod world;
+pub(super) mod world;
 
 use super::{Check, Suite};
 
@@ -49,6 +52,22 @@ pub(super) const SUITE: Suite = Suite {
         Check {
             sentence: "while the hub is away the API tells what was seen last, and changes nothing",
             run: people::without_the_hub,
+        },
+        Check {
+            sentence: "gates of all kinds are asked: a good commit passes them, one without health and one that fails its users are taken back, with no more than the step's share of it ever made",
+            run: gates::good_and_bad,
+        },
+        Check {
+            sentence: "a gate that can find nothing out fails nobody: the release waits and says for what, and goes on when it is known",
+            run: gates::unknown,
+        },
+        Check {
+            sentence: "a member refuses what a deposed controller writes",
+            run: gates::deposed,
+        },
+        Check {
+            sentence: "an application without instances is removed, and nothing of it is left in members",
+            run: scenes::removed,
         },
         Check {
             sentence: "controller and clusters go, and nothing of them is left",

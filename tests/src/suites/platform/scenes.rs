@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::instances::PORT;
 use super::kubelet::{NAMESPACE, SERVE, in_service};
 use super::world::{REPLICAS, SOON, Watcher, World};
 use crate::LabGuard;
@@ -53,6 +54,14 @@ pub(super) fn first(lab: &LabGuard) -> Result<()> {
         ensure!(
             status["version"].is_string() && status["lastSeen"].is_string(),
             "it is {status}"
+        );
+        let service = member
+            .api
+            .get(&format!("/api/v1/namespaces/{NAMESPACE}/services/web"))?;
+        ensure!(
+            service["spec"]["ports"][0]["targetPort"] == PORT,
+            "its Service is {}",
+            service["spec"]
         );
         let pdb = member.api.get(&format!(
             "/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets/web"
@@ -283,4 +292,37 @@ pub(super) fn hub_away(lab: &LabGuard) -> Result<()> {
     say(&format!("done {took:.1?} after its return"));
     settled(&world, '6')?;
     watcher.never_below(REPLICAS)
+}
+
+pub(super) fn removed(lab: &LabGuard) -> Result<()> {
+    let world = World::get(lab)?;
+    let path = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/apps/web";
+    let none = serde_json::json!({"spec": {"replicas": 0}});
+    world.api.merge(path, &none)?;
+    let gone = eventually(SOON, || {
+        let pods = world.pods()?.len();
+        ensure!(pods == 0, "{pods} pods are left");
+        Ok(())
+    });
+    gone.with_context(|| world.log())?;
+    world.api.delete(path)?;
+    let left = eventually(SOON, || {
+        for member in &world.members {
+            for path in [
+                "/apis/apps/v1/namespaces/shop/replicasets",
+                "/api/v1/namespaces/shop/services",
+                "/apis/policy/v1/namespaces/shop/poddisruptionbudgets",
+            ] {
+                let items = member.api.items(path)?;
+                ensure!(
+                    items.is_empty(),
+                    "{}: {path} has {}",
+                    member.name,
+                    items[0]["metadata"]["name"]
+                );
+            }
+        }
+        Ok(())
+    });
+    left.map(drop).with_context(|| world.log())
 }

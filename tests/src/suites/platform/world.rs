@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::instances::{Instances, PORT, Serving};
 use super::kubelet::{Kubelet, NAMESPACE, in_service};
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
@@ -28,7 +29,7 @@ const APPS: &str = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/apps";
 const RELEASES: &str = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/releases";
 const CLUSTERS: &str = "/apis/platform.flatnet.io/v1alpha1/clusters";
 /// The kinds that are used here.
-const DEFINITIONS: [&str; 4] = [
+pub(in crate::suites) const DEFINITIONS: [&str; 4] = [
     include_str!("../../../../deploy/platform/crds/apps.yaml"),
     include_str!("../../../../deploy/platform/crds/releases.yaml"),
     include_str!("../../../../deploy/platform/crds/clusters.yaml"),
@@ -36,7 +37,15 @@ const DEFINITIONS: [&str; 4] = [
 ];
 
 /// The controller's rights on the hub.
-const MANIFEST: &str = include_str!("../../../../deploy/platform/controller.yaml");
+pub(in crate::suites) const MANIFEST: &str =
+    include_str!("../../../../deploy/platform/controller.yaml");
+/// What a member needs: the platform's account and rights, and the policy of epochs.
+pub(in crate::suites) const MEMBER: &str = include_str!("../../../../deploy/platform/member.yaml");
+/// The network's kinds that gates read.
+const NETWORK: &str = include_str!("../../../../deploy/crds/nodenetworks.yaml");
+pub(in crate::suites) const SETS: &str = include_str!("../../../../deploy/crds/addresssets.yaml");
+/// Where metrics are, once somebody keeps them.
+pub(super) const METRICS: &str = "127.0.0.1:8428";
 
 static WORLD: Mutex<Option<Arc<World>>> = Mutex::new(None);
 
@@ -49,18 +58,30 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// The administrator's kubeconfig with its credentials in it, as the platform wants it.
+    /// The kubeconfig of the platform's account there, with its credentials in it, as the platform wants it.
     ///
     /// # Errors
     /// kubectl's.
     pub(super) fn kubeconfig(&self) -> Result<String> {
-        self.cluster
-            .kubectl(&["config", "view", "--raw", "--flatten"])
+        let view = ["config", "view", "--raw", "--flatten"];
+        let mut view = self.cluster.kubectl_command("platform", &view);
+        Ok(crate::run::output(&mut view)?)
+    }
+
+    /// What the documents say to apply in a member, and the kinds of the network.
+    fn install(&self) -> Result<()> {
+        let apply = ["apply", "--server-side", "-f", "-"];
+        let all = [MEMBER, NETWORK, SETS].join("\n---\n");
+        output_with(&mut self.cluster.kubectl_command("admin", &apply), &all)?;
+        let token = ["-n", "flatnet-platform", "create", "token", "platform"];
+        let token = self.cluster.kubectl(&token)?;
+        self.cluster.kubeconfig("platform", token.trim()).map(drop)
     }
 }
 
 /// All of it. Fields are dropped in their order: the hub's etcd last.
 pub(super) struct World {
+    _serving: Serving,
     pub(super) controller: Mutex<Option<Running>>,
     children: Mutex<Vec<Child>>,
     pub(super) members: Vec<Member>,
@@ -92,7 +113,8 @@ impl World {
             platformd.display()
         );
         let hub = Cluster::start(lab, Access::local())?;
-        let clusters = MEMBERS.map(|(name, port)| Ok((name, hub.beside(name, port)?)));
+        let clusters =
+            MEMBERS.map(|(name, port)| Ok((name, hub.beside(name, port, Access::local())?)));
         let clusters = clusters.into_iter().collect::<Result<Vec<_>>>()?;
         for (_, cluster) in &clusters {
             cluster.launch_server()?;
@@ -100,6 +122,8 @@ impl World {
         for (_, cluster) in &clusters {
             cluster.ready()?;
         }
+        let instances = Arc::new(Instances::default());
+        let serving = instances.serve(&netns_path(&namespace(VPC_ROUTER)))?;
         let mut children = Vec::new();
         let api = proxy(&hub, &mut children)?;
         let mut members = Vec::new();
@@ -107,7 +131,7 @@ impl World {
             let api = proxy(&cluster, &mut children)?;
             children.push(controllers(&cluster)?);
             let nodes = nodes(&api, name)?;
-            let kubelet = Kubelet::play(api.clone(), nodes);
+            let kubelet = Kubelet::play(api.clone(), nodes, Arc::clone(&instances));
             members.push(Member {
                 name,
                 cluster,
@@ -116,6 +140,7 @@ impl World {
             });
         }
         let world = Self {
+            _serving: serving,
             controller: Mutex::new(None),
             children: Mutex::new(children),
             members,
@@ -146,6 +171,7 @@ impl World {
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         self.api.post("/api/v1/namespaces", &namespace)?;
         for member in &self.members {
+            member.install()?;
             let kubeconfig = member.kubeconfig()?;
             let secret = json!({"metadata": {"name": member.name}, "stringData": {"kubeconfig": kubeconfig}});
             self.api
@@ -165,7 +191,7 @@ impl World {
             "apiVersion": "platform.flatnet.io/v1alpha1", "kind": "Template",
             "metadata": {"name": "plain-v1"},
             "spec": {"name": "plain", "version": 1, "podTemplate": {"spec": {"containers": [
-                {"name": "app", "image": "registry.example/shop/web@{{ .digest }}"}]}}},
+                {"name": "app", "image": "registry.example/shop/web@{{ .digest }}", "ports": [{"containerPort": PORT}]}]}}},
         });
         self.api
             .post("/apis/platform.flatnet.io/v1alpha1/templates", &template)?;
@@ -175,6 +201,7 @@ impl World {
                 "repo": "https://git.example/shop/web", "team": "shop", "replicas": REPLICAS,
                 "template": {"name": "plain", "version": 1},
                 "placement": {"locations": [{"name": "one"}, {"name": "two"}]},
+                "discovery": [{"servicePort": PORT}],
                 "release": {
                     "steps": [{"instances": 1, "bake": "1s"}],
                     "keepOld": {"count": "100%", "for": "1s"},
@@ -189,6 +216,9 @@ impl World {
         let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &self.platformd)?;
         command.args(["controller", "--lease", "5", "--kubeconfig"]);
         command.arg(self.hub.dir.join("controller.conf"));
+        command
+            .arg("--metrics-url")
+            .arg(format!("http://{METRICS}/"));
         if let Some(level) = std::env::var_os("RUST_LOG") {
             command.env("RUST_LOG", level);
         }
@@ -329,7 +359,7 @@ impl Watcher {
 }
 
 /// The administrator's way to a cluster by a socket.
-fn proxy(cluster: &Cluster, children: &mut Vec<Child>) -> Result<Api> {
+pub(in crate::suites) fn proxy(cluster: &Cluster, children: &mut Vec<Child>) -> Result<Api> {
     let socket = cluster.dir.join("proxy.sock");
     let config = cluster.dir.join("admin.conf").display().to_string();
     let unix = format!("--unix-socket={}", socket.display());
@@ -412,6 +442,6 @@ pub(super) fn nothing_left(lab: &LabGuard) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(in crate::suites) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

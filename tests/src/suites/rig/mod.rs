@@ -303,12 +303,28 @@ pub(super) fn ip_json(ns: &ContainerNs, args: &[&str]) -> Result<Value> {
     Ok(serde_json::from_str(text.trim()).unwrap_or(Value::Null))
 }
 
-/// What `ip -j address` says of one interface of a container; none if there is none.
+/// What `ip -j address` says of one interface of a container, once duplicate address detection is over (RFC 4862, 5.4); none
+/// if there is none.
 pub(super) fn interface(ns: &ContainerNs, ifname: &str) -> Result<Option<Value>> {
-    let all = ip_json(ns, &["address", "show"])?;
-    let mut all = all.as_array().cloned().unwrap_or_default();
-    all.retain(|i| i["ifname"] == ifname);
-    Ok(all.pop())
+    let look = || -> Result<Option<Value>> {
+        let all = ip_json(ns, &["address", "show"])?;
+        let mut all = all.as_array().cloned().unwrap_or_default();
+        all.retain(|i| i["ifname"] == ifname);
+        Ok(all.pop())
+    };
+    let settled = |i: &Value| {
+        let mut addresses = i["addr_info"].as_array().into_iter().flatten();
+        addresses.all(|a| a["tentative"] != true)
+    };
+    let mut last = None;
+    poll(PATIENCE, || {
+        last = Some(look());
+        let Some(Ok(Some(found))) = &last else {
+            return Some(());
+        };
+        settled(found).then_some(())
+    });
+    last.unwrap_or_else(look)
 }
 
 /// The addresses of an interface but the link-local ones, with their prefix lengths.
