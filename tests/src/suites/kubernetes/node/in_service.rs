@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{ACCOUNT, FOLLOWED, Ipamd, NAMESPACE, OTHER, Scene, drain};
 use crate::LabGuard;
+use crate::suites::kit::forwarding::forwarding;
 use crate::suites::kit::{eventually, say};
 use crate::suites::rig::{Pod, Rig};
 
@@ -34,6 +35,8 @@ pub(in crate::suites::kubernetes) fn gate(lab: &LabGuard) -> Result<()> {
     refused(&scene)?;
     let rig = Rig::new(lab, NODE, NETWORK)?;
     let web = rig.attach("kube-gate")?;
+    // Services are translated on the node, and forwarded.
+    let _forwarding = forwarding(&rig.node)?;
     let near = rig.attach("kube-gate-near")?;
     let far = Rig::new(lab, NEIGHBOUR, NETWORK)?.attach("kube-gate-far")?;
     let ipamd = Ipamd::start(lab, cluster)?;
