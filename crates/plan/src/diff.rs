@@ -16,6 +16,7 @@
 //!
 //! Guarantees: a pure function of both plans; `diff(a, a)` is empty; O(n log n).
 
+mod allowed;
 mod bindings;
 mod hosts;
 mod kinds;
@@ -27,11 +28,14 @@ mod renames;
 mod segments;
 mod switches;
 mod tables;
+mod trunks;
+mod uplinks;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnetwork::IpNetwork;
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use serde::Serialize;
 
 use crate::model::NetworkPlan;
@@ -261,6 +265,28 @@ impl Found {
             changes: changes.collect(),
         }
     }
+}
+
+/// Every address there is.
+const EVERYTHING: [IpNetwork; 2] = [
+    IpNetwork::V4(Ipv4Network::new_checked(Ipv4Addr::UNSPECIFIED, 0).expect("a length of IPv4")),
+    IpNetwork::V6(Ipv6Network::new_checked(Ipv6Addr::UNSPECIFIED, 0).expect("a length of IPv6")),
+];
+
+/// Whether two lists have the same in another order.
+fn is_reordered<T: Clone + Ord>(a: &[T], b: &[T]) -> bool {
+    let sorted = |all: &[T]| {
+        let mut all = all.to_vec();
+        all.sort();
+        all
+    };
+    a != b && sorted(a) == sorted(b)
+}
+
+/// Whether something has become another one. What a plan says of it for the first time, or no
+/// longer, changes nothing of it.
+fn is_another<T: PartialEq>(was: &Option<T>, is: &Option<T>) -> bool {
+    was.is_some() && is.is_some() && was != is
 }
 
 /// Pairs what has the same name in both, in the order of names; of several with one name in

@@ -50,9 +50,36 @@ pub struct MacBlock {
     pub bits: u32,
     /// Protocol and specification.
     pub what: &'static str,
+    /// The family of the addresses that are at them; none: either.
+    pub family: Option<Family>,
+}
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// That of an address.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
 }
 
 impl MacBlock {
+    /// Whether an address may be at one of them.
+    pub fn suits(&self, address: IpAddr) -> bool {
+        self.family
+            .is_none_or(|family| family == Family::of(address))
+    }
+
     /// Whether a MAC is one of them.
     pub fn contains(&self, mac: MacAddr) -> bool {
         (mac.to_u64() ^ self.first.to_u64()) >> (48 - self.bits) == 0
@@ -88,11 +115,12 @@ const fn v6(n: u16) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, n))
 }
 
-const fn block(first: [u8; 6], bits: u32, what: &'static str) -> MacBlock {
+const fn block(first: [u8; 6], bits: u32, what: &'static str, family: Option<Family>) -> MacBlock {
     MacBlock {
         first: MacAddr(first),
         bits,
         what,
+        family,
     }
 }
 
@@ -117,15 +145,15 @@ use Message::{Ether, Icmp6, Ip, Ip4, Udp};
 protocols! {
     // Routers that stand in for one another.
     "vrrp" &[Ip(112)], &[v4(18), v6(0x12)], &[
-        block([0, 0, 0x5e, 0, 1, 0], 40, "VRRP for IPv4, RFC 9568 §7.3"),
-        block([0, 0, 0x5e, 0, 2, 0], 40, "VRRP for IPv6, RFC 9568 §7.3"),
+        block([0, 0, 0x5e, 0, 1, 0], 40, "VRRP for IPv4, RFC 9568 §7.3", Some(Family::V4)),
+        block([0, 0, 0x5e, 0, 2, 0], 40, "VRRP for IPv6, RFC 9568 §7.3", Some(Family::V6)),
     ], "RFC 9568 §5.1; CARP has the same number and MACs (OpenBSD carp(4))";
     "hsrp" &[Udp(1985), Udp(2029)], &[v4(102), v6(0x66)], &[
-        block([0, 0, 0x0c, 7, 0xac, 0], 40, "HSRP, RFC 2281 §3"),
-        block([0, 0, 0x0c, 0x9f, 0xf0, 0], 36, "HSRP version 2, Cisco"),
-        block([0, 5, 0x73, 0xa0, 0, 0], 36, "HSRP for IPv6, Cisco"),
+        block([0, 0, 0x0c, 7, 0xac, 0], 40, "HSRP, RFC 2281 §3", Some(Family::V4)),
+        block([0, 0, 0x0c, 0x9f, 0xf0, 0], 36, "HSRP version 2, Cisco", Some(Family::V4)),
+        block([0, 5, 0x73, 0xa0, 0, 0], 36, "HSRP for IPv6, Cisco", Some(Family::V6)),
     ], "RFC 2281 §5; version 2 and IPv6: Cisco, First Hop Redundancy Protocols";
-    "glbp" &[Udp(3222)], &[], &[block([0, 7, 0xb4, 0, 0, 0], 32, "GLBP, Cisco")],
+    "glbp" &[Udp(3222)], &[], &[block([0, 7, 0xb4, 0, 0, 0], 32, "GLBP, Cisco", None)],
         "Cisco, First Hop Redundancy Protocols: port 3222 at 224.0.0.102";
     // Routing.
     "rip" &[Udp(520)], &[v4(9)], &[], "RFC 2453 §3.6, §4.5";

@@ -128,7 +128,12 @@ fn bonded(
                         || site.switches[*b].peers.contains(names.0)
                 }
             };
-            if together {
+            // A name that leads nowhere is told: it may be the other one's.
+            let names_nobody = |s: usize| {
+                let peers = &mut site.switches[s].peers.iter();
+                peers.any(|name| c.switch(site_index, name).is_none())
+            };
+            if together || names_nobody(*a) || names_nobody(*b) {
                 continue;
             }
             let (rule, what) = match mode {
@@ -159,7 +164,12 @@ fn domains(c: &Context<'_>, site: usize) -> Vec<usize> {
     let mut parent: Vec<usize> = (0..switches.len()).collect();
     for (i, switch) in switches.iter().enumerate() {
         for name in switch.peers.iter().chain(&switch.uplinks) {
-            if let Some(other) = c.switch(site, name) {
+            // A name that leads nowhere is told: it may be any switch's.
+            let others = match c.switch(site, name) {
+                Some(other) => other..other + 1,
+                None => 0..switches.len(),
+            };
+            for other in others {
                 let (a, b) = (root(&mut parent, i), root(&mut parent, other));
                 parent[a] = b;
             }

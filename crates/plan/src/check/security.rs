@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use flatnet_types::VlanId;
 use flatnet_types::control::{PROTOCOLS, Protocol};
+use flatnet_types::{MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
 use super::infrastructure::unfit;
@@ -105,7 +105,7 @@ fn allowed(
                 format!("{mac} is no virtual MAC of {name}; {has}"),
             ));
         }
-        (Some(_), false) => {}
+        (Some(mac), false) => fits(allow, protocol, mac)?,
     }
     if network.mac != MacMode::Pod {
         let why = format!(
@@ -115,6 +115,30 @@ fn allowed(
         return Err((Some("mac"), why));
     }
     Ok(())
+}
+
+/// Whether a virtual MAC is of the family of the addresses at it: of all, or it is the MAC that is
+/// wrong.
+fn fits(
+    allow: &Allow,
+    protocol: &Protocol,
+    mac: MacAddr,
+) -> Result<(), (Option<&'static str>, String)> {
+    let blocks = || protocol.macs.iter().filter(|b| b.contains(mac));
+    let suits = |address: &&IpAddr| blocks().any(|b| b.suits(**address));
+    let Some(unfit) = allow.addresses.iter().find(|a| !suits(a)) else {
+        return Ok(());
+    };
+    let wrong = match allow.addresses.iter().any(|a| suits(&a)) {
+        true => "addresses",
+        false => "mac",
+    };
+    let what: Vec<&str> = blocks().map(|b| b.what).collect();
+    let why = format!(
+        "{unfit} cannot be at {mac}, which is of {}",
+        what.join(", ")
+    );
+    Err((Some(wrong), why))
 }
 
 fn addresses(

@@ -62,12 +62,11 @@ fn table(site: &str, a: &RouteTable, b: &RouteTable, found: &mut Found) {
     let name = || format!("{} of {site}", b.name);
     match (&a.id, &b.id) {
         (before, after) if before == after => {}
-        (None, Some(_)) => found.add(NOTED, "ID of a route table", NOBODY, name()),
-        (Some(_), _) => {
+        (None, _) | (_, None) => found.add(NOTED, "ID of a route table", NOBODY, name()),
+        (Some(_), Some(_)) => {
             let whom = vec![Notices::Site(site.to_owned())];
             found.add(REBIND, "another route table of the cloud", whom, name());
         }
-        (None, None) => {}
     }
     if a.v_switches != b.v_switches {
         found.add(NOTED, "vSwitches that a route table lists", NOBODY, name());

@@ -4,14 +4,14 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
-use flatnet_types::Mtu;
 use ipnetwork::IpNetwork;
 
-use super::kinds::{NOTED, TAKEN as TAKES};
+use super::kinds::NOTED;
 use super::networks::SLICES_GO;
 use super::notice::{Done, Kind, Notices, Until};
-use super::switches::{LESS, MORE, difference};
-use super::{Found, Phase, paired};
+use super::segments::REORDERED;
+use super::uplinks::{Cable, ends};
+use super::{Found, Phase, is_another, is_reordered, paired};
 use crate::model::{Host, NetworkPlan, Range, SiteType};
 use crate::prefix::{Position, bounds, covers, overlap};
 use crate::routes::parts::without;
@@ -55,27 +55,6 @@ const RELENGTHENED: Kind = Kind::new(Phase::Give, Done::Answers)
 const REPLACED: Kind = Kind::new(Phase::Give, Done::Routed)
     .brief("while its entries go over to the new instance")
     .mind("drain the host first if it is another machine: what runs on the old one stays there");
-const REWIRED: Kind = Kind::new(Phase::Give, Done::Linked)
-    .of(Field::Identity)
-    .outage(
-        Until::Done,
-        "for the host is cut off while its uplink is made anew",
-    )
-    .mind("drain it, or have a console");
-const RECABLED: Kind = Kind::new(Phase::Give, Done::Linked)
-    .brief("while the bond goes over to the cable that is left")
-    .mind("one cable at a time: the bond carries on");
-const UNCABLED: Kind = Kind::new(Phase::Give, Done::Linked)
-    .outage(Until::Done, "for its only cable is moved")
-    .mind("drain it first");
-const OCCUPIED: &str = "another host's cable is in that port until then";
-const RETAGGED: Kind = Kind::new(Phase::Give, Done::Answers)
-    .of(Field::Identity)
-    .outage(
-        Until::Done,
-        "for host and switch change together, and the host is cut off in between",
-    )
-    .mind("drain it first");
 const GATEWAY_MOVES: Kind = Kind::new(Phase::Drain, Done::Remade)
     .of(Field::Subnet)
     .remade("for the gateway is the range's second address, and another one from then on");
@@ -84,10 +63,6 @@ const DRAINED: Kind = Kind::new(Phase::Drain, Done::Left)
     .remade("for containers with these addresses are made again");
 const INHERITED: Kind = DRAINED
     .remade("for containers with these addresses are made again, before another host has them");
-const RESIZED: Kind = Kind::new(Phase::Give, Done::Sized)
-    .at_most_brief("while the host and the switch differ, for packets larger than the smaller MTU")
-    .mind("larger at the switches first");
-
 pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
     let owners = Both {
         before: Owners::of(old),
@@ -131,32 +106,18 @@ fn list(prefixes: &[IpNetwork]) -> String {
 }
 
 /// Who has which range, in either plan.
-struct Both<'p> {
-    before: Owners<'p>,
-    after: Owners<'p>,
+pub(super) struct Both<'p> {
+    pub(super) before: Owners<'p>,
+    pub(super) after: Owners<'p>,
 }
 
 /// Who has which range; sorted when it is first asked.
-struct Owners<'p> {
-    plan: &'p NetworkPlan,
+pub(super) struct Owners<'p> {
+    pub(super) plan: &'p NetworkPlan,
     sorted: OnceCell<Vec<(Position, IpNetwork, &'p Host)>>,
     slices: OnceCell<HashSet<(&'p str, &'p str, bool)>>,
     addresses: OnceCell<HashMap<IpAddr, &'p str>>,
     ports: OnceCell<HashMap<Cable<'p>, &'p str>>,
-}
-
-/// Where a cable ends: its site, switch and port.
-type Cable<'p> = (&'p str, &'p str, &'p str);
-
-/// Where a host's cables end, as far as it is said.
-fn ends(host: &Host) -> impl Iterator<Item = Cable<'_>> {
-    let uplink = &host.uplink;
-    let one = (&uplink.switch, &uplink.port);
-    let nics = uplink.nics.iter().map(|n| (&n.switch, &n.port));
-    let all = std::iter::once(one).chain(nics);
-    all.filter_map(|(switch, port)| {
-        Some((host.site.as_str(), switch.as_deref()?, port.as_deref()?))
-    })
 }
 
 impl<'p> Owners<'p> {
@@ -183,7 +144,7 @@ impl<'p> Owners<'p> {
     }
 
     /// Whether a cable of another host is in a port that a host's cable is to be in.
-    fn cabled(&self, host: &Host) -> bool {
+    pub(super) fn cabled(&self, host: &Host) -> bool {
         let all = self.ports.get_or_init(|| {
             let hosts = self.plan.spec.hosts.iter();
             let each = hosts.flat_map(|h| ends(h).map(move |end| (end, h.name.as_str())));
@@ -245,7 +206,8 @@ impl<'p> Owners<'p> {
 
 fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
     let name = b.name.as_str();
-    if a.site != b.site || a.v_switch != b.v_switch {
+    let moves = a.site != b.site || is_another(&a.v_switch, &b.v_switch);
+    if moves {
         let place = |h: &Host| match &h.v_switch {
             Some(v) => format!("{}/{v}", h.site),
             None => h.site.clone(),
@@ -257,40 +219,18 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
             false => MOVES,
         };
         found.of_host(kind, "move the host", name, &detail);
+    } else if a.v_switch != b.v_switch {
+        found.of_host(NOTED, "vSwitch of a host", name, "noted");
     }
-    let ips = |h: &Host| -> Vec<IpAddr> { h.addresses.iter().map(IpNetwork::ip).collect() };
-    let moves = (&a.site, &a.v_switch) != (&b.site, &b.v_switch);
-    if a.addresses != b.addresses && ips(a) == ips(b) && !moves {
-        let detail = format!("{} → {}", list(&a.addresses), list(&b.addresses));
-        let what = "change the length of the host's own addresses";
-        found.of_host(RELENGTHENED, what, name, &detail);
-    } else if a.addresses != b.addresses {
-        let kind = match owners.before.addressed(b) {
-            None if moves => Kind {
-                phase: Phase::HandOn,
-                ..READDRESSED.mind("after it is drained: its addresses change as it moves")
-            },
-            Some(_) => Kind {
-                phase: Phase::HandOn,
-                ..READDRESSED.mind(
-                    "another host has the address until then: two that have it cut each other off",
-                )
-            },
-            None => READDRESSED,
-        };
-        found.of_host(
-            kind,
-            "change the host's own addresses",
-            name,
-            &format!("{} → {}", list(&a.addresses), list(&b.addresses)),
-        );
-    }
-    if a.instance_id != b.instance_id {
+    addresses(a, b, moves, (owners, found));
+    if is_another(&a.instance_id, &b.instance_id) {
         let id = |h: &Host| h.instance_id.clone().unwrap_or_else(|| "none".to_owned());
         let detail = format!("{} → {}", id(a), id(b));
         found.of_host(REPLACED, "change the instance", name, &detail);
+    } else if a.instance_id != b.instance_id {
+        found.of_host(NOTED, "instance ID of a host", name, "noted");
     }
-    uplink(a, b, owners, found);
+    super::uplinks::compare(a, b, owners, found);
     ranges(&a.ranges, b, owners, found);
     if a.cluster != b.cluster {
         found.of_host(NOTED, "cluster", name, "noted");
@@ -300,74 +240,38 @@ fn changed(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
     }
 }
 
-fn uplink(a: &Host, b: &Host, owners: &Both<'_>, found: &mut Found) {
+/// A host's own addresses. `moves`: to another site or vSwitch.
+fn addresses(a: &Host, b: &Host, moves: bool, (owners, found): (&Both<'_>, &mut Found)) {
+    if a.addresses == b.addresses {
+        return;
+    }
     let name = b.name.as_str();
-    let (old, new) = (&a.uplink, &b.uplink);
-    let cables = |h: &Host| -> String {
-        let all: Vec<String> = h
-            .uplink
-            .cables()
-            .iter()
-            .map(|c| {
-                let part = |p: &Option<String>| p.clone().unwrap_or_else(|| "-".to_owned());
-                format!("{}={}:{}", c.interface, part(&c.switch), part(&c.port))
-            })
-            .collect();
-        all.join(" ")
+    let ips = |h: &Host| -> Vec<IpAddr> { h.addresses.iter().map(IpNetwork::ip).collect() };
+    let detail = format!("{} → {}", list(&a.addresses), list(&b.addresses));
+    if is_reordered(&a.addresses, &b.addresses) {
+        let what = "order of the host's own addresses";
+        found.of_host(REORDERED, what, name, &detail);
+        return;
+    }
+    if ips(a) == ips(b) && !moves {
+        let what = "change the length of the host's own addresses";
+        found.of_host(RELENGTHENED, what, name, &detail);
+        return;
+    }
+    let kind = match owners.before.addressed(b) {
+        None if moves => Kind {
+            phase: Phase::HandOn,
+            ..READDRESSED.mind("after it is drained: its addresses change as it moves")
+        },
+        Some(_) => Kind {
+            phase: Phase::HandOn,
+            ..READDRESSED.mind(
+                "another host has the address until then: two that have it cut each other off",
+            )
+        },
+        None => READDRESSED,
     };
-    if (&old.interface, old.bond, old.mac) != (&new.interface, new.bond, new.mac) {
-        let of = |h: &Host| {
-            let bond = h.uplink.bond.map(|mode| format!(" {}", mode.as_str()));
-            let mac = h.uplink.mac.filter(|_| old.mac != new.mac);
-            let mac = mac.map(|mac| format!(" {mac}"));
-            let parts = [bond, mac].into_iter().flatten();
-            parts.fold(h.uplink.interface.to_string(), |all, part| all + &part)
-        };
-        let detail = format!("{} → {}", of(a), of(b));
-        // The same NIC with another bond or MAC stays the node's uplink.
-        let kind = match (old.interface == new.interface, old.mac == new.mac) {
-            (false, _) => REWIRED,
-            (true, false) => REWIRED.of(Field::UplinkMac),
-            (true, true) => REWIRED.netd_takes_nothing(),
-        };
-        found.of_host(kind, "change the uplink", name, &detail);
-    } else if old.cables() != new.cables() {
-        let bonded = new.nics.len() > 1 && old.nics.len() > 1;
-        let kind = if bonded { RECABLED } else { UNCABLED };
-        let kind = match owners.before.cabled(b) {
-            true => Kind {
-                phase: Phase::HandOn,
-                ..kind.mind(OCCUPIED)
-            },
-            false => kind,
-        };
-        let detail = format!("{} → {}", cables(a), cables(b));
-        found.of_host(kind, "move cables", name, &detail);
-    }
-    let (more, less) = difference(old.trunk.as_deref(), new.trunk.as_deref());
-    if let Some(ids) = more {
-        found.of_host(MORE, "add VLANs to the uplink's trunk", name, &ids);
-    }
-    if let Some(ids) = less {
-        found.of_host(LESS, "take VLANs off the uplink's trunk", name, &ids);
-    }
-    if old.untagged != new.untagged {
-        let what = "change the tag of the host's frames";
-        let of = |untagged| if untagged { "untagged" } else { "tagged" };
-        let detail = format!("{} → {}", of(old.untagged), of(new.untagged));
-        found.of_host(RETAGGED, what, name, &detail);
-    }
-    if old.migrate != new.migrate {
-        // Who moves it notices nothing of the field alone.
-        let kind = TAKES.of(Field::Migrate).unnoticed();
-        let detail = format!("{} → {}", old.migrate.as_str(), new.migrate.as_str());
-        found.of_host(kind, "change who moves the uplink", name, &detail);
-    }
-    if old.mtu != new.mtu {
-        let of = |mtu: Option<Mtu>| mtu.map_or("the plan's".to_owned(), |mtu| mtu.to_string());
-        let detail = format!("{} → {}", of(old.mtu), of(new.mtu));
-        found.of_host(RESIZED, "change the uplink's MTU", name, &detail);
-    }
+    found.of_host(kind, "change the host's own addresses", name, &detail);
 }
 
 /// The ranges that a host gets, loses, or that grow and shrink.

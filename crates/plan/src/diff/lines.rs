@@ -1,14 +1,14 @@
 //! Changes of leased lines, and what no line carries any more.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
 use super::kinds::{GONE, NEW, NOTED};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::{Found, Phase, paired};
+use super::{EVERYTHING, Found, Phase, is_another, is_reordered, paired};
 use crate::model::{LeasedLine, NetworkPlan, VlanRole};
-use crate::prefix::covers;
 use crate::routes::parts::{common, without};
 
 const MOVED: Kind = Kind::new(Phase::Forget, Done::Crossed)
@@ -53,10 +53,19 @@ fn changed(
 ) {
     let name = || b.name.clone();
     let whom = || -> Whom { vec![Notices::Between([a.idc.clone(), a.vpc.clone()])] };
-    if (&a.idc, &a.vpc, &a.transfer) != (&b.idc, &b.vpc, &b.transfer) {
+    let ends = |l: &LeasedLine| -> Vec<(IpNetwork, IpAddr, IpAddr)> {
+        let all = l.transfer.iter();
+        all.map(|t| (t.prefix, t.idc, t.vpc)).collect()
+    };
+    let transfer = (ends(a), ends(b));
+    let reordered = is_reordered(&transfer.0, &transfer.1);
+    if (&a.idc, &a.vpc) != (&b.idc, &b.vpc) || a.transfer != b.transfer && !reordered {
         let why = "for what it carries takes another line meanwhile, or waits";
         let kind = Kind::new(Phase::Carry, Done::Crossed).outage(Until::Done, why);
         found.add(kind, "change a leased line's ends", whom(), name());
+    } else if reordered {
+        let what = "order of a leased line's transfer networks";
+        found.add(NOTED, what, NOBODY, name());
     }
     let mtu = |l: &LeasedLine, plan: &NetworkPlan| l.mtu.unwrap_or(plan.spec.mtu);
     if mtu(a, old) != mtu(b, new) {
@@ -74,45 +83,55 @@ fn changed(
         let kind = Kind::new(Phase::Carry, Done::Crossed);
         found.add(kind, "change what a leased line accepts", NOBODY, name());
     }
-    if (&a.vbr, &a.router_interface) != (&b.vbr, &b.router_interface) {
-        let ids = |l: &LeasedLine| {
-            let vbr = l.vbr.as_ref();
-            (
-                vbr.map(|v| {
-                    (
-                        v.id.clone(),
-                        v.route_table.clone(),
-                        v.router_interface.clone(),
-                    )
-                }),
-                l.router_interface.clone(),
-            )
-        };
-        if ids(a) == ids(b) {
-            found.add(NOTED, "quota or aggregation of a VBR", NOBODY, name());
-        } else {
-            let why = "while its entries go over to another next hop, one after the other";
-            let kind = Kind::new(Phase::HandOn, Done::Routed).brief(why);
-            found.add(
-                kind,
-                "change a leased line's IDs in the cloud",
-                whom(),
-                name(),
-            );
-        }
+    ids(a, b, found);
+}
+
+/// IDs of the cloud. One that is said for the first time, or no longer, leads no entry elsewhere.
+fn ids(a: &LeasedLine, b: &LeasedLine, found: &mut Found) {
+    if (&a.vbr, &a.router_interface) == (&b.vbr, &b.router_interface) {
+        return;
+    }
+    let all = |l: &LeasedLine| {
+        let vbr = l.vbr.as_ref();
+        let table = vbr.map(|v| v.route_table.clone().unwrap_or_else(|| v.id.clone()));
+        [
+            vbr.map(|v| v.id.clone()),
+            table,
+            vbr.and_then(|v| v.router_interface.clone()),
+            l.router_interface.clone(),
+        ]
+    };
+    let (was, is) = (all(a), all(b));
+    let mut pairs = was.iter().zip(&is);
+    if pairs.any(|(was, is)| is_another(was, is)) {
+        let why = "while its entries go over to another next hop, one after the other";
+        let kind = Kind::new(Phase::HandOn, Done::Routed).brief(why);
+        let whom = vec![Notices::Between([a.idc.clone(), a.vpc.clone()])];
+        let what = "change a leased line's IDs in the cloud";
+        found.add(kind, what, whom, b.name.clone());
+    } else if was != is {
+        found.add(NOTED, "IDs of a leased line", NOBODY, b.name.clone());
+    } else {
+        let what = "quota or aggregation of a VBR";
+        found.add(NOTED, what, NOBODY, b.name.clone());
     }
 }
 
-/// Whether `b` accepts anything that `a` does not.
+/// Whether `b` accepts anything that `a` does not, in the families that the line carries.
 fn gives(a: &LeasedLine, b: &LeasedLine) -> bool {
-    let Some(before) = &a.accept else {
-        return false;
+    let lists = |l: &LeasedLine| match &l.accept {
+        None => [EVERYTHING.to_vec(), EVERYTHING.to_vec()],
+        Some(accept) => [accept.from_idc.clone(), accept.from_vpc.clone()],
     };
-    let Some(after) = &b.accept else { return true };
-    let more = |old: &[IpNetwork], new: &[IpNetwork]| {
-        new.iter().any(|n| !old.iter().any(|o| covers(*o, *n)))
+    let carried = |p: &IpNetwork| {
+        let mut families = b.transfer.iter().map(|t| t.prefix.is_ipv6());
+        families.any(|v6| v6 == p.is_ipv6())
     };
-    more(&before.from_idc, &after.from_idc) || more(&before.from_vpc, &after.from_vpc)
+    let mut pairs = lists(a).into_iter().zip(lists(b));
+    pairs.any(|(old, new)| {
+        let new: Vec<IpNetwork> = new.into_iter().filter(carried).collect();
+        !minus(&new, &old).is_empty()
+    })
 }
 
 /// What a line carried and does not carry any more, though it is still there.

@@ -1,12 +1,14 @@
 //! Changes of networks and their pools.
 
-use std::num::NonZeroU16;
+use std::num::NonZeroU32;
+
+use flatnet_types::Mtu;
 
 use super::kinds::{GONE, NOTED, TAKEN};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::{Found, Phase, paired};
-use crate::model::{Allow, Destination, Network, Pool, Trunk};
-use crate::routes::parts::without;
+use super::{Found, Phase, is_reordered, paired};
+use crate::model::{Network, NetworkPlan, Pool};
+use crate::node::DEFAULT_NEIGHBOUR_RATE;
 use crate::takeover::Field;
 
 /// What netd has to know before anybody uses it.
@@ -25,7 +27,8 @@ pub(super) const SLICES_GO: Kind = Kind::new(Phase::Drain, Done::Sliced)
     .remade("for their containers are made again elsewhere, or with addresses of another range")
     .mind("ipamd drains the slices that hosts have");
 
-pub(super) fn compare(old: &[Network], new: &[Network], found: &mut Found) {
+pub(super) fn compare(old_plan: &NetworkPlan, new_plan: &NetworkPlan, found: &mut Found) {
+    let (old, new) = (&*old_plan.spec.networks, &*new_plan.spec.networks);
     for pair in paired(old, new, |n| &n.name) {
         match pair {
             (None, Some(n)) => {
@@ -45,7 +48,7 @@ pub(super) fn compare(old: &[Network], new: &[Network], found: &mut Found) {
                 }
                 found.add(GONE, "remove the network", NOBODY, n.name.to_string());
             }
-            (Some(a), Some(b)) if a != b => network(a, b, found),
+            (Some(a), Some(b)) if a != b => network((a, b), (old_plan, new_plan), found),
             _ => {}
         }
     }
@@ -62,7 +65,11 @@ fn is_renamed(was: &Network, n: &Network, (old, new): (&[Network], &[Network])) 
     named == *n && lacks(new, was) && lacks(old, n)
 }
 
-fn network(a: &Network, b: &Network, found: &mut Found) {
+fn network(
+    (a, b): (&Network, &Network),
+    (old, new): (&NetworkPlan, &NetworkPlan),
+    found: &mut Found,
+) {
     let name = b.name.to_string();
     let whom = || -> Whom { vec![Notices::Network(name.clone())] };
     if (&a.site, a.vlan) != (&b.site, b.vlan) {
@@ -90,61 +97,72 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
         let what = "change whose MAC a network shows";
         found.add(kind, what, NOBODY, name.clone());
     }
-    if a.allow != b.allow {
-        let lost = a.allow.iter().any(|was| !allowed(was, &b.allow));
-        let kind = TAKEN.of(Field::Allowed).outage(
-            Until::Undone,
-            "for frames of what is no longer allowed are dropped from then on",
+    super::allowed::compare(a, b, found);
+    let mtus = (mtu(a, old), mtu(b, new));
+    if a.mtu != b.mtu && mtus.0 == mtus.1 {
+        found.add(
+            NOTED,
+            "network's MTU, which stays what it is",
+            NOBODY,
+            name.clone(),
         );
-        let what = "change the protocols that a network allows";
-        let whom = if lost { whom() } else { NOBODY };
-        found.add(kind, what, whom, name.clone());
-    }
-    if a.trunk != b.trunk {
-        let kind = TAKEN.of(Field::Allowed).outage(
-            Until::Undone,
-            "for tagged frames with addresses that are no longer declared are dropped from then on",
-        );
-        let lost = a
-            .trunk
-            .iter()
-            .flat_map(|was| untrunked(was, &b.trunk, &name));
-        let what = "change a network's trunk";
-        found.add(kind, what, lost.collect(), name.clone());
-    }
-    if a.egress != b.egress {
-        let kind = TAKEN.of(Field::Allowed).outage(
-            Until::Undone,
-            "for packets to destinations that are no longer allowed are dropped from then on",
-        );
-        let what = "change the destinations that a network allows";
-        let lost = fewer(a.egress.as_deref(), b.egress.as_deref());
-        let whom = if lost { whom() } else { NOBODY };
-        found.add(kind, what, whom, name.clone());
-    }
-    if a.mtu != b.mtu {
+    } else if a.mtu != b.mtu {
         let kind = Kind {
             done: Done::Remade,
             ..TAKEN
         }
         .of(Field::NetworkMtu)
         .remade("for containers get it when they are made again");
-        found.add(kind, "change a network's MTU", whom(), name.clone());
+        let detail = format!("{name}: {} → {}", mtus.0, mtus.1);
+        found.add(kind, "change a network's MTU", whom(), detail);
     }
-    if a.neighbour_rate != b.neighbour_rate {
+    let rate = |n: &Network| {
+        n.neighbour_rate
+            .map_or(DEFAULT_NEIGHBOUR_RATE, NonZeroU32::get)
+    };
+    if a.neighbour_rate != b.neighbour_rate && rate(a) == rate(b) {
+        let what = "network's neighbour rate, which stays what it is";
+        found.add(NOTED, what, NOBODY, name.clone());
+    } else if a.neighbour_rate != b.neighbour_rate {
         let kind = TAKEN
             .of(Field::Allowed)
             .mind("the meters of containers that live get it too");
         let what = "change a network's neighbour rate";
-        found.add(kind, what, NOBODY, name.clone());
+        let detail = format!("{name}: {} → {} a second", rate(a), rate(b));
+        found.add(kind, what, NOBODY, detail);
     }
+    pools(a, b, found);
+    if a.density != b.density {
+        found.add(NOTED, "density or budgets", NOBODY, name);
+    }
+}
+
+/// The MTU of a network's containers: its own, or the plan's.
+fn mtu(network: &Network, plan: &NetworkPlan) -> Mtu {
+    network.mtu.unwrap_or(plan.spec.mtu)
+}
+
+/// The networks whose containers get another MTU with the plan's.
+pub(super) fn of_plans_mtu(old: &NetworkPlan, new: &NetworkPlan) -> Whom {
+    let pairs = paired(&old.spec.networks, &new.spec.networks, |n| &n.name);
+    let derived = pairs.into_iter().filter_map(|pair| match pair {
+        (Some(a), Some(b)) if a.mtu.is_none() && b.mtu.is_none() => Some(b),
+        _ => None,
+    });
+    derived
+        .map(|n| Notices::Network(n.name.to_string()))
+        .collect()
+}
+
+fn pools(a: &Network, b: &Network, found: &mut Found) {
+    let name = b.name.as_str();
     for pool in &b.pools {
         match a.pools.iter().find(|p| p.prefix == pool.prefix) {
             None => {
                 let detail = format!("{} of {name}", pool.prefix);
                 found.add(KNOWN, "new pool", NOBODY, detail);
             }
-            Some(old) => pool_parts(&name, old, pool, found),
+            Some(old) => pool_parts(name, old, pool, found),
         }
     }
     for pool in &a.pools {
@@ -154,61 +172,6 @@ fn network(a: &Network, b: &Network, found: &mut Found) {
             found.add(GONE, "remove the pool", NOBODY, detail);
         }
     }
-    if a.density != b.density {
-        found.add(NOTED, "density or budgets", NOBODY, name);
-    }
-}
-
-/// Whether all that an entry allowed is still allowed.
-fn allowed(was: &Allow, now: &[Allow]) -> bool {
-    let same = |n: &&Allow| n.protocol == was.protocol && n.mac == was.mac;
-    let mut at = was.addresses.iter();
-    let still = |address| {
-        let mut same = now.iter().filter(same);
-        same.any(|n| n.addresses.contains(address))
-    };
-    now.iter().any(|n| same(&n)) && at.all(still)
-}
-
-/// Whose tagged frames could be sent by an entry, and cannot any more.
-fn untrunked(was: &Trunk, now: &[Trunk], network: &str) -> Whom {
-    let same = || now.iter().filter(|n| n.vlan == was.vlan);
-    if same().any(|n| n.any) {
-        return NOBODY;
-    }
-    if was.any {
-        return vec![Notices::Network(network.to_owned())];
-    }
-    let after = || same().flat_map(|n| n.addresses.iter().copied());
-    let each = was.addresses.iter();
-    let lost = each.flat_map(|p| without(*p, after()));
-    lost.map(Notices::Prefix).collect()
-}
-
-/// Whether a destination that could be reached by a list can not by another. Without a list, every
-/// destination can.
-fn fewer(was: Option<&[Destination]>, now: Option<&[Destination]>) -> bool {
-    let Some(now) = now else { return false };
-    let Some(was) = was else { return true };
-    // Of one entry, each port by itself; none: all of them.
-    let parts = |d: &Destination| -> Vec<Option<NonZeroU16>> {
-        match d.ports.is_empty() {
-            true => vec![None],
-            false => d.ports.iter().copied().map(Some).collect(),
-        }
-    };
-    was.iter().any(|old| {
-        parts(old).into_iter().any(|port| {
-            let holds = |new: &&Destination| match (new.protocol, new.ports.is_empty()) {
-                (None, _) => true,
-                (same, true) => same == old.protocol,
-                (same, false) => {
-                    same == old.protocol && port.is_some_and(|port| new.ports.contains(&port))
-                }
-            };
-            !without(old.to, now.iter().filter(holds).map(|n| n.to)).is_empty()
-        })
-    })
 }
 
 /// Of a pool that goes, the slices that hosts have.
@@ -222,7 +185,9 @@ fn slices_drain(network: &Network, pool: &Pool, found: &mut Found) {
 
 fn pool_parts(network: &str, old: &Pool, pool: &Pool, found: &mut Found) {
     let detail = || format!("{} of {network}", pool.prefix);
-    if old.exclude != pool.exclude {
+    if is_reordered(&old.exclude, &pool.exclude) {
+        found.add(NOTED, "order of exclusions", NOBODY, detail());
+    } else if old.exclude != pool.exclude {
         let kind = TAKEN
             .of(Field::Exclude)
             .mind("a container that has an address which is excluded now keeps it until it goes");
@@ -251,64 +216,6 @@ fn pool_parts(network: &str, old: &Pool, pool: &Pool, found: &mut Found) {
                 .mind("slices that hosts have stay as they are; the next ones have the new length");
             let detail = format!("{}: /{a} → /{b}", detail());
             found.add(kind, "cut slices of another length", NOBODY, detail);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_that_reaches_more_takes_nothing_from_anybody() {
-        let list = |text: &str| -> Option<Vec<Destination>> {
-            serde_norway::from_str(text).expect("a list or nothing")
-        };
-        for (was, now, lost) in [
-            ("~", "[]", true),
-            ("[]", "~", false),
-            ("[]", "[{to: 10.0.0.0/8}]", false),
-            ("[{to: 10.0.0.0/8}]", "~", false),
-            ("[{to: 10.0.0.0/8}]", "[]", true),
-            (
-                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
-                "[{to: 10.0.0.0/8, protocol: tcp}]",
-                false,
-            ),
-            (
-                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
-                "[{to: 10.0.0.0/8}]",
-                false,
-            ),
-            (
-                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
-                "[{to: 10.0.0.0/8, protocol: udp}]",
-                true,
-            ),
-            (
-                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1, 2]}]",
-                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]",
-                true,
-            ),
-            (
-                "[{to: 10.0.0.0/8, protocol: tcp}]",
-                "[{to: 10.0.0.0/8, protocol: tcp, ports: [1]}]",
-                true,
-            ),
-            (
-                "[{to: 10.0.0.0/8}]",
-                "[{to: 10.0.0.0/8, protocol: tcp}, {to: 10.0.0.0/8, protocol: udp}]",
-                true,
-            ),
-            (
-                "[{to: 10.0.0.0/8}]",
-                "[{to: 10.0.0.0/9}, {to: 10.128.0.0/9}]",
-                false,
-            ),
-            ("[{to: 10.0.0.0/8}]", "[{to: 10.0.0.0/9}]", true),
-        ] {
-            let found = fewer(list(was).as_deref(), list(now).as_deref());
-            assert_eq!(found, lost, "{was} to {now}");
         }
     }
 }

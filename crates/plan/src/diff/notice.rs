@@ -8,6 +8,7 @@
 //!
 //! A kind is what several changes have in common; whom they concern is found where they are.
 
+use flatnet_types::VlanId;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
@@ -76,14 +77,26 @@ impl Lasts {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Notices {
-    /// Every container and host of the plan.
-    Everyone,
     /// Every host of a site, with its containers.
     Site(String),
     /// A host, with its containers.
     Host(String),
     /// The containers of a network, on every host.
     Network(String),
+    /// Frames of a protocol of routers and switches, of the containers of a network.
+    Protocol {
+        /// The network.
+        network: String,
+        /// The protocol's name, as the plan's `allow` has it.
+        protocol: String,
+    },
+    /// Frames that the containers of a network send with the tag of a VLAN of their trunk.
+    Tagged {
+        /// The network.
+        network: String,
+        /// The tag.
+        vlan: VlanId,
+    },
     /// Whoever has an address of a prefix, and who talks to them.
     Prefix(IpNetwork),
     /// What crosses between two sites.

@@ -5,7 +5,7 @@ use ipnetwork::IpNetwork;
 use super::bindings::hosts_of;
 use super::kinds::{GONE, NEW, NOTED, TAKEN};
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::{Found, Phase, paired};
+use super::{Found, Phase, is_another, is_reordered, paired};
 use crate::model::{NetworkPlan, Site, Subnet, Vlan, VlanRole};
 use crate::prefix::{covers, overlap};
 use crate::routes::parts::without;
@@ -35,7 +35,7 @@ pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
             _ => {}
         }
     }
-    super::networks::compare(&old.spec.networks, &new.spec.networks, found);
+    super::networks::compare(old, new, found);
     super::lines::compare(old, new, found);
 }
 
@@ -47,10 +47,13 @@ fn plan_wide(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
             .remade("for containers get it when they are made again")
             .mind("switches first where it grows");
         let detail = format!("{} → {}", a.mtu, b.mtu);
-        let whom = vec![Notices::Everyone];
+        let whom = super::networks::of_plans_mtu(old, new);
         found.add(kind, "change the MTU of every link", whom, detail);
     }
-    if a.service_prefixes != b.service_prefixes {
+    if is_reordered(&a.service_prefixes, &b.service_prefixes) {
+        let what = "order of service prefixes";
+        found.add(NOTED, what, NOBODY, "noted".to_owned());
+    } else if a.service_prefixes != b.service_prefixes {
         let list = |p: &[IpNetwork]| -> String {
             let all: Vec<String> = p.iter().map(ToString::to_string).collect();
             all.join(" ")
@@ -141,7 +144,7 @@ fn site_parts(a: &Site, b: &Site, plans: (&NetworkPlan, &NetworkPlan), found: &m
                 let detail = format!("{} {} in {site}", v.id, v.name);
                 found.add(GONE, "remove the VLAN", NOBODY, detail);
             }
-            (Some(a), Some(b)) if a != b => vlan(site, a, b, found),
+            (Some(a), Some(b)) if a != b => vlan(site, (a, b), plans, found),
             _ => {}
         }
     }
@@ -164,16 +167,19 @@ fn site_parts(a: &Site, b: &Site, plans: (&NetworkPlan, &NetworkPlan), found: &m
                     !fixed(of) && grown.any(|s| overlap(s.prefix, of.prefix))
                 };
                 let resized = a.subnets.iter().any(other);
-                if (&a.id, &a.zone) != (&b.id, &b.zone) || resized {
+                if is_another(&a.id, &b.id) || is_another(&a.zone, &b.zone) || resized {
                     let whom = hosts_of(&plans.0.spec.hosts, site, &b.name);
                     found.add(OTHER, "another vSwitch", whom, name.clone());
+                } else if (&a.id, &a.zone) != (&b.id, &b.zone) {
+                    found.add(NOTED, "ID or zone of a vSwitch", NOBODY, name.clone());
                 }
                 subnets(&name, None, &a.subnets, &b.subnets, found);
             }
             _ => {}
         }
     }
-    if (&a.vpc_id, &a.region, a.site_type) != (&b.vpc_id, &b.region, b.site_type) {
+    let other = is_another(&a.vpc_id, &b.vpc_id) || is_another(&a.region, &b.region);
+    if other || a.site_type != b.site_type {
         let whom = vec![Notices::Site(site.clone())];
         // The mode of its nodes goes by its type.
         let kind = match a.site_type == b.site_type {
@@ -181,6 +187,8 @@ fn site_parts(a: &Site, b: &Site, plans: (&NetworkPlan, &NetworkPlan), found: &m
             false => OTHER.of(Field::Identity),
         };
         found.add(kind, "another VPC or data centre", whom, site.clone());
+    } else if (&a.vpc_id, &a.region) != (&b.vpc_id, &b.region) {
+        found.add(NOTED, "ID or region of a VPC", NOBODY, site.clone());
     }
     super::bindings::compare(a, b, &plans.1.spec.hosts, found);
     if a.edge_router != b.edge_router {
@@ -208,7 +216,12 @@ fn vpc_prefixes(a: &Site, b: &Site, found: &mut Found) {
     }
 }
 
-fn vlan(site: &str, a: &Vlan, b: &Vlan, found: &mut Found) {
+fn vlan(
+    site: &str,
+    (a, b): (&Vlan, &Vlan),
+    (old, new): (&NetworkPlan, &NetworkPlan),
+    found: &mut Found,
+) {
     let name = format!("VLAN {} {} of {site}", b.id, b.name);
     let in_it = || -> Whom {
         let subnets = a.subnets.iter();
@@ -223,13 +236,18 @@ fn vlan(site: &str, a: &Vlan, b: &Vlan, found: &mut Found) {
         let detail = format!("{name}: {} → {}", a.role.as_str(), b.role.as_str());
         found.add(kind, "change a VLAN's role", in_it(), detail);
     }
-    if a.mtu != b.mtu {
+    let mtus = (a.mtu.unwrap_or(old.spec.mtu), b.mtu.unwrap_or(new.spec.mtu));
+    if a.mtu != b.mtu && mtus.0 == mtus.1 {
+        let what = "VLAN's MTU, which stays what it is";
+        found.add(NOTED, what, NOBODY, name.clone());
+    } else if a.mtu != b.mtu {
         let kind = Kind::new(Phase::Carry, Done::Sized)
             .at_most_brief(
                 "while its hosts and switches differ, for packets larger than the smaller MTU",
             )
             .mind("larger: before the hosts; smaller: after");
-        found.add(kind, "change a VLAN's MTU", in_it(), name.clone());
+        let detail = format!("{name}: {} → {}", mtus.0, mtus.1);
+        found.add(kind, "change a VLAN's MTU", in_it(), detail);
     }
     if a.name != b.name {
         found.add(NOTED, "VLAN's name", NOBODY, name);

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use flatnet_types::VlanId;
 
+use super::kinds::TAKEN;
 use super::notice::{Done, Kind, Until};
-use super::{Found, Phase, paired};
+use super::{Found, Phase, is_another, is_reordered, paired};
 use crate::model::{Host, HostVlans, NetworkPlan, Site, SiteType, Subnet};
 use crate::takeover::Field;
 
@@ -20,16 +21,21 @@ const OTHER_VLAN: Kind = Kind::new(Phase::Give, Done::Answers)
 const OTHER_ROUTERS: Kind = Kind::new(Phase::Give, Done::Answers)
     .of(Field::HostAddresses)
     .at_most_brief("while its default route changes");
+/// Of addresses or routers of a host, which are the same in another order.
+pub(super) const REORDERED: Kind = TAKEN.of(Field::HostAddresses).unnoticed();
 
 pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
-    if old.spec.sites == new.spec.sites {
+    let hosts = old.spec.hosts.iter().zip(&new.spec.hosts);
+    if old.spec.sites == new.spec.sites && hosts.into_iter().all(|(a, b)| a.v_switch == b.v_switch)
+    {
         return;
     }
     let (old, new) = (Segments::of(old), Segments::of(new));
     for pair in paired(&old.plan.spec.hosts, &new.plan.spec.hosts, |h| &h.name) {
         let (Some(a), Some(b)) = pair else { continue };
         // Where these change, the host is told to move, or to be readdressed.
-        if (&a.site, &a.v_switch, &a.addresses) != (&b.site, &b.v_switch, &b.addresses) {
+        let moves = a.site != b.site || is_another(&a.v_switch, &b.v_switch);
+        if moves || a.addresses != b.addresses {
             continue;
         }
         let (Some(before), Some(after)) = (old.of_host(a), new.of_host(b)) else {
@@ -42,6 +48,11 @@ pub(super) fn compare(old: &NetworkPlan, new: &NetworkPlan, found: &mut Found) {
             found.of_host(OTHER_VLAN, "change the VLAN of the host", name, &detail);
         }
         let (was, is) = (&before.routers, &after.routers);
+        if is_reordered(was, is) {
+            let what = "order of the host's routers";
+            found.of_host(REORDERED, what, name, "netd compares them in their order");
+            continue;
+        }
         // Another address of the router of a VLAN is told of its subnet.
         let told = before.is_vlan && was.len() == is.len();
         if was != is && !told {

@@ -6,15 +6,10 @@ use flatnet_types::{Mtu, VlanId};
 
 use super::kinds::NOTED;
 use super::notice::{Done, Kind, NOBODY, Notices, Until, Whom};
-use super::{Found, Phase, paired};
-use crate::model::{BondMode, Host, Network, NetworkPlan, Port, Site, Switch};
+use super::trunks::{self, Lists, difference, told};
+use super::{Found, Phase, is_another, paired};
+use crate::model::{BondMode, Host, NetworkPlan, Nic, Port, Site, Switch};
 
-/// VLANs that a list gets.
-pub(super) const MORE: Kind =
-    Kind::new(Phase::Carry, Done::Carried).mind("before anything uses them");
-/// VLANs that a list loses.
-pub(super) const LESS: Kind =
-    Kind::new(Phase::Clear, Done::Unused).mind("last of all: until then somebody may use them");
 const NATIVE: Kind = Kind::new(Phase::Give, Done::Answers)
     .outage(
         Until::Done,
@@ -36,14 +31,54 @@ pub(super) fn compare(
 ) {
     let name = format!("{} in {site}", b.name);
     let here = || at(&old.spec.hosts, site, &[&b.name], None);
-    trunk(&name, a.trunk.as_deref(), b.trunk.as_deref(), found);
+    let lists = Lists {
+        site,
+        switches: (a, b),
+        plans: (old, new),
+    };
+    let overridden = |by: fn(&Port) -> bool| is_overridden((old, a), (new, b), site, by);
+    if a.trunk != b.trunk && overridden(|_| true) {
+        let what = "switch's trunk, in place of which all its ports have their own";
+        found.add(NOTED, what, NOBODY, name.clone());
+    } else {
+        lists.trunk(&name, None, (a.trunk.as_deref(), b.trunk.as_deref()), found);
+    }
+    ports(&lists, &name, found);
+    let has_peers = |plan: &NetworkPlan| {
+        let site = plan.site(site);
+        site.is_some_and(|s| pairs(s).iter().any(|p| p.0 == b.name || p.1 == b.name))
+    };
+    peer_trunk(&name, (a, b), has_peers(new), found);
+    mtu(&name, site, (a, b), (old, new), found);
+    cabling(&name, (a, b, has_peers(new)), &here, found);
+    if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
+        found.add(NOTED, "switch", NOBODY, name);
+    }
+}
+
+/// The ports that differ from the rest, and the native VLAN of all.
+fn ports(lists: &Lists<'_>, name: &str, found: &mut Found) {
+    let Lists {
+        site,
+        switches: (a, b),
+        plans: (old, new),
+    } = *lists;
+    let overridden = |by: fn(&Port) -> bool| is_overridden((old, a), (new, b), site, by);
     let mut natives: BTreeSet<VlanId> = BTreeSet::new();
     let mut native = |a: Option<VlanId>, b: Option<VlanId>| {
-        if a != b {
+        if is_another(&a, &b) {
             natives.extend(a.into_iter().chain(b));
         }
     };
-    native(a.native, b.native);
+    let said = a.native != b.native;
+    if said && overridden(|p| p.native.is_some()) {
+        let what = "switch's native VLAN, in place of which all its ports have their own";
+        found.add(NOTED, what, NOBODY, name.to_owned());
+    } else if said && !is_another(&a.native, &b.native) {
+        found.add(NOTED, "native VLAN of ports", NOBODY, name.to_owned());
+    } else {
+        native(a.native, b.native);
+    }
     for pair in paired(&a.ports, &b.ports, |p| &p.name) {
         let Some(port) = pair.1.or(pair.0) else {
             continue;
@@ -51,8 +86,13 @@ pub(super) fn compare(
         let before = AsPort::of(a, pair.0, old.spec.mtu);
         let after = AsPort::of(b, pair.1, new.spec.mtu);
         let name = format!("{} port {}", name, port.name);
-        trunk(&name, before.trunk, after.trunk, found);
+        lists.trunk(&name, Some(&port.name), (before.trunk, after.trunk), found);
         native(before.native, after.native);
+        let own = (pair.0.and_then(|p| p.native), pair.1.and_then(|p| p.native));
+        let first = before.native != after.native && !is_another(&before.native, &after.native);
+        if own.0 != own.1 && first {
+            found.add(NOTED, "native VLAN of ports", NOBODY, name.clone());
+        }
         let own = (pair.0.and_then(|p| p.mtu), pair.1.and_then(|p| p.mtu));
         let mtus = (before.mtu, after.mtu);
         // What all ports of the switch get is told of the switch.
@@ -71,7 +111,8 @@ pub(super) fn compare(
     }
     if !natives.is_empty() {
         // Whose frames of one of them have a tag, or none, from then on.
-        let uses = |plan: &NetworkPlan, h: &&Host| vlans(plan, h).any(|id| natives.contains(&id));
+        let uses =
+            |plan: &NetworkPlan, h: &&Host| trunks::used(plan, h).any(|id| natives.contains(&id));
         let hosts = old
             .spec
             .hosts
@@ -82,36 +123,12 @@ pub(super) fn compare(
             true => Kind::new(Phase::Give, Done::Answers),
             false => NATIVE,
         };
-        found.add(kind, "change the native VLAN of ports", whom, name.clone());
-    }
-    let has_peers = |plan: &NetworkPlan| {
-        let site = plan.site(site);
-        site.is_some_and(|s| pairs(s).iter().any(|p| p.0 == b.name || p.1 == b.name))
-    };
-    if a.peer_trunk != b.peer_trunk && !has_peers(new) {
-        let detail = name.clone();
         found.add(
-            NOTED,
-            "trunk to peers, of which there are none",
-            NOBODY,
-            detail,
+            kind,
+            "change the native VLAN of ports",
+            whom,
+            name.to_owned(),
         );
-    } else if a.peer_trunk != b.peer_trunk {
-        let name = format!("{name}, to its peers");
-        let (before, after) = (a.peer_trunk.as_deref(), b.peer_trunk.as_deref());
-        trunk(&name, before, after, found);
-    }
-    let mtus = (a.mtu.unwrap_or(old.spec.mtu), b.mtu.unwrap_or(new.spec.mtu));
-    if a.mtu != b.mtu && mtus.0 != mtus.1 {
-        let what = "change a switch's MTU";
-        found.add(resized(mtus), what, here(), name.clone());
-    } else if a.mtu != b.mtu {
-        let what = "switch's MTU, which stays what it is";
-        found.add(NOTED, what, NOBODY, name.clone());
-    }
-    cabling(&name, (a, b, has_peers(new)), &here, found);
-    if (a.mac_table_size, &a.reserved_vlans) != (b.mac_table_size, &b.reserved_vlans) {
-        found.add(NOTED, "switch", NOBODY, name);
     }
 }
 
@@ -168,18 +185,113 @@ fn at(hosts: &[Host], site: &str, switches: &[&str], port: Option<&str>) -> Whom
     }
 }
 
-/// The VLANs that a host uses: its own, and those of its ranges' networks; and those of networks that
-/// ipamd cuts slices of.
-fn vlans<'p>(plan: &'p NetworkPlan, host: &'p Host) -> impl Iterator<Item = VlanId> + use<'p> {
-    let site = plan.site(&host.site);
-    let own = site.and_then(|s| s.host_vlan_of(host)).map(|v| v.id);
-    let networks = plan.spec.networks.iter().filter(|n| n.site == host.site);
-    let has = |n: &&Network| {
-        let sliced = n.pools.iter().any(|p| p.slice_length.is_some());
-        sliced || host.ranges.iter().any(|r| r.network == n.name)
+/// Whether each cable to a switch, before and after, is in a port that has a thing of its own, and
+/// there is one.
+fn is_overridden(
+    old: (&NetworkPlan, &Switch),
+    new: (&NetworkPlan, &Switch),
+    site: &str,
+    by: fn(&Port) -> bool,
+) -> bool {
+    [old, new].into_iter().all(|(plan, switch)| {
+        let hosts = plan.spec.hosts.iter().filter(|h| h.site == site);
+        let cables = hosts.flat_map(|h| h.uplink.cables());
+        let mut here = cables
+            .filter(|c| c.switch.as_deref() == Some(&switch.name))
+            .peekable();
+        here.peek().is_some() && here.all(|c| trunks::port_of(switch, &c).is_some_and(by))
+    })
+}
+
+/// What the links to a switch's peers carry; without a list, and with one of every ID, all.
+fn peer_trunk(name: &str, (a, b): (&Switch, &Switch), has_peers: bool, found: &mut Found) {
+    if a.peer_trunk == b.peer_trunk {
+        return;
+    }
+    const EVERY: usize = 4094;
+    let list = |s: &'_ Switch| -> Option<BTreeSet<VlanId>> {
+        let all: BTreeSet<VlanId> = s.peer_trunk.as_ref()?.iter().copied().collect();
+        (all.len() < EVERY).then_some(all)
     };
-    own.into_iter()
-        .chain(networks.filter(has).filter_map(|n| n.vlan))
+    let (before, after) = (list(a), list(b));
+    let noted = match (has_peers, before == after) {
+        (false, _) => Some("trunk to peers, of which there are none"),
+        (true, true) => Some("trunk to peers, which stays what it is"),
+        (true, false) => None,
+    };
+    match noted {
+        Some(what) => found.add(NOTED, what, NOBODY, name.to_owned()),
+        None => {
+            let of = |list: Option<BTreeSet<VlanId>>| list.map(Vec::from_iter);
+            let name = format!("{name}, to its peers");
+            let (before, after) = (of(before), of(after));
+            told(
+                &name,
+                difference(before.as_deref(), after.as_deref()),
+                found,
+            );
+        }
+    }
+}
+
+fn mtu(
+    name: &str,
+    site: &str,
+    (a, b): (&Switch, &Switch),
+    (old, new): (&NetworkPlan, &NetworkPlan),
+    found: &mut Found,
+) {
+    let mtus = (a.mtu.unwrap_or(old.spec.mtu), b.mtu.unwrap_or(new.spec.mtu));
+    if a.mtu != b.mtu && mtus.0 != mtus.1 {
+        let whom = sized_by(site, (a, b), old);
+        if whom.is_empty() && is_overridden((old, a), (new, b), site, |p| p.mtu.is_some()) {
+            let what = "switch's MTU, in place of which all its ports have their own";
+            found.add(NOTED, what, NOBODY, name.to_owned());
+        } else {
+            let what = "change a switch's MTU";
+            found.add(resized(mtus), what, whom, name.to_owned());
+        }
+    } else if a.mtu != b.mtu {
+        let what = "switch's MTU, which stays what it is";
+        found.add(NOTED, what, NOBODY, name.to_owned());
+    }
+}
+
+/// Who notices another MTU of a switch: the hosts in ports that have none of their own, and what
+/// reaches others by its links to other switches.
+fn sized_by(site: &str, (a, b): (&Switch, &Switch), old: &NetworkPlan) -> Whom {
+    let switches = old.site(site).map_or(&[][..], |s| &s.switches);
+    let hangs = |on: &str| {
+        let on = on.to_owned();
+        switches.iter().filter(move |s| s.uplinks.contains(&on))
+    };
+    let is_peer = |s: &Switch| s.peers.contains(&a.name);
+    let linked = !a.uplinks.is_empty()
+        || !a.peers.is_empty()
+        || hangs(&a.name).next().is_some()
+        || switches.iter().any(is_peer);
+    let mut below: Vec<&str> = Vec::new();
+    let mut next: Vec<&str> = vec![&a.name];
+    while let Some(name) = next.pop() {
+        if !below.contains(&name) {
+            below.push(name);
+            next.extend(hangs(name).map(|s| s.name.as_str()));
+        }
+    }
+    let hosts = &old.spec.hosts;
+    if !linked && cabled_to(hosts.iter(), site, &[&a.name], None).is_empty() {
+        // The plan does not say what it joins.
+        return vec![Notices::Site(site.to_owned())];
+    }
+    let own = |s: &Switch, c: &Nic| trunks::port_of(s, c).is_some_and(|p| p.mtu.is_some());
+    let sized = |h: &&Host| {
+        let cables = h.uplink.cables();
+        let mut here = cables
+            .iter()
+            .filter(|c| c.switch.as_deref() == Some(&a.name));
+        linked || here.any(|c| !own(a, c) && !own(b, c))
+    };
+    cabled_to(hosts.iter().filter(sized), site, &below, None)
 }
 
 fn cabled_to<'p>(
@@ -310,38 +422,4 @@ fn bonded(plan: &NetworkPlan, site: &Site, pair: (&str, &str)) -> Option<Whom> {
 
 fn resized((old, new): (Mtu, Mtu)) -> Kind {
     if new < old { SMALLER } else { LARGER }
-}
-
-/// What a list of VLANs gets and loses. Without one every VLAN is carried, as far as is known.
-fn trunk(name: &str, old: Option<&[VlanId]>, new: Option<&[VlanId]>, found: &mut Found) {
-    let (more, less) = difference(old, new);
-    if let Some(ids) = more {
-        let detail = format!("{ids} on {name}");
-        found.add(MORE, "add VLANs to a trunk", NOBODY, detail);
-    }
-    if let Some(ids) = less {
-        let detail = format!("{ids} on {name}");
-        found.add(LESS, "take VLANs off a trunk", NOBODY, detail);
-    }
-}
-
-/// The VLANs that a list has more and less than before, in words.
-pub(super) fn difference(
-    old: Option<&[VlanId]>,
-    new: Option<&[VlanId]>,
-) -> (Option<String>, Option<String>) {
-    let listed = |of: &[VlanId], but: &[VlanId]| {
-        let ids: Vec<String> = of
-            .iter()
-            .filter(|id| !but.contains(id))
-            .map(ToString::to_string)
-            .collect();
-        (!ids.is_empty()).then(|| ids.join(", "))
-    };
-    match (old, new) {
-        (None, None) => (None, None),
-        (Some(_), None) => (Some("all".to_owned()), None),
-        (None, Some(_)) => (None, Some("all others".to_owned())),
-        (Some(old), Some(new)) => (listed(new, old), listed(old, new)),
-    }
 }

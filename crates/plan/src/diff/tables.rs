@@ -5,7 +5,7 @@ use super::notice::{Done, Kind, NOBODY, Notices};
 use super::{Found, Phase};
 use crate::model::NetworkPlan;
 use crate::prefix::{Position, bounds, covers, overlap};
-use crate::routes::{Entry, RoutesError, Table, TableKind, without_nodes};
+use crate::routes::{Entry, NextHop, RoutesError, Table, TableKind, without_nodes};
 
 const LED: Kind = Kind::new(Phase::HandOn, Done::Routed)
     .brief("for no table holds both: packets go the old way until the new entry is there");
@@ -70,6 +70,20 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
         let same = old.get(at).filter(|(there, _)| there == place);
         match same.map(|(_, before)| &before.next_hop) {
             Some(before) if before == next_hop => {}
+            // Without its ID there was none.
+            Some(before) if is_named(before, next_hop) => found.add(
+                Kind::new(Phase::Reach, Done::Routed),
+                &format!("add to {title}"),
+                NOBODY,
+                format!("{prefix} → {next_hop}"),
+            ),
+            // The plan no longer says where it leads, and nothing is done.
+            Some(before) if is_named(next_hop, before) => found.add(
+                NOTED.mind("without its ID, vpc-route cannot keep it"),
+                "next hop of an entry, without its ID",
+                NOBODY,
+                format!("{prefix} → {next_hop} in {title}"),
+            ),
             Some(before) => found.add(
                 LED,
                 &format!("lead elsewhere in {title}"),
@@ -91,8 +105,35 @@ fn entries(title: &str, old: Option<&Table>, new: Option<&Table>, found: &mut Fo
             }
         }
     }
+    gone(title, &old, &new, found);
+}
+
+/// Whether `after` is `before` with IDs of the cloud that the plan says now, and none that it said
+/// before is another.
+fn is_named(before: &NextHop, after: &NextHop) -> bool {
+    let mut with = before.clone();
+    match (&mut with, after) {
+        (NextHop::Instance { id, .. }, NextHop::Instance { id: new, .. })
+        | (NextHop::Vpc { id, .. }, NextHop::Vpc { id: new, .. }) => named(id, new),
+        (NextHop::Lines { lines }, NextHop::Lines { lines: new }) => {
+            for (line, new) in lines.iter_mut().zip(new) {
+                named(&mut line.id, &new.id);
+            }
+        }
+        _ => {}
+    }
+    with == *after
+}
+
+fn named(id: &mut Option<String>, new: &Option<String>) {
+    if id.is_none() {
+        id.clone_from(new);
+    }
+}
+
+fn gone(title: &str, old: &[(Place, &Entry)], new: &[(Place, &Entry)], found: &mut Found) {
     let cut = found.cut();
-    for (place, entry) in &old {
+    for (place, entry) in old {
         if new.binary_search_by_key(place, |(p, _)| *p).is_ok() {
             continue;
         }

@@ -1,5 +1,6 @@
 mod order;
 mod renames;
+mod unchanged;
 
 use super::*;
 use crate::load;
@@ -206,7 +207,11 @@ fn a_trunk_and_allowed_protocols_are_noticed_by_who_loses_them() {
     assert_eq!(notices(&whole, &none), prefix("10.200.0.64/26"));
     assert_eq!(notices(&half, &whole), []);
     assert_eq!(notices(&half, &any), []);
-    assert_eq!(notices(&any, &half), [Notices::Network("web".into())]);
+    let tagged = Notices::Tagged {
+        network: "web".into(),
+        vlan: 200.try_into().expect("an ID"),
+    };
+    assert_eq!(notices(&any, &half), [tagged]);
     let speaks = |protocols: &[&str]| {
         let mut plan = lab();
         let allow = |p: &&str| crate::model::Allow {
@@ -221,6 +226,15 @@ fn a_trunk_and_allowed_protocols_are_noticed_by_who_loses_them() {
     let what = "Give: change the protocols that a network allows";
     assert_eq!(kinds(&one, &two), [format!("{what} [no]")]);
     assert_eq!(kinds(&two, &one), [format!("{what} [outage]")]);
+    let found = diff(&two, &one).expect("routes");
+    let vrrp = Notices::Protocol {
+        network: "web".into(),
+        protocol: "vrrp".into(),
+    };
+    assert_eq!(found.changes[0].notices, [vrrp]);
+    let swapped = speaks(&["vrrp", "ospf"]);
+    let same = "Record: what a network allows, in other words [no]";
+    assert_eq!(kinds(&two, &swapped), [same]);
 }
 
 #[test]
@@ -369,6 +383,9 @@ fn slices_vswitches_and_regions_have_their_verdicts() {
     let of = |edit: fn(&mut NetworkPlan)| {
         let mut old = lab();
         old.spec.networks[2].pools[0].slice_length = Some(26);
+        old.spec.sites[1].v_switches[0].id = Some("vsw-1".into());
+        old.spec.sites[1].v_switches[0].zone = Some("a".into());
+        old.spec.sites[1].region = Some("cn-hangzhou".into());
         let mut new = old.clone();
         edit(&mut new);
         kinds(&old, &new)

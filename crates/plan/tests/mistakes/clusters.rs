@@ -33,7 +33,7 @@ const ROWS: &[Row] = &[
         "cluster: green\n      hostName",
         "cluster: gren\n      hostName",
         "FN0121",
-        "ranges: [{network: green, length: 25, from: 10.128.130.0}]",
+        "cluster: gren",
     ),
     (
         "mtu: 9216, macTableSize: 16384, uplinks: [agg1, agg2], trunk: [70, 71, 72]",

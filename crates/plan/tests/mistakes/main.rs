@@ -7,19 +7,23 @@
 
 mod bank;
 mod branch;
+mod campus;
 mod cities;
 mod clusters;
 mod fabric;
 mod factory;
 mod hybrid;
+mod insurer;
 mod lab;
 mod large;
 mod leaves;
+mod north;
 mod racks;
 mod retail;
 mod shops;
 mod slices;
 mod small;
+mod tenants;
 mod west;
 mod zones;
 

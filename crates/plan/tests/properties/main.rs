@@ -1,6 +1,7 @@
 //! What the generator makes is accepted; every single mutation of a list is rejected with
 //! its own code. Both go through the text, as an admin's document does.
 
+mod defaults;
 mod mutations;
 mod part;
 mod schema;

@@ -124,6 +124,15 @@ impl Node {
         })
     }
 
+    /// Its power is cut: every process of it ends at once.
+    ///
+    /// # Errors
+    /// If it had ended.
+    pub(in crate::suites) fn cut(&self) -> Result<()> {
+        nix::sys::signal::kill(self.pid, nix::sys::signal::Signal::SIGKILL)?;
+        Ok(())
+    }
+
     /// A command in the node.
     pub(in crate::suites) fn command(&self, program: &str) -> Command {
         let mut command = crate::run::command("nsenter");

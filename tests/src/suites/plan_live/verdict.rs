@@ -66,10 +66,11 @@ pub(super) enum Until {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Notices {
-    Everyone,
     Site(String),
     Host(String),
     Network(String),
+    Protocol {},
+    Tagged {},
     Prefix(IpNetwork),
     Between([String; 2]),
     Across { prefix: IpNetwork, site: String },
@@ -128,10 +129,11 @@ impl Notices {
         let [one, other] = ends;
         let any = |is: &dyn Fn(&End) -> bool| is(one) || is(other);
         match self {
-            Self::Everyone => true,
             Self::Site(site) => any(&|e| e.site == *site),
             Self::Host(host) => any(&|e| e.host == *host),
             Self::Network(name) => any(&|e| e.network.as_ref() == Some(name)),
+            // Pings are of no such protocol, and bear no tag of a trunk.
+            Self::Protocol {} | Self::Tagged {} => false,
             Self::Prefix(prefix) => any(&|e| prefix.contains(e.address)),
             Self::Between(sites) => {
                 let way = |a: &End, b: &End| a.site == sites[0] && b.site == sites[1];

@@ -51,8 +51,16 @@ pub(super) const SUITE: Suite = Suite {
             run: scenes::hub_away,
         },
         Check {
+            sentence: "the evening's peak: half as many again by one change, under load, are in service; and down again; no request fails",
+            run: scenes::scaled,
+        },
+        Check {
             sentence: "the same by a Deployment of Kubernetes in the same cluster, side by side: what fails and how long it takes is printed",
             run: deployment::beside,
+        },
+        Check {
+            sentence: "a node loses its power: once it is known to be gone, its instances are in service elsewhere",
+            run: scenes::node_lost,
         },
         Check {
             sentence: "the clusters go, nothing of them is left, and the lab's own netd is back",

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::load::Load;
 use super::shop::SICK;
-use super::world::{SOON, World};
+use super::world::{SOON, World, serves};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
@@ -60,6 +60,16 @@ fn reaches(
         Ok(())
     });
     reached.map(|((), took)| took).with_context(|| world.log())
+}
+
+/// Waits until so many are in service; how long that took.
+fn serve(world: &World, wanted: usize) -> Result<Duration> {
+    let served = eventually(SOON, || {
+        let serving = world.serving(None)?.len();
+        ensure!(serving == wanted, "{serving} of {wanted} are in service");
+        Ok(())
+    });
+    served.map(|((), took)| took).with_context(|| world.log())
 }
 
 /// Counts requests under the name of the step that a release is in.
@@ -215,4 +225,57 @@ pub(super) fn hub_away(lab: &LabGuard) -> Result<()> {
     say(&format!("holding {took:.1?} after its return"));
     settled(&world, 0)?;
     load.end()
+}
+
+pub(super) fn scaled(lab: &LabGuard) -> Result<()> {
+    let world = World::get(lab)?;
+    let load = Load::start(&world.places(lab)?, RATE);
+    let more = world.instances + world.instances / 2;
+    load.phase("scaled up");
+    world.change(&json!({"replicas": more}))?;
+    let up = serve(&world, more)?;
+    load.phase("scaled down");
+    world.change(&json!({"replicas": world.instances}))?;
+    let down = serve(&world, world.instances)?;
+    say(&format!(
+        "from {} to {more} in service after {up:.1?}, and back after {down:.1?}",
+        world.instances
+    ));
+    load.end()
+}
+
+pub(super) fn node_lost(lab: &LabGuard) -> Result<()> {
+    let world = World::get(lab)?;
+    let member = world.members.first().context("there is no cluster")?;
+    let node = member.nodes.last().context("it has no node")?;
+    let here = |world: &World| -> Result<(usize, usize)> {
+        let pods = world.pods()?;
+        let there = pods.iter().filter(|p| p["spec"]["nodeName"] == *node.name);
+        let elsewhere = |p: &&Value| p["spec"]["nodeName"] != *node.name;
+        let serving = pods.iter().filter(elsewhere).filter(|p| serves(p));
+        Ok((there.count(), serving.count()))
+    };
+    let (lost, _) = here(&world)?;
+    ensure!(lost > 0, "there is no instance on {}", node.name);
+    node.cut()?;
+    // What an administrator says of a machine that is gone for good (Kubernetes: "Non-graceful node shutdown").
+    let taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
+    member
+        .cluster
+        .kubectl(&["taint", "node", &node.name, taint])?;
+    let (_, took) = eventually(SOON, || {
+        let (there, serving) = here(&world)?;
+        ensure!(
+            there == 0 && serving == world.instances,
+            "{there} are on {}, {serving} serve elsewhere",
+            node.name
+        );
+        Ok(())
+    })
+    .with_context(|| world.log())?;
+    say(&format!(
+        "{} had {lost} instances, with those out of service; all {} are in service elsewhere {took:.1?} after it was said to be gone",
+        node.name, world.instances
+    ));
+    Ok(())
 }

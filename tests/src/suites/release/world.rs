@@ -41,6 +41,8 @@ const HUB: u16 = 6447;
 const INSTANCES: usize = 10;
 /// Generous for a busy machine: what is measured is printed.
 pub(super) const SOON: Duration = Duration::from_secs(180);
+/// The application's pods, and no others.
+const PODS: &str = "/api/v1/namespaces/shop/pods?labelSelector=platform.flatnet.io%2Fapp%3Dshop";
 const PLATFORM: &str = "/apis/platform.flatnet.io/v1alpha1";
 
 static WORLD: Mutex<Option<Arc<World>>> = Mutex::new(None);
@@ -224,7 +226,7 @@ impl World {
     pub(super) fn pods(&self) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         for member in &self.members {
-            all.extend(member.api.items("/api/v1/namespaces/shop/pods")?);
+            all.extend(member.api.items(PODS)?);
         }
         all.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
         Ok(all)
@@ -236,10 +238,7 @@ impl World {
             let name = pod["spec"]["containers"][0]["image"]
                 .as_str()
                 .unwrap_or_default();
-            let conditions = pod["status"]["conditions"].as_array();
-            let mut conditions = conditions.into_iter().flatten();
-            image.is_none_or(|i| name.ends_with(&self.digests[i]))
-                && conditions.any(|c| c["type"] == "flatnet.io/in-service" && c["status"] == "True")
+            image.is_none_or(|i| name.ends_with(&self.digests[i])) && serves(pod)
         };
         let name = |p: &Value| {
             p["metadata"]["name"]
@@ -393,6 +392,13 @@ impl Drop for World {
             drop(member);
         }
     }
+}
+
+/// Whether netd says that a pod is in service.
+pub(super) fn serves(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|c| c["type"] == "flatnet.io/in-service" && c["status"] == "True")
 }
 
 /// Takes everything down, and looks.

@@ -139,9 +139,14 @@ fn noticed(notices: &[Notices]) -> String {
     }
     let others = notices.iter().filter_map(|n| match n {
         Notices::Host(_) => None,
-        Notices::Everyone => Some("everyone".to_owned()),
         Notices::Site(site) => Some(format!("everyone in {site}")),
         Notices::Network(network) => Some(format!("containers of {network}")),
+        Notices::Protocol { network, protocol } => {
+            Some(format!("{protocol} of containers of {network}"))
+        }
+        Notices::Tagged { network, vlan } => {
+            Some(format!("frames of {network} with the tag {vlan}"))
+        }
         Notices::Prefix(prefix) => Some(format!("who has or talks to {prefix}")),
         Notices::Between([a, b]) => Some(format!("who talks between {a} and {b}")),
         Notices::Across { prefix, site } => Some(format!("who talks between {prefix} and {site}")),

@@ -132,6 +132,7 @@ fn a_site_under_another_name_is_where_it_was() {
 fn a_site_that_is_renamed_and_changed_is_renamed_where_the_cloud_knows_it() {
     let with_id = |mut p: NetworkPlan| {
         p.spec.sites[1].vpc_id = Some("vpc-1".to_owned());
+        p.spec.hosts[3].instance_id = Some("i-1".to_owned());
         p
     };
     let old = with_id(lab());

@@ -1,61 +1,20 @@
-//! Pairs of plans as an engineer has them before and after a change, and what the diff has to say of
-//! it: the worst that anybody notices, and the steps that matter.
+//! Shops, factories and clusters.
 
-use flatnet_plan::diff::{Disruption, diff};
-use flatnet_plan::expand::expand;
-use flatnet_plan::{NetworkPlan, parse};
+use super::{Disruption, Pair};
 
-const WEST: &str = include_str!("mistakes/plans/west.yaml");
-const RETAIL: &str = include_str!("mistakes/plans/retail.yaml");
-const FACTORY: &str = include_str!("mistakes/plans/factory.yaml");
-const SHOPS: &str = include_str!("mistakes/plans/shops.yaml");
-const CLUSTERS: &str = include_str!("mistakes/plans/clusters.yaml");
+const WEST: &str = include_str!("../mistakes/plans/west.yaml");
+const RETAIL: &str = include_str!("../mistakes/plans/retail.yaml");
+const FACTORY: &str = include_str!("../mistakes/plans/factory.yaml");
+const SHOPS: &str = include_str!("../mistakes/plans/shops.yaml");
+const CLUSTERS: &str = include_str!("../mistakes/plans/clusters.yaml");
 
-struct Pair {
-    plan: &'static str,
-    /// What stands in the plan, wherever it does, and what is written instead.
-    edits: &'static [(&'static str, &'static str)],
-    /// The worst that containers notice.
-    worst: Disruption,
-    /// Steps that have to be there, as `what [disruption]`.
-    steps: &'static [&'static str],
-}
-
-/// A plan with its groups written out. What is wrong with it is for the check to say.
-fn read(text: &str) -> NetworkPlan {
-    expand(&parse(text).expect("a plan")).plan
-}
-
-#[test]
-fn the_diff_says_what_an_engineer_expects_of_a_change() {
-    let mut wrong = Vec::new();
-    for pair in PAIRS {
-        let mut text = pair.plan.to_owned();
-        for (from, to) in pair.edits {
-            assert!(text.contains(from), "not there: {from}");
-            text = text.replace(from, to);
-        }
-        let (old, new) = (read(pair.plan), read(&text));
-        let found = diff(&old, &new).expect("routes");
-        let said = found.changes.iter();
-        let said: Vec<String> = said
-            .map(|c| format!("{} [{}]", c.what, c.disrupts.as_str()))
-            .collect();
-        let lacks = |step: &&&str| !said.iter().any(|s| s == **step);
-        let lacking: Vec<&&str> = pair.steps.iter().filter(lacks).collect();
-        if found.disruption() != pair.worst || !lacking.is_empty() {
-            wrong.push(format!("{:?}: {lacking:?} is not in {said:#?}", pair.edits));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-const PAIRS: &[Pair] = &[
+pub(super) const PAIRS: &[Pair] = &[
     Pair {
         plan: WEST,
         edits: &[("peers: [leaf2b]", "peers: []")],
         worst: Disruption::Outage,
         steps: &["make switches peers no longer [outage]"],
+        whom: None,
     },
     Pair {
         plan: WEST,
@@ -65,24 +24,28 @@ const PAIRS: &[Pair] = &[
         )],
         worst: Disruption::None,
         steps: &["new host [no]", "give a range of pods-r3 [no]"],
+        whom: None,
     },
     Pair {
         plan: WEST,
         edits: &[("leaf1a", "tor1a"), ("leaf1b", "tor1b")],
         worst: Disruption::None,
         steps: &["rename the switch [no]"],
+        whom: None,
     },
     Pair {
         plan: WEST,
         edits: &[("gateway: 10.60.16.1", "gateway: 10.60.31.254")],
         worst: Disruption::Recreate,
         steps: &["change a gateway [recreate]"],
+        whom: None,
     },
     Pair {
         plan: WEST,
         edits: &[("trunk: [12, 112]", "trunk: [12, 112, 113]")],
         worst: Disruption::None,
         steps: &["add VLANs to the uplink's trunk [no]"],
+        whom: None,
     },
     Pair {
         plan: WEST,
@@ -92,6 +55,7 @@ const PAIRS: &[Pair] = &[
         )],
         worst: Disruption::Outage,
         steps: &["change service prefixes [outage]"],
+        whom: None,
     },
     Pair {
         plan: WEST,
@@ -101,12 +65,14 @@ const PAIRS: &[Pair] = &[
         )],
         worst: Disruption::Outage,
         steps: &["change the uplink [outage]"],
+        whom: None,
     },
     Pair {
         plan: RETAIL,
         edits: &[("- name: gold-b", "- name: platinum-b")],
         worst: Disruption::None,
         steps: &["rename the leased line [no]"],
+        whom: None,
     },
     Pair {
         plan: RETAIL,
@@ -116,6 +82,7 @@ const PAIRS: &[Pair] = &[
         )],
         worst: Disruption::Outage,
         steps: &["cut a way between the sites [outage]"],
+        whom: None,
     },
     Pair {
         plan: RETAIL,
@@ -125,12 +92,14 @@ const PAIRS: &[Pair] = &[
             "change the instance [seconds]",
             "lead elsewhere in route table sys in dr [seconds]",
         ],
+        whom: None,
     },
     Pair {
         plan: RETAIL,
         edits: &[("sliceLength: 26", "sliceLength: 25")],
         worst: Disruption::None,
         steps: &["cut slices of another length [no]"],
+        whom: None,
     },
     Pair {
         plan: RETAIL,
@@ -140,6 +109,7 @@ const PAIRS: &[Pair] = &[
         ],
         worst: Disruption::Brief,
         steps: &["bind a vSwitch to another route table [seconds]"],
+        whom: None,
     },
     Pair {
         plan: RETAIL,
@@ -150,24 +120,28 @@ const PAIRS: &[Pair] = &[
         ],
         worst: Disruption::None,
         steps: &["rename the site [no]"],
+        whom: None,
     },
     Pair {
         plan: FACTORY,
         edits: &[("neighbourRate: 200", "neighbourRate: 100")],
         worst: Disruption::None,
         steps: &["change a network's neighbour rate [no]"],
+        whom: None,
     },
     Pair {
         plan: FACTORY,
         edits: &[("uplinks: [core, acc3]", "uplinks: [core]")],
         worst: Disruption::Brief,
         steps: &["take uplinks off a switch [seconds]"],
+        whom: None,
     },
     Pair {
         plan: FACTORY,
         edits: &[("switch: acc3, port: \"3\"", "switch: acc1, port: \"3\"")],
         worst: Disruption::Outage,
         steps: &["move cables [outage]"],
+        whom: None,
     },
     Pair {
         plan: FACTORY,
@@ -180,6 +154,7 @@ const PAIRS: &[Pair] = &[
             "rename the network [recreate]",
             "drain a range of cameras [recreate]",
         ],
+        whom: None,
     },
     Pair {
         plan: FACTORY,
@@ -189,12 +164,14 @@ const PAIRS: &[Pair] = &[
         )],
         worst: Disruption::Outage,
         steps: &["change the host's own addresses [outage]"],
+        whom: None,
     },
     Pair {
         plan: SHOPS,
         edits: &[("      mtu: 1400\n", "")],
         worst: Disruption::Brief,
         steps: &["change a leased line's MTU [seconds]"],
+        whom: None,
     },
     Pair {
         plan: SHOPS,
@@ -204,12 +181,14 @@ const PAIRS: &[Pair] = &[
         ],
         worst: Disruption::None,
         steps: &["rename the vSwitch [no]"],
+        whom: None,
     },
     Pair {
         plan: CLUSTERS,
         edits: &[("except: [7]", "except: [7, 12]")],
         worst: Disruption::Recreate,
         steps: &["drain the host [recreate]"],
+        whom: None,
     },
     Pair {
         plan: CLUSTERS,
@@ -220,5 +199,6 @@ const PAIRS: &[Pair] = &[
         ],
         worst: Disruption::Outage,
         steps: &["move a network [outage]"],
+        whom: None,
     },
 ];
