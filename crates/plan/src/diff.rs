@@ -23,6 +23,7 @@ mod kinds;
 mod lines;
 mod networks;
 mod notice;
+mod owners;
 mod places;
 mod renames;
 mod segments;

@@ -38,7 +38,7 @@ pub enum NoAnswer {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body.
+    /// The whole body, at most as long as the caller allowed.
     pub body: Bytes,
 }
 

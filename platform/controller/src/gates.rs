@@ -35,7 +35,7 @@ pub(crate) const EVERY: Duration = Duration::from_secs(5);
 /// Which gate of which release.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    /// The application.
+    /// Namespace and name of the application.
     pub(crate) app: Key,
     /// The release's name.
     pub(crate) release: String,
@@ -108,7 +108,7 @@ impl Board {
         self.answers.insert(place, answer);
     }
 
-    /// Forgets everything: somebody else leads, or the applications are others.
+    /// Forgets all answers: this process leads no more, or the hub is away. Gates are asked anew afterwards.
     pub(crate) fn clear(&mut self) {
         self.answers.clear();
     }

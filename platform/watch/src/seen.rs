@@ -112,7 +112,7 @@ pub struct PodSeen {
     pub trouble: Option<String>,
     /// What it requests.
     pub requests: Requests,
-    /// Its addresses.
+    /// IP addresses as `status.podIPs` has them, the primary one first.
     pub addresses: Vec<String>,
     /// The first port that a container of it declares.
     pub port: Option<u16>,

@@ -18,6 +18,8 @@ use crate::{host, report};
 
 /// How much of a failed step's output is shown; the rest is in its log.
 const SHOWN_LINES: usize = 200;
+/// How long a build may take beside others.
+const MODEST_LIMIT: Duration = Duration::from_secs(70 * 60);
 /// How long a step that is over its limit has to clean up.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -74,9 +76,11 @@ impl Step {
         }
     }
 
-    /// With what processor time the others leave: a build beside suites that count what is lost.
+    /// With what processor time the others leave: a build beside suites that count what is lost. It has time until they
+    /// have ended, and then the processors for itself.
     pub(crate) fn modest(mut self) -> Self {
         self.modest = true;
+        self.limit = self.limit.max(MODEST_LIMIT);
         self
     }
 
@@ -372,8 +376,8 @@ mod tests {
         let outcome = step.modest().run(Voice::Alone).expect("it starts");
         assert_eq!(outcome.count.failed, 0);
         let started = Instant::now();
-        let step = Step::program("modest sleeper", Path::new("sleep"), &["30"]);
-        let step = step.limit(Duration::from_millis(100)).modest();
+        let step = Step::program("modest sleeper", Path::new("sleep"), &["30"]).modest();
+        let step = step.limit(Duration::from_millis(100));
         let outcome = step.run(Voice::Alone).expect("sleep starts");
         assert_eq!(outcome.count.failed, 1);
         assert!(started.elapsed() < Duration::from_secs(20));

@@ -85,16 +85,16 @@ pub enum Notices {
     Network(String),
     /// Frames of a protocol of routers and switches, of the containers of a network.
     Protocol {
-        /// The network.
+        /// Name of the network in the plan.
         network: String,
         /// The protocol's name, as the plan's `allow` has it.
         protocol: String,
     },
     /// Frames that the containers of a network send with the tag of a VLAN of their trunk.
     Tagged {
-        /// The network.
+        /// Name of the network in the plan.
         network: String,
-        /// The tag.
+        /// VLAN ID of the frames: 1 to 4094.
         vlan: VlanId,
     },
     /// Whoever has an address of a prefix, and who talks to them.

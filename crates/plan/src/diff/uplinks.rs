@@ -1,8 +1,8 @@
 //! Changes of a host's uplink: its NICs and cables, what they carry and how large.
 
-use super::hosts::Both;
 use super::kinds::{NOTED, TAKEN};
 use super::notice::{Done, Kind, Until};
+use super::owners::Both;
 use super::trunks::{self, LESS, MORE, difference};
 use super::{Found, Phase, is_another};
 use crate::model::{Host, NetworkPlan, Nic};
@@ -138,18 +138,4 @@ fn moved(a: &Host, b: &Host) -> bool {
         old.any(|o| !is_another(&o.switch, &nic.switch) && !is_another(&o.port, &nic.port))
     };
     was.len() != is.len() || !is.iter().all(same)
-}
-
-/// Where a cable ends: its site, switch and port.
-pub(super) type Cable<'p> = (&'p str, &'p str, &'p str);
-
-/// Where a host's cables end, as far as it is said.
-pub(super) fn ends(host: &Host) -> impl Iterator<Item = Cable<'_>> {
-    let uplink = &host.uplink;
-    let one = (&uplink.switch, &uplink.port);
-    let nics = uplink.nics.iter().map(|n| (&n.switch, &n.port));
-    let all = std::iter::once(one).chain(nics);
-    all.filter_map(|(switch, port)| {
-        Some((host.site.as_str(), switch.as_deref()?, port.as_deref()?))
-    })
 }

@@ -271,7 +271,7 @@ fn each_optional_field_says_what_it_is_where_it_is_not_written() {
     assert!(known > 80, "{known}");
 }
 
-/// The steps from one plan to another, and back; what is for the record is none.
+/// The steps from one plan to another, and back, without those that are for the record alone.
 fn steps(old: &NetworkPlan, new: &NetworkPlan) -> Vec<String> {
     let (old, new) = (expand(old).plan, expand(new).plan);
     let both = [diff(&old, &new), diff(&new, &old)];

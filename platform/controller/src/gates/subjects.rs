@@ -12,13 +12,13 @@ use kube::Client;
 /// An instance that is asked, or asked about.
 #[derive(Clone)]
 pub(crate) struct Target {
-    /// Its cluster.
+    /// Name of the Cluster object that it is in.
     pub(crate) cluster: String,
     /// The pod's name.
     pub(crate) pod: String,
     /// The node that it is on.
     pub(crate) node: Option<String>,
-    /// Its addresses.
+    /// IP addresses as `status.podIPs` has them, the primary one first.
     pub(crate) addresses: Vec<String>,
     /// The first port that it declares.
     pub(crate) port: Option<u16>,
@@ -27,7 +27,7 @@ pub(crate) struct Target {
 /// The instances of an application in service, and the ways to their clusters.
 #[derive(Clone, Default)]
 pub(crate) struct Subjects {
-    /// The application.
+    /// Namespace and name of the application.
     pub(crate) app: Key,
     /// The ways to the members that have new instances.
     pub(crate) clients: BTreeMap<String, Client>,

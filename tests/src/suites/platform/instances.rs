@@ -24,7 +24,7 @@ pub(super) const SICK: u8 = 8;
 pub(super) const WRONG: u8 = 9;
 /// How long a server that nobody calls waits until it looks again.
 const LOOK: Duration = Duration::from_millis(5);
-/// From one request of the users to the next.
+/// From one request of the users to the next: the rate of their load.
 const USERS: Duration = Duration::from_millis(20);
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(2);

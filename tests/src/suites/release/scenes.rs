@@ -218,7 +218,7 @@ pub(super) fn hub_away(lab: &LabGuard) -> Result<()> {
     follow(&world, &load, "shop-6", &["Gating", "Baking"])?;
     load.phase("the hub is away");
     world.hub.kill_server()?;
-    // Longer than the lease lasts.
+    // Longer than the lease of 5 s lasts: that a lease runs out while the hub is away has no event.
     std::thread::sleep(Duration::from_secs(8));
     world.hub.start_server()?;
     let took = follow(&world, &load, "shop-6", &["Holding"])?;
