@@ -297,6 +297,7 @@ mod tests {
             containers_ready: true,
             addresses: vec![IpAddr::from([10, 0, 0, 2])],
             quiet: QUIET_DEFAULT,
+            probes: Vec::new(),
             shown: serves.then(|| Shown {
                 is_true: true,
                 ..Shown::default()

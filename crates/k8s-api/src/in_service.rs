@@ -16,6 +16,7 @@
 
 mod drain;
 mod pod;
+mod probes;
 mod sets;
 mod slices;
 mod state;

@@ -23,8 +23,12 @@ use super::{NodePorts, PodPort, in_vlan, to};
 const REG_COUNTED: u8 = 3;
 /// Above the meters of slots.
 const FIRST_METER: u32 = 3 << 16;
+/// [`METERS`] of them.
+const PER_CONTAINER: u32 = 3;
 /// So many containers at once: the kernel's datapath has no meter above 200000.
-pub const COUNTED_MAX: u16 = 1_600;
+pub const COUNTED_MAX: u16 = 1_100;
+/// So many meters has each.
+pub const METERS: usize = 3;
 /// Tables that deliver, and the priority in each of the flow that does.
 const DELIVERY: [(u8, u16); 3] = [(DELIVER, 100), (FROM_HOST, 100), (FROM_UPLINK, 90)];
 
@@ -44,22 +48,24 @@ pub struct Counted {
     pub index: u16,
     /// The ports whose datagrams are counted.
     pub datagrams: BTreeSet<(Datagrams, u16)>,
+    /// The node's own addresses: what it connects to itself, as kubelet's probes do, is counted apart.
+    pub node: BTreeSet<IpAddr>,
 }
 
 impl Counted {
-    /// The meters of TCP's new connections, and of datagrams.
-    pub fn meters(&self) -> [u32; 2] {
-        let first = FIRST_METER + 2 * u32::from(self.index);
-        [first, first + 1]
+    /// The meters of TCP's new connections, of those that the node itself opens, and of datagrams.
+    pub fn meters(&self) -> [u32; METERS] {
+        let first = FIRST_METER + PER_CONTAINER * u32::from(self.index);
+        [first, first + 1, first + 2]
     }
 
     /// Whether a meter is one of those that count.
     pub fn is_meter(id: u32) -> bool {
-        (FIRST_METER..FIRST_METER + 2 * u32::from(COUNTED_MAX)).contains(&id)
+        (FIRST_METER..FIRST_METER + PER_CONTAINER * u32::from(COUNTED_MAX)).contains(&id)
     }
 
     /// The meters as they are set up: with a limit that no port reaches, 1 Tbit/s.
-    pub fn as_meters(&self) -> [Meter; 2] {
+    pub fn as_meters(&self) -> [Meter; METERS] {
         self.meters().map(|id| Meter {
             id,
             unit: MeterUnit::Kbps,
@@ -72,7 +78,7 @@ impl Counted {
 /// The flows that count for a container; none where it is not counted.
 pub(super) fn of_pod(pod: &PodPort, node: &NodePorts, flows: &mut Vec<Flow>) {
     let Some(counted) = &pod.counted else { return };
-    let [connections, datagrams] = counted.meters();
+    let [connections, by_node, datagrams] = counted.meters();
     for ip in &pod.ips {
         let first = (connections, tcp(*ip).opens_connection());
         let of_ports = counted.datagrams.iter().map(|(kind, port)| {
@@ -91,13 +97,29 @@ pub(super) fn of_pod(pod: &PodPort, node: &NodePorts, flows: &mut Vec<Flow>) {
                     FROM_HOST => matches.clone(),
                     _ => in_vlan(matches.clone(), pod.vlan_reg()),
                 };
-                Flow::new(*table, priority + 1)
-                    .matching(matches.reg(REG_COUNTED, 0))
-                    .meter(meter)
-                    .actions([Action::set_reg(REG_COUNTED, 1), Action::resubmit(*table)])
+                counts(*table, priority + 1, matches, meter)
             }));
         }
+        let own = counted
+            .node
+            .iter()
+            .filter(|own| own.is_ipv4() == ip.is_ipv4());
+        flows.extend(own.map(|own| {
+            let from = match own {
+                IpAddr::V4(own) => tcp(*ip).opens_connection().ipv4_src(*own),
+                IpAddr::V6(own) => tcp(*ip).opens_connection().ipv6_src_net(*own, 128),
+            };
+            // Above those that count whatever comes from there.
+            counts(FROM_HOST, 102, from, by_node)
+        }));
     }
+}
+
+fn counts(table: u8, priority: u16, matches: Match, meter: u32) -> Flow {
+    Flow::new(table, priority)
+        .matching(matches.reg(REG_COUNTED, 0))
+        .meter(meter)
+        .actions([Action::set_reg(REG_COUNTED, 1), Action::resubmit(table)])
 }
 
 fn tcp(ip: IpAddr) -> Match {

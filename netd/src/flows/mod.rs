@@ -46,10 +46,10 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 pub use announce::{announcements, host_announcements};
-pub use counting::{COUNTED_MAX, Counted, Datagrams};
+pub use counting::{COUNTED_MAX, Counted, Datagrams, METERS};
 pub use egress::Egress;
 pub use neighbour_limit::{Limit, NeighbourLimit, group};
-pub use node::node_flows;
+pub use node::{host_ips, node_flows};
 pub use pod::{meters, pod_flows};
 pub use security::DropReason;
 pub use shares::ServiceCounts;

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::attach::plan::{self, Attachment};
-use crate::flows::Counted;
+use crate::flows::{Counted, METERS};
 use crate::node_ops::NodeOps;
 use crate::real::RealNode;
 use crate::state::NodeState;
@@ -93,12 +93,12 @@ pub(super) struct Counter {
     force: Force,
 }
 
-/// A reading of the two meters.
+/// A reading of the meters.
 struct Reading {
     counts: Counts,
     /// How many flows use each.
-    flows: [u32; 2],
-    /// The earliest and the latest time at which the younger one can have been made.
+    flows: [u32; METERS],
+    /// The earliest and the latest time at which the youngest one can have been made.
     made: (Instant, Instant),
 }
 
@@ -153,28 +153,30 @@ impl Counter {
 
     async fn reading<N: ConnectionCounter>(&self, state: &NodeState<N>) -> Option<Reading> {
         let asked = Instant::now();
-        let [connections, datagrams] = self.counted.meters();
+        let [connections, by_node, datagrams] = self.counted.meters();
         let connections = state.node().meter(connections).await?;
+        let by_node = state.node().meter(by_node).await?;
         let datagrams = state.node().meter(datagrams).await?;
-        let age = connections.age.min(datagrams.age);
+        let age = connections.age.min(by_node.age).min(datagrams.age);
         let before = |now: Instant| now.checked_sub(age).unwrap_or(now);
         Some(Reading {
             counts: Counts {
                 connections: connections.packets_in,
+                by_node: by_node.packets_in,
                 datagrams: datagrams.packets_in,
             },
-            flows: [connections.flows, datagrams.flows],
+            flows: [connections.flows, by_node.flows, datagrams.flows],
             made: (before(asked), before(Instant::now())),
         })
     }
 }
 
-/// How many flows are to use each of the two meters.
+/// How many flows are to use each of its meters.
 fn wanted_flows<N: NodeOps>(
     state: &NodeState<N>,
     record: &Record,
     counted: &Counted,
-) -> Option<[u32; 2]> {
+) -> Option<[u32; METERS]> {
     let attachment = Attachment::from_record(record).ok()?;
     let planned = plan::plan(&state.spec(), &state.ports().ok()?, &attachment).ok()?;
     let row = planned.row.number;

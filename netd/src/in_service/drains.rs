@@ -205,11 +205,13 @@ fn look(
     metrics: &Metrics,
 ) -> Progress {
     let before = running.drain.late();
-    let progress = running.drain.look(now, offered, counts, pod.quiet);
+    let progress = running
+        .drain
+        .look(now, offered, counts, (pod.quiet, &pod.probes));
     let late = running.drain.late();
     if late != before {
-        metrics.late(late.connections - before.connections);
-        warn!(pod = %format_args!("{}/{}", pod.namespace, pod.name), connections = late.connections,
+        metrics.late(late.all_connections() - before.all_connections());
+        warn!(pod = %format_args!("{}/{}", pod.namespace, pod.name), connections = late.all_connections(),
             datagrams = late.datagrams,
             "new connections came after the pod's endpoints were withdrawn, and were delivered");
     }

@@ -1,6 +1,7 @@
 //! Containers whose new connections are counted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::flows::{COUNTED_MAX, Counted, Datagrams};
@@ -19,10 +20,14 @@ impl Counting {
         self.all().clone()
     }
 
-    /// Counts what comes to exactly these attachments, and the datagrams to these ports of each. An attachment that is
-    /// counted already stays so, in the same meters. Those beyond [`COUNTED_MAX`] are left out. Whether anything
-    /// changed.
-    pub(crate) fn set(&self, wanted: &BTreeMap<u64, BTreeSet<(Datagrams, u16)>>) -> bool {
+    /// Counts what comes to exactly these attachments, and the datagrams to these ports of each; `node`: the node's own
+    /// addresses. An attachment that is counted already stays so, in the same meters. Those beyond [`COUNTED_MAX`] are
+    /// left out. Whether anything changed.
+    pub(crate) fn set(
+        &self,
+        wanted: &BTreeMap<u64, BTreeSet<(Datagrams, u16)>>,
+        node: &BTreeSet<IpAddr>,
+    ) -> bool {
         let mut all = self.all();
         let before = all.clone();
         all.retain(|generation, _| wanted.contains_key(generation));
@@ -34,6 +39,7 @@ impl Counting {
                 let counted = Counted {
                     index,
                     datagrams: datagrams.clone(),
+                    node: node.clone(),
                 };
                 all.insert(*generation, counted);
             }
@@ -51,16 +57,18 @@ mod tests {
         let counting = Counting::default();
         let ports = |port| BTreeSet::from([(Datagrams::Udp, port)]);
         let none = BTreeSet::new;
-        assert!(counting.set(&[(7, none()), (8, none())].into()));
+        let node = BTreeSet::from([IpAddr::from([10, 0, 0, 1])]);
+        let set = |wanted| counting.set(&wanted, &node);
+        assert!(set([(7, none()), (8, none())].into()));
         let second = counting.list()[&8].index;
         assert_ne!(counting.list()[&7].index, second);
-        assert!(counting.set(&[(8, ports(53)), (9, none())].into()));
+        assert!(set([(8, ports(53)), (9, none())].into()));
         let all = counting.list();
         assert_eq!(all.keys().collect::<Vec<_>>(), [&8, &9]);
         assert_eq!((all[&8].index, &all[&8].datagrams), (second, &ports(53)));
-        assert!(!counting.set(&[(8, ports(53)), (9, none())].into()));
+        assert!(!set([(8, ports(53)), (9, none())].into()));
         let many = (0..u64::from(COUNTED_MAX) + 5).map(|generation| (generation, none()));
-        counting.set(&many.collect());
+        assert!(set(many.collect()));
         let indices: BTreeSet<u16> = counting.list().values().map(|c| c.index).collect();
         assert_eq!(indices.len(), usize::from(COUNTED_MAX));
     }

@@ -205,7 +205,11 @@ impl<N> NodeState<N> {
     /// Counts what comes to exactly these attachments, and the datagrams to these ports of each; requests a reconcile
     /// where that is another thing than before. At most [`crate::flows::COUNTED_MAX`] are counted.
     pub(crate) fn count(&self, wanted: &BTreeMap<u64, BTreeSet<(Datagrams, u16)>>) {
-        if self.inner.counting.set(wanted) {
+        if self
+            .inner
+            .counting
+            .set(wanted, &crate::flows::host_ips(&self.spec()))
+        {
             self.request_repair();
         }
     }

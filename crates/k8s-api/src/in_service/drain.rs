@@ -8,14 +8,18 @@
 
 use std::time::Duration;
 
+use super::probes;
+
 /// How long a slice may say that a withdrawn pod is ready before it is named.
 const NAMED_AFTER: Duration = Duration::from_secs(5);
 
-/// New connections, and datagrams of protocols that have none.
+/// New connections, and datagrams of protocols that have none, which came or were late.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// First segments of TCP connections.
+    /// First segments of TCP connections, but for those that the node itself opened.
     pub connections: u64,
+    /// First segments of TCP connections from the node's own addresses: kubelet's probes, and whoever else there is.
+    pub by_node: u64,
     /// Datagrams to the ports of the pod's Services.
     pub datagrams: u64,
 }
@@ -26,8 +30,21 @@ impl Counts {
         let more = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
         Self {
             connections: more(self.connections, before.connections),
+            by_node: more(self.by_node, before.by_node),
             datagrams: more(self.datagrams, before.datagrams),
         }
+    }
+
+    /// Whether it can be a later reading than that.
+    fn follows(self, before: Self) -> bool {
+        self.connections >= before.connections
+            && self.by_node >= before.by_node
+            && self.datagrams >= before.datagrams
+    }
+
+    /// Connections from wherever.
+    pub fn all_connections(self) -> u64 {
+        self.connections.saturating_add(self.by_node)
     }
 
     /// Both together.
@@ -35,6 +52,7 @@ impl Counts {
     pub fn plus(self, other: Self) -> Self {
         Self {
             connections: self.connections.saturating_add(other.connections),
+            by_node: self.by_node.saturating_add(other.by_node),
             datagrams: self.datagrams.saturating_add(other.datagrams),
         }
     }
@@ -98,16 +116,18 @@ impl Drain {
         self.late
     }
 
-    /// How it stands. `counts`: all that came to the port up to `now`; `None` where that is not known.
+    /// How it stands. `counts`: all that came to the port up to `now`; `None` where that is not known. `quiet` and
+    /// `probes`: as of [`super::GatedPod`].
     ///
-    /// Guarantee: [`Progress::Drained`] only where no slice offered the pod, and no count changed, at every look for at
-    /// least `quiet`; what is not known begins that time anew.
+    /// Guarantee: [`Progress::Drained`] only where no slice offered the pod, and nothing came but as many connections
+    /// of the node itself as kubelet's probes make, at every look for at least `quiet`; what is not known begins that
+    /// time anew.
     pub fn look(
         &mut self,
         now: Duration,
         offered: Offered<'_>,
         counts: Option<Counts>,
-        quiet: Duration,
+        (quiet, probes): (Duration, &[Duration]),
     ) -> Progress {
         let (Offered::Nowhere, Some(counts)) = (offered, counts) else {
             self.quiet_since = None;
@@ -121,8 +141,14 @@ impl Drain {
             };
         };
         let (since, before) = *self.quiet_since.get_or_insert((now, counts));
-        if counts != before {
-            self.late = self.late.plus(counts.since(before));
+        let new = counts.since(before);
+        let probed = probes::at_most(probes, now.saturating_sub(since));
+        let late = Counts {
+            by_node: new.by_node.saturating_sub(probed),
+            ..new
+        };
+        if late != Counts::default() || !counts.follows(before) {
+            self.late = self.late.plus(late);
             self.quiet_since = Some((now, counts));
             return Progress::Draining;
         }
@@ -158,7 +184,7 @@ mod tests {
     #[test]
     fn a_late_connection_begins_the_quiet_time_anew_and_is_counted() {
         let mut drain = Drain::begin(ms(0));
-        let mut look = |at, offered, count| drain.look(ms(at), offered, count, QUIET);
+        let mut look = |at, offered, count| drain.look(ms(at), offered, count, (QUIET, &[]));
         // Those that came while it was offered are not late.
         let offered = Offered::In("web-1");
         assert_eq!(look(0, offered, connections(3)), Progress::Draining);
@@ -172,7 +198,7 @@ mod tests {
         assert_eq!(look(8_999, nowhere, connections(10)), Progress::Draining);
         let late = Counts {
             connections: 1,
-            datagrams: 0,
+            ..Counts::default()
         };
         let drained = Progress::Drained(Drained { quiet: QUIET, late });
         assert_eq!(look(9_000, nowhere, connections(10)), drained);
@@ -181,7 +207,7 @@ mod tests {
     #[test]
     fn what_is_not_known_begins_the_quiet_time_anew() {
         let mut drain = Drain::begin(ms(0));
-        let mut look = |at, offered, count| drain.look(ms(at), offered, count, QUIET);
+        let mut look = |at, offered, count| drain.look(ms(at), offered, count, (QUIET, &[]));
         let nowhere = Offered::Nowhere;
         assert_eq!(look(0, nowhere, connections(0)), Progress::Draining);
         assert_eq!(look(1_900, nowhere, None), Progress::Draining);
@@ -195,6 +221,39 @@ mod tests {
             look(6_000, nowhere, connections(0)),
             Progress::Drained(_)
         ));
+    }
+
+    #[test]
+    fn as_many_connections_of_the_node_as_kubelet_makes_are_not_late_and_more_are() {
+        let second = [Duration::from_secs(1)];
+        let by_node = |by_node| {
+            Some(Counts {
+                by_node,
+                ..Counts::default()
+            })
+        };
+        let mut drain = Drain::begin(ms(0));
+        let mut look =
+            |at, count| drain.look(ms(at), Offered::Nowhere, by_node(count), (QUIET, &second));
+        for (at, count) in [(0, 9), (900, 10), (1_900, 11)] {
+            assert_eq!(look(at, count), Progress::Draining);
+        }
+        let late = Counts::default();
+        let drained = Progress::Drained(Drained { quiet: QUIET, late });
+        assert_eq!(look(2_000, 11), drained);
+        // Without probes each is late; so is each that comes besides.
+        let mut bare = Drain::begin(ms(0));
+        for (at, count) in [(0, 0), (900, 1), (2_000, 1)] {
+            let progress = bare.look(ms(at), Offered::Nowhere, by_node(count), (QUIET, &[]));
+            assert_eq!(progress, Progress::Draining);
+        }
+        assert_eq!(bare.late().all_connections(), 1);
+        let mut more = Drain::begin(ms(0));
+        for (at, count) in [(0, 0), (500, 2), (1_000, 3), (2_499, 4)] {
+            let progress = more.look(ms(at), Offered::Nowhere, by_node(count), (QUIET, &second));
+            assert_eq!(progress, Progress::Draining, "at {at}");
+        }
+        assert_eq!(more.late().all_connections(), 1);
     }
 
     proptest! {
@@ -216,7 +275,7 @@ mod tests {
                     _ => Offered::Nowhere,
                 };
                 let counts = if sight == 2 { None } else { connections(total) };
-                let progress = drain.look(ms(now), offered, counts, QUIET);
+                let progress = drain.look(ms(now), offered, counts, (QUIET, &[]));
                 let known = offered == Offered::Nowhere && counts.is_some();
                 quiet_since = match quiet_since {
                     _ if !known => None,

@@ -35,6 +35,8 @@ pub struct GatedPod {
     pub addresses: Vec<IpAddr>,
     /// How long no new connection may come before it is drained.
     pub quiet: Duration,
+    /// How often kubelet connects to it: the period of each of its probes.
+    pub probes: Vec<Duration>,
     /// The condition as it is.
     pub shown: Option<Shown>,
 }
@@ -78,6 +80,7 @@ impl GatedPod {
                 .as_ref()
                 .and_then(|all| quiet(all.get(QUIET_ANNOTATION)?))
                 .unwrap_or(QUIET_DEFAULT),
+            probes: super::probes::periods(&object.data["spec"]),
             shown: condition(IN_SERVICE).map(|c| Shown {
                 is_true: c["status"] == "True",
                 reason: text(&c["reason"]),

@@ -121,8 +121,8 @@ fn quiet(end: &Drained) -> String {
         "no EndpointSlice offers it, and no new connection came for {:?}",
         end.quiet
     );
-    if late.connections + late.datagrams > 0 {
-        text += &format!("; late before that: {} connections", late.connections);
+    if late.all_connections() + late.datagrams > 0 {
+        text += &format!("; late before that: {} connections", late.all_connections());
     }
     if late.datagrams > 0 {
         text += &format!(", {} datagrams", late.datagrams);
@@ -313,7 +313,8 @@ pub(super) mod tests {
         assert_eq!(shown.reason, "NotWished");
         assert!(shown.message.contains("EndpointSlice web-1"), "{shown:?}");
         let late = Counts {
-            connections: 3,
+            connections: 2,
+            by_node: 1,
             datagrams: 0,
         };
         let quiet = Duration::from_secs(2);

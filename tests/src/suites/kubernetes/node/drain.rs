@@ -3,6 +3,7 @@
 //! ```text
 //!   near, of this node ──▶ its addresses ───────────────────────▶ web        DELIVER
 //!     └──▶ the Service's ──▶ host: DNAT ──▶ flat0 ──────────────▶ web        FROM_HOST
+//!   kubelet, every second ──▶ its address ──▶ flat0 ────────────▶ web        FROM_HOST, and not late
 //!   far, of another node ──▶ its addresses ──▶ switch ──▶ uplink ─▶ web       FROM_UPLINK
 //!                                                                   └─ tcpdump: every SYN
 //! ```
@@ -29,7 +30,7 @@ use crate::suites::rig::{Pod, Rig};
 pub(super) const QUIET_TEXT: &str = "1s";
 const QUIET: Duration = Duration::from_secs(1);
 /// Where the container serves, and where the Service does.
-const PORT: u16 = 8080;
+pub(super) const PORT: u16 = 8080;
 const SERVICE: &str = "10.96.0.77";
 const SLICE: &str = "web-1";
 /// The first segment of a TCP connection (pcap-filter(7), which knows TCP's flags in IPv4 only).
@@ -37,6 +38,8 @@ const SYN: &str = "(ip and tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or \
                    (ip6[6] == 6 and ip6[53] & 0x12 == 2)";
 /// So many calls are late.
 const CALLS: u64 = 40;
+/// How often the pod is probed.
+pub(super) const PROBED: Duration = Duration::from_secs(1);
 /// How long a call may take: the machine may be busy.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -95,8 +98,8 @@ struct Caller {
 }
 
 impl Caller {
-    /// Each call is from a namespace to a place.
-    fn start(ways: Vec<(PathBuf, SocketAddr)>) -> Self {
+    /// With so long a pause after each call.
+    fn start(ways: Vec<Way>, pause: Duration) -> Self {
         let mut caller = Self {
             stop: Arc::default(),
             calls: Arc::default(),
@@ -115,6 +118,7 @@ impl Caller {
                     return;
                 }
                 calls.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(pause);
             }
         });
         caller.thread = Some(thread);
@@ -178,13 +182,16 @@ impl Drop for Translated<'_> {
     }
 }
 
+/// From a namespace to a place.
+type Way = (PathBuf, SocketAddr);
+
 /// Who calls the pod by which way: see the picture above.
 fn ways<'r>(
     scene: &Scene<'_>,
     rig: &'r Rig,
     ips: &[IpAddr],
     [near, far]: [&Pod; 2],
-) -> Result<(Vec<(PathBuf, SocketAddr)>, Option<Translated<'r>>)> {
+) -> Result<(Vec<Way>, Option<Translated<'r>>)> {
     let mut ways = Vec::new();
     for ip in ips {
         let at = SocketAddr::new(*ip, PORT);
@@ -222,8 +229,12 @@ pub(super) fn late_connections(
         counting_flows(rig)? == 0,
         "connections are counted of a pod that serves"
     );
-    let caller = Caller::start(ways);
+    let caller = Caller::start(ways, Duration::ZERO);
     caller.more(all_ways)?;
+    let probed = SocketAddr::new(ips[0], PORT);
+    let kubelet = (rig.node.netns_path(), probed);
+    let own = ask(&kubelet.0, probed, ANSWER)?;
+    let kubelet = Caller::start(vec![kubelet], PROBED);
 
     wish(scene, false)?;
     let (_, took) = eventually(FOLLOWED, || shows(scene, "False", "NotWished"))?;
@@ -240,7 +251,8 @@ pub(super) fn late_connections(
         "a connection is late while the pod is offered"
     );
 
-    let capture = || Capture::taken("web eth0", web.ns.path(), "eth0", SYN);
+    let foreign = format!("({SYN}) and not src host {own}");
+    let capture = || Capture::taken("web eth0", web.ns.path(), "eth0", &foreign);
     let all = capture()?;
     offer(scene, &ips, false)?;
     eventually(FOLLOWED, || {
@@ -254,6 +266,8 @@ pub(super) fn late_connections(
     let certain = certain.finish()?.frames.len();
     let (drained, _) = eventually(FOLLOWED, || shows(scene, "False", "Drained"))?;
     let after = last.elapsed();
+    kubelet.more(1)?;
+    kubelet.end()?;
     let all = all.finish()?.frames.len();
     let message = drained["message"].as_str().unwrap_or_default();
     say(&format!(

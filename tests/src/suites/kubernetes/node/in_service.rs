@@ -83,7 +83,8 @@ fn make(scene: &Scene<'_>, name: &str, node: &str) -> Result<()> {
         "spec": {
             "nodeName": node, "readinessGates": [{"conditionType": GATE}],
             "automountServiceAccountToken": false,
-            "containers": [{"name": "c", "image": "none"}],
+            "containers": [{"name": "c", "image": "none", "readinessProbe":
+                {"tcpSocket": {"port": drain::PORT}, "periodSeconds": drain::PROBED.as_secs()}}],
         },
     });
     apply(scene, &pod)
