@@ -3,11 +3,15 @@
 //! ```text
 //!   pods of the node with the gate ─┐
 //!   AddressSets ────────────────────┼─▶ [Known] ─▶ in_service::decide ─▶ patch ─▶ Pod: status.conditions
-//!   the store's attachments ────────┘                (pure)
+//!   the store's attachments ────────┤                (pure)
+//!   EndpointSlices, new connections ┘ [drains], while a pod is being drained
 //! ```
 //!
 //! Nothing is kept beside what is observed: a netd that starts again finds the conditions as it left them, and a
-//! condition that still holds is not written.
+//! condition that still holds is not written. A drain that is under way begins its quiet time anew.
+
+mod counter;
+mod drains;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use flatnet_ipam::{Ipam, RecordState};
-use flatnet_k8s_api::in_service::{GatedPod, Sets, State, decide, patch};
+use flatnet_k8s_api::in_service::{GatedPod, Progress, Sets, State, decide, patch};
 use flatnet_k8s_client::{Cluster, ClusterError, PodWritten, Set, Told};
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, mpsc};
@@ -24,13 +28,17 @@ use tracing::{info, warn};
 
 use crate::attach::plan::Attachment;
 use crate::metrics::Metrics;
-use crate::node_ops::NodeOps;
 use crate::state::NodeState;
+
+pub(crate) use self::counter::ConnectionCounter;
+use self::drains::{Drains, SliceEvent};
 
 /// Events that may wait while a pod is written; more wait in the connection.
 const WAITING: usize = 64;
 /// How often attachments are looked at, which tell of no changes; and when what failed is tried again.
 const TICK: Duration = Duration::from_secs(1);
+/// How often new connections are looked at while a pod is being drained.
+const DRAIN_TICK: Duration = Duration::from_millis(250);
 
 /// Namespace and name.
 type Key = (String, String);
@@ -40,6 +48,13 @@ pub(crate) struct InService<N> {
     cluster: Arc<Cluster>,
     state: NodeState<N>,
     metrics: Arc<Metrics>,
+}
+
+/// What is told by the API server, as it comes.
+struct Inbox {
+    pods: mpsc::Receiver<Told<GatedPod>>,
+    sets: mpsc::Receiver<Told<Set>>,
+    slices: mpsc::Receiver<SliceEvent>,
 }
 
 /// What was told by the API server. `None`: not yet.
@@ -103,11 +118,22 @@ impl Known {
         }
     }
 
-    fn due(&self, holds: impl Fn(&str, IpAddr) -> bool, now: Timestamp) -> Due {
+    fn all_pods(&self) -> impl Iterator<Item = &GatedPod> {
+        self.pods.iter().flat_map(BTreeMap::values)
+    }
+
+    /// `drains`: how each drain stands, by the pod's uid.
+    fn due(
+        &self,
+        holds: impl Fn(&str, IpAddr) -> bool,
+        drains: &BTreeMap<String, Progress>,
+        now: Timestamp,
+    ) -> Due {
         let mut due = Due::default();
-        for pod in self.pods.iter().flat_map(BTreeMap::values) {
+        for pod in self.all_pods() {
             let waits = self.sets.as_ref().map(|sets| sets.waits(pod));
-            let Some(state) = decide(pod, &holds, waits) else {
+            let drain = drains.get(&pod.uid).unwrap_or(&Progress::Draining);
+            let Some(state) = decide(pod, &holds, waits, drain) else {
                 continue;
             };
             *due.counts.entry(state.label()).or_insert(0) += 1;
@@ -134,7 +160,7 @@ fn holds(ipam: &Ipam, uid: &str, address: IpAddr) -> bool {
     record.state == RecordState::Committed && of_uid
 }
 
-impl<N: NodeOps> InService<N> {
+impl<N: ConnectionCounter> InService<N> {
     pub(crate) fn new(cluster: Arc<Cluster>, state: NodeState<N>, metrics: Arc<Metrics>) -> Self {
         Self {
             cluster,
@@ -147,6 +173,8 @@ impl<N: NodeOps> InService<N> {
     pub(crate) async fn follow(self) {
         let (pods, told_pods) = mpsc::channel(WAITING);
         let (sets, told_sets) = mpsc::channel(WAITING);
+        let (slices, told_slices) = mpsc::channel(WAITING);
+        let drains = Drains::new(Arc::clone(&self.cluster), slices);
         let node = self.state.spec().node.to_string();
         let wanted = Notify::new();
         // Sets are the whole cluster's, and nobody's business on a node without such pods.
@@ -157,38 +185,54 @@ impl<N: NodeOps> InService<N> {
         tokio::join!(
             self.cluster.follow_gated_pods(&node, &pods),
             follow_sets,
-            self.work(told_pods, told_sets, &wanted),
+            self.work(
+                Inbox {
+                    pods: told_pods,
+                    sets: told_sets,
+                    slices: told_slices,
+                },
+                drains,
+                &wanted,
+            ),
         );
     }
 
-    async fn work(
-        &self,
-        mut pods: mpsc::Receiver<Told<GatedPod>>,
-        mut sets: mpsc::Receiver<Told<Set>>,
-        wanted: &Notify,
-    ) {
+    async fn work(&self, mut inbox: Inbox, mut drains: Drains, wanted: &Notify) {
         let mut known = Known::default();
-        let mut ticks = interval(TICK);
+        let mut ticks = interval(DRAIN_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut again, mut told) = (Instant::now(), String::new());
+        let mut looked = Instant::now();
         loop {
             tokio::select! {
-                Some(event) = pods.recv() => known.pod(event),
-                Some(event) = sets.recv() => known.set(event),
-                _ = ticks.tick() => {}
+                Some(event) = inbox.pods.recv() => known.pod(event),
+                Some(event) = inbox.sets.recv() => known.set(event),
+                Some(event) = inbox.slices.recv() => drains.told(event),
+                _ = ticks.tick() => {
+                    if !drains.under_way() && looked.elapsed() < TICK {
+                        continue;
+                    }
+                }
             }
+            looked = Instant::now();
             // What has come meanwhile belongs to the same decision.
-            while let Ok(event) = pods.try_recv() {
+            while let Ok(event) = inbox.pods.try_recv() {
                 known.pod(event);
             }
-            while let Ok(event) = sets.try_recv() {
+            while let Ok(event) = inbox.sets.try_recv() {
                 known.set(event);
+            }
+            while let Ok(event) = inbox.slices.try_recv() {
+                drains.told(event);
             }
             if known.has_pods() && known.sets.is_none() {
                 wanted.notify_one();
             }
             let ipam = self.state.ipam();
-            let due = known.due(|uid, ip| holds(ipam, uid, ip), now());
+            let stands = drains
+                .look(known.all_pods(), &self.state, &self.metrics)
+                .await;
+            let due = known.due(|uid, ip| holds(ipam, uid, ip), &stands, now());
             self.metrics.gates(&due.counts);
             if Instant::now() < again {
                 continue;
@@ -237,7 +281,7 @@ fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flatnet_k8s_api::in_service::{SERVE_LABEL, Shown};
+    use flatnet_k8s_api::in_service::{QUIET_DEFAULT, SERVE_LABEL, Shown};
 
     const AT: Timestamp = Timestamp::from_millis(1_000);
 
@@ -252,6 +296,8 @@ mod tests {
             deleting: false,
             containers_ready: true,
             addresses: vec![IpAddr::from([10, 0, 0, 2])],
+            quiet: QUIET_DEFAULT,
+            probes: Vec::new(),
             shown: serves.then(|| Shown {
                 is_true: true,
                 ..Shown::default()
@@ -260,7 +306,7 @@ mod tests {
     }
 
     fn states(known: &Known) -> Vec<State> {
-        let due = known.due(|_, _| true, AT);
+        let due = known.due(|_, _| true, &BTreeMap::new(), AT);
         due.writes.into_iter().map(|(_, state)| state).collect()
     }
 
@@ -271,7 +317,7 @@ mod tests {
         known.pod(Told::Listed(vec![pod(true, false)]));
         assert!(states(&known).is_empty(), "the sets are not known");
         known.pod(Told::Applied(pod(false, true)));
-        assert_eq!(states(&known), [State::NotWished]);
+        assert_eq!(states(&known), [State::NotWished { listed: None }]);
         known.pod(Told::Applied(pod(true, false)));
         known.set(Told::Listed(Vec::new()));
         assert_eq!(states(&known), [State::InService]);

@@ -111,6 +111,7 @@ pub struct Metrics {
     drops: Family<DropLabel, Counter>,
     metered: Family<LimitLabel, Counter>,
     gates: Family<GateLabel, Gauge<i64, AtomicI64>>,
+    late: Counter,
     /// The last readings of the meters, by number.
     meter_readings: Mutex<Readings<u32>>,
     /// The last readings of the drop flows, by cookie and reason.
@@ -146,6 +147,7 @@ impl Default for Metrics {
             drops: Family::default(),
             metered: Family::default(),
             gates: Family::default(),
+            late: Counter::default(),
             meter_readings: Mutex::default(),
             drop_readings: Mutex::default(),
             known_codes: Mutex::default(),
@@ -231,6 +233,11 @@ impl Metrics {
             "Pods of this node with the readiness gate flatnet.io/in-service, by what netd found last",
             self.gates.clone(),
         );
+        r.register(
+            "late_connections",
+            "New TCP connections to pods of this node after their endpoints were withdrawn and before they were drained",
+            self.late.clone(),
+        );
         self.plan.register(r);
         self.gates(&BTreeMap::new());
         for limit in Limit::ALL {
@@ -278,6 +285,11 @@ impl Metrics {
             let count = counts.get(state).copied().unwrap_or(0);
             self.gates.get_or_create(&GateLabel { state }).set(count);
         }
+    }
+
+    /// Adds connections that came to a pod after its endpoints were withdrawn.
+    pub fn late(&self, connections: u64) {
+        self.late.inc_by(connections);
     }
 
     /// Adds the readings of the drop flows: cookie, reason, packets.

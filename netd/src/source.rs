@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::RunArgs;
-use crate::in_service::InService;
+use crate::in_service::{ConnectionCounter, InService};
 use crate::kubernetes_node::{self, NotReady};
 use crate::metrics::Metrics;
 use crate::node_ops::NodeOps;
@@ -169,7 +169,11 @@ impl Source {
 
     /// Follows the plan; where it comes from a cluster, says there how the node is, and which of its pods are in
     /// service. Does not end by itself. Cancel safe.
-    pub(crate) async fn follow<N: NodeOps>(self, state: NodeState<N>, metrics: Arc<Metrics>) {
+    pub(crate) async fn follow<N: ConnectionCounter>(
+        self,
+        state: NodeState<N>,
+        metrics: Arc<Metrics>,
+    ) {
         let states = self.watch();
         match self {
             Self::File(source) => match source.follow().await {},

@@ -33,6 +33,7 @@ mod node;
 mod parts;
 mod policies;
 mod sets;
+mod slices;
 mod status;
 mod watch;
 

@@ -5,6 +5,7 @@
 
 mod features;
 mod limits;
+mod revalidation;
 pub mod trace;
 
 use std::io::ErrorKind;
@@ -22,6 +23,7 @@ pub use limits::{
     Limits, ZoneLimit, conntrack_limits, delete_conntrack_limits, flush_conntrack,
     set_conntrack_limits, take_any_sequence,
 };
+pub use revalidation::revalidated;
 
 /// How long an answer may take: tracing a packet takes well under a millisecond.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -13,7 +13,7 @@ use ipnetwork::IpNetwork;
 
 use super::error::{AttachError, RefusedRequest};
 use super::macs;
-use crate::flows::{self, Egress, Limit, NeighbourLimit, NodePorts, PodPort, TrunkVlan};
+use crate::flows::{self, Counted, Egress, Limit, NeighbourLimit, NodePorts, PodPort, TrunkVlan};
 use crate::marks;
 use crate::node_ops::{InterfaceSpec, LinkSpec, PortRow};
 
@@ -265,6 +265,14 @@ impl AttachmentSpec {
         self.port.zone
     }
 
+    /// The same, with what it receives counted.
+    #[must_use]
+    pub fn counting(mut self, counted: &Counted) -> Self {
+        self.meters.extend(counted.as_meters());
+        self.port.counted = Some(counted.clone());
+        self
+    }
+
     /// Its flows, for a port of this number: the one that the switch reports, or, while no port has
     /// it, the one that is requested.
     pub fn flows_at(&self, number: u32) -> Vec<Flow> {
@@ -322,6 +330,7 @@ pub fn plan(
         ingress_meter: limited(detail.bandwidth.ingress, ingress),
         egress_meter: limited(detail.bandwidth.egress, egress),
         neighbour_limit: NeighbourLimit::of_slot(attachment.slot, network.neighbour_rate),
+        counted: None,
     };
     let link = LinkSpec {
         host_name: attachment.host_ifname(),

@@ -24,6 +24,7 @@
 
 mod allow;
 mod announce;
+mod counting;
 mod egress;
 mod neighbour_limit;
 mod node;
@@ -45,9 +46,10 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 pub use announce::{announcements, host_announcements};
+pub use counting::{COUNTED_MAX, Counted, Datagrams, METERS};
 pub use egress::Egress;
 pub use neighbour_limit::{Limit, NeighbourLimit, group};
-pub use node::node_flows;
+pub use node::{host_ips, node_flows};
 pub use pod::{meters, pod_flows};
 pub use security::DropReason;
 pub use shares::ServiceCounts;
@@ -137,6 +139,8 @@ pub struct PodPort {
     pub ingress_meter: Option<u32>,
     /// The limit of ARP and neighbour discovery that it may send.
     pub neighbour_limit: NeighbourLimit,
+    /// What is counted of what it receives, while it is drained.
+    pub counted: Option<Counted>,
 }
 
 impl PodPort {

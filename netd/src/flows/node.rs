@@ -215,17 +215,23 @@ fn answer_for_host(vlan: u32, address: IpAddr, ports: &NodePorts, flows: &mut Ve
     });
 }
 
-/// Containers reach their host, and the services that it forwards, without the router.
-fn deliver_to_host(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
+/// The host's own addresses: the plan's, and in mode `routed` the gateways that it is.
+pub fn host_ips(spec: &NodeSpec) -> BTreeSet<IpAddr> {
     let gateways = spec
         .networks
         .iter()
         .flat_map(|n| &n.ranges)
         .filter(|_| spec.mode == Mode::Routed)
-        .map(|r| IpNetwork::from(r.gateway));
-    let hosts = spec.host_addresses.iter().map(|a| IpNetwork::from(a.ip()));
-    let prefixes: BTreeSet<IpNetwork> = hosts
-        .chain(gateways)
+        .map(|r| r.gateway);
+    let hosts = spec.host_addresses.iter().map(IpNetwork::ip);
+    hosts.chain(gateways).collect()
+}
+
+/// Containers reach their host, and the services that it forwards, without the router.
+fn deliver_to_host(spec: &NodeSpec, ports: &NodePorts, flows: &mut Vec<Flow>) {
+    let prefixes: BTreeSet<IpNetwork> = host_ips(spec)
+        .into_iter()
+        .map(IpNetwork::from)
         .chain(spec.service_prefixes.iter().copied())
         .collect();
     for prefix in prefixes {

@@ -6,14 +6,15 @@ use flatnet_ovs::openflow::{Action, Flow, Match, Meter, MeterUnit};
 use flatnet_types::{Bandwidth, MacAddr, Rate};
 
 use super::allow;
+use super::counting;
 use super::egress;
 use super::neighbour_limit;
 use super::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::trunk::{from_trunk, to_trunk};
 use super::{
-    DropReason, ICMPV6_NA, ICMPV6_NS, NodePorts, PodPort, REG_OWNER, REG_VLAN, arp_reply, in_vlan,
-    priority_tag, tagged_output, vlan_reg,
+    Counted, DropReason, ICMPV6_NA, ICMPV6_NS, NodePorts, PodPort, REG_OWNER, REG_VLAN, arp_reply,
+    in_vlan, priority_tag, tagged_output, vlan_reg,
 };
 
 /// The flows of one container. Each has its cookie, and no two containers with different addresses
@@ -39,6 +40,7 @@ pub fn pod_flows(pod: &PodPort, node: &NodePorts) -> Vec<Flow> {
         allow::of_pod(pod, &mut flows);
     }
     shares::of_pod(pod, &mut flows);
+    counting::of_pod(pod, node, &mut flows);
     let cookie = pod.cookie();
     flows.into_iter().map(|f| f.cookie(cookie)).collect()
 }
@@ -57,6 +59,7 @@ pub fn meters(pod: &PodPort, bandwidth: &Bandwidth) -> Vec<Meter> {
         .into_iter()
         .chain(meter(pod.egress_meter, bandwidth.egress))
         .chain([pod.neighbour_limit.as_meter()])
+        .chain(pod.counted.iter().flat_map(Counted::as_meters))
         .collect()
 }
 

@@ -44,6 +44,7 @@ fn pod(n: u8, vlan: Option<u32>) -> PodPort {
         egress_meter: None,
         ingress_meter: None,
         neighbour_limit: NeighbourLimit::of_slot(n.into(), 500),
+        counted: None,
     }
 }
 

@@ -226,9 +226,14 @@ const FLOWS: &[Owned] = &[
         source: Source::PortStatus,
         response: Response::Repair,
     },
+    flows(
+        "flows that count new connections to a container (register 3)",
+        "those of containers that are drained (docs/platform/in-service.md), and of nobody else",
+    ),
     polled(
         "meters of netd's",
-        "as the attachments' limits and their networks' `neighbourRate` say",
+        "as the attachments' limits and their networks' `neighbourRate` say; from 196608 on two for each container \
+         that is drained, which count and drop nothing",
     ),
     polled(
         "group 1, by which containers' ARP and neighbour discovery pass (deleted: its flows are, which \

@@ -11,7 +11,7 @@ mod timeouts;
 mod zones;
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub struct RealNode {
     database: Session,
     switch: Switch,
     bridge: String,
+    /// Where Open vSwitch's sockets are.
+    rundir: PathBuf,
     /// Whether Open vSwitch's userspace datapath is used. It reads frames from packet sockets, so
     /// transmit checksums must not be offloaded, and the devices must be promiscuous.
     userspace_datapath: bool,
@@ -85,6 +87,7 @@ impl RealNode {
             database: Session::start(SessionConfig::new(database, rows::monitored())),
             switch: Switch::start(switch),
             bridge: bridge.to_owned(),
+            rundir: rundir.to_owned(),
             userspace_datapath,
             meters: Arc::default(),
             timeouts: Arc::default(),
@@ -103,6 +106,11 @@ impl RealNode {
     /// The bridge's name.
     pub fn bridge(&self) -> &str {
         &self.bridge
+    }
+
+    /// Where Open vSwitch's sockets are.
+    pub fn rundir(&self) -> &Path {
+        &self.rundir
     }
 
     /// Whether the switch's meters differ from those that netd set.

@@ -13,7 +13,7 @@ use super::op::{Op, Subject};
 use super::ports::port_op;
 use super::probe;
 use crate::attach::plan::{self as attach, Attachment, AttachmentSpec};
-use crate::flows::{self, Limit, NodePorts};
+use crate::flows::{self, Counted, Limit, NodePorts};
 use crate::problems::Problem;
 
 #[derive(Default)]
@@ -96,6 +96,9 @@ pub(super) fn plan(
                 format!("attachment {}: {e}", attachment.key),
             )),
             Ok(mut planned) => {
+                if let Some(counted) = desired.counted.get(&attachment.generation) {
+                    planned = planned.counting(counted);
+                }
                 let there = actual.ports.get(&planned.row.name);
                 let number = there.and_then(|p| p.ofport);
                 if let Some(number) = number {
@@ -160,15 +163,19 @@ pub(super) fn plan(
     (ops, problems)
 }
 
-/// Deletes meters of slots that no attachment has. A meter has no cookie, so only its number
-/// identifies it; numbers above those of slots are unmanaged.
+/// Deletes meters of slots that no attachment has, and those that count nothing any more. A meter has
+/// no cookie, so only its number identifies it; numbers above those are unmanaged.
 fn dead_meters(desired: &Desired, actual: &Actual) -> Option<Op> {
     let slots: BTreeSet<u16> = desired.live_slots.values().copied().collect();
+    let counting: BTreeSet<u32> = desired.counted.values().flat_map(Counted::meters).collect();
     let dead: Vec<u32> = actual
         .meters
         .iter()
         .map(|m| m.id)
-        .filter(|id| Limit::of_meter(*id).is_some_and(|(_, slot)| !slots.contains(&slot)))
+        .filter(|id| match Limit::of_meter(*id) {
+            Some((_, slot)) => !slots.contains(&slot),
+            None => Counted::is_meter(*id) && !counting.contains(id),
+        })
         .collect();
     (!dead.is_empty()).then_some(Op::DeleteMeters(dead))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::actual::{Actual, BridgeRow, RouteActual};
 use crate::attach::plan::Attachment;
-use crate::flows::NodePorts;
+use crate::flows::{Counted, NodePorts};
 use crate::marks;
 use crate::node_ops::PortRow;
 
@@ -49,6 +49,8 @@ pub struct Desired {
     /// such as gateways of released ranges. Where the kernel keeps no protocol number of addresses
     /// ([`Actual::marked`]), netd recognises its own by this.
     pub former_addresses: BTreeSet<IpNetwork>,
+    /// What is counted of what containers receive, by the generation of the attachment.
+    pub counted: BTreeMap<u64, Counted>,
 }
 
 impl Desired {

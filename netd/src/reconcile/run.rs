@@ -287,6 +287,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             attachments,
             live_slots: records.iter().map(|r| (r.generation, r.slot)).collect(),
             former_addresses: BTreeSet::new(),
+            counted: self.state.counted(),
         };
         desired.former_addresses = self.state.former_addresses(desired.addresses());
         desired
@@ -305,6 +306,7 @@ impl<N: ReconcileOps> Reconciler<N> {
             attachments: Vec::new(),
             live_slots: BTreeMap::new(),
             former_addresses: BTreeSet::new(),
+            counted: BTreeMap::new(),
         }
     }
 

@@ -12,6 +12,7 @@
 //! Each of them borrows the state, and none reaches it through another.
 
 mod add_log;
+mod counting;
 mod locks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +26,11 @@ use ipnetwork::IpNetwork;
 use tokio::sync::{Notify, watch};
 
 pub(crate) use self::add_log::{AddLog, LogPosition};
+use self::counting::Counting;
 pub use self::locks::KeyGuard;
 use self::locks::KeyLocks;
 use crate::clock::Clock;
-use crate::flows::NodePorts;
+use crate::flows::{Counted, Datagrams, NodePorts};
 use crate::problems::Board;
 
 /// How long [`NodeState::wait_for_ports`] waits. A switch that restarts is back within a second or
@@ -69,6 +71,7 @@ struct Inner<N> {
     repair_requested: Arc<Notify>,
     board: Board,
     add_log: AddLog,
+    counting: Counting,
 }
 
 impl<N> NodeState<N> {
@@ -88,6 +91,7 @@ impl<N> NodeState<N> {
                 assigned_addresses: Mutex::default(),
                 repair_requested: Arc::default(),
                 add_log: AddLog::default(),
+                counting: Counting::default(),
             }),
         }
     }
@@ -191,6 +195,23 @@ impl<N> NodeState<N> {
     /// Which ADDs have ended since an observation of the node began.
     pub(crate) fn add_log(&self) -> &AddLog {
         &self.inner.add_log
+    }
+
+    /// What is counted of what containers receive, by the generation of the attachment.
+    pub(crate) fn counted(&self) -> BTreeMap<u64, Counted> {
+        self.inner.counting.list()
+    }
+
+    /// Counts what comes to exactly these attachments, and the datagrams to these ports of each; requests a reconcile
+    /// where that is another thing than before. At most [`crate::flows::COUNTED_MAX`] are counted.
+    pub(crate) fn count(&self, wanted: &BTreeMap<u64, BTreeSet<(Datagrams, u16)>>) {
+        if self
+            .inner
+            .counting
+            .set(wanted, &crate::flows::host_ips(&self.spec()))
+        {
+            self.request_repair();
+        }
     }
 
     /// Locks an attachment: only one call or repair works on it at a time.

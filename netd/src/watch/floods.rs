@@ -96,6 +96,7 @@ mod tests {
             bytes_in: 9,
             packets_dropped: 3,
             bytes_dropped: 3,
+            age: Duration::ZERO,
         };
         let [ingress, egress, neighbours] = Limit::meters_of(7);
         let stats = [ingress, egress, neighbours].map(of);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_types::Timestamp;
 use serde_json::{Value, json};
 
-use super::{GatedPod, IN_SERVICE, SERVE_LABEL, Shown, Wait};
+use super::{DRAINED, Drained, GatedPod, IN_SERVICE, Progress, SERVE_LABEL, Shown, Wait};
 use crate::own_node::rfc3339;
 
 /// Whether a pod is in service, and what keeps it from being so.
@@ -13,10 +13,18 @@ use crate::own_node::rfc3339;
 pub enum State {
     /// It is.
     InService,
-    /// It is being deleted.
-    Deleting,
-    /// Its label does not say so.
-    NotWished,
+    /// It is being deleted, and not drained yet.
+    Deleting {
+        /// The EndpointSlice that has said for seconds that it is ready.
+        listed: Option<String>,
+    },
+    /// Its label does not say so, and it is not drained yet.
+    NotWished {
+        /// As in [`State::Deleting`].
+        listed: Option<String>,
+    },
+    /// It is withdrawn and drained; `None`: as its condition says already.
+    Drained(Option<Drained>),
     /// Its containers are not ready.
     ContainersNotReady,
     /// This node's netd has attached no pod of its uid with its addresses.
@@ -27,10 +35,11 @@ pub enum State {
 
 impl State {
     /// Every [`State::label`].
-    pub const LABELS: [&str; 6] = [
+    pub const LABELS: [&str; 7] = [
         "in_service",
         "deleting",
         "not_wished",
+        "drained",
         "containers_not_ready",
         "no_attachment",
         "waiting",
@@ -40,29 +49,34 @@ impl State {
     pub fn label(&self) -> &'static str {
         match self {
             Self::InService => "in_service",
-            Self::Deleting => "deleting",
-            Self::NotWished => "not_wished",
+            Self::Deleting { .. } => "deleting",
+            Self::NotWished { .. } => "not_wished",
+            Self::Drained(_) => "drained",
             Self::ContainersNotReady => "containers_not_ready",
             Self::NoAttachment => "no_attachment",
             Self::Waiting(_) => "waiting",
         }
     }
 
-    /// The condition as it is to be.
-    fn shown(&self) -> Shown {
+    /// The condition as it is to be; `None`: as it is.
+    fn shown(&self) -> Option<Shown> {
         let (reason, message) = match self {
             Self::InService => (
                 "InService".to_owned(),
                 "attached, announced, and acknowledged by everybody who is waited for".to_owned(),
             ),
-            Self::Deleting => (
+            Self::Deleting { listed } => (
                 "Deleting".to_owned(),
-                "the pod is being deleted".to_owned(),
+                format!("the pod is being deleted{}", still(listed.as_deref())),
             ),
-            Self::NotWished => (
+            Self::NotWished { listed } => (
                 "NotWished".to_owned(),
-                format!("the label {SERVE_LABEL} is not \"true\""),
+                format!(
+                    "the label {SERVE_LABEL} is not \"true\"{}",
+                    still(listed.as_deref())
+                ),
             ),
+            Self::Drained(end) => (DRAINED.to_owned(), quiet(&(*end)?)),
             Self::ContainersNotReady => (
                 "ContainersNotReady".to_owned(),
                 "the condition ContainersReady is not True".to_owned(),
@@ -87,12 +101,33 @@ impl State {
                 ),
             ),
         };
-        Shown {
+        Some(Shown {
             is_true: *self == Self::InService,
             reason,
             message,
-        }
+        })
     }
+}
+
+fn still(listed: Option<&str>) -> String {
+    listed.map_or_else(String::new, |slice| {
+        format!("; EndpointSlice {slice} still says that it is ready")
+    })
+}
+
+fn quiet(end: &Drained) -> String {
+    let late = end.late;
+    let mut text = format!(
+        "no EndpointSlice offers it, and no new connection came for {:?}",
+        end.quiet
+    );
+    if late.all_connections() + late.datagrams > 0 {
+        text += &format!("; late before that: {} connections", late.all_connections());
+    }
+    if late.datagrams > 0 {
+        text += &format!(", {} datagrams", late.datagrams);
+    }
+    text
 }
 
 /// `edge-fw` as `EdgeFw`: a reason is one word.
@@ -106,17 +141,25 @@ fn camel_case(name: &str) -> String {
 }
 
 /// Whether a pod is to be in service. `holds`: whether netd has attached a pod of that uid with that address.
-/// `waits`: what it waits for ([`super::Sets::waits`]); `None` while the sets are not known. `None`: it is to stay
-/// as it is.
+/// `waits`: what it waits for ([`super::Sets::waits`]); `None` while the sets are not known. `drain`: how its drain
+/// stands, where it is withdrawn. `None`: it is to stay as it is.
 pub fn decide(
     pod: &GatedPod,
     holds: impl Fn(&str, IpAddr) -> bool,
     waits: Option<Vec<Wait>>,
+    drain: &Progress,
 ) -> Option<State> {
     let attached = !pod.addresses.is_empty() && pod.addresses.iter().all(|ip| holds(&pod.uid, *ip));
+    let (listed, end) = match drain {
+        Progress::Draining => (None, None),
+        Progress::Listed { slice } => (Some(slice.clone()), None),
+        Progress::Drained(end) => (None, Some(*end)),
+    };
     let state = match () {
-        () if pod.deleting => State::Deleting,
-        () if !pod.wished() => State::NotWished,
+        () if pod.withdrawn() && pod.drained() => State::Drained(None),
+        () if pod.withdrawn() && end.is_some() => State::Drained(end),
+        () if pod.deleting => State::Deleting { listed },
+        () if !pod.wished() => State::NotWished { listed },
         () if !pod.containers_ready => State::ContainersNotReady,
         () if !attached => State::NoAttachment,
         () if pod.in_service() => State::InService,
@@ -131,7 +174,7 @@ pub fn decide(
 /// A strategic merge patch of the pod's status that makes it say so, of the version that was seen; `None` where it
 /// does. Conditions are merged by their type: no other one is touched.
 pub fn patch(pod: &GatedPod, state: &State, now: Timestamp) -> Option<Value> {
-    let new = state.shown();
+    let new = state.shown()?;
     if pod.shown.as_ref() == Some(&new) {
         return None;
     }
@@ -153,7 +196,10 @@ pub(super) mod tests {
     use kube::api::DynamicObject;
     use proptest::prelude::*;
 
+    use std::time::Duration;
+
     use super::*;
+    use crate::in_service::Counts;
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_500);
 
@@ -178,6 +224,9 @@ pub(super) mod tests {
         of(object()).expect("it has the gate")
     }
 
+    const NOT_WISHED: State = State::NotWished { listed: None };
+    const ON: &Progress = &Progress::Draining;
+
     fn wait() -> Wait {
         Wait::Acknowledged {
             set: "web".to_owned(),
@@ -188,9 +237,9 @@ pub(super) mod tests {
 
     /// The pod as it is after the patch.
     fn patched(pod: &GatedPod, state: &State) -> GatedPod {
-        let shown = state.shown();
+        let shown = state.shown().or_else(|| pod.shown.clone());
         GatedPod {
-            shown: Some(shown),
+            shown,
             ..pod.clone()
         }
     }
@@ -206,28 +255,31 @@ pub(super) mod tests {
     fn each_thing_that_lacks_has_its_reason() {
         let held = |_: &str, _: IpAddr| true;
         let none = || Some(Vec::new());
-        assert_eq!(decide(&pod(), held, none()), Some(State::InService));
-        assert_eq!(decide(&pod(), held, None), None, "the sets are not known");
-        let waiting = decide(&pod(), held, Some(vec![wait()])).expect("known");
-        assert_eq!(waiting.shown().reason, "WaitingForEdgeFw");
-        assert!(
-            waiting
-                .shown()
-                .message
-                .contains("edge-fw of AddressSet web")
+        assert_eq!(decide(&pod(), held, none(), ON), Some(State::InService));
+        assert_eq!(
+            decide(&pod(), held, None, ON),
+            None,
+            "the sets are not known"
         );
+        let waiting = decide(&pod(), held, Some(vec![wait()]), ON).expect("known");
+        let shown = waiting.shown().expect("it is to be written");
+        assert_eq!(shown.reason, "WaitingForEdgeFw");
+        assert!(shown.message.contains("edge-fw of AddressSet web"));
         // Half of its addresses are another's.
         let half = |_: &str, ip: IpAddr| ip.is_ipv4();
-        assert_eq!(decide(&pod(), half, none()), Some(State::NoAttachment));
+        assert_eq!(decide(&pod(), half, none(), ON), Some(State::NoAttachment));
         let other = |uid: &str, _: IpAddr| uid == "another";
-        assert_eq!(decide(&pod(), other, none()), Some(State::NoAttachment));
+        assert_eq!(decide(&pod(), other, none(), ON), Some(State::NoAttachment));
         let change = |change: fn(&mut GatedPod)| {
             let mut pod = pod();
             change(&mut pod);
-            decide(&pod, held, None)
+            decide(&pod, held, None, ON)
         };
-        assert_eq!(change(|p| p.deleting = true), Some(State::Deleting));
-        assert_eq!(change(|p| p.labels.clear()), Some(State::NotWished));
+        assert_eq!(
+            change(|p| p.deleting = true),
+            Some(State::Deleting { listed: None })
+        );
+        assert_eq!(change(|p| p.labels.clear()), Some(NOT_WISHED));
         let not_ready = change(|p| p.containers_ready = false);
         assert_eq!(not_ready, Some(State::ContainersNotReady));
         let no_address = change(|p| p.addresses.clear());
@@ -237,15 +289,56 @@ pub(super) mod tests {
     #[test]
     fn only_a_change_of_status_is_a_transition() {
         let state = State::Waiting(wait());
-        let first = patch(&pod(), &State::NotWished, NOW).expect("a patch");
+        let first = patch(&pod(), &NOT_WISHED, NOW).expect("a patch");
         let condition = &first["status"]["conditions"][0];
         assert_eq!(condition["lastTransitionTime"], "2026-01-01T00:00:00Z");
         assert_eq!(first["metadata"]["resourceVersion"], "7");
-        let there = patched(&pod(), &State::NotWished);
+        let there = patched(&pod(), &NOT_WISHED);
         let second = patch(&there, &state, NOW).expect("another reason");
         let condition = &second["status"]["conditions"][0];
         assert_eq!(condition["lastTransitionTime"], Value::Null);
         assert_eq!(patch(&patched(&pod(), &state), &state, NOW), None);
+    }
+
+    #[test]
+    fn a_drained_pod_says_so_until_its_wish_is_back() {
+        let mut pod = pod();
+        pod.labels.clear();
+        let held = |_: &str, _: IpAddr| true;
+        let listed = Progress::Listed {
+            slice: "web-1".to_owned(),
+        };
+        let state = decide(&pod, held, None, &listed).expect("known");
+        let shown = state.shown().expect("it is to be written");
+        assert_eq!(shown.reason, "NotWished");
+        assert!(shown.message.contains("EndpointSlice web-1"), "{shown:?}");
+        let late = Counts {
+            connections: 2,
+            by_node: 1,
+            datagrams: 0,
+        };
+        let quiet = Duration::from_secs(2);
+        let end = Progress::Drained(Drained { quiet, late });
+        let state = decide(&pod, held, None, &end).expect("known");
+        let shown = state.shown().expect("it is to be written");
+        assert_eq!((shown.is_true, shown.reason.as_str()), (false, "Drained"));
+        assert!(
+            shown
+                .message
+                .ends_with("for 2s; late before that: 3 connections"),
+            "{shown:?}"
+        );
+        // A netd that starts knows nothing of the drain: the condition is the memory.
+        let mut after = patched(&pod, &state);
+        let known = decide(&after, held, None, ON);
+        assert_eq!(known, Some(State::Drained(None)));
+        assert_eq!(patch(&after, &State::Drained(None), NOW), None);
+        after.deleting = true;
+        assert_eq!(decide(&after, held, None, ON), Some(State::Drained(None)));
+        after.deleting = false;
+        after.labels = super::tests::pod().labels;
+        let back = decide(&after, held, Some(Vec::new()), &end);
+        assert_eq!(back, Some(State::InService));
     }
 
     proptest! {
@@ -262,10 +355,10 @@ pub(super) mod tests {
             if !wished {
                 pod.labels.insert(SERVE_LABEL.to_owned(), "false".to_owned());
             }
-            pod.shown = serves.then(|| State::InService.shown());
+            pod.shown = serves.then(|| State::InService.shown()).flatten();
             let waits = waits.map(|n| vec![wait(); n]);
             let own = !deleting && wished && ready && held;
-            let state = decide(&pod, |_, _| held, waits.clone());
+            let state = decide(&pod, |_, _| held, waits.clone(), ON);
             let acknowledged = waits.as_ref().map(Vec::is_empty);
             let wanted = match (own, serves, acknowledged) {
                 (false, _, _) => Some(false),
@@ -276,7 +369,7 @@ pub(super) mod tests {
             if let Some(state) = state {
                 prop_assert!(State::LABELS.contains(&state.label()));
                 let after = patched(&pod, &state);
-                prop_assert_eq!(decide(&after, |_, _| held, waits), Some(state.clone()));
+                prop_assert_eq!(decide(&after, |_, _| held, waits, ON), Some(state.clone()));
                 prop_assert_eq!(patch(&after, &state, NOW), None);
             }
         }

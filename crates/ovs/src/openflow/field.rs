@@ -136,6 +136,10 @@ fields! {
     TcpSrc = 0x8000, 13, 2, "tcp_src", Decimal;
     /// The TCP destination port.
     TcpDst = 0x8000, 14, 2, "tcp_dst", Decimal;
+    /// The TCP flags, from FIN (bit 0) to CWR and NS (bits 7 and 8); see RFC 9293 §3.1.
+    TcpFlags = 0x0001, 34, 2, "tcp_flags", Hex;
+    /// The SCTP destination port.
+    SctpDst = 0x8000, 18, 2, "sctp_dst", Decimal;
     /// The UDP source port.
     UdpSrc = 0x8000, 15, 2, "udp_src", Decimal;
     /// The UDP destination port.
@@ -180,6 +184,7 @@ impl Field {
     pub const fn bits(self) -> u16 {
         match self {
             Self::VlanVid => 13,
+            Self::TcpFlags => 12,
             Self::VlanPcp => 3,
             Self::IpDscp => 6,
             _ => self.bytes() as u16 * 8,

@@ -162,6 +162,17 @@ impl Match {
     }
 
     fn decode_entry(&mut self, header: u32, payload: &[u8]) {
+        // Open vSwitch takes NXM_NX_TCP_FLAGS, and gives it back as ONFOXM_ET_TCP_FLAGS on a connection of
+        // OpenFlow 1.3 and 1.4: in class 0xffff the experimenter's number comes first, and counts.
+        const ONF: [u8; 4] = 0x4f4e_4600_u32.to_be_bytes();
+        const ET_TCP_FLAGS: u32 = 0xffff << 16 | 42 << 9;
+        if header & 0xffff_fe00 == ET_TCP_FLAGS
+            && let Some(payload) = payload.strip_prefix(&ONF)
+        {
+            let length = u32::try_from(payload.len()).unwrap_or(0);
+            let flags = Field::TcpFlags.header() & 0xffff_fe00;
+            return self.decode_entry(flags | header & 0x100 | length, payload);
+        }
         let masked = header & 0x100 != 0;
         let half = if masked {
             payload.len() / 2

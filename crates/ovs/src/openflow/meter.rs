@@ -1,5 +1,7 @@
 //! Meters: rate limits (OpenFlow 1.4.1 §5.7, §7.3.4.5).
 
+use std::time::Duration;
+
 use super::wire::{DecodeError, Reader};
 
 /// What a meter counts.
@@ -97,6 +99,8 @@ pub struct MeterStats {
     pub packets_dropped: u64,
     /// Bytes that exceeded it.
     pub bytes_dropped: u64,
+    /// Since it was made: one that was deleted and made again counts anew.
+    pub age: Duration,
 }
 
 impl MeterStats {
@@ -107,7 +111,7 @@ impl MeterStats {
         let mut r = r.sub(length.checked_sub(6).ok_or(DecodeError::Length)?)?;
         r.skip(6)?;
         let (flows, packets_in, bytes_in) = (r.u32()?, r.u64()?, r.u64()?);
-        r.skip(8)?;
+        let age = Duration::new(u64::from(r.u32()?), r.u32()?.min(999_999_999));
         let (packets_dropped, bytes_dropped) = if r.is_empty() {
             (0, 0)
         } else {
@@ -120,6 +124,7 @@ impl MeterStats {
             bytes_in,
             packets_dropped,
             bytes_dropped,
+            age,
         })
     }
 }

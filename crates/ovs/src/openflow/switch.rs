@@ -296,6 +296,25 @@ impl Switch {
         read_all(&parts, MeterStats::decode)
     }
 
+    /// The counters of one meter; `None`: there is none of that number. The datapath counts them itself: unlike those
+    /// of flows, they are as of now.
+    ///
+    /// # Errors
+    /// [`OpenFlowError`].
+    pub async fn meter(&self, id: u32) -> Result<Option<MeterStats>, OpenFlowError> {
+        let mut body = id.to_be_bytes().to_vec();
+        body.extend_from_slice(&[0; 4]);
+        match self.multipart(Multipart::Meter, body).await {
+            Ok(parts) => Ok(read_all(&parts, MeterStats::decode)?.into_iter().next()),
+            Err(OpenFlowError::Rejected { failures })
+                if failures.iter().all(|f| f.error.is_unknown_meter()) =>
+            {
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
     /// The ports at present, by number; none while there is no connection.
     pub fn ports(&self) -> Vec<PortDesc> {
         self.with_ports(|ports| ports.values().cloned().collect())

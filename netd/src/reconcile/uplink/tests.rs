@@ -20,6 +20,7 @@ fn desired() -> Desired {
         attachments: Vec::new(),
         live_slots: BTreeMap::new(),
         former_addresses: std::collections::BTreeSet::new(),
+        counted: BTreeMap::new(),
     }
 }
 

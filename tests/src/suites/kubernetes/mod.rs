@@ -189,6 +189,10 @@ pub(super) const SUITE: Suite = Suite {
             run: node::own_kubernetes_node_only,
         },
         Check {
+            sentence: "node: a pod with the gate is in service when its containers are ready, and drained when no slice offers it and no SYN came; late ones are counted",
+            run: node::in_service_gate,
+        },
+        Check {
             sentence: "node: ipamd puts back what somebody changes, and leaves alone what somebody else made",
             run: node::put_back,
         },

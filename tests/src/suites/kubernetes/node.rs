@@ -6,6 +6,8 @@
 //!                  └── status ◀── netd of vpc1, by a token that is bound to the node
 //! ```
 
+mod drain;
+mod in_service;
 mod kubernetes_node;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use crate::suites::kit::{eventually, say};
 use crate::suites::rig::Changed;
 use crate::{LabGuard, Node, netd};
 
+pub(super) use in_service::gate as in_service_gate;
 pub(super) use kubernetes_node::own_only as own_kubernetes_node_only;
 
 /// What an administrator applies.
@@ -50,19 +53,24 @@ struct Scene<'l> {
 
 impl<'l> Scene<'l> {
     fn new(lab: &'l LabGuard) -> Result<Self> {
+        Self::of(lab, NODE)
+    }
+
+    /// The same of another node.
+    fn of(lab: &'l LabGuard, node: &str) -> Result<Self> {
         let cluster = ipamd::cluster(lab)?;
         let manifest = cluster.dir.join("netd.yaml");
         std::fs::write(&manifest, MANIFEST)?;
         cluster.kubectl(&["apply", "-f", &manifest.display().to_string()])?;
-        for name in [NODE, OTHER] {
+        for name in [node, OTHER] {
             let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}});
             let path = cluster.dir.join("node.json");
             std::fs::write(&path, node.to_string())?;
             cluster.kubectl(&["apply", "-f", &path.display().to_string()])?;
         }
-        let kubeconfig = cluster.remote(ACCOUNT, &Self::token(&cluster, NODE)?)?;
+        let kubeconfig = cluster.remote(ACCOUNT, &Self::token(&cluster, node)?)?;
         Ok(Self {
-            node: lab.node(NODE)?,
+            node: lab.node(node)?,
             lab,
             cluster,
             kubeconfig,
@@ -80,7 +88,7 @@ impl<'l> Scene<'l> {
     /// The node's netd with its plan from the cluster. It may not be ready yet.
     fn netd(&self) -> Result<Changed<'l>> {
         let kubeconfig = self.kubeconfig.display().to_string();
-        Changed::from_cluster(self.lab, NODE, &kubeconfig)
+        Changed::from_cluster(self.lab, &self.node.name, &kubeconfig)
     }
 
     /// What netd says of itself.

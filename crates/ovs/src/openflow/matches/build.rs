@@ -114,6 +114,8 @@ impl Match {
         tcp_src(u16) = TcpSrc;
         /// The TCP destination port.
         tcp_dst(u16) = TcpDst;
+        /// The SCTP destination port.
+        sctp_dst(u16) = SctpDst;
         /// The UDP source port.
         udp_src(u16) = UdpSrc;
         /// The UDP destination port.
@@ -134,6 +136,14 @@ impl Match {
         nd_reserved(u32) = NdReserved;
         /// See [`Field::NdOptionsType`].
         nd_options_type(u8) = NdOptionsType;
+    }
+
+    /// The first segment of a TCP connection: SYN without ACK (RFC 9293 §3.5).
+    #[must_use]
+    pub fn opens_connection(self) -> Self {
+        const SYN: u16 = 0x02;
+        const ACK: u16 = 0x10;
+        self.field_masked(Field::TcpFlags, SYN, SYN | ACK)
     }
 
     /// Register `n`, from 0 to 7.

@@ -110,3 +110,16 @@ fn it_reads_like_ovs_ofctl() {
         assert_eq!(m.to_string(), text);
     }
 }
+
+#[test]
+fn tcp_flags_are_read_in_the_form_of_the_experimenter_too() {
+    // As Open vSwitch 3.1 gives `tcp,tcp_flags=+syn-ack` back on a connection of OpenFlow 1.4.
+    let dumped = [
+        0x00, 0x01, 0x00, 0x1b, 0x80, 0x00, 0x0a, 0x02, 0x08, 0x00, 0x80, 0x00, 0x14, 0x01, 0x06,
+        0xff, 0xff, 0x55, 0x08, 0x4f, 0x4e, 0x46, 0x00, 0x00, 0x02, 0x00, 0x12, 0x00, 0x00, 0x00,
+        0x00, 0x00,
+    ];
+    let read = Match::decode(&mut Reader::new(&dumped)).expect("a match");
+    assert_eq!(read, Match::tcp4().opens_connection());
+    assert_eq!(read.to_string(), "tcp,tcp_flags=0x2/0x12");
+}
