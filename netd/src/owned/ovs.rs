@@ -232,7 +232,7 @@ const FLOWS: &[Owned] = &[
     ),
     polled(
         "meters of netd's",
-        "as the attachments' limits and their networks' `neighbourRate` say; from 196608 on two for each container \
+        "as the attachments' limits and their networks' `neighbourRate` say; from 196608 on three for each container \
          that is drained, which count and drop nothing",
     ),
     polled(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::load::Load;
 use super::shop::SICK;
-use super::world::{SOON, World, serves};
+use super::world::{SOON, World, gate, serves};
 use crate::LabGuard;
 use crate::suites::kit::{eventually, say};
 
@@ -102,7 +102,32 @@ pub(super) fn forward(lab: &LabGuard) -> Result<()> {
         "canary in service after {canary:.1?}, all after {:.1?}",
         begun.elapsed()
     ));
+    drained(&world, 0)?;
     load.end()
+}
+
+/// That netd says of every instance of an image that it is drained, while its kubelet probes it and users go on.
+fn drained(world: &World, image: usize) -> Result<()> {
+    let (messages, took) = eventually(SOON, || {
+        let pods = world.pods_of(image)?;
+        let said: Vec<&Value> = pods.iter().map(gate).collect();
+        let waits = said.iter().find(|c| c["reason"] != "Drained");
+        ensure!(
+            waits.is_none(),
+            "one says {}",
+            waits.unwrap_or(&&Value::Null)
+        );
+        let message = |c: &&Value| c["message"].as_str().unwrap_or_default().to_owned();
+        Ok(said.iter().map(message).collect::<Vec<_>>())
+    })?;
+    ensure!(!messages.is_empty(), "no old instance is kept");
+    let late = messages.iter().filter(|m| m.contains("late before"));
+    say(&format!(
+        "{} old instances are drained {took:.1?} later by their nodes' word, {} of them after late connections",
+        messages.len(),
+        late.count()
+    ));
+    Ok(())
 }
 
 /// That all in service are of one image, as many as are wanted.

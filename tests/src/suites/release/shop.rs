@@ -89,7 +89,7 @@ pub(super) fn app(instances: usize) -> Value {
                 ],
                 "maxSurge": "50%",
                 "keepOld": {"count": "100%", "for": "1h"},
-                "deadlines": {"ready": "180s", "gate": "120s", "drain": "10s"},
+                "deadlines": {"ready": "180s", "gate": "120s", "drain": "120s"},
             },
         },
     })

@@ -234,11 +234,9 @@ impl World {
 
     /// The pods in service, by netd's own word, by name.
     pub(super) fn serving(&self, image: Option<usize>) -> Result<Vec<String>> {
-        let of = |pod: &&Value| {
-            let name = pod["spec"]["containers"][0]["image"]
-                .as_str()
-                .unwrap_or_default();
-            image.is_none_or(|i| name.ends_with(&self.digests[i])) && serves(pod)
+        let pods = match image {
+            Some(image) => self.pods_of(image)?,
+            None => self.pods()?,
         };
         let name = |p: &Value| {
             p["metadata"]["name"]
@@ -246,9 +244,21 @@ impl World {
                 .unwrap_or_default()
                 .to_owned()
         };
-        let mut names: Vec<String> = self.pods()?.iter().filter(of).map(name).collect();
+        let serving = pods.iter().filter(|pod| serves(pod));
+        let mut names: Vec<String> = serving.map(name).collect();
         names.sort();
         Ok(names)
+    }
+
+    /// The pods of an image.
+    pub(super) fn pods_of(&self, image: usize) -> Result<Vec<Value>> {
+        let of = |pod: &Value| {
+            let name = pod["spec"]["containers"][0]["image"].as_str();
+            name.is_some_and(|name| name.ends_with(&self.digests[image]))
+        };
+        let mut pods = self.pods()?;
+        pods.retain(of);
+        Ok(pods)
     }
 
     /// The places of users: the first node of each cluster.
@@ -396,9 +406,15 @@ impl Drop for World {
 
 /// Whether netd says that a pod is in service.
 pub(super) fn serves(pod: &Value) -> bool {
+    gate(pod)["status"] == "True"
+}
+
+/// netd's condition of a pod.
+pub(super) fn gate(pod: &Value) -> &Value {
     let conditions = pod["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
-    conditions.any(|c| c["type"] == "flatnet.io/in-service" && c["status"] == "True")
+    let found = conditions.find(|c| c["type"] == "flatnet.io/in-service");
+    found.unwrap_or(&Value::Null)
 }
 
 /// Takes everything down, and looks.
