@@ -7,6 +7,7 @@
 //! ```
 
 mod drain;
+mod gated;
 mod in_service;
 mod kubernetes_node;
 

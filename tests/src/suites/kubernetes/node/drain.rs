@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::in_service::{OWN, SPACE, addresses, apply, condition, shows};
+use super::gated::{OWN, PORT, PROBED, SPACE, addresses, apply, condition, shows};
 use super::{FOLLOWED, Scene};
 use crate::netd;
 use crate::suites::kit::tcp::{Greeter, ask};
@@ -26,11 +26,9 @@ use crate::suites::kit::wire::Capture;
 use crate::suites::kit::{eventually, nat, output, say};
 use crate::suites::rig::{Pod, Rig};
 
-/// How long no connection may come, as the pod says, and the same as a time.
-pub(super) const QUIET_TEXT: &str = "1s";
+/// How long no connection may come: what the pod says, as a time.
 const QUIET: Duration = Duration::from_secs(1);
-/// Where the container serves, and where the Service does.
-pub(super) const PORT: u16 = 8080;
+/// Where the Service does.
 const SERVICE: &str = "10.96.0.77";
 const SLICE: &str = "web-1";
 /// The first segment of a TCP connection (pcap-filter(7), which knows TCP's flags in IPv4 only).
@@ -38,8 +36,6 @@ const SYN: &str = "(ip and tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or \
                    (ip6[6] == 6 and ip6[53] & 0x12 == 2)";
 /// So many calls are late.
 const CALLS: u64 = 40;
-/// How often the pod is probed.
-pub(super) const PROBED: Duration = Duration::from_secs(1);
 /// How long a call may take: the machine may be busy.
 const ANSWER: Duration = Duration::from_secs(5);
 

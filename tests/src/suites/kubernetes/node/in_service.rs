@@ -2,20 +2,16 @@
 //!
 //! Kubelet and the controller of EndpointSlices are played: the suite has only an API server.
 
-use std::net::IpAddr;
-
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::gated::{GATE, OWN, PORT, PROBED, QUIET_TEXT, SPACE, addresses, apply, pod, shows};
 use super::{ACCOUNT, FOLLOWED, Ipamd, NAMESPACE, OTHER, Scene, drain};
 use crate::LabGuard;
 use crate::suites::kit::forwarding::forwarding;
 use crate::suites::kit::{eventually, say};
-use crate::suites::rig::{Pod, Rig};
+use crate::suites::rig::Rig;
 
-pub(super) const GATE: &str = "flatnet.io/in-service";
-pub(super) const SPACE: &str = "gate";
-pub(super) const OWN: &str = "gate-own";
 const FOREIGN: &str = "gate-foreign";
 /// A node in mode `vlan`, which delivers by all of its tables, and its network.
 const NODE: &str = "idc1";
@@ -65,37 +61,20 @@ pub(in crate::suites::kubernetes) fn gate(lab: &LabGuard) -> Result<()> {
     netd.back()
 }
 
-/// A container's addresses.
-pub(super) fn addresses(web: &Pod) -> Result<Vec<IpAddr>> {
-    let all = web.attached.addresses();
-    let bare = all.iter().filter_map(|a| a.split('/').next());
-    let ips: Vec<IpAddr> = bare.map(str::parse).collect::<Result<_, _>>()?;
-    ensure!(!ips.is_empty(), "it has no address");
-    Ok(ips)
-}
-
 /// A pod that is bound to a node, as the scheduler does.
 fn make(scene: &Scene<'_>, name: &str, node: &str) -> Result<()> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "namespace": SPACE, "labels": {"flatnet.io/serve": "true"},
-            "annotations": {"flatnet.io/quiet": drain::QUIET_TEXT}},
+            "annotations": {"flatnet.io/quiet": QUIET_TEXT}},
         "spec": {
             "nodeName": node, "readinessGates": [{"conditionType": GATE}],
             "automountServiceAccountToken": false,
             "containers": [{"name": "c", "image": "none", "readinessProbe":
-                {"tcpSocket": {"port": drain::PORT}, "periodSeconds": drain::PROBED.as_secs()}}],
+                {"tcpSocket": {"port": PORT}, "periodSeconds": PROBED.as_secs()}}],
         },
     });
     apply(scene, &pod)
-}
-
-/// Applies an object.
-pub(super) fn apply(scene: &Scene<'_>, object: &Value) -> Result<()> {
-    let path = scene.cluster.dir.join("gate.json");
-    std::fs::write(&path, object.to_string())?;
-    let path = path.display().to_string();
-    scene.cluster.kubectl(&["apply", "-f", &path]).map(drop)
 }
 
 fn status(scene: &Scene<'_>, user: &str, name: &str, patch: &Value) -> Result<()> {
@@ -159,25 +138,4 @@ fn refused(scene: &Scene<'_>) -> Result<()> {
     }
     status(scene, ACCOUNT, OWN, &own(GATE)).context("its own condition")?;
     kubectl(&["delete", "clusterrolebinding,clusterrole", reads])
-}
-
-fn pod(scene: &Scene<'_>) -> Result<Value> {
-    let get = ["-n", SPACE, "get", "pod", OWN, "-o", "json"];
-    Ok(serde_json::from_str(&scene.cluster.kubectl(&get)?)?)
-}
-
-/// The condition as the pod has it.
-pub(super) fn condition(scene: &Scene<'_>) -> Result<Value> {
-    let pod = pod(scene)?;
-    let all = pod["status"]["conditions"].as_array();
-    let found = all.into_iter().flatten().find(|c| c["type"] == GATE);
-    found.cloned().context("it has no condition of netd")
-}
-
-/// The condition, which says that.
-pub(super) fn shows(scene: &Scene<'_>, status: &str, reason: &str) -> Result<Value> {
-    let found = condition(scene)?;
-    let as_wanted = found["status"] == *status && found["reason"] == *reason;
-    ensure!(as_wanted, "it says {found}");
-    Ok(found)
 }
