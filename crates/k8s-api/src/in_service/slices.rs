@@ -30,7 +30,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// The slice of the API. Without a name there is none.
+    /// From an EndpointSlice of `discovery.k8s.io/v1`; `None` where it has no `metadata.name`.
     ///
     /// An endpoint gets new connections where `ready` is not false, unless `serving` is: that is a Service with
     /// `publishNotReadyAddresses`, which sends to pods whatever they say.

@@ -114,6 +114,7 @@ impl Caller {
                     return;
                 }
                 calls.fetch_add(1, Ordering::Relaxed);
+                // The pace of who calls, as kubelet's probes have one; nothing is waited for.
                 std::thread::sleep(pause);
             }
         });
