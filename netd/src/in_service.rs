@@ -23,7 +23,7 @@ use flatnet_k8s_api::in_service::{GatedPod, Progress, Sets, State, decide, patch
 use flatnet_k8s_client::{Cluster, ClusterError, PodWritten, Set, Told};
 use flatnet_types::Timestamp;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::attach::plan::Attachment;
@@ -199,22 +199,15 @@ impl<N: ConnectionCounter> InService<N> {
 
     async fn work(&self, mut inbox: Inbox, mut drains: Drains, wanted: &Notify) {
         let mut known = Known::default();
-        let mut ticks = interval(DRAIN_TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut again, mut told) = (Instant::now(), String::new());
-        let mut looked = Instant::now();
         loop {
+            let pause = if drains.under_way() { DRAIN_TICK } else { TICK };
             tokio::select! {
                 Some(event) = inbox.pods.recv() => known.pod(event),
                 Some(event) = inbox.sets.recv() => known.set(event),
                 Some(event) = inbox.slices.recv() => drains.told(event),
-                _ = ticks.tick() => {
-                    if !drains.under_way() && looked.elapsed() < TICK {
-                        continue;
-                    }
-                }
+                () = sleep(pause) => {}
             }
-            looked = Instant::now();
             // What has come meanwhile belongs to the same decision.
             while let Ok(event) = inbox.pods.try_recv() {
                 known.pod(event);

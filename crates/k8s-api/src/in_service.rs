@@ -24,7 +24,7 @@ mod state;
 pub use drain::{Counts, Drain, Drained, Offered, Progress};
 pub use pod::{GatedPod, QUIET_DEFAULT, Shown};
 pub use sets::{Sets, Wait};
-pub use slices::{Datagrams, Slice, Slices};
+pub use slices::{Slice, Slices};
 pub use state::{State, decide, patch};
 
 /// The readiness gate, and the condition's type.

@@ -22,5 +22,5 @@ pub mod tables;
 pub mod time;
 
 pub use name::{AttachmentKey, ContainerId, IfName, NameError, NetnsPath, NetworkName, NodeName};
-pub use net::{Bandwidth, MacAddr, Mtu, NetError, Rate, VlanId};
+pub use net::{Bandwidth, Datagrams, MacAddr, Mtu, NetError, Rate, VlanId};
 pub use time::Timestamp;

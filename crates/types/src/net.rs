@@ -272,6 +272,15 @@ pub struct Bandwidth {
     pub egress: Option<Rate>,
 }
 
+/// A protocol of transport without a packet that says that it is the first of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Datagrams {
+    /// UDP (RFC 768).
+    Udp,
+    /// SCTP (RFC 9260), whose chunk INIT says so: inside the packet, where a switch does not look.
+    Sctp,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use flatnet_ovs::openflow::{Action, Flow, Match, Meter, MeterUnit};
+use flatnet_types::Datagrams;
 
 use super::return_path::{SCTP, UDP};
 use super::table::{DELIVER, FROM_HOST, FROM_UPLINK};
@@ -31,15 +32,6 @@ pub const COUNTED_MAX: u16 = 1_100;
 pub const METERS: usize = 3;
 /// Tables that deliver, and the priority in each of the flow that does.
 const DELIVERY: [(u8, u16); 3] = [(DELIVER, 100), (FROM_HOST, 100), (FROM_UPLINK, 90)];
-
-/// A protocol without a packet that says that it is the first of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Datagrams {
-    /// UDP (RFC 768).
-    Udp,
-    /// SCTP (RFC 9260): Open vSwitch matches no type of a chunk, so that INIT is like any other.
-    Sctp,
-}
 
 /// What is counted of what comes to a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +76,7 @@ pub(super) fn of_pod(pod: &PodPort, node: &NodePorts, flows: &mut Vec<Flow>) {
         let of_ports = counted.datagrams.iter().map(|(kind, port)| {
             let matches = match kind {
                 Datagrams::Udp => to((*ip).into()).ip_proto(UDP).udp_dst(*port),
+                // Open vSwitch matches no type of a chunk: INIT is like any other.
                 Datagrams::Sctp => to((*ip).into()).ip_proto(SCTP).sctp_dst(*port),
             };
             (datagrams, matches)

@@ -46,7 +46,7 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 pub use announce::{announcements, host_announcements};
-pub use counting::{COUNTED_MAX, Counted, Datagrams, METERS};
+pub use counting::{COUNTED_MAX, Counted, METERS};
 pub use egress::Egress;
 pub use neighbour_limit::{Limit, NeighbourLimit, group};
 pub use node::{host_ips, node_flows};

@@ -13,8 +13,8 @@ use super::shares;
 use super::table::{CLASSIFY, DELIVER, FROM_HOST, FROM_UPLINK, RESOLVE, SECURITY, UPSTREAM};
 use super::trunk::{from_trunk, to_trunk};
 use super::{
-    Counted, DropReason, ICMPV6_NA, ICMPV6_NS, NodePorts, PodPort, REG_OWNER, REG_VLAN, arp_reply,
-    in_vlan, priority_tag, tagged_output, vlan_reg,
+    DropReason, ICMPV6_NA, ICMPV6_NS, NodePorts, PodPort, REG_OWNER, REG_VLAN, arp_reply, in_vlan,
+    priority_tag, tagged_output, vlan_reg,
 };
 
 /// The flows of one container. Each has its cookie, and no two containers with different addresses
@@ -59,7 +59,6 @@ pub fn meters(pod: &PodPort, bandwidth: &Bandwidth) -> Vec<Meter> {
         .into_iter()
         .chain(meter(pod.egress_meter, bandwidth.egress))
         .chain([pod.neighbour_limit.as_meter()])
-        .chain(pod.counted.iter().flat_map(Counted::as_meters))
         .collect()
 }
 

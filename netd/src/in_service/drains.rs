@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_ipam::Record;
-use flatnet_k8s_api::in_service::{
-    Counts, Datagrams as OfService, Drain, GatedPod, Offered, Progress, Slice, Slices,
-};
+use flatnet_k8s_api::in_service::{Counts, Drain, GatedPod, Offered, Progress, Slice, Slices};
 use flatnet_k8s_client::{Cluster, Told};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -22,7 +20,6 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::counter::{ConnectionCounter, Counter};
-use crate::flows::Datagrams;
 use crate::metrics::Metrics;
 use crate::state::NodeState;
 
@@ -149,7 +146,7 @@ impl Drains {
             pods.iter().map(|p| records(p, state)).collect();
         let wanted = pods.iter().zip(&ports).flat_map(|(pod, records)| {
             let slices = self.followed.known.get(&pod.namespace);
-            let datagrams = slices.map(|slices| of_services(slices, pod));
+            let datagrams = slices.map(|slices| slices.datagrams(pod));
             records
                 .keys()
                 .filter_map(move |generation| Some((*generation, datagrams.clone()?)))
@@ -229,12 +226,4 @@ fn records<N: ConnectionCounter>(
         .filter(|ip| super::holds(state.ipam(), &pod.uid, **ip));
     let of_pod = of_pod.filter_map(|ip| state.ipam().owner_of(*ip));
     of_pod.map(|record| (record.generation, record)).collect()
-}
-
-fn of_services(slices: &Slices, pod: &GatedPod) -> BTreeSet<(Datagrams, u16)> {
-    let of_flows = |(kind, port)| match kind {
-        OfService::Udp => (Datagrams::Udp, port),
-        OfService::Sctp => (Datagrams::Sctp, port),
-    };
-    slices.datagrams(pod).into_iter().map(of_flows).collect()
 }

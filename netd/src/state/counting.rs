@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::flows::{COUNTED_MAX, Counted, Datagrams};
+use flatnet_types::Datagrams;
+
+use crate::flows::{COUNTED_MAX, Counted};
 
 /// What is counted, by the generation of the attachment. Not kept on disk: a netd that starts counts anew.
 #[derive(Debug, Default)]

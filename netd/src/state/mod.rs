@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use flatnet_ipam::Ipam;
 use flatnet_plan::NodeSpec;
-use flatnet_types::{AttachmentKey, Timestamp};
+use flatnet_types::{AttachmentKey, Datagrams, Timestamp};
 use ipnetwork::IpNetwork;
 use tokio::sync::{Notify, watch};
 
@@ -30,7 +30,7 @@ use self::counting::Counting;
 pub use self::locks::KeyGuard;
 use self::locks::KeyLocks;
 use crate::clock::Clock;
-use crate::flows::{Counted, Datagrams, NodePorts};
+use crate::flows::{self, Counted, NodePorts};
 use crate::problems::Board;
 
 /// How long [`NodeState::wait_for_ports`] waits. A switch that restarts is back within a second or
@@ -203,13 +203,10 @@ impl<N> NodeState<N> {
     }
 
     /// Counts what comes to exactly these attachments, and the datagrams to these ports of each; requests a reconcile
-    /// where that is another thing than before. At most [`crate::flows::COUNTED_MAX`] are counted.
+    /// where that is another thing than before. At most [`flows::COUNTED_MAX`] are counted.
     pub(crate) fn count(&self, wanted: &BTreeMap<u64, BTreeSet<(Datagrams, u16)>>) {
-        if self
-            .inner
-            .counting
-            .set(wanted, &crate::flows::host_ips(&self.spec()))
-        {
+        let node = flows::host_ips(&self.spec());
+        if self.inner.counting.set(wanted, &node) {
             self.request_repair();
         }
     }

@@ -3,18 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use flatnet_types::Datagrams;
 use kube::api::DynamicObject;
 
 use super::{GatedPod, Offered};
-
-/// A protocol of a Service that has no packet which says that it is the first of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Datagrams {
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
-}
 
 /// An EndpointSlice (`discovery.k8s.io/v1`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use flatnet_types::api::trace::{Packet, Proto, Side};
 use flatnet_types::api::view::AttachmentView;
 use flatnet_types::{MacAddr, VlanId};
 
-use crate::flows::NodePorts;
+use crate::flows::{self, NodePorts};
 use crate::reconcile::Actual;
 
 /// The source MAC of frames from the physical network; no flow matches it.
@@ -28,10 +28,7 @@ pub(super) fn local_end(
     attachments: &[AttachmentView],
     address: IpAddr,
 ) -> Option<LocalEnd> {
-    let own = spec.host_addresses.iter().any(|a| a.ip() == address);
-    let mut ranges = spec.networks.iter().flat_map(|n| &n.ranges);
-    let gateway = spec.mode == Mode::Routed && ranges.any(|r| r.gateway == address);
-    if own || gateway {
+    if flows::host_ips(spec).contains(&address) {
         return Some(LocalEnd::Host);
     }
     let has = |a: &&AttachmentView| a.addresses.iter().any(|x| x.ip() == address);

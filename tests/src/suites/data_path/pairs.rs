@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::services::{Rule, SERVICE_PORT};
 use crate::suites::kit::container::{Container, IFNAME};
 use crate::suites::kit::forwarding::forwarding;
 use crate::suites::kit::losses::Losses;
+use crate::suites::kit::nat::{self, Rule, SERVICE_PORT};
+use crate::suites::kit::pair;
 use crate::suites::kit::sysctls::Sysctls;
 use crate::suites::kit::tcp::{Greeter, ask};
 use crate::suites::kit::udp::{Echo, call};
 use crate::suites::kit::wire::Capture;
-use crate::suites::kit::{nat, pair};
 use crate::{Datapath, LabGuard, Node};
 
 /// Services that lead to the first and to the second container, in the lab's service prefixes.

@@ -7,54 +7,16 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::suites::kit::container::Container;
 use crate::suites::kit::forwarding::forwarding;
+use crate::suites::kit::nat::{self, Rule, SERVICE_PORT};
 use crate::suites::kit::tcp::{Greeter, ask};
-use crate::suites::kit::{eventually, nat, output, pair};
+use crate::suites::kit::{eventually, output, pair};
 use crate::{LabGuard, Node};
 
 /// In the lab's service prefixes, one of each family.
 const SERVICE: [&str; 2] = ["10.96.0.10", "fd10:96::10"];
-pub(super) const SERVICE_PORT: u16 = 80;
 const PORT: u16 = 8080;
 const NO_ANSWER: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Rules that lead a service to a container by TCP and UDP, for the time of a check.
-pub(super) struct Rule<'n> {
-    node: &'n Node,
-    service: IpAddr,
-    to: SocketAddr,
-}
-
-impl<'n> Rule<'n> {
-    pub(super) fn add(node: &'n Node, service: IpAddr, to: SocketAddr) -> Result<Self> {
-        let rule = Self { node, service, to };
-        rule.change("-A")?;
-        Ok(rule)
-    }
-
-    fn change(&self, verb: &str) -> Result<()> {
-        let program = match self.service {
-            IpAddr::V4(_) => "iptables",
-            IpAddr::V6(_) => "ip6tables",
-        };
-        for protocol in ["tcp", "udp"] {
-            let args = format!(
-                "-w -t nat {verb} PREROUTING -d {} -p {protocol} --dport {SERVICE_PORT} -j DNAT \
-                 --to-destination {}",
-                self.service, self.to
-            );
-            output(self.node.command(program).args(args.split_whitespace()))?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Rule<'_> {
-    fn drop(&mut self) {
-        // A lab that is taken down takes it along.
-        let _ = self.change("-D");
-    }
-}
 
 pub(super) fn answers_pass_the_host(lab: &LabGuard) -> Result<()> {
     nat::needed(lab)?;

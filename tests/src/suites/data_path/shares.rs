@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::services::{Rule, SERVICE_PORT};
 use crate::suites::kit::container::Container;
 use crate::suites::kit::forwarding::forwarding;
+use crate::suites::kit::nat::{self, Rule, SERVICE_PORT};
 use crate::suites::kit::udp::{Caller, Echo, call};
-use crate::suites::kit::{eventually, nat, output, pair};
+use crate::suites::kit::{eventually, output, pair};
 use crate::{LabGuard, NetdArgs, Node, netd, netns};
 
 const SERVICE: [&str; 2] = ["10.96.0.31", "fd10:96::31"];

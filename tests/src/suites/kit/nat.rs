@@ -1,13 +1,17 @@
-//! Whether the kernel can translate addresses: the guest's may be built without.
+//! A service's address is translated, if the kernel can: the guest's may be built without.
+
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 
 use super::output;
 use crate::suites::Skip;
-use crate::{Datapath, Lab};
+use crate::{Datapath, Lab, Node};
 
 /// What netd names on a kernel without conntrack's zones, the guest's: services do not work there.
 pub(in crate::suites) const LACKING: &str = "conntrack-zones";
+/// Where services listen.
+pub(in crate::suites) const SERVICE_PORT: u16 = 80;
 /// A chain that no rule leads to.
 const TRIAL: &str = "flatnet-trial";
 
@@ -42,6 +46,48 @@ pub(in crate::suites) fn needed(lab: &Lab) -> Result<()> {
             ))
         }
         Err(e) => Err(e).context("iptables, tried in a node"),
+    }
+}
+
+/// Rules that lead a service to a container by TCP and UDP, as kube-proxy translates on the node, until it is dropped.
+pub(in crate::suites) struct Rule<'n> {
+    node: &'n Node,
+    service: IpAddr,
+    to: SocketAddr,
+}
+
+impl<'n> Rule<'n> {
+    /// From a service's address, at [`SERVICE_PORT`].
+    ///
+    /// # Errors
+    /// iptables'.
+    pub(in crate::suites) fn add(node: &'n Node, service: IpAddr, to: SocketAddr) -> Result<Self> {
+        let rule = Self { node, service, to };
+        rule.change("-A")?;
+        Ok(rule)
+    }
+
+    fn change(&self, verb: &str) -> Result<()> {
+        let program = match self.service {
+            IpAddr::V4(_) => "iptables",
+            IpAddr::V6(_) => "ip6tables",
+        };
+        for protocol in ["tcp", "udp"] {
+            let args = format!(
+                "-w -t nat {verb} PREROUTING -d {} -p {protocol} --dport {SERVICE_PORT} -j DNAT \
+                 --to-destination {}",
+                self.service, self.to
+            );
+            output(self.node.command(program).args(args.split_whitespace()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Rule<'_> {
+    fn drop(&mut self) {
+        // A lab that is taken down takes it along.
+        let _ = self.change("-D");
     }
 }
 

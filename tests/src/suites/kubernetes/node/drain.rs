@@ -21,19 +21,22 @@ use serde_json::json;
 use super::gated::{OWN, PORT, PROBED, SPACE, addresses, apply, condition, shows};
 use super::{FOLLOWED, Scene};
 use crate::netd;
+use crate::suites::kit::nat::{self, Rule, SERVICE_PORT};
 use crate::suites::kit::tcp::{Greeter, ask};
 use crate::suites::kit::wire::Capture;
-use crate::suites::kit::{eventually, nat, output, say};
+use crate::suites::kit::{eventually, say};
 use crate::suites::rig::{Pod, Rig};
 
 /// How long no connection may come: what the pod says, as a time.
 const QUIET: Duration = Duration::from_secs(1);
-/// Where the Service does.
+/// The address of its Service.
 const SERVICE: &str = "10.96.0.77";
 const SLICE: &str = "web-1";
 /// The first segment of a TCP connection (pcap-filter(7), which knows TCP's flags in IPv4 only).
 const SYN: &str = "(ip and tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or \
                    (ip6[6] == 6 and ip6[53] & 0x12 == 2)";
+/// Meters from here on count (docs/owned.md).
+const FIRST_METER: u32 = 196_608;
 /// So many calls are late.
 const CALLS: u64 = 40;
 /// How long a call may take: the machine may be busy.
@@ -73,6 +76,40 @@ fn counts(rig: &Rig, wanted: bool) -> Result<()> {
         ensure!((flows > 0) == wanted, "{flows} flows count connections");
         Ok(())
     })?;
+    Ok(())
+}
+
+/// In the middle of a drain somebody deletes what counts, and netd gets SIGKILL: it counts again, by as many flows.
+fn broken_by_hand(scene: &Scene<'_>, rig: &Rig) -> Result<()> {
+    let before = counting_flows(rig)?;
+    let bridge = crate::paths::NODE_BRIDGE;
+    let back = || {
+        eventually(FOLLOWED, || {
+            let now = counting_flows(rig)?;
+            ensure!(now == before, "{now} of {before} flows count connections");
+            Ok(())
+        })
+    };
+    // With a meter go the flows that use it.
+    let meters = rig.ofctl(&["-O", "OpenFlow14", "dump-meters", bridge])?;
+    let ids = meters.split("meter=").filter_map(|m| {
+        let digits = m.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<u32>().ok()
+    });
+    let first = ids.filter(|id| *id >= FIRST_METER).min();
+    let first = first.with_context(|| format!("no meter counts: {meters}"))?;
+    let meter = format!("meter={first}");
+    rig.ofctl(&["-O", "OpenFlow14", "del-meters", bridge, &meter])?;
+    let (_, took) = back()?;
+    say(&format!(
+        "a meter that was deleted by hand counts again after {took:.1?}"
+    ));
+    let node = &rig.node.name;
+    let killed = scene.lab.kill_netd(node)?;
+    ensure!(killed.wait_gone(FOLLOWED), "netd does not die");
+    scene.lab.wait_ready(node, FOLLOWED)?;
+    back()?;
+    shows(scene, "False", "NotWished").context("after netd was killed")?;
     Ok(())
 }
 
@@ -152,33 +189,6 @@ impl Drop for Caller {
     }
 }
 
-/// A Service of one address, as kube-proxy translates it on the node, until it is dropped.
-struct Translated<'r>(&'r Rig, SocketAddr);
-
-impl<'r> Translated<'r> {
-    fn add(rig: &'r Rig, to: SocketAddr) -> Result<Self> {
-        let service = Self(rig, to);
-        service.change("-A")?;
-        Ok(service)
-    }
-
-    fn change(&self, verb: &str) -> Result<()> {
-        let rule = format!(
-            "-w -t nat {verb} PREROUTING -d {SERVICE} -p tcp --dport 80 -j DNAT --to-destination {}",
-            self.1
-        );
-        let mut iptables = self.0.node.command("iptables");
-        output(iptables.args(rule.split_whitespace())).map(drop)
-    }
-}
-
-impl Drop for Translated<'_> {
-    fn drop(&mut self) {
-        // A lab that is taken down takes it along.
-        let _ = self.change("-D");
-    }
-}
-
 /// From a namespace to a place.
 type Way = (PathBuf, SocketAddr);
 
@@ -188,7 +198,7 @@ fn ways<'r>(
     rig: &'r Rig,
     ips: &[IpAddr],
     [near, far]: [&Pod; 2],
-) -> Result<(Vec<Way>, Option<Translated<'r>>)> {
+) -> Result<(Vec<Way>, Option<Rule<'r>>)> {
     let mut ways = Vec::new();
     for ip in ips {
         let at = SocketAddr::new(*ip, PORT);
@@ -197,14 +207,18 @@ fn ways<'r>(
     let v4 = ips.iter().find(|ip| ip.is_ipv4()).context("no IPv4")?;
     // The guest's kernel may translate nothing: there only what is direct is counted.
     let service = match nat::needed(scene.lab) {
-        Ok(()) => Some(Translated::add(rig, SocketAddr::new(*v4, PORT))?),
+        Ok(()) => Some(Rule::add(
+            &rig.node,
+            SERVICE.parse()?,
+            SocketAddr::new(*v4, PORT),
+        )?),
         Err(why) => {
             say(&format!("without a Service: {why}"));
             None
         }
     };
     if service.is_some() {
-        let at = SocketAddr::new(SERVICE.parse()?, 80);
+        let at = SocketAddr::new(SERVICE.parse()?, SERVICE_PORT);
         ways.push((near.ns.path().to_owned(), at));
     }
     Ok((ways, service))
@@ -247,6 +261,8 @@ pub(super) fn late_connections(
         late(rig)? == 0,
         "a connection is late while the pod is offered"
     );
+
+    broken_by_hand(scene, rig)?;
 
     let foreign = format!("({SYN}) and not src host {own}");
     let capture = || Capture::taken("web eth0", web.ns.path(), "eth0", &foreign);
