@@ -14,7 +14,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -26,6 +26,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::console::Console;
 use crate::context::Context;
 use crate::objects::is_name;
 use crate::problem::{Refusal, Reply};
@@ -70,24 +71,38 @@ pub fn document() -> Result<String, serde_json::Error> {
     document.to_pretty_json()
 }
 
-/// Everything that is served.
-pub(crate) fn router(context: Arc<Context>) -> Router {
+/// Everything that is served: the API, and the console where there is one.
+pub(crate) fn router(context: Arc<Context>, console: Option<Console>) -> Router {
     let (router, document) = described().split_for_parts();
     let text = document.to_json().unwrap_or_default();
     let openapi = move || {
         let json = (axum::http::header::CONTENT_TYPE, "application/json");
         std::future::ready(([json], text.clone()))
     };
+    let console = console.map(Arc::new);
+    let elsewhere = move |method: Method, uri: Uri, headers: HeaderMap| {
+        std::future::ready(match &console {
+            Some(console) if !is_of_api(uri.path()) => {
+                console.answer(&method, uri.path(), &headers)
+            }
+            _ => nowhere(&uri).into_response(),
+        })
+    };
     router
         .route_layer(from_fn(names))
         .route(&format!("{ROOT}/openapi.json"), get(openapi))
-        .fallback(nowhere)
+        .fallback(elsewhere)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&context), tell_stale))
         .with_state(context)
 }
 
-async fn nowhere(uri: Uri) -> Refusal {
+/// Whether a path is the API's, of whatever version: it never gets a page.
+fn is_of_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+fn nowhere(uri: &Uri) -> Refusal {
     Refusal::new(
         Code::NotFound,
         format!("there is nothing at {}", uri.path()),
