@@ -11,5 +11,5 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { '/api': process.env.FLATNET_API ?? 'http://127.0.0.1:9441' } },
+  server: { proxy: { '/api': 'http://127.0.0.1:9441' } },
 });

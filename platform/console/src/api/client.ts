@@ -34,7 +34,7 @@ export function silent(): ApiError {
 /** What a refusal's body says, whoever sent it: a proxy on the way answers in HTML. */
 export function refusal(status: number, body: unknown): ApiError {
   if (typeof body === 'object' && body !== null && 'detail' in body && 'code' in body) {
-    return new ApiError({ title: '', ...(body as Problem), status });
+    return new ApiError({ ...(body as Problem), status });
   }
   return new ApiError({ code: 'foreign', title: `HTTP ${status}`, status, detail: '' });
 }

@@ -111,7 +111,7 @@ export const auditQuery = (team: string, object: string) =>
   infiniteQueryOptions({
     queryKey: ['audit', team, object],
     queryFn: ({ pageParam, signal }) => {
-      const query = { limit: 50, ...(team && { team }), ...(object && { object }), ...(pageParam && { after: pageParam }) };
+      const query = { limit: 50, ...(team && { team }), ...(object && { object }), ...(pageParam && { after: Number(pageParam) }) };
       return answer(api.GET('/api/v1/audit', { params: { query }, signal }));
     },
     initialPageParam: '',

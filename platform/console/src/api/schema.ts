@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /** Applications that the caller may list, by team and name. */
-        get: operations["list"];
+        get: operations["apps_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -29,7 +29,7 @@ export interface paths {
             cookie?: never;
         };
         /** The latest changes that were asked for by this server, the latest first. */
-        get: operations["list"];
+        get: operations["audit_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -46,7 +46,7 @@ export interface paths {
             cookie?: never;
         };
         /** Requests for locations, of all teams: for those who answer. */
-        get: operations["list"];
+        get: operations["claims_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -63,10 +63,10 @@ export interface paths {
             cookie?: never;
         };
         /** Clusters with their reachability and what is free in them, by name. */
-        get: operations["list"];
+        get: operations["clusters_list"];
         put?: never;
         /** Adds a cluster. Its credentials are tried before anything is kept. */
-        post: operations["add"];
+        post: operations["clusters_add"];
         delete?: never;
         options?: never;
         head?: never;
@@ -81,15 +81,15 @@ export interface paths {
             cookie?: never;
         };
         /** A cluster. */
-        get: operations["show"];
+        get: operations["clusters_show"];
         put?: never;
         post?: never;
         /** Removes a cluster in which there is no instance; one that is given up for lost is removed as it is. */
-        delete: operations["remove"];
+        delete: operations["clusters_remove"];
         options?: never;
         head?: never;
         /** Changes a cluster: drains it, gives it up for lost, takes it back, changes its groups or credentials. */
-        patch: operations["update"];
+        patch: operations["clusters_update"];
         trace?: never;
     };
     "/api/v1/login": {
@@ -102,7 +102,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Logs a local account in. */
-        post: operations["login"];
+        post: operations["sessions_login"];
         delete?: never;
         options?: never;
         head?: never;
@@ -119,7 +119,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Makes an application of a team. */
-        post: operations["create"];
+        post: operations["apps_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -134,12 +134,12 @@ export interface paths {
             cookie?: never;
         };
         /** An application. */
-        get: operations["show"];
+        get: operations["apps_show"];
         /** Changes an application. The version that it was read at says what the change was decided on. */
-        put: operations["update"];
+        put: operations["apps_update"];
         post?: never;
         /** Removes an application that has no instance. */
-        delete: operations["remove"];
+        delete: operations["apps_remove"];
         options?: never;
         head?: never;
         patch?: never;
@@ -155,7 +155,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Asks for room in a location, or for another number there; who answers for the location is asked anew. */
-        post: operations["claim"];
+        post: operations["claims_claim"];
         delete?: never;
         options?: never;
         head?: never;
@@ -170,7 +170,7 @@ export interface paths {
             cookie?: never;
         };
         /** The application's instances, as its clusters say now. */
-        get: operations["instances"];
+        get: operations["apps_instances"];
         put?: never;
         post?: never;
         delete?: never;
@@ -189,7 +189,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Says where instances would go, and what is short: a dry run. Nothing is changed. */
-        post: operations["try_placement"];
+        post: operations["apps_try_placement"];
         delete?: never;
         options?: never;
         head?: never;
@@ -204,10 +204,10 @@ export interface paths {
             cookie?: never;
         };
         /** An application's releases, the latest first. */
-        get: operations["list"];
+        get: operations["releases_list"];
         put?: never;
         /** Starts a release. With an `Idempotency-Key` one that is sent again is answered as the first time, with 200. */
-        post: operations["start"];
+        post: operations["releases_start"];
         delete?: never;
         options?: never;
         head?: never;
@@ -222,7 +222,7 @@ export interface paths {
             cookie?: never;
         };
         /** A release. */
-        get: operations["show"];
+        get: operations["releases_show"];
         put?: never;
         post?: never;
         delete?: never;
@@ -241,7 +241,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Brings the old instances back into service, and takes the new ones away. */
-        post: operations["abort"];
+        post: operations["releases_abort"];
         delete?: never;
         options?: never;
         head?: never;
@@ -259,7 +259,7 @@ export interface paths {
          * Tells a release at each change until it is over: events `release` with the object as data and its version as ID, then
          *     `end`. Who comes back with `Last-Event-ID` is told what is new since.
          */
-        get: operations["follow"];
+        get: operations["releases_follow"];
         put?: never;
         post?: never;
         delete?: never;
@@ -278,7 +278,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Lets a release stay as it is, until it is resumed or aborted. */
-        post: operations["pause"];
+        post: operations["releases_pause"];
         delete?: never;
         options?: never;
         head?: never;
@@ -295,7 +295,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Passes the human gates of the step that a release is in, and ends its bake. */
-        post: operations["promote"];
+        post: operations["releases_promote"];
         delete?: never;
         options?: never;
         head?: never;
@@ -312,7 +312,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Lets a paused release go on, also one that paused by itself. */
-        post: operations["resume"];
+        post: operations["releases_resume"];
         delete?: never;
         options?: never;
         head?: never;
@@ -329,7 +329,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Goes back to what served before, to a release or to a digest: at once, parked instances first. */
-        post: operations["rollback"];
+        post: operations["releases_rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -346,7 +346,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Changes how many instances are wanted. More than fit are refused with the numbers, unless `evenWithoutRoom`. */
-        post: operations["scale"];
+        post: operations["apps_scale"];
         delete?: never;
         options?: never;
         head?: never;
@@ -363,7 +363,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Answers a request for a location. The right is the verb `approve` on `locations`, by the location's name. */
-        post: operations["answer"];
+        post: operations["claims_answer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -378,10 +378,10 @@ export interface paths {
             cookie?: never;
         };
         /** Templates with their versions, by name. */
-        get: operations["list"];
+        get: operations["templates_list"];
         put?: never;
         /** Makes a version of a template. */
-        post: operations["create"];
+        post: operations["templates_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -396,7 +396,7 @@ export interface paths {
             cookie?: never;
         };
         /** A version of a template. */
-        get: operations["show"];
+        get: operations["templates_show"];
         put?: never;
         post?: never;
         delete?: never;
@@ -413,7 +413,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who asks, as RBAC knows them. */
-        get: operations["who_am_i"];
+        get: operations["sessions_who_am_i"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1590,7 +1590,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list: {
+    apps_list: {
         parameters: {
             query?: {
                 /** @description Only this team's. */
@@ -1627,7 +1627,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    audit_list: {
         parameters: {
             query?: {
                 /**
@@ -1667,7 +1667,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    claims_list: {
         parameters: {
             query?: {
                 /** @description The most objects of the page: 1 to 500, 100 where it is absent. */
@@ -1700,7 +1700,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    clusters_list: {
         parameters: {
             query?: {
                 /** @description The most objects of the page: 1 to 500, 100 where it is absent. */
@@ -1733,7 +1733,7 @@ export interface operations {
             };
         };
     };
-    add: {
+    clusters_add: {
         parameters: {
             query?: never;
             header?: never;
@@ -1765,7 +1765,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    clusters_show: {
         parameters: {
             query?: never;
             header?: never;
@@ -1795,7 +1795,7 @@ export interface operations {
             };
         };
     };
-    remove: {
+    clusters_remove: {
         parameters: {
             query?: never;
             header?: never;
@@ -1823,7 +1823,7 @@ export interface operations {
             };
         };
     };
-    update: {
+    clusters_update: {
         parameters: {
             query?: never;
             header?: never;
@@ -1857,7 +1857,7 @@ export interface operations {
             };
         };
     };
-    login: {
+    sessions_login: {
         parameters: {
             query?: never;
             header?: never;
@@ -1889,7 +1889,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    apps_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -1923,7 +1923,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    apps_show: {
         parameters: {
             query?: never;
             header?: never;
@@ -1954,7 +1954,7 @@ export interface operations {
             };
         };
     };
-    update: {
+    apps_update: {
         parameters: {
             query?: never;
             header?: never;
@@ -1989,7 +1989,7 @@ export interface operations {
             };
         };
     };
-    remove: {
+    apps_remove: {
         parameters: {
             query?: never;
             header?: never;
@@ -2018,7 +2018,7 @@ export interface operations {
             };
         };
     };
-    claim: {
+    claims_claim: {
         parameters: {
             query?: never;
             header?: never;
@@ -2053,7 +2053,7 @@ export interface operations {
             };
         };
     };
-    instances: {
+    apps_instances: {
         parameters: {
             query?: never;
             header?: never;
@@ -2084,7 +2084,7 @@ export interface operations {
             };
         };
     };
-    try_placement: {
+    apps_try_placement: {
         parameters: {
             query?: never;
             header?: never;
@@ -2119,7 +2119,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    releases_list: {
         parameters: {
             query?: {
                 /** @description The most objects of the page: 1 to 500, 100 where it is absent. */
@@ -2155,7 +2155,7 @@ export interface operations {
             };
         };
     };
-    start: {
+    releases_start: {
         parameters: {
             query?: never;
             header?: {
@@ -2201,7 +2201,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    releases_show: {
         parameters: {
             query?: never;
             header?: never;
@@ -2233,7 +2233,7 @@ export interface operations {
             };
         };
     };
-    abort: {
+    releases_abort: {
         parameters: {
             query?: never;
             header?: never;
@@ -2265,7 +2265,7 @@ export interface operations {
             };
         };
     };
-    follow: {
+    releases_follow: {
         parameters: {
             query?: never;
             header?: {
@@ -2300,7 +2300,7 @@ export interface operations {
             };
         };
     };
-    pause: {
+    releases_pause: {
         parameters: {
             query?: never;
             header?: never;
@@ -2332,7 +2332,7 @@ export interface operations {
             };
         };
     };
-    promote: {
+    releases_promote: {
         parameters: {
             query?: never;
             header?: never;
@@ -2368,7 +2368,7 @@ export interface operations {
             };
         };
     };
-    resume: {
+    releases_resume: {
         parameters: {
             query?: never;
             header?: never;
@@ -2400,7 +2400,7 @@ export interface operations {
             };
         };
     };
-    rollback: {
+    releases_rollback: {
         parameters: {
             query?: never;
             header?: {
@@ -2446,7 +2446,7 @@ export interface operations {
             };
         };
     };
-    scale: {
+    apps_scale: {
         parameters: {
             query?: never;
             header?: never;
@@ -2481,7 +2481,7 @@ export interface operations {
             };
         };
     };
-    answer: {
+    claims_answer: {
         parameters: {
             query?: never;
             header?: never;
@@ -2516,7 +2516,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    templates_list: {
         parameters: {
             query?: {
                 /** @description The most objects of the page: 1 to 500, 100 where it is absent. */
@@ -2549,7 +2549,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    templates_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -2581,7 +2581,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    templates_show: {
         parameters: {
             query?: never;
             header?: never;
@@ -2612,7 +2612,7 @@ export interface operations {
             };
         };
     };
-    who_am_i: {
+    sessions_who_am_i: {
         parameters: {
             query?: never;
             header?: never;

@@ -22,3 +22,4 @@ export type ReleasePolicy = Schemas['ReleasePolicy'];
 export type Step = Schemas['Step'];
 export type Template = Schemas['TemplateObject'];
 export type Unread = Schemas['Unread'];
+export type Verdict = Schemas['Verdict'];

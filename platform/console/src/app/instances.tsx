@@ -1,0 +1,62 @@
+// Instances, the new revision's beside the others'.
+
+import type { Instance, Instances } from '../api/types';
+import { Note } from '../parts/note';
+import { InstanceStateWord } from '../parts/state';
+import { type Column, DataTable } from '../parts/table';
+import { Ago } from '../parts/time';
+import { Said, useText } from '../text';
+
+function Side({ title, none, rows, revisions }: { title: string; none: string; rows: Instance[]; revisions: boolean }) {
+  const { t } = useText();
+  const columns: Column<Instance>[] = [
+    { head: t.app.name, cell: (i) => <span className="mono">{i.name}</span> },
+    { head: t.app.state, kind: 'tight', cell: (i) => <InstanceStateWord state={i.state} /> },
+    { head: t.app.address, cell: (i) => <span className="mono">{i.addresses?.join(', ') || t.app.noAddress}</span> },
+    { head: t.app.node, cell: (i) => `${i.cluster} / ${i.node ?? t.app.noNode}` },
+    { head: t.app.age, kind: 'tight', cell: (i) => <Ago at={i.created} /> },
+  ];
+  if (revisions) columns.push({ head: t.app.revision, cell: (i) => <code>{i.revision}</code> });
+  if (rows.some((i) => i.restarts > 0)) columns.push({ head: t.app.restarts, kind: 'number', cell: (i) => i.restarts });
+  if (rows.some((i) => i.reason)) columns.push({ head: t.app.why, cell: (i) => <Said>{i.reason}</Said> });
+  return (
+    <section className="stack">
+      <h3>{title} <span className="dimmed">({rows.length})</span></h3>
+      {rows.length === 0 ? (
+        <p className="dimmed">{none}</p>
+      ) : (
+        <DataTable label={title} columns={columns} rows={rows} keyOf={(i) => `${i.cluster}/${i.name}`} />
+      )}
+    </section>
+  );
+}
+
+type Props = { found: Instances; fresh: string | undefined; under: boolean };
+
+export function InstancesBySide({ found, fresh, under }: Props) {
+  const { t } = useText();
+  const isNew = (i: Instance) => i.revision === fresh;
+  const others = found.items.filter((i) => !isNew(i));
+  const own = found.items.filter(isNew);
+  const revisions = new Set(others.map((i) => i.revision)).size > 1;
+  return (
+    <>
+      {(found.unread ?? []).map((unread) => (
+        <Note key={unread.cluster} tone="warn" title={t.app.unread(unread.cluster)}><p><Said>{unread.reason}</Said></p></Note>
+      ))}
+      {fresh && (under || others.length > 0) ? (
+        <div className="columns">
+          <Side title={t.app.newOnes(fresh)} none={t.app.noneNew} rows={own} revisions={false} />
+          <Side title={t.app.oldOnes} none={t.app.noneOld} rows={others} revisions={revisions} />
+        </div>
+      ) : (
+        <Side
+          title={fresh ? t.app.stableOnes(fresh) : t.app.instances}
+          none={t.app.none}
+          rows={found.items}
+          revisions={revisions}
+        />
+      )}
+    </>
+  );
+}
