@@ -615,42 +615,42 @@ export interface components {
              * @description The cluster.
              * @default
              */
-            cluster: string;
+            cluster?: string;
             /**
              * @description Whether the figures are current.
              * @default false
              */
-            current: boolean;
+            current?: boolean;
             /**
              * Format: int32
              * @description Instances in service, of all revisions.
              * @default 0
              */
-            inService: number;
+            inService?: number;
             /**
              * Format: int32
              * @description Instances of the release's revision.
              * @default 0
              */
-            new: number;
+            new?: number;
             /**
              * Format: int32
              * @description Instances in service, of the release's revision.
              * @default 0
              */
-            newInService: number;
+            newInService?: number;
             /**
              * Format: int32
              * @description Instances of others.
              * @default 0
              */
-            old: number;
+            old?: number;
             /**
              * Format: int32
              * @description Instances of all revisions that are kept out of service.
              * @default 0
              */
-            parked: number;
+            parked?: number;
         };
         /** @description What lets the platform into a cluster: a kubeconfig, or a token and the authority of the server's certificate. */
         ClusterCredentials: {
@@ -725,11 +725,11 @@ export interface components {
          */
         Deadlines: {
             /** @default 1m */
-            drain: components["schemas"]["Span"];
+            drain?: components["schemas"]["Span"];
             /** @default 10m */
-            gate: components["schemas"]["Span"];
+            gate?: components["schemas"]["Span"];
             /** @default 10m */
-            ready: components["schemas"]["Span"];
+            ready?: components["schemas"]["Span"];
         };
         /**
          * @description What somebody wants of a release.
@@ -888,9 +888,9 @@ export interface components {
         /** @description Old instances that are kept out of service. */
         KeepOld: {
             /** @default 100% */
-            count: components["schemas"]["Amount"];
+            count?: components["schemas"]["Amount"];
             /** @default 1h */
-            for: components["schemas"]["Span"];
+            for?: components["schemas"]["Span"];
         };
         /**
          * @description An application's request to be in a location, and the answer of who is responsible for the location. Approved, it
@@ -1257,25 +1257,25 @@ export interface components {
              *       "ready": "10m"
              *     }
              */
-            deadlines: components["schemas"]["Deadlines"];
+            deadlines?: components["schemas"]["Deadlines"];
             /**
              * @default {
              *       "count": "100%",
              *       "for": "1h"
              *     }
              */
-            keepOld: components["schemas"]["KeepOld"];
+            keepOld?: components["schemas"]["KeepOld"];
             /** @default 25% */
-            maxSurge: components["schemas"]["Amount"];
+            maxSurge?: components["schemas"]["Amount"];
             /** @default 0 */
-            maxUnavailable: components["schemas"]["Amount"];
+            maxUnavailable?: components["schemas"]["Amount"];
             /** @default Abort */
-            onFailure: components["schemas"]["OnFailure"];
+            onFailure?: components["schemas"]["OnFailure"];
             /**
              * @description The steps; what the last one leaves of the whole is done without a gate. None: all at once.
              * @default []
              */
-            steps: components["schemas"]["Step"][];
+            steps?: components["schemas"]["Step"][];
         };
         /** @description A release to start. */
         ReleaseRequest: {
@@ -1324,63 +1324,63 @@ export interface components {
              * @description The `spec.attempt` that it acts on.
              * @default 0
              */
-            attempt: number;
+            attempt?: number;
             /** @default null */
-            from: null | components["schemas"]["Stable"];
+            from?: null | components["schemas"]["Stable"];
             /**
              * @description What the gates of the step say.
              * @default []
              */
-            gates: components["schemas"]["GateStatus"][];
+            gates?: components["schemas"]["GateStatus"][];
             /**
              * @description The last changes of phase, the latest last; at most fifty.
              * @default []
              */
-            history: components["schemas"]["HistoryEntry"][];
+            history?: components["schemas"]["HistoryEntry"][];
             /**
              * @description What is waited for, or what went wrong, for people.
              * @default
              */
-            message: string;
+            message?: string;
             /**
              * @description What was counted in each cluster when it was reachable last.
              * @default []
              */
-            perCluster: components["schemas"]["ClusterCount"][];
+            perCluster?: components["schemas"]["ClusterCount"][];
             /** @default Pending */
-            phase: components["schemas"]["Phase"];
+            phase?: components["schemas"]["Phase"];
             /**
              * @description Why it is in that phase: one word in CamelCase.
              * @default
              */
-            reason: string;
+            reason?: string;
             /**
              * @description The revision that it brings.
              * @default
              */
-            revision: string;
+            revision?: string;
             /**
              * Format: int32
              * @description How often the step's gates were begun anew, since its instances were not all in service any more.
              * @default 0
              */
-            round: number;
+            round?: number;
             /**
              * @description What of the wanted number of instances has no room, for people; empty where all has.
              * @default
              */
-            shortage: string;
+            shortage?: string;
             /**
              * Format: int32
              * @description The step, from 1; 0 before the first.
              * @default 0
              */
-            step: number;
+            step?: number;
             /**
              * @description Where its instances go.
              * @default []
              */
-            target: components["schemas"]["CellCount"][];
+            target?: components["schemas"]["CellCount"][];
             /**
              * @default {
              *       "bake": "0s",
@@ -1389,7 +1389,7 @@ export interface components {
              *       "ready": "0s"
              *     }
              */
-            timers: components["schemas"]["Timers"];
+            timers?: components["schemas"]["Timers"];
         };
         /** @description What one instance requests of a node, beside one pod and one address. */
         Resources: {
@@ -1552,15 +1552,15 @@ export interface components {
          */
         Timers: {
             /** @default 0s */
-            bake: components["schemas"]["Span"];
+            bake?: components["schemas"]["Span"];
             /** @default 0s */
-            gate: components["schemas"]["Span"];
+            gate?: components["schemas"]["Span"];
             /** @default 0s */
-            hold: components["schemas"]["Span"];
+            hold?: components["schemas"]["Span"];
             /** @default 0s */
-            ready: components["schemas"]["Span"];
+            ready?: components["schemas"]["Span"];
             /** @default null */
-            seen: null | components["schemas"]["Moment"];
+            seen?: null | components["schemas"]["Moment"];
         };
         /** @description A cluster that could not be read. */
         Unread: {
