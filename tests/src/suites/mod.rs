@@ -10,6 +10,7 @@ mod chaining;
 mod cloud;
 mod cluster;
 mod conformance;
+mod console;
 mod data_path;
 mod host;
 mod kit;
@@ -78,6 +79,7 @@ const SUITES: &[Suite] = &[
     cluster::SUITE,
     platform::SUITE,
     release::SUITE,
+    console::SUITE,
     ranges::SUITE,
     plan_live::SUITE,
     trace::SUITE,
