@@ -71,6 +71,18 @@ const PACKAGES: &[Package] = &[
         purpose: "what metrics gates of releases ask, in a namespace only",
     },
     Package {
+        name: "chromium",
+        purpose: "the browser that the web console is tried in",
+    },
+    Package {
+        name: "nodejs",
+        purpose: "building the web console, and driving that browser",
+    },
+    Package {
+        name: "npm",
+        purpose: "the web console's packages",
+    },
+    Package {
         name: "openssl",
         purpose: "the API server's certificates",
     },

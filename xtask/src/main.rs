@@ -12,8 +12,8 @@
 mod apt;
 mod bench;
 mod binaries;
+mod console;
 mod datapath;
-#[cfg(test)]
 mod documented;
 mod elf;
 mod guest;

@@ -11,11 +11,11 @@ use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::wanted::Wanted;
-use super::{KUBERNETES_SUITES, MINUTE, NODE_SUITES, Options};
+use super::{CONSOLE_SUITE, KUBERNETES_SUITES, MINUTE, NODE_SUITES, Options};
 use crate::binaries::{Binaries, Purpose};
 use crate::datapath::{Datapath, packages_of};
 use crate::host::OFFLINE;
-use crate::{node_parts, report};
+use crate::{console, node_parts, report};
 
 /// The steps in the lab: the demo, then the suites; those of Kubernetes if its programs are there. `builds` run beside
 /// them, and by themselves where there is no lab.
@@ -56,6 +56,11 @@ pub(super) fn lab_steps(
     };
     if kubernetes && NODE_SUITES.iter().any(|suite| wanted.suite(suite)) {
         outcomes.push(node_parts(&binaries));
+    }
+    let mut names = names;
+    if kubernetes && names.iter().any(|name| name == CONSOLE_SUITE) && !web_console(outcomes)? {
+        outcomes.push(Outcome::skipped(&format!("suite {CONSOLE_SUITE}")));
+        names.retain(|name| name != CONSOLE_SUITE);
     }
     let user = user_steps((options, wanted), kubernetes, &binaries.lab(), &names);
     let voice = match builds.is_empty() {
@@ -103,6 +108,31 @@ fn node_parts(binaries: &Binaries) -> Outcome {
                 NODE_SUITES.join(", ")
             ));
             Outcome::skipped("nodes' parts")
+        }
+    }
+}
+
+/// Builds and checks the web console; whether it is there. Where npm's registry is out of reach, its suite is left out, loudly.
+fn web_console(outcomes: &mut Vec<Outcome>) -> Result<bool> {
+    if std::env::var_os(OFFLINE).is_some() && !console::installed()? {
+        report::line(&format!(
+            "NOT RUN: suite {CONSOLE_SUITE}, for {OFFLINE} is set and the web console's packages were not installed before; \
+             no browser has seen the console"
+        ));
+        return Ok(false);
+    }
+    let started = Instant::now();
+    let built = console::build();
+    let took = started.elapsed();
+    match built {
+        Ok(()) => {
+            outcomes.push(Outcome::built("web console", took));
+            Ok(true)
+        }
+        Err(error) => {
+            report::line(&format!("{error:#}"));
+            outcomes.push(Outcome::failed("web console", took));
+            Ok(false)
         }
     }
 }

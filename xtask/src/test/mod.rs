@@ -9,6 +9,7 @@
 //!     ─ unit and property tests, with root ─ suite aliyun-sim             (PyPI, unless FLATNET_OFFLINE)
 //!
 //!   suites kubernetes, cluster: Kubernetes is built first, once      (Go, unless FLATNET_OFFLINE)
+//!   suite console: the web console is built and checked first        (npm, unless FLATNET_OFFLINE)
 //! ```
 //!
 //! A step that fails does not stop the others, so one run shows all there is to repair. With
@@ -45,7 +46,16 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suites that want Kubernetes' programs, which are built from their sources.
-const KUBERNETES_SUITES: [&str; 5] = ["kubernetes", "addresses", "platform", "release", "cluster"];
+const KUBERNETES_SUITES: [&str; 6] = [
+    "kubernetes",
+    "addresses",
+    "platform",
+    "release",
+    "console",
+    "cluster",
+];
+/// Of those, the one that also wants the web console, which is built by npm.
+const CONSOLE_SUITE: &str = "console";
 /// Of those, the ones with nodes, which also want containerd and images.
 const NODE_SUITES: [&str; 2] = ["cluster", "release"];
 

@@ -9,9 +9,9 @@ const SUITES: &[(&str, &[&str])] = &[
     ("crates/flatctl", &["addresses", "trace"]),
     ("crates/subscriber", &["addresses"]),
     ("crates/trace", &["trace"]),
-    ("platform/controller", &["platform"]),
-    ("platform/engine", &["platform"]),
-    ("platform/platformd", &["platform"]),
+    ("platform/controller", &["console", "platform"]),
+    ("platform/engine", &["console", "platform"]),
+    ("platform/platformd", &["console", "platform"]),
     ("crates/uplink", &["restart", "uplink", "writers"]),
     (
         "vpc-route",
@@ -39,6 +39,7 @@ const READ: &[(&str, &[&str])] = &[
     ("docs/plan-diff.md", &["flatnet-lab", "flatnet-plan"]),
     ("docs/api/ipamd.json", &["flatnet-types"]),
     ("docs/api/netd.json", &["flatnet-types"]),
+    ("docs/api/platform.json", &["flatnet-platform-server"]),
     ("docs/api/vpc-route.json", &["flatnet-types"]),
 ];
 
@@ -58,6 +59,9 @@ const BORROWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask/src/documented.rs", &["flatnet-lab"]),
+    // Its tests read the lock files.
+    ("platform/console/package", &["xtask"]),
+    ("platform/console/tools/package", &["xtask"]),
     // Their routes are held against docs/api.
     ("ipam/src/daemon/http.rs", &["flatnet-types"]),
     ("netd/src/server.rs", &["flatnet-types"]),
