@@ -47,9 +47,9 @@ async function back(page) {
   await page.getByRole('link', { name: 'Roll back …' }).click();
   const dialog = page.getByRole('dialog', { name: 'Roll back shop/web' });
   await seen(dialog.getByText(/^4 instances will run the older revision; \d parked/));
-  const choices = await dialog.getByLabel('To').locator('option').allInnerTexts();
+  const choices = await dialog.getByLabel('To', { exact: true }).locator('option').allInnerTexts();
   ensure(choices.some((c) => c.startsWith('web-1, sha256:111')), `they are ${choices}`);
-  await dialog.getByLabel('To').selectOption('web-1');
+  await dialog.getByLabel('To', { exact: true }).selectOption('web-1');
   await dialog.getByLabel('Type web to confirm').fill('web');
   await picture(page, 'rollback');
   await dialog.getByRole('button', { name: 'Roll back' }).click();

@@ -38,23 +38,25 @@ export function InstancesBySide({ found, fresh, under }: Props) {
   const isNew = (i: Instance) => i.revision === fresh;
   const others = found.items.filter((i) => !isNew(i));
   const own = found.items.filter(isNew);
-  const revisions = new Set(others.map((i) => i.revision)).size > 1;
+  const revisions = new Set(others.map((i) => i.revision));
+  const all = [...new Set(found.items.map((i) => i.revision))];
+  const unread = found.unread ?? [];
   return (
     <>
-      {(found.unread ?? []).map((unread) => (
-        <Note key={unread.cluster} tone="warn" title={t.app.unread(unread.cluster)}><p><Said>{unread.reason}</Said></p></Note>
+      {unread.map(({ cluster, reason }) => (
+        <Note key={cluster} tone="warn" title={t.app.unread(cluster)}><p><Said>{reason}</Said></p></Note>
       ))}
-      {fresh && (under || others.length > 0) ? (
+      {fresh && (under || (own.length > 0 && others.length > 0)) ? (
         <div className="columns">
           <Side title={t.app.newOnes(fresh)} none={t.app.noneNew} rows={own} revisions={false} />
-          <Side title={t.app.oldOnes} none={t.app.noneOld} rows={others} revisions={revisions} />
+          <Side title={t.app.oldOnes} none={t.app.noneOld} rows={others} revisions={revisions.size > 1} />
         </div>
       ) : (
         <Side
-          title={fresh ? t.app.stableOnes(fresh) : t.app.instances}
-          none={t.app.none}
+          title={all[0] && all.length === 1 ? t.app.stableOnes(all[0]) : t.app.allOnes}
+          none={unread.length > 0 ? t.app.noneRead : t.app.none}
           rows={found.items}
-          revisions={revisions}
+          revisions={all.length > 1}
         />
       )}
     </>

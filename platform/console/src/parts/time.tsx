@@ -44,16 +44,21 @@ export function useAgo(at: number | null): string {
 }
 
 export function Ago({ at }: { at: string | null | undefined }) {
-  const { lang } = useText();
   const when = at ? Date.parse(at) : null;
   const words = useAgo(when);
   if (when === null || !at) return <>–</>;
-  return <time dateTime={at} title={new Date(when).toLocaleString(lang)}>{words}</time>;
+  return <time dateTime={at} title={exact(when)}>{words}</time>;
+}
+
+/** Year first and 24 hours, in both languages: nobody has to ask which number is the month. */
+function exact(at: number): string {
+  const when = new Date(at);
+  const two = (number: number) => String(number).padStart(2, '0');
+  const day = `${when.getFullYear()}-${two(when.getMonth() + 1)}-${two(when.getDate())}`;
+  return `${day} ${two(when.getHours())}:${two(when.getMinutes())}:${two(when.getSeconds())}`;
 }
 
 /** A moment that does not move: of a timeline, of the audit log. */
 export function At({ at }: { at: string }) {
-  const { lang } = useText();
-  const words = new Intl.DateTimeFormat(lang, { dateStyle: 'short', timeStyle: 'medium' }).format(new Date(at));
-  return <time dateTime={at} title={at}>{words}</time>;
+  return <time dateTime={at} title={at}>{exact(Date.parse(at))}</time>;
 }
