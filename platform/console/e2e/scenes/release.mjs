@@ -44,7 +44,7 @@ export async function play(browser) {
   await seen(text(page, 'A human gate waits'));
   const gates = page.getByRole('table', { name: 'Gates of this step' });
   await seen(gates.getByRole('row', { name: /probe passes/ }));
-  await seen(gates.getByRole('row', { name: /somebody promotes unknown/ }));
+  await seen(gates.getByRole('row', { name: /somebody promotes waits/ }));
   await seen(text(page, 'bake for 1s'));
   await seen(text(page, '1 parked instance back at once; 1 new instance removed'));
   await picture(page, 'release', { fullPage: true });

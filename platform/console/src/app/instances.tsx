@@ -10,15 +10,15 @@ import { Said, useText } from '../text';
 function Side({ title, none, rows, revisions }: { title: string; none: string; rows: Instance[]; revisions: boolean }) {
   const { t } = useText();
   const columns: Column<Instance>[] = [
-    { head: t.app.name, cell: (i) => <span className="mono">{i.name}</span> },
+    { head: t.app.name, kind: 'long', cell: (i) => <span className="mono">{i.name}</span> },
     { head: t.app.state, kind: 'tight', cell: (i) => <InstanceStateWord state={i.state} /> },
-    { head: t.app.address, cell: (i) => <span className="mono">{i.addresses?.join(', ') || t.app.noAddress}</span> },
+    { head: t.app.address, cell: (i) => (i.addresses?.length ? i.addresses.map((a) => <div key={a} className="address">{a}</div>) : t.app.noAddress) },
     { head: t.app.node, cell: (i) => `${i.cluster} / ${i.node ?? t.app.noNode}` },
     { head: t.app.age, kind: 'tight', cell: (i) => <Ago at={i.created} /> },
   ];
   if (revisions) columns.push({ head: t.app.revision, cell: (i) => <code>{i.revision}</code> });
   if (rows.some((i) => i.restarts > 0)) columns.push({ head: t.app.restarts, kind: 'number', cell: (i) => i.restarts });
-  if (rows.some((i) => i.reason)) columns.push({ head: t.app.why, cell: (i) => <Said>{i.reason}</Said> });
+  if (rows.some((i) => i.reason)) columns.push({ head: t.app.why, kind: 'long', cell: (i) => <Said>{i.reason}</Said> });
   return (
     <section className="stack">
       <h3>{title} <span className="dimmed">({rows.length})</span></h3>

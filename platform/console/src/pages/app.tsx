@@ -46,7 +46,7 @@ function Releases({ team, app }: { team: string; app: string }) {
     { head: t.app.digest, kind: 'tight', cell: (r) => <code title={r.spec.digest}>{shortDigest(r.spec.digest)}</code> },
     { head: t.app.by, cell: (r) => r.by ?? t.app.byKubectl },
     { head: t.app.when, kind: 'tight', cell: (r) => <Ago at={r.created} /> },
-    { head: t.app.why, cell: (r) => <Said>{r.status.message || r.status.reason || ''}</Said> },
+    { head: t.app.why, kind: 'long', cell: (r) => <Said>{r.status.message || r.status.reason || ''}</Said> },
   ];
   return (
     <Loaded query={query} what={t.app.releasesWhat}>

@@ -33,6 +33,7 @@ export function Component() {
     { head: t.audit.object, cell: (c) => (c.team ? `${c.team}: ${c.object}` : c.object) },
     {
       head: t.audit.outcome,
+      kind: 'long',
       cell: (c) => {
         const [tone, shape] = LOOKS[c.outcome];
         return (
@@ -45,6 +46,7 @@ export function Component() {
     },
     {
       head: t.audit.difference,
+      kind: 'long',
       cell: (c) =>
         (c.difference ?? []).length === 0
           ? t.audit.nothing

@@ -23,7 +23,7 @@ export function Act({ children, why, does, primary, danger, onClick }: ActProps)
   return (
     <div className="act">
       <Button
-        variant={primary ? 'filled' : 'default'}
+        variant={primary ? 'filled' : danger ? 'outline' : 'default'}
         color={danger ? 'red' : 'blue'}
         aria-disabled={why ? true : undefined}
         data-disabled={why ? true : undefined}

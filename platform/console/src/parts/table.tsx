@@ -5,8 +5,8 @@ import type { ReactNode } from 'react';
 export type Column<T> = {
   head: string;
   cell: (row: T) => ReactNode;
-  /** `number` is aligned at its end; `tight` is not wrapped. */
-  kind?: 'number' | 'tight';
+  /** `number` is aligned at its end; `tight` is not wrapped; `long` is broken anywhere. */
+  kind?: 'number' | 'tight' | 'long';
 };
 
 type Props<T> = { label: string; columns: Column<T>[]; rows: readonly T[]; keyOf: (row: T) => string };

@@ -57,7 +57,7 @@ export function ReleaseActs({ release }: { release: Release }) {
         ) : (
           <Act primary={!waits} does={t.acts.resumeDoes} onClick={() => send.mutate('resume')}>{t.acts.resume}</Act>
         )}
-        <Act danger primary why={why('abort')} does={t.acts.abortDoes} onClick={() => setAborts(true)}>{`${t.acts.abort} …`}</Act>
+        <Act danger why={why('abort')} does={t.acts.abortDoes} onClick={() => setAborts(true)}>{`${t.acts.abort} …`}</Act>
       </div>
       {send.isPending && <p role="status" className="dimmed small">{t.common.working}</p>}
       {send.error != null && <ProblemNote error={send.error} />}

@@ -46,7 +46,8 @@ export function Gates({ release }: { release: Release }) {
       kind: 'tight',
       cell: (g) => {
         const [tone, shape] = VERDICTS[g.verdict];
-        return <State tone={tone} shape={shape}>{t.verdict[g.verdict]}</State>;
+        const waits = g.kind === 'human' && g.verdict === 'Unknown';
+        return <State tone={tone} shape={shape}>{waits ? t.release.gateWaits : t.verdict[g.verdict]}</State>;
       },
     },
     { head: t.release.why, cell: (g) => <Said>{g.reason}</Said> },
@@ -74,7 +75,7 @@ export function Steps({ release, policy }: { release: Release; policy: ReleasePo
         const [tone, shape] = looks[where];
         return (
           // Steps have no names: their place is what they are.
-          <li key={place} className="row" aria-current={where === 'stepNow' ? 'step' : undefined}>
+          <li key={place} className="step" aria-current={where === 'stepNow' ? 'step' : undefined}>
             <State tone={tone} shape={shape}>{t.release[where]}</State>
             <span>{t.start.step(place + 1, stepWords(t, step))}</span>
           </li>

@@ -226,6 +226,7 @@ export const en = {
     gate: 'Gate',
     says: 'Says',
     noGates: 'This step has no gates.',
+    gateWaits: 'waits',
     steps: 'Steps',
     stepDone: 'done',
     stepNow: 'now',

@@ -224,6 +224,7 @@ export const zh: Messages = {
     gate: '关卡',
     says: '结果',
     noGates: '本步骤没有关卡。',
+    gateWaits: '等待中',
     steps: '步骤',
     stepDone: '已完成',
     stepNow: '进行中',
