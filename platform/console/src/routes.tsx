@@ -2,6 +2,7 @@
 
 import { Navigate, createBrowserRouter } from 'react-router';
 
+import { pages } from './pages';
 import { Crashed, Lost } from './pages/lost';
 import { Shell } from './parts/shell';
 import { paths } from './paths';
@@ -11,7 +12,7 @@ export const router = createBrowserRouter([
     errorElement: <Crashed />,
     HydrateFallback: () => null,
     children: [
-      { path: '/login', lazy: () => import('./pages/login') },
+      { path: '/login', lazy: pages.login },
       {
         element: <Shell />,
         children: [
@@ -19,14 +20,14 @@ export const router = createBrowserRouter([
             errorElement: <Crashed />,
             children: [
               { index: true, element: <Navigate to={paths.apps()} replace /> },
-              { path: '/apps', lazy: () => import('./pages/apps') },
-              { path: '/apps/:team/:app', lazy: () => import('./pages/app') },
-              { path: '/apps/:team/:app/releases/:release', lazy: () => import('./pages/release') },
-              { path: '/clusters', lazy: () => import('./pages/clusters') },
-              { path: '/claims', lazy: () => import('./pages/claims') },
-              { path: '/templates', lazy: () => import('./pages/templates') },
-              { path: '/templates/:name/:version', lazy: () => import('./pages/template') },
-              { path: '/audit', lazy: () => import('./pages/audit') },
+              { path: '/apps', lazy: pages.apps },
+              { path: '/apps/:team/:app', lazy: pages.app },
+              { path: '/apps/:team/:app/releases/:release', lazy: pages.release },
+              { path: '/clusters', lazy: pages.clusters },
+              { path: '/claims', lazy: pages.claims },
+              { path: '/templates', lazy: pages.templates },
+              { path: '/templates/:name/:version', lazy: pages.template },
+              { path: '/audit', lazy: pages.audit },
               { path: '*', element: <Lost /> },
             ],
           },

@@ -2,9 +2,10 @@
 
 import { Button } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
-import { Suspense, useState } from 'react';
+import { Suspense, useEffect, useState } from 'react';
 import { Link, NavLink, Navigate, Outlet, useLocation, useNavigate } from 'react-router';
 
+import { loadPages } from '../pages';
 import { paths } from '../paths';
 import { session, useSession } from '../session';
 import { useText } from '../text';
@@ -13,6 +14,8 @@ import { Choices } from './choices';
 import { Help } from './help';
 import { useKeys } from './keys';
 
+/** How long after the first page the others are loaded, in ms: it has the line for itself until then. */
+const LATER = 1_000;
 /** The field that `/` goes to, where a page has one. */
 export const SEARCH = 'search';
 
@@ -23,6 +26,10 @@ export function Shell() {
   const navigate = useNavigate();
   const { pathname, search, hash } = useLocation();
   const [help, setHelp] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(loadPages, LATER);
+    return () => clearTimeout(timer);
+  }, []);
   useKeys({
     search: () => {
       const field = document.getElementById(SEARCH);

@@ -44,7 +44,7 @@ export const en = {
     lost: 'This page does not exist',
     lostHint: 'The address may have been cut off. The search finds every application.',
     crashed: 'This page failed',
-    crashedHint: 'Load it again. If the console was upgraded meanwhile, that is enough.',
+    crashedHint: 'Load it again. If the server was away, or the console was upgraded meanwhile, that is enough.',
     reload: 'Load the page again',
   },
   away: {

@@ -43,7 +43,7 @@ export const zh: Messages = {
     lost: '没有这个页面',
     lostHint: '地址可能不完整。用搜索可以找到每个应用。',
     crashed: '页面出错了',
-    crashedHint: '请重新加载。如果控制台刚刚升级,重新加载即可。',
+    crashedHint: '请重新加载。如果服务器曾不可用,或控制台刚刚升级,重新加载即可。',
     reload: '重新加载页面',
   },
   away: {

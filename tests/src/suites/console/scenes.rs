@@ -28,8 +28,15 @@ pub(super) fn release(lab: &LabGuard) -> Result<()> {
 pub(super) fn abort_and_back(lab: &LabGuard) -> Result<()> {
     on_stage(lab, |stage| {
         stage.play("abort", nothing)?;
+        // The rollback acts now; what it superseded tells that it was aborted before.
         let status = stage.desk.world.status("web-3")?;
-        ensure!(status["phase"] == "Aborted", "web-3 is {status}");
+        let mut history = status["history"].as_array().into_iter().flatten();
+        ensure!(
+            history.any(|entry| entry["phase"] == "Aborted"),
+            "web-3 is {status}"
+        );
+        let status = stage.desk.world.status("web-4")?;
+        ensure!(status["phase"] == "Holding", "web-4 is {status}");
         serving(&stage.desk.world, 4)
     })
 }
@@ -46,13 +53,24 @@ pub(super) fn numbers(lab: &LabGuard) -> Result<()> {
 
 pub(super) fn away(lab: &LabGuard) -> Result<()> {
     on_stage(lab, |stage| {
-        stage.play("away", |desk, wish| match wish {
-            "stop the hub" => desk.world.hub.kill_server(),
-            "start the hub" => desk.world.hub.start_server().map(drop),
-            "stop the API" => desk.stop(),
-            "start the API" => desk.start(),
-            other => bail!("nobody does {other:?} here"),
-        })
+        let mut stopped = None;
+        let played = stage.play("away", |desk, wish| {
+            stopped = wish.strip_prefix("stop ").map(str::to_owned);
+            match wish {
+                "stop the hub" => desk.world.hub.kill_server(),
+                "start the hub" => desk.world.hub.start_server().map(drop),
+                "stop the API" => desk.stop(),
+                "start the API" => desk.start(),
+                other => bail!("nobody does {other:?} here"),
+            }
+        });
+        // A scene that failed leaves them away, and those that follow want them.
+        match stopped.as_deref() {
+            Some("the hub") => stage.desk.world.hub.start_server().map(drop)?,
+            Some("the API") => stage.desk.start()?,
+            _ => {}
+        }
+        played
     })
 }
 
