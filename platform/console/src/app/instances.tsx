@@ -48,8 +48,8 @@ export function InstancesBySide({ found, fresh, under }: Props) {
       ))}
       {fresh && (under || (own.length > 0 && others.length > 0)) ? (
         <div className="columns">
-          <Side title={t.app.newOnes(fresh)} none={t.app.noneNew} rows={own} revisions={false} />
-          <Side title={t.app.oldOnes} none={t.app.noneOld} rows={others} revisions={revisions.size > 1} />
+          <Side title={t.app.newOnes(fresh)} none={unread.length > 0 ? t.app.noneRead : t.app.noneNew} rows={own} revisions={false} />
+          <Side title={t.app.oldOnes} none={unread.length > 0 ? t.app.noneRead : t.app.noneOld} rows={others} revisions={revisions.size > 1} />
         </div>
       ) : (
         <Side

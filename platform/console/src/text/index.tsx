@@ -26,6 +26,12 @@ export function TextProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     document.documentElement.lang = lang === 'zh' ? 'zh-CN' : 'en';
   }, [lang]);
+  useEffect(() => {
+    // Another tab of this browser chose it.
+    const followed = (event: StorageEvent) => event.key === KEY && setLang(chosen());
+    window.addEventListener('storage', followed);
+    return () => window.removeEventListener('storage', followed);
+  }, []);
   const value = useMemo(
     () => ({
       lang,
