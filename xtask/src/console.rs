@@ -22,6 +22,8 @@ use crate::{host, report};
 
 /// What an installation takes, in GiB.
 const DISK_GIB: u64 = 1;
+/// The oldest Node that vite runs on (its `engines`).
+const NODE: (u32, u32) = (20, 19);
 /// What npm installs by: another text is another installation.
 const FILES: [&str; 4] = [
     "package.json",
@@ -48,6 +50,7 @@ pub(crate) fn installed() -> Result<bool> {
 /// # Errors
 /// Without Node or the registry; where a check fails, with what it said.
 pub(crate) fn build() -> Result<()> {
+    right_node()?;
     let modules = modules()?;
     if !modules.is_dir() {
         install(&modules)?;
@@ -74,6 +77,27 @@ pub(crate) fn build() -> Result<()> {
         most.unwrap_or_default()
     ));
     Ok(())
+}
+
+/// Debian 12's Node is older, and what it says of that is a riddle.
+fn right_node() -> Result<()> {
+    let (major, minor) = NODE;
+    let wanted = format!("the web console is built by Node {major}.{minor} or later");
+    let said = Command::new("node").arg("--version").output();
+    let said = said.with_context(|| format!("{wanted}; cannot run node"))?;
+    let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let known = version(&said);
+    ensure!(
+        known.is_some_and(|known| known >= NODE),
+        "{wanted}, and `node --version` says {said:?}"
+    );
+    Ok(())
+}
+
+/// The first two numbers of `v20.20.2`.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.strip_prefix('v')?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn install(modules: &Path) -> Result<()> {
@@ -210,6 +234,13 @@ mod tests {
                 .find(|l| l.contains("\": \"^") || l.contains("\": \"~"));
             assert_eq!(loose, None, "{name} has a version that is not exact");
         }
+    }
+
+    #[test]
+    fn an_old_node_is_told_from_one_that_will_do() {
+        assert_eq!(version("v20.20.2"), Some((20, 20)));
+        assert!(version("v18.20.4") < Some(NODE) && version("v24.1.0") > Some(NODE));
+        assert_eq!(version("20.1"), None);
     }
 
     #[test]
