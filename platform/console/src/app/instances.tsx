@@ -4,21 +4,44 @@ import type { Instance, Instances } from '../api/types';
 import { Note } from '../parts/note';
 import { InstanceStateWord } from '../parts/state';
 import { type Column, DataTable } from '../parts/table';
-import { Ago } from '../parts/time';
+import { Age } from '../parts/time';
 import { Said, useText } from '../text';
 
 function Side({ title, none, rows, revisions }: { title: string; none: string; rows: Instance[]; revisions: boolean }) {
   const { t } = useText();
+  // Four columns: two such tables stand side by side at 1280 px.
   const columns: Column<Instance>[] = [
-    { head: t.app.name, kind: 'long', cell: (i) => <span className="mono">{i.name}</span> },
-    { head: t.app.state, kind: 'tight', cell: (i) => <InstanceStateWord state={i.state} /> },
-    { head: t.app.address, cell: (i) => (i.addresses?.length ? i.addresses.map((a) => <div key={a} className="address">{a}</div>) : t.app.noAddress) },
-    { head: t.app.node, cell: (i) => `${i.cluster} / ${i.node ?? t.app.noNode}` },
-    { head: t.app.age, kind: 'tight', cell: (i) => <Ago at={i.created} /> },
+    {
+      head: t.app.name,
+      kind: 'long',
+      cell: (i) => (
+        <>
+          <span className="mono">{i.name}</span>
+          {revisions && <div className="small">{t.app.revision} <code>{i.revision}</code></div>}
+        </>
+      ),
+    },
+    {
+      head: t.app.state,
+      cell: (i) => (
+        <>
+          <InstanceStateWord state={i.state} />
+          {i.reason && <div className="small"><Said>{i.reason}</Said></div>}
+          {i.restarts > 0 && <div className="small">{t.app.restarts}: {i.restarts}</div>}
+        </>
+      ),
+    },
+    {
+      head: t.app.where,
+      cell: (i) => (
+        <>
+          {i.addresses?.length ? i.addresses.map((a) => <div key={a} className="address">{a}</div>) : <div>{t.app.noAddress}</div>}
+          <div className="small">{i.cluster} / {i.node ?? t.app.noNode}</div>
+        </>
+      ),
+    },
+    { head: t.app.age, kind: 'tight', cell: (i) => <Age at={i.created} /> },
   ];
-  if (revisions) columns.push({ head: t.app.revision, cell: (i) => <code>{i.revision}</code> });
-  if (rows.some((i) => i.restarts > 0)) columns.push({ head: t.app.restarts, kind: 'number', cell: (i) => i.restarts });
-  if (rows.some((i) => i.reason)) columns.push({ head: t.app.why, kind: 'long', cell: (i) => <Said>{i.reason}</Said> });
   return (
     <section className="stack">
       <h3>{title} <span className="dimmed">({rows.length})</span></h3>
@@ -47,7 +70,7 @@ export function InstancesBySide({ found, fresh, under }: Props) {
         <Note key={cluster} tone="warn" title={t.app.unread(cluster)}><p><Said>{reason}</Said></p></Note>
       ))}
       {fresh && (under || (own.length > 0 && others.length > 0)) ? (
-        <div className="columns">
+        <div className="columns sides">
           <Side title={t.app.newOnes(fresh)} none={unread.length > 0 ? t.app.noneRead : t.app.noneNew} rows={own} revisions={false} />
           <Side title={t.app.oldOnes} none={unread.length > 0 ? t.app.noneRead : t.app.noneOld} rows={others} revisions={revisions.size > 1} />
         </div>

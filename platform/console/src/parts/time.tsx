@@ -50,6 +50,17 @@ export function Ago({ at }: { at: string | null | undefined }) {
   return <time dateTime={at} title={exact(when)}>{words}</time>;
 }
 
+/** How old something is, as short as can be. */
+export function Age({ at }: { at: string | null | undefined }) {
+  const { lang } = useText();
+  const from = useSyncExternalStore(subscribe, () => now);
+  if (!at) return <>–</>;
+  const seconds = Math.max(0, Math.floor((from - Date.parse(at)) / 1000));
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ['second', 1];
+  const words = new Intl.NumberFormat(lang, { style: 'unit', unit, unitDisplay: 'short' }).format(Math.floor(seconds / size));
+  return <time dateTime={at} title={exact(Date.parse(at))}>{words}</time>;
+}
+
 /** Year first and 24 hours, in both languages: nobody has to ask which number is the month. */
 function exact(at: number): string {
   const when = new Date(at);
