@@ -13,7 +13,7 @@ use crate::images::{self, Image, Scratch};
 use crate::{guest, report};
 
 /// Debian's packages. They are unpacked, and not installed.
-const PACKAGES: [&str; 3] = ["busybox-static", "containerd", "runc"];
+const PACKAGES: [&str; 4] = ["busybox-static", "containerd", "docker-registry", "runc"];
 
 /// Fetches and makes them. With `offline`, the packages of before are used.
 ///

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod bad_input;
+mod builds;
 mod chaining;
 mod cloud;
 mod cluster;
@@ -78,6 +79,7 @@ const SUITES: &[Suite] = &[
     cluster::SUITE,
     platform::SUITE,
     release::SUITE,
+    builds::SUITE,
     ranges::SUITE,
     plan_live::SUITE,
     trace::SUITE,

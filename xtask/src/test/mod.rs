@@ -45,9 +45,16 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suites that want Kubernetes' programs, which are built from their sources.
-const KUBERNETES_SUITES: [&str; 5] = ["kubernetes", "addresses", "platform", "release", "cluster"];
+const KUBERNETES_SUITES: [&str; 6] = [
+    "kubernetes",
+    "addresses",
+    "platform",
+    "release",
+    "builds",
+    "cluster",
+];
 /// Of those, the ones with nodes, which also want containerd and images.
-const NODE_SUITES: [&str; 2] = ["cluster", "release"];
+const NODE_SUITES: [&str; 3] = ["cluster", "release", "builds"];
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;

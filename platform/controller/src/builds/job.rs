@@ -131,6 +131,7 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
                 },
                 "spec": {
                     "restartPolicy": "Never",
+                    "nodeSelector": builds.nodes,
                     // Of the pod and not of the Job, which would delete the pod with its log.
                     "activeDeadlineSeconds": builds.time.as_secs(),
                     "automountServiceAccountToken": false, "enableServiceLinks": false,
@@ -160,6 +161,7 @@ mod tests {
             registry: "registry.example".to_owned(),
             insecure: false,
             network: "builds".to_owned(),
+            nodes: [("pool".to_owned(), "builds".to_owned())].into(),
             builder: "builder:1".to_owned(),
             time: std::time::Duration::from_secs(60),
             memory: "1Gi".to_owned(),
@@ -202,6 +204,7 @@ mod tests {
         assert_eq!(pod["automountServiceAccountToken"], false);
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         assert!(pod["hostNetwork"].is_null());
+        assert_eq!(pod["nodeSelector"], json!({"pool": "builds"}));
         let added = &image["securityContext"]["capabilities"]["add"];
         assert_eq!(*added, json!(["SETUID", "SETGID"]));
         for other in [&pod["initContainers"][0], &pod["containers"][0]] {

@@ -169,6 +169,7 @@ mod tests {
             registry: "r".to_owned(),
             insecure: false,
             network: "builds".to_owned(),
+            nodes: std::collections::BTreeMap::new(),
             builder: "b".to_owned(),
             time: std::time::Duration::from_secs(90),
             memory: "1Gi".to_owned(),

@@ -1,5 +1,6 @@
 //! What builds are made with: the command line's part.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +19,9 @@ pub struct BuildArgs {
     /// The network of the plan that builds run in: one with `egress`, in a VLAN of its own.
     #[arg(long, value_name = "NETWORK")]
     pub builds_network: Option<String>,
+    /// Build on nodes with this label alone (may be repeated): others serve.
+    #[arg(long, value_name = "LABEL=VALUE")]
+    pub builds_nodes: Vec<String>,
     /// The builder's image.
     #[arg(long, value_name = "IMAGE", default_value = "flatnet.io/builder:0.1.0")]
     pub builder_image: String,
@@ -43,6 +47,9 @@ pub(crate) enum BuildError {
         "--registry {0}: `https://HOST[:PORT]` or `http://HOST[:PORT]` is wanted, without a path"
     )]
     Registry(String),
+    /// `--builds-nodes`.
+    #[error("--builds-nodes {0}: LABEL=VALUE is wanted")]
+    Nodes(String),
     /// A flag that `--builds-in` needs.
     #[error("--builds-in needs --registry and --builds-network")]
     Missing,
@@ -57,6 +64,8 @@ pub(crate) struct Builds {
     /// Whether the registry speaks plain HTTP.
     pub(crate) insecure: bool,
     pub(crate) network: String,
+    /// Labels of the nodes.
+    pub(crate) nodes: BTreeMap<String, String>,
     pub(crate) builder: String,
     pub(crate) time: Duration,
     pub(crate) memory: String,
@@ -87,7 +96,13 @@ impl BuildArgs {
         if registry.is_empty() || !registry.chars().all(plain) {
             return Err(BuildError::Registry(url.clone()));
         }
+        let nodes = self.builds_nodes.iter().map(|text| {
+            let label = text.split_once('=').filter(|(name, _)| !name.is_empty());
+            let (name, value) = label.ok_or_else(|| BuildError::Nodes(text.clone()))?;
+            Ok((name.to_owned(), value.to_owned()))
+        });
         Ok(Some(Builds {
+            nodes: nodes.collect::<Result<_, _>>()?,
             cluster,
             registry: registry.to_owned(),
             insecure,
@@ -110,6 +125,7 @@ mod tests {
             builds_in: Some("idc".to_owned()),
             registry: Some(registry.to_owned()),
             builds_network: Some("builds".to_owned()),
+            builds_nodes: vec!["pool=builds".to_owned()],
             builder_image: "b".to_owned(),
             build_time: Duration::from_secs(60),
             build_memory: "1Gi".to_owned(),
