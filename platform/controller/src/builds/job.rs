@@ -96,8 +96,8 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
         let name = CONTAINERS[place];
         let mut mounts = vec![
             json!({"name": "work", "mountPath": "/work"}),
-            json!({"name": "work", "mountPath": "/tmp", "subPath": "tmp"}),
-            json!({"name": "work", "mountPath": "/var/tmp", "subPath": "tmp"}),
+            json!({"name": "tmp", "mountPath": "/tmp"}),
+            json!({"name": "tmp", "mountPath": "/var/tmp"}),
         ];
         if secret {
             mounts.push(json!({"name": "registry", "mountPath": AUTH, "readOnly": true}));
@@ -143,6 +143,7 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
                     "containers": [container(2, push, true)],
                     "volumes": [
                         {"name": "work", "emptyDir": {"sizeLimit": builds.disk}},
+                        {"name": "tmp", "emptyDir": {"sizeLimit": builds.disk}},
                         {"name": "registry", "secret": {"secretName": subject.object_name(), "defaultMode": 0o440}},
                     ],
                 },
@@ -200,7 +201,12 @@ mod tests {
         assert_eq!(image["name"], CONTAINERS[1]);
         assert_eq!(image["env"], json!([]));
         let mounts = image["volumeMounts"].as_array().expect("mounts");
-        assert!(mounts.iter().all(|m| m["name"] == "work"), "{mounts:?}");
+        assert!(
+            mounts
+                .iter()
+                .all(|m| m["name"] == "work" || m["name"] == "tmp"),
+            "{mounts:?}"
+        );
         assert_eq!(pod["automountServiceAccountToken"], false);
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         assert!(pod["hostNetwork"].is_null());

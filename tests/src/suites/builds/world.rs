@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use flatnet_plan::model::{Destination, Transport};
 use ipnetwork::IpNetwork;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::desk::PEOPLE;
 use super::repo::Repo;
@@ -166,25 +166,33 @@ impl World {
         let netns = netns_path(&namespace(VPC_ROUTER));
         let mut serve = bound(&netns, &self.beside("platformd")?)?;
         serve.args(["serve", "--insecure-plain", "--registry", &registry()]);
-        serve.args(["--listen", &format!("{SERVER}:{API}"), "--kubeconfig"]);
+        // Its tokens are for pods too. A password goes to this machine alone: flatctl sends none in the clear elsewhere.
+        serve.args(["--listen", &format!("0.0.0.0:{API}"), "--kubeconfig"]);
         serve.arg(dir.join("server.conf"));
         serve.arg("--audit-dir").arg(dir.join("audit"));
         *locked(&self.server) = Some(Running::start(&mut serve, &dir.join("server.log"))?);
-        let at = format!("http://{SERVER}:{API}");
+        let at = format!("http://127.0.0.1:{API}");
         for (name, password) in PEOPLE {
             let login = ["login", &at, "--name", name];
             eventually(SOON, || self.call_with(name, &login, password)?.well())?;
         }
-        let secret = "/api/v1/namespaces/flatnet-platform/secrets/registry-key";
-        let (secret, _) = eventually(SOON, || self.api.get(secret))?;
-        let certificate = base64_text(&secret["data"]["tls.crt"])?;
+        let certificate = [
+            "-n",
+            "flatnet-platform",
+            "get",
+            "secret",
+            "registry-key",
+            "-o",
+            r#"go-template={{index .data "tls.crt" | base64decode}}"#,
+        ];
+        let (certificate, _) = eventually(SOON, || self.cluster.kubectl(&certificate))?;
         std::fs::write(dir.join("registry.crt"), certificate)?;
         let config = json!({
             "version": "0.1", "log": {"level": "info"},
             "storage": {"filesystem": {"rootdirectory": dir.join("images")}},
             "http": {"addr": registry(), "draintimeout": "10s"},
             "auth": {"token": {
-                "realm": format!("{at}/registry/token"), "service": registry(), "issuer": "flatnet-platform",
+                "realm": format!("http://{SERVER}:{API}/registry/token"), "service": registry(), "issuer": "flatnet-platform",
                 "rootcertbundle": dir.join("registry.crt"),
             }},
         });
@@ -330,12 +338,6 @@ fn limited(lab: &Lab, cluster: &Cluster) -> Result<()> {
 /// The repository's URL.
 pub(super) fn repo_url() -> String {
     format!("http://{SERVER}:{GIT}/shop.git")
-}
-
-/// A value of a Secret.
-fn base64_text(value: &Value) -> Result<String> {
-    let bytes: k8s_openapi::ByteString = serde_json::from_value(value.clone())?;
-    Ok(String::from_utf8(bytes.0)?)
 }
 
 impl Drop for World {
