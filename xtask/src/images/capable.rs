@@ -133,7 +133,12 @@ mod tests {
         };
         put_before(&tar, &[program]).expect("written");
         let listed = Command::new("tar")
-            .args(["--xattrs", "--numeric-owner", "-tvvf"])
+            .args([
+                "--xattrs",
+                "--xattrs-include=security.*",
+                "--numeric-owner",
+                "-tvvf",
+            ])
             .arg(&tar)
             .env("TZ", "UTC")
             .output();

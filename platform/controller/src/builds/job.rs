@@ -130,7 +130,8 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
                     "annotations": {"flatnet.io/network": builds.network},
                 },
                 "spec": {
-                    "restartPolicy": "Never",
+                    // A shell as the first process takes no SIGTERM.
+                    "restartPolicy": "Never", "terminationGracePeriodSeconds": 2,
                     "nodeSelector": builds.nodes,
                     // Of the pod and not of the Job, which would delete the pod with its log.
                     "activeDeadlineSeconds": builds.time.as_secs(),

@@ -346,16 +346,10 @@ pub(super) fn failing(lab: &LabGuard) -> Result<()> {
     world.fails(&script, &["building the image", "7"])?;
     // It is not built again by itself, and is where that is asked for.
     world.build(&script)?.refused(&["building the image"])?;
-    world.with_limits(&[
-        "--build-memory",
-        "128Mi",
-        "--build-time",
-        "45",
-        "--build-disk",
-        "150Mi",
-    ])?;
+    world.with_limits(&["--build-memory", "128Mi"])?;
     let memory = world.repo.commit("memory", "tail /dev/zero\n", "memory")?;
     world.fails(&memory, &["more memory than 128Mi"])?;
+    world.with_limits(&["--build-time", "45", "--build-disk", "150Mi"])?;
     let time = world.repo.commit("time", "sleep 3600\n", "time")?;
     world.fails(&time, &["longer than 45 s"])?;
     let disk = world.repo.commit(
