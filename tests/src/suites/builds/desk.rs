@@ -145,7 +145,8 @@ impl World {
 
     /// Builds a commit as ann, waits for its end.
     pub(super) fn build(&self, reference: &str) -> Result<Called> {
-        self.call("ann", &["build", "shop/web", "--commit", reference])
+        let commit = format!("--commit={reference}");
+        self.call("ann", &["build", "shop/web", &commit])
     }
 
     /// The build of a commit, as the API tells it.
