@@ -19,6 +19,9 @@ pub struct ProcessId {
     pub started: u64,
 }
 
+/// How long a process may take to stop.
+const STOPPED: Duration = Duration::from_secs(10);
+
 /// What of `/proc/pid/stat` matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -52,7 +55,7 @@ impl ProcessId {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Sends a signal, unless the PID belongs to another process by now.
+    /// Sends a signal, unless the PID belongs to another process by now. After SIGSTOP all of its threads have stopped.
     ///
     /// # Errors
     /// [`Error::NotRunning`] where it is gone.
@@ -60,7 +63,24 @@ impl ProcessId {
         if !self.alive() || kill(Pid::from_raw(self.pid), signal).is_err() {
             return Err(Error::NotRunning(format!("process {}", self.pid)));
         }
+        if signal == Signal::SIGSTOP {
+            // One thread takes the signal, and the others go on until that one has run: on a busy machine it may wait for
+            // a processor longer than a request takes.
+            poll(STOPPED, || self.has_stopped().then_some(()));
+        }
         Ok(())
+    }
+
+    fn has_stopped(self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid));
+        let states = threads.into_iter().flatten().flatten().map(|thread| {
+            let text = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            parse_stat(&text).map(|stat| stat.state)
+        });
+        // A thread that has ended meanwhile runs no more.
+        states
+            .flatten()
+            .all(|state| matches!(state, 'T' | 't' | 'Z' | 'X'))
     }
 
     /// Whether it was started by `parent`.

@@ -1,8 +1,9 @@
-//! Whether a binary needs a dynamic linker (ELF-64 Object File Format 1.5, "Program Header").
+//! What a binary needs to run: a dynamic linker, shared libraries (ELF-64 Object File Format 1.5, "Program
+//! Header" and "Dynamic Table").
 
 use anyhow::{Context, Result};
 use object::LittleEndian;
-use object::elf::{FileHeader64, PT_INTERP};
+use object::elf::{DT_NEEDED, FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 /// Whether the file asks for an interpreter: a dynamically linked program does (PT_INTERP),
@@ -17,6 +18,38 @@ pub(crate) fn needs_interpreter(file: &[u8]) -> Result<bool> {
     let headers = header.program_headers(endian, file);
     let headers = headers.context("the ELF file is cut short")?;
     Ok(headers.iter().any(|h| h.p_type(endian) == PT_INTERP))
+}
+
+/// What the dynamic linker loads for a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// The dynamic linker itself, as an absolute path (PT_INTERP): programs have it, libraries mostly not.
+    pub(crate) interpreter: Option<String>,
+    /// Names of libraries, such as `libc.so.6` (DT_NEEDED), without what those need in turn.
+    pub(crate) libraries: Vec<String>,
+}
+
+/// What a program or a library needs; nothing where it is static.
+///
+/// # Errors
+/// If it is not a little-endian ELF-64 file, or is cut short.
+pub(crate) fn needed(file: &[u8]) -> Result<Needed> {
+    let header = FileHeader64::<LittleEndian>::parse(file);
+    let header = header.context("not a little-endian ELF-64 file")?;
+    let endian = header.endian().context("not a little-endian ELF-64 file")?;
+    let mut needed = Needed::default();
+    for segment in header.program_headers(endian, file)? {
+        if let Some(path) = segment.interpreter(endian, file)? {
+            needed.interpreter = Some(String::from_utf8(path.to_vec())?);
+        }
+    }
+    let table = header.sections(endian, file)?;
+    let table = table.dynamic_table(endian, file)?;
+    for entry in table.iter().filter(|entry| entry.tag == DT_NEEDED) {
+        let name = table.string(entry)?;
+        needed.libraries.push(String::from_utf8(name.to_vec())?);
+    }
+    Ok(needed)
 }
 
 #[cfg(test)]
@@ -63,5 +96,11 @@ mod tests {
     fn this_test_itself_can_be_read() {
         let me = std::fs::read("/proc/self/exe").expect("the test's own binary");
         needs_interpreter(&me).expect("an ELF file");
+        let needed = needed(&me).expect("an ELF file");
+        // The test is linked as rustc's default target does: on Debian with the C library.
+        assert_eq!(
+            needed.interpreter.is_some(),
+            needed.libraries.iter().any(|l| l.starts_with("libc.so"))
+        );
     }
 }

@@ -3,17 +3,23 @@
 //!
 //! The same files make the same image: entries are sorted, owned by root, and of the year 1970.
 
+mod builder;
+mod capable;
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::binaries::Binaries;
+pub(crate) use self::builder::builder;
+use self::capable::Capable;
+use crate::binaries::{Binaries, Purpose};
+use crate::{host, report};
 
 /// netd's image, as the manifests in deploy/kubernetes name it.
 pub(crate) const NETD: &str = "flatnet.io/netd:0.1.0";
@@ -47,6 +53,36 @@ pub(crate) struct Image<'a> {
     pub(crate) entrypoint: &'a [&'a str],
     /// Where its programs are.
     pub(crate) path: &'a str,
+}
+
+/// `cargo xtask image`: one image, or those of all daemons.
+///
+/// # Errors
+/// If there is no image of that name, or one cannot be made.
+pub(crate) fn command(name: Option<&str>, to: Option<PathBuf>) -> Result<()> {
+    let place = |binaries: &Binaries, name| binaries.dir().join(format!("{name}-image.tar"));
+    let made = |file: &Path| report::line(&format!("  {}", file.display()));
+    if name == Some("builder") {
+        let to = to.unwrap_or_else(|| Purpose::Release.directory().join("builder-image.tar"));
+        builder(std::env::var_os(host::OFFLINE).is_some(), &to)?;
+        made(&to);
+        return Ok(());
+    }
+    let wanted = |&(known, _): &(&str, Writer)| name.is_none_or(|name| name == known);
+    let wanted: Vec<_> = ALL.into_iter().filter(wanted).collect();
+    ensure!(
+        !wanted.is_empty(),
+        "there is no image {}; there are builder and {}",
+        name.unwrap_or_default(),
+        ALL.map(|(name, _)| name).join(", ")
+    );
+    let binaries = Binaries::build(Purpose::Release)?;
+    for (name, write) in wanted {
+        let to = to.clone().unwrap_or_else(|| place(&binaries, name));
+        write(&binaries, &to)?;
+        made(&to);
+    }
+    Ok(())
 }
 
 /// Writes netd's image: netd and the CNI plugin, and nothing else.
@@ -135,6 +171,26 @@ pub(crate) fn copy_program(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Copies busybox, with a link for each of its commands that the directory has not yet.
+///
+/// # Errors
+/// If it cannot be run, read or written.
+pub(crate) fn copy_busybox(program: &Path, bin: &Path) -> Result<()> {
+    let listed = Command::new(program).arg("--list").output();
+    let listed = listed.with_context(|| format!("cannot run {}", program.display()))?;
+    ensure!(listed.status.success(), "busybox lists no applets");
+    fs::create_dir_all(bin).with_context(|| format!("cannot create {}", bin.display()))?;
+    copy_program(program, &bin.join("busybox"))?;
+    for applet in String::from_utf8_lossy(&listed.stdout).lines() {
+        let link = bin.join(applet);
+        if fs::symlink_metadata(&link).is_err() {
+            symlink("busybox", &link)
+                .with_context(|| format!("cannot write {}", link.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// A directory that goes when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch(pub(crate) std::path::PathBuf);
@@ -165,11 +221,17 @@ impl Drop for Scratch {
 /// # Errors
 /// If tar fails, or a file cannot be written.
 pub(crate) fn write(image: &Image<'_>, root: &Path, to: &Path) -> Result<()> {
+    write_with(image, root, &[], to)
+}
+
+/// The same with programs that have file capabilities, which are not below `root`.
+fn write_with(image: &Image<'_>, root: &Path, capable: &[Capable<'_>], to: &Path) -> Result<()> {
     let layout = Scratch::beside(&to.with_extension("layout"))?;
     let blobs = layout.0.join("blobs/sha256");
     fs::create_dir_all(&blobs)?;
     let layer = layout.0.join("layer");
     tar(root, &layer)?;
+    capable::put_before(&layer, capable)?;
     let layer = blob(&blobs, &layer, "application/vnd.oci.image.layer.v1.tar")?;
     let config = json!({
         "architecture": architecture(),

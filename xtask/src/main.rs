@@ -31,6 +31,7 @@ mod workspace;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -79,8 +80,15 @@ enum Cmd {
     Kubernetes,
     /// Check and build the web console for the suite `console` (Node, npm's registry)
     Console,
-    /// Build the images: target/flatnet/NAME-image.tar, for `ctr -n k8s.io images import`
-    Image,
+    /// Build the daemons' images: target/flatnet/NAME-image.tar, for `ctr -n k8s.io images import`
+    Image {
+        /// Only this one: netd, ipamd, addressd, vpc-route, or the release platform's builder (of Debian's
+        /// packages, which are fetched and not installed)
+        name: Option<String>,
+        /// To this file
+        #[arg(long, value_name = "FILE", requires = "name")]
+        to: Option<PathBuf>,
+    },
     /// Write deploy/kustomize and deploy/helm anew from deploy/kubernetes and deploy/crds (builds nothing)
     Manifests {
         /// Write nothing; fail if they are not those of their sources
@@ -158,14 +166,7 @@ fn main() -> Result<ExitCode> {
                 node_parts::prepare(&binaries, offline)?;
             }
         }
-        Cmd::Image => {
-            let binaries = Binaries::build(Purpose::Release)?;
-            for (name, write) in images::ALL {
-                let image = binaries.dir().join(format!("{name}-image.tar"));
-                write(&binaries, &image)?;
-                report::line(&format!("  {}", image.display()));
-            }
-        }
+        Cmd::Image { name, to } => images::command(name.as_deref(), to)?,
         Cmd::Manifests { check } => manifests::command(check)?,
         Cmd::Helm => helm::command()?,
         Cmd::Guest(options) => return guest::command(options),

@@ -1,19 +1,20 @@
 //! What the nodes of the suite `cluster` are made of, beside the lab's binaries: containerd, runc and
-//! busybox of Debian's packages (`node/programs`), and images (`node/images`).
+//! busybox of Debian's packages (`node/programs`), and images: those that each node imports
+//! (`node/images`), and those that a suite imports where it needs them, for they are large or many (`node/shop`,
+//! `node/builder`).
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::binaries::Binaries;
 use crate::images::{self, Image, Scratch};
 use crate::{guest, report};
 
 /// Debian's packages. They are unpacked, and not installed.
-const PACKAGES: [&str; 3] = ["busybox-static", "containerd", "runc"];
+const PACKAGES: [&str; 4] = ["busybox-static", "containerd", "docker-registry", "runc"];
 
 /// Fetches and makes them. With `offline`, the packages of before are used.
 ///
@@ -31,25 +32,16 @@ pub(crate) fn prepare(binaries: &Binaries, offline: bool) -> Result<()> {
     busybox(&tree, &images)?;
     shop(binaries, &tree, &node.join("shop"))?;
     images::netd(binaries, &images.join("netd.tar"))?;
-    report::line("nodes: containerd, runc, busybox; images of netd and busybox");
+    images::builder(offline, &node.join("builder/builder.tar"))?;
+    report::line("nodes: containerd, runc, busybox; images of netd, busybox and the builder");
     Ok(())
 }
 
 /// busybox, which serves, asks and waits, and the same as what holds a pod's namespaces.
 fn busybox(tree: &Path, images: &Path) -> Result<()> {
     let program = busybox_program(tree)?;
-    let listed = Command::new(&program).arg("--list").output();
-    let listed = listed.with_context(|| format!("cannot run {}", program.display()))?;
-    ensure!(listed.status.success(), "busybox lists no applets");
     let root = Scratch::beside(&images.join("busybox"))?;
-    let bin = root.0.join("bin");
-    fs::create_dir_all(&bin)?;
-    images::copy_program(&program, &bin.join("busybox"))?;
-    for applet in String::from_utf8_lossy(&listed.stdout).lines() {
-        if applet != "busybox" {
-            symlink("busybox", bin.join(applet))?;
-        }
-    }
+    images::copy_busybox(&program, &root.0.join("bin"))?;
     for (name, entrypoint) in [
         ("busybox", &["/bin/sh"][..]),
         ("pause", &["/bin/sleep", "2147483647"][..]),

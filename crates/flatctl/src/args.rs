@@ -18,7 +18,7 @@ pub use self::install::{Datapath, InstallCommand, PreflightArgs};
 pub use self::live::{LinkCommand, RoutesCommand, TablesArgs, TraceArgs};
 pub use self::plan::{ClusterArgs, Deny, Diagnostics, Growth, PlanCommand, Role, What};
 pub use self::platform::{
-    AppCommand, AppName, AuditArgs, ClaimCommand, ClusterCommand, LoginArgs, PlaceArgs,
+    AppCommand, AppName, AuditArgs, BuildArgs, ClaimCommand, ClusterCommand, LoginArgs, PlaceArgs,
     PlatformCommand, ReleaseCommand, RollbackArgs, ScaleArgs, ServerArgs, TemplateCommand,
 };
 use crate::output::{Colour, Format};

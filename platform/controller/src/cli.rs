@@ -8,6 +8,8 @@ use clap::Args;
 use flatnet_daemon::LogFormat;
 use flatnet_daemon::args::seconds;
 
+use crate::builds::BuildArgs;
+
 /// Takes releases through their steps in all clusters. Several may run; one leads.
 #[derive(Debug, Clone, Args)]
 pub struct Cli {
@@ -34,6 +36,9 @@ pub struct Cli {
     /// nothing, and releases that have one wait.
     #[arg(long, value_name = "URL")]
     pub metrics_url: Option<String>,
+    /// Builds.
+    #[command(flatten)]
+    pub builds: BuildArgs,
     /// The log's format. Its level is set by `RUST_LOG` (`info` where absent).
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

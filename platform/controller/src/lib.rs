@@ -5,6 +5,7 @@
 //!   members: ReplicaSets, pods, nodes,    ├─▶ caches (`flatnet_platform_watch`) ─▶ observe ─▶ engine::step
 //!     PodDisruptionBudgets, the fence ────┘                                                        │ status, actions
 //!   several run, one leads (`flatnet_leader`) ─▶ [run] status first ◀─ [request] (Op to a request) ◀┘
+//!   hub: Build ─▶ `builds` ─▶ a Job in the member that builds
 //! ```
 //!
 //! [`render`] and [`request`] are pure; `connect`,
@@ -18,6 +19,7 @@
 //!   outcome is unknown makes the cluster dark until it has been listed again.
 
 mod apply;
+pub mod builds;
 pub mod cli;
 mod connect;
 mod driver;

@@ -10,6 +10,7 @@ use flatnet_platform_watch::way;
 use flatnet_tls::get::Getter;
 use tokio::sync::mpsc;
 
+use crate::builds;
 use crate::cli::Cli;
 use crate::connect;
 use crate::driver::Driver;
@@ -35,6 +36,7 @@ pub fn main(cli: &Cli) -> Result<()> {
 }
 
 async fn run(cli: &Cli) -> Result<()> {
+    let settings = cli.builds.read()?;
     let config = way::hub_config(cli.kubeconfig.as_deref()).await;
     let config = config.context("find the way to the hub: --kubeconfig FILE, or $KUBECONFIG")?;
     let health = Arc::new(Health::default());
@@ -57,12 +59,19 @@ async fn run(cli: &Cli) -> Result<()> {
         health,
         tools,
     )?;
+    let builds = builds::run(
+        config.clone(),
+        Arc::clone(&leadership),
+        settings,
+        cli.lease_namespace.clone(),
+    );
     tokio::spawn(connect::follow_hub(config, events));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "follows the hub");
     let signal = tokio::select! {
         () = driver.drive(told, leadership.watch()) => Ok("the end of its events"),
         () = leadership.keep() => Ok("the end of the lease"),
         () = leadership.expire() => Ok("the end of the lease"),
+        () = builds => Ok("the end of builds"),
         signal = flatnet_daemon::stop::wait_for_signal() => signal.context("listen to signals"),
     }?;
     tracing::info!(signal, "stopping; releases stay as they are");

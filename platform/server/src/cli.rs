@@ -48,6 +48,11 @@ pub struct Cli {
     /// The claim with the groups; in RBAC they are `oidc:GROUP`.
     #[arg(long, value_name = "CLAIM", default_value = "groups")]
     pub oidc_groups_claim: String,
+    /// Give the tokens of a registry, by its `auth.token.service`: `HOST[:PORT]`. Its realm is `/registry/token` here, its
+    /// issuer `flatnet-platform`, and its `rootcertbundle` the key `tls.crt` of Secret `registry-key`, which is made where
+    /// there is none.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub registry: Option<String>,
     /// The log's format. Its level is set by `RUST_LOG` (`info` where absent).
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::oidc::Oidc;
 use crate::problem::Reply;
 use crate::projection::Projection;
+use crate::registry::Registry;
 use crate::rights::{Act, Rights};
 use crate::session::Sessions;
 
@@ -28,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) registry: Option<Registry>,
     /// Turns true when the server is to end: what streams ends then.
     pub(crate) stopping: watch::Receiver<bool>,
 }

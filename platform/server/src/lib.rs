@@ -4,6 +4,7 @@
 //!   request ─▶ [identify] who asks (session, OIDC, a token of the hub) ─▶ [rights] SubjectAccessReview ─▶ [routes]
 //!      reads ◀─ [projection]: the hub's objects, listed and watched          members' pods and nodes, when asked ◀─ [members]
 //!      writes ─▶ [audit] begun ─▶ the hub's API server ─▶ [audit] done, failed
+//!   the registry's clients ─▶ `GET /registry/token` ─▶ [registry]: who pulls, who pushes
 //! ```
 //!
 //! # Guarantees
@@ -21,6 +22,7 @@ mod console;
 mod context;
 mod fetch;
 mod gates;
+mod git;
 mod health;
 mod identify;
 mod members;
@@ -28,6 +30,7 @@ mod objects;
 mod oidc;
 mod problem;
 mod projection;
+mod registry;
 mod rights;
 mod routes;
 pub mod run;

@@ -2,9 +2,9 @@
 
 use flatnet_platform_types::api::Code;
 use flatnet_platform_types::api::{
-    AppObject, AppSummary, ClaimObject, ClusterObject, ReleaseObject, TemplateObject,
+    AppObject, AppSummary, BuildObject, ClaimObject, ClusterObject, ReleaseObject, TemplateObject,
 };
-use flatnet_platform_types::kinds::{App, Cluster, LocationClaim, Release, Template};
+use flatnet_platform_types::kinds::{App, Build, Cluster, LocationClaim, Release, Template};
 use flatnet_platform_watch::Key;
 use flatnet_platform_watch::hub::Hub;
 use kube::ResourceExt;
@@ -131,6 +131,18 @@ pub(crate) fn release(hub: &Hub, release: &Release) -> ReleaseObject {
         spec: release.spec.clone(),
         status: release.status.clone().unwrap_or_default(),
         team,
+    }
+}
+
+pub(crate) fn build(build: &Build) -> BuildObject {
+    BuildObject {
+        team: build.namespace().unwrap_or_default(),
+        name: build.name_any(),
+        resource_version: version(&build.metadata),
+        created: created(&build.metadata),
+        by: build.annotations().get(BY).cloned(),
+        spec: build.spec.clone(),
+        status: build.status.clone().unwrap_or_default(),
     }
 }
 

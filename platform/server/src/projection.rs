@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flatnet_clock::{Clock, System};
 use flatnet_daemon::causes::chain;
-use flatnet_platform_types::kinds::{App, Cluster, LocationClaim, Release, Template};
+use flatnet_platform_types::kinds::{App, Build, Cluster, LocationClaim, Release, Template};
 use flatnet_platform_watch::follow::{Ended, Followed, follow};
 use flatnet_platform_watch::hub::Hub;
 use flatnet_platform_watch::way::{self, BRIEF, LASTING, PAUSES, all};
@@ -25,6 +25,8 @@ const WAITING: usize = 1024;
 pub(crate) struct Objects {
     /// Applications, releases, clusters, templates.
     pub(crate) hub: Hub,
+    /// Builds.
+    pub(crate) builds: Cache<Build>,
     /// Requests for locations.
     pub(crate) claims: Cache<LocationClaim>,
     /// Local accounts.
@@ -35,13 +37,17 @@ pub(crate) struct Objects {
 
 impl Objects {
     fn is_complete(&self) -> bool {
-        self.hub.is_complete() && self.claims.is_listed() && self.accounts.is_listed()
+        self.hub.is_complete()
+            && self.builds.is_listed()
+            && self.claims.is_listed()
+            && self.accounts.is_listed()
     }
 }
 
 /// One thing that the hub tells.
 enum Event {
     Apps(Told<App>),
+    Builds(Told<Build>),
     Releases(Told<Release>),
     Clusters(Told<Cluster>),
     Templates(Told<Template>),
@@ -113,6 +119,7 @@ impl Projection {
         }
         match event {
             Event::Apps(told) => seen.hub.apps.told(told),
+            Event::Builds(told) => seen.builds.told(told),
             Event::Releases(told) => {
                 // The watch that is renewed most often says that the hub is back.
                 if seen.away.take().is_some() {
@@ -166,6 +173,7 @@ async fn life(
 ) -> Result<std::convert::Infallible, Ended> {
     let (brief, lasting) = way::clients(config)?;
     let apps = all(Api::all(lasting.clone()), LASTING.0);
+    let builds = all(Api::all(lasting.clone()), LASTING.0);
     let releases = all(Api::all(brief), BRIEF.0);
     let clusters = all(Api::all(lasting.clone()), LASTING.0);
     let templates = all(Api::all(lasting.clone()), LASTING.0);
@@ -176,6 +184,7 @@ async fn life(
     };
     tokio::select! {
         ended = follow(&apps, |t| Some(Event::Apps(t)), events) => ended,
+        ended = follow(&builds, |t| Some(Event::Builds(t)), events) => ended,
         ended = follow(&releases, |t| Some(Event::Releases(t)), events) => ended,
         ended = follow(&clusters, |t| Some(Event::Clusters(t)), events) => ended,
         ended = follow(&templates, |t| Some(Event::Templates(t)), events) => ended,

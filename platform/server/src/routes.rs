@@ -2,9 +2,11 @@
 
 mod apps;
 mod audit;
+mod builds;
 mod claims;
 mod clusters;
 mod events;
+mod registry;
 mod releases;
 mod sessions;
 mod templates;
@@ -43,6 +45,7 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .merge(clusters::routes())
         .merge(templates::routes())
         .merge(apps::routes())
+        .merge(builds::routes())
         .merge(releases::routes())
         .merge(claims::routes())
         .merge(audit::routes());
@@ -112,6 +115,7 @@ pub(crate) fn router(context: Arc<Context>, console: Option<Console>) -> Router 
     router
         .route_layer(from_fn(names))
         .route(&format!("{ROOT}/openapi.json"), get(openapi))
+        .merge(registry::router())
         .fallback(elsewhere)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&context), tell_stale))

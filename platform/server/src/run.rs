@@ -23,6 +23,7 @@ use crate::fetch::Https;
 use crate::health::{self, Requests};
 use crate::oidc::{Oidc, Settings};
 use crate::projection::Projection;
+use crate::registry::Registry;
 use crate::rights::Rights;
 use crate::routes;
 use crate::session::Sessions;
@@ -89,6 +90,16 @@ async fn run(cli: &Cli) -> Result<()> {
     let sessions = Sessions::open(&hub, &cli.namespace).await;
     let sessions = sessions
         .context("the key of sessions; deploy/platform/server.yaml grants what is needed")?;
+    let registry =
+        match &cli.registry {
+            None => None,
+            Some(service) => {
+                let opened = Registry::open(&hub, &cli.namespace, service).await;
+                Some(opened.context(
+                    "the registry's key; deploy/platform/server.yaml grants what is needed",
+                )?)
+            }
+        };
     let (stop, stopping) = watch::channel(false);
     let context = Arc::new(Context {
         hub,
@@ -99,6 +110,7 @@ async fn run(cli: &Cli) -> Result<()> {
         passwords: Arc::new(Passwords::new()?),
         oidc,
         audit,
+        registry,
         stopping: stopping.clone(),
     });
     let requests = Arc::new(Requests::default());

@@ -7,6 +7,7 @@
 //! [docs/platform/api.md]: https://github.com/flatnet/flatnet/blob/main/docs/platform/api.md
 
 mod apps;
+mod builds;
 mod clusters;
 mod difference;
 mod problem;
@@ -17,8 +18,10 @@ pub use apps::{
     AppObject, AppSummary, AppWrite, Claim, ClaimAnswer, ClaimObject, Instance, InstanceState,
     Instances, PlaceRequest, Placed, PlacedCell, PlacedNode, ScaleRequest, Scaled, Unread,
 };
+pub use builds::{BuildObject, BuildRequest};
 pub use clusters::{
-    ClusterAdd, ClusterCredentials, ClusterObject, ClusterUpdate, TemplateObject, TemplateWrite,
+    ClusterAdd, ClusterCredentials, ClusterObject, ClusterUpdate, RegistryPassword, TemplateObject,
+    TemplateWrite,
 };
 pub use difference::difference;
 pub use problem::{Code, FieldProblem, Problem};

@@ -11,16 +11,21 @@ const DIGITS: usize = 10;
 ///
 /// The order of the values' keys does not matter.
 pub fn revision(digest: &str, template: &str, values: &Value) -> String {
-    let mut hash = Sha256::new();
     // `Value` keeps keys in order, so equal values are equal texts.
-    for part in [digest, template, &values.to_string()] {
+    digits(&[digest, template, &values.to_string()], DIGITS)
+}
+
+/// That many hexadecimal digits which stand for these texts, each by itself.
+pub(crate) fn digits(parts: &[&str], count: usize) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }
     let hash = hash.finalize();
     hash.iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
-        .take(DIGITS)
+        .take(count)
         .filter_map(|digit| char::from_digit(u32::from(digit), 16))
         .collect()
 }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod bad_input;
+mod builds;
 mod chaining;
 mod cloud;
 mod cluster;
@@ -79,6 +80,7 @@ const SUITES: &[Suite] = &[
     cluster::SUITE,
     platform::SUITE,
     release::SUITE,
+    builds::SUITE,
     console::SUITE,
     ranges::SUITE,
     plan_live::SUITE,

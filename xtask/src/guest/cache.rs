@@ -11,6 +11,7 @@
 //!       asked                   its time of change: when the archive was asked last
 //!       jobs/<pid>-<number>/    what a guest is to do; gone when it has ended
 //!     programs/<packages>/      the same for packages that guests get besides: apt/, trees/…
+//!     roots/<packages>/         the same for packages with all that they need, for images
 //! ```
 
 use std::fs::{self, File};
@@ -69,6 +70,15 @@ impl Cache {
     /// As [`Self::open`].
     pub(crate) fn programs(names: &[String]) -> Result<Self> {
         let dir = root()?.join("programs").join(names.join(","));
+        Self::at(dir.clone(), dir, "trees")
+    }
+
+    /// That of packages that were asked for together, with all that they need.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn roots(names: &[String]) -> Result<Self> {
+        let dir = root()?.join("roots").join(names.join(","));
         Self::at(dir.clone(), dir, "trees")
     }
 

@@ -30,7 +30,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-pub(crate) use self::programs::prepare as unpacked_programs;
+pub(crate) use self::programs::{
+    prepare as unpacked_programs, prepare_whole as unpacked_whole_programs,
+};
 use crate::{apt, host, report};
 
 /// A kernel that runs commands on this machine's files.

@@ -7,6 +7,15 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+/// Which of the packages that others need are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Those that this machine lacks.
+    Lacking,
+    /// All, as for a machine that has nothing.
+    All,
+}
+
 /// apt with a package list of its own, which leaves the machine's alone.
 #[derive(Debug)]
 pub(crate) struct Apt {
@@ -80,41 +89,49 @@ impl Apt {
         done(command.current_dir(to)).map(drop)
     }
 
-    /// The newest versions of packages and of what they need beside what this machine has, as
-    /// file names in the alphabet's order.
+    /// The newest versions of packages and of what they need, as file names in the alphabet's order.
     ///
     /// # Errors
     /// If the archive cannot be reached or has no such package, with apt's last words.
-    pub(crate) fn with_needs(&self, names: &[String]) -> Result<Vec<String>> {
+    pub(crate) fn with_needs(&self, needs: Needs, names: &[String]) -> Result<Vec<String>> {
         self.update()?;
-        let out = done(self.install(names).arg("--print-uris"))?;
+        let out = done(self.install(needs, names).arg("--print-uris"))?;
         let mut files = file_names(&String::from_utf8_lossy(&out.stdout));
         files.sort();
         Ok(files)
     }
 
-    /// Downloads packages and what they need beside what this machine has into the directory `to`.
+    /// Downloads packages and what they need into the directory `to`.
     ///
     /// # Errors
     /// If apt fails, with its last words.
-    pub(crate) fn download_with_needs(&self, names: &[String], to: &Path) -> Result<()> {
+    pub(crate) fn download_with_needs(
+        &self,
+        needs: Needs,
+        names: &[String],
+        to: &Path,
+    ) -> Result<()> {
         let partial = to.join("partial");
         fs::create_dir_all(&partial)
             .with_context(|| format!("cannot create {}", partial.display()))?;
         let archives = format!("Dir::Cache::archives={}", to.display());
         done(
-            self.install(names)
+            self.install(needs, names)
                 .args(["--download-only", "-o", &archives]),
         )?;
         fs::remove_dir_all(&partial).with_context(|| format!("cannot delete {}", partial.display()))
     }
 
     /// An installation that is not carried out, and so takes no lock of the machine's.
-    fn install(&self, names: &[String]) -> Command {
+    fn install(&self, needs: Needs, names: &[String]) -> Command {
         let mut command = self.command(
             "apt-get",
             &["install", "-qq", "--yes", "--no-install-recommends"],
         );
+        if needs == Needs::All {
+            // No package is installed.
+            command.args(["-o", "Dir::State::status=/dev/null"]);
+        }
         command.args(["-o", "Debug::NoLocking=true"]).args(names);
         command
     }

@@ -2,7 +2,8 @@
 //! packages, unpacked into a directory that lies over the machine's files in the guest.
 //!
 //! No script of theirs is run: their users and services are not made. What of a package's needs is
-//! installed on the machine is not fetched, so the versions are those of this machine's release.
+//! installed on the machine is not fetched, so the versions are those of this machine's release. A
+//! whole tree, of which an image is made, has that too.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -13,7 +14,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, ensure};
 
 use super::cache::{Cache, Choice, choose};
-use super::packages::{Apt, key, unpack_over};
+use super::packages::{Apt, Needs, key, unpack_over};
 use super::sources;
 use crate::report;
 
@@ -28,6 +29,19 @@ const LISTING: &str = "packages";
 /// # Errors
 /// If there is none of before, and none can be fetched.
 pub(crate) fn prepare(names: &[String], offline: bool) -> Result<PathBuf> {
+    prepare_with(Needs::Lacking, names, offline)
+}
+
+/// The same with everything that the packages need, whatever this machine has: the C library too.
+/// The directory above has another name for other versions.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_whole(names: &[String], offline: bool) -> Result<PathBuf> {
+    prepare_with(Needs::All, names, offline)
+}
+
+fn prepare_with(needs: Needs, names: &[String], offline: bool) -> Result<PathBuf> {
     let mut names = names.to_vec();
     names.sort();
     names.dedup();
@@ -38,18 +52,21 @@ pub(crate) fn prepare(names: &[String], offline: bool) -> Result<PathBuf> {
             "{name:?} is no name of a package"
         );
     }
-    let cache = Cache::programs(&names)?;
+    let cache = match needs {
+        Needs::Lacking => Cache::programs(&names)?,
+        Needs::All => Cache::roots(&names)?,
+    };
     let _held = cache.hold()?;
     let good = cache.good();
     let ask = !offline && (good.is_none() || !cache.is_fresh(SystemTime::now()));
-    let newest = ask.then(|| newest(&cache, &names));
+    let newest = ask.then(|| newest(&cache, needs, &names));
     match choose(good, newest)? {
         Choice::Keep(key, None) => Ok(tree(&cache, &key)),
         Choice::Keep(key, Some(why)) => {
             report::line(&format!("guest: {why}; the packages of before are used"));
             Ok(tree(&cache, &key))
         }
-        Choice::Fetch { wanted, before } => match (fetch(&cache, &names, &wanted), before) {
+        Choice::Fetch { wanted, before } => match (fetch(&cache, needs, &names, &wanted), before) {
             (Ok(()), _) => {
                 cache.set_good(&wanted)?;
                 Ok(tree(&cache, &wanted))
@@ -70,13 +87,13 @@ fn tree(cache: &Cache, key: &str) -> PathBuf {
 }
 
 /// Asks the archive; its answer makes the key.
-fn newest(cache: &Cache, names: &[String]) -> Result<String> {
+fn newest(cache: &Cache, needs: Needs, names: &[String]) -> Result<String> {
     report::line(&format!(
         "guest: asking the archive for {}",
         names.join(", ")
     ));
     let apt = Apt::begin(cache.apt(), &sources::for_release()?)?;
-    let key = short(&key(&apt.with_needs(names)?)?);
+    let key = short(&key(&apt.with_needs(needs, names)?)?);
     cache.set_asked()?;
     Ok(key)
 }
@@ -89,7 +106,7 @@ fn short(list: &str) -> String {
 }
 
 /// Fetches and unpacks the packages into the directory of their key, whole or not at all.
-fn fetch(cache: &Cache, names: &[String], key: &str) -> Result<()> {
+fn fetch(cache: &Cache, needs: Needs, names: &[String], key: &str) -> Result<()> {
     let to = cache.set(key);
     if to.is_dir() {
         return Ok(());
@@ -99,7 +116,7 @@ fn fetch(cache: &Cache, names: &[String], key: &str) -> Result<()> {
         names.join(", ")
     ));
     let fresh = cache.set(&format!(".{}.new", std::process::id()));
-    let made = unpacked(cache, names, key, &fresh).and_then(|()| {
+    let made = unpacked(cache, needs, names, (key, &fresh)).and_then(|()| {
         let named = fs::rename(&fresh, &to);
         named.with_context(|| format!("cannot rename {} to {}", fresh.display(), to.display()))
     });
@@ -110,11 +127,16 @@ fn fetch(cache: &Cache, names: &[String], key: &str) -> Result<()> {
     made
 }
 
-fn unpacked(cache: &Cache, names: &[String], wanted: &str, dir: &Path) -> Result<()> {
+fn unpacked(
+    cache: &Cache,
+    needs: Needs,
+    names: &[String],
+    (wanted, dir): (&str, &Path),
+) -> Result<()> {
     let (files, tree) = (dir.join("files"), dir.join("tree"));
     fs::create_dir_all(&files).with_context(|| format!("cannot create {}", files.display()))?;
     let apt = Apt::begin(cache.apt(), &sources::for_release()?)?;
-    apt.download_with_needs(names, &files)?;
+    apt.download_with_needs(needs, names, &files)?;
     let mut got: Vec<String> = fs::read_dir(&files)?
         .filter_map(|e| Some(e.ok()?.file_name().to_string_lossy().into_owned()))
         .filter(|name| name.ends_with(".deb"))

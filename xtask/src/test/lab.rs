@@ -11,7 +11,7 @@ use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::wanted::Wanted;
-use super::{CONSOLE_SUITE, KUBERNETES_SUITES, MINUTE, NODE_SUITES, Options};
+use super::{CONSOLE_SUITE, KUBERNETES_SUITES, Kubernetes, MINUTE, NODE_SUITES, Options};
 use crate::binaries::{Binaries, Purpose};
 use crate::datapath::{Datapath, packages_of};
 use crate::host::OFFLINE;
@@ -22,9 +22,17 @@ use crate::{console, node_parts, report};
 pub(super) fn lab_steps(
     options: &Options,
     wanted: &Wanted,
-    (kubernetes, builds): (bool, &[Step]),
+    (kubernetes, builds): (Option<Kubernetes>, &[Step]),
     outcomes: &mut Vec<Outcome>,
 ) -> Result<()> {
+    let programs = match kubernetes {
+        Some(Kubernetes::Wanted(step)) => Some(step),
+        Some(Kubernetes::LeftOut(skipped)) => {
+            outcomes.extend(skipped);
+            None
+        }
+        None => None,
+    };
     let started = Instant::now();
     let binaries = match Binaries::build(Purpose::Lab) {
         Ok(binaries) => binaries,
@@ -54,21 +62,24 @@ pub(super) fn lab_steps(
             Vec::new()
         }
     };
-    if kubernetes && NODE_SUITES.iter().any(|suite| wanted.suite(suite)) {
+    if programs.is_some() && NODE_SUITES.iter().any(|suite| wanted.suite(suite)) {
         outcomes.push(node_parts(&binaries));
     }
     let mut names = names;
-    if kubernetes && names.iter().any(|name| name == CONSOLE_SUITE) && !web_console(outcomes)? {
+    if programs.is_some()
+        && names.iter().any(|name| name == CONSOLE_SUITE)
+        && !web_console(outcomes)?
+    {
         outcomes.push(Outcome::skipped(&format!("suite {CONSOLE_SUITE}")));
         names.retain(|name| name != CONSOLE_SUITE);
     }
-    let user = user_steps((options, wanted), kubernetes, &binaries.lab(), &names);
+    let user = user_steps((options, wanted), programs, &binaries.lab(), &names);
     let voice = match builds.is_empty() {
         true => Voice::Alone,
         false => Voice::Beside,
     };
     if !options.wants(Datapath::Kernel) {
-        let (steps, builds) = beside(builds, || run_all(&user, voice))?;
+        let (steps, builds) = beside(builds, || user.run(voice))?;
         outcomes.extend(builds.into_iter().chain(steps));
         return Ok(());
     }
@@ -83,7 +94,7 @@ pub(super) fn lab_steps(
             let (here, inside) = side_by_side(&user, &lane.steps)?;
             return Ok(here.into_iter().chain(inside).collect());
         }
-        let mut steps = run_all(&user, voice)?;
+        let mut steps = user.run(voice)?;
         steps.extend(run_all(&lane.steps, voice)?);
         Ok(steps)
     })?;
@@ -142,29 +153,69 @@ fn names(wanted: &Wanted, lab: &Path) -> std::result::Result<Vec<String>, String
     wanted.named().map_or_else(|| suites(lab), Ok)
 }
 
-/// The demo and the suites on the userspace datapath; those of Kubernetes if its programs are there.
+/// The steps on the userspace datapath, which meet one another on this machine.
+#[derive(Default)]
+struct Here {
+    /// Those that want nothing of Kubernetes, in their order.
+    first: Vec<Step>,
+    /// What builds Kubernetes' programs, and the suites that want them.
+    kubernetes: Option<(Step, Vec<Step>)>,
+}
+
+impl Here {
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.kubernetes.is_none()
+    }
+
+    /// Kubernetes' programs are built beside the first steps, which wait more than they work.
+    fn run(&self, voice: Voice) -> Result<Vec<Outcome>> {
+        let Some((build, suites)) = &self.kubernetes else {
+            return run_all(&self.first, voice);
+        };
+        std::thread::scope(|scope| {
+            let built = scope.spawn(|| build.run(Voice::Beside));
+            let first = run_all(&self.first, Voice::Beside);
+            let built = built
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let suites = match built.count.failed {
+                0 => run_all(suites, voice)?,
+                _ => suites.iter().map(|s| Outcome::skipped(s.name())).collect(),
+            };
+            let all = std::iter::once(built).chain(first?).chain(suites);
+            Ok(all.collect())
+        })
+    }
+}
+
+/// The demo and the suites on the userspace datapath; those of Kubernetes with the step that builds its programs.
 fn user_steps(
     (options, wanted): (&Options, &Wanted),
-    kubernetes: bool,
+    programs: Option<Step>,
     lab: &Path,
     names: &[String],
-) -> Vec<Step> {
+) -> Here {
     if !options.wants(Datapath::User) {
-        return Vec::new();
+        return Here::default();
     }
     let in_lab = |name: &str, args: &[&str]| Step::program(name, lab, args).limit(15 * MINUTE);
-    let mut steps = Vec::new();
+    let mut first = Vec::new();
     if wanted.demo() {
-        steps.push(in_lab("demo", &["demo", "--datapath", "user"]));
+        first.push(in_lab("demo", &["demo", "--datapath", "user"]));
     }
-    let runs = |name: &&String| {
-        packages_of(name).is_none() && (kubernetes || !KUBERNETES_SUITES.contains(&name.as_str()))
-    };
-    for name in names.iter().filter(runs) {
+    let mut last = Vec::new();
+    for name in names.iter().filter(|name| packages_of(name).is_none()) {
         let args = ["suite", name, "--datapath", "user"];
-        steps.push(in_lab(&format!("suite {name}"), &args));
+        let step = in_lab(&format!("suite {name}"), &args);
+        match KUBERNETES_SUITES.contains(&name.as_str()) {
+            true => last.push(step),
+            false => first.push(step),
+        }
     }
-    steps
+    Here {
+        first,
+        kubernetes: programs.map(|build| (build, last)),
+    }
 }
 
 fn run_all(steps: &[Step], voice: Voice) -> Result<Vec<Outcome>> {
@@ -189,7 +240,7 @@ fn beside(
 /// Two lists of steps at once: those that meet each other on this machine in their order, those in
 /// guests from the last on, for the longest suites are last. Who is done with the first list helps
 /// with the second.
-fn side_by_side(here: &[Step], inside: &[Step]) -> Result<(Vec<Outcome>, Vec<Outcome>)> {
+fn side_by_side(here: &Here, inside: &[Step]) -> Result<(Vec<Outcome>, Vec<Outcome>)> {
     let left = Mutex::new(inside.iter().enumerate().collect::<Vec<_>>());
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let help = || -> Result<Vec<(usize, Outcome)>> {
@@ -199,7 +250,7 @@ fn side_by_side(here: &[Step], inside: &[Step]) -> Result<(Vec<Outcome>, Vec<Out
     };
     std::thread::scope(|scope| {
         let helper = scope.spawn(help);
-        let here = run_all(here, Voice::Beside);
+        let here = here.run(Voice::Beside);
         let late = help();
         let early = helper
             .join()
@@ -242,14 +293,43 @@ mod tests {
             let step = |name: &&str| Step::program(name, Path::new("true"), &[]);
             names.iter().map(step).collect()
         };
+        let outside = Here {
+            first: steps(&["a"]),
+            kubernetes: Some((steps(&["kube"]).remove(0), steps(&["api"]))),
+        };
         let (here, inside) =
-            side_by_side(&steps(&["a"]), &steps(&["k", "l", "m", "n"])).expect("they run");
+            side_by_side(&outside, &steps(&["k", "l", "m", "n"])).expect("they run");
         let names = |outcomes: &[Outcome]| -> Vec<String> {
             outcomes.iter().map(|o| o.name.clone()).collect()
         };
-        assert_eq!(names(&here), ["a"]);
+        assert_eq!(names(&here), ["kube", "a", "api"]);
         assert_eq!(names(&inside), ["k", "l", "m", "n"]);
         assert!(here.iter().chain(&inside).all(|o| o.count.failed == 0));
+    }
+
+    #[test]
+    fn without_kubernetes_its_suites_are_skipped_and_the_others_run() {
+        let step = |name: &str, program: &str| Step::program(name, Path::new(program), &[]);
+        let here = Here {
+            first: vec![step("a", "true")],
+            kubernetes: Some((step("kube", "false"), vec![step("api", "true")])),
+        };
+        let outcomes = here.run(Voice::Beside).expect("they run");
+        let counts: Vec<_> = outcomes
+            .iter()
+            .map(|o| {
+                (
+                    o.name.as_str(),
+                    o.count.passed,
+                    o.count.failed,
+                    o.count.skipped,
+                )
+            })
+            .collect();
+        assert_eq!(
+            counts,
+            [("kube", 0, 1, 0), ("a", 1, 0, 0), ("api", 0, 0, 1)]
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //!                                         └ clippy ─ docs ─ build of the tests, by what processor time these two leave
 //!     ─ unit and property tests, with root ─ suite aliyun-sim             (PyPI, unless FLATNET_OFFLINE)
 //!
-//!   suites kubernetes, cluster: Kubernetes is built first, once      (Go, unless FLATNET_OFFLINE)
-//!   suite console: the web console is built and checked first        (npm, unless FLATNET_OFFLINE)
+//!   suites with an API server: last, after Kubernetes was built beside the others      (Go, unless FLATNET_OFFLINE)
+//!   suite console: the web console is built and checked before      (npm, unless FLATNET_OFFLINE)
 //! ```
 //!
 //! A step that fails does not stop the others, so one run shows all there is to repair. With
@@ -28,7 +28,7 @@ mod wanted;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 
 use self::count::Count;
@@ -46,24 +46,25 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suites that want Kubernetes' programs, which are built from their sources.
-const KUBERNETES_SUITES: [&str; 6] = [
+const KUBERNETES_SUITES: [&str; 7] = [
     "kubernetes",
     "addresses",
     "platform",
     "release",
+    "builds",
     "console",
     "cluster",
 ];
 /// Of those, the one that also wants the web console, which is built by npm.
 const CONSOLE_SUITE: &str = "console";
 /// Of those, the ones with nodes, which also want containerd and images.
-const NODE_SUITES: [&str; 2] = ["cluster", "release"];
+const NODE_SUITES: [&str; 3] = ["cluster", "release", "builds"];
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;
 
-/// What a first build of everything takes.
-const DISK_GIB: u64 = 6;
+/// What a first build of everything takes, with Kubernetes' programs beside it.
+const DISK_GIB: u64 = 11;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -116,10 +117,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     host::require_disk(DISK_GIB)?;
     let mut outcomes = Vec::new();
-    // First, for it needs much disk for a while, and so do the builds that follow.
-    let kubernetes = options.wants(Datapath::User)
-        && KUBERNETES_SUITES.iter().any(|suite| wanted.suite(suite))
-        && kubernetes_programs(&wanted, &mut outcomes)?;
+    let kubernetes =
+        options.wants(Datapath::User) && KUBERNETES_SUITES.iter().any(|suite| wanted.suite(suite));
+    let kubernetes = kubernetes.then(|| Kubernetes::of(&wanted)).transpose()?;
     let root = end_to_end || options.changed.is_some() && !options.fast && host::is_root();
     let steps = static_steps(root, &wanted.packages);
     for step in steps.quick {
@@ -221,34 +221,30 @@ fn simulator_step(name: &str) -> Step {
     Step::cargo(name, &["test", "--workspace", "--test", "sdk"])
 }
 
-/// Builds Kubernetes' programs; whether they are there. Where the module proxy is out of reach, their
-/// suites are left out, loudly.
-fn kubernetes_programs(wanted: &Wanted, outcomes: &mut Vec<Outcome>) -> Result<bool> {
-    let suites = KUBERNETES_SUITES.iter().filter(|suite| wanted.suite(suite));
-    let skipped = suites.map(|suite| Outcome::skipped(&format!("suite {suite}")));
-    if std::env::var_os(OFFLINE).is_some() && kubernetes::built()?.is_none() {
+/// Kubernetes' programs, and the suites that want them.
+enum Kubernetes {
+    /// They are there, or a step builds them.
+    Wanted(Step),
+    /// Their suites are left out.
+    LeftOut(Vec<Outcome>),
+}
+
+impl Kubernetes {
+    fn of(wanted: &Wanted) -> Result<Self> {
+        if std::env::var_os(OFFLINE).is_none() || kubernetes::built()?.is_some() {
+            let program = std::env::current_exe().context("find this program")?;
+            return Ok(Self::Wanted(
+                Step::program("Kubernetes' programs", &program, &["kubernetes"]).limit(40 * MINUTE),
+            ));
+        }
         report::line(&format!(
             "NOT RUN: suites {}, for {OFFLINE} is set and Kubernetes' programs were not built before; \
              nothing has led by a real Lease, and no kubelet has called the plugin",
             KUBERNETES_SUITES.join(", ")
         ));
-        outcomes.extend(skipped);
-        return Ok(false);
-    }
-    let started = Instant::now();
-    let built = kubernetes::build();
-    let took = started.elapsed();
-    match built {
-        Ok(()) => {
-            outcomes.push(Outcome::built("Kubernetes' programs", took));
-            Ok(true)
-        }
-        Err(error) => {
-            report::line(&format!("{error:#}"));
-            outcomes.push(Outcome::failed("Kubernetes' programs", took));
-            outcomes.extend(skipped);
-            Ok(false)
-        }
+        let suites = KUBERNETES_SUITES.iter().filter(|suite| wanted.suite(suite));
+        let skipped = suites.map(|suite| Outcome::skipped(&format!("suite {suite}")));
+        Ok(Self::LeftOut(skipped.collect()))
     }
 }
 

@@ -61,6 +61,18 @@ pub enum PlatformCommand {
         #[command(subcommand)]
         command: AppCommand,
     },
+    /// Build a commit by the application's template, and show its log; without --commit, list builds
+    #[command(
+        after_help = "Exits with 0 if the image is in the registry, with 1 if there is none."
+    )]
+    Build {
+        /// Where the API is
+        #[command(flatten)]
+        at: ServerArgs,
+        /// Of what
+        #[command(flatten)]
+        args: BuildArgs,
+    },
     /// Releases: start, watch, promote, pause, resume and abort them
     Release {
         /// Where the API is
@@ -216,6 +228,11 @@ pub enum ClusterCommand {
         #[arg(long, value_name = "CLUSTER", required = true)]
         confirm: String,
     },
+    /// Make a user and a password with which a cluster's nodes pull images; shown once
+    RegistryPassword {
+        /// Its name
+        cluster: String,
+    },
     /// Remove a cluster without instances, or one that is lost
     Remove {
         /// Its name
@@ -343,6 +360,25 @@ pub enum ReleaseCommand {
         /// TEAM/NAME
         app: AppName,
     },
+}
+
+/// `flatctl build`.
+#[derive(Debug, Clone, Args)]
+pub struct BuildArgs {
+    /// TEAM/NAME
+    pub app: AppName,
+    /// A commit (40 hexadecimal digits), a branch or a tag. The same commit is built once, until the template is another
+    #[arg(long, value_name = "REF")]
+    pub commit: Option<String>,
+    /// Build it once more where that failed
+    #[arg(long, requires = "commit")]
+    pub again: bool,
+    /// Only ask for it, and do not wait for its end
+    #[arg(long, requires = "commit")]
+    pub no_wait: bool,
+    /// Show the log of a build, as the list names it
+    #[arg(long, value_name = "BUILD", conflicts_with = "commit")]
+    pub log: Option<String>,
 }
 
 /// `flatctl rollback`.

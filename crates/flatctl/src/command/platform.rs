@@ -1,6 +1,7 @@
 //! The commands on the release platform: each is a call of its API.
 
 mod apps;
+mod builds;
 mod claims;
 mod clusters;
 mod releases;
@@ -40,6 +41,7 @@ pub(super) fn run(command: PlatformCommand, output: &mut Output<'_>) -> Result<u
             P::Cluster { at, command } => clusters::run(&client(&at)?, command, output).await,
             P::Template { at, command } => clusters::template(&client(&at)?, command, output).await,
             P::App { at, command } => apps::run(&client(&at)?, command, output).await,
+            P::Build { at, args } => builds::run(&client(&at)?, args, output).await,
             P::Release { at, command } => releases::run(&client(&at)?, command, output).await,
             P::Rollback { at, args } => releases::rollback(&client(&at)?, args, output).await,
             P::Scale { at, args } => apps::scale(&client(&at)?, args, output).await,

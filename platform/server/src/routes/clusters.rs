@@ -1,5 +1,7 @@
 //! Member clusters: added with credentials that are tried first, drained, removed once nothing is in them.
 
+mod password;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -35,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
         .routes(routes!(show, update, remove))
+        .routes(routes!(password::make))
 }
 
 /// Clusters with their reachability and what is free in them, by name.

@@ -88,6 +88,29 @@ pub struct ClusterUpdate {
     pub credentials: Option<ClusterCredentials>,
 }
 
+/// With what a cluster's nodes pull images.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryPassword {
+    /// The user.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// Until when it is valid.
+    pub expires: Moment,
+}
+
+/// Without the password.
+impl std::fmt::Debug for RegistryPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryPassword")
+            .field("user", &self.user)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A version of a template.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

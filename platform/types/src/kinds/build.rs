@@ -48,15 +48,34 @@ use crate::Moment;
 pub struct BuildSpec {
     /// The application, in the same namespace.
     pub app: String,
+    /// The git repository, as the application had it.
+    #[schemars(length(min = 1, max = 2048))]
+    pub repo: String,
     /// The commit: 40 hexadecimal digits.
     #[schemars(regex(pattern = r"^[0-9a-f]{40}$"))]
     pub commit: String,
-    /// The version of the application's template.
+    /// The template that it is built by.
+    #[schemars(length(min = 1, max = 253))]
+    pub template: String,
+    /// The template's version.
     #[schemars(range(min = 1))]
     pub template_version: u32,
-    /// The base image's digest.
+    /// The template's base image, by digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_digest: Option<String>,
+    pub base_image: Option<String>,
+}
+
+/// Hexadecimal digits in a build's name.
+const DIGITS: usize = 10;
+
+impl BuildSpec {
+    /// The name of the build of these inputs: `APP-` and ten hexadecimal digits.
+    pub fn object_name(&self) -> String {
+        let version = self.template_version.to_string();
+        let base = self.base_image.as_deref().unwrap_or_default();
+        let parts = [&self.repo, &self.commit, &self.template, &version, base];
+        format!("{}-{}", self.app, crate::revision::digits(&parts, DIGITS))
+    }
 }
 
 /// How far a build is.
@@ -70,10 +89,10 @@ pub struct BuildStatus {
     /// The image, once it is in the registry: `sha256:` and 64 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Where its log is: a URL.
+    /// The cluster that builds it: its log is there for a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<String>,
-    /// Why it failed, for people.
+    pub cluster: Option<String>,
+    /// What is waited for, or why it failed, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it began.
@@ -97,4 +116,42 @@ pub enum BuildPhase {
     Done,
     /// It ended without an image.
     Failed,
+}
+
+impl BuildPhase {
+    /// Whether it does not go on from there.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_inputs_have_the_same_name_and_any_other_another() {
+        let one = BuildSpec {
+            app: "web".to_owned(),
+            repo: "https://git.example/shop/web".to_owned(),
+            commit: "a".repeat(40),
+            template: "plain".to_owned(),
+            template_version: 1,
+            base_image: None,
+        };
+        assert_eq!(one.object_name(), one.clone().object_name());
+        assert_eq!(one.object_name().len(), "web-".len() + DIGITS);
+        let changes: [fn(&mut BuildSpec); 5] = [
+            |s| s.repo.push('2'),
+            |s| s.commit = "b".repeat(40),
+            |s| s.template.push('2'),
+            |s| s.template_version = 2,
+            |s| s.base_image = Some("registry/base@sha256:0".to_owned()),
+        ];
+        for change in changes {
+            let mut other = one.clone();
+            change(&mut other);
+            assert_ne!(one.object_name(), other.object_name(), "{other:?}");
+        }
+    }
 }

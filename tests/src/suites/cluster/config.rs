@@ -21,6 +21,8 @@ state = "/run/containerd"
   sandbox_image = "flatnet.io/lab/pause:1"
   restrict_oom_score_adj = true
   disable_apparmor = true
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "/opt/node/certs.d"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/opt/cni/bin"
     conf_dir = "/etc/cni/net.d"

@@ -138,7 +138,7 @@ pub(super) fn apply_changed(lab: &Lab, cluster: &Cluster, change: &[(&str, &str)
 }
 
 /// Applies the lab's plan, changed as a value.
-pub(super) fn apply_model(
+pub(in crate::suites) fn apply_model(
     lab: &Lab,
     cluster: &Cluster,
     change: impl FnOnce(&mut flatnet_plan::NetworkPlan) -> Result<()>,

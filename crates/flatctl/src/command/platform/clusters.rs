@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flatnet_platform_client::Client;
 use flatnet_platform_types::api::{
-    ClusterAdd, ClusterCredentials, ClusterObject, ClusterUpdate, TemplateObject,
+    ClusterAdd, ClusterCredentials, ClusterObject, ClusterUpdate, RegistryPassword, TemplateObject,
 };
 use flatnet_platform_types::kinds::{ClusterState, NodeGroup, Reachable};
 use serde_json::json;
@@ -97,6 +97,19 @@ pub(super) async fn run(
                 &made,
                 &format!("cluster {cluster} counts as gone: its instances are raised elsewhere"),
             )
+        }
+        ClusterCommand::RegistryPassword { cluster } => {
+            let made: RegistryPassword = client
+                .post(
+                    &format!("/clusters/{cluster}/registry-password"),
+                    &serde_json::json!({}),
+                )
+                .await?;
+            let line = format!(
+                "user {}\npassword {}\nvalid until {}; it is not shown again",
+                made.user, made.password, made.expires
+            );
+            done(output, &made, &line)
         }
         ClusterCommand::Remove { cluster } => {
             client.delete(&format!("/clusters/{cluster}")).await?;

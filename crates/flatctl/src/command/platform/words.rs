@@ -1,6 +1,6 @@
 //! What several commands write alike.
 
-use flatnet_platform_types::kinds::{Gate, Locations, Phase, Step};
+use flatnet_platform_types::kinds::{BuildPhase, Gate, Locations, Phase, Step};
 
 use crate::args::AppName;
 use crate::output::{Cell, Style};
@@ -16,6 +16,16 @@ pub(super) fn phase(phase: Phase) -> Cell {
         Phase::Done | Phase::Holding | Phase::Retiring => Style::Good,
         Phase::Failed | Phase::Aborting | Phase::Aborted => Style::Bad,
         Phase::Paused => Style::Warn,
+        _ => Style::Plain,
+    };
+    Cell::styled(format!("{phase:?}"), style)
+}
+
+/// How far a build is, by its colour.
+pub(super) fn build_phase(phase: BuildPhase) -> Cell {
+    let style = match phase {
+        BuildPhase::Done => Style::Good,
+        BuildPhase::Failed => Style::Bad,
         _ => Style::Plain,
     };
     Cell::styled(format!("{phase:?}"), style)

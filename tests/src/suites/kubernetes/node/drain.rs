@@ -24,7 +24,7 @@ use crate::netd;
 use crate::suites::kit::nat::{self, Rule, SERVICE_PORT};
 use crate::suites::kit::tcp::{Greeter, ask};
 use crate::suites::kit::wire::Capture;
-use crate::suites::kit::{eventually, say};
+use crate::suites::kit::{eventually, output, say};
 use crate::suites::rig::{Pod, Rig};
 
 /// How long no connection may come: what the pod says, as a time.
@@ -110,6 +110,8 @@ fn broken_by_hand(scene: &Scene<'_>, rig: &Rig) -> Result<()> {
     scene.lab.wait_ready(node, FOLLOWED)?;
     back()?;
     shows(scene, "False", "NotWished").context("after netd was killed")?;
+    // What the datapath keeps of flows that were replaced counts nothing until it has been looked at.
+    output(rig.node.appctl().arg("revalidator/wait"))?;
     Ok(())
 }
 
