@@ -95,7 +95,8 @@ export async function play(browser) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', reducedMotion: 'reduce' });
   const bad = watch(context);
   await context.addInitScript((kept) => {
-    if (location.pathname !== '/login') sessionStorage.setItem('flatnet.session', kept);
+    // Not on the empty page before the first one, which has no storage.
+    if (location.protocol === 'http:' && location.pathname !== '/login') sessionStorage.setItem('flatnet.session', kept);
   }, session);
   const page = await context.newPage();
   const found = [];
