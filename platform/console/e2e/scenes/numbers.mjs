@@ -55,6 +55,8 @@ async function claims(page) {
   await page.getByRole('button', { name: 'Grant: shop/web, one' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Grant' }).click();
   await seen(text(page, 'Granted'));
+  // What the refusal said is not said any more.
+  await gone(text(page, 'after the move'));
 }
 
 async function audit(page) {
