@@ -96,6 +96,23 @@ async function others(page) {
   await seen(page.getByRole('alert').filter({ hasText: 'nothing' }));
 }
 
+/** What the server sends by itself: pages, files, and the API's refusals, which are never a page. */
+async function served(page) {
+  const get = async (path) => {
+    const answer = await page.request.get(`${URL}${path}`);
+    return { status: answer.status(), headers: answer.headers(), text: await answer.text() };
+  };
+  const shown = await get('/apps/shop/web');
+  ensure(shown.status === 200 && shown.headers['cache-control'] === 'no-cache', `a page is ${JSON.stringify(shown)}`);
+  ensure(/default-src 'none'.*frame-ancestors 'none'/.test(shown.headers['content-security-policy']), 'a page has no policy');
+  const script = /src="(\/assets\/[^"]+\.js)"/.exec(shown.text)?.[1];
+  const file = await get(script);
+  ensure(/immutable/.test(file.headers['cache-control']) && file.headers['content-encoding'] === 'gzip', `a script is ${JSON.stringify(file.headers)}`);
+  const [lost, refused] = [await get('/assets/gone.js'), await get('/api/v1/nothing')];
+  ensure(lost.status === 404 && !lost.text.includes('<html'), `a file that is not there is ${lost.text}`);
+  ensure(refused.status === 404 && refused.headers['content-type'] === 'application/problem+json', `the API says ${refused.text}`);
+}
+
 async function eve(browser) {
   const window = await visit(browser, 'eve', '/');
   await seen(text(window.page, 'You may see no application yet.'));
@@ -128,5 +145,6 @@ export async function play(browser) {
   await clusters(ann.page);
   await app(ann.page);
   await others(ann.page);
+  await served(ann.page);
   return [first, ann, await eve(browser), await byToken(browser, ann.page)];
 }
