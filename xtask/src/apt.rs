@@ -71,6 +71,18 @@ const PACKAGES: &[Package] = &[
         purpose: "what metrics gates of releases ask, in a namespace only",
     },
     Package {
+        name: "chromium",
+        purpose: "the browser that the web console is tried in",
+    },
+    Package {
+        name: "nodejs",
+        purpose: "building the web console, and driving that browser",
+    },
+    Package {
+        name: "npm",
+        purpose: "the web console's packages",
+    },
+    Package {
         name: "openssl",
         purpose: "the API server's certificates",
     },
@@ -91,6 +103,10 @@ const PACKAGES: &[Package] = &[
         purpose: "Alibaba's own SDK against the Aliyun simulator",
     },
 ];
+
+/// Packages that are not missed where their program is in `PATH`, whoever put it there: NodeSource's nodejs has npm in it, and
+/// Debian's npm would replace both.
+const PROVIDED: [(&str, &str); 2] = [("nodejs", "node"), ("npm", "npm")];
 
 /// Where Debian's maintainer scripts ask whether a service may be started (invoke-rc.d(8)).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -179,15 +195,26 @@ fn parse_installed(listing: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// What is installed, and what need not be.
 fn installed() -> BTreeSet<String> {
     // dpkg-query exits 1 when one of the names is unknown and still lists the others.
-    Command::new("dpkg-query")
+    let mut installed = Command::new("dpkg-query")
         .args(["-W", "-f", "${Package} ${db:Status-Status}\\n"])
         .args(PACKAGES.iter().map(|p| p.name))
         .stderr(Stdio::null())
         .output()
         .map(|out| parse_installed(&String::from_utf8_lossy(&out.stdout)))
-        .unwrap_or_default()
+        .unwrap_or_default();
+    installed.extend(provided(host::has_program));
+    installed
+}
+
+/// The packages whose programs are there.
+fn provided(is_there: impl Fn(&str) -> bool) -> impl Iterator<Item = String> {
+    let there = PROVIDED
+        .iter()
+        .filter(move |(_, program)| is_there(program));
+    there.map(|(package, _)| (*package).to_owned())
 }
 
 /// Checks what is there and installs what is missing, saying so.
@@ -291,6 +318,19 @@ mod tests {
         let mut there = all();
         there.remove("tcpdump");
         assert_eq!(plan(&there, true, true), Plan::Install(vec!["tcpdump"]));
+    }
+
+    #[test]
+    fn a_program_that_somebody_else_installed_is_not_installed_again() {
+        let mut there = all();
+        there.remove("nodejs");
+        there.remove("npm");
+        assert_eq!(
+            plan(&there, true, true),
+            Plan::Install(vec!["nodejs", "npm"])
+        );
+        there.extend(provided(|program| program == "node" || program == "npm"));
+        assert_eq!(plan(&there, true, true), Plan::Complete);
     }
 
     #[test]

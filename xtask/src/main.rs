@@ -12,6 +12,7 @@
 mod apt;
 mod bench;
 mod binaries;
+mod console;
 mod datapath;
 #[cfg(test)]
 mod documented;
@@ -77,6 +78,8 @@ enum Cmd {
     },
     /// Build Kubernetes' programs for the suites `kubernetes` and `cluster` (Go, the module proxy)
     Kubernetes,
+    /// Check and build the web console for the suite `console` (Node, npm's registry)
+    Console,
     /// Build the daemons' images: target/flatnet/NAME-image.tar, for `ctr -n k8s.io images import`
     Image {
         /// Only this one: netd, ipamd, addressd, vpc-route, or the release platform's builder (of Debian's
@@ -154,6 +157,7 @@ fn main() -> Result<ExitCode> {
         Cmd::Platform {
             command: Platform::Demo { instances },
         } => return platform_demo(instances),
+        Cmd::Console => console::build()?,
         Cmd::Kubernetes => {
             kubernetes::build()?;
             // `test` builds the lab's binaries first; by itself this command takes those that are there.

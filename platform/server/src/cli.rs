@@ -30,6 +30,9 @@ pub struct Cli {
     /// The directory of the audit log. One server's alone.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/flatnet/platform")]
     pub audit_dir: PathBuf,
+    /// Serve the web console too: the files that `npm run build` made of platform/console.
+    #[arg(long, value_name = "DIR")]
+    pub console: Option<PathBuf>,
     /// Serve /livez, /readyz and /metrics there.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,

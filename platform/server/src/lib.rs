@@ -18,6 +18,7 @@ mod audit;
 mod body;
 mod caller;
 pub mod cli;
+mod console;
 mod context;
 mod fetch;
 mod gates;

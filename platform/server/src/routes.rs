@@ -16,7 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -28,6 +28,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::console::Console;
 use crate::context::Context;
 use crate::objects::is_name;
 use crate::problem::{Refusal, Reply};
@@ -70,28 +71,63 @@ fn base() -> OpenApi {
 /// If it cannot be written as JSON, which a test rules out.
 pub fn document() -> Result<String, serde_json::Error> {
     let (_, document) = described().split_for_parts();
-    document.to_pretty_json()
+    named(document).to_pretty_json()
 }
 
-/// Everything that is served.
-pub(crate) fn router(context: Arc<Context>) -> Router {
+/// Puts the tag before each operation's name, which is a function's here: clients are generated from the document, and it
+/// wants them unique (OpenAPI 3.1.0 §4.8.10, `operationId`).
+fn named(mut document: OpenApi) -> OpenApi {
+    for path in document.paths.paths.values_mut() {
+        let operations = [
+            &mut path.get,
+            &mut path.post,
+            &mut path.put,
+            &mut path.patch,
+            &mut path.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let tag = operation.tags.as_ref().and_then(|tags| tags.first());
+            if let (Some(tag), Some(name)) = (tag, &operation.operation_id) {
+                operation.operation_id = Some(format!("{tag}_{name}"));
+            }
+        }
+    }
+    document
+}
+
+/// Everything that is served: the API, and the console where there is one.
+pub(crate) fn router(context: Arc<Context>, console: Option<Console>) -> Router {
     let (router, document) = described().split_for_parts();
-    let text = document.to_json().unwrap_or_default();
+    let text = named(document).to_json().unwrap_or_default();
     let openapi = move || {
         let json = (axum::http::header::CONTENT_TYPE, "application/json");
         std::future::ready(([json], text.clone()))
+    };
+    let console = console.map(Arc::new);
+    let elsewhere = move |method: Method, uri: Uri, headers: HeaderMap| {
+        std::future::ready(match &console {
+            Some(console) if !is_of_api(uri.path()) => {
+                console.answer(&method, uri.path(), &headers)
+            }
+            _ => nowhere(&uri).into_response(),
+        })
     };
     router
         .route_layer(from_fn(names))
         .route(&format!("{ROOT}/openapi.json"), get(openapi))
         .merge(registry::router())
-        .fallback(nowhere)
+        .fallback(elsewhere)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&context), tell_stale))
         .with_state(context)
 }
 
-async fn nowhere(uri: Uri) -> Refusal {
+/// Whether a path is the API's, of whatever version: it never gets a page.
+fn is_of_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+fn nowhere(uri: &Uri) -> Refusal {
     Refusal::new(
         Code::NotFound,
         format!("there is nothing at {}", uri.path()),
@@ -220,5 +256,9 @@ mod tests {
             "docs/api/platform.json is not what the API is: UPDATE_DOCS=1 cargo test -p flatnet-platform-server"
         );
         assert!(text.contains("\"openapi\": \"3.1.0\""));
+        let lines = text.lines().map(str::trim);
+        let mut names: Vec<&str> = lines.filter(|l| l.starts_with("\"operationId\"")).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|two| two[0] != two[1]), "{names:?}");
     }
 }

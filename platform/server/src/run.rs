@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::accounts::{Passwords, hashed};
 use crate::audit::{self, Audit};
 use crate::cli::{Cli, Tool};
+use crate::console::Console;
 use crate::context::Context;
 use crate::fetch::Https;
 use crate::health::{self, Requests};
@@ -79,6 +80,7 @@ pub fn tool(tool: &Tool) -> Result<String> {
 async fn run(cli: &Cli) -> Result<()> {
     let tls = tls(cli)?;
     let oidc = oidc(cli)?;
+    let console = cli.console.as_deref().map(Console::read).transpose()?;
     let audit = Arc::new(Audit::open(&cli.audit_dir)?);
     let config = way::hub_config(cli.kubeconfig.as_deref()).await;
     let config = config.context("find the way to the hub: --kubeconfig FILE, or $KUBECONFIG")?;
@@ -116,9 +118,9 @@ async fn run(cli: &Cli) -> Result<()> {
         let router = health::router(Arc::clone(&context), Arc::clone(&requests));
         tokio::spawn(flatnet_daemon::metrics::keep(address, router));
     }
-    let router =
-        routes::router(Arc::clone(&context)).layer(from_fn_with_state(requests, health::count));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %cli.listen, tls = tls.is_some(), "serves the API");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %cli.listen, tls = tls.is_some(), console = console.is_some(), "serves the API");
+    let router = routes::router(Arc::clone(&context), console)
+        .layer(from_fn_with_state(requests, health::count));
     let served = serve_on(listener, tls.clone(), router, stopping);
     let signal = async {
         let signal = stop::wait_for_signal().await.context("listen to signals");

@@ -11,6 +11,7 @@ mod chaining;
 mod cloud;
 mod cluster;
 mod conformance;
+mod console;
 mod data_path;
 mod host;
 mod kit;
@@ -80,6 +81,7 @@ const SUITES: &[Suite] = &[
     platform::SUITE,
     release::SUITE,
     builds::SUITE,
+    console::SUITE,
     ranges::SUITE,
     plan_live::SUITE,
     trace::SUITE,

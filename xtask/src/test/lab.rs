@@ -11,11 +11,11 @@ use super::kernel::Place;
 use super::outcome::Outcome;
 use super::step::{Step, Voice};
 use super::wanted::Wanted;
-use super::{KUBERNETES_SUITES, Kubernetes, MINUTE, NODE_SUITES, Options};
+use super::{CONSOLE_SUITE, KUBERNETES_SUITES, Kubernetes, MINUTE, NODE_SUITES, Options};
 use crate::binaries::{Binaries, Purpose};
 use crate::datapath::{Datapath, packages_of};
 use crate::host::OFFLINE;
-use crate::{node_parts, report};
+use crate::{console, node_parts, report};
 
 /// The steps in the lab: the demo, then the suites; those of Kubernetes if its programs are there. `builds` run beside
 /// them, and by themselves where there is no lab.
@@ -33,8 +33,16 @@ pub(super) fn lab_steps(
         }
         None => None,
     };
+    let console = programs.is_some() && wanted.suite(CONSOLE_SUITE);
     let started = Instant::now();
-    let binaries = match Binaries::build(Purpose::Lab) {
+    // What is fetched comes while the compiler works.
+    let (binaries, place, console) = std::thread::scope(|scope| {
+        let place = scope.spawn(|| options.wants(Datapath::Kernel).then(Place::find));
+        let console = scope.spawn(move || console.then(web_console));
+        let binaries = Binaries::build(Purpose::Lab);
+        (binaries, joined(place), joined(console))
+    });
+    let binaries = match binaries {
         Ok(binaries) => binaries,
         Err(error) => {
             report::line(&format!("{error:#}"));
@@ -54,7 +62,7 @@ pub(super) fn lab_steps(
             outcomes.push(Outcome::failed("netd-faults", started.elapsed()));
         }
     }
-    let names = match names(wanted, &binaries.lab()) {
+    let mut names = match names(wanted, &binaries.lab()) {
         Ok(names) => names,
         Err(why) => {
             report::line(&format!("the suites cannot be listed: {why}"));
@@ -65,17 +73,24 @@ pub(super) fn lab_steps(
     if programs.is_some() && NODE_SUITES.iter().any(|suite| wanted.suite(suite)) {
         outcomes.push(node_parts(&binaries));
     }
+    if let Some(console) = console {
+        let console = console?;
+        if console.is_not_there() {
+            outcomes.push(Outcome::skipped(&format!("suite {CONSOLE_SUITE}")));
+            names.retain(|name| name != CONSOLE_SUITE);
+        }
+        outcomes.push(console);
+    }
     let user = user_steps((options, wanted), programs, &binaries.lab(), &names);
     let voice = match builds.is_empty() {
         true => Voice::Alone,
         false => Voice::Beside,
     };
-    if !options.wants(Datapath::Kernel) {
+    let Some(place) = place else {
         let (steps, builds) = beside(builds, || user.run(voice))?;
         outcomes.extend(builds.into_iter().chain(steps));
         return Ok(());
-    }
-    let place = Place::find();
+    };
     place.tell();
     let demo = wanted.demo();
     let lane = place.lane(&binaries.lab(), demo, &names, options.require_kernel);
@@ -115,6 +130,34 @@ fn node_parts(binaries: &Binaries) -> Outcome {
     }
 }
 
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Builds and checks the web console. Where npm's registry is out of reach, that is told loudly.
+fn web_console() -> Result<Outcome> {
+    let name = "web console";
+    if std::env::var_os(OFFLINE).is_some() && !console::installed()? {
+        report::line(&format!(
+            "NOT RUN: suite {CONSOLE_SUITE}, for {OFFLINE} is set and the web console's packages were not installed before; \
+             no browser has seen the console"
+        ));
+        return Ok(Outcome::skipped(name));
+    }
+    let started = Instant::now();
+    let built = console::build();
+    let took = started.elapsed();
+    Ok(match built {
+        Ok(()) => Outcome::built(name, took),
+        Err(error) => {
+            report::line(&format!("{error:#}"));
+            Outcome::failed(name, took)
+        }
+    })
+}
+
 /// The suites that are asked for and run in the lab.
 fn names(wanted: &Wanted, lab: &Path) -> std::result::Result<Vec<String>, String> {
     wanted.named().map_or_else(|| suites(lab), Ok)
@@ -142,9 +185,7 @@ impl Here {
         std::thread::scope(|scope| {
             let built = scope.spawn(|| build.run(Voice::Beside));
             let first = run_all(&self.first, Voice::Beside);
-            let built = built
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let built = joined(built)?;
             let suites = match built.count.failed {
                 0 => run_all(suites, voice)?,
                 _ => suites.iter().map(|s| Outcome::skipped(s.name())).collect(),
@@ -197,10 +238,7 @@ fn beside(
     std::thread::scope(|scope| {
         let builder = scope.spawn(|| run_all(builds, Voice::Beside));
         let steps = steps();
-        let built = builder
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok((steps?, built?))
+        Ok((steps?, joined(builder)?))
     })
 }
 
@@ -219,10 +257,7 @@ fn side_by_side(here: &Here, inside: &[Step]) -> Result<(Vec<Outcome>, Vec<Outco
         let helper = scope.spawn(help);
         let here = here.run(Voice::Beside);
         let late = help();
-        let early = helper
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let mut inside = early?;
+        let mut inside = joined(helper)?;
         inside.extend(late?);
         inside.sort_by_key(|(place, _)| *place);
         let inside = inside.into_iter().map(|(_, outcome)| outcome).collect();

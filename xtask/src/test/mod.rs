@@ -9,6 +9,7 @@
 //!     ─ unit and property tests, with root ─ suite aliyun-sim             (PyPI, unless FLATNET_OFFLINE)
 //!
 //!   suites with an API server: last, after Kubernetes was built beside the others      (Go, unless FLATNET_OFFLINE)
+//!   suite console: the web console is built and checked before      (npm, unless FLATNET_OFFLINE)
 //! ```
 //!
 //! A step that fails does not stop the others, so one run shows all there is to repair. With
@@ -45,22 +46,25 @@ const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
 /// The suite that runs without the lab: Alibaba's own SDK against the simulator.
 const SIMULATOR_SUITE: &str = "aliyun-sim";
 /// The suites that want Kubernetes' programs, which are built from their sources.
-const KUBERNETES_SUITES: [&str; 6] = [
+const KUBERNETES_SUITES: [&str; 7] = [
     "kubernetes",
     "addresses",
     "platform",
     "release",
     "builds",
+    "console",
     "cluster",
 ];
+/// Of those, the one that also wants the web console, which is built by npm.
+const CONSOLE_SUITE: &str = "console";
 /// Of those, the ones with nodes, which also want containerd and images.
 const NODE_SUITES: [&str; 3] = ["cluster", "release", "builds"];
 
 /// How many steps of a run may fail at first and pass alone. More is no chance.
 const FLAKY_MAX: usize = 1;
 
-/// What a first build of everything takes, with Kubernetes' programs beside it.
-const DISK_GIB: u64 = 11;
+/// What a first build of everything takes; that of Kubernetes' programs looks itself.
+const DISK_GIB: u64 = 6;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -169,8 +169,12 @@ async fn answer(
     };
     let api: Api<LocationClaim> = Api::namespaced(context.hub.clone(), &team);
     // The answer is to the request as it was read: one for more instances is another one.
-    let patch =
-        json!({"metadata": {"resourceVersion": claim.metadata.resource_version}, "status": status});
+    // All of its fields, also the absent ones as null: a merge patch leaves what it does not name (RFC 7396), such as
+    // the reason of an earlier refusal.
+    let patch = json!({
+        "metadata": {"resourceVersion": claim.metadata.resource_version},
+        "status": {"approved": status.approved, "by": status.by, "at": status.at, "message": status.message},
+    });
     let made = context
         .change(&caller, intent, async {
             let made = api

@@ -8,6 +8,7 @@
 //! ```
 
 pub(super) mod api;
+pub(super) mod desk;
 mod gates;
 mod instances;
 mod kubelet;

@@ -1,232 +1,22 @@
-//! People: platformd's API server, and what they do by flatctl alone.
+//! People, and what they do by flatctl alone.
 
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::desk::{Called, Desk, PEOPLE, SERVER};
 use super::kubelet::NAMESPACE;
 use super::world::{REPLICAS, SOON, World};
 use crate::LabGuard;
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
-use crate::suites::cloud::rig::Running;
 use crate::suites::kit::{bound, eventually, say};
-
-/// The server's rights, and the roles that it asks for.
-const MANIFESTS: [&str; 2] = [
-    include_str!("../../../../deploy/platform/server.yaml"),
-    include_str!("../../../../deploy/platform/roles.yaml"),
-];
-const DEFINITIONS: [&str; 1] = [include_str!(
-    "../../../../deploy/platform/crds/locationclaims.yaml"
-)];
-const SERVER: &str = "http://127.0.0.1:9441";
-/// Who is there: a name, a password, and what is bound to it.
-const PEOPLE: [(&str, &str); 3] = [
-    ("ann", "right for ann"),
-    ("eve", "right for eve"),
-    ("ops", "right for ops"),
-];
-
-/// What came of a call of flatctl.
-#[derive(Debug)]
-struct Called {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Called {
-    fn well(self) -> Result<String> {
-        ensure!(
-            self.code == 0,
-            "exit {}: {}{}",
-            self.code,
-            self.out,
-            self.err
-        );
-        Ok(self.out)
-    }
-
-    /// That it failed, and says all of that.
-    fn refused(&self, words: &[&str]) -> Result<()> {
-        ensure!(self.code != 0, "it was done: {}", self.out);
-        for word in words {
-            ensure!(self.err.contains(word), "{word:?} is not in {}", self.err);
-        }
-        Ok(())
-    }
-}
-
-/// The server, and the programs that people have.
-struct Desk {
-    world: Arc<World>,
-    server: Option<Running>,
-    flatctl: PathBuf,
-    platformd: PathBuf,
-}
-
-impl Desk {
-    fn open(world: &Arc<World>) -> Result<Self> {
-        let beside = |name: &str| -> Result<PathBuf> {
-            let path = std::env::current_exe()?.with_file_name(name);
-            ensure!(
-                path.is_file(),
-                "there is no {}: `cargo xtask build` makes it",
-                path.display()
-            );
-            Ok(path)
-        };
-        let mut desk = Self {
-            world: Arc::clone(world),
-            server: None,
-            flatctl: beside("flatctl")?,
-            platformd: beside("platformd")?,
-        };
-        desk.install()?;
-        desk.start()?;
-        Ok(desk)
-    }
-
-    /// Rights, accounts and their bindings.
-    fn install(&self) -> Result<()> {
-        let hub = &self.world.hub;
-        let apply = ["apply", "--server-side", "-f", "-"];
-        for manifest in DEFINITIONS.iter().chain(&MANIFESTS) {
-            output_with(&mut hub.kubectl_command("admin", &apply), manifest)?;
-        }
-        let token = hub.kubectl(&["-n", "flatnet-platform", "create", "token", "server"])?;
-        hub.kubeconfig("server", token.trim())?;
-        for (name, password) in PEOPLE {
-            let mut hash = bound(&netns_path(&namespace(VPC_ROUTER)), &self.platformd)?;
-            let hash = output_with(hash.arg("hash-password"), password)?;
-            let account = json!({
-                "apiVersion": "v1", "kind": "Secret",
-                "metadata": {
-                    "name": format!("account-{name}"), "namespace": "flatnet-platform",
-                    "labels": {"platform.flatnet.io/account": "true"},
-                },
-                "stringData": {"hash": hash.trim(), "groups": ""},
-            });
-            output_with(
-                &mut hub.kubectl_command("admin", &apply),
-                &account.to_string(),
-            )?;
-        }
-        let bind = |args: &[&str]| {
-            let made = hub.kubectl(&[&["create"], args].concat());
-            // The world may have them from the check before.
-            match made {
-                Err(error) if error.to_string().contains("already exists") => Ok(()),
-                made => made.map(drop),
-            }
-        };
-        let releaser = "--clusterrole=flatnet-platform-releaser";
-        bind(&[
-            "rolebinding",
-            "ann",
-            "-n",
-            NAMESPACE,
-            releaser,
-            "--user=local:ann",
-        ])?;
-        let role = |name: &str| format!("--clusterrole=flatnet-platform-{name}");
-        bind(&[
-            "clusterrolebinding",
-            "readers",
-            &role("reader"),
-            "--group=system:authenticated",
-        ])?;
-        bind(&[
-            "clusterrolebinding",
-            "ops",
-            &role("operator"),
-            "--user=local:ops",
-        ])?;
-        bind(&[
-            "clusterrolebinding",
-            "ops-owner",
-            &role("owner"),
-            "--user=local:ops",
-        ])
-    }
-
-    fn log(&self) -> PathBuf {
-        self.world.hub.dir.join("server.log")
-    }
-
-    fn start(&mut self) -> Result<()> {
-        let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &self.platformd)?;
-        command.args(["serve", "--metrics", "127.0.0.1:9442", "--kubeconfig"]);
-        command.arg(self.world.hub.dir.join("server.conf"));
-        command
-            .arg("--audit-dir")
-            .arg(self.world.hub.dir.join("audit"));
-        self.server = Some(Running::start(&mut command, &self.log())?);
-        eventually(SOON, || {
-            let mut ask = bound(
-                &netns_path(&namespace(VPC_ROUTER)),
-                &PathBuf::from("/usr/bin/curl"),
-            )?;
-            let ready = crate::run::output(ask.args(["-sSf", "http://127.0.0.1:9442/readyz"]));
-            Ok(ready?)
-        })
-        .map(drop)
-    }
-
-    fn home(&self, who: &str) -> PathBuf {
-        self.world.hub.dir.join(format!("home-{who}"))
-    }
-
-    /// Runs flatctl as somebody.
-    fn flatctl(&self, who: &str, args: &[&str], input: &str) -> Result<Called> {
-        let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &self.flatctl)?;
-        command
-            .args(args)
-            .env("HOME", self.home(who))
-            .env_remove("XDG_CONFIG_HOME");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            use std::io::Write;
-            // A program that ends early says why by its status.
-            let _ = stdin.write_all(input.as_bytes());
-        }
-        let done = child.wait_with_output()?;
-        Ok(Called {
-            code: done.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&done.stdout).into_owned(),
-            err: String::from_utf8_lossy(&done.stderr).into_owned(),
-        })
-    }
-
-    fn login(&self) -> Result<()> {
-        for (name, password) in PEOPLE {
-            self.flatctl(name, &["login", SERVER, "--name", name], password)?
-                .well()?;
-        }
-        Ok(())
-    }
-
-    /// A command that prints JSON.
-    fn json(&self, who: &str, args: &[&str]) -> Result<Value> {
-        let text = self
-            .flatctl(who, &[args, &["-o", "json"]].concat(), "")?
-            .well()?;
-        Ok(serde_json::from_str(&text)?)
-    }
-}
 
 pub(super) fn by_flatctl_alone(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
     world.keep_old("1h")?;
-    let desk = Desk::open(&world)?;
+    let mut desk = Desk::open(&world)?;
     rights(&desk)?;
     releases(&desk)?;
     numbers(&desk)?;
@@ -234,7 +24,7 @@ pub(super) fn by_flatctl_alone(lab: &LabGuard) -> Result<()> {
     clusters(&desk)?;
     audited(&desk)?;
     world.keep_old("1s")?;
-    desk.server.context("it runs")?.end()
+    desk.stop()
 }
 
 fn rights(desk: &Desk) -> Result<()> {
@@ -573,7 +363,7 @@ fn audited(desk: &Desk) -> Result<()> {
 
 pub(super) fn without_the_hub(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
-    let desk = Desk::open(&world)?;
+    let mut desk = Desk::open(&world)?;
     desk.login()?;
     desk.json("ann", &["app", "show", "shop/web"])?;
     world.hub.kill_server()?;
@@ -588,5 +378,5 @@ pub(super) fn without_the_hub(lab: &LabGuard) -> Result<()> {
             .well()
     })?;
     say(&format!("answers {took:.1?} after the hub's return"));
-    desk.server.context("it runs")?.end()
+    desk.stop()
 }

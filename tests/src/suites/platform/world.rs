@@ -22,7 +22,7 @@ use crate::{Lab, LabGuard};
 /// The application's instances.
 pub(super) const REPLICAS: usize = 4;
 /// Generous for a busy machine: what is measured is printed.
-pub(super) const SOON: Duration = Duration::from_secs(60);
+pub(in crate::suites) const SOON: Duration = Duration::from_secs(60);
 /// The members: names, which are their locations too, and ports of their API servers.
 const MEMBERS: [(&str, u16); 2] = [("one", 6444), ("two", 6445)];
 const APPS: &str = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/apps";
@@ -80,13 +80,13 @@ impl Member {
 }
 
 /// All of it. Fields are dropped in their order: the hub's etcd last.
-pub(super) struct World {
+pub(in crate::suites) struct World {
     _serving: Serving,
     pub(super) controller: Mutex<Option<Running>>,
     children: Mutex<Vec<Child>>,
     pub(super) members: Vec<Member>,
-    pub(super) api: Api,
-    pub(super) hub: Cluster,
+    pub(in crate::suites) api: Api,
+    pub(in crate::suites) hub: Cluster,
     platformd: PathBuf,
 }
 
@@ -95,7 +95,7 @@ impl World {
     ///
     /// # Errors
     /// If it does not come up.
-    pub(super) fn get(lab: &LabGuard) -> Result<Arc<Self>> {
+    pub(in crate::suites) fn get(lab: &LabGuard) -> Result<Arc<Self>> {
         let mut slot = locked(&WORLD);
         if let Some(world) = &*slot {
             return Ok(Arc::clone(world));
@@ -234,7 +234,7 @@ impl World {
     }
 
     /// Makes a release; `digit` is its digest.
-    pub(super) fn release(&self, name: &str, digit: u8, kind: &str) -> Result<()> {
+    pub(in crate::suites) fn release(&self, name: &str, digit: u8, kind: &str) -> Result<()> {
         let digest = format!("sha256:{}", digit.to_string().repeat(64));
         let release = json!({
             "apiVersion": "platform.flatnet.io/v1alpha1", "kind": "Release", "metadata": {"name": name},
@@ -244,12 +244,12 @@ impl World {
     }
 
     /// A release's status.
-    pub(super) fn status(&self, name: &str) -> Result<Value> {
+    pub(in crate::suites) fn status(&self, name: &str) -> Result<Value> {
         Ok(self.api.get(&format!("{RELEASES}/{name}"))?["status"].take())
     }
 
     /// Waits until a release is in a phase.
-    pub(super) fn reaches(&self, name: &str, phase: &str) -> Result<Duration> {
+    pub(in crate::suites) fn reaches(&self, name: &str, phase: &str) -> Result<Duration> {
         let reached = eventually(SOON, || {
             let status = self.status(name)?;
             ensure!(status["phase"] == phase, "{name} is {status}");
@@ -270,7 +270,7 @@ impl World {
     }
 
     /// The application's pods in both members; those of one that does not answer are an error.
-    pub(super) fn pods(&self) -> Result<Vec<Value>> {
+    pub(in crate::suites) fn pods(&self) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         for member in &self.members {
             all.extend(member.api.items("/api/v1/namespaces/shop/pods")?);
@@ -279,7 +279,7 @@ impl World {
     }
 
     /// Pods in service, by name.
-    pub(super) fn serving(&self) -> Result<Vec<String>> {
+    pub(in crate::suites) fn serving(&self) -> Result<Vec<String>> {
         let serving = |p: &&Value| {
             in_service(p) == Some(true) && p["metadata"]["deletionTimestamp"].is_null()
         };
@@ -295,7 +295,7 @@ impl World {
     }
 
     /// The end of platformd's log.
-    pub(super) fn log(&self) -> String {
+    pub(in crate::suites) fn log(&self) -> String {
         let text = std::fs::read_to_string(self.hub.dir.join("platformd.log")).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(25)..].join("\n")
@@ -411,7 +411,7 @@ fn nodes(api: &Api, member: &str) -> Result<Vec<String>> {
 }
 
 /// Takes everything down, and looks.
-pub(super) fn nothing_left(lab: &LabGuard) -> Result<()> {
+pub(in crate::suites) fn nothing_left(lab: &LabGuard) -> Result<()> {
     let world = World::get(lab)?;
     if let Some(controller) = locked(&world.controller).take() {
         controller.end()?;

@@ -17,6 +17,8 @@ pub(super) enum Part {
     Test { package: String },
     /// The tests that read documents.
     Document,
+    /// One suite, and whoever borrows it.
+    Suite(&'static str),
     /// Nothing that is run; why.
     Nothing(&'static str),
     /// Nobody knows.
@@ -27,6 +29,8 @@ pub(super) enum Part {
 const ONLY_TESTS: &[&str] = &["tests", "benches", "examples"];
 /// The lab and its simulator: all that is below is of the suites.
 const LAB: &str = "tests/";
+/// The web console, of which cargo knows nothing: its suite builds, checks and plays it.
+const CONSOLE: &str = "platform/console/";
 
 pub(super) fn part(file: &str, workspace: &Workspace) -> Part {
     let members = workspace.members.iter();
@@ -65,6 +69,7 @@ fn outside(file: &str) -> Part {
     let first = file.split('/').next().unwrap_or_default();
     let is_markdown = Path::new(file).extension().is_some_and(|e| e == "md");
     match first {
+        _ if file.starts_with(CONSOLE) => Part::Suite("console"),
         "docs" => Part::Document,
         _ if first == file && is_markdown => Part::Document,
         "fuzz" => Part::Nothing("no step runs the fuzz targets, they want a nightly compiler"),

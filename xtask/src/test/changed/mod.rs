@@ -98,6 +98,7 @@ pub(super) fn select(changed: &[String], workspace: &Workspace) -> Selection {
                         .add(package, format!("its tests read {file}"));
                 }
             }
+            Part::Suite(suite) => selection.suites.add(suite, format!("{file} changed")),
             Part::Nothing(why) => selection.ignored.push(format!("{file}: {why}")),
             Part::Everything => {
                 let why = format!("{file} changed, and may be of any of them");

@@ -13,14 +13,29 @@ const SUITES: &[(&str, &[&str])] = &[
     ("crates/subscriber", &["addresses"]),
     ("crates/trace", &["trace"]),
     ("platform/client", &["builds", "platform"]),
-    ("platform/controller", &["builds", "platform", "release"]),
-    ("platform/engine", &["builds", "platform", "release"]),
-    ("platform/platformd", &["builds", "platform", "release"]),
+    (
+        "platform/controller",
+        &["builds", "console", "platform", "release"],
+    ),
+    (
+        "platform/engine",
+        &["builds", "console", "platform", "release"],
+    ),
+    (
+        "platform/platformd",
+        &["builds", "console", "platform", "release"],
+    ),
     ("platform/registry", &["builds"]),
     ("platform/run", &["release"]),
-    ("platform/server", &["builds", "platform"]),
-    ("platform/types", &["builds", "platform", "release"]),
-    ("platform/watch", &["builds", "platform", "release"]),
+    ("platform/server", &["builds", "console", "platform"]),
+    (
+        "platform/types",
+        &["builds", "console", "platform", "release"],
+    ),
+    (
+        "platform/watch",
+        &["builds", "console", "platform", "release"],
+    ),
     ("crates/uplink", &["restart", "uplink", "writers"]),
     (
         "vpc-route",
@@ -48,6 +63,7 @@ const READ: &[(&str, &[&str])] = &[
     ("docs/plan-diff.md", &["flatnet-lab", "flatnet-plan"]),
     ("docs/api/ipamd.json", &["flatnet-types"]),
     ("docs/api/netd.json", &["flatnet-types"]),
+    ("docs/api/platform.json", &["flatnet-platform-server"]),
     ("docs/api/vpc-route.json", &["flatnet-types"]),
 ];
 
@@ -67,6 +83,9 @@ const BORROWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask/src/documented.rs", &["flatnet-lab"]),
+    // Its tests read the lock files.
+    ("platform/console/package", &["xtask"]),
+    ("platform/console/tools/package", &["xtask"]),
     // Their routes are held against docs/api.
     ("ipam/src/daemon/http.rs", &["flatnet-types"]),
     ("netd/src/server.rs", &["flatnet-types"]),

@@ -88,6 +88,16 @@ fn a_crate_of_the_table_asks_for_its_suites() {
 }
 
 #[test]
+fn the_web_console_asks_for_its_suite_and_its_lock_file_for_the_test_of_it() {
+    let selected = |file: &str| selected(&[file]);
+    let suite = vec!["console".to_owned()];
+    let page = selected("platform/console/src/pages/app.tsx");
+    assert_eq!(page, (Vec::new(), suite.clone()));
+    let lock = selected("platform/console/package-lock.json");
+    assert_eq!(lock, (vec!["xtask".to_owned()], suite));
+}
+
+#[test]
 fn documents_ask_for_the_tests_that_read_them() {
     let (packages, suites) = selected(&["docs/adr/0001-x.md", "README.md"]);
     assert_eq!(packages, ["flatnet-lab", "xtask"]);
