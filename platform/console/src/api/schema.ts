@@ -89,6 +89,26 @@ export interface paths {
         patch: operations["clusters_update"];
         trace?: never;
     };
+    "/api/v1/clusters/{cluster}/registry-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a password for a cluster's nodes, to be put into their runtime's configuration or a pull Secret. It is shown once, and
+         *     pulls nothing any more when the cluster is removed here.
+         */
+        post: operations["make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login": {
         parameters: {
             query?: never;
@@ -137,6 +157,61 @@ export interface paths {
         post?: never;
         /** Removes an application that has no instance. */
         delete: operations["apps_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team}/apps/{app}/builds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An application's builds, the latest first. */
+        get: operations["list"];
+        put?: never;
+        /** Builds a commit by the application's template, or tells the build of the same inputs, with 200: there is no second one. */
+        post: operations["start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team}/apps/{app}/builds/{build}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A build. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team}/apps/{app}/builds/{build}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A build's log: events `line` with a line as data and `CONTAINER.LINE` as ID, then `end` with what became of it. Who comes back
+         *     with `Last-Event-ID` is told what follows. A log is kept for a day.
+         */
+        get: operations["follow"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -512,6 +587,65 @@ export interface components {
             resourceVersion?: string | null;
             /** @description What is wanted of it. */
             spec: components["schemas"]["AppSpec"];
+        };
+        /** @description A build. */
+        BuildObject: {
+            /** @description Who asked for it, where that was by the API. */
+            by?: string | null;
+            created?: null | components["schemas"]["Moment"];
+            /** @description Its name, which stands for its inputs. */
+            name: string;
+            /** @description The version that this is. */
+            resourceVersion: string;
+            /** @description What is built. */
+            spec: components["schemas"]["BuildSpec"];
+            /** @description How far it is. */
+            status: components["schemas"]["BuildStatus"];
+            /** @description The team: its namespace on the hub. */
+            team: string;
+        };
+        /**
+         * @description How far a build is.
+         * @enum {string}
+         */
+        BuildPhase: "Pending" | "Running" | "Done" | "Failed";
+        /** @description A commit to build. */
+        BuildRequest: {
+            /** @description Build it once more where that failed before. */
+            again?: boolean;
+            /** @description A commit (40 hexadecimal digits), or a branch or tag of the repository. */
+            commit: string;
+        };
+        /** @description A commit built by a template's version. The same inputs have the same name, and there is no second build. */
+        BuildSpec: {
+            /** @description The application, in the same namespace. */
+            app: string;
+            /** @description The template's base image, by digest. */
+            baseImage?: string | null;
+            /** @description The commit: 40 hexadecimal digits. */
+            commit: string;
+            /** @description The git repository, as the application had it. */
+            repo: string;
+            /** @description The template that it is built by. */
+            template: string;
+            /**
+             * Format: int32
+             * @description The template's version.
+             */
+            templateVersion: number;
+        };
+        /** @description How far a build is. */
+        BuildStatus: {
+            began?: null | components["schemas"]["Moment"];
+            /** @description The cluster that builds it: its log is there for a day. */
+            cluster?: string | null;
+            /** @description The image, once it is in the registry: `sha256:` and 64 hexadecimal digits. */
+            digest?: string | null;
+            ended?: null | components["schemas"]["Moment"];
+            /** @description How far it is. */
+            phase?: components["schemas"]["BuildPhase"];
+            /** @description What is waited for, or why it failed, for people. */
+            reason?: string | null;
         };
         /** @description Instances of a group of nodes of a cluster. */
         CellCount: {
@@ -1004,6 +1138,27 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_BuildObject: {
+            /** @description The objects, in the order of their names unless the list says another. */
+            items: {
+                /** @description Who asked for it, where that was by the API. */
+                by?: string | null;
+                created?: null | components["schemas"]["Moment"];
+                /** @description Its name, which stands for its inputs. */
+                name: string;
+                /** @description The version that this is. */
+                resourceVersion: string;
+                /** @description What is built. */
+                spec: components["schemas"]["BuildSpec"];
+                /** @description How far it is. */
+                status: components["schemas"]["BuildStatus"];
+                /** @description The team: its namespace on the hub. */
+                team: string;
+            }[];
+            /** @description What `after` is to be for the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Change: {
             /** @description The objects, in the order of their names unless the list says another. */
             items: {
@@ -1214,6 +1369,15 @@ export interface components {
          * @enum {string}
          */
         Reachable: "True" | "False" | "Unknown";
+        /** @description With what a cluster's nodes pull images. */
+        RegistryPassword: {
+            /** @description Until when it is valid. */
+            expires: components["schemas"]["Moment"];
+            /** @description Its password. */
+            password: string;
+            /** @description The user. */
+            user: string;
+        };
         /**
          * @description The way forth, or the way back.
          * @enum {string}
@@ -1854,6 +2018,36 @@ export interface operations {
             };
         };
     };
+    make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cluster: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistryPassword"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sessions_login: {
         parameters: {
             query?: never;
@@ -2003,6 +2197,153 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description The most objects of the page: 1 to 500, 100 where it is absent. */
+                limit?: number;
+                /** @description What `next` of the page before says. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                team: string;
+                app: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BuildObject"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team: string;
+                app: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildRequest"];
+            };
+        };
+        responses: {
+            /** @description The build of the same inputs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildObject"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildObject"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team: string;
+                app: string;
+                build: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildObject"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow: {
+        parameters: {
+            query?: never;
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                team: string;
+                app: string;
+                build: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events `line` with a line of the log as data */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
             };
             /** @description A problem */
             default: {
