@@ -21,7 +21,10 @@ pub use app::{
     OnFailure, PlacementSpec, ReleasePolicy, Resources, Scale, Signal, SignalLoss, Spread, Step,
     TemplateRef,
 };
-pub use build::{Build, BuildPhase, BuildSpec, BuildStatus};
+pub use build::{
+    BUILD_CONTAINERS, BUILD_LABEL, BUILDS_NAMESPACE, Build, BuildPhase, BuildSpec, BuildStatus,
+    TEAM_LABEL,
+};
 pub use cluster::{
     Cluster, ClusterSpec, ClusterState, ClusterStatus, GroupHeadroom, NodeGroup, Reachable,
     SecretRef,

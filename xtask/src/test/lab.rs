@@ -33,8 +33,16 @@ pub(super) fn lab_steps(
         }
         None => None,
     };
+    let console = programs.is_some() && wanted.suite(CONSOLE_SUITE);
     let started = Instant::now();
-    let binaries = match Binaries::build(Purpose::Lab) {
+    // What is fetched comes while the compiler works.
+    let (binaries, place, console) = std::thread::scope(|scope| {
+        let place = scope.spawn(|| options.wants(Datapath::Kernel).then(Place::find));
+        let console = scope.spawn(move || console.then(web_console));
+        let binaries = Binaries::build(Purpose::Lab);
+        (binaries, joined(place), joined(console))
+    });
+    let binaries = match binaries {
         Ok(binaries) => binaries,
         Err(error) => {
             report::line(&format!("{error:#}"));
@@ -54,7 +62,7 @@ pub(super) fn lab_steps(
             outcomes.push(Outcome::failed("netd-faults", started.elapsed()));
         }
     }
-    let names = match names(wanted, &binaries.lab()) {
+    let mut names = match names(wanted, &binaries.lab()) {
         Ok(names) => names,
         Err(why) => {
             report::line(&format!("the suites cannot be listed: {why}"));
@@ -65,25 +73,24 @@ pub(super) fn lab_steps(
     if programs.is_some() && NODE_SUITES.iter().any(|suite| wanted.suite(suite)) {
         outcomes.push(node_parts(&binaries));
     }
-    let mut names = names;
-    if programs.is_some()
-        && names.iter().any(|name| name == CONSOLE_SUITE)
-        && !web_console(outcomes)?
-    {
-        outcomes.push(Outcome::skipped(&format!("suite {CONSOLE_SUITE}")));
-        names.retain(|name| name != CONSOLE_SUITE);
+    if let Some(console) = console {
+        let console = console?;
+        if console.is_not_there() {
+            outcomes.push(Outcome::skipped(&format!("suite {CONSOLE_SUITE}")));
+            names.retain(|name| name != CONSOLE_SUITE);
+        }
+        outcomes.push(console);
     }
     let user = user_steps((options, wanted), programs, &binaries.lab(), &names);
     let voice = match builds.is_empty() {
         true => Voice::Alone,
         false => Voice::Beside,
     };
-    if !options.wants(Datapath::Kernel) {
+    let Some(place) = place else {
         let (steps, builds) = beside(builds, || user.run(voice))?;
         outcomes.extend(builds.into_iter().chain(steps));
         return Ok(());
-    }
-    let place = Place::find();
+    };
     place.tell();
     let demo = wanted.demo();
     let lane = place.lane(&binaries.lab(), demo, &names, options.require_kernel);
@@ -123,29 +130,32 @@ fn node_parts(binaries: &Binaries) -> Outcome {
     }
 }
 
-/// Builds and checks the web console; whether it is there. Where npm's registry is out of reach, its suite is left out, loudly.
-fn web_console(outcomes: &mut Vec<Outcome>) -> Result<bool> {
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Builds and checks the web console. Where npm's registry is out of reach, that is told loudly.
+fn web_console() -> Result<Outcome> {
+    let name = "web console";
     if std::env::var_os(OFFLINE).is_some() && !console::installed()? {
         report::line(&format!(
             "NOT RUN: suite {CONSOLE_SUITE}, for {OFFLINE} is set and the web console's packages were not installed before; \
              no browser has seen the console"
         ));
-        return Ok(false);
+        return Ok(Outcome::skipped(name));
     }
     let started = Instant::now();
     let built = console::build();
     let took = started.elapsed();
-    match built {
-        Ok(()) => {
-            outcomes.push(Outcome::built("web console", took));
-            Ok(true)
-        }
+    Ok(match built {
+        Ok(()) => Outcome::built(name, took),
         Err(error) => {
             report::line(&format!("{error:#}"));
-            outcomes.push(Outcome::failed("web console", took));
-            Ok(false)
+            Outcome::failed(name, took)
         }
-    }
+    })
 }
 
 /// The suites that are asked for and run in the lab.
@@ -175,9 +185,7 @@ impl Here {
         std::thread::scope(|scope| {
             let built = scope.spawn(|| build.run(Voice::Beside));
             let first = run_all(&self.first, Voice::Beside);
-            let built = built
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let built = joined(built)?;
             let suites = match built.count.failed {
                 0 => run_all(suites, voice)?,
                 _ => suites.iter().map(|s| Outcome::skipped(s.name())).collect(),
@@ -230,10 +238,7 @@ fn beside(
     std::thread::scope(|scope| {
         let builder = scope.spawn(|| run_all(builds, Voice::Beside));
         let steps = steps();
-        let built = builder
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok((steps?, built?))
+        Ok((steps?, joined(builder)?))
     })
 }
 
@@ -252,10 +257,7 @@ fn side_by_side(here: &Here, inside: &[Step]) -> Result<(Vec<Outcome>, Vec<Outco
         let helper = scope.spawn(help);
         let here = here.run(Voice::Beside);
         let late = help();
-        let early = helper
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let mut inside = early?;
+        let mut inside = joined(helper)?;
         inside.extend(late?);
         inside.sort_by_key(|(place, _)| *place);
         let inside = inside.into_iter().map(|(_, outcome)| outcome).collect();

@@ -97,6 +97,11 @@ impl Outcome {
         }
     }
 
+    /// Whether what it was to make is not there.
+    pub(crate) fn is_not_there(&self) -> bool {
+        self.count.failed > 0 || self.count.skipped > 0
+    }
+
     /// The same with the reason, which its row shows.
     pub(crate) fn because(mut self, why: &str) -> Self {
         self.why = Some(why.to_owned());

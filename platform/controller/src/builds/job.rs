@@ -2,19 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flatnet_platform_types::kinds::{BuildSpec, TemplateSpec};
+use flatnet_platform_types::kinds::{
+    BUILD_CONTAINERS, BUILD_LABEL, BUILDS_NAMESPACE, BuildSpec, TEAM_LABEL, TemplateSpec,
+};
 use serde_json::{Value, json};
 
 use super::settings::Builds;
 
-/// The namespace of all builds in the member that builds (deploy/platform/builds.yaml).
-pub(crate) const NAMESPACE: &str = "flatnet-builds";
-/// The label with the build's name, on Job and pod.
-pub(crate) const BUILD_LABEL: &str = "platform.flatnet.io/build";
-/// The label with the team's.
-pub(crate) const TEAM_LABEL: &str = "platform.flatnet.io/team";
-/// The containers, in the order in which they run. The second runs what the application says, and has no secret.
-pub(crate) const CONTAINERS: [&str; 3] = ["source", "image", "push"];
 /// For how long a build that ended is kept with its log, in seconds.
 const KEPT: u32 = 86_400;
 /// The user and group of the builder's image.
@@ -67,7 +61,7 @@ pub(crate) fn secret(
     let auth = STANDARD.encode(format!("{user}:{password}"));
     let text = json!({"auths": {registry: {"auth": auth}}}).to_string();
     json!({
-        "metadata": {"name": subject.object_name(), "namespace": NAMESPACE, "labels": labels(subject.team, subject.name)},
+        "metadata": {"name": subject.object_name(), "namespace": BUILDS_NAMESPACE, "labels": labels(subject.team, subject.name)},
         "stringData": {"auth.json": text},
     })
 }
@@ -93,7 +87,7 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
     let image = subject.image(&builds.registry);
     let push = vec![env("IMAGE", &image), env("INSECURE", insecure)];
     let container = |place: usize, env: Vec<Value>, secret: bool| {
-        let name = CONTAINERS[place];
+        let name = BUILD_CONTAINERS[place];
         let mut mounts = vec![
             json!({"name": "work", "mountPath": "/work"}),
             json!({"name": "tmp", "mountPath": "/tmp"}),
@@ -121,7 +115,7 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
         })
     };
     json!({
-        "metadata": {"name": subject.object_name(), "namespace": NAMESPACE, "labels": labels(subject.team, subject.name)},
+        "metadata": {"name": subject.object_name(), "namespace": BUILDS_NAMESPACE, "labels": labels(subject.team, subject.name)},
         "spec": {
             "backoffLimit": 0, "ttlSecondsAfterFinished": KEPT,
             "template": {
@@ -199,7 +193,7 @@ mod tests {
         let job = made();
         let pod = &job["spec"]["template"]["spec"];
         let image = &pod["initContainers"][1];
-        assert_eq!(image["name"], CONTAINERS[1]);
+        assert_eq!(image["name"], BUILD_CONTAINERS[1]);
         assert_eq!(image["env"], json!([]));
         let mounts = image["volumeMounts"].as_array().expect("mounts");
         assert!(

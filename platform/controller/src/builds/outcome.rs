@@ -1,8 +1,8 @@
 //! What a build's pod says of it. Pure.
 
+use flatnet_platform_types::kinds::BUILD_CONTAINERS;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::job::CONTAINERS;
 use super::settings::Builds;
 
 /// The longest text of an application's own that is shown, in characters.
@@ -29,7 +29,7 @@ pub(crate) fn progress(pod: &Pod, builds: &Builds) -> Progress {
     };
     let of = |name: &str| statuses().find(|c| c.name == name);
     match status.phase.as_deref() {
-        Some("Succeeded") => match of(CONTAINERS[2]).and_then(digest) {
+        Some("Succeeded") => match of(BUILD_CONTAINERS[2]).and_then(digest) {
             Some(digest) => Progress::Done(digest),
             None => Progress::Failed(
                 "the image was pushed, and the builder did not say its digest".to_owned(),
@@ -81,8 +81,8 @@ fn evicted(message: &str, builds: &Builds) -> String {
 
 fn failed(container: &str, end: &ContainerStateTerminated, builds: &Builds) -> String {
     let step = match container {
-        name if name == CONTAINERS[0] => "fetching the source",
-        name if name == CONTAINERS[1] => "building the image",
+        name if name == BUILD_CONTAINERS[0] => "fetching the source",
+        name if name == BUILD_CONTAINERS[1] => "building the image",
         _ => "pushing the image",
     };
     let said = end.message.as_deref().unwrap_or_default();
@@ -128,8 +128,8 @@ fn waits<'a>(pod: &Pod, statuses: impl Iterator<Item = &'a ContainerStatus>) -> 
         if state.is_some_and(|s| s.running.is_some()) {
             let name = container.name.as_str();
             return match name {
-                _ if name == CONTAINERS[0] => "the source is fetched".to_owned(),
-                _ if name == CONTAINERS[1] => "the image is built".to_owned(),
+                _ if name == BUILD_CONTAINERS[0] => "the source is fetched".to_owned(),
+                _ if name == BUILD_CONTAINERS[1] => "the image is built".to_owned(),
                 _ => "the image is pushed".to_owned(),
             };
         }

@@ -7,7 +7,9 @@ use flatnet_daemon::causes::chain;
 use flatnet_leader::Leadership;
 use flatnet_platform_registry::{Credential, Holder, Keys};
 use flatnet_platform_types::Span;
-use flatnet_platform_types::kinds::{Build, BuildPhase, BuildStatus, Cluster, Template};
+use flatnet_platform_types::kinds::{
+    BUILD_LABEL, BUILDS_NAMESPACE, Build, BuildPhase, BuildStatus, Cluster, TEAM_LABEL, Template,
+};
 use flatnet_platform_watch::follow::{Ended, follow};
 use flatnet_platform_watch::way::{
     LASTING, PAUSES, all, client, clients, member_config, next_pause,
@@ -21,7 +23,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::Builds;
-use super::job::{BUILD_LABEL, NAMESPACE, Subject, TEAM_LABEL, job, object_name, secret};
+use super::job::{Subject, job, object_name, secret};
 use super::outcome::{Progress, progress};
 use crate::apply::replace_status;
 use crate::driver::now;
@@ -138,7 +140,7 @@ impl Worker {
         let Some(builds) = &self.builds else { return };
         let deleted = match self.member(builds).await {
             Ok(member) => {
-                let jobs: Api<Job> = Api::namespaced(member, NAMESPACE);
+                let jobs: Api<Job> = Api::namespaced(member, BUILDS_NAMESPACE);
                 let params = DeleteParams {
                     propagation_policy: Some(PropagationPolicy::Background),
                     ..DeleteParams::default()
@@ -262,7 +264,7 @@ impl Worker {
         let user = credential.holder.to_string();
         let member = self.member(builds).await.map_err(Refused::Now)?;
         let job: Job = object(job(&subject, builds))?;
-        let jobs: Api<Job> = Api::namespaced(member.clone(), NAMESPACE);
+        let jobs: Api<Job> = Api::namespaced(member.clone(), BUILDS_NAMESPACE);
         let name = subject.object_name();
         let made = match jobs.create(&PostParams::default(), &job).await {
             Err(kube::Error::Api(s)) if s.code == 409 => jobs.get(&name).await,
@@ -273,7 +275,7 @@ impl Worker {
         let mut secret: Secret = object(secret)?;
         // It goes with the Job, whatever becomes of this controller.
         secret.metadata.owner_references = Some(vec![owner(&made)]);
-        let secrets: Api<Secret> = Api::namespaced(member, NAMESPACE);
+        let secrets: Api<Secret> = Api::namespaced(member, BUILDS_NAMESPACE);
         match secrets.create(&PostParams::default(), &secret).await {
             Err(kube::Error::Api(s)) if s.code == 409 => Ok(()),
             made => made.map(drop).map_err(|e| refused(builds, "Secret", &e)),
@@ -307,7 +309,7 @@ impl Worker {
                 .map_err(|e| chain(&e))?;
             if !matches!(said, Progress::Running(_)) {
                 // Nobody needs it any more. It goes with the Job at the latest, and expires.
-                let secrets: Api<Secret> = Api::namespaced(member, NAMESPACE);
+                let secrets: Api<Secret> = Api::namespaced(member, BUILDS_NAMESPACE);
                 let _ = secrets.delete(&job, &DeleteParams::default()).await;
             }
             Ok::<_, String>(said)
@@ -336,7 +338,7 @@ async fn said(
     (team, name): (&str, &str),
     job: &str,
 ) -> kube::Result<Progress> {
-    let pods: Api<Pod> = Api::namespaced(member.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(member.clone(), BUILDS_NAMESPACE);
     let labels = format!("{BUILD_LABEL}={name},{TEAM_LABEL}={team}");
     let pods = pods
         .list(&ListParams::default().labels(&labels))
@@ -348,7 +350,7 @@ async fn said(
     if let Some(pod) = latest {
         return Ok(progress(&pod, builds));
     }
-    let jobs: Api<Job> = Api::namespaced(member.clone(), NAMESPACE);
+    let jobs: Api<Job> = Api::namespaced(member.clone(), BUILDS_NAMESPACE);
     let Some(job) = jobs.get_opt(job).await? else {
         return Ok(Progress::Failed(format!(
             "somebody deleted its Job in cluster {}",

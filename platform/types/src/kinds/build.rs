@@ -65,6 +65,16 @@ pub struct BuildSpec {
     pub base_image: Option<String>,
 }
 
+/// The namespace of all builds in the member that builds (deploy/platform/builds.yaml).
+pub const BUILDS_NAMESPACE: &str = "flatnet-builds";
+/// The label with a build's name, on its Job and pod there.
+pub const BUILD_LABEL: &str = "platform.flatnet.io/build";
+/// The label with the team's.
+pub const TEAM_LABEL: &str = "platform.flatnet.io/team";
+/// The containers of a build's pod, in the order in which they run. The second runs what the application says, and has
+/// no secret.
+pub const BUILD_CONTAINERS: [&str; 3] = ["source", "image", "push"];
+
 /// Hexadecimal digits in a build's name.
 const DIGITS: usize = 10;
 

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::world::World;
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
 use crate::suites::kit::bound;
+use crate::suites::kubernetes::cluster::Cluster;
 
 /// Who is there, and with which password.
 pub(super) const PEOPLE: [(&str, &str); 2] = [("ann", "right for ann"), ("ops", "right for ops")];
@@ -45,77 +45,76 @@ impl Called {
     }
 }
 
-impl World {
-    /// Accounts and roles, and a session of each.
-    pub(super) fn people(&self) -> Result<()> {
-        let hub = &self.cluster;
-        let apply = ["apply", "--server-side", "-f", "-"];
-        for (name, password) in PEOPLE {
-            let mut hash = bound(
-                &netns_path(&namespace(VPC_ROUTER)),
-                &self.beside("platformd")?,
-            )?;
-            let hash = output_with(hash.arg("hash-password"), password)?;
-            let account = json!({
-                "apiVersion": "v1", "kind": "Secret",
-                "metadata": {
-                    "name": format!("account-{name}"), "namespace": "flatnet-platform",
-                    "labels": {"platform.flatnet.io/account": "true"},
-                },
-                "stringData": {"hash": hash.trim(), "groups": ""},
-            });
-            output_with(
-                &mut hub.kubectl_command("admin", &apply),
-                &account.to_string(),
-            )?;
-        }
-        let role = |name: &str| format!("--clusterrole=flatnet-platform-{name}");
-        let owner = role("owner");
-        hub.kubectl(&[
-            "create",
-            "rolebinding",
-            "ann",
-            "-n",
-            "shop",
-            &owner,
-            "--user=local:ann",
-        ])?;
-        let readers = role("reader");
-        let everybody = "--group=system:authenticated";
-        hub.kubectl(&[
-            "create",
-            "clusterrolebinding",
-            "readers",
-            &readers,
-            everybody,
-        ])?;
-        hub.kubectl(&[
-            "create",
-            "clusterrolebinding",
-            "ops",
-            &role("operator"),
-            "--user=local:ops",
-        ])
-        .map(drop)
-    }
+/// A program beside this one.
+pub(super) fn beside(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    ensure!(
+        path.is_file(),
+        "there is no {}: `cargo xtask build` makes it",
+        path.display()
+    );
+    Ok(path)
+}
 
-    pub(super) fn beside(&self, name: &str) -> Result<PathBuf> {
-        let path = std::env::current_exe()?.with_file_name(name);
-        ensure!(
-            path.is_file(),
-            "there is no {}: `cargo xtask build` makes it",
-            path.display()
-        );
-        Ok(path)
+/// Accounts and roles.
+pub(super) fn people(hub: &Cluster) -> Result<()> {
+    let apply = ["apply", "--server-side", "-f", "-"];
+    for (name, password) in PEOPLE {
+        let mut hash = bound(&netns_path(&namespace(VPC_ROUTER)), &beside("platformd")?)?;
+        let hash = output_with(hash.arg("hash-password"), password)?;
+        let account = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {
+                "name": format!("account-{name}"), "namespace": "flatnet-platform",
+                "labels": {"platform.flatnet.io/account": "true"},
+            },
+            "stringData": {"hash": hash.trim(), "groups": ""},
+        });
+        output_with(
+            &mut hub.kubectl_command("admin", &apply),
+            &account.to_string(),
+        )?;
     }
+    let role = |name: &str| format!("--clusterrole=flatnet-platform-{name}");
+    let owner = role("owner");
+    hub.kubectl(&[
+        "create",
+        "rolebinding",
+        "ann",
+        "-n",
+        "shop",
+        &owner,
+        "--user=local:ann",
+    ])?;
+    let readers = role("reader");
+    let everybody = "--group=system:authenticated";
+    hub.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "readers",
+        &readers,
+        everybody,
+    ])?;
+    hub.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "ops",
+        &role("operator"),
+        "--user=local:ops",
+    ])
+    .map(drop)
+}
 
+/// Where people are: each has a home of its own.
+pub(super) struct Desk {
+    pub(super) dir: PathBuf,
+}
+
+impl Desk {
     /// `flatctl …` of somebody, with that on standard input.
     pub(super) fn call_with(&self, who: &str, args: &[&str], input: &str) -> Result<Called> {
-        let mut command = bound(
-            &netns_path(&namespace(VPC_ROUTER)),
-            &self.beside("flatctl")?,
-        )?;
-        let home = self.cluster.dir.join(format!("home-{who}"));
+        let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &beside("flatctl")?)?;
+        let home = self.dir.join(format!("home-{who}"));
         std::fs::create_dir_all(&home)?;
         command
             .args(args)
@@ -137,23 +136,5 @@ impl World {
             out: String::from_utf8(done.stdout)?,
             err: String::from_utf8(done.stderr)?,
         })
-    }
-
-    pub(super) fn call(&self, who: &str, args: &[&str]) -> Result<Called> {
-        self.call_with(who, args, "")
-    }
-
-    /// Builds a commit as ann, waits for its end.
-    pub(super) fn build(&self, reference: &str) -> Result<Called> {
-        let commit = format!("--commit={reference}");
-        self.call("ann", &["build", "shop/web", &commit])
-    }
-
-    /// The build of a commit, as the API tells it.
-    pub(super) fn told(&self, commit: &str) -> Result<Value> {
-        let path = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/builds";
-        let builds = self.api.items(path)?;
-        let found = builds.into_iter().find(|b| b["spec"]["commit"] == commit);
-        found.with_context(|| format!("no build of {commit}"))
     }
 }

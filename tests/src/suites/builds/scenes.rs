@@ -170,6 +170,20 @@ pub(super) fn built(lab: &LabGuard) -> Result<()> {
 }
 
 impl World {
+    /// Builds a commit as ann, waits for its end.
+    pub(super) fn build(&self, reference: &str) -> Result<Called> {
+        let commit = format!("--commit={reference}");
+        self.call("ann", &["build", "shop/web", &commit])
+    }
+
+    /// The build of a commit, as the API tells it.
+    pub(super) fn told(&self, commit: &str) -> Result<Value> {
+        let path = "/apis/platform.flatnet.io/v1alpha1/namespaces/shop/builds";
+        let builds = self.api.items(path)?;
+        let found = builds.into_iter().find(|b| b["spec"]["commit"] == commit);
+        found.with_context(|| format!("no build of {commit}"))
+    }
+
     /// The name of the build of `main`.
     fn told_main(&self) -> Result<String> {
         let list = self
@@ -349,9 +363,9 @@ pub(super) fn failing(lab: &LabGuard) -> Result<()> {
     world.with_limits(&["--build-memory", "128Mi"])?;
     let memory = world.repo.commit("memory", "tail /dev/zero\n", "memory")?;
     world.fails(&memory, &["more memory than 128Mi"])?;
-    world.with_limits(&["--build-time", "45", "--build-disk", "150Mi"])?;
+    world.with_limits(&["--build-time", "30", "--build-disk", "150Mi"])?;
     let time = world.repo.commit("time", "sleep 3600\n", "time")?;
-    world.fails(&time, &["longer than 45 s"])?;
+    world.fails(&time, &["longer than 30 s"])?;
     let disk = world.repo.commit(
         "disk",
         "dd if=/dev/zero of=/big bs=1M count=400; sleep 3600\n",

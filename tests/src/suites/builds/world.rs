@@ -10,7 +10,7 @@ use flatnet_plan::model::{Destination, Transport};
 use ipnetwork::IpNetwork;
 use serde_json::json;
 
-use super::desk::PEOPLE;
+use super::desk::{Called, Desk, PEOPLE, beside, people};
 use super::repo::Repo;
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
@@ -149,6 +149,16 @@ impl World {
         Ok(world)
     }
 
+    /// `flatctl …` of somebody, with that on standard input.
+    pub(super) fn call_with(&self, who: &str, args: &[&str], input: &str) -> Result<Called> {
+        let dir = self.cluster.dir.clone();
+        Desk { dir }.call_with(who, args, input)
+    }
+
+    pub(super) fn call(&self, who: &str, args: &[&str]) -> Result<Called> {
+        self.call_with(who, args, "")
+    }
+
     /// platformd serve, the registry that takes its tokens, and the repository.
     fn services(&self, parts: &Parts) -> Result<()> {
         for kind in ["apps", "builds", "releases", "clusters", "templates"] {
@@ -156,7 +166,7 @@ impl World {
         }
         self.api
             .post("/api/v1/namespaces", &json!({"metadata": {"name": "shop"}}))?;
-        self.people()?;
+        people(&self.cluster)?;
         for account in ["server", "controller", "platform"] {
             let token = ["-n", "flatnet-platform", "create", "token", account];
             let token = self.cluster.kubectl(&token)?;
@@ -164,7 +174,7 @@ impl World {
         }
         let dir = &self.cluster.dir;
         let netns = netns_path(&namespace(VPC_ROUTER));
-        let mut serve = bound(&netns, &self.beside("platformd")?)?;
+        let mut serve = bound(&netns, &beside("platformd")?)?;
         serve.args(["serve", "--insecure-plain", "--registry", &registry()]);
         // Its tokens are for pods too. A password goes to this machine alone: flatctl sends none in the clear elsewhere.
         serve.args(["--listen", &format!("0.0.0.0:{API}"), "--kubeconfig"]);
@@ -255,10 +265,7 @@ impl World {
 
     /// Starts the controller, or another one after it was killed.
     pub(super) fn start_controller(&self, more: &[&str]) -> Result<()> {
-        let mut command = bound(
-            &netns_path(&namespace(VPC_ROUTER)),
-            &self.beside("platformd")?,
-        )?;
+        let mut command = bound(&netns_path(&namespace(VPC_ROUTER)), &beside("platformd")?)?;
         let registry = format!("http://{}", registry());
         command.args(["controller", "--lease", "5", "--builds-in", "idc"]);
         command.args(["--registry", &registry, "--builds-network", NETWORK]);

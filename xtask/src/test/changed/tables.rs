@@ -6,12 +6,36 @@ const SUITES: &[(&str, &[&str])] = &[
     // Tests and builds of the others, none of them in the lab.
     ("xtask", &[]),
     ("addresses", &["addresses"]),
-    ("crates/flatctl", &["addresses", "trace"]),
+    (
+        "crates/flatctl",
+        &["addresses", "builds", "kubernetes", "platform", "trace"],
+    ),
     ("crates/subscriber", &["addresses"]),
     ("crates/trace", &["trace"]),
-    ("platform/controller", &["console", "platform"]),
-    ("platform/engine", &["console", "platform"]),
-    ("platform/platformd", &["console", "platform"]),
+    ("platform/client", &["builds", "platform"]),
+    (
+        "platform/controller",
+        &["builds", "console", "platform", "release"],
+    ),
+    (
+        "platform/engine",
+        &["builds", "console", "platform", "release"],
+    ),
+    (
+        "platform/platformd",
+        &["builds", "console", "platform", "release"],
+    ),
+    ("platform/registry", &["builds"]),
+    ("platform/run", &["release"]),
+    ("platform/server", &["builds", "console", "platform"]),
+    (
+        "platform/types",
+        &["builds", "console", "platform", "release"],
+    ),
+    (
+        "platform/watch",
+        &["builds", "console", "platform", "release"],
+    ),
     ("crates/uplink", &["restart", "uplink", "writers"]),
     (
         "vpc-route",

@@ -10,7 +10,9 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use flatnet_daemon::causes::chain;
 use flatnet_platform_types::api::Problem;
-use flatnet_platform_types::kinds::{Build, BuildPhase};
+use flatnet_platform_types::kinds::{
+    BUILD_CONTAINERS, BUILD_LABEL, BUILDS_NAMESPACE, Build, BuildPhase, TEAM_LABEL,
+};
 use flatnet_platform_watch::Key;
 use flatnet_platform_watch::way::{LASTING, client, member_config};
 use futures_util::stream::unfold;
@@ -28,12 +30,6 @@ use crate::rights::Act;
 const ALIVE: Duration = Duration::from_secs(15);
 /// How often a container is looked for that does not run yet.
 const LOOK: Duration = Duration::from_millis(500);
-/// Where builds are, by the controller (deploy/platform/builds.yaml).
-const NAMESPACE: &str = "flatnet-builds";
-const BUILD_LABEL: &str = "platform.flatnet.io/build";
-const TEAM_LABEL: &str = "platform.flatnet.io/team";
-/// The containers, in their order.
-const CONTAINERS: [&str; 3] = ["source", "image", "push"];
 /// The longest line that is shown, in bytes: what an application's build prints is its own.
 const LINE: usize = 16 << 10;
 
@@ -135,7 +131,7 @@ impl At {
                 return self.end("the build was deleted");
             };
             let is_over = phase(&build).is_over();
-            let opened = match CONTAINERS.get(self.place.0) {
+            let opened = match BUILD_CONTAINERS.get(self.place.0) {
                 Some(container) => {
                     let context = Arc::clone(&self.context);
                     open(&context, &self.key.clone(), &build, container).await
@@ -181,7 +177,7 @@ async fn open(
     let Some(cluster) = cluster else {
         return Ok(None);
     };
-    let pods: Api<Pod> = Api::namespaced(member(context, &cluster).await?, NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(member(context, &cluster).await?, BUILDS_NAMESPACE);
     let labels = format!("{BUILD_LABEL}={},{TEAM_LABEL}={}", key.name, key.namespace);
     let there = pods.list(&ListParams::default().labels(&labels)).await;
     let there = there.map_err(|e| chain(&e))?.items.into_iter();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use flatnet_platform_types::Span;
 use flatnet_platform_types::api::{Code, FieldChange, Problem, RegistryPassword};
 
 use super::find;
 use crate::caller::Caller;
-use crate::context::{Context, Intent};
+use crate::context::{Context, Intent, now};
 use crate::problem::{Refusal, Reply};
 use crate::rights::Act;
 
@@ -47,7 +48,7 @@ pub(in crate::routes) async fn make(
     let made = context.change(
         &caller,
         intent,
-        std::future::ready(registry.cluster_password(&name, LIFE)),
+        std::future::ready(registry.cluster_password(&name, now().after(Span::seconds(LIFE)))),
     );
     let (password, credential) = made.await?;
     Ok(Json(RegistryPassword {
