@@ -19,9 +19,11 @@ const MANIFESTS: [&str; 2] = [
     include_str!("../../../../deploy/platform/server.yaml"),
     include_str!("../../../../deploy/platform/roles.yaml"),
 ];
-const DEFINITIONS: [&str; 1] = [include_str!(
-    "../../../../deploy/platform/crds/locationclaims.yaml"
-)];
+/// Kinds that the server follows, beside the controller's: it is not ready while one of them cannot be listed.
+const DEFINITIONS: [&str; 2] = [
+    include_str!("../../../../deploy/platform/crds/builds.yaml"),
+    include_str!("../../../../deploy/platform/crds/locationclaims.yaml"),
+];
 pub(in crate::suites) const SERVER: &str = "http://127.0.0.1:9441";
 /// Who is there: a name, a password, and what is bound to it.
 pub(in crate::suites) const PEOPLE: [(&str, &str); 3] = [
