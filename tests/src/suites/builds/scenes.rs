@@ -363,9 +363,11 @@ pub(super) fn failing(lab: &LabGuard) -> Result<()> {
     world.with_limits(&["--build-memory", "128Mi"])?;
     let memory = world.repo.commit("memory", "tail /dev/zero\n", "memory")?;
     world.fails(&memory, &["more memory than 128Mi"])?;
-    world.with_limits(&["--build-time", "30", "--build-disk", "150Mi"])?;
+    world.with_limits(&["--build-time", "30"])?;
     let time = world.repo.commit("time", "sleep 3600\n", "time")?;
     world.fails(&time, &["longer than 30 s"])?;
+    // The kubelet looks at volumes every ten seconds or so.
+    world.with_limits(&["--build-disk", "150Mi"])?;
     let disk = world.repo.commit(
         "disk",
         "dd if=/dev/zero of=/big bs=1M count=400; sleep 3600\n",
