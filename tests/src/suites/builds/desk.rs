@@ -1,49 +1,18 @@
 //! People, and what they do by flatctl.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
 use crate::suites::kit::bound;
+use crate::suites::kit::called::Called;
 use crate::suites::kubernetes::cluster::Cluster;
 
 /// Who is there, and with which password.
 pub(super) const PEOPLE: [(&str, &str); 2] = [("ann", "right for ann"), ("ops", "right for ops")];
-
-/// What came of a call.
-#[derive(Debug)]
-pub(super) struct Called {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
-}
-
-impl Called {
-    pub(super) fn well(self) -> Result<String> {
-        ensure!(
-            self.code == 0,
-            "exit {}: {}{}",
-            self.code,
-            self.out,
-            self.err
-        );
-        Ok(self.out)
-    }
-
-    /// That it failed, and says all of that somewhere.
-    pub(super) fn refused(&self, words: &[&str]) -> Result<()> {
-        ensure!(self.code != 0, "it was done: {}", self.out);
-        for word in words {
-            let said = self.out.contains(word) || self.err.contains(word);
-            ensure!(said, "{word:?} is not in {}{}", self.out, self.err);
-        }
-        Ok(())
-    }
-}
 
 /// A program beside this one.
 pub(super) fn beside(name: &str) -> Result<PathBuf> {
@@ -120,21 +89,6 @@ impl Desk {
             .args(args)
             .env("XDG_CONFIG_HOME", &home)
             .env("HOME", &home);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot run flatctl")?;
-        {
-            use std::io::Write as _;
-            let mut stdin = child.stdin.take().context("no standard input")?;
-            stdin.write_all(input.as_bytes())?;
-        }
-        let done = child.wait_with_output()?;
-        Ok(Called {
-            code: done.status.code().context("flatctl was killed")?,
-            out: String::from_utf8(done.stdout)?,
-            err: String::from_utf8(done.stderr)?,
-        })
+        Called::of(&mut command, input)
     }
 }

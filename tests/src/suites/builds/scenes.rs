@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::desk::{Called, PEOPLE};
+use super::desk::PEOPLE;
 use super::world::{SOON, World, registry, repo_url};
 use crate::LabGuard;
 use crate::suites::cluster::node::Node;
 use crate::suites::cluster::world::SERVER;
+use crate::suites::kit::called::Called;
 use crate::suites::kit::{eventually, output, say};
 use crate::suites::platform::world::locked;
 
@@ -211,7 +212,7 @@ impl World {
     /// A build that fails; why.
     fn fails(&self, commit: &str, words: &[&str]) -> Result<()> {
         let called = self.build(commit)?;
-        called.refused(words).with_context(|| self.log())?;
+        called.answers_failure(words).with_context(|| self.log())?;
         let build = self.told(commit)?;
         ensure!(build["status"]["phase"] == "Failed", "{build}");
         say(&format!("{}", build["status"]["reason"]));
@@ -359,7 +360,9 @@ pub(super) fn failing(lab: &LabGuard) -> Result<()> {
         .commit("script", "echo before; exit 7\n", "script")?;
     world.fails(&script, &["building the image", "7"])?;
     // It is not built again by itself, and is where that is asked for.
-    world.build(&script)?.refused(&["building the image"])?;
+    world
+        .build(&script)?
+        .answers_failure(&["building the image"])?;
     world.with_limits(&["--build-memory", "128Mi"])?;
     let memory = world.repo.commit("memory", "tail /dev/zero\n", "memory")?;
     world.fails(&memory, &["more memory than 128Mi"])?;

@@ -10,7 +10,7 @@ use flatnet_plan::model::{Destination, Transport};
 use ipnetwork::IpNetwork;
 use serde_json::json;
 
-use super::desk::{Called, Desk, PEOPLE, beside, people};
+use super::desk::{Desk, PEOPLE, beside, people};
 use super::repo::Repo;
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
@@ -22,6 +22,7 @@ use crate::suites::cluster::parts::Parts;
 use crate::suites::cluster::world::{
     LAB_DATAPATH, SERVER, SERVICES, controllers, restore, scheduler,
 };
+use crate::suites::kit::called::Called;
 use crate::suites::kit::{bound, eventually, output, say};
 use crate::suites::kubernetes::cluster::{Access, Cluster};
 use crate::suites::kubernetes::ipamd::{self, Ipamd};

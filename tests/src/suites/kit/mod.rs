@@ -7,6 +7,7 @@
 //!   [pings] a stream of pings, and the gaps in it     [rate] bits a second     [tcp] who calls
 //! ```
 
+pub(super) mod called;
 pub(super) mod container;
 pub(super) mod forwarding;
 pub(super) mod frame;

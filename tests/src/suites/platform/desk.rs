@@ -1,7 +1,6 @@
 //! The desk: platformd's API server, the people who have accounts there, and their flatctl.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +11,7 @@ use super::world::{SOON, World};
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
 use crate::suites::cloud::rig::Running;
+use crate::suites::kit::called::Called;
 use crate::suites::kit::{bound, eventually};
 
 /// The server's rights, and the roles that it asks for.
@@ -31,36 +31,6 @@ pub(in crate::suites) const PEOPLE: [(&str, &str); 3] = [
     ("eve", "right for eve"),
     ("ops", "right for ops"),
 ];
-
-/// What came of a call of flatctl.
-#[derive(Debug)]
-pub(super) struct Called {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
-}
-
-impl Called {
-    pub(super) fn well(self) -> Result<String> {
-        ensure!(
-            self.code == 0,
-            "exit {}: {}{}",
-            self.code,
-            self.out,
-            self.err
-        );
-        Ok(self.out)
-    }
-
-    /// That it failed, and says all of that.
-    pub(super) fn refused(&self, words: &[&str]) -> Result<()> {
-        ensure!(self.code != 0, "it was done: {}", self.out);
-        for word in words {
-            ensure!(self.err.contains(word), "{word:?} is not in {}", self.err);
-        }
-        Ok(())
-    }
-}
 
 /// The server, and the programs that people have.
 pub(in crate::suites) struct Desk {
@@ -219,22 +189,7 @@ impl Desk {
             .args(args)
             .env("HOME", self.home(who))
             .env_remove("XDG_CONFIG_HOME");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            use std::io::Write;
-            // A program that ends early says why by its status.
-            let _ = stdin.write_all(input.as_bytes());
-        }
-        let done = child.wait_with_output()?;
-        Ok(Called {
-            code: done.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&done.stdout).into_owned(),
-            err: String::from_utf8_lossy(&done.stderr).into_owned(),
-        })
+        Called::of(&mut command, input)
     }
 
     pub(super) fn login(&self) -> Result<()> {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::desk::{Called, Desk, PEOPLE, SERVER};
+use super::desk::{Desk, PEOPLE, SERVER};
 use super::kubelet::NAMESPACE;
 use super::world::{REPLICAS, SOON, World};
 use crate::LabGuard;
 use crate::paths::{VPC_ROUTER, namespace, netns_path};
 use crate::run::output_with;
+use crate::suites::kit::called::Called;
 use crate::suites::kit::{bound, eventually, say};
 
 pub(super) fn by_flatctl_alone(lab: &LabGuard) -> Result<()> {
