@@ -94,6 +94,8 @@ fn kubelet() -> Value {
         "authorization": {"mode": "AlwaysAllow"},
         "evictionHard": {"memory.available": "50Mi"}, "imageGCHighThresholdPercent": 100,
         "nodeStatusUpdateFrequency": "2s",
+        // How soon a volume that is over its limit is noticed; a minute where it is not said.
+        "volumeStatsAggPeriod": "5s",
         // netd takes it away when the node is ready.
         "registerWithTaints": [{"key": "flatnet.io/not-ready", "effect": "NoSchedule"}],
         // The suite's pods come thirty at a time on two nodes.
