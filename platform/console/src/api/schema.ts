@@ -102,7 +102,7 @@ export interface paths {
          * Makes a password for a cluster's nodes, to be put into their runtime's configuration or a pull Secret. It is shown once, and
          *     pulls nothing any more when the cluster is removed here.
          */
-        post: operations["make"];
+        post: operations["clusters_make"];
         delete?: never;
         options?: never;
         head?: never;
@@ -170,10 +170,10 @@ export interface paths {
             cookie?: never;
         };
         /** An application's builds, the latest first. */
-        get: operations["list"];
+        get: operations["builds_list"];
         put?: never;
         /** Builds a commit by the application's template, or tells the build of the same inputs, with 200: there is no second one. */
-        post: operations["start"];
+        post: operations["builds_start"];
         delete?: never;
         options?: never;
         head?: never;
@@ -188,7 +188,7 @@ export interface paths {
             cookie?: never;
         };
         /** A build. */
-        get: operations["show"];
+        get: operations["builds_show"];
         put?: never;
         post?: never;
         delete?: never;
@@ -208,7 +208,7 @@ export interface paths {
          * A build's log: events `line` with a line as data and `CONTAINER.LINE` as ID, then `end` with what became of it. Who comes back
          *     with `Last-Event-ID` is told what follows. A log is kept for a day.
          */
-        get: operations["follow"];
+        get: operations["builds_follow"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2018,7 +2018,7 @@ export interface operations {
             };
         };
     };
-    make: {
+    clusters_make: {
         parameters: {
             query?: never;
             header?: never;
@@ -2209,7 +2209,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    builds_list: {
         parameters: {
             query?: {
                 /** @description The most objects of the page: 1 to 500, 100 where it is absent. */
@@ -2245,7 +2245,7 @@ export interface operations {
             };
         };
     };
-    start: {
+    builds_start: {
         parameters: {
             query?: never;
             header?: never;
@@ -2289,7 +2289,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    builds_show: {
         parameters: {
             query?: never;
             header?: never;
@@ -2321,7 +2321,7 @@ export interface operations {
             };
         };
     };
-    follow: {
+    builds_follow: {
         parameters: {
             query?: never;
             header?: {
