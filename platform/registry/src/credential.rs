@@ -36,7 +36,7 @@ pub enum Holder {
     Builder {
         /// The application's team.
         team: String,
-        /// The application.
+        /// The application's name, whose images it pushes.
         app: String,
     },
     /// A cluster's nodes.
@@ -83,7 +83,7 @@ struct Claims {
 /// A holder, and until when it may ask for tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// Who.
+    /// Whose it is.
     pub holder: Holder,
     /// Until when.
     pub expires: Moment,

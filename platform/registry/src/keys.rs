@@ -12,13 +12,20 @@ pub enum KeyError {
     /// The private key is none, or not one for ES256.
     #[error("the registry's key is no PKCS#8 key of P-256 in PEM")]
     Key,
-    /// The certificate is none.
+    /// There is no certificate in PEM, or what is in it is not base64.
     #[error("the registry's certificate is none in PEM")]
     Certificate,
     /// None can be made.
     #[error("cannot make a key and a certificate for the registry")]
     Make(#[source] rcgen::Error),
 }
+
+/// The Secret of the hub that holds both, of the type `kubernetes.io/tls`; `platformd serve` makes it.
+pub const SECRET: &str = "registry-key";
+/// The key in it with the private key (PKCS#8, PEM).
+pub const PRIVATE_KEY: &str = "tls.key";
+/// The key in it with the certificate (PEM), which the registry needs too.
+pub const CERTIFICATE: &str = "tls.crt";
 
 /// A key pair for ES256 (RFC 7518 §3.4) and its self-signed certificate.
 pub struct Keys {
@@ -49,6 +56,17 @@ pub fn generate() -> Result<(String, String), KeyError> {
 }
 
 impl Keys {
+    /// Of the values of [`SECRET`], by their keys.
+    ///
+    /// # Errors
+    /// [`KeyError`]; a value that is not there is none.
+    pub fn of_secret<'d>(value: impl Fn(&str) -> Option<&'d [u8]>) -> Result<Self, KeyError> {
+        let text = |key| value(key).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let key = text(PRIVATE_KEY).ok_or(KeyError::Key)?;
+        let certificate = text(CERTIFICATE).ok_or(KeyError::Certificate)?;
+        Self::read(key, certificate)
+    }
+
     /// Of a private key (PKCS#8) and its certificate, both PEM.
     ///
     /// # Errors
@@ -85,6 +103,19 @@ mod tests {
         let (key, certificate) = generate().expect("randomness");
         let keys = Keys::read(&key, &certificate).expect("a key");
         assert!(!format!("{keys:?}").contains(&keys.certificate));
+        let of_secret = |lacks: &str| {
+            let values = [(PRIVATE_KEY, &key), (CERTIFICATE, &certificate)];
+            let found = |wanted: &str| {
+                let mut values = values.iter().filter(|(name, _)| *name != lacks);
+                values
+                    .find(|(name, _)| *name == wanted)
+                    .map(|(_, text)| text.as_bytes())
+            };
+            Keys::of_secret(found)
+        };
+        assert!(of_secret("").is_ok());
+        assert!(matches!(of_secret(PRIVATE_KEY), Err(KeyError::Key)));
+        assert!(matches!(of_secret(CERTIFICATE), Err(KeyError::Certificate)));
         let shown = Keys::read("secret", &certificate)
             .expect_err("no key")
             .to_string();

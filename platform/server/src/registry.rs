@@ -1,6 +1,7 @@
 //! The registry's key, with which its tokens and the credentials of machines are signed.
 
 use flatnet_daemon::causes::chain;
+use flatnet_platform_registry::keys::{CERTIFICATE, PRIVATE_KEY, SECRET};
 use flatnet_platform_registry::{Credential, Holder, Keys, keys};
 use flatnet_platform_types::Moment;
 use flatnet_platform_types::api::Code;
@@ -11,10 +12,6 @@ use kube::api::{Api, PostParams};
 
 use crate::problem::{Refusal, Reply};
 
-/// The Secret with the key and its certificate: the registry needs the second (`auth.token.rootcertbundle`).
-const SECRET: &str = "registry-key";
-const KEY: &str = "tls.key";
-const CERTIFICATE: &str = "tls.crt";
 /// The registry that tokens are for.
 #[derive(Debug)]
 pub(crate) struct Registry {
@@ -31,13 +28,8 @@ impl Registry {
         let secrets: Api<Secret> = Api::namespaced(hub.clone(), namespace);
         loop {
             if let Some(secret) = secrets.get_opt(SECRET).await? {
-                let text = |key: &str| {
-                    let bytes = secret.data.as_ref().and_then(|d| d.get(key));
-                    bytes
-                        .and_then(|b| String::from_utf8(b.0.clone()).ok())
-                        .unwrap_or_default()
-                };
-                let read = Keys::read(&text(KEY), &text(CERTIFICATE));
+                let data = secret.data.unwrap_or_default();
+                let read = Keys::of_secret(|key| data.get(key).map(|bytes| bytes.0.as_slice()));
                 let keys = read.map_err(|e| {
                     let what = chain(&e);
                     anyhow::anyhow!(
@@ -52,7 +44,7 @@ impl Registry {
             let mut secret = Secret::default();
             secret.metadata.name = Some(SECRET.to_owned());
             secret.type_ = Some("kubernetes.io/tls".to_owned());
-            let data = [(KEY, key), (CERTIFICATE, certificate)];
+            let data = [(PRIVATE_KEY, key), (CERTIFICATE, certificate)];
             let data = data.map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes())));
             secret.data = Some(data.into());
             match secrets.create(&PostParams::default(), &secret).await {

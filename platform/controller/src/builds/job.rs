@@ -1,5 +1,7 @@
 //! A build as objects of the member: the Job and the Secret with which it pushes. Pure.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flatnet_platform_types::kinds::{
@@ -17,6 +19,14 @@ const USER: u32 = 1000;
 const SECCOMP: &str = "flatnet/builder.json";
 /// Where the Secret is, in the containers that have it.
 const AUTH: &str = "/run/registry";
+
+/// How long a build may wait for a node, and for the builder's image.
+const WAIT: Duration = Duration::from_secs(3_600);
+
+/// How long a build may last in all: so long its Job runs, and the password is valid that it pushes with.
+pub(crate) fn longest(builds: &Builds) -> Duration {
+    builds.time + WAIT
+}
 
 /// A build that is to run.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +128,8 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
         "metadata": {"name": subject.object_name(), "namespace": BUILDS_NAMESPACE, "labels": labels(subject.team, subject.name)},
         "spec": {
             "backoffLimit": 0, "ttlSecondsAfterFinished": KEPT,
+            // Of one that no node takes.
+            "activeDeadlineSeconds": longest(builds).as_secs(),
             "template": {
                 "metadata": {
                     "labels": labels(subject.team, subject.name),
@@ -127,7 +139,7 @@ pub(crate) fn job(subject: &Subject<'_>, builds: &Builds) -> Value {
                     // A shell as the first process takes no SIGTERM.
                     "restartPolicy": "Never", "terminationGracePeriodSeconds": 2,
                     "nodeSelector": builds.nodes,
-                    // Of the pod and not of the Job, which would delete the pod with its log.
+                    // Of one that runs: the Job's would delete the pod with its log.
                     "activeDeadlineSeconds": builds.time.as_secs(),
                     "automountServiceAccountToken": false, "enableServiceLinks": false,
                     "securityContext": {
@@ -224,6 +236,14 @@ mod tests {
             *image,
             json!({"name": "IMAGE", "value": "registry.example/shop/web:0123456789ab-v3"})
         );
+    }
+
+    #[test]
+    fn a_build_that_runs_too_long_keeps_its_pod_and_one_that_no_node_takes_ends_too() {
+        let job = made();
+        let of_pod = &job["spec"]["template"]["spec"]["activeDeadlineSeconds"];
+        assert_eq!(*of_pod, 60);
+        assert_eq!(job["spec"]["activeDeadlineSeconds"], 60 + 3_600);
     }
 
     #[test]

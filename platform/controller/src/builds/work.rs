@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flatnet_daemon::causes::chain;
 use flatnet_leader::Leadership;
+use flatnet_platform_registry::keys::SECRET;
 use flatnet_platform_registry::{Credential, Holder, Keys};
 use flatnet_platform_types::Span;
 use flatnet_platform_types::kinds::{
@@ -23,7 +24,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::Builds;
-use super::job::{Subject, job, object_name, secret};
+use super::job::{Subject, job, longest, object_name, secret};
 use super::outcome::{Progress, progress};
 use crate::apply::replace_status;
 use crate::driver::now;
@@ -32,13 +33,8 @@ use crate::driver::now;
 const LOOK: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long a build may wait for a node, and for the builder's image.
-const WAIT: Duration = Duration::from_secs(3_600);
 /// Events that wait to be taken in.
 const WAITING: usize = 256;
-/// The Secret on the hub with the registry's key; platformd serve makes it.
-const KEY: &str = "registry-key";
-
 /// Follows builds, and makes them. It does not end.
 pub(crate) async fn run(
     config: Config,
@@ -253,7 +249,7 @@ impl Worker {
             team: team.clone(),
             app: spec.app.clone(),
         };
-        let seconds = (builds.time + WAIT).as_secs();
+        let seconds = longest(builds).as_secs();
         let credential = Credential {
             expires: now().after(Span::seconds(seconds)),
             holder,
@@ -284,17 +280,12 @@ impl Worker {
 
     async fn keys(&self) -> Result<Keys, String> {
         let secrets: Api<Secret> = Api::namespaced(self.hub.clone(), &self.namespace);
-        let place = format!("Secret {}/{KEY}", self.namespace);
-        let secret = secrets.get_opt(KEY).await.map_err(|e| chain(&e))?;
+        let place = format!("Secret {}/{SECRET}", self.namespace);
+        let secret = secrets.get_opt(SECRET).await.map_err(|e| chain(&e))?;
         let secret = secret
             .ok_or_else(|| format!("there is no {place}: `platformd serve --registry` makes it"))?;
-        let text = |key: &str| {
-            let bytes = secret.data.as_ref().and_then(|d| d.get(key));
-            bytes
-                .and_then(|b| String::from_utf8(b.0.clone()).ok())
-                .unwrap_or_default()
-        };
-        Keys::read(&text("tls.key"), &text("tls.crt"))
+        let data = secret.data.unwrap_or_default();
+        Keys::of_secret(|key| data.get(key).map(|bytes| bytes.0.as_slice()))
             .map_err(|e| format!("{place}: {}", chain(&e)))
     }
 
