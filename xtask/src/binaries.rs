@@ -1,12 +1,13 @@
-//! The static binaries: those of the release in `target/flatnet/`, and those of the demo and the suites,
-//! which are built in half the time, in `target/flatnet/lab/`; there is also `netd-faults`.
+//! The static binaries: those of the release in `target/flatnet/`, and those of the demo and the suites in
+//! `target/flatnet/lab/`, `netd-faults` among them, which have the profile and the features of the tests: what is
+//! compiled for one serves the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::{elf, host, report};
 
@@ -21,56 +22,86 @@ pub(crate) enum Purpose {
 
 /// One `cargo build` and the programs it yields.
 struct Unit {
-    /// Cargo's profile, and the directory under `target/<triple>/`.
-    profile: &'static str,
-    packages: &'static [&'static str],
+    what: What,
     programs: &'static [&'static str],
+}
+
+/// What cargo is asked for.
+#[derive(Clone, Copy)]
+enum What {
+    /// These packages, with the features that they have by themselves.
+    Packages {
+        profile: &'static str,
+        packages: &'static [&'static str],
+    },
+    /// All programs as the tests have them, with these features besides: what is compiled serves both.
+    AsTests { features: &'static [&'static str] },
 }
 
 /// What a first build of the static binaries takes.
 const DISK_GIB: u64 = 2;
 
-const DAEMONS: Unit = Unit {
-    profile: "release",
-    packages: &[
-        "flatnet-netd",
-        "flatnet-ipam",
-        "flatnet-addresses",
-        "flatnet-platformd",
-        "flatnet-run",
-        "flatnet-vpc-route",
-        "flatnet-flatctl",
-        "flatnet-lab",
-        "flatnet-aliyun-sim",
-    ],
-    programs: &[
-        "netd",
-        "addressd",
-        "platformd",
-        "flatnet-run",
-        "ipamd",
-        "vpc-route",
-        "flatctl",
-        "flatnet-lab",
-        "aliyun-sim",
-    ],
-};
+const DAEMON_PACKAGES: &[&str] = &[
+    "flatnet-netd",
+    "flatnet-ipam",
+    "flatnet-addresses",
+    "flatnet-platformd",
+    "flatnet-run",
+    "flatnet-vpc-route",
+    "flatnet-flatctl",
+    "flatnet-lab",
+    "flatnet-aliyun-sim",
+];
 
+const DAEMONS: &[&str] = &[
+    "netd",
+    "addressd",
+    "platformd",
+    "flatnet-run",
+    "ipamd",
+    "vpc-route",
+    "flatctl",
+    "flatnet-lab",
+    "aliyun-sim",
+];
+
+/// Its size is part of what an ADD costs, and of what the suites prove: it is the same everywhere.
 const PLUGIN: Unit = Unit {
-    profile: "cni",
-    packages: &["flatnet-cni"],
+    what: What::Packages {
+        profile: "cni",
+        packages: &["flatnet-cni"],
+    },
     programs: &["flatnet"],
 };
 
+const RELEASE: Unit = Unit {
+    what: What::Packages {
+        profile: "release",
+        packages: DAEMON_PACKAGES,
+    },
+    programs: DAEMONS,
+};
+
+const LAB: Unit = Unit {
+    what: What::AsTests { features: &[] },
+    programs: DAEMONS,
+};
+
+/// `netd-faults`, the netd that fails where a suite orders it to.
+const FAULTS: Unit = Unit {
+    what: What::AsTests {
+        features: &["flatnet-netd/faults"],
+    },
+    programs: &["netd-faults"],
+};
+
 impl Purpose {
-    /// The builds. The plugin of the lab is that of the release: its size is part of what an ADD
-    /// costs, and of what the suites prove.
+    /// The builds.
     fn units(self) -> [Unit; 2] {
-        let profile = match self {
-            Self::Release => "release",
-            Self::Lab => "lab",
-        };
-        [PLUGIN, Unit { profile, ..DAEMONS }]
+        match self {
+            Self::Release => [PLUGIN, RELEASE],
+            Self::Lab => [PLUGIN, LAB],
+        }
     }
 
     /// The directory that they are put in.
@@ -119,109 +150,113 @@ impl Binaries {
         let dir = purpose.directory();
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         for unit in purpose.units() {
-            compile(&unit, &triple)?;
-            for program in unit.programs {
-                let from = host::target_dir()
-                    .join(&triple)
-                    .join(unit.profile)
-                    .join(program);
-                deliver(&from, &dir.join(program))?;
-            }
+            unit.build(&triple, &dir)?;
         }
         Ok(Self { dir })
     }
 
-    /// Builds `netd-faults`, the netd that fails where a suite orders it to, beside the
-    /// others.
-    ///
-    /// Guarantees: nothing is compiled twice for it but netd itself, for it has the profile
-    /// and the features of the tests, which were built before. Features are those of the tests only
-    /// where a test is built too: a small one is, which is there already.
+    /// Builds `netd-faults` beside the others. Nothing is compiled twice for it but netd itself.
     ///
     /// # Errors
     /// If cargo fails, or the file cannot be written.
     pub(crate) fn build_faults(&self) -> Result<()> {
-        const NAME: &str = "netd-faults";
-        /// Of the CNI plugin, which needs little.
-        const SMALL_TEST: &str = "process";
-        let mut cargo = host::cargo();
-        cargo
-            .args(["build", "--locked", "--workspace", "--bin", NAME])
-            .args(["--test", SMALL_TEST])
-            .args(["--features", "flatnet-netd/faults"]);
-        let status = cargo.status().context("cannot run cargo build")?;
-        ensure!(status.success(), "cargo build of {NAME} failed");
-        let from = host::target_dir().join("debug").join(NAME);
-        let (fresh, to) = (self.dir.join("netd-faults.new"), self.dir.join(NAME));
-        // The lab copies it, mostly into memory: without symbols it has a fifth of its size.
-        let stripped = Command::new("strip")
-            .arg("--strip-debug")
-            .arg("-o")
-            .args([&fresh, &from])
-            .status();
-        if !stripped.is_ok_and(|s| s.success()) {
-            fs::copy(&from, &fresh).with_context(|| format!("cannot read {}", from.display()))?;
-        }
-        fs::rename(&fresh, &to).with_context(|| format!("cannot write {}", to.display()))
+        FAULTS.build(&host::triple()?, &self.dir)
     }
 }
 
-fn compile(unit: &Unit, triple: &str) -> Result<()> {
-    let started = Instant::now();
-    let mut cargo = host::cargo();
-    cargo.args(["build", "--locked", "--profile", unit.profile]);
-    link_statically(&mut cargo, triple);
-    for package in unit.packages {
-        cargo.args(["--package", package]);
+impl Unit {
+    /// Compiles it, and puts its programs into `dir`.
+    fn build(&self, triple: &str, dir: &Path) -> Result<()> {
+        let started = Instant::now();
+        let mut cargo = host::cargo();
+        cargo.args(["build", "--locked"]);
+        link_statically(&mut cargo, triple);
+        let profile = self.what.arguments(&mut cargo, self.programs);
+        let programs = self.programs.join(", ");
+        let status = cargo.status().context("cannot run cargo build")?;
+        ensure!(status.success(), "cargo build of {programs} failed");
+        report::line(&format!(
+            "built {programs} in {:.1} s",
+            started.elapsed().as_secs_f64()
+        ));
+        let built = host::target_dir().join(triple).join(profile);
+        for program in self.programs {
+            deliver(&built.join(program), &dir.join(program))?;
+        }
+        Ok(())
     }
-    let status = cargo.status().context("cannot run cargo build")?;
-    if !status.success() {
-        bail!("cargo build of {} failed", unit.packages.join(", "));
-    }
-    report::line(&format!(
-        "built {} in {:.1} s",
-        unit.programs.join(", "),
-        started.elapsed().as_secs_f64()
-    ));
-    Ok(())
 }
+
+impl What {
+    /// Adds cargo's arguments; returns the directory under `target/<triple>/`.
+    fn arguments(self, cargo: &mut Command, programs: &[&str]) -> &'static str {
+        /// Features are those of the tests only where a test is built too; this one, of the CNI plugin, is small.
+        const SMALL_TEST: &str = "process";
+        match self {
+            Self::Packages { profile, packages } => {
+                cargo.args(["--profile", profile]);
+                for package in packages {
+                    cargo.args(["--package", package]);
+                }
+                profile
+            }
+            Self::AsTests { features } => {
+                cargo.args(["--workspace", "--test", SMALL_TEST]);
+                for program in programs {
+                    cargo.args(["--bin", program]);
+                }
+                for feature in features {
+                    cargo.args(["--features", feature]);
+                }
+                "debug"
+            }
+        }
+    }
+}
+
+/// The flags of what is static.
+const STATIC: &str = "-C target-feature=+crt-static";
 
 /// Makes programs static: they run on nodes of any distribution, and in guests whose C library is
 /// another one. Cargo keeps them apart from others, in `target/<triple>/`.
 pub(crate) fn link_statically(cargo: &mut Command, triple: &str) {
-    cargo
-        .args(["--target", triple])
-        .env(rustflags_variable(triple), "-C target-feature=+crt-static");
+    let (variable, flags) = static_flags(triple);
+    cargo.args(["--target", triple]).env(variable, flags);
 }
 
-/// Cargo's per-target variable: with `--target` it does not reach build scripts and macros,
-/// which have to stay dynamic.
-fn rustflags_variable(triple: &str) -> String {
+/// The variable, and its value, that makes static what cargo builds with `--target <triple>`: with it flags do not reach
+/// build scripts and macros, which have to stay dynamic.
+pub(crate) fn static_flags(triple: &str) -> (String, &'static str) {
     let name = triple.to_uppercase().replace(['-', '.'], "_");
-    format!("CARGO_TARGET_{name}_RUSTFLAGS")
+    (format!("CARGO_TARGET_{name}_RUSTFLAGS"), STATIC)
 }
 
-/// Copies one binary beside its final name and renames it there, because the lab may be
-/// running the old one.
+/// Copies one binary, without what only a debugger reads, beside its final name, and renames it there, because the lab
+/// may be running the old one. The lab copies binaries, mostly into memory: so they have a fifth of the size.
 fn deliver(from: &Path, to: &Path) -> Result<()> {
-    let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    let fresh = to.with_extension("new");
+    let stripped = Command::new("strip")
+        .arg("--strip-debug")
+        .arg("-o")
+        .args([&fresh, from])
+        .status();
+    if !stripped.is_ok_and(|s| s.success()) {
+        fs::copy(from, &fresh).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    let bytes = fs::read(&fresh).with_context(|| format!("cannot read {}", fresh.display()))?;
     ensure!(
         !elf::needs_interpreter(&bytes).with_context(|| from.display().to_string())?,
         "{} is not static: it asks for a dynamic linker (is libc.a installed?)",
         from.display()
     );
+    let (name, size) = (to.display(), size(bytes.len()));
     if fs::read(to).is_ok_and(|old| old == bytes) {
-        report::line(&format!(
-            "  {} {}, unchanged",
-            to.display(),
-            size(bytes.len())
-        ));
+        fs::remove_file(&fresh).with_context(|| format!("cannot remove {}", fresh.display()))?;
+        report::line(&format!("  {name} {size}, unchanged"));
         return Ok(());
     }
-    let fresh = to.with_extension("new");
-    fs::copy(from, &fresh).with_context(|| format!("cannot write {}", fresh.display()))?;
-    fs::rename(&fresh, to).with_context(|| format!("cannot write {}", to.display()))?;
-    report::line(&format!("  {} {}, static", to.display(), size(bytes.len())));
+    fs::rename(&fresh, to).with_context(|| format!("cannot write {name}"))?;
+    report::line(&format!("  {name} {size}, static"));
     Ok(())
 }
 
@@ -241,7 +276,7 @@ mod tests {
     #[test]
     fn the_flags_are_for_the_target_only() {
         assert_eq!(
-            rustflags_variable("x86_64-unknown-linux-gnu"),
+            static_flags("x86_64-unknown-linux-gnu").0,
             "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS"
         );
     }

@@ -38,7 +38,7 @@ use self::step::{Step, Voice};
 use self::wanted::{Packages, Wanted};
 use crate::datapath::Datapath;
 use crate::host::OFFLINE;
-use crate::{apt, host, kubernetes, report};
+use crate::{apt, binaries, host, kubernetes, report};
 
 /// The variable that lets tests run that need root; they do nothing without it.
 const ROOT_TESTS: &str = "FLATNET_ROOT_TESTS";
@@ -121,7 +121,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         options.wants(Datapath::User) && KUBERNETES_SUITES.iter().any(|suite| wanted.suite(suite));
     let kubernetes = kubernetes.then(|| Kubernetes::of(&wanted)).transpose()?;
     let root = end_to_end || options.changed.is_some() && !options.fast && host::is_root();
-    let steps = static_steps(root, &wanted.packages);
+    // What the suites run is compiled with the tests, and tests without root stay with what a developer builds.
+    let triple = root.then(host::triple).transpose()?;
+    let steps = static_steps(triple.as_deref(), &wanted.packages);
     for step in steps.quick {
         outcomes.push(step.run(Voice::Alone)?);
     }
@@ -159,9 +161,10 @@ struct Static {
     tests: Vec<Step>,
 }
 
-/// The steps that need no lab. With `root`, the tests that need it run too, in the same step: asked
-/// for by themselves, cargo would build them with other features once more.
-fn static_steps(root: bool, packages: &Packages) -> Static {
+/// The steps that need no lab. With root, on this `triple`, the tests that need it run too, in the same step: asked
+/// for by themselves, cargo would build them with other features once more. They are static, as are the programs of the
+/// suites: what is compiled serves both.
+fn static_steps(root: Option<&str>, packages: &Packages) -> Static {
     let mut steps = Static::default();
     if *packages == Packages::None {
         return steps;
@@ -180,13 +183,17 @@ fn static_steps(root: bool, packages: &Packages) -> Static {
         let args: Vec<&str> = args.chain(rest.iter().copied()).collect();
         Step::cargo(name, &args)
     };
-    let name = match root {
+    let name = match root.is_some() {
         true => "unit and property tests, also with root",
         false => "unit and property tests",
     };
-    let mut tests = cargo(name, "test", &["--no-fail-fast"]);
-    if root {
-        tests = tests.env(ROOT_TESTS, "1");
+    let tests = |name: &str, how: &str| match root {
+        Some(triple) => with_static(cargo(name, "test", &["--target", triple, how]), triple),
+        None => cargo(name, "test", &[how]),
+    };
+    let mut run = tests(name, "--no-fail-fast");
+    if root.is_some() {
+        run = run.env(ROOT_TESTS, "1");
     }
     let lints = ["--all-targets", "--all-features", "--", "-D", "warnings"];
     let documentation = cargo("documentation", "doc", &["--no-deps"]);
@@ -194,12 +201,18 @@ fn static_steps(root: bool, packages: &Packages) -> Static {
         cargo("clippy", "clippy", &lints),
         documentation.env("RUSTDOCFLAGS", "-D warnings"),
     ];
-    steps.tests_built = Some(cargo("build of the tests", "test", &["--no-run"]));
-    steps.tests = vec![tests];
+    steps.tests_built = Some(tests("build of the tests", "--no-run"));
+    steps.tests = vec![run];
     if has_deny() && *packages == Packages::All {
         steps.tests.push(deny_step());
     }
     steps
+}
+
+/// With what makes static what is built for this triple.
+fn with_static(step: Step, triple: &str) -> Step {
+    let (variable, flags) = binaries::static_flags(triple);
+    step.env(&variable, flags)
 }
 
 /// Alibaba's SDK comes from PyPI; where that is out of reach, the suite is left out, loudly.
@@ -212,13 +225,14 @@ fn simulator_suite() -> Result<Outcome> {
         ));
         return Ok(Outcome::skipped(&name));
     }
-    simulator_step(&name).run(Voice::Alone)
+    simulator_step(&name, &host::triple()?).run(Voice::Alone)
 }
 
 /// Of the whole workspace: named by its package, cargo would build what the simulator needs with
 /// other features once more.
-fn simulator_step(name: &str) -> Step {
-    Step::cargo(name, &["test", "--workspace", "--test", "sdk"])
+fn simulator_step(name: &str, triple: &str) -> Step {
+    let args = ["test", "--workspace", "--target", triple, "--test", "sdk"];
+    with_static(Step::cargo(name, &args), triple)
 }
 
 /// Kubernetes' programs, and the suites that want them.
@@ -315,7 +329,7 @@ mod tests {
     use super::*;
 
     /// What the steps run, but the build of the tests.
-    fn shown_steps(root: bool, packages: &Packages) -> Vec<String> {
+    fn shown_steps(root: Option<&str>, packages: &Packages) -> Vec<String> {
         let steps = static_steps(root, packages);
         let all = steps.quick.iter().chain(&steps.builds).chain(&steps.tests);
         all.map(Step::shown).collect()
@@ -324,9 +338,9 @@ mod tests {
     #[test]
     fn the_fast_part_has_no_step_for_root() {
         let shown = |root| shown_steps(root, &Packages::All);
-        let fast = shown(false);
+        let fast = shown(None);
         assert!(fast.iter().all(|s| !s.contains(ROOT_TESTS)), "{fast:?}");
-        let all = shown(true);
+        let all = shown(Some("here"));
         let tests: Vec<&String> = all.iter().filter(|s| s.contains(" test ")).collect();
         assert!(
             tests.len() == 1 && tests[0].contains(ROOT_TESTS),
@@ -338,25 +352,32 @@ mod tests {
     fn only_chosen_packages_are_checked_and_format_always() {
         let shown = |names: &[&str]| -> Vec<String> {
             let names = names.iter().map(|&n| n.to_owned()).collect();
-            shown_steps(false, &Packages::These(names))
+            shown_steps(None, &Packages::These(names))
         };
         assert_eq!(shown(&[]).len(), 2);
         let steps = shown(&["a", "b"]);
         let tests = "cargo test --package a --package b --no-fail-fast";
         assert!(steps.iter().any(|s| s == tests), "{steps:?}");
-        assert!(shown_steps(true, &Packages::None).is_empty());
-        let built = static_steps(true, &Packages::All).tests_built;
+        assert!(shown_steps(Some("here"), &Packages::None).is_empty());
+        let built = static_steps(Some("here"), &Packages::All).tests_built;
         let built = built
             .expect("the tests are built beside the suites")
             .shown();
-        let run = shown_steps(true, &Packages::All);
+        let run = shown_steps(Some("here"), &Packages::All);
         let flags = built.replace("--no-run", "--no-fail-fast");
-        assert!(run.iter().any(|s| s.ends_with(&flags)), "{run:?}, {built}");
+        assert!(
+            run.iter()
+                .any(|s| s.replace(&format!(" {ROOT_TESTS}=1"), "").ends_with(&flags)),
+            "{run:?}, {built}"
+        );
     }
 
     #[test]
     fn the_simulators_suite_is_of_the_whole_workspace() {
-        let shown = simulator_step("suite aliyun-sim").shown();
-        assert_eq!(shown, "cargo test --workspace --test sdk");
+        let shown = simulator_step("suite aliyun-sim", "here").shown();
+        assert!(
+            shown.ends_with("cargo test --workspace --target here --test sdk"),
+            "{shown}"
+        );
     }
 }

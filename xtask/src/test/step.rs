@@ -29,7 +29,7 @@ pub(crate) struct Step {
     name: String,
     program: PathBuf,
     args: Vec<String>,
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(String, String)>,
     limit: Duration,
     /// The kernel to run it on; none: this machine's.
     guest: Option<Arc<dyn Guest>>,
@@ -84,8 +84,8 @@ impl Step {
         self
     }
 
-    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.env.push((name, value));
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -210,7 +210,7 @@ impl Step {
         };
         command
             .args(&self.args)
-            .envs(self.env.iter().copied())
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(host::root());
         command
     }
