@@ -96,7 +96,7 @@ const FAULTS: Unit = Unit {
 };
 
 impl Purpose {
-    /// The builds.
+    /// The plugin first, for it is small; then the daemons.
     fn units(self) -> [Unit; 2] {
         match self {
             Self::Release => [PLUGIN, RELEASE],
