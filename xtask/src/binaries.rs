@@ -231,9 +231,15 @@ pub(crate) fn static_flags(triple: &str) -> (String, &'static str) {
     (format!("CARGO_TARGET_{name}_RUSTFLAGS"), STATIC)
 }
 
-/// Copies one binary, without what only a debugger reads, beside its final name, and renames it there, because the lab
-/// may be running the old one. The lab copies binaries, mostly into memory: so they have a fifth of the size.
+/// Copies one binary beside its final name, and renames it there, because the lab may be running the old one. It is
+/// without what only a debugger reads: the lab copies binaries, mostly into memory.
 fn deliver(from: &Path, to: &Path) -> Result<()> {
+    let built = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    ensure!(
+        !elf::needs_interpreter(&built).with_context(|| from.display().to_string())?,
+        "{} is not static: it asks for a dynamic linker (is libc.a installed?)",
+        from.display()
+    );
     let fresh = to.with_extension("new");
     let stripped = Command::new("strip")
         .arg("--strip-debug")
@@ -241,15 +247,11 @@ fn deliver(from: &Path, to: &Path) -> Result<()> {
         .args([&fresh, from])
         .status();
     if !stripped.is_ok_and(|s| s.success()) {
-        fs::copy(from, &fresh).with_context(|| format!("cannot copy {}", from.display()))?;
+        fs::copy(from, &fresh).with_context(|| format!("cannot write {}", fresh.display()))?;
     }
     let bytes = fs::read(&fresh).with_context(|| format!("cannot read {}", fresh.display()))?;
-    ensure!(
-        !elf::needs_interpreter(&bytes).with_context(|| from.display().to_string())?,
-        "{} is not static: it asks for a dynamic linker (is libc.a installed?)",
-        from.display()
-    );
     let (name, size) = (to.display(), size(bytes.len()));
+    // The lab goes by its time whether the program that runs is this one.
     if fs::read(to).is_ok_and(|old| old == bytes) {
         fs::remove_file(&fresh).with_context(|| format!("cannot remove {}", fresh.display()))?;
         report::line(&format!("  {name} {size}, unchanged"));
