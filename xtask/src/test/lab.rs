@@ -17,12 +17,18 @@ use crate::datapath::{Datapath, packages_of};
 use crate::host::OFFLINE;
 use crate::{console, node_parts, report};
 
-/// The steps in the lab: the demo, then the suites; those of Kubernetes if its programs are there. `builds` run beside
-/// them, and by themselves where there is no lab.
+/// What runs beside the suites, and by itself where there is no lab.
+pub(super) struct Beside<'s> {
+    pub(super) builds: &'s [Step],
+    /// They use this machine as the suites do: after the last of those that run here.
+    pub(super) tests: Vec<Step>,
+}
+
+/// The steps in the lab: the demo, then the suites; those of Kubernetes if its programs are there.
 pub(super) fn lab_steps(
     options: &Options,
     wanted: &Wanted,
-    (kubernetes, builds): (Option<Kubernetes>, &[Step]),
+    (kubernetes, Beside { builds, tests }): (Option<Kubernetes>, Beside<'_>),
     outcomes: &mut Vec<Outcome>,
 ) -> Result<()> {
     let programs = match kubernetes {
@@ -49,6 +55,7 @@ pub(super) fn lab_steps(
             outcomes.push(Outcome::failed("static binaries", started.elapsed()));
             outcomes.push(Outcome::skipped("the demo and the suites"));
             outcomes.extend(run_all(builds, Voice::Alone)?);
+            outcomes.extend(run_all(&tests, Voice::Alone)?);
             return Ok(());
         }
     };
@@ -81,7 +88,8 @@ pub(super) fn lab_steps(
         }
         outcomes.push(console);
     }
-    let user = user_steps((options, wanted), programs, &binaries.lab(), &names);
+    let mut user = user_steps((options, wanted), programs, &binaries.lab(), &names);
+    user.tests = tests;
     let voice = match builds.is_empty() {
         true => Voice::Alone,
         false => Voice::Beside,
@@ -170,15 +178,23 @@ struct Here {
     first: Vec<Step>,
     /// What builds Kubernetes' programs, and the suites that want them.
     kubernetes: Option<(Step, Vec<Step>)>,
+    /// The unit tests, after the last suite.
+    tests: Vec<Step>,
 }
 
 impl Here {
     fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.kubernetes.is_none()
+        self.first.is_empty() && self.kubernetes.is_none() && self.tests.is_empty()
+    }
+
+    fn run(&self, voice: Voice) -> Result<Vec<Outcome>> {
+        let mut outcomes = self.suites(voice)?;
+        outcomes.extend(run_all(&self.tests, voice)?);
+        Ok(outcomes)
     }
 
     /// Kubernetes' programs are built beside the first steps, which wait more than they work.
-    fn run(&self, voice: Voice) -> Result<Vec<Outcome>> {
+    fn suites(&self, voice: Voice) -> Result<Vec<Outcome>> {
         let Some((build, suites)) = &self.kubernetes else {
             return run_all(&self.first, voice);
         };
@@ -223,6 +239,7 @@ fn user_steps(
     Here {
         first,
         kubernetes: programs.map(|build| (build, last)),
+        tests: Vec::new(),
     }
 }
 
@@ -298,13 +315,14 @@ mod tests {
         let outside = Here {
             first: steps(&["a"]),
             kubernetes: Some((steps(&["kube"]).remove(0), steps(&["api"]))),
+            tests: steps(&["unit"]),
         };
         let (here, inside) =
             side_by_side(&outside, &steps(&["k", "l", "m", "n"])).expect("they run");
         let names = |outcomes: &[Outcome]| -> Vec<String> {
             outcomes.iter().map(|o| o.name.clone()).collect()
         };
-        assert_eq!(names(&here), ["kube", "a", "api"]);
+        assert_eq!(names(&here), ["kube", "a", "api", "unit"]);
         assert_eq!(names(&inside), ["k", "l", "m", "n"]);
         assert!(here.iter().chain(&inside).all(|o| o.count.failed == 0));
     }
@@ -315,6 +333,7 @@ mod tests {
         let here = Here {
             first: vec![step("a", "true")],
             kubernetes: Some((step("kube", "false"), vec![step("api", "true")])),
+            tests: Vec::new(),
         };
         let outcomes = here.run(Voice::Beside).expect("they run");
         let counts: Vec<_> = outcomes

@@ -6,9 +6,10 @@
 //!   format ─ structure ─ static binaries ─┬ demo ─ suite … ─ suite        (root, packages, binaries)
 //!                                         ├ the same on the kernel's datapath, in a guest where the machine has none
 //!                                         └ clippy ─ docs ─ build of the tests, by what processor time these two leave
-//!     ─ unit and property tests, with root ─ suite aliyun-sim             (PyPI, unless FLATNET_OFFLINE)
+//!     ─ suite aliyun-sim                                                  (PyPI, unless FLATNET_OFFLINE)
 //!
-//!   suites with an API server: last, after Kubernetes was built beside the others      (Go, unless FLATNET_OFFLINE)
+//!   suites with an API server: after the others, beside which Kubernetes is built      (Go, unless FLATNET_OFFLINE)
+//!   unit and property tests, with root: after the last suite on this machine, beside those in a guest
 //!   suite console: the web console is built and checked before      (npm, unless FLATNET_OFFLINE)
 //! ```
 //!
@@ -32,7 +33,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use self::count::Count;
-use self::lab::lab_steps;
+use self::lab::{Beside, lab_steps};
 use self::outcome::Outcome;
 use self::step::{Step, Voice};
 use self::wanted::{Packages, Wanted};
@@ -130,14 +131,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if wanted.lab() {
         let builds = steps.builds.into_iter().chain(steps.tests_built);
         let builds: Vec<Step> = builds.map(Step::modest).collect();
-        lab_steps(options, &wanted, (kubernetes, &builds), &mut outcomes)?;
+        let beside = Beside {
+            builds: &builds,
+            tests: steps.tests,
+        };
+        lab_steps(options, &wanted, (kubernetes, beside), &mut outcomes)?;
     } else {
-        for step in steps.builds {
+        for step in steps.builds.into_iter().chain(steps.tests) {
             outcomes.push(step.run(Voice::Alone)?);
         }
-    }
-    for step in steps.tests {
-        outcomes.push(step.run(Voice::Alone)?);
     }
     if wanted.suite(SIMULATOR_SUITE) {
         outcomes.push(simulator_suite()?);

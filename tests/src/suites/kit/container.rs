@@ -320,11 +320,31 @@ pub(in crate::suites) fn ping(command: &mut Command, to: &str) -> Result<()> {
         .env("LC_ALL", "C");
     let out = command.output().context("cannot run ping")?;
     let text = String::from_utf8_lossy(&out.stdout);
-    let answered = (1..=3).all(|seq| text.contains(&format!(" icmp_seq={seq} ")));
     ensure!(
-        answered && !text.contains("DUP"),
+        (1..=3).all(|seq| answered(&text, seq)) && !text.contains("DUP"),
         "{text}{}",
         String::from_utf8_lossy(&out.stderr)
     );
     Ok(())
+}
+
+/// Whether ping printed an answer to this request; that none comes (`From … icmp_seq=1 Destination unreachable`) is a
+/// line of the same number.
+fn answered(text: &str, seq: u32) -> bool {
+    let number = format!(" icmp_seq={seq} ");
+    text.lines()
+        .any(|line| line.contains(" bytes from ") && line.contains(&number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_bears_the_requests_number_is_no_answer() {
+        let text = "64 bytes from 10.0.0.1: icmp_seq=1 ttl=64 time=0.1 ms\n\
+                    From fe80::1%eth0 icmp_seq=2 Destination unreachable: Address unreachable\n";
+        let seen: Vec<bool> = (1..=3).map(|seq| answered(text, seq)).collect();
+        assert_eq!(seen, [true, false, false]);
+    }
 }

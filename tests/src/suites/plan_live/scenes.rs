@@ -7,7 +7,7 @@ use super::live::{Hand, Live, Way};
 use super::verdict::Phase;
 use crate::paths::EDGE;
 use crate::suites::kit::output;
-use crate::{Lab, LabGuard};
+use crate::{Lab, LabGuard, Member};
 
 pub(super) fn neighbour_rate(lab: &LabGuard) -> Result<()> {
     Live::begin(lab)?.there_and_back(&[], edits::neighbour_rate)
@@ -209,6 +209,23 @@ fn tree(on: &'static str) -> impl Fn(&Lab) -> Result<()> {
         let switch = lab.member("tor2")?;
         let enable = format!("stp_enable={on}");
         let args = ["set", "bridge", "br-tor", TIMES[0], TIMES[1], &enable];
-        output(switch.vsctl().args(args)).map(drop)
+        output(switch.vsctl().args(args))?;
+        match on {
+            "false" => flood_again(&switch),
+            _ => Ok(()),
+        }
     }
+}
+
+/// Open vSwitch 3.1.0 reckons which ports a broadcast goes to only when a port changes: one that the tree held back at
+/// the moment when the tree ended gets none until then. OpenFlow 1.0 alone can change that bit.
+fn flood_again(switch: &Member) -> Result<()> {
+    let ports = output(switch.vsctl().args(["list-ports", "br-tor"]))?;
+    for port in ports.lines() {
+        for bit in ["no-flood", "flood"] {
+            let args = ["-O", "OpenFlow10", "mod-port", "br-tor", port, bit];
+            output(switch.command("ovs-ofctl").args(args))?;
+        }
+    }
+    Ok(())
 }
